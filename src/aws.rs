@@ -1,0 +1,13 @@
+//! AWS's nouns and their rules, pure: they answer questions, they do not wait.
+
+pub mod alarm;
+pub mod auto_scaling_group;
+pub mod capacity_provider;
+pub mod instance_type;
+pub mod load_balancer;
+pub mod placement;
+pub mod price;
+pub mod scaling_policy;
+pub mod schedule;
+pub mod service;
+pub mod task_definition;

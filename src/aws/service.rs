@@ -1,0 +1,74 @@
+//! Services: how many tasks of what, kept how.
+
+use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::load_balancer::TargetGroup;
+use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
+use crate::aws::task_definition::TaskDefinition;
+use crate::table::Id;
+use crate::units::Span;
+
+/// A REPLICA service as the scenario defines it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceDefinition {
+    /// Name.
+    pub name: String,
+    /// What it runs.
+    pub task_definition: Id<TaskDefinition>,
+    /// How many tasks, 0 to 5000.
+    pub desired_count: u32,
+    /// `minimumHealthyPercent`; AWS's default is 100.
+    pub minimum_healthy_percent: u32,
+    /// `maximumPercent`; AWS's default is 200.
+    pub maximum_percent: u32,
+    /// `healthCheckGracePeriodSeconds`; AWS's default is 0.
+    pub health_check_grace_period: Span,
+    /// Strategies, at most five; none is ECS's default: spread over zones, then fewest tasks of the service.
+    pub placement_strategy: Vec<PlacementStrategy>,
+    /// Constraints, at most ten with those of the task definition.
+    pub placement_constraints: Vec<PlacementConstraint>,
+    /// Providers; empty is launch type EC2: any registered instance, and no growth for tasks that do not fit.
+    pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    /// Where its tasks are registered, and the container that serves there.
+    pub load_balancer: Option<ServiceLoadBalancer>,
+}
+
+/// `loadBalancers` of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceLoadBalancer {
+    /// The target group.
+    pub target_group: Id<TargetGroup>,
+    /// Position in the task definition of the container that serves.
+    pub container: usize,
+    /// Its port.
+    pub container_port: u16,
+}
+
+/// Fewest healthy tasks and most tasks at once (`UpdateService`): `ceil` of the minimum, `floor` of the maximum.
+pub fn deployment_bounds(desired: u32, minimum_healthy_percent: u32, maximum_percent: u32) -> (u32, u32) {
+    (
+        crate::units::percent_ceil(desired, minimum_healthy_percent),
+        crate::units::percent_floor(desired, maximum_percent),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_47_to_50_bounds_of_a_deployment() {
+        for (desired, minimum, maximum, lower, upper) in [
+            (4, 50, 200, 2, 8),
+            (2, 75, 200, 2, 4),
+            (3, 100, 125, 3, 3),
+            (10, 95, 105, 10, 10),
+            (10, 90, 110, 9, 11),
+            (7, 50, 150, 4, 10),
+            (3, 66, 150, 2, 4),
+            (1, 100, 200, 1, 2),
+            (1, 0, 100, 0, 1),
+        ] {
+            assert_eq!(deployment_bounds(desired, minimum, maximum), (lower, upper), "{desired} {minimum} {maximum}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Task definitions, and what one task of a definition reserves.
+//!
+//! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
+//! Left out: volumes, GPUs, secrets, the mesh proxy.
+
+use crate::distribution::Distribution;
+use crate::units::Span;
+
+/// How a task's containers meet the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// No network at all.
+    None,
+    /// Docker's bridge; host ports are static or dynamic. AWS's default on Linux.
+    #[default]
+    Bridge,
+    /// The instance's own network.
+    Host,
+    /// A network interface of the task's own.
+    Awsvpc,
+}
+
+/// A processor architecture, as `runtimePlatform.cpuArchitecture` and `ecs.cpu-architecture` name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuArchitecture {
+    /// `X86_64`
+    X86_64,
+    /// `ARM64`
+    Arm64,
+}
+
+/// A transport protocol of a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP, AWS's default.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// A port of a container and the instance's port that leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortMapping {
+    /// The port inside the container, 1 to 65535.
+    pub container_port: u16,
+    /// The port of the instance; 0 is one from the ephemeral range, chosen at start.
+    pub host_port: u16,
+    /// TCP unless said otherwise.
+    pub protocol: Protocol,
+}
+
+/// One layer of an image, cached by name on each instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageLayer {
+    /// The same name in two images is the same layer.
+    pub name: String,
+    /// Compressed size, in megabytes (10^6 bytes).
+    pub size_mb: f64,
+}
+
+/// How a container behaves: what AWS does not know and a scenario must say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Application {
+    /// The image's layers.
+    pub layers: Vec<ImageLayer>,
+    /// From the start of the container until it listens.
+    pub start_time: Distribution,
+    /// From SIGTERM until the process has gone of itself.
+    pub shutdown_time: Distribution,
+    /// CPU time of one request on one vCPU of this container.
+    pub cpu_time: Distribution,
+    /// Time of one request that is not spent on the CPU (a database, another service).
+    pub wait_time: Distribution,
+    /// CPU time of one health check.
+    pub health_check_cpu_time: Distribution,
+    /// Requests served at once (workers); at least 1.
+    pub concurrency: u32,
+    /// Requests that may wait for a worker; more are refused (502 from the load balancer).
+    pub queue: u32,
+    /// Memory of the idle process, in MiB.
+    pub memory_base_mib: f64,
+    /// Memory of each request in flight, in MiB.
+    pub memory_per_request_mib: f64,
+    /// The share of requests that the application itself answers with a 5xx status, 0 to 1.
+    pub error_share: f64,
+    /// Whether work whose caller has given up is dropped before it starts; by default it is done for nobody.
+    pub cancel_on_timeout: bool,
+}
+
+impl Default for Application {
+    /// A small web process: 100 MB image, 1 s to start, 10 ms of CPU a request, 2 workers... none of these are AWS's.
+    fn default() -> Self {
+        Application {
+            layers: Vec::new(),
+            start_time: Distribution::Constant(Span::SECOND),
+            shutdown_time: Distribution::Constant(Span::SECOND),
+            cpu_time: Distribution::Constant(Span::millis(10)),
+            wait_time: Distribution::Constant(Span::ZERO),
+            health_check_cpu_time: Distribution::Constant(Span::millis(1)),
+            concurrency: 8,
+            queue: 1024,
+            memory_base_mib: 64.0,
+            memory_per_request_mib: 0.0,
+            error_share: 0.0,
+            cancel_on_timeout: false,
+        }
+    }
+}
+
+/// A container of a task definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerDefinition {
+    /// Name, unique in the task definition.
+    pub name: String,
+    /// Image; opaque.
+    pub image: String,
+    /// CPU units (1024 = one vCPU); 0 where absent.
+    pub cpu: u32,
+    /// Hard limit, MiB; exceeding it kills the container.
+    pub memory: Option<u32>,
+    /// Soft limit, MiB; what is reserved where it is set.
+    pub memory_reservation: Option<u32>,
+    /// Whether the task stops when this container does.
+    pub essential: bool,
+    /// Ports.
+    pub port_mappings: Vec<PortMapping>,
+    /// From SIGTERM to SIGKILL; AWS's default is 30 s.
+    pub stop_timeout: Span,
+    /// What the process inside does.
+    pub application: Application,
+}
+
+/// One revision of a task definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskDefinition {
+    /// Family.
+    pub family: String,
+    /// Revision, from 1.
+    pub revision: u32,
+    /// Network mode.
+    pub network_mode: NetworkMode,
+    /// Task-level CPU units: a hard cap where set.
+    pub cpu: Option<u32>,
+    /// Task-level memory in MiB: a hard limit on the sum where set.
+    pub memory: Option<u32>,
+    /// Required architecture where the definition says one.
+    pub cpu_architecture: Option<CpuArchitecture>,
+    /// Containers, at least one, at least one of them essential.
+    pub containers: Vec<ContainerDefinition>,
+}
+
+/// What one task takes away from an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reservation {
+    /// CPU units.
+    pub cpu_units: u32,
+    /// MiB.
+    pub memory_mib: u32,
+    /// Static host ports, sorted.
+    pub ports: Vec<(Protocol, u16)>,
+    /// Network interfaces.
+    pub network_interfaces: u32,
+}
+
+impl TaskDefinition {
+    /// `family:revision`, as an ARN ends.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.family, self.revision)
+    }
+
+    /// What one task reserves, from placement on (agent source, `Task.ToHostResources`).
+    ///
+    /// All containers count, also those that only run first; nothing is given back while the task lives.
+    pub fn reservation(&self) -> Reservation {
+        let sum = |amount: fn(&ContainerDefinition) -> u32| self.containers.iter().map(amount).sum::<u32>();
+        let mut ports: Vec<(Protocol, u16)> = match self.network_mode {
+            NetworkMode::Awsvpc | NetworkMode::None => Vec::new(),
+            NetworkMode::Bridge => {
+                self.mappings().filter(|it| it.host_port > 0).map(|it| (it.protocol, it.host_port)).collect()
+            }
+            NetworkMode::Host => self.mappings().map(|it| (it.protocol, it.container_port)).collect(),
+        };
+        ports.sort_unstable();
+        ports.dedup();
+        Reservation {
+            cpu_units: self.cpu.filter(|&cpu| cpu > 0).unwrap_or_else(|| sum(|it| it.cpu)),
+            memory_mib: self
+                .memory
+                .filter(|&memory| memory > 0)
+                .unwrap_or_else(|| sum(|it| it.memory_reservation.filter(|&soft| soft > 0).or(it.memory).unwrap_or(0))),
+            ports,
+            network_interfaces: u32::from(self.network_mode == NetworkMode::Awsvpc),
+        }
+    }
+
+    fn mappings(&self) -> impl Iterator<Item = &PortMapping> {
+        self.containers.iter().flat_map(|it| &it.port_mappings)
+    }
+
+    /// The weight of a task under contention (agent source, `buildImplicitLinuxCPUSpec`): the sum of its containers'
+    /// `max(2, cpu)`; a task with a task-level `cpu` gets the kernel's default, 1024.
+    pub fn cpu_weight(&self) -> u32 {
+        match self.cpu {
+            Some(_) => 1024,
+            None => self.containers.iter().map(|it| it.cpu.clamp(2, 262_144)).sum(),
+        }
+    }
+
+    /// CPU units that `CPUUtilization` is a percentage of; 0 where the definition reserves none.
+    pub fn cpu_base(&self) -> u32 {
+        self.reservation().cpu_units
+    }
+
+    /// From SIGTERM to SIGKILL of the slowest container.
+    pub fn stop_timeout(&self) -> Span {
+        self.containers.iter().map(|it| it.stop_timeout).max().unwrap_or(Span::seconds(30))
+    }
+}

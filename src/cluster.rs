@@ -1,0 +1,208 @@
+//! The cluster as it stands: what the control plane writes and the data plane reads.
+
+use std::collections::BTreeMap;
+
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
+use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::load_balancer::TargetGroup;
+use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
+use crate::table::{Id, Table};
+use crate::units::Instant;
+
+/// Tasks, instances and targets; they stay in their tables when they have stopped, and keys are never reused.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// Container instances, of all groups.
+    pub instances: Table<ContainerInstance>,
+    /// Tasks, of all services.
+    pub tasks: Table<Task>,
+    /// Targets, of all target groups.
+    pub targets: Table<Target>,
+    /// Targets of each target group that are not gone, in order of registration; by the group's number.
+    pub target_groups: Vec<Vec<Id<Target>>>,
+    /// Grows with every change that the data plane must see: a process starting or ending, a target's state.
+    pub version: u64,
+}
+
+/// `status` of a container instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InstanceStatus {
+    /// EC2 is launching it, or it boots.
+    Launching,
+    /// In service in its group, the agent not yet registered.
+    Registering,
+    /// Accepts tasks.
+    Active,
+    /// Takes no more tasks.
+    Draining,
+    /// Gone.
+    Terminated,
+}
+
+/// A container instance, which is also its group's EC2 instance.
+#[derive(Clone, Debug)]
+pub struct ContainerInstance {
+    /// EC2 instance id, made from its number.
+    pub name: String,
+    /// Its group.
+    pub auto_scaling_group: Id<AutoScalingGroup>,
+    /// Its zone.
+    pub availability_zone: Id<AvailabilityZone>,
+    /// Status.
+    pub status: InstanceStatus,
+    /// Registered CPU units.
+    pub registered_cpu_units: u32,
+    /// Registered MiB.
+    pub registered_memory_mib: u32,
+    /// CPU units not reserved.
+    pub remaining_cpu_units: u32,
+    /// MiB not reserved.
+    pub remaining_memory_mib: u32,
+    /// Reserved host ports, the agent's own included.
+    pub reserved_ports: BTreeMap<(Protocol, u16), u32>,
+    /// Network interfaces not in use.
+    pub remaining_network_interfaces: u32,
+    /// Tasks whose reservation it holds.
+    pub tasks: Vec<Id<Task>>,
+    /// Layers in its image cache.
+    pub cached_layers: std::collections::BTreeSet<String>,
+    /// Whether its group may not choose it for scale-in.
+    pub is_protected_from_scale_in: bool,
+    /// When EC2 began to launch it.
+    pub launched_at: Instant,
+    /// When it came in service in its group.
+    pub in_service_at: Option<Instant>,
+    /// When it registered.
+    pub registered_at: Option<Instant>,
+    /// When it was terminated.
+    pub terminated_at: Option<Instant>,
+}
+
+/// `lastStatus` of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskStatus {
+    /// Waits for capacity, or for its network interface.
+    Provisioning,
+    /// Placed; the agent has not taken it up.
+    Pending,
+    /// Images are pulled, containers created.
+    Activating,
+    /// Runs.
+    Running,
+    /// Leaves its target group.
+    Deactivating,
+    /// SIGTERM was sent.
+    Stopping,
+    /// Gives its network interface back.
+    Deprovisioning,
+    /// Done.
+    Stopped,
+}
+
+/// A task.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its service.
+    pub service: Id<ServiceDefinition>,
+    /// What it runs.
+    pub task_definition: Id<TaskDefinition>,
+    /// The number of its service's deployment, from 0.
+    pub deployment: u32,
+    /// The provider it was given to.
+    pub capacity_provider: Option<Id<CapacityProvider>>,
+    /// The instance, from placement on.
+    pub instance: Option<Id<ContainerInstance>>,
+    /// Status.
+    pub status: TaskStatus,
+    /// What it reserves.
+    pub reservation: Reservation,
+    /// Whether its slot on the instance is taken.
+    pub holds_reservation: bool,
+    /// Whether its containers' processes are up and can serve: from their start until they exit or are killed.
+    pub process_is_up: bool,
+    /// Whether it was asked to stop.
+    pub is_asked_to_stop: bool,
+    /// Its target, while it has one.
+    pub target: Option<Id<Target>>,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it was placed.
+    pub placed_at: Option<Instant>,
+    /// When its pull began.
+    pub pull_started_at: Option<Instant>,
+    /// When its images were there.
+    pub pull_stopped_at: Option<Instant>,
+    /// When it reached RUNNING.
+    pub started_at: Option<Instant>,
+    /// When it first counted as healthy.
+    pub healthy_at: Option<Instant>,
+    /// When it was asked to stop.
+    pub stopping_at: Option<Instant>,
+    /// When it reached STOPPED.
+    pub stopped_at: Option<Instant>,
+    /// `stopCode` and `stoppedReason`, once it was asked to stop or stopped.
+    pub stopped_reason: Option<(StopCode, String)>,
+    /// The exit code of its containers.
+    pub exit_code: Option<u8>,
+}
+
+/// `stopCode` of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopCode {
+    /// `TaskFailedToStart`
+    TaskFailedToStart,
+    /// `EssentialContainerExited`
+    EssentialContainerExited,
+    /// `ServiceSchedulerInitiated`
+    ServiceSchedulerInitiated,
+    /// `TerminationNotice`
+    TerminationNotice,
+    /// `InfrastructureHealth`
+    InfrastructureHealth,
+}
+
+impl StopCode {
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StopCode::TaskFailedToStart => "TaskFailedToStart",
+            StopCode::EssentialContainerExited => "EssentialContainerExited",
+            StopCode::ServiceSchedulerInitiated => "ServiceSchedulerInitiated",
+            StopCode::TerminationNotice => "TerminationNotice",
+            StopCode::InfrastructureHealth => "InfrastructureHealth",
+        }
+    }
+}
+
+/// State of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    /// Registered; no check has passed yet.
+    Initial,
+    /// Gets requests.
+    Healthy,
+    /// Failed its checks; gets requests only when no target is healthy.
+    Unhealthy,
+    /// Deregistered: no new requests; those in flight may end.
+    Draining,
+    /// Gone: what was still in flight is cut off.
+    Unused,
+}
+
+/// A task as a load balancer sees it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The task.
+    pub task: Id<Task>,
+    /// Its group.
+    pub target_group: Id<TargetGroup>,
+    /// State.
+    pub state: TargetState,
+    /// Consecutive checks that passed.
+    pub successes: u32,
+    /// Consecutive checks that failed.
+    pub failures: u32,
+    /// When it was registered.
+    pub registered_at: Instant,
+}

@@ -1,0 +1,3 @@
+//! The data plane: requests, in tight loops between two control events.
+
+pub mod histogram;

@@ -1,0 +1,310 @@
+//! A finished run: all that `report` may know.
+
+use serde::Serialize;
+
+use crate::scenario::Scenario;
+use crate::units::{Instant, Span};
+
+/// What came of simulating a scenario.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What was simulated.
+    pub scenario: Scenario,
+    /// The seed as given.
+    pub seed: u64,
+    /// The number of the replication, from 0.
+    pub replication: u32,
+    /// A hash over every decision and every closed period, hexadecimal.
+    pub fingerprint: String,
+    /// How long was simulated.
+    pub simulated: Span,
+    /// Requests of the whole run, by service in the scenario's order.
+    pub requests: Vec<RequestTotals>,
+    /// A row per service and minute, ordered by minute, then service.
+    pub service_minutes: Vec<ServiceMinute>,
+    /// A row per capacity provider and minute, ordered by minute, then provider; groups without provider have rows too.
+    pub capacity_minutes: Vec<CapacityMinute>,
+    /// State changes of instances, in order of time.
+    pub instance_changes: Vec<InstanceChange>,
+    /// Every task, in order of creation.
+    pub tasks: Vec<TaskLife>,
+    /// Every instance, in order of launch.
+    pub instances: Vec<InstanceLife>,
+    /// State changes of alarms, in order of time.
+    pub alarm_changes: Vec<AlarmChange>,
+    /// Every decision, in order of time; an event's id is its place.
+    pub events: Vec<Event>,
+    /// Task-hours from placement to stop.
+    pub task_hours: f64,
+    /// Instance-hours from launch to termination.
+    pub instance_hours: f64,
+    /// Dollars, by kind.
+    pub cost: Cost,
+    /// Times that a service's desired count was raised by a policy or scheduled action.
+    pub scale_outs: u32,
+    /// What the expectations came to, in the file's order.
+    pub expectations: Vec<ExpectationResult>,
+}
+
+/// What happened to requests. Every request that arrived is in exactly one of the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RequestCounts {
+    /// Arrived.
+    pub arrived: u64,
+    /// Answered by a task, within the caller's and the load balancer's patience.
+    pub served: u64,
+    /// 502 from the load balancer: refused or cut off by the task.
+    pub elb_502: u64,
+    /// 503 from the load balancer: no target.
+    pub elb_503: u64,
+    /// 504 from the load balancer: no answer within the idle timeout.
+    pub elb_504: u64,
+    /// A 5xx of the application's own.
+    pub target_5xx: u64,
+    /// The caller gave up (460).
+    pub client_timeout: u64,
+}
+
+impl RequestCounts {
+    /// All that failed.
+    pub fn failed(&self) -> u64 {
+        self.elb_502 + self.elb_503 + self.elb_504 + self.target_5xx + self.client_timeout
+    }
+
+    /// All that ended.
+    pub fn ended(&self) -> u64 {
+        self.served + self.failed()
+    }
+
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &RequestCounts) {
+        self.arrived += other.arrived;
+        self.served += other.served;
+        self.elb_502 += other.elb_502;
+        self.elb_503 += other.elb_503;
+        self.elb_504 += other.elb_504;
+        self.target_5xx += other.target_5xx;
+        self.client_timeout += other.client_timeout;
+    }
+}
+
+/// Response times of served requests, in milliseconds; `None` where there were none. Percentiles are of the
+/// log-linear histogram, within 0.4 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ResponseTimes {
+    /// Mean.
+    pub mean: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+}
+
+/// A service's requests over the whole run.
+#[derive(Clone, Debug)]
+pub struct RequestTotals {
+    /// Counts.
+    pub counts: RequestCounts,
+    /// Requests still in flight when the run ended.
+    pub in_flight: u64,
+    /// Response times, ms.
+    pub response_time_ms: ResponseTimes,
+    /// The histogram itself, so that totals over services can be formed.
+    pub histogram: crate::data::histogram::Histogram,
+}
+
+/// One service over one minute.
+#[derive(Clone, Debug)]
+pub struct ServiceMinute {
+    /// Minutes since the run began, from 0.
+    pub minute: u64,
+    /// Place of the service in the scenario.
+    pub service: usize,
+    /// At the minute's end.
+    pub desired_count: u32,
+    /// At the minute's end.
+    pub running_count: u32,
+    /// At the minute's end: PROVISIONING, PENDING and ACTIVATING.
+    pub pending_count: u32,
+    /// Requests; `arrived` counts arrivals of the minute, the others what ended in it.
+    pub counts: RequestCounts,
+    /// `CPUUtilization`, percent; `None` without running tasks.
+    pub cpu_percent: Option<f64>,
+    /// `MemoryUtilization`, percent; `None` without running tasks.
+    pub memory_percent: Option<f64>,
+    /// Response times, ms.
+    pub response_time_ms: ResponseTimes,
+    /// Healthy targets at the minute's end.
+    pub healthy_targets: u32,
+}
+
+/// One capacity provider (or a group without one) over one minute.
+#[derive(Clone, Debug)]
+pub struct CapacityMinute {
+    /// Minutes since the run began, from 0.
+    pub minute: u64,
+    /// Name of the provider, or of the group that has none.
+    pub capacity_provider: String,
+    /// Desired capacity of the group at the minute's end.
+    pub desired_capacity: u32,
+    /// Instances in service at the minute's end.
+    pub in_service: u32,
+    /// Instances draining at the minute's end.
+    pub draining: u32,
+    /// `CapacityProviderReservation`, percent; `None` without managed scaling.
+    pub reservation_percent: Option<f64>,
+    /// M, instances needed.
+    pub needed: Option<u32>,
+    /// N, instances there.
+    pub present: Option<u32>,
+    /// Dollars for the group's instances since the run began.
+    pub cost_usd: f64,
+    /// Share of registered CPU that tasks reserve at the minute's end, percent.
+    pub reserved_cpu_percent: Option<f64>,
+    /// Share of registered memory that tasks reserve at the minute's end, percent.
+    pub reserved_memory_percent: Option<f64>,
+}
+
+/// An instance came to a state.
+#[derive(Clone, Debug)]
+pub struct InstanceChange {
+    /// When.
+    pub at: Instant,
+    /// Its id.
+    pub instance: String,
+    /// Its group.
+    pub auto_scaling_group: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its zone.
+    pub availability_zone: String,
+    /// The state it came to: `LAUNCHING`, `REGISTERING`, `ACTIVE`, `DRAINING`, `TERMINATED`.
+    pub status: &'static str,
+    /// Tasks on it.
+    pub tasks: u32,
+}
+
+/// A task's life; instants are `None` where it did not come so far.
+#[derive(Clone, Debug)]
+pub struct TaskLife {
+    /// Place in the order of creation.
+    pub task: usize,
+    /// Place of its service in the scenario.
+    pub service: usize,
+    /// `family:revision`.
+    pub task_definition: String,
+    /// Place of its instance in `Run::instances`.
+    pub instance: Option<usize>,
+    /// CPU units it reserved.
+    pub cpu_units: u32,
+    /// MiB it reserved.
+    pub memory_mib: u32,
+    /// Created.
+    pub created_at: Instant,
+    /// Placed on an instance.
+    pub placed_at: Option<Instant>,
+    /// Images pulled.
+    pub pulled_at: Option<Instant>,
+    /// RUNNING.
+    pub running_at: Option<Instant>,
+    /// First healthy.
+    pub healthy_at: Option<Instant>,
+    /// Began to drain or stop.
+    pub stopping_at: Option<Instant>,
+    /// STOPPED.
+    pub stopped_at: Option<Instant>,
+    /// `stopCode`.
+    pub stop_code: Option<&'static str>,
+    /// `stoppedReason`.
+    pub stopped_reason: Option<String>,
+    /// Exit code.
+    pub exit_code: Option<u8>,
+}
+
+/// An instance's life.
+#[derive(Clone, Debug)]
+pub struct InstanceLife {
+    /// Its id.
+    pub name: String,
+    /// Its group.
+    pub auto_scaling_group: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its zone.
+    pub availability_zone: String,
+    /// Registered CPU units.
+    pub cpu_units: u32,
+    /// Registered MiB.
+    pub memory_mib: u32,
+    /// Launched.
+    pub launched_at: Instant,
+    /// Registered with the cluster.
+    pub registered_at: Option<Instant>,
+    /// Terminated.
+    pub terminated_at: Option<Instant>,
+}
+
+/// An alarm changed its state.
+#[derive(Clone, Debug)]
+pub struct AlarmChange {
+    /// When.
+    pub at: Instant,
+    /// The alarm's name.
+    pub alarm: String,
+    /// State before: `OK`, `ALARM`, `INSUFFICIENT_DATA`.
+    pub from: &'static str,
+    /// State after.
+    pub to: &'static str,
+    /// The newest datapoint it saw.
+    pub value: Option<f64>,
+    /// Its threshold.
+    pub threshold: f64,
+    /// The rule in words: what was compared, and how many periods breached.
+    pub reason: String,
+}
+
+/// A decision.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When.
+    pub at: Instant,
+    /// The decision that caused it.
+    pub cause: Option<usize>,
+    /// Its kind, such as `service.tasks_started`.
+    pub kind: &'static str,
+    /// What it concerns, such as `service/web`.
+    pub resource: String,
+    /// In AWS's words.
+    pub message: String,
+}
+
+/// Dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Instances.
+    pub instances_usd: f64,
+    /// Load balancers, with their capacity units.
+    pub load_balancers_usd: f64,
+}
+
+impl Cost {
+    /// All together.
+    pub fn total_usd(&self) -> f64 {
+        self.instances_usd + self.load_balancers_usd
+    }
+}
+
+/// What an expectation came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExpectationResult {
+    /// Its name.
+    pub name: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// The value; `None` where there was nothing to measure (which fails).
+    pub value: Option<f64>,
+    /// The limit it was held against.
+    pub limit: f64,
+}

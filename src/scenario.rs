@@ -1,0 +1,273 @@
+//! What was asked: a scenario with every name resolved and every number checked.
+//!
+//! After this nothing is looked up by string and nothing can fail.
+
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
+use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::placement::TieBreak;
+use crate::aws::price::Prices;
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
+use crate::aws::schedule::ScheduledAction;
+use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::TaskDefinition;
+use crate::distribution::Distribution;
+use crate::table::{Id, Table};
+use crate::units::{Instant, Span};
+use crate::workload::Workload;
+
+/// One variant of a scenario file, ready to be simulated.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The file's stem.
+    pub name: String,
+    /// The variant's name; `base` is the unpatched file.
+    pub variant: String,
+    /// The comment that the file begins with: the question it answers, and what to look at.
+    pub description: String,
+    /// How long to simulate.
+    pub duration: Span,
+    /// The UTC second that the run begins at, for schedules and axes; 0 is 1970-01-01.
+    pub start_unix_seconds: i64,
+    /// The cluster's name.
+    pub cluster_name: String,
+    /// Zones.
+    pub availability_zones: Table<AvailabilityZone>,
+    /// Revisions of task definitions.
+    pub task_definitions: Table<TaskDefinition>,
+    /// Auto Scaling groups.
+    pub auto_scaling_groups: Table<AutoScalingGroup>,
+    /// Capacity providers.
+    pub capacity_providers: Table<CapacityProvider>,
+    /// Load balancers.
+    pub load_balancers: Table<LoadBalancer>,
+    /// Target groups.
+    pub target_groups: Table<TargetGroup>,
+    /// Services.
+    pub services: Table<ServiceDefinition>,
+    /// Scalable targets.
+    pub scalable_targets: Table<ScalableTarget>,
+    /// Scaling policies.
+    pub scaling_policies: Table<ScalingPolicy>,
+    /// Scheduled actions.
+    pub scheduled_actions: Table<ScheduledAction>,
+    /// Workloads.
+    pub workloads: Table<Workload>,
+    /// What happens when, in order of time.
+    pub timeline: Vec<TimelineEntry>,
+    /// What must hold at the end.
+    pub expectations: Vec<Expectation>,
+    /// Whether the expectations are meant to fail.
+    pub expect_failure: bool,
+    /// What AWS does not document.
+    pub assumptions: Assumptions,
+    /// Prices.
+    pub prices: Prices,
+}
+
+/// Something that happens at a given time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub change: TimelineChange,
+}
+
+/// What a timeline can do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TimelineChange {
+    /// `UpdateService`: what is `None` stays.
+    UpdateService {
+        /// The service.
+        service: Id<ServiceDefinition>,
+        /// A new task definition, which starts a deployment.
+        task_definition: Option<Id<TaskDefinition>>,
+        /// A new desired count, applied in place.
+        desired_count: Option<u32>,
+        /// `forceNewDeployment`
+        force_new_deployment: bool,
+        /// `minimumHealthyPercent`
+        minimum_healthy_percent: Option<u32>,
+        /// `maximumPercent`
+        maximum_percent: Option<u32>,
+    },
+    /// EC2 loses this many instances of a group at once, the oldest first.
+    TerminateInstances {
+        /// The group.
+        auto_scaling_group: Id<AutoScalingGroup>,
+        /// How many.
+        count: u32,
+    },
+    /// `UpdateAutoScalingGroup`: what is `None` stays.
+    UpdateAutoScalingGroup {
+        /// The group.
+        auto_scaling_group: Id<AutoScalingGroup>,
+        /// `MinSize`
+        min_size: Option<u32>,
+        /// `MaxSize`
+        max_size: Option<u32>,
+        /// `DesiredCapacity`
+        desired_capacity: Option<u32>,
+    },
+}
+
+/// A gate that a run passes or fails.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// Its name in the file.
+    pub name: String,
+    /// What is measured.
+    pub measure: Measure,
+    /// The service it is measured on; all of them where `None`.
+    pub service: Option<Id<ServiceDefinition>>,
+    /// The value may be at most this.
+    pub at_most: Option<f64>,
+    /// The value must be at least this.
+    pub at_least: Option<f64>,
+}
+
+/// What an expectation can measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// `errorPercent`: failed requests, percent of those that ended.
+    ErrorPercent,
+    /// `responseTimeP50Ms`: median response time of served requests over the run, ms.
+    ResponseTimeP50Ms,
+    /// `responseTimeP90Ms`
+    ResponseTimeP90Ms,
+    /// `responseTimeP99Ms`
+    ResponseTimeP99Ms,
+    /// `worstMinuteErrorPercent`: the worst minute's errors, percent.
+    WorstMinuteErrorPercent,
+    /// `worstMinuteP99Ms`: the worst minute's 99th percentile, ms.
+    WorstMinuteP99Ms,
+    /// `costUsd`: dollars over the run (the whole cluster).
+    CostUsd,
+    /// `taskHours`
+    TaskHours,
+    /// `instanceHours` (the whole cluster)
+    InstanceHours,
+    /// `runningCountAtEnd`: running tasks when the run ends.
+    RunningCountAtEnd,
+    /// `deploymentsCompleted`: deployments that completed, the first of each service not counted.
+    DeploymentsCompleted,
+}
+
+/// What AWS does not document, each with the default that the semantics reference suggests. A scenario may set any of
+/// them under `assumptions`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assumptions {
+    /// From RunInstances to the EC2 state `running` and InService: 35 s.
+    pub instance_launch_time: Distribution,
+    /// From InService until the agent has registered with the cluster: 40 s.
+    pub agent_registration_time: Distribution,
+    /// From a change of a group's desired capacity to its activity: 10 s.
+    pub auto_scaling_group_delay: Span,
+    /// Pause between the scheduler's passes after something changed: 5 s.
+    pub scheduler_delay: Span,
+    /// From the end of a task until its replacement is decided: 15 s.
+    pub replacement_delay: Span,
+    /// The agent's pick-up of a placed task: 1 s.
+    pub agent_pick_up_time: Span,
+    /// ENI attachment of `awsvpc` tasks: 5 s.
+    pub network_interface_attach_time: Span,
+    /// ENI detachment of `awsvpc` tasks: 5 s.
+    pub network_interface_detach_time: Span,
+    /// Fixed part of an image pull (manifest): 1 s.
+    pub image_pull_overhead: Span,
+    /// Speed of an image pull on EC2, MB/s of compressed layers: 50.
+    pub image_pull_mb_per_second: f64,
+    /// Creating and starting containers: 1 s (with `awsvpc` one more).
+    pub container_create_time: Span,
+    /// From EC2's loss of an instance until its tasks count as stopped: 30 s.
+    pub instance_loss_detection: Span,
+    /// Placement retries: this often at first (10 s) ...
+    pub placement_retry_fast: Span,
+    /// ... for this long (60 s) ...
+    pub placement_retry_window: Span,
+    /// ... and then this often (300 s).
+    pub placement_retry_slow: Span,
+    /// Whether a placement is also tried again when an instance registers or a task stops: no.
+    pub placement_retry_on_capacity: bool,
+    /// How long a task waits in PROVISIONING for capacity: 1800 s.
+    pub provisioning_timeout: Span,
+    /// Most tasks in PROVISIONING: 500.
+    pub provisioning_maximum: u32,
+    /// Most tasks launched a minute for one service: 500.
+    pub launches_per_minute: u32,
+    /// A running task of a service without load balancer counts as healthy after: 40 s.
+    pub healthy_after: Span,
+    /// Registration of a target until its first probe may be sent: 1 s.
+    pub target_registration_time: Span,
+    /// Whether a drained target keeps its task waiting for the whole deregistration delay: yes.
+    pub drain_full_delay: bool,
+    /// Final tie-break of placement: a seeded draw.
+    pub tie_break: TieBreak,
+    /// Publication delay of ECS service metrics: 90 s.
+    pub ecs_metric_delay: Span,
+    /// Publication delay of load balancer metrics: 60 s.
+    pub load_balancer_metric_delay: Span,
+    /// Publication delay of `CapacityProviderReservation`: 30 s.
+    pub capacity_provider_metric_delay: Span,
+    /// Second of the minute at which alarms are evaluated; `None` is a stable one for each alarm, from its name.
+    pub alarm_phase: Option<Span>,
+    /// Threshold of a target tracking policy's low alarm, as a share of the target: 0.9.
+    pub alarm_low_ratio: f64,
+    /// Largest share of running tasks that target tracking removes at once: 0.10.
+    pub scale_in_max_fraction: f64,
+    /// Largest share of instances that managed scaling removes in a minute: 0.49.
+    pub capacity_scale_in_max_fraction: f64,
+    /// A scaling activity is fulfilled when running equals desired, or after: 600 s.
+    pub activity_timeout: Span,
+    /// Delay of a scheduled action: 5 s.
+    pub scheduled_action_delay: Span,
+    /// `CapacityProviderReservation` of an empty group without need: the target (`None`), or this value (100 was older).
+    pub empty_capacity_provider_metric: Option<f64>,
+    /// First growth from zero: two instances (`false`), or the formula `ceil(200 / target)`.
+    pub first_growth_by_formula: bool,
+    /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
+    pub burst_credits: bool,
+}
+
+impl Default for Assumptions {
+    fn default() -> Self {
+        Assumptions {
+            instance_launch_time: Distribution::Constant(Span::seconds(35)),
+            agent_registration_time: Distribution::Constant(Span::seconds(40)),
+            auto_scaling_group_delay: Span::seconds(10),
+            scheduler_delay: Span::seconds(5),
+            replacement_delay: Span::seconds(15),
+            agent_pick_up_time: Span::seconds(1),
+            network_interface_attach_time: Span::seconds(5),
+            network_interface_detach_time: Span::seconds(5),
+            image_pull_overhead: Span::seconds(1),
+            image_pull_mb_per_second: 50.0,
+            container_create_time: Span::seconds(1),
+            instance_loss_detection: Span::seconds(30),
+            placement_retry_fast: Span::seconds(10),
+            placement_retry_window: Span::seconds(60),
+            placement_retry_slow: Span::seconds(300),
+            placement_retry_on_capacity: false,
+            provisioning_timeout: Span::seconds(1800),
+            provisioning_maximum: 500,
+            launches_per_minute: 500,
+            healthy_after: Span::seconds(40),
+            target_registration_time: Span::seconds(1),
+            drain_full_delay: true,
+            tie_break: TieBreak::Random,
+            ecs_metric_delay: Span::seconds(90),
+            load_balancer_metric_delay: Span::seconds(60),
+            capacity_provider_metric_delay: Span::seconds(30),
+            alarm_phase: None,
+            alarm_low_ratio: 0.9,
+            scale_in_max_fraction: 0.10,
+            capacity_scale_in_max_fraction: 0.49,
+            activity_timeout: Span::seconds(600),
+            scheduled_action_delay: Span::seconds(5),
+            empty_capacity_provider_metric: None,
+            first_growth_by_formula: false,
+            burst_credits: true,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! When requests come.
+
+pub mod arrivals;
+
+use crate::aws::service::ServiceDefinition;
+use crate::table::Id;
+use crate::units::Span;
+use crate::workload::arrivals::ArrivalProcess;
+
+/// Requests to one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// Name.
+    pub name: String,
+    /// The service whose load balancer they arrive at.
+    pub service: Id<ServiceDefinition>,
+    /// When.
+    pub arrivals: ArrivalProcess,
+    /// How long a caller waits; `None` is until the load balancer gives up.
+    pub timeout: Option<Span>,
+}

@@ -1,0 +1,10 @@
+//! Everything that is tested from outside, in one binary.
+
+mod bad_input;
+mod cli;
+mod goldens;
+mod oracle;
+mod properties;
+mod real_data;
+mod scenario_file;
+mod theory;
