@@ -1,1 +1,112 @@
-//! (being built)
+//! Events to come.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::scaling_policy::ScalableTarget;
+use crate::aws::schedule::ScheduledAction;
+use crate::aws::service::ServiceDefinition;
+use crate::cluster::{ContainerInstance, Target, Task};
+use crate::control::autoscaling::Alarm;
+use crate::table::Id;
+use crate::units::Instant;
+
+/// Something the control plane is woken for.
+///
+/// An event says *look again*, not *what to do*: nothing is ever cancelled, and a stale wake-up reads the state and
+/// returns. Variants are declared in the order in which they happen when they fall on one instant: changes of task,
+/// instance and health, then the scaling order of CloudWatch's minute (periods close, scheduled actions, alarms,
+/// decisions, the service scheduler, capacity providers, Auto Scaling groups). Inside a variant the lower id goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// An entry of the timeline, by its place.
+    TimelineIsDue(usize),
+    /// A container instance's next state.
+    InstanceAdvances(Id<ContainerInstance>),
+    /// A task's next state.
+    TaskAdvances(Id<Task>),
+    /// A health check ends: it passed or not.
+    ProbeEnds(Id<Target>, bool),
+    /// A health check is sent.
+    ProbeIsSent(Id<Target>),
+    /// Memory and CPU are sampled.
+    SecondPasses,
+    /// A period of CloudWatch's ends.
+    MinuteCloses,
+    /// A scheduled action's occurrence, by its place.
+    ScheduledActionRuns(Id<ScheduledAction>, usize),
+    /// An alarm looks at its datapoints.
+    AlarmIsEvaluated(Id<Alarm>),
+    /// An alarm that is still in ALARM invokes its action again.
+    AlarmActsAgain(Id<Alarm>),
+    /// All that was asked of a scalable target at this instant is decided.
+    TargetIsScaled(Id<ScalableTarget>),
+    /// The service scheduler looks at a service.
+    ServiceIsScheduled(Id<ServiceDefinition>),
+    /// A capacity provider's metric is computed.
+    CapacityProviderIsMeasured(Id<CapacityProvider>),
+    /// A group launches or terminates towards its desired capacity.
+    GroupIsReconciled(Id<AutoScalingGroup>),
+}
+
+/// Events to come, in order of time, then of [`Event`].
+#[derive(Debug, Default)]
+pub struct Agenda {
+    now: Instant,
+    events: BinaryHeap<Reverse<(Instant, Event)>>,
+}
+
+impl Agenda {
+    /// The instant of the event that was handed out last.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Puts an event down for `at`, or for now where that has passed.
+    pub fn put(&mut self, at: Instant, event: Event) {
+        self.events.push(Reverse((at.max(self.now), event)));
+    }
+
+    /// The next event at or before `end`.
+    pub fn next_until(&mut self, end: Instant) -> Option<Event> {
+        let &Reverse((at, event)) = self.events.peek()?;
+        if at > end {
+            return None;
+        }
+        self.events.pop();
+        self.now = at;
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_one_instant_come_in_declared_order() {
+        let mut agenda = Agenda::default();
+        let at = Instant(60);
+        let expected = [
+            Event::TaskAdvances(Id::new(1)),
+            Event::TaskAdvances(Id::new(2)),
+            Event::ProbeEnds(Id::new(0), true),
+            Event::MinuteCloses,
+            Event::AlarmIsEvaluated(Id::new(0)),
+            Event::ServiceIsScheduled(Id::new(0)),
+            Event::GroupIsReconciled(Id::new(0)),
+        ];
+        for event in expected.iter().rev() {
+            agenda.put(at, *event);
+        }
+        agenda.put(Instant(1), Event::SecondPasses);
+        assert_eq!(agenda.next_until(Instant(59)), Some(Event::SecondPasses));
+        assert_eq!(agenda.next_until(Instant(59)), None);
+        for event in expected {
+            assert_eq!(agenda.next_until(at), Some(event));
+        }
+        assert_eq!(agenda.now(), at);
+    }
+}

@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod auto_scaling_group;
 pub mod capacity_provider;
+pub mod cpu_sharing;
 pub mod instance_type;
 pub mod load_balancer;
 pub mod placement;

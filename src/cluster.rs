@@ -206,3 +206,77 @@ pub struct Target {
     /// When it was registered.
     pub registered_at: Instant,
 }
+
+/// An instance as it comes out of EC2: its hardware, nothing on it.
+impl ContainerInstance {
+    /// Tasks on it that count: those whose reservation it holds.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Whether it counts as an instance of its group.
+    pub fn is_in_service(&self) -> bool {
+        matches!(self.status, InstanceStatus::Registering | InstanceStatus::Active | InstanceStatus::Draining)
+    }
+}
+
+impl Cluster {
+    /// Takes the task's reservation from the instance.
+    ///
+    /// # Panics
+    /// When the instance has not that much left: placement must have asked.
+    pub fn place(&mut self, task: Id<Task>, instance: Id<ContainerInstance>, at: Instant) {
+        let row = &mut self.tasks[task];
+        assert!(!row.holds_reservation, "a task is placed once");
+        row.instance = Some(instance);
+        row.placed_at = Some(at);
+        row.holds_reservation = true;
+        let need = &row.reservation;
+        let host = &mut self.instances[instance];
+        assert!(
+            need.cpu_units <= host.remaining_cpu_units
+                && need.memory_mib <= host.remaining_memory_mib
+                && need.network_interfaces <= host.remaining_network_interfaces,
+            "an instance never promises more than it has"
+        );
+        host.remaining_cpu_units -= need.cpu_units;
+        host.remaining_memory_mib -= need.memory_mib;
+        host.remaining_network_interfaces -= need.network_interfaces;
+        for port in &need.ports {
+            let users = host.reserved_ports.entry(*port).or_default();
+            assert_eq!(*users, 0, "a host port is promised once");
+            *users += 1;
+        }
+        host.tasks.push(task);
+    }
+
+    /// Gives the task's reservation back to its instance; nothing where it holds none.
+    pub fn release(&mut self, task: Id<Task>) {
+        let row = &mut self.tasks[task];
+        let Some(instance) = row.instance.filter(|_| row.holds_reservation) else { return };
+        row.holds_reservation = false;
+        let host = &mut self.instances[instance];
+        host.remaining_cpu_units += row.reservation.cpu_units;
+        host.remaining_memory_mib += row.reservation.memory_mib;
+        host.remaining_network_interfaces += row.reservation.network_interfaces;
+        for port in &row.reservation.ports {
+            host.reserved_ports.remove(port);
+        }
+        host.tasks.retain(|it| *it != task);
+        assert!(
+            host.remaining_cpu_units <= host.registered_cpu_units
+                && host.remaining_memory_mib <= host.registered_memory_mib,
+            "an instance never has more left than it registered"
+        );
+    }
+
+    /// Tells the data plane that something it must see has changed.
+    pub fn touch(&mut self) {
+        self.version += 1;
+    }
+
+    /// Healthy targets of a group.
+    pub fn healthy_targets(&self, group: Id<TargetGroup>) -> usize {
+        self.target_groups[group.index()].iter().filter(|&&it| self.targets[it].state == TargetState::Healthy).count()
+    }
+}

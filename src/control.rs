@@ -1,1 +1,181 @@
-//! (being built)
+//! The control plane: what happens in time, one decision after the other.
+//!
+//! It writes the cluster and reads the traffic; the rules themselves are in `aws`.
+
+pub mod autoscaling;
+pub mod capacity;
+pub mod health;
+pub mod log;
+pub mod scheduler;
+pub mod task_life;
+pub mod timeline;
+
+use crate::agenda::{Agenda, Event};
+use crate::cluster::Cluster;
+use crate::control::autoscaling::{Alarm, ScaledTarget, ServiceMetrics};
+use crate::control::capacity::{Group, Provider};
+use crate::control::log::Log;
+use crate::control::scheduler::Service;
+use crate::control::task_life::Agent;
+use crate::data::Traffic;
+use crate::metrics::Series;
+use crate::rng::{Seed, Stream};
+use crate::run::{AlarmChange, CapacityMinute, InstanceChange, ServiceMinute};
+use crate::scenario::Scenario;
+use crate::table::{Id, Table};
+use crate::units::{Instant, Span};
+
+/// All that the control plane knows.
+pub struct Control<'a> {
+    /// What was asked.
+    pub scenario: &'a Scenario,
+    /// The cluster as it stands.
+    pub cluster: Cluster,
+    /// Events to come.
+    pub agenda: Agenda,
+    /// Decisions so far.
+    pub log: Log,
+    /// Services, in the scenario's order.
+    pub services: Vec<Service>,
+    /// Auto Scaling groups, in the scenario's order.
+    pub groups: Vec<Group>,
+    /// Capacity providers, in the scenario's order.
+    pub providers: Vec<Provider>,
+    /// Scalable targets, in the scenario's order.
+    pub scaled_targets: Vec<ScaledTarget>,
+    /// Alarms, those of policies and those of capacity providers.
+    pub alarms: Table<Alarm>,
+    /// Metrics of each service.
+    pub service_metrics: Vec<ServiceMetrics>,
+    /// `CapacityProviderReservation` of each provider.
+    pub reservation_metrics: Vec<Series>,
+    /// The agent of each instance.
+    pub agents: Vec<Agent>,
+    /// Streams of randomness.
+    pub streams: Streams,
+    /// Rows for the report.
+    pub records: Records,
+}
+
+/// Randomness of the control plane, by purpose.
+pub struct Streams {
+    /// Ties of placement and of the choice of what stops, by service.
+    pub placement: Vec<Stream>,
+    /// Start and shutdown times, by service.
+    pub task_times: Vec<Stream>,
+    /// Launch and registration times and termination ties, by group.
+    pub instances: Vec<Stream>,
+    /// First health checks, by target group.
+    pub health_checks: Vec<Stream>,
+}
+
+/// What the control plane writes down for the report while it runs.
+#[derive(Default)]
+pub struct Records {
+    /// A row per service and minute.
+    pub service_minutes: Vec<ServiceMinute>,
+    /// A row per capacity provider and minute.
+    pub capacity_minutes: Vec<CapacityMinute>,
+    /// State changes of instances.
+    pub instance_changes: Vec<InstanceChange>,
+    /// State changes of alarms.
+    pub alarm_changes: Vec<AlarmChange>,
+    /// Increases of a desired count by policy or schedule.
+    pub scale_outs: u32,
+}
+
+impl<'a> Control<'a> {
+    /// The cluster at the start of the run, with the events that set it going.
+    pub fn new(scenario: &'a Scenario, seed: Seed) -> Control<'a> {
+        let streams = Streams {
+            placement: scenario.services.iter().map(|it| seed.stream("placement", &it.name)).collect(),
+            task_times: scenario.services.iter().map(|it| seed.stream("task times", &it.name)).collect(),
+            instances: scenario.auto_scaling_groups.iter().map(|it| seed.stream("instances", &it.name)).collect(),
+            health_checks: scenario.target_groups.iter().map(|it| seed.stream("health checks", &it.name)).collect(),
+        };
+        let mut control = Control {
+            scenario,
+            cluster: Cluster { target_groups: vec![Vec::new(); scenario.target_groups.len()], ..Cluster::default() },
+            agenda: Agenda::default(),
+            log: Log::default(),
+            services: scenario.services.iter().map(Service::new).collect(),
+            groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
+            providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
+            scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
+            alarms: Table::new(),
+            service_metrics: scenario.services.iter().map(|_| ServiceMetrics::new(&scenario.assumptions)).collect(),
+            reservation_metrics: scenario
+                .capacity_providers
+                .iter()
+                .map(|_| Series::new(scenario.assumptions.capacity_provider_metric_delay))
+                .collect(),
+            agents: Vec::new(),
+            streams,
+            records: Records::default(),
+        };
+        control.put_alarms();
+        control.bring_targets_within_bounds();
+        control.begin_groups();
+        control.begin_services();
+        for index in 0..scenario.timeline.len() {
+            control.agenda.put(scenario.timeline[index].at, Event::TimelineIsDue(index));
+        }
+        for (id, action) in scenario.scheduled_actions.entries() {
+            for (occurrence, at) in action.times.iter().enumerate() {
+                let at = *at + scenario.assumptions.scheduled_action_delay;
+                control.agenda.put(at, Event::ScheduledActionRuns(id, occurrence));
+            }
+        }
+        control.agenda.put(Instant::START + Span::SECOND, Event::SecondPasses);
+        control.agenda.put(Instant::START + Span::MINUTE, Event::MinuteCloses);
+        control
+    }
+
+    /// Makes the decision that `event` calls for.
+    pub fn handle(&mut self, event: Event, traffic: &Traffic) {
+        match event {
+            Event::TimelineIsDue(index) => self.timeline_is_due(index),
+            Event::InstanceAdvances(instance) => self.instance_advances(instance),
+            Event::TaskAdvances(task) => self.task_advances(task, traffic),
+            Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
+            Event::ProbeIsSent(target) => self.probe_is_due_again(target),
+            Event::SecondPasses => self.second_passes(traffic),
+            Event::MinuteCloses => self.minute_closes(traffic),
+            Event::ScheduledActionRuns(action, occurrence) => self.scheduled_action_runs(action, occurrence),
+            Event::AlarmIsEvaluated(alarm) => self.alarm_is_evaluated(alarm),
+            Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
+            Event::TargetIsScaled(target) => self.target_is_scaled(target),
+            Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
+            Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider),
+            Event::GroupIsReconciled(group) => self.group_is_reconciled(group),
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Instant {
+        self.agenda.now()
+    }
+
+    fn second_passes(&mut self, traffic: &Traffic) {
+        for &(task, container) in traffic.out_of_memory() {
+            self.kill_for_memory(task, container);
+        }
+        let next = self.now() + Span::SECOND;
+        self.agenda.put(next, Event::SecondPasses);
+    }
+
+    fn minute_closes(&mut self, traffic: &Traffic) {
+        self.publish_service_minutes(traffic);
+        for provider in self.scenario.capacity_providers.ids() {
+            self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
+        }
+        self.record_groups_without_provider();
+        let next = self.now() + Span::MINUTE;
+        self.agenda.put(next, Event::MinuteCloses);
+    }
+
+    /// `service/NAME`, as events name it.
+    pub fn service_resource(&self, service: Id<crate::aws::service::ServiceDefinition>) -> String {
+        format!("service/{}", self.scenario.services[service].name)
+    }
+}

@@ -1,5 +1,7 @@
 //! The laws that lengths of time are drawn from.
 
+use crate::logarithm::unit_exponential;
+use crate::rng::Stream;
 use crate::units::Span;
 
 /// The law of a length of time that is never negative: a request's CPU time, an instance's boot.
@@ -52,4 +54,171 @@ pub enum Distribution {
         /// How much of the weight lies on this value and those before it; the last is 1.
         cumulative: Vec<f64>,
     },
+}
+
+impl Distribution {
+    /// One value; whole nanoseconds, the mean of the law is kept but for that rounding.
+    pub fn sample(&self, stream: &mut Stream) -> Span {
+        Span::from_nanos_f64(match self {
+            Distribution::Constant(value) => return *value,
+            Distribution::Exponential { mean } => mean.0 as f64 * unit_exponential(stream.word()),
+            Distribution::LogNormal { mean, cv2 } => {
+                let variance = libm::log1p(*cv2);
+                mean.0 as f64 * libm::exp(libm::sqrt(variance) * standard_normal(stream) - variance / 2.0)
+            }
+            Distribution::Gamma { mean, shape } => mean.0 as f64 / shape * gamma(*shape, stream),
+            Distribution::Pareto { minimum, shape, maximum } => {
+                let value = minimum.0 as f64 * libm::pow(stream.unit(), -1.0 / shape);
+                maximum.map_or(value, |maximum| value.min(maximum.0 as f64))
+            }
+            Distribution::Uniform { minimum, maximum } => {
+                return Span(minimum.0 + stream.below((maximum.0 - minimum.0) as usize + 1) as u64);
+            }
+            Distribution::Empirical { values, cumulative } => {
+                let unit = stream.unit();
+                let place = cumulative.partition_point(|&it| it < unit).min(values.len() - 1);
+                return values[place];
+            }
+        })
+    }
+
+    /// Fills `values` with whole nanoseconds, as that many calls of [`sample`](Distribution::sample) would.
+    pub fn fill(&self, stream: &mut Stream, values: &mut [u64]) {
+        match self {
+            Distribution::Constant(value) => values.fill(value.0),
+            Distribution::Exponential { mean } => {
+                let mean = mean.0 as f64;
+                stream.fill(values);
+                for value in values {
+                    *value = Span::from_nanos_f64(mean * unit_exponential(*value)).0;
+                }
+            }
+            _ => values.iter_mut().for_each(|value| *value = self.sample(stream).0),
+        }
+    }
+
+    /// The law's mean in nanoseconds (of a cut Pareto, the mean after the cut).
+    pub fn mean_nanos(&self) -> f64 {
+        match self {
+            Distribution::Constant(value) => value.0 as f64,
+            Distribution::Exponential { mean }
+            | Distribution::LogNormal { mean, .. }
+            | Distribution::Gamma { mean, .. } => mean.0 as f64,
+            Distribution::Pareto { minimum, shape, maximum } => {
+                let least = minimum.0 as f64;
+                let whole = shape * least / (shape - 1.0);
+                // The integral of the tail beyond the cut is lost.
+                maximum
+                    .map_or(whole, |most| whole - least / (shape - 1.0) * libm::pow(least / most.0 as f64, shape - 1.0))
+            }
+            Distribution::Uniform { minimum, maximum } => (minimum.0 as f64 + maximum.0 as f64) / 2.0,
+            Distribution::Empirical { values, cumulative } => {
+                let mut before = 0.0;
+                let mut mean = 0.0;
+                for (value, upto) in values.iter().zip(cumulative) {
+                    mean += value.0 as f64 * (upto - before);
+                    before = *upto;
+                }
+                mean
+            }
+        }
+    }
+}
+
+/// A standard normal variate (Box and Muller's transform, one of the pair).
+fn standard_normal(stream: &mut Stream) -> f64 {
+    let radius = libm::sqrt(-2.0 * libm::log(stream.unit()));
+    radius * libm::cos(std::f64::consts::TAU * stream.unit())
+}
+
+/// A gamma variate of scale 1: a sum of exponentials for small whole shapes, else Marsaglia and Tsang (2000).
+fn gamma(shape: f64, stream: &mut Stream) -> f64 {
+    if shape.fract() == 0.0 && shape <= 16.0 {
+        return (0..shape as u32).map(|_| unit_exponential(stream.word())).sum();
+    }
+    if shape < 1.0 {
+        let boost = libm::pow(stream.unit(), 1.0 / shape);
+        return gamma(shape + 1.0, stream) * boost;
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / libm::sqrt(9.0 * d);
+    loop {
+        let x = standard_normal(stream);
+        let v = 1.0 + c * x;
+        let u = stream.unit();
+        if v > 0.0 {
+            let v = v * v * v;
+            if libm::log(u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+                return d * v;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Seed;
+
+    const MEAN: Span = Span::millis(10);
+
+    fn laws() -> Vec<(Distribution, f64)> {
+        // Each with its squared coefficient of variation.
+        vec![
+            (Distribution::Constant(MEAN), 0.0),
+            (Distribution::Exponential { mean: MEAN }, 1.0),
+            (Distribution::LogNormal { mean: MEAN, cv2: 2.0 }, 2.0),
+            (Distribution::Gamma { mean: MEAN, shape: 4.0 }, 0.25),
+            (Distribution::Gamma { mean: MEAN, shape: 2.5 }, 0.4),
+            (Distribution::Gamma { mean: MEAN, shape: 0.5 }, 2.0),
+            (Distribution::Pareto { minimum: Span::millis(8), shape: 5.0, maximum: None }, 1.0 / 15.0),
+            (Distribution::Uniform { minimum: Span::ZERO, maximum: Span::millis(20) }, 1.0 / 3.0),
+            (
+                Distribution::Empirical {
+                    values: vec![Span::millis(5), Span::millis(25)],
+                    cumulative: vec![0.75, 1.0],
+                },
+                0.75,
+            ),
+        ]
+    }
+
+    #[test]
+    fn moments_are_those_of_the_law() {
+        const DRAWS: usize = 400_000;
+        for (law, cv2) in laws() {
+            let mut stream = Seed { seed: 3, replication: 0 }.stream("test", "moments");
+            let mut values = vec![0; DRAWS];
+            law.fill(&mut stream, &mut values);
+            let mean = values.iter().sum::<u64>() as f64 / DRAWS as f64;
+            let variance = values.iter().map(|&it| (it as f64 - mean) * (it as f64 - mean)).sum::<f64>() / DRAWS as f64;
+            let expected = law.mean_nanos();
+            // Four standard errors of the mean; the variance's own error is larger, with heavy tails.
+            let error = 4.0 * expected * libm::sqrt(cv2 / DRAWS as f64);
+            assert!((mean - expected).abs() <= error + 1.0, "{law:?}: mean {mean}");
+            let measured = variance / (expected * expected);
+            assert!((measured - cv2).abs() <= 0.06 * cv2 + 1e-9, "{law:?}: cv2 {measured}");
+        }
+    }
+
+    #[test]
+    fn filling_is_sampling_one_by_one() {
+        for (law, _) in laws() {
+            let mut one = Seed { seed: 4, replication: 0 }.stream("test", "fill");
+            let mut other = one.clone();
+            let mut values = [0; 100];
+            law.fill(&mut one, &mut values);
+            assert_eq!(values, std::array::from_fn(|_| law.sample(&mut other).0), "{law:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_tail_lowers_the_mean() {
+        let law = Distribution::Pareto { minimum: MEAN, shape: 1.5, maximum: Some(Span::millis(1000)) };
+        let mut stream = Seed { seed: 5, replication: 0 }.stream("test", "cut");
+        let mut values = vec![0; 400_000];
+        law.fill(&mut stream, &mut values);
+        let mean = values.iter().sum::<u64>() as f64 / values.len() as f64;
+        assert!((mean / law.mean_nanos() - 1.0).abs() < 0.02, "{mean} against {}", law.mean_nanos());
+    }
 }

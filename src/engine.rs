@@ -1,1 +1,190 @@
-//! (being built)
+//! The loop: serve every request up to the next control event, make one decision, repeat.
+
+use crate::agenda::Event;
+use crate::aws::price::load_balancer_capacity_units;
+use crate::cluster::Task;
+use crate::control::Control;
+use crate::data::{self, Traffic};
+use crate::rng::Seed;
+use crate::run::{Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife};
+use crate::scenario::{Expectation, Measure, Scenario};
+use crate::units::{Instant, Span};
+
+/// Simulates a scenario. The same scenario and seed give the same run.
+pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
+    let end = Instant::START + scenario.duration;
+    let mut traffic = Traffic::new(scenario, seed);
+    let mut control = Control::new(scenario, seed);
+    while let Some(event) = control.agenda.next_until(end) {
+        let now = control.now();
+        data::advance(&mut traffic, scenario, &control.cluster, now);
+        match event {
+            Event::SecondPasses => data::second_passes(&mut traffic, scenario, &control.cluster),
+            Event::MinuteCloses => data::minute_closes(&mut traffic, scenario),
+            Event::ProbeIsSent(target) if control.is_checked(target) => {
+                let answer = data::probe(&mut traffic, scenario, &control.cluster, target);
+                control.probe_was_sent(target, answer);
+            }
+            _ => {}
+        }
+        control.handle(event, &traffic);
+    }
+    data::advance(&mut traffic, scenario, &control.cluster, end);
+    finish(scenario, seed, &control, &traffic)
+}
+
+fn finish(scenario: &Scenario, seed: Seed, control: &Control, traffic: &Traffic) -> Run {
+    let end = Instant::START + scenario.duration;
+    let requests: Vec<RequestTotals> = scenario.services.ids().map(|it| traffic.totals(it)).collect();
+    let tasks: Vec<TaskLife> =
+        control.cluster.tasks.entries().map(|(id, task)| life_of(scenario, id.index(), task)).collect();
+    let instances = control.cluster.instances.iter().map(|it| {
+        let group = &scenario.auto_scaling_groups[it.auto_scaling_group];
+        InstanceLife {
+            name: it.name.clone(),
+            auto_scaling_group: group.name.clone(),
+            instance_type: group.instance_type.name.clone(),
+            availability_zone: scenario.availability_zones[it.availability_zone].name.clone(),
+            cpu_units: it.registered_cpu_units,
+            memory_mib: it.registered_memory_mib,
+            launched_at: it.launched_at,
+            registered_at: it.registered_at,
+            terminated_at: it.terminated_at,
+        }
+    });
+    let lasted = |from: Option<Instant>, to: Option<Instant>| from.map_or(Span::ZERO, |at| to.unwrap_or(end).since(at));
+    let task_time: Span = tasks.iter().map(|it| lasted(it.placed_at, it.stopped_at)).fold(Span::ZERO, |a, b| a + b);
+    let instance_time: Span = control
+        .cluster
+        .instances
+        .iter()
+        .map(|it| lasted(Some(it.launched_at), it.terminated_at))
+        .fold(Span::ZERO, |a, b| a + b);
+    let mut run = Run {
+        scenario: scenario.clone(),
+        seed: seed.seed,
+        replication: seed.replication,
+        fingerprint: control.log.fingerprint(),
+        simulated: scenario.duration,
+        requests,
+        service_minutes: control.records.service_minutes.clone(),
+        capacity_minutes: control.records.capacity_minutes.clone(),
+        instance_changes: control.records.instance_changes.clone(),
+        instances: instances.collect(),
+        tasks,
+        alarm_changes: control.records.alarm_changes.clone(),
+        events: control.log.events.clone(),
+        task_hours: task_time.as_hours(),
+        instance_hours: instance_time.as_hours(),
+        cost: cost_of(scenario, control),
+        scale_outs: control.records.scale_outs,
+        expectations: Vec::new(),
+    };
+    run.expectations = scenario.expectations.iter().map(|it| hold(it, &run, control)).collect();
+    run
+}
+
+fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
+    TaskLife {
+        task: number,
+        service: task.service.index(),
+        task_definition: scenario.task_definitions[task.task_definition].name(),
+        instance: task.instance.map(|it| it.index()),
+        cpu_units: task.reservation.cpu_units,
+        memory_mib: task.reservation.memory_mib,
+        created_at: task.created_at,
+        placed_at: task.placed_at,
+        pulled_at: task.pull_stopped_at,
+        running_at: task.started_at,
+        healthy_at: task.healthy_at,
+        stopping_at: task.stopping_at,
+        stopped_at: task.stopped_at,
+        stop_code: task.stopped_reason.as_ref().map(|(code, _)| code.as_str()),
+        stopped_reason: task.stopped_reason.as_ref().map(|(_, reason)| reason.clone()),
+        exit_code: task.exit_code,
+    }
+}
+
+fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
+    let instances_usd = scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).sum();
+    let hours_started = scenario.duration.0.div_ceil(3600 * Span::SECOND.0);
+    let load_balancers_usd = scenario.load_balancers.ids().map(|load_balancer| {
+        // An hour's units follow its requests: each new connection carries several of them, and nothing else is counted.
+        let mut unit_hours = 0.0;
+        for hour in 0..hours_started {
+            let minutes = hour * 60..(hour + 1) * 60;
+            let requests: u64 = control
+                .records
+                .service_minutes
+                .iter()
+                .filter(|row| minutes.contains(&row.minute))
+                .filter(|row| {
+                    let service = &scenario.services[crate::table::Id::new(row.service)];
+                    service
+                        .load_balancer
+                        .as_ref()
+                        .is_some_and(|it| scenario.target_groups[it.target_group].load_balancer == load_balancer)
+                })
+                .map(|row| row.counts.arrived)
+                .sum();
+            let connections = requests as f64 / 3600.0 / scenario.assumptions.requests_per_connection;
+            unit_hours += load_balancer_capacity_units(connections, 0.0, 0.0, 0.0);
+        }
+        scenario.prices.load_balancer_usd(hours_started, unit_hours)
+    });
+    Cost { instances_usd, load_balancers_usd: load_balancers_usd.sum() }
+}
+
+fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {
+    let value = measure(expectation, run, control);
+    let limit = expectation.at_most.or(expectation.at_least).unwrap_or_default();
+    let passed = value.is_some_and(|value| {
+        expectation.at_most.is_none_or(|most| value <= most) && expectation.at_least.is_none_or(|least| value >= least)
+    });
+    ExpectationResult { name: expectation.name.clone(), passed, value, limit }
+}
+
+fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f64> {
+    let chosen = |service: usize| expectation.service.is_none_or(|it| it.index() == service);
+    let totals = || run.requests.iter().enumerate().filter(|(service, _)| chosen(*service)).map(|(_, it)| it);
+    let error_percent =
+        |counts: &RequestCounts| (counts.ended() > 0).then(|| 100.0 * counts.failed() as f64 / counts.ended() as f64);
+    let quantile = |q: f64| {
+        let mut all = crate::data::histogram::Histogram::default();
+        totals().for_each(|it| all.merge(&it.histogram));
+        all.quantile(q).map(|nanos| nanos / 1e6)
+    };
+    let worst = |of: &dyn Fn(&ServiceMinute) -> Option<f64>| {
+        run.service_minutes.iter().filter(|row| chosen(row.service)).filter_map(of).reduce(f64::max)
+    };
+    match expectation.measure {
+        Measure::ErrorPercent => {
+            let mut all = RequestCounts::default();
+            totals().for_each(|it| all.add(&it.counts));
+            error_percent(&all)
+        }
+        Measure::ResponseTimeP50Ms => quantile(0.5),
+        Measure::ResponseTimeP90Ms => quantile(0.9),
+        Measure::ResponseTimeP99Ms => quantile(0.99),
+        Measure::WorstMinuteErrorPercent => worst(&|row| error_percent(&row.counts)),
+        Measure::WorstMinuteP99Ms => worst(&|row| row.response_time_ms.p99),
+        Measure::CostUsd => Some(run.cost.total_usd()),
+        Measure::TaskHours => {
+            let end = Instant::START + run.simulated;
+            let chosen_tasks = run.tasks.iter().filter(|it| chosen(it.service));
+            let time = chosen_tasks.filter_map(|it| Some(it.stopped_at.unwrap_or(end).since(it.placed_at?)));
+            Some(time.fold(Span::ZERO, |a, b| a + b).as_hours())
+        }
+        Measure::InstanceHours => Some(run.instance_hours),
+        Measure::RunningCountAtEnd => {
+            let running = |it: &&TaskLife| it.running_at.is_some() && it.stopping_at.is_none();
+            Some(run.tasks.iter().filter(|it| chosen(it.service)).filter(running).count() as f64)
+        }
+        Measure::DeploymentsCompleted => {
+            let services = control.services.iter().enumerate().filter(|(service, _)| chosen(*service));
+            let completed =
+                services.flat_map(|(_, it)| it.deployments.iter().skip(1)).filter(|it| it.completed_at.is_some());
+            Some(completed.count() as f64)
+        }
+    }
+}

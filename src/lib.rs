@@ -11,6 +11,7 @@ pub mod control;
 pub mod data;
 pub mod distribution;
 pub mod engine;
+pub mod logarithm;
 pub mod metrics;
 pub mod report;
 pub mod rng;

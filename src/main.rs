@@ -1,2 +1,10 @@
 //! The command line program; everything is in the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use plimsoll::cli::{Arguments, main as run};
+
+fn main() -> ExitCode {
+    ExitCode::from(run(Arguments::parse()))
+}

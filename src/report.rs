@@ -1,1 +1,17 @@
-//! (being built)
+//! A finished run as bytes: it knows `Run` and nothing else, and a format is a file here.
+
+pub mod chart;
+pub mod charts;
+pub mod comparison;
+pub mod csv_files;
+pub mod summary;
+
+use crate::run::Run;
+
+/// Every file of a run, name and bytes, in a fixed order.
+pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
+    let mut files = vec![("summary.json", summary::summary(run))];
+    files.extend(csv_files::files(run));
+    files.extend(charts::charts(run));
+    files
+}

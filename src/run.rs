@@ -103,7 +103,7 @@ pub struct ResponseTimes {
 }
 
 /// A service's requests over the whole run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestTotals {
     /// Counts.
     pub counts: RequestCounts,

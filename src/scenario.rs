@@ -2,6 +2,20 @@
 //!
 //! After this nothing is looked up by string and nothing can fail.
 
+mod aws_fields;
+mod capacity;
+pub mod problem;
+mod reader;
+mod scaling;
+mod services;
+mod story;
+mod task_definitions;
+pub mod tree;
+mod workloads;
+
+pub use problem::Problems;
+pub use story::{Story, read};
+
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
@@ -31,6 +45,9 @@ pub struct Scenario {
     pub start_unix_seconds: i64,
     /// The cluster's name.
     pub cluster_name: String,
+    /// Whether the cluster has settled before the run begins: desired instances are registered, desired tasks run and
+    /// are healthy, images are cached. Otherwise all of it starts from nothing at 0.
+    pub begins_settled: bool,
     /// Zones.
     pub availability_zones: Table<AvailabilityZone>,
     /// Revisions of task definitions.
@@ -226,6 +243,8 @@ pub struct Assumptions {
     pub empty_capacity_provider_metric: Option<f64>,
     /// First growth from zero: two instances (`false`), or the formula `ceil(200 / target)`.
     pub first_growth_by_formula: bool,
+    /// Requests that one connection to a load balancer carries, for its capacity units: 10.
+    pub requests_per_connection: f64,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
 }
@@ -267,6 +286,7 @@ impl Default for Assumptions {
             scheduled_action_delay: Span::seconds(5),
             empty_capacity_provider_metric: None,
             first_growth_by_formula: false,
+            requests_per_connection: 10.0,
             burst_credits: true,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::aws::instance_type::InstanceType;
 use crate::table::Id;
-use crate::units::Span;
+use crate::units::{Instant, Span};
 
 /// An Availability Zone of the cluster, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,4 +51,103 @@ pub enum TerminationPolicy {
     NewestInstance,
     /// The instance that is closest to its next hour of age.
     ClosestToNextInstanceHour,
+}
+
+/// The zone of the next launch: the one with the fewest instances, the first listed among equals.
+///
+/// # Panics
+/// When there is no zone.
+pub fn choose_launch_zone(zones: &[usize], counts: &[u32]) -> usize {
+    let (zone, _) = zones.iter().zip(counts).min_by_key(|(_, count)| **count).expect("a group has a zone");
+    *zone
+}
+
+/// An instance that a group might terminate.
+#[derive(Clone, Copy, Debug)]
+pub struct TerminationCandidate {
+    /// Its zone.
+    pub availability_zone: usize,
+    /// When it was launched.
+    pub launched_at: Instant,
+    /// Whether it is protected from scale-in.
+    pub is_protected: bool,
+}
+
+/// Which instance a group terminates: from the zone with the most that has an unprotected one, then by the policies in
+/// order, then by `draw` (a number below its argument). `None` when all are protected.
+pub fn choose_to_terminate(
+    policies: &[TerminationPolicy],
+    candidates: &[TerminationCandidate],
+    now: Instant,
+    draw: &mut dyn FnMut(usize) -> usize,
+) -> Option<usize> {
+    let in_zone = |zone: usize| candidates.iter().filter(|it| it.availability_zone == zone).count();
+    let mut able: Vec<usize> = (0..candidates.len()).filter(|&it| !candidates[it].is_protected).collect();
+    let most = able.iter().map(|&it| in_zone(candidates[it].availability_zone)).max()?;
+    able.retain(|&it| in_zone(candidates[it].availability_zone) == most);
+    for policy in policies {
+        // Smaller goes first.
+        let rank = |it: usize| {
+            let launched_at = candidates[it].launched_at.0;
+            match policy {
+                TerminationPolicy::OldestInstance => launched_at,
+                TerminationPolicy::NewestInstance => u64::MAX - launched_at,
+                TerminationPolicy::Default | TerminationPolicy::ClosestToNextInstanceHour => {
+                    let hour = 3600 * Span::SECOND.0;
+                    hour - now.0.saturating_sub(launched_at) % hour
+                }
+            }
+        };
+        let first = able.iter().map(|&it| rank(it)).min()?;
+        able.retain(|&it| rank(it) == first);
+    }
+    match able.len() {
+        1 => Some(able[0]),
+        several => Some(able[draw(several)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(rows: &[(usize, u64, bool)]) -> Vec<TerminationCandidate> {
+        rows.iter()
+            .map(|&(availability_zone, minute, is_protected)| TerminationCandidate {
+                availability_zone,
+                launched_at: Instant(minute * Span::MINUTE.0),
+                is_protected,
+            })
+            .collect()
+    }
+
+    fn check(policy: TerminationPolicy, rows: &[(usize, u64, bool)], expected: Option<usize>) {
+        let now = Instant(100 * Span::MINUTE.0);
+        assert_eq!(choose_to_terminate(&[policy], &candidates(rows), now, &mut |_| 0), expected);
+    }
+
+    #[test]
+    fn launches_go_to_the_zone_with_the_fewest() {
+        assert_eq!(choose_launch_zone(&[4, 7, 9], &[1, 0, 0]), 7);
+        assert_eq!(choose_launch_zone(&[4, 7], &[2, 2]), 4);
+    }
+
+    #[test]
+    fn zone_balance_beats_every_policy() {
+        check(TerminationPolicy::OldestInstance, &[(0, 1, false), (1, 30, false), (1, 40, false)], Some(1));
+        check(TerminationPolicy::NewestInstance, &[(0, 50, false), (1, 30, false), (1, 40, false)], Some(2));
+    }
+
+    #[test]
+    fn the_default_is_the_closest_to_its_next_hour() {
+        // Ages at minute 100: 99, 55 and 10 minutes; to the next hour: 21, 5 and 50.
+        check(TerminationPolicy::Default, &[(0, 1, false), (0, 45, false), (0, 90, false)], Some(1));
+    }
+
+    #[test]
+    fn the_protected_stay() {
+        check(TerminationPolicy::OldestInstance, &[(0, 1, true), (0, 30, false)], Some(1));
+        check(TerminationPolicy::OldestInstance, &[(0, 1, true), (0, 30, true)], None);
+        check(TerminationPolicy::OldestInstance, &[(0, 1, true), (0, 2, true), (1, 30, false)], Some(2));
+    }
 }

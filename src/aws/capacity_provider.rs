@@ -1,8 +1,10 @@
 //! Capacity providers: which one a task goes to, and how managed scaling sizes a group.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
+use crate::aws::task_definition::{Protocol, Reservation};
 use crate::table::Id;
-use crate::units::Span;
+use crate::units::{Span, ceil_capacity, floor_capacity};
 
 /// A capacity provider over an Auto Scaling group.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,4 +43,309 @@ pub struct CapacityProviderStrategyItem {
     pub base: u32,
     /// Share of the rest, 0 to 1000.
     pub weight: u32,
+}
+
+/// The provider of the next task: the base first, then the smallest share of its weight; ties by place in the list.
+///
+/// `counts` are the tasks that each item has; compared by cross multiplication, so that no rounding enters.
+///
+/// # Panics
+/// When no item has a weight above 0 and the base is full: such a strategy is refused when it is read.
+pub fn choose_provider(strategy: &[CapacityProviderStrategyItem], counts: &[u32]) -> usize {
+    if let Some(place) = (0..strategy.len()).find(|&it| counts[it] < strategy[it].base) {
+        return place;
+    }
+    let above_base = |it: usize| u64::from(counts[it] - strategy[it].base);
+    let weight = |it: usize| u64::from(strategy[it].weight);
+    (0..strategy.len())
+        .filter(|&it| strategy[it].weight > 0)
+        .min_by(|&one, &other| (above_base(one) * weight(other)).cmp(&(above_base(other) * weight(one))))
+        .expect("a strategy has a weight above 0")
+}
+
+/// Tasks in PROVISIONING with the same requirements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingGroup {
+    /// What each of them reserves.
+    pub reservation: Reservation,
+    /// How many wait.
+    pub count: u32,
+    /// Whether no two of them may share an instance.
+    pub is_distinct_instance: bool,
+}
+
+/// Tasks of one kind that fit on an empty instance; 0 where not even one does.
+pub fn tasks_per_instance(
+    reservation: &Reservation,
+    is_distinct_instance: bool,
+    instance_type: &InstanceType,
+    registered_memory_mib: u32,
+) -> u32 {
+    let by = |room: u32, need: u32| room.checked_div(need).unwrap_or(u32::MAX);
+    let clashes = reservation.ports.iter().any(|port| port.0 == Protocol::Tcp && RESERVED_TCP_PORTS.contains(&port.1));
+    let by_ports = match reservation.ports.len() {
+        0 => u32::MAX,
+        _ => u32::from(!clashes),
+    };
+    by(instance_type.cpu_units(), reservation.cpu_units)
+        .min(by(registered_memory_mib, reservation.memory_mib))
+        .min(by(instance_type.network_interfaces_maximum - 1, reservation.network_interfaces))
+        .min(by_ports)
+        .min(if is_distinct_instance { 1 } else { u32::MAX })
+}
+
+/// `CapacityProviderReservation` and the two numbers that it is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CapacityProviderReservation {
+    /// M: instances needed.
+    pub needed: u32,
+    /// N: instances in service.
+    pub present: u32,
+    /// 100 x M / N, and its special cases at N = 0.
+    pub percent: f64,
+}
+
+impl ManagedScaling {
+    /// The metric of one minute: `present` instances in service, `used` of them with a task, and what waits.
+    ///
+    /// The need of the waiting is the greatest of their groups' (a lower bound), on empty instances. Groups that do not
+    /// fit an empty instance are left out: they wait for ever. `empty_metric` is published where nothing is there and
+    /// nothing needed; the target where that is `None`.
+    pub fn reservation(
+        &self,
+        present: u32,
+        used: u32,
+        waiting: &[WaitingGroup],
+        instance_type: &InstanceType,
+        registered_memory_mib: u32,
+        empty_metric: Option<f64>,
+    ) -> CapacityProviderReservation {
+        let need_of = |group: &WaitingGroup| match tasks_per_instance(
+            &group.reservation,
+            group.is_distinct_instance,
+            instance_type,
+            registered_memory_mib,
+        ) {
+            0 => 0,
+            each => group.count.div_ceil(each),
+        };
+        let need = waiting.iter().map(need_of).max().unwrap_or(0);
+        let needed = match need {
+            0 => used,
+            _ => present + need.clamp(self.minimum_scaling_step_size, self.maximum_scaling_step_size),
+        };
+        let percent = match (present, needed) {
+            (0, 0) => empty_metric.unwrap_or(f64::from(self.target_capacity)),
+            (0, _) => 200.0,
+            _ => 100.0 * f64::from(needed) / f64::from(present),
+        };
+        CapacityProviderReservation { needed, present, percent }
+    }
+
+    /// The desired capacity that a breach of the target calls for, before the group's bounds: `ceil(N x metric / T)`;
+    /// from no instance two, or `ceil(200 / T)` where `first_growth_by_formula`.
+    pub fn scale_out_capacity(&self, measured: &CapacityProviderReservation, first_growth_by_formula: bool) -> u32 {
+        if measured.present == 0 && !first_growth_by_formula {
+            return if measured.needed > 0 { 2 } else { 0 };
+        }
+        self.capacity_at_target(measured)
+    }
+
+    /// The desired capacity one minute of scale-in leads to: at least one less, at most `max_fraction` of N less.
+    pub fn scale_in_capacity(&self, desired: u32, measured: &CapacityProviderReservation, max_fraction: f64) -> u32 {
+        let wanted = self.capacity_at_target(measured);
+        let most = floor_capacity(f64::from(measured.present) * max_fraction).max(1);
+        desired - desired.saturating_sub(wanted).min(most)
+    }
+
+    fn capacity_at_target(&self, measured: &CapacityProviderReservation) -> u32 {
+        ceil_capacity(f64::from(measured.present.max(1)) * measured.percent / f64::from(self.target_capacity))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::instance_type::find;
+
+    fn managed(target_capacity: u32) -> ManagedScaling {
+        ManagedScaling {
+            target_capacity,
+            minimum_scaling_step_size: 1,
+            maximum_scaling_step_size: 10_000,
+            instance_warmup_period: Span::seconds(300),
+        }
+    }
+
+    fn waiting(count: u32, cpu_units: u32, memory_mib: u32) -> WaitingGroup {
+        let reservation = Reservation { cpu_units, memory_mib, ..Reservation::default() };
+        WaitingGroup { reservation, count, is_distinct_instance: false }
+    }
+
+    fn measure(
+        managed: &ManagedScaling,
+        present: u32,
+        used: u32,
+        groups: &[WaitingGroup],
+    ) -> CapacityProviderReservation {
+        let m5 = find("m5.large").expect("the type is there");
+        managed.reservation(present, used, groups, &m5, m5.registered_memory_mib, None)
+    }
+
+    fn strategy(items: &[(u32, u32)]) -> Vec<CapacityProviderStrategyItem> {
+        items
+            .iter()
+            .enumerate()
+            .map(|(place, &(base, weight))| CapacityProviderStrategyItem {
+                capacity_provider: Id::new(place),
+                base,
+                weight,
+            })
+            .collect()
+    }
+
+    fn split(items: &[(u32, u32)], tasks: u32) -> (String, Vec<u32>) {
+        let strategy = strategy(items);
+        let mut counts = vec![0; items.len()];
+        let mut order = String::new();
+        for _ in 0..tasks {
+            let chosen = choose_provider(&strategy, &counts);
+            counts[chosen] += 1;
+            order.push(char::from(b'A' + chosen as u8));
+        }
+        (order, counts)
+    }
+
+    #[test]
+    fn we_76_to_79_and_w12_tasks_are_split_by_base_and_weight() {
+        assert_eq!(split(&[(0, 1), (0, 4)], 5), ("ABBBB".to_owned(), vec![1, 4]));
+        assert_eq!(split(&[(0, 1), (0, 4)], 10).1, [2, 8]);
+        assert_eq!(split(&[(2, 1), (0, 1)], 6), ("AAABAB".to_owned(), vec![4, 2]));
+        assert_eq!(split(&[(1, 1), (0, 3)], 9).1, [3, 6]);
+        assert_eq!(split(&[(2, 1), (0, 3)], 10).1, [4, 6]);
+        assert_eq!(split(&[(2, 1), (0, 3)], 22).1, [7, 15]);
+    }
+
+    #[test]
+    fn we_7_to_9_tasks_on_an_empty_instance() {
+        let c5 = find("c5.large").expect("the type is there");
+        let m5 = find("m5.large").expect("the type is there");
+        let need = |cpu_units, memory_mib, network_interfaces| Reservation {
+            cpu_units,
+            memory_mib,
+            network_interfaces,
+            ports: Vec::new(),
+        };
+        assert_eq!(tasks_per_instance(&need(1, 1, 1), false, &c5, c5.registered_memory_mib), 2);
+        assert_eq!(tasks_per_instance(&need(256, 512, 0), false, &m5, 7811), 8);
+        assert_eq!(tasks_per_instance(&need(256, 512, 1), false, &m5, 7811), 2);
+        assert_eq!(tasks_per_instance(&need(0, 2048, 0), false, &m5, 7811), 3);
+        let port = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1, 0) };
+        assert_eq!(tasks_per_instance(&port, false, &m5, 7811), 1);
+        let taken = Reservation { ports: vec![(Protocol::Tcp, 51678)], ..need(1, 1, 0) };
+        assert_eq!(tasks_per_instance(&taken, false, &m5, 7811), 0);
+    }
+
+    #[test]
+    fn we_64_to_67_the_metric_and_where_it_leads() {
+        // N, used, T: percent, desired by the formula.
+        for (present, used, target, percent, desired) in [
+            (3, 2, 100, 66.67, 2),
+            (3, 2, 50, 66.67, 4),
+            (4, 4, 100, 100.0, 4),
+            (5, 5, 80, 100.0, 7),
+            (10, 10, 90, 100.0, 12),
+            (4, 2, 100, 50.0, 2),
+            (20, 20, 90, 100.0, 23),
+            (4, 4, 80, 100.0, 5),
+            (10, 9, 90, 90.0, 10),
+        ] {
+            let measured = measure(&managed(target), present, used, &[]);
+            assert!((measured.percent - percent).abs() < 0.01, "{measured:?}");
+            assert_eq!(managed(target).scale_out_capacity(&measured, false), desired, "{measured:?}");
+        }
+        let empty = measure(&managed(90), 0, 0, &[]);
+        assert_eq!(empty.percent, 90.0);
+        let first = measure(&managed(100), 0, 0, &[waiting(1, 256, 512)]);
+        assert_eq!((first.needed, first.percent), (1, 200.0));
+        assert_eq!(managed(100).scale_out_capacity(&first, false), 2);
+        assert_eq!(managed(90).scale_out_capacity(&first, false), 2);
+        assert_eq!(managed(90).scale_out_capacity(&first, true), 3);
+    }
+
+    #[test]
+    fn we_66_and_68_the_older_metric_of_an_empty_group() {
+        let m5 = find("m5.large").expect("the type is there");
+        let legacy = managed(90).reservation(0, 0, &[], &m5, 7811, Some(100.0));
+        assert_eq!(legacy.percent, 100.0);
+        assert_eq!(managed(90).scale_out_capacity(&legacy, true), 2);
+    }
+
+    #[test]
+    fn we_69_to_73_and_86_what_waits_is_counted_in_empty_instances() {
+        let ten = waiting(10, 512, 1024);
+        let check = |managed: &ManagedScaling, present, groups: &[WaitingGroup], needed, percent: f64| {
+            let measured = measure(managed, present, present, groups);
+            assert_eq!(measured.needed, needed);
+            assert!((measured.percent - percent).abs() < 0.01, "{measured:?}");
+            assert_eq!(managed.scale_out_capacity(&measured, false), needed);
+        };
+        check(&managed(100), 2, std::slice::from_ref(&ten), 5, 250.0);
+        check(
+            &ManagedScaling { minimum_scaling_step_size: 4, ..managed(100) },
+            2,
+            std::slice::from_ref(&ten),
+            6,
+            300.0,
+        );
+        check(
+            &ManagedScaling { maximum_scaling_step_size: 2, ..managed(100) },
+            2,
+            std::slice::from_ref(&ten),
+            4,
+            200.0,
+        );
+        check(&managed(100), 2, &[ten, waiting(3, 1024, 3900)], 5, 250.0);
+        let mut with_interface = waiting(10, 256, 512);
+        with_interface.reservation.network_interfaces = 1;
+        check(&managed(100), 2, &[with_interface], 7, 350.0);
+        let distinct = WaitingGroup { is_distinct_instance: true, ..waiting(6, 256, 512) };
+        check(&managed(100), 3, &[distinct], 9, 300.0);
+        check(&managed(100), 3, &[waiting(20, 1024, 3900)], 13, 433.33);
+    }
+
+    #[test]
+    fn we_75_what_fits_no_instance_never_grows_the_group() {
+        let measured = measure(&managed(100), 2, 1, &[waiting(3, 256, 8192)]);
+        assert_eq!((measured.needed, measured.percent), (1, 50.0));
+    }
+
+    #[test]
+    fn we_80_we_81_and_w14_scale_in_by_the_minute() {
+        let path = |mut desired: u32, used: u32| {
+            let mut path = vec![desired];
+            loop {
+                let measured = measure(&managed(100), desired, used.min(desired), &[]);
+                let next = managed(100).scale_in_capacity(desired, &measured, 0.49);
+                if next == desired {
+                    return path;
+                }
+                desired = next;
+                path.push(desired);
+            }
+        };
+        assert_eq!(path(100, 20), [100, 51, 27, 20]);
+        assert_eq!(path(100, 60), [100, 60]);
+        assert_eq!(path(5, 3), [5, 3]);
+        // With "at most floor(N / 2)" as the limit, as WE-81 has it.
+        let measured = measure(&managed(100), 10, 1, &[]);
+        assert_eq!(managed(100).scale_in_capacity(10, &measured, 0.5), 5);
+    }
+
+    #[test]
+    fn we_82_a_dead_band_keeps_it_there() {
+        let measured = measure(&managed(80), 7, 5, &[]);
+        assert!((measured.percent - 71.43).abs() < 0.01);
+        assert_eq!(managed(80).scale_in_capacity(7, &measured, 0.49), 7);
+    }
 }

@@ -1,5 +1,9 @@
 //! EC2 instance types: what each registers with a cluster and what it costs.
 
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
 use crate::aws::task_definition::CpuArchitecture;
 
 /// CPU credits of a burstable type (EC2 User Guide, *Key concepts for burstable performance instances*).
@@ -47,3 +51,113 @@ impl InstanceType {
 
 /// TCP ports that the agent reserves on each instance (agent source, read 2026-06): SSH, Docker and its own.
 pub const RESERVED_TCP_PORTS: [u16; 5] = [22, 2375, 2376, 51678, 51679];
+
+const TABLE: &str = include_str!("instance_types.csv");
+
+/// The type of this name.
+pub fn find(name: &str) -> Option<InstanceType> {
+    all().iter().find(|it| it.name == name).cloned()
+}
+
+/// The names of all types, in the table's order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().iter().map(|it| it.name.as_str())
+}
+
+fn all() -> &'static [InstanceType] {
+    static ALL: OnceLock<Vec<InstanceType>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(TABLE.as_bytes());
+        rows.deserialize()
+            .map(|row: Result<Row, _>| row.expect("the table of instance types is sound").into())
+            .collect()
+    })
+}
+
+/// A row of the table.
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    vcpu: u32,
+    memory_gib: f64,
+    registered_memory_mib: u32,
+    network_interfaces_maximum: u32,
+    cpu_architecture: String,
+    usd_per_hour: f64,
+    baseline_percent: Option<f64>,
+    credits_per_hour: Option<f64>,
+    credits_maximum: Option<f64>,
+    #[allow(dead_code, reason = "it is there for people, and a test asks for it")]
+    source: String,
+}
+
+impl From<Row> for InstanceType {
+    fn from(row: Row) -> InstanceType {
+        let is_t2 = row.name.starts_with("t2.");
+        let burst = row.baseline_percent.map(|baseline| Burst {
+            baseline: baseline / 100.0,
+            credits_per_hour: row.credits_per_hour.expect("a burstable type earns credits"),
+            credits_maximum: row.credits_maximum.expect("a burstable type keeps credits"),
+            credits_at_launch: if is_t2 { 30.0 * f64::from(row.vcpu) } else { 0.0 },
+            unlimited: !is_t2,
+        });
+        InstanceType {
+            vcpu: row.vcpu,
+            memory_gib: row.memory_gib,
+            registered_memory_mib: row.registered_memory_mib,
+            network_interfaces_maximum: row.network_interfaces_maximum,
+            cpu_architecture: match row.cpu_architecture.as_str() {
+                "arm64" => CpuArchitecture::Arm64,
+                _ => CpuArchitecture::X86_64,
+            },
+            usd_per_hour: row.usd_per_hour,
+            burst,
+            name: row.name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_sane_and_has_its_source() {
+        let mut rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(TABLE.as_bytes());
+        let rows: Vec<Row> = rows.deserialize().collect::<Result<_, _>>().expect("the table is sound");
+        assert!(rows.len() > 60);
+        for row in rows {
+            let name = &row.name;
+            assert!(row.vcpu > 0 && row.usd_per_hour > 0.0 && row.network_interfaces_maximum >= 2, "{name}");
+            assert!(
+                f64::from(row.registered_memory_mib) < row.memory_gib * 1024.0,
+                "{name} registers less than it has"
+            );
+            assert!(f64::from(row.registered_memory_mib) > row.memory_gib * 1024.0 * 0.85, "{name}");
+            assert!(["x86_64", "arm64"].contains(&row.cpu_architecture.as_str()), "{name}");
+            assert!(!row.source.is_empty(), "{name}");
+            if let Some(baseline) = row.baseline_percent {
+                let earned = baseline / 100.0 * f64::from(row.vcpu) * 60.0;
+                assert!((earned - row.credits_per_hour.expect("credits")).abs() < 0.7, "{name} earns {earned}");
+                let kept = row.credits_per_hour.expect("credits") * 24.0;
+                assert!((kept - row.credits_maximum.expect("credits")).abs() < 1.0, "{name} keeps a day's earnings");
+            }
+        }
+        let mut sorted: Vec<&str> = names().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), names().count(), "no type stands twice");
+    }
+
+    #[test]
+    fn figures_of_some_types() {
+        let m5 = find("m5.large").expect("m5.large is there");
+        assert_eq!((m5.cpu_units(), m5.registered_memory_mib, m5.usd_per_hour), (2048, 7811, 0.096));
+        assert_eq!(
+            find("t2.small").and_then(|it| it.burst).map(|it| (it.credits_at_launch, it.unlimited)),
+            Some((30.0, false))
+        );
+        assert_eq!(find("t4g.medium").map(|it| it.cpu_architecture), Some(CpuArchitecture::Arm64));
+        assert_eq!(find("m5.lage"), None);
+    }
+}

@@ -2,6 +2,12 @@
 //!
 //! Follows *Task placement strategies* and *Task placement constraints* in the ECS developer guide (read 2026).
 
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::aws::task_definition::{CpuArchitecture, Protocol, Reservation};
+use crate::units::Instant;
+
 /// A strategy; each breaks only the ties that the one before it left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlacementStrategy {
@@ -48,4 +54,510 @@ pub enum TieBreak {
     Random,
     /// The instance that registered first.
     Lexical,
+}
+
+/// What placement knows of an instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// Its place in the cluster; the lower one registered first.
+    pub id: usize,
+    /// Its EC2 id.
+    pub name: &'a str,
+    /// Its zone.
+    pub availability_zone: usize,
+    /// Its own attributes.
+    pub attributes: &'a [(String, String)],
+    /// CPU units left.
+    pub remaining_cpu_units: u32,
+    /// MiB left.
+    pub remaining_memory_mib: u32,
+    /// CPU units registered.
+    pub registered_cpu_units: u32,
+    /// MiB registered.
+    pub registered_memory_mib: u32,
+    /// Host ports in use.
+    pub reserved_ports: &'a BTreeMap<(Protocol, u16), u32>,
+    /// Network interfaces left.
+    pub remaining_network_interfaces: u32,
+    /// Whether it is ACTIVE and its agent connected.
+    pub is_active: bool,
+    /// Whether it belongs to the capacity provider that was chosen, if one was.
+    pub capacity_provider_matches: bool,
+    /// Its architecture.
+    pub cpu_architecture: CpuArchitecture,
+    /// Tasks of the service placed on it and not asked to stop, of all deployments.
+    pub service_tasks: u32,
+}
+
+/// Host ports that an instance can hold reserved, the agent's own included.
+const PORTS_MAXIMUM: usize = 100;
+
+/// Why an instance cannot take a task, in the order in which ECS looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// DRAINING, or of another capacity provider.
+    Unavailable,
+    /// Another architecture.
+    Attribute,
+    /// Too few CPU units left.
+    Cpu,
+    /// Too little memory left.
+    Memory,
+    /// A static host port is taken.
+    Port,
+    /// A hundred ports are taken.
+    TooManyPorts,
+    /// No network interface left.
+    NetworkInterface,
+    /// A task of the service is there already.
+    DistinctInstance,
+}
+
+/// No instance can take the task: how many fail for what, and the one that comes closest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Instances by the first reason that each fails for.
+    pub counts: BTreeMap<Reason, u32>,
+    /// The instance that passes the most stages, and what it lacks.
+    pub closest: Option<(String, Reason)>,
+}
+
+impl fmt::Display for Refusal {
+    /// In the words of *Service event messages*.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no container instance met all of its requirements. ")?;
+        let Some((name, reason)) = &self.closest else {
+            return write!(f, "Reason: No Container Instances were found in your cluster.");
+        };
+        let words = match reason {
+            Reason::Unavailable => "is not ACTIVE in the capacity provider of your task",
+            Reason::Attribute => "is missing an attribute required by your task",
+            Reason::Cpu => "has insufficient CPU units available",
+            Reason::Memory => "has insufficient memory available",
+            Reason::Port => "is already using a port required by your task",
+            Reason::TooManyPorts => "has too many ports in use",
+            Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
+            Reason::DistinctInstance => "did not meet the distinctInstance placement constraint",
+        };
+        write!(f, "The closest matching (container-instance {name}) {words}.")
+    }
+}
+
+/// The instance that a task goes to, by its place in `candidates`.
+///
+/// Filters first (status, architecture, CPU, memory, ports, interfaces), then constraints, then each strategy on what the
+/// one before it left, then the fewest tasks of the service, then the tie-break; `draw` gives a number below its argument.
+/// Without strategies ECS spreads over zones.
+///
+/// # Errors
+/// When no instance can take it: why.
+pub fn choose(
+    reservation: &Reservation,
+    architecture: Option<CpuArchitecture>,
+    strategies: &[PlacementStrategy],
+    constraints: &[PlacementConstraint],
+    candidates: &[Candidate],
+    tie_break: TieBreak,
+    draw: &mut dyn FnMut(usize) -> usize,
+) -> Result<usize, Refusal> {
+    let failures: Vec<Option<Reason>> =
+        candidates.iter().map(|it| failure(reservation, architecture, constraints, it)).collect();
+    let mut able: Vec<usize> = (0..candidates.len()).filter(|&it| failures[it].is_none()).collect();
+    if able.is_empty() {
+        return Err(refuse(candidates, &failures));
+    }
+    let by_default = [PlacementStrategy::Spread(SpreadField::AvailabilityZone)];
+    for strategy in if strategies.is_empty() { &by_default } else { strategies } {
+        narrow(strategy, candidates, &mut able, draw);
+    }
+    keep_least(&mut able, |it| u64::from(candidates[it].service_tasks));
+    Ok(match (able.len(), tie_break) {
+        (1, _) => able[0],
+        (several, TieBreak::Random) => able[draw(several)],
+        (_, TieBreak::Lexical) => able.into_iter().min_by_key(|&it| candidates[it].id).expect("one is left"),
+    })
+}
+
+fn failure(
+    need: &Reservation,
+    architecture: Option<CpuArchitecture>,
+    constraints: &[PlacementConstraint],
+    it: &Candidate,
+) -> Option<Reason> {
+    if !(it.is_active && it.capacity_provider_matches) {
+        Some(Reason::Unavailable)
+    } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) {
+        Some(Reason::Attribute)
+    } else if need.cpu_units > it.remaining_cpu_units {
+        Some(Reason::Cpu)
+    } else if need.memory_mib > it.remaining_memory_mib {
+        Some(Reason::Memory)
+    } else if need.ports.iter().any(|port| it.reserved_ports.contains_key(port)) {
+        Some(Reason::Port)
+    } else if !need.ports.is_empty() && it.reserved_ports.len() + need.ports.len() > PORTS_MAXIMUM {
+        Some(Reason::TooManyPorts)
+    } else if need.network_interfaces > it.remaining_network_interfaces {
+        Some(Reason::NetworkInterface)
+    } else if constraints.contains(&PlacementConstraint::DistinctInstance) && it.service_tasks > 0 {
+        Some(Reason::DistinctInstance)
+    } else {
+        None
+    }
+}
+
+fn refuse(candidates: &[Candidate], failures: &[Option<Reason>]) -> Refusal {
+    let mut counts = BTreeMap::new();
+    for reason in failures.iter().flatten() {
+        *counts.entry(*reason).or_insert(0) += 1;
+    }
+    let left = |it: &Candidate, reason: Reason| match reason {
+        Reason::Cpu => it.remaining_cpu_units,
+        Reason::Memory => it.remaining_memory_mib,
+        Reason::NetworkInterface => it.remaining_network_interfaces,
+        _ => 0,
+    };
+    let closest = candidates
+        .iter()
+        .zip(failures.iter().flatten())
+        .max_by_key(|(it, reason)| (**reason, left(it, **reason), std::cmp::Reverse(it.id)))
+        .map(|(it, reason)| (it.name.to_owned(), *reason));
+    Refusal { counts, closest }
+}
+
+/// Keeps the members of `able` that a strategy likes best.
+fn narrow(
+    strategy: &PlacementStrategy,
+    candidates: &[Candidate],
+    able: &mut Vec<usize>,
+    draw: &mut dyn FnMut(usize) -> usize,
+) {
+    match strategy {
+        PlacementStrategy::Spread(SpreadField::InstanceId) => {
+            keep_least(able, |it| u64::from(candidates[it].service_tasks));
+        }
+        PlacementStrategy::Spread(SpreadField::AvailabilityZone) => {
+            // Tasks are counted over all instances; only groups with an able member can be chosen.
+            let tasks = |zone: usize| {
+                let inside = candidates.iter().filter(|it| it.availability_zone == zone);
+                inside.map(|it| u64::from(it.service_tasks)).sum::<u64>()
+            };
+            keep_least(able, |it| tasks(candidates[it].availability_zone));
+        }
+        PlacementStrategy::Spread(SpreadField::Attribute(name)) => {
+            let tasks = |value: &str| {
+                let inside = candidates.iter().filter(|it| attribute(it.attributes, name) == value);
+                inside.map(|it| u64::from(it.service_tasks)).sum::<u64>()
+            };
+            keep_least(able, |it| tasks(attribute(candidates[it].attributes, name)));
+        }
+        PlacementStrategy::Binpack(Resource::Cpu) => {
+            keep_least(able, |it| u64::from(candidates[it].remaining_cpu_units));
+        }
+        PlacementStrategy::Binpack(Resource::Memory) => {
+            keep_least(able, |it| u64::from(candidates[it].remaining_memory_mib));
+        }
+        PlacementStrategy::Random => {
+            let chosen = able[draw(able.len())];
+            *able = vec![chosen];
+        }
+    }
+}
+
+fn keep_least(able: &mut Vec<usize>, rank: impl Fn(usize) -> u64) {
+    let ranks: Vec<u64> = able.iter().map(|&it| rank(it)).collect();
+    let Some(&least) = ranks.iter().min() else { return };
+    let mut place = 0;
+    able.retain(|_| {
+        place += 1;
+        ranks[place - 1] == least
+    });
+}
+
+/// An attribute's value; an instance without it has the value "".
+fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> &'a str {
+    attributes.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+}
+
+/// A task that might be stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct StopCandidate<'a> {
+    /// Whether it is RUNNING.
+    pub is_running: bool,
+    /// Whether its target is unhealthy.
+    pub is_unhealthy: bool,
+    /// Its zone, once it is placed.
+    pub availability_zone: Option<usize>,
+    /// Its instance, once it is placed.
+    pub instance: Option<usize>,
+    /// Its instance's attributes.
+    pub attributes: &'a [(String, String)],
+    /// CPU units its instance would have left without it.
+    pub remaining_cpu_units_after: u32,
+    /// MiB its instance would have left without it.
+    pub remaining_memory_mib_after: u32,
+    /// When it reached RUNNING.
+    pub started: Option<Instant>,
+    /// When it was created.
+    pub created: Instant,
+}
+
+/// Which task of a service stops first, by its place in `candidates` (developer guide, *Task placement* in reverse).
+///
+/// Tasks that do not run yet go first, the newest of them; then unhealthy ones; then what the strategies like least, each
+/// among what the one before it left (without strategies: the fullest zone, in it the fullest instance); then by `draw`.
+///
+/// # Panics
+/// When there is no candidate.
+pub fn choose_to_stop(
+    strategies: &[PlacementStrategy],
+    candidates: &[StopCandidate],
+    draw: &mut dyn FnMut(usize) -> usize,
+) -> usize {
+    let mut able: Vec<usize> = (0..candidates.len()).collect();
+    if candidates.iter().any(|it| !it.is_running) {
+        able.retain(|&it| !candidates[it].is_running);
+        return able.into_iter().max_by_key(|&it| candidates[it].created).expect("one does not run");
+    }
+    if candidates.iter().any(|it| it.is_unhealthy) {
+        able.retain(|&it| candidates[it].is_unhealthy);
+    }
+    let by_default =
+        [PlacementStrategy::Spread(SpreadField::AvailabilityZone), PlacementStrategy::Spread(SpreadField::InstanceId)];
+    for strategy in if strategies.is_empty() { &by_default } else { strategies } {
+        let same = |of: &dyn Fn(&StopCandidate) -> bool| candidates.iter().filter(|it| of(it)).count() as u64;
+        match strategy {
+            PlacementStrategy::Spread(SpreadField::AvailabilityZone) => keep_least(&mut able, |it| {
+                u64::MAX - same(&|other| other.availability_zone == candidates[it].availability_zone)
+            }),
+            PlacementStrategy::Spread(SpreadField::InstanceId) => {
+                keep_least(&mut able, |it| u64::MAX - same(&|other| other.instance == candidates[it].instance));
+            }
+            PlacementStrategy::Spread(SpreadField::Attribute(name)) => keep_least(&mut able, |it| {
+                let value = attribute(candidates[it].attributes, name);
+                u64::MAX - same(&|other| attribute(other.attributes, name) == value)
+            }),
+            PlacementStrategy::Binpack(Resource::Cpu) => {
+                keep_least(&mut able, |it| u64::MAX - u64::from(candidates[it].remaining_cpu_units_after));
+            }
+            PlacementStrategy::Binpack(Resource::Memory) => {
+                keep_least(&mut able, |it| u64::MAX - u64::from(candidates[it].remaining_memory_mib_after));
+            }
+            PlacementStrategy::Random => able = vec![able[draw(able.len())]],
+        }
+    }
+    match able.len() {
+        1 => able[0],
+        several => able[draw(several)],
+    }
+}
+
+/// The names of the console's templates.
+pub const CONSOLE_TEMPLATES: [&str; 4] = ["AZ Balanced Spread", "AZ Balanced BinPack", "BinPack", "One Task Per Host"];
+
+/// What a template of the console stands for; `None` for a name that is none.
+pub fn console_template(name: &str) -> Option<(Vec<PlacementStrategy>, Vec<PlacementConstraint>)> {
+    let zones = PlacementStrategy::Spread(SpreadField::AvailabilityZone);
+    match name {
+        "AZ Balanced Spread" => Some((vec![zones, PlacementStrategy::Spread(SpreadField::InstanceId)], Vec::new())),
+        "AZ Balanced BinPack" => Some((vec![zones, PlacementStrategy::Binpack(Resource::Memory)], Vec::new())),
+        "BinPack" => Some((vec![PlacementStrategy::Binpack(Resource::Memory)], Vec::new())),
+        "One Task Per Host" => Some((Vec::new(), vec![PlacementConstraint::DistinctInstance])),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    static NO_PORTS: BTreeMap<(Protocol, u16), u32> = BTreeMap::new();
+
+    fn host(id: usize, zone: usize, cpu: u32, memory: u32, service_tasks: u32) -> Candidate<'static> {
+        Candidate {
+            id,
+            name: ["i-0", "i-1", "i-2", "i-3", "i-4"][id.min(4)],
+            availability_zone: zone,
+            attributes: &[],
+            remaining_cpu_units: cpu,
+            remaining_memory_mib: memory,
+            registered_cpu_units: 4096,
+            registered_memory_mib: 16384,
+            reserved_ports: &NO_PORTS,
+            remaining_network_interfaces: 2,
+            is_active: true,
+            capacity_provider_matches: true,
+            cpu_architecture: CpuArchitecture::X86_64,
+            service_tasks,
+        }
+    }
+
+    fn need(cpu_units: u32, memory_mib: u32) -> Reservation {
+        Reservation { cpu_units, memory_mib, ..Reservation::default() }
+    }
+
+    fn placed(strategies: &[PlacementStrategy], need: &Reservation, hosts: &[Candidate]) -> Result<usize, Refusal> {
+        choose(need, None, strategies, &[], hosts, TieBreak::Lexical, &mut |_| 0)
+    }
+
+    const ZONES: PlacementStrategy = PlacementStrategy::Spread(SpreadField::AvailabilityZone);
+    const BINPACK: PlacementStrategy = PlacementStrategy::Binpack(Resource::Memory);
+
+    /// Places `count` tasks one after the other, and tells how many found an instance.
+    fn fill(hosts: &mut [Candidate<'static>], need: &Reservation, strategies: &[PlacementStrategy], count: u32) -> u32 {
+        let mut running = 0;
+        for _ in 0..count {
+            if let Ok(chosen) = placed(strategies, need, hosts) {
+                hosts[chosen].remaining_cpu_units -= need.cpu_units;
+                hosts[chosen].remaining_memory_mib -= need.memory_mib;
+                hosts[chosen].service_tasks += 1;
+                running += 1;
+            }
+        }
+        running
+    }
+
+    #[test]
+    fn we_6_a_static_port_is_there_once_an_instance() {
+        let taken: BTreeMap<(Protocol, u16), u32> = BTreeMap::from([((Protocol::Tcp, 80), 1)]);
+        let hosts: Vec<Candidate> =
+            (0..3).map(|it| Candidate { reserved_ports: &taken, ..host(it, 0, 2048, 4096, 1) }).collect();
+        let port = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(128, 128) };
+        let refusal = placed(&[], &port, &hosts).expect_err("the port is taken everywhere");
+        assert_eq!(
+            refusal.to_string(),
+            "no container instance met all of its requirements. The closest matching (container-instance i-0) is \
+             already using a port required by your task."
+        );
+        let other = Reservation { ports: vec![(Protocol::Tcp, 81)], ..need(128, 128) };
+        assert!(placed(&[], &other, &hosts).is_ok());
+    }
+
+    #[test]
+    fn we_10_to_12_a_few_mib_decide() {
+        assert_eq!(fill(&mut [host(0, 0, 2048, 7821, 0)], &need(256, 3910), &[], 3), 2);
+        assert_eq!(fill(&mut [host(0, 0, 2048, 7817, 0)], &need(256, 3910), &[], 3), 1);
+        assert_eq!(fill(&mut [host(0, 0, 2048, 7985, 0)], &need(256, 8192), &[], 1), 0);
+        assert_eq!(fill(&mut [host(0, 0, 1024, 1024, 0), host(1, 0, 1024, 1024, 0)], &need(1000, 1000), &[], 3), 2);
+    }
+
+    #[test]
+    fn we_14_a_hundred_ports_are_enough() {
+        let full: BTreeMap<(Protocol, u16), u32> = (0..100).map(|port| ((Protocol::Tcp, 1000 + port), 1)).collect();
+        let hosts = [Candidate { reserved_ports: &full, ..host(0, 0, 2048, 4096, 0) }];
+        let port = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
+        let refusal = placed(&[], &port, &hosts).expect_err("a hundred ports are taken");
+        assert_eq!(refusal.closest, Some(("i-0".to_owned(), Reason::TooManyPorts)));
+        assert!(placed(&[], &need(1, 1), &hosts).is_ok(), "dynamic ports are not counted");
+    }
+
+    #[test]
+    fn we_29_and_31_zones_are_kept_even() {
+        let hosts = [host(0, 0, 2048, 4096, 1), host(1, 1, 2048, 4096, 0), host(2, 2, 2048, 4096, 0)];
+        assert_eq!(placed(&[], &need(1, 1), &hosts), Ok(1));
+        let mut hosts = [host(0, 0, 2048, 4096, 0), host(1, 1, 2048, 4096, 0), host(2, 2, 2048, 4096, 0)];
+        assert_eq!(fill(&mut hosts, &need(1, 1), &[ZONES], 7), 7);
+        assert_eq!(hosts.map(|it| it.service_tasks), [3, 2, 2]);
+    }
+
+    #[test]
+    fn we_32_and_33_binpack_fills_the_fullest_that_fits() {
+        let hosts = [host(0, 0, 2048, 500, 3), host(1, 1, 2048, 3000, 0), host(2, 1, 2048, 1000, 0)];
+        assert_eq!(placed(&[ZONES, BINPACK], &need(1, 512), &hosts), Ok(2));
+        let hosts = [host(0, 0, 2048, 4000, 0), host(1, 0, 2048, 1500, 0), host(2, 0, 2048, 900, 0)];
+        assert_eq!(placed(&[BINPACK], &need(1, 1000), &hosts), Ok(1));
+    }
+
+    #[test]
+    fn we_35_spread_over_instances() {
+        let hosts: Vec<Candidate> =
+            [2, 1, 1, 3].iter().enumerate().map(|(id, &n)| host(id, 0, 2048, 4096, n)).collect();
+        let instances = [PlacementStrategy::Spread(SpreadField::InstanceId)];
+        let mut offered = 0;
+        let chosen = choose(&need(1, 1), None, &instances, &[], &hosts, TieBreak::Random, &mut |n| {
+            offered = n;
+            n - 1
+        });
+        assert_eq!((chosen, offered), (Ok(2), 2));
+    }
+
+    #[test]
+    fn we_36_distinct_instances() {
+        let mut hosts = [host(0, 0, 2048, 4096, 0), host(1, 0, 2048, 4096, 0), host(2, 0, 2048, 4096, 0)];
+        let constraints = [PlacementConstraint::DistinctInstance];
+        for _ in 0..3 {
+            let chosen = choose(&need(1, 1), None, &[], &constraints, &hosts, TieBreak::Lexical, &mut |_| 0);
+            hosts[chosen.expect("there is room")].service_tasks += 1;
+        }
+        let refusal = choose(&need(1, 1), None, &[], &constraints, &hosts, TieBreak::Lexical, &mut |_| 0);
+        assert_eq!(refusal.expect_err("each has one").counts, BTreeMap::from([(Reason::DistinctInstance, 3)]));
+    }
+
+    fn victim(zone: usize, instance: usize, memory_after: u32) -> StopCandidate<'static> {
+        StopCandidate {
+            is_running: true,
+            is_unhealthy: false,
+            availability_zone: Some(zone),
+            instance: Some(instance),
+            attributes: &[],
+            remaining_cpu_units_after: 0,
+            remaining_memory_mib_after: memory_after,
+            started: Some(Instant::START),
+            created: Instant::START,
+        }
+    }
+
+    #[test]
+    fn we_30_and_34_which_task_stops() {
+        let zones = [victim(0, 0, 0), victim(1, 1, 0), victim(1, 2, 0), victim(2, 3, 0), victim(2, 4, 0)];
+        let mut offered = 0;
+        let chosen = choose_to_stop(&[], &zones, &mut |n| {
+            offered = n;
+            0
+        });
+        assert_eq!((chosen, offered), (1, 4));
+        assert_eq!(choose_to_stop(&[BINPACK], &[victim(0, 0, 1500), victim(0, 1, 3000)], &mut |_| 0), 1);
+        let pending = StopCandidate { is_running: false, ..victim(0, 0, 0) };
+        assert_eq!(choose_to_stop(&[], &[victim(0, 0, 0), pending], &mut |_| 0), 1);
+        let unhealthy = StopCandidate { is_unhealthy: true, ..victim(0, 0, 0) };
+        assert_eq!(choose_to_stop(&[], &[victim(0, 0, 0), unhealthy], &mut |_| 0), 1);
+    }
+
+    #[test]
+    fn an_empty_cluster_says_so() {
+        let refusal = placed(&[], &need(1, 1), &[]).expect_err("there is no instance");
+        assert!(refusal.to_string().ends_with("Reason: No Container Instances were found in your cluster."));
+    }
+
+    #[test]
+    fn templates_of_the_console() {
+        for name in CONSOLE_TEMPLATES {
+            assert!(console_template(name).is_some(), "{name}");
+        }
+        assert_eq!(console_template("az balanced spread"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_chosen_instance_can_hold_the_task(
+            hosts in proptest::collection::vec((0usize..3, 0u32..2048, 0u32..4096, 0u32..4), 1..12),
+            cpu in 0u32..2048,
+            memory in 0u32..4096,
+            chain in proptest::collection::vec(0usize..4, 0..4),
+            seed in 0usize..100,
+        ) {
+            let hosts: Vec<Candidate> =
+                hosts.iter().enumerate().map(|(id, it)| host(id, it.0, it.1, it.2, it.3)).collect();
+            let all = [ZONES, BINPACK, PlacementStrategy::Binpack(Resource::Cpu), PlacementStrategy::Random];
+            let strategies: Vec<PlacementStrategy> = chain.iter().map(|&it| all[it].clone()).collect();
+            let fits = |it: &Candidate| it.remaining_cpu_units >= cpu && it.remaining_memory_mib >= memory;
+            match choose(&need(cpu, memory), None, &strategies, &[], &hosts, TieBreak::Random, &mut |n| seed % n) {
+                Ok(chosen) => prop_assert!(fits(&hosts[chosen])),
+                Err(refusal) => {
+                    prop_assert!(!hosts.iter().any(fits));
+                    prop_assert_eq!(refusal.counts.values().sum::<u32>() as usize, hosts.len());
+                }
+            }
+        }
+    }
 }

@@ -2,10 +2,10 @@
 //!
 //! Follows the Application Auto Scaling user guide (2023 to 2026 copies) and its API model of 2026-08.
 
-use crate::aws::alarm::AlarmRule;
+use crate::aws::alarm::{AlarmRule, ComparisonOperator, Statistic, TreatMissingData};
 use crate::aws::service::ServiceDefinition;
 use crate::table::Id;
-use crate::units::Span;
+use crate::units::{Span, ceil_capacity, floor_capacity};
 
 /// A metric that scaling looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,4 +107,287 @@ pub struct StepAdjustment {
     pub upper_bound: Option<f64>,
     /// `ScalingAdjustment`.
     pub scaling_adjustment: i32,
+}
+
+impl ServiceMetric {
+    /// CloudWatch's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServiceMetric::CpuUtilization => "CPUUtilization",
+            ServiceMetric::MemoryUtilization => "MemoryUtilization",
+            ServiceMetric::RequestCountPerTarget => "RequestCountPerTarget",
+            ServiceMetric::RequestCount => "RequestCount",
+            ServiceMetric::TargetResponseTime => "TargetResponseTime",
+        }
+    }
+
+    /// The statistic that scaling reads: the only valid one of the counts is their sum.
+    pub fn statistic(self) -> Statistic {
+        match self {
+            ServiceMetric::RequestCountPerTarget | ServiceMetric::RequestCount => Statistic::Sum,
+            _ => Statistic::Average,
+        }
+    }
+}
+
+impl TargetTracking {
+    /// The desired count that `running` tasks at `metric` call for: proportional, rounded up.
+    ///
+    /// From no running task the least possible step is taken once there is demand.
+    pub fn scale_out_capacity(&self, running: u32, metric: f64) -> u32 {
+        if running == 0 {
+            return u32::from(metric > self.target_value);
+        }
+        ceil_capacity(f64::from(running) * metric / self.target_value)
+    }
+
+    /// The desired count to go in to, at most `max_fraction` of the running tasks (but one) at once.
+    ///
+    /// `None` where one task less would bring the metric above the target again (`AutoScalingAnticipatedFlapping`).
+    pub fn scale_in_capacity(&self, running: u32, metric: f64, max_fraction: f64) -> Option<u32> {
+        let proportional = ceil_capacity(f64::from(running) * metric / self.target_value);
+        let surplus = running.checked_sub(proportional).filter(|&it| it > 0)?;
+        let gradual = floor_capacity(f64::from(running) * max_fraction).max(1);
+        Some(running - surplus.min(gradual))
+    }
+
+    /// The rules of the two alarms that AWS makes for the policy: 3 of 3 minutes above the target, 15 of 15 below
+    /// `low_ratio` of it.
+    pub fn alarm_rules(&self, low_ratio: f64) -> (AlarmRule, AlarmRule) {
+        let rule = |comparison_operator, threshold, periods| AlarmRule {
+            comparison_operator,
+            threshold,
+            period: Span::MINUTE,
+            evaluation_periods: periods,
+            datapoints_to_alarm: periods,
+            treat_missing_data: TreatMissingData::Missing,
+            statistic: self.metric.statistic(),
+        };
+        (
+            rule(ComparisonOperator::GreaterThanThreshold, self.target_value, 3),
+            rule(ComparisonOperator::LessThanThreshold, self.target_value * low_ratio, 15),
+        )
+    }
+}
+
+impl StepScaling {
+    /// The capacity that `current` at `metric` calls for, before the bounds; `None` where no step covers the metric.
+    pub fn capacity(&self, current: u32, metric: f64) -> Option<u32> {
+        let breach = metric - self.alarm.threshold;
+        let is_above = match breach.partial_cmp(&0.0)? {
+            std::cmp::Ordering::Greater => true,
+            std::cmp::Ordering::Less => false,
+            // At the threshold itself the alarm's operator says from which side it was reached.
+            std::cmp::Ordering::Equal => matches!(
+                self.alarm.comparison_operator,
+                ComparisonOperator::GreaterThanThreshold | ComparisonOperator::GreaterThanOrEqualToThreshold
+            ),
+        };
+        let step = self.steps.iter().find(|step| {
+            let lower = step.lower_bound.unwrap_or(f64::NEG_INFINITY);
+            let upper = step.upper_bound.unwrap_or(f64::INFINITY);
+            if is_above { lower <= breach && breach < upper } else { lower < breach && breach <= upper }
+        })?;
+        Some(self.adjust(current, step.scaling_adjustment))
+    }
+
+    fn adjust(&self, current: u32, adjustment: i32) -> u32 {
+        match self.adjustment_type {
+            AdjustmentType::ChangeInCapacity => current.saturating_add_signed(adjustment),
+            AdjustmentType::ExactCapacity => u32::try_from(adjustment).unwrap_or(0),
+            AdjustmentType::PercentChangeInCapacity => {
+                let change = percent_change(f64::from(current) * f64::from(adjustment) / 100.0);
+                let magnitude = self.min_adjustment_magnitude as i32;
+                let change = if change == 0 { 0 } else { change.signum() * change.abs().max(magnitude) };
+                current.saturating_add_signed(change)
+            }
+        }
+    }
+}
+
+/// A percentage's change in whole units: towards zero beyond one, to one below it (*Step scaling policies*).
+pub fn percent_change(change: f64) -> i32 {
+    if change.abs() < 1e-9 {
+        0
+    } else if change.abs() < 1.0 {
+        change.signum() as i32
+    } else {
+        (change + 1e-9 * change.signum()).trunc() as i32
+    }
+}
+
+/// Whether steps are valid: no gap, no overlap, open ends where they are needed.
+///
+/// # Errors
+/// Says which rule of `PutScalingPolicy` is broken.
+pub fn check_steps(steps: &[StepAdjustment]) -> Result<(), String> {
+    let mut sorted: Vec<(f64, f64)> = Vec::new();
+    for step in steps {
+        if step.lower_bound.is_none() && step.upper_bound.is_none() && steps.len() > 1 {
+            return Err("a step without bounds stands alone".to_owned());
+        }
+        let (lower, upper) = (step.lower_bound.unwrap_or(f64::NEG_INFINITY), step.upper_bound.unwrap_or(f64::INFINITY));
+        if lower.is_nan() || upper.is_nan() || upper <= lower {
+            return Err("the upper bound of a step lies above its lower bound".to_owned());
+        }
+        sorted.push((lower, upper));
+    }
+    sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
+    for pair in sorted.windows(2) {
+        if pair[0].1 < pair[1].0 {
+            return Err(format!("there is a gap between the steps, from {} to {}", pair[0].1, pair[1].0));
+        }
+        if pair[0].1 > pair[1].0 {
+            return Err(format!("two steps overlap between {} and {}", pair[1].0, pair[0].1));
+        }
+    }
+    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
+        return Err("a step scaling policy has at least one step".to_owned());
+    };
+    if first.0 < 0.0 && first.0.is_finite() {
+        return Err("with a negative lower bound one step has no lower bound".to_owned());
+    }
+    if last.1 > 0.0 && last.1.is_finite() {
+        return Err("with a positive upper bound one step has no upper bound".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tracking(target_value: f64) -> TargetTracking {
+        TargetTracking {
+            metric: ServiceMetric::CpuUtilization,
+            target_value,
+            scale_out_cooldown: Span::seconds(300),
+            scale_in_cooldown: Span::seconds(300),
+            disable_scale_in: false,
+        }
+    }
+
+    fn step(adjustment_type: AdjustmentType, steps: &[(Option<f64>, Option<f64>, i32)], magnitude: u32) -> StepScaling {
+        StepScaling {
+            adjustment_type,
+            steps: steps
+                .iter()
+                .map(|&(lower_bound, upper_bound, scaling_adjustment)| StepAdjustment {
+                    lower_bound,
+                    upper_bound,
+                    scaling_adjustment,
+                })
+                .collect(),
+            min_adjustment_magnitude: magnitude,
+            cooldown: Span::seconds(300),
+            alarm_name: "busy".to_owned(),
+            metric: ServiceMetric::CpuUtilization,
+            alarm: AlarmRule { threshold: 50.0, ..tracking(50.0).alarm_rules(0.9).0 },
+        }
+    }
+
+    #[test]
+    fn w6_a_table_of_percent_steps() {
+        let out = [(Some(0.0), Some(10.0), 0), (Some(10.0), Some(20.0), 10), (Some(20.0), None, 30)];
+        let inwards = [(Some(-10.0), Some(0.0), 0), (Some(-20.0), Some(-10.0), -10), (None, Some(-20.0), -30)];
+        let out = step(AdjustmentType::PercentChangeInCapacity, &out, 0);
+        let inwards = step(AdjustmentType::PercentChangeInCapacity, &inwards, 0);
+        for (policy, capacity, metric, expected) in [
+            (&out, 10, 55.0, 10),
+            (&out, 10, 59.9, 10),
+            (&out, 10, 60.0, 11),
+            (&out, 11, 70.0, 14),
+            (&inwards, 14, 45.0, 14),
+            (&inwards, 14, 40.0, 13),
+            (&inwards, 13, 30.0, 10),
+        ] {
+            assert_eq!(policy.capacity(capacity, metric), Some(expected), "{capacity} at {metric}");
+        }
+        assert_eq!(out.capacity(10, 45.0), None, "no step covers it");
+    }
+
+    #[test]
+    fn w7_percentages_are_rounded() {
+        for (change, expected) in
+            [(12.7, 12), (0.67, 1), (-0.58, -1), (-6.67, -6), (0.0, 0), (3.0, 3), (0.6, 1), (-0.5, -1)]
+        {
+            assert_eq!(percent_change(change), expected, "{change}");
+        }
+        for (capacity, percent, magnitude, expected) in
+            [(10, 10, 0, 11), (3, 20, 0, 4), (5, -10, 0, 4), (127, 10, 0, 139), (4, 25, 2, 6), (10, 200, 0, 30)]
+        {
+            let policy = step(AdjustmentType::PercentChangeInCapacity, &[(Some(0.0), None, percent)], magnitude);
+            assert_eq!(policy.capacity(capacity, 60.0), Some(expected), "{capacity} by {percent} %");
+        }
+        assert_eq!(step(AdjustmentType::ChangeInCapacity, &[(Some(0.0), None, 5)], 0).capacity(3, 60.0), Some(8));
+        assert_eq!(step(AdjustmentType::ExactCapacity, &[(Some(0.0), None, 5)], 0).capacity(3, 60.0), Some(5));
+    }
+
+    #[test]
+    fn w10_target_tracking_is_proportional() {
+        for (running, metric, target, expected) in [
+            (10, 150.0, 100.0, 15),
+            (10, 75.0, 50.0, 15),
+            (4, 62.0, 50.0, 5),
+            (3, 61.0, 60.0, 4),
+            (8, 1500.0, 1000.0, 12),
+            (2, 99.57, 50.0, 4),
+            (6, 100.0, 50.0, 12),
+        ] {
+            assert_eq!(tracking(target).scale_out_capacity(running, metric), expected, "{running} at {metric}");
+        }
+        for (target, path) in
+            [(50.0, vec![20, 40, 80]), (80.0, vec![13, 17, 22, 28]), (90.0, vec![12, 14, 16, 18, 20, 23])]
+        {
+            let mut running = 10;
+            for expected in path {
+                running = tracking(target).scale_out_capacity(running, 100.0);
+                assert_eq!(running, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn w10_scale_in_is_gradual() {
+        for (running, metric, target, proportional, gradual) in [
+            (10, 40.0, 50.0, Some(8), Some(9)),
+            (4, 40.0, 50.0, None, None),
+            (2, 44.0, 50.0, None, None),
+            (6, 0.0, 100.0, Some(0), Some(5)),
+            (100, 12.0, 60.0, Some(20), Some(90)),
+        ] {
+            assert_eq!(tracking(target).scale_in_capacity(running, metric, 1.0), proportional);
+            assert_eq!(tracking(target).scale_in_capacity(running, metric, 0.1), gradual);
+        }
+    }
+
+    #[test]
+    fn from_nothing_the_least_step_is_taken() {
+        assert_eq!(tracking(50.0).scale_out_capacity(0, 80.0), 1);
+        assert_eq!(tracking(50.0).scale_out_capacity(0, 20.0), 0);
+    }
+
+    #[test]
+    fn steps_have_neither_gap_nor_overlap() {
+        let check = |steps: &[(Option<f64>, Option<f64>)]| {
+            let steps: Vec<StepAdjustment> = steps
+                .iter()
+                .map(|&(lower_bound, upper_bound)| StepAdjustment { lower_bound, upper_bound, scaling_adjustment: 1 })
+                .collect();
+            check_steps(&steps)
+        };
+        assert!(check(&[(Some(0.0), Some(10.0)), (Some(10.0), None)]).is_ok());
+        assert!(check(&[(None, Some(-10.0)), (Some(-10.0), Some(0.0))]).is_ok());
+        for broken in [
+            &[(Some(0.0), Some(10.0)), (Some(12.0), None)][..],
+            &[(Some(0.0), Some(10.0)), (Some(8.0), None)],
+            &[(Some(0.0), Some(10.0))],
+            &[(Some(-10.0), Some(0.0))],
+            &[(Some(10.0), Some(5.0))],
+            &[(None, None), (Some(1.0), None)],
+            &[],
+        ] {
+            assert!(check(broken).is_err(), "{broken:?}");
+        }
+    }
 }

@@ -1,8 +1,13 @@
 //! Scheduled actions: `at`, `rate` and AWS's `cron`, with time zones.
 
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::table::Id;
-use crate::units::Instant;
+use crate::units::{Instant, Span};
 
 /// A scheduled action of Application Auto Scaling.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,4 +24,183 @@ pub struct ScheduledAction {
     pub min_capacity: Option<u32>,
     /// `MaxCapacity`, where given.
     pub max_capacity: Option<u32>,
+}
+
+/// A time that is not written as AWS writes it, or cannot be.
+fn expected(schedule: &str) -> String {
+    format!(
+        "`{schedule}` is no schedule: at(yyyy-mm-ddThh:mm:ss), rate(VALUE UNIT) or cron(MIN HOUR DAY MONTH WEEKDAY YEAR) is"
+    )
+}
+
+/// When a schedule falls within a run that begins at the UTC second `start_unix` and lasts `duration`, in order.
+///
+/// `timezone` is an IANA name (UTC where absent) and applies to `at` and `cron`; `active` are StartTime and EndTime in UTC
+/// seconds. A local time that does not exist runs at the first instant after; one that comes twice runs once.
+///
+/// # Errors
+/// Says what is wrong with the schedule or the zone.
+pub fn occurrences(
+    schedule: &str,
+    timezone: Option<&str>,
+    start_unix: i64,
+    duration: Span,
+    active: (Option<i64>, Option<i64>),
+) -> Result<Vec<Instant>, String> {
+    let zone_name = timezone.unwrap_or("UTC");
+    let zone = TimeZone::get(zone_name)
+        .map_err(|_| format!("`{zone_name}` is no time zone; an IANA name such as Europe/Berlin is"))?;
+    let end_unix = start_unix + (duration.0 / Span::SECOND.0) as i64;
+    let (word, inside) = schedule
+        .strip_suffix(')')
+        .and_then(|it| it.split_once('('))
+        .map(|(word, inside)| (word.trim(), inside.trim()))
+        .ok_or_else(|| expected(schedule))?;
+    let seconds: Vec<i64> = match word {
+        "at" => vec![at_second(inside, &zone).map_err(|()| expected(schedule))?],
+        "rate" => {
+            let every = rate_seconds(inside).ok_or_else(|| expected(schedule))?;
+            let first = active.0.unwrap_or(start_unix);
+            let begin =
+                if first >= start_unix { first } else { first + (start_unix - first + every - 1) / every * every };
+            (0..).map(|n| begin + n * every).take_while(|&it| it < end_unix).collect()
+        }
+        "cron" => cron_seconds(inside, &zone, start_unix, end_unix)?,
+        _ => return Err(expected(schedule)),
+    };
+    let begins = active.0.unwrap_or(i64::MIN).max(start_unix);
+    let ends = active.1.unwrap_or(i64::MAX).min(end_unix);
+    Ok(seconds
+        .into_iter()
+        .filter(|&it| it >= begins && it < ends)
+        .map(|it| Instant((it - start_unix) as u64 * Span::SECOND.0))
+        .collect())
+}
+
+fn at_second(text: &str, zone: &TimeZone) -> Result<i64, ()> {
+    let civil: DateTime = text.parse().map_err(|_| ())?;
+    let zoned = zone.to_ambiguous_zoned(civil).compatible().map_err(|_| ())?;
+    Ok(zoned.timestamp().as_second())
+}
+
+fn rate_seconds(text: &str) -> Option<i64> {
+    let (value, unit) = text.split_once(char::is_whitespace)?;
+    let value: i64 = value.parse().ok().filter(|&it| it > 0)?;
+    let seconds = match unit.trim() {
+        "minute" | "minutes" => 60,
+        "hour" | "hours" => 3600,
+        "day" | "days" => 86_400,
+        _ => return None,
+    };
+    value.checked_mul(seconds)
+}
+
+fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> Result<Vec<i64>, String> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if fields.len() != 6 {
+        return Err(format!(
+            "cron({text}) has {} fields; six are expected: minutes hours day-of-month month day-of-week year",
+            fields.len()
+        ));
+    }
+    let cron = CronParser::builder()
+        .seconds(Seconds::Required)
+        .year(Year::Required)
+        .alternative_weekdays(true)
+        .sloppy_ranges(true)
+        .dom_and_dow(fields[2] != "?" && fields[2] != "*" && fields[4] != "?" && fields[4] != "*")
+        .build()
+        .parse(&format!("0 {text}"))
+        .map_err(|error| format!("cron({text}): {error}"))?;
+    let begin = Timestamp::from_second(start_unix).map_err(|error| error.to_string())?.to_zoned(zone.clone());
+    let mut seconds = Vec::new();
+    let mut from = begin;
+    let mut inclusive = true;
+    while let Ok(next) = cron.find_next_occurrence(&from, inclusive) {
+        let second = next.timestamp().as_second();
+        if second >= end_unix {
+            break;
+        }
+        // A local time that comes twice, when the clock goes back, counts once.
+        if seconds.last().is_none_or(|&last| last < second) {
+            seconds.push(second);
+        }
+        from = next;
+        inclusive = false;
+    }
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unix(text: &str) -> i64 {
+        text.parse::<Timestamp>().expect("a timestamp").as_second()
+    }
+
+    fn times(schedule: &str, zone: Option<&str>, start: &str, hours: u64) -> Vec<String> {
+        let start = unix(start);
+        occurrences(schedule, zone, start, Span::seconds(hours * 3600), (None, None))
+            .expect("the schedule is sound")
+            .into_iter()
+            .map(|it| Timestamp::from_second(start + it.as_seconds() as i64).expect("in range").to_string())
+            .collect()
+    }
+
+    #[test]
+    fn w24_cron() {
+        // 2026-03-06 is a Friday.
+        assert_eq!(
+            times("cron(0 18 ? * MON-FRI *)", None, "2026-03-06T00:00:00Z", 96),
+            ["2026-03-06T18:00:00Z", "2026-03-09T18:00:00Z"]
+        );
+        assert_eq!(times("cron(0/15 * * * ? *)", None, "2026-03-06T00:00:00Z", 2).len(), 8);
+        let work = times("cron(0/5 8-17 ? * MON-FRI *)", None, "2026-03-06T00:00:00Z", 24);
+        assert_eq!(
+            (work.len(), work[0].as_str(), work[119].as_str()),
+            (120, "2026-03-06T08:00:00Z", "2026-03-06T17:55:00Z")
+        );
+        assert_eq!(
+            times("cron(15 10 ? * 6L 2019-2022)", None, "2022-01-01T00:00:00Z", 31 * 24),
+            ["2022-01-28T10:15:00Z"]
+        );
+    }
+
+    #[test]
+    fn w24_new_york_keeps_its_wall_clock() {
+        let eight = "cron(0 8 * * ? *)";
+        let zone = Some("America/New_York");
+        assert_eq!(times(eight, zone, "2026-01-15T00:00:00Z", 24), ["2026-01-15T13:00:00Z"]);
+        assert_eq!(times(eight, zone, "2026-07-15T00:00:00Z", 24), ["2026-07-15T12:00:00Z"]);
+    }
+
+    #[test]
+    fn at_and_rate() {
+        let at = "at(2026-11-27T05:00:00)";
+        assert_eq!(times(at, Some("America/New_York"), "2026-11-27T09:30:00Z", 4), ["2026-11-27T10:00:00Z"]);
+        assert_eq!(times(at, None, "2026-11-27T09:30:00Z", 4), [""; 0]);
+        assert_eq!(
+            times("rate(20 minutes)", None, "2026-03-06T00:00:00Z", 1),
+            ["2026-03-06T00:00:00Z", "2026-03-06T00:20:00Z", "2026-03-06T00:40:00Z"]
+        );
+    }
+
+    #[test]
+    fn a_window_cuts_a_recurrence() {
+        let start = unix("2026-03-06T00:00:00Z");
+        let active = (Some(start + 600), Some(start + 1800));
+        let times = occurrences("rate(10 minutes)", None, start, Span::seconds(3600), active).expect("sound");
+        assert_eq!(times, [Instant(600 * Span::SECOND.0), Instant(1200 * Span::SECOND.0)]);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for schedule in
+            ["cron(0 18)", "every day", "rate(0 minutes)", "rate(5 fortnights)", "at(tomorrow)", "cron(99 * * * ? *)"]
+        {
+            assert!(occurrences(schedule, None, 0, Span::seconds(60), (None, None)).is_err(), "{schedule}");
+        }
+        assert!(occurrences("rate(1 day)", Some("Mars/Olympus"), 0, Span::SECOND, (None, None)).is_err());
+    }
 }

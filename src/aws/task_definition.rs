@@ -217,3 +217,59 @@ impl TaskDefinition {
         self.containers.iter().map(|it| it.stop_timeout).max().unwrap_or(Span::seconds(30))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(cpu: u32, memory: Option<u32>, memory_reservation: Option<u32>) -> ContainerDefinition {
+        ContainerDefinition {
+            name: "web".to_owned(),
+            image: "web".to_owned(),
+            cpu,
+            memory,
+            memory_reservation,
+            essential: true,
+            port_mappings: Vec::new(),
+            stop_timeout: Span::seconds(30),
+            application: Application::default(),
+        }
+    }
+
+    fn definition(containers: Vec<ContainerDefinition>) -> TaskDefinition {
+        TaskDefinition {
+            family: "web".to_owned(),
+            revision: 1,
+            network_mode: NetworkMode::Bridge,
+            cpu: None,
+            memory: None,
+            cpu_architecture: None,
+            containers,
+        }
+    }
+
+    fn reserves(definition: &TaskDefinition) -> (u32, u32) {
+        let reservation = definition.reservation();
+        (reservation.cpu_units, reservation.memory_mib)
+    }
+
+    #[test]
+    fn we_1_to_4_what_a_task_reserves() {
+        let two = definition(vec![container(256, Some(512), Some(256)), container(0, Some(300), None)]);
+        assert_eq!(reserves(&two), (256, 556));
+        assert_eq!(reserves(&TaskDefinition { cpu: Some(1024), memory: Some(1024), ..two }), (1024, 1024));
+        assert_eq!(reserves(&definition(vec![container(0, Some(300), Some(128))])), (0, 128));
+        let soft = definition(vec![container(0, None, Some(100))]);
+        assert_eq!((reserves(&soft), soft.cpu_weight()), ((0, 100), 2));
+    }
+
+    #[test]
+    fn we_15_host_mode_reserves_the_container_port() {
+        let mut web = container(0, Some(128), None);
+        web.port_mappings = vec![PortMapping { container_port: 8080, host_port: 0, protocol: Protocol::Tcp }];
+        let ports = |network_mode| TaskDefinition { network_mode, ..definition(vec![web.clone()]) }.reservation().ports;
+        assert_eq!(ports(NetworkMode::Host), [(Protocol::Tcp, 8080)]);
+        assert_eq!(ports(NetworkMode::Bridge), []);
+        assert_eq!(ports(NetworkMode::Awsvpc), []);
+    }
+}

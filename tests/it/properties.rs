@@ -1,1 +1,193 @@
+//! Laws that hold for every scenario, tried on random ones.
 
+use proptest::prelude::*;
+
+use plimsoll::engine::simulate;
+use plimsoll::report;
+use plimsoll::rng::Seed;
+use plimsoll::run::Run;
+use plimsoll::scenario::{self, Scenario};
+
+/// A small scenario with a bit of everything, shaped by a handful of numbers.
+#[derive(Clone, Debug)]
+struct Story {
+    instances: u32,
+    spare: u32,
+    desired: u32,
+    max_capacity: u32,
+    cpu: u32,
+    memory: u32,
+    rate: u32,
+    peak: u32,
+    cpu_ms: u32,
+    wait_ms: u32,
+    queue: u32,
+    timeout_s: u32,
+    minimum_healthy: u32,
+    maximum: u32,
+    nodes: u32,
+    strategy: usize,
+    has_provider: bool,
+    has_static_port: bool,
+    is_cold: bool,
+    memory_per_request: u32,
+    seed: u64,
+}
+
+const STRATEGIES: [&str; 4] = ["AZ Balanced Spread", "AZ Balanced BinPack", "BinPack", "One Task Per Host"];
+
+fn stories() -> impl Strategy<Value = Story> {
+    let sizes = (1u32..4, 0u32..3, 1u32..6, 1u32..6, prop_oneof![Just(128u32), Just(512), Just(1024)], 128u32..2048);
+    let traffic = (1u32..40, 1u32..120, 1u32..60, 0u32..80, 0u32..30, 1u32..20);
+    let deployment = (prop_oneof![Just(0u32), Just(50), Just(100)], prop_oneof![Just(100u32), Just(150), Just(200)]);
+    let switches = (1u32..4, 0usize..4, any::<bool>(), any::<bool>(), any::<bool>(), 0u32..64, 0u64..1000);
+    (sizes, traffic, deployment, switches).prop_map(|(sizes, traffic, deployment, switches)| Story {
+        instances: sizes.0,
+        spare: sizes.1,
+        desired: sizes.2,
+        max_capacity: sizes.2 + sizes.3,
+        cpu: sizes.4,
+        memory: sizes.5,
+        rate: traffic.0,
+        peak: traffic.1,
+        cpu_ms: traffic.2,
+        wait_ms: traffic.3,
+        queue: traffic.4,
+        timeout_s: traffic.5,
+        minimum_healthy: deployment.0,
+        maximum: deployment.1,
+        nodes: switches.0,
+        strategy: switches.1,
+        has_provider: switches.2,
+        has_static_port: switches.3,
+        is_cold: switches.4,
+        memory_per_request: switches.5,
+        seed: switches.6,
+    })
+}
+
+impl Story {
+    fn text(&self) -> String {
+        let provider =
+            if self.has_provider { "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]," } else { "" };
+        format!(
+            r#"
+duration: 45m
+begin: {begin}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: {min}, MaxSize: {max}, DesiredCapacity: {min} }} }}
+capacityProviders:
+  nodes:
+    autoScalingGroupProvider:
+      autoScalingGroupArn: nodes
+      managedScaling: {{ status: ENABLED, targetCapacity: 90, instanceWarmupPeriod: 60 }}
+      managedTerminationProtection: ENABLED
+taskDefinitions:
+  "web:1": {{ containerDefinitions: [{{ name: web, image: "web:1", cpu: {cpu}, memory: {memory}, portMappings: [{{ containerPort: 80, hostPort: {port} }}] }}] }}
+  "web:2": {{ containerDefinitions: [{{ name: web, image: "web:2", cpu: {cpu}, memory: {memory}, portMappings: [{{ containerPort: 80, hostPort: {port} }}] }}] }}
+applications:
+  web:
+    cpuTime: {{ exponential: {{ mean: {cpu_ms}ms }} }}
+    waitTime: {{ constant: {wait_ms}ms }}
+    concurrency: 2
+    queue: {queue}
+    memory: {{ base: 64MiB, perRequest: {per_request}MiB }}
+    errorShare: 0.01
+loadBalancers: {{ front: {{ nodes: {nodes} }} }}
+targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 10, deregistrationDelay: 20s }} }}
+services:
+  web: {{ taskDefinition: "web:1", desiredCount: {desired}, {provider} placementTemplate: "{template}", deploymentConfiguration: {{ minimumHealthyPercent: {minimum}, maximumPercent: {maximum} }}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }}
+scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: {max_capacity} }} }}
+scalingPolicies:
+  cpu: {{ PolicyType: TargetTrackingScaling, service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, ScaleOutCooldown: 60, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }}
+workloads:
+  users: {{ service: web, arrivals: {{ steps: [{{ at: 0s, rate: {rate} }}, {{ at: 10m, rate: {peak} }}, {{ at: 25m, rate: {rate} }}] }}, timeout: {timeout}s }}
+timeline:
+  - {{ at: 20m, deploy: {{ service: web, taskDefinition: "web:2" }} }}
+  - {{ at: 30m, terminateInstances: {{ autoScalingGroup: nodes, count: 1 }} }}
+"#,
+            begin = if self.is_cold { "cold" } else { "settled" },
+            min = self.instances,
+            max = self.instances + self.spare,
+            cpu = self.cpu,
+            memory = self.memory,
+            port = if self.has_static_port { 80 } else { 0 },
+            cpu_ms = self.cpu_ms,
+            wait_ms = self.wait_ms,
+            queue = self.queue,
+            per_request = self.memory_per_request,
+            nodes = self.nodes,
+            desired = self.desired,
+            template = STRATEGIES[self.strategy],
+            minimum = self.minimum_healthy,
+            maximum = self.maximum,
+            max_capacity = self.max_capacity,
+            rate = self.rate,
+            peak = self.peak,
+            timeout = self.timeout_s,
+        )
+    }
+
+    fn scenario(&self) -> Scenario {
+        let text = self.text();
+        let story = scenario::read(std::path::Path::new("story.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.render(false)));
+        assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
+        story.variants.into_iter().next().expect("a story has its base")
+    }
+
+    fn run(&self) -> Run {
+        simulate(&self.scenario(), Seed { seed: self.seed, replication: 0 })
+    }
+}
+
+/// Replays the log of tasks: on each instance, what is reserved never exceeds what is registered.
+fn no_instance_is_over_committed(run: &Run) {
+    for (number, instance) in run.instances.iter().enumerate() {
+        let here: Vec<_> = run.tasks.iter().filter(|it| it.instance == Some(number)).collect();
+        for task in &here {
+            let at = task.placed_at.expect("a task on an instance was placed");
+            // A slot is given back when the task is stopping at the latest when it stops; `stopping` is the earliest.
+            let beside = here.iter().filter(|it| {
+                it.placed_at.is_some_and(|placed| placed <= at) && it.stopping_at.is_none_or(|stopping| stopping > at)
+            });
+            let (cpu, memory) = beside.fold((0, 0), |(cpu, memory), it| (cpu + it.cpu_units, memory + it.memory_mib));
+            assert!(cpu <= instance.cpu_units, "{cpu} CPU units on {} of {}", instance.name, instance.cpu_units);
+            assert!(memory <= instance.memory_mib, "{memory} MiB on {} of {}", instance.name, instance.memory_mib);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn laws_hold(story in stories()) {
+        let run = story.run();
+        for totals in &run.requests {
+            let counts = &totals.counts;
+            prop_assert_eq!(counts.arrived, counts.served + counts.failed() + totals.in_flight, "each request ends once");
+        }
+        no_instance_is_over_committed(&run);
+        for row in &run.service_minutes {
+            prop_assert!(row.desired_count >= 1 && row.desired_count <= story.max_capacity, "desired within min and max");
+        }
+        for row in &run.capacity_minutes {
+            prop_assert!(row.desired_capacity >= story.instances);
+            prop_assert!(row.desired_capacity <= story.instances + story.spare);
+        }
+        for (place, event) in run.events.iter().enumerate() {
+            prop_assert!(event.cause.is_none_or(|cause| cause < place), "a cause comes before its effect");
+        }
+        let ended: u64 = run.service_minutes.iter().map(|row| row.counts.ended()).sum();
+        let whole: u64 = run.requests.iter().map(|it| it.counts.ended()).sum();
+        prop_assert_eq!(ended, whole, "minutes add up to the whole");
+    }
+
+    #[test]
+    fn the_same_story_gives_the_same_bytes(story in stories()) {
+        prop_assume!(story.seed % 4 == 0);
+        let (one, other) = (story.run(), story.run());
+        prop_assert_eq!(&one.fingerprint, &other.fingerprint);
+        prop_assert_eq!(report::files(&one), report::files(&other));
+    }
+}

@@ -1,0 +1,153 @@
+//! How the tasks of an instance share its CPU, and the credits of burstable types.
+//!
+//! Follows the agent's cgroup settings (weights and CFS quotas, 2026-06) and *Key concepts for burstable performance
+//! instances* in the EC2 User Guide.
+
+use crate::aws::instance_type::Burst;
+
+/// What one task wants of an instance's CPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CpuDemand {
+    /// CPU units it would use, were it alone.
+    pub demand: f64,
+    /// Its weight under contention, above 0.
+    pub weight: f64,
+    /// Its hard cap in CPU units, if it has one.
+    pub cap: Option<f64>,
+}
+
+/// Shares `capacity` CPU units among tasks by water-filling: each in proportion to its weight, none more than it wants or
+/// may have, what one leaves going to the others. Writes to `shares`, one a task.
+pub fn share_cpu(capacity: f64, tasks: &[CpuDemand], shares: &mut Vec<f64>) {
+    let wants = |it: &CpuDemand| it.cap.map_or(it.demand, |cap| it.demand.min(cap));
+    shares.clear();
+    shares.extend(tasks.iter().map(wants));
+    if shares.iter().sum::<f64>() <= capacity {
+        return;
+    }
+    let mut satisfied = vec![false; tasks.len()];
+    let mut left = capacity;
+    loop {
+        let open = || tasks.iter().zip(&satisfied).filter(|(_, done)| !**done).map(|(it, _)| it.weight);
+        let weight: f64 = open().sum();
+        let mut leaves = false;
+        let offered = left;
+        for (place, it) in tasks.iter().enumerate().filter(|(place, _)| !satisfied[*place]).collect::<Vec<_>>() {
+            if wants(it) <= offered * it.weight / weight {
+                satisfied[place] = true;
+                left -= wants(it);
+                leaves = true;
+            }
+        }
+        if !leaves {
+            for (place, it) in tasks.iter().enumerate().filter(|(place, _)| !satisfied[*place]) {
+                shares[place] = offered * it.weight / weight;
+            }
+            return;
+        }
+    }
+}
+
+/// The credits of one instance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CpuCredits {
+    /// Credits left; below zero is what an unlimited instance has borrowed.
+    pub balance: f64,
+}
+
+impl CpuCredits {
+    /// Credits at launch.
+    pub fn new(burst: &Burst) -> CpuCredits {
+        CpuCredits { balance: burst.credits_at_launch }
+    }
+
+    /// Earns and spends for a length of time in seconds, at `cpu_units` in use (1024 = one vCPU).
+    pub fn pass(&mut self, burst: &Burst, seconds: f64, cpu_units: f64) {
+        let earned = burst.credits_per_hour * seconds / 3600.0;
+        let spent = cpu_units / 1024.0 * seconds / 60.0;
+        self.balance = (self.balance + earned - spent).min(burst.credits_maximum);
+        if !burst.unlimited {
+            self.balance = self.balance.max(0.0);
+        }
+    }
+
+    /// CPU units that an instance of `vcpu` can give: all of them, or its baseline without credits in standard mode.
+    pub fn capacity(&self, burst: &Burst, vcpu: u32) -> f64 {
+        let all = f64::from(vcpu) * 1024.0;
+        if burst.unlimited || self.balance > 0.0 { all } else { all * burst.baseline }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(capacity: f64, tasks: &[(f64, f64, Option<f64>)], expected: &[f64]) {
+        let tasks: Vec<CpuDemand> =
+            tasks.iter().map(|&(weight, demand, cap)| CpuDemand { demand, weight, cap }).collect();
+        let mut shares = Vec::new();
+        share_cpu(capacity, &tasks, &mut shares);
+        for (share, expected) in shares.iter().zip(expected) {
+            assert!((share - expected).abs() < 1e-3, "{tasks:?}: {shares:?}");
+        }
+        assert_eq!(shares.len(), expected.len());
+    }
+
+    const ALL: f64 = 1e9;
+
+    #[test]
+    fn we_16_to_24_shares() {
+        check(1024.0, &[(512.0, ALL, None)], &[1024.0]);
+        check(1024.0, &[(512.0, ALL, None), (512.0, ALL, None)], &[512.0, 512.0]);
+        check(2048.0, &[(512.0, ALL, None), (1024.0, ALL, None)], &[682.6667, 1365.3333]);
+        check(2048.0, &[(512.0, 300.0, None), (1024.0, ALL, None)], &[300.0, 1748.0]);
+        check(2048.0, &[(256.0, 100.0, None), (256.0, 2000.0, None), (256.0, 2000.0, None)], &[100.0, 974.0, 974.0]);
+        check(2048.0, &[(512.0, ALL, None), (1024.0, ALL, Some(1024.0))], &[1024.0, 1024.0]);
+        let three = [(1024.0, 2000.0, None), (2048.0, 2000.0, None), (1024.0, 2000.0, None)];
+        check(4096.0, &three, &[1048.0, 2000.0, 1048.0]);
+        check(4096.0, &[(2.0, ALL, None), (1024.0, ALL, None)], &[7.984, 4088.016]);
+        check(2048.0, &[(1024.0, 2000.0, Some(256.0))], &[256.0]);
+    }
+
+    fn burst(name: &str) -> (Burst, u32) {
+        let kind = crate::aws::instance_type::find(name).expect("the type is there");
+        (kind.burst.expect("it is burstable"), kind.vcpu)
+    }
+
+    /// Hours until `balance` is used up at `cpu_units`.
+    fn hours_until_empty(name: &str, balance: f64, cpu_units: f64) -> f64 {
+        let (burst, _) = burst(name);
+        let mut credits = CpuCredits { balance };
+        let mut seconds = 0.0;
+        while credits.balance > 0.0 {
+            credits.pass(&burst, 1.0, cpu_units);
+            seconds += 1.0;
+        }
+        seconds / 3600.0
+    }
+
+    #[test]
+    fn we_26_and_27_credits_run_out() {
+        assert!((hours_until_empty("t3.medium", 576.0, 1024.0) - 16.0).abs() < 0.01);
+        assert!((hours_until_empty("t3.large", 864.0, 2048.0) - 10.286).abs() < 0.01);
+    }
+
+    #[test]
+    fn we_25_credits_are_earned_up_to_a_day() {
+        let (burst, vcpu) = burst("t3.micro");
+        let mut credits = CpuCredits { balance: 0.0 };
+        credits.pass(&burst, 3600.0, 0.02 * 1024.0 * f64::from(vcpu));
+        assert!((credits.balance - (12.0 - 2.4)).abs() < 1e-9);
+        credits.pass(&burst, 100.0 * 3600.0, 0.0);
+        assert_eq!(credits.balance, 288.0);
+    }
+
+    #[test]
+    fn we_28_without_credits_the_baseline_is_left() {
+        let (unlimited, vcpu) = burst("t3.medium");
+        let standard = Burst { unlimited: false, ..unlimited };
+        assert!((CpuCredits { balance: 0.0 }.capacity(&standard, vcpu) - 409.6).abs() < 1e-9);
+        assert_eq!(CpuCredits { balance: 0.0 }.capacity(&unlimited, vcpu), 2048.0);
+        assert_eq!(CpuCredits { balance: 1.0 }.capacity(&standard, vcpu), 2048.0);
+    }
+}

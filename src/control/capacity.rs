@@ -1,0 +1,585 @@
+//! Capacity: Auto Scaling groups, the instances they launch, and the providers that size them.
+//!
+//! Follows *Amazon ECS cluster auto scaling* and the EC2 Auto Scaling guide (2023 to 2026 copies). Left out: mixed
+//! instances, Spot, hooks other than managed draining, warm pools, zone rebalancing.
+
+use std::collections::BTreeSet;
+
+use crate::agenda::Event;
+use crate::aws::auto_scaling_group::{
+    AutoScalingGroup, AvailabilityZone, TerminationCandidate, choose_launch_zone, choose_to_terminate,
+};
+use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderReservation, WaitingGroup};
+use crate::aws::instance_type::RESERVED_TCP_PORTS;
+use crate::aws::placement::PlacementConstraint;
+use crate::aws::price::instance_usd;
+use crate::aws::task_definition::Protocol;
+use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
+use crate::control::Control;
+use crate::control::log::Decision;
+use crate::control::task_life::Agent;
+use crate::metrics::Datapoint;
+use crate::run::{CapacityMinute, InstanceChange};
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// A group notices an instance that EC2 has lost at its next look (EC2 Auto Scaling guide: periodically; assumed 60 s).
+const HEALTH_CHECK_EVERY: Span = Span::seconds(60);
+
+/// An Auto Scaling group as it stands.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// `DesiredCapacity`
+    pub desired_capacity: u32,
+    /// `MinSize`
+    pub min_size: u32,
+    /// `MaxSize`
+    pub max_size: u32,
+    /// Instances that are not terminated, in order of launch.
+    pub instances: Vec<Id<ContainerInstance>>,
+    /// The decision that last changed the desired capacity.
+    pub wanted_because: Option<Decision>,
+    passes: BTreeSet<Instant>,
+    cost_of_terminated_usd: f64,
+}
+
+/// A capacity provider as it stands.
+#[derive(Clone, Debug, Default)]
+pub struct Provider {
+    /// Its metric, minute by minute.
+    pub measured: Vec<CapacityProviderReservation>,
+    /// Why it last did not scale, so that the same is not said every minute.
+    last_reason: String,
+}
+
+impl Group {
+    /// A group as the scenario defines it, without instances.
+    pub fn new(definition: &AutoScalingGroup) -> Group {
+        Group {
+            desired_capacity: definition.desired_capacity,
+            min_size: definition.min_size,
+            max_size: definition.max_size,
+            instances: Vec::new(),
+            wanted_because: None,
+            passes: BTreeSet::new(),
+            cost_of_terminated_usd: 0.0,
+        }
+    }
+}
+
+impl Control<'_> {
+    /// Brings the groups to their desired capacity: at once where the cluster has settled, else by launching.
+    pub(super) fn begin_groups(&mut self) {
+        for group in self.scenario.auto_scaling_groups.ids() {
+            for _ in 0..self.groups[group.index()].desired_capacity {
+                let instance = self.launch_instance(group, None);
+                if self.scenario.begins_settled {
+                    let row = &mut self.cluster.instances[instance];
+                    row.status = InstanceStatus::Active;
+                    row.in_service_at = Some(Instant::START);
+                    row.registered_at = Some(Instant::START);
+                    self.record_instance(instance);
+                }
+            }
+        }
+    }
+
+    pub(super) fn instance_advances(&mut self, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        let group = self.cluster.instances[instance].auto_scaling_group;
+        match self.cluster.instances[instance].status {
+            InstanceStatus::Launching => {
+                let row = &mut self.cluster.instances[instance];
+                row.status = InstanceStatus::Registering;
+                row.in_service_at = Some(now);
+                self.record_instance(instance);
+                let law = &self.scenario.assumptions.agent_registration_time;
+                let after = law.sample(&mut self.streams.instances[group.index()]);
+                self.agenda.put(now + after, Event::InstanceAdvances(instance));
+            }
+            InstanceStatus::Registering => {
+                let row = &mut self.cluster.instances[instance];
+                row.status = InstanceStatus::Active;
+                row.registered_at = Some(now);
+                let name = row.name.clone();
+                self.record_instance(instance);
+                let cause = self.groups[group.index()].wanted_because;
+                let message = format!("(instance {name}) registered with the cluster");
+                self.log.put(now, cause, "instance.registered", self.group_resource(group), message);
+                self.capacity_was_freed(instance);
+            }
+            InstanceStatus::Draining => self.terminate_if_drained(instance),
+            InstanceStatus::Terminated => {
+                for task in self.tasks_left_on(instance) {
+                    self.task_was_lost(task, StopCode::InfrastructureHealth, "Host EC2 instance terminated.");
+                }
+            }
+            InstanceStatus::Active => {}
+        }
+    }
+
+    /// The group's instances now cost this much since the run began, USD.
+    pub fn group_cost_usd(&self, group: Id<AutoScalingGroup>) -> f64 {
+        let now = self.now();
+        let price = self.scenario.auto_scaling_groups[group].instance_type.usd_per_hour;
+        let running = self.groups[group.index()].instances.iter().map(|&it| {
+            let launched_at = self.cluster.instances[it].launched_at;
+            instance_usd(price, now.since(launched_at))
+        });
+        self.groups[group.index()].cost_of_terminated_usd + running.sum::<f64>()
+    }
+
+    pub(super) fn capacity_provider_is_measured(&mut self, provider: Id<CapacityProvider>) {
+        let scenario = self.scenario;
+        let definition = &scenario.capacity_providers[provider];
+        let group = definition.auto_scaling_group;
+        let mut row = self.capacity_row(group, &definition.name);
+        if let Some(managed) = &definition.managed_scaling {
+            let (present, used) = self.instances_present_and_used(group);
+            let waiting = self.waiting_groups(provider);
+            let asg = &scenario.auto_scaling_groups[group];
+            let memory = registered_memory(asg);
+            let empty = scenario.assumptions.empty_capacity_provider_metric;
+            let measured = managed.reservation(present, used, &waiting, &asg.instance_type, memory, empty);
+            row.reservation_percent = Some(measured.percent);
+            row.needed = Some(measured.needed);
+            row.present = Some(measured.present);
+            self.reservation_metrics[provider.index()].publish(Some(Datapoint::of(measured.percent, 1.0)));
+            self.providers[provider.index()].measured.push(measured);
+        }
+        self.records.capacity_minutes.push(row);
+    }
+
+    pub(super) fn record_groups_without_provider(&mut self) {
+        for (group, definition) in self.scenario.auto_scaling_groups.entries() {
+            if self.scenario.capacity_providers.iter().all(|it| it.auto_scaling_group != group) {
+                let row = self.capacity_row(group, &definition.name);
+                self.records.capacity_minutes.push(row);
+            }
+        }
+    }
+
+    /// The high alarm of a provider's managed scaling is in ALARM.
+    pub(super) fn grow_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
+        let now = self.now();
+        let definition = &self.scenario.capacity_providers[provider];
+        let group = definition.auto_scaling_group;
+        let (Some(managed), Some(measured)) = (definition.managed_scaling, self.newest_reservation(provider)) else {
+            return;
+        };
+        let warms = self.groups[group.index()].instances.iter().map(|&it| self.cluster.instances[it].launched_at);
+        // Instances of a settled cluster were there long before the run began.
+        let newest = warms.filter(|&at| at > Instant::START || !self.scenario.begins_settled).max();
+        let warm_at = newest.map(|at| at + managed.instance_warmup_period).filter(|&at| now < at);
+        let state = &self.groups[group.index()];
+        let by_formula = self.scenario.assumptions.first_growth_by_formula;
+        let wanted = managed.scale_out_capacity(&measured, by_formula).clamp(state.min_size, state.max_size);
+        let figures = format!(
+            "M = {}, N = {}, reservation {}, target {}",
+            measured.needed,
+            measured.present,
+            measured.percent.round(),
+            managed.target_capacity
+        );
+        if wanted <= state.desired_capacity {
+            let words = if state.desired_capacity >= state.max_size {
+                "AlreadyAtMaxCapacity"
+            } else {
+                "AlreadyAtDesiredCapacity"
+            };
+            self.say_not_scaled(
+                provider,
+                format!("no scale-out: {words} {} ({figures})", state.desired_capacity),
+                cause,
+            );
+        } else if let Some(at) = warm_at {
+            self.say_not_scaled(provider, format!("no scale-out: an instance warms up until {at} ({figures})"), cause);
+        } else {
+            self.set_desired_capacity(group, wanted, cause, &figures);
+            self.providers[provider.index()].last_reason.clear();
+        }
+    }
+
+    /// The low alarm of a provider's managed scaling is in ALARM.
+    pub(super) fn shrink_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
+        let definition = &self.scenario.capacity_providers[provider];
+        let group = definition.auto_scaling_group;
+        let (Some(managed), Some(measured)) = (definition.managed_scaling, self.newest_reservation(provider)) else {
+            return;
+        };
+        let state = &self.groups[group.index()];
+        let fraction = self.scenario.assumptions.capacity_scale_in_max_fraction;
+        let wanted = managed.scale_in_capacity(state.desired_capacity, &measured, fraction).max(state.min_size);
+        let figures = format!(
+            "M = {}, N = {}, reservation {}, target {}",
+            measured.needed,
+            measured.present,
+            measured.percent.round(),
+            managed.target_capacity
+        );
+        if wanted >= state.desired_capacity {
+            let words = if state.desired_capacity <= state.min_size {
+                "AlreadyAtMinCapacity"
+            } else {
+                "AlreadyAtDesiredCapacity"
+            };
+            self.say_not_scaled(
+                provider,
+                format!("no scale-in: {words} {} ({figures})", state.desired_capacity),
+                cause,
+            );
+        } else {
+            self.set_desired_capacity(group, wanted, cause, &figures);
+            self.providers[provider.index()].last_reason.clear();
+        }
+    }
+
+    pub(super) fn update_group(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        min_size: Option<u32>,
+        max_size: Option<u32>,
+        desired_capacity: Option<u32>,
+    ) {
+        let state = &mut self.groups[group.index()];
+        state.min_size = min_size.unwrap_or(state.min_size);
+        state.max_size = max_size.unwrap_or(state.max_size).max(state.min_size);
+        let wanted = desired_capacity.unwrap_or(state.desired_capacity).clamp(state.min_size, state.max_size);
+        let words = format!("UpdateAutoScalingGroup: min {}, max {}", state.min_size, state.max_size);
+        self.set_desired_capacity(group, wanted, None, &words);
+    }
+
+    /// EC2 loses the oldest instances of a group, without warning.
+    pub(super) fn lose_instances(&mut self, group: Id<AutoScalingGroup>, count: u32) {
+        let lost: Vec<_> = self.groups[group.index()].instances.iter().copied().take(count as usize).collect();
+        for instance in lost {
+            let name = self.cluster.instances[instance].name.clone();
+            let message = format!("(instance {name}) was terminated from outside the group");
+            let now = self.now();
+            self.log.put(now, None, "timeline.terminate_instances", self.group_resource(group), message);
+            self.terminate_instance(instance);
+        }
+        let at = self.now() + HEALTH_CHECK_EVERY;
+        self.reconcile_group_at(group, at);
+    }
+
+    pub(super) fn group_is_reconciled(&mut self, group: Id<AutoScalingGroup>) {
+        let now = self.now();
+        if !self.groups[group.index()].passes.remove(&now) {
+            return;
+        }
+        let counted = |control: &Self| {
+            let instances = &control.groups[group.index()].instances;
+            instances.iter().filter(|&&it| control.cluster.instances[it].status != InstanceStatus::Draining).count()
+                as u32
+        };
+        while counted(self) < self.groups[group.index()].desired_capacity {
+            let cause = self.groups[group.index()].wanted_because;
+            self.launch_instance(group, cause);
+        }
+        while counted(self) > self.groups[group.index()].desired_capacity {
+            let Some(instance) = self.choose_to_terminate(group) else { return };
+            self.scale_in_instance(instance);
+        }
+    }
+
+    /// Something that a group kept only for its tasks may be free to go.
+    pub(super) fn reconcile_group_soon_if_above(&mut self, group: Id<AutoScalingGroup>) {
+        let state = &self.groups[group.index()];
+        if state.instances.len() as u32 > state.desired_capacity {
+            let at = self.now() + self.scenario.assumptions.auto_scaling_group_delay;
+            self.reconcile_group_at(group, at);
+        }
+    }
+
+    /// An instance's agent holds nothing any more: a draining one may go.
+    pub(super) fn instance_is_empty(&mut self, instance: Id<ContainerInstance>) {
+        let row = &self.cluster.instances[instance];
+        let group = row.auto_scaling_group;
+        if row.status == InstanceStatus::Draining {
+            self.agenda.put(self.now(), Event::InstanceAdvances(instance));
+        } else {
+            self.reconcile_group_soon_if_above(group);
+        }
+    }
+
+    /// `auto-scaling-group/NAME`, as events name it.
+    pub fn group_resource(&self, group: Id<AutoScalingGroup>) -> String {
+        format!("auto-scaling-group/{}", self.scenario.auto_scaling_groups[group].name)
+    }
+
+    fn reconcile_group_at(&mut self, group: Id<AutoScalingGroup>, at: Instant) {
+        if self.groups[group.index()].passes.insert(at) {
+            self.agenda.put(at, Event::GroupIsReconciled(group));
+        }
+    }
+
+    fn set_desired_capacity(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        wanted: u32,
+        cause: Option<Decision>,
+        figures: &str,
+    ) {
+        let before = self.groups[group.index()].desired_capacity;
+        if wanted == before {
+            return;
+        }
+        let message = format!("Setting desired capacity to {wanted}, from {before}: {figures}");
+        let decision =
+            self.log.put(self.agenda.now(), cause, "group.desired_capacity", self.group_resource(group), message);
+        let state = &mut self.groups[group.index()];
+        state.desired_capacity = wanted;
+        state.wanted_because = Some(decision);
+        let at = self.now() + self.scenario.assumptions.auto_scaling_group_delay;
+        self.reconcile_group_at(group, at);
+    }
+
+    fn launch_instance(&mut self, group: Id<AutoScalingGroup>, cause: Option<Decision>) -> Id<ContainerInstance> {
+        let now = self.now();
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let zone = self.launch_zone(group);
+        let number = self.cluster.instances.len();
+        let memory = registered_memory(definition);
+        let name = format!("i-{number:05}");
+        let instance = self.cluster.instances.push(ContainerInstance {
+            name: name.clone(),
+            auto_scaling_group: group,
+            availability_zone: zone,
+            status: InstanceStatus::Launching,
+            registered_cpu_units: definition.instance_type.cpu_units(),
+            registered_memory_mib: memory,
+            remaining_cpu_units: definition.instance_type.cpu_units(),
+            remaining_memory_mib: memory,
+            reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
+            remaining_network_interfaces: definition.instance_type.network_interfaces_maximum - 1,
+            tasks: Vec::new(),
+            cached_layers: BTreeSet::new(),
+            is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
+            launched_at: now,
+            in_service_at: None,
+            registered_at: None,
+            terminated_at: None,
+        });
+        self.agents.push(Agent::default());
+        self.groups[group.index()].instances.push(instance);
+        self.record_instance(instance);
+        if !(self.scenario.begins_settled && now == Instant::START) {
+            let message = format!("Launching a new EC2 instance: {name}");
+            self.log.put(now, cause, "group.instance_launching", self.group_resource(group), message);
+            let law = definition.boot_time.as_ref().unwrap_or(&self.scenario.assumptions.instance_launch_time);
+            let after = law.sample(&mut self.streams.instances[group.index()]);
+            self.agenda.put(now + after, Event::InstanceAdvances(instance));
+        }
+        instance
+    }
+
+    fn launch_zone(&self, group: Id<AutoScalingGroup>) -> Id<AvailabilityZone> {
+        let zones = &self.scenario.auto_scaling_groups[group].availability_zones;
+        let indices: Vec<usize> = zones.iter().map(|it| it.index()).collect();
+        let counts: Vec<u32> = zones
+            .iter()
+            .map(|zone| {
+                let instances = self.groups[group.index()].instances.iter().map(|&it| &self.cluster.instances[it]);
+                instances.filter(|it| it.availability_zone == *zone && it.status != InstanceStatus::Draining).count()
+                    as u32
+            })
+            .collect();
+        Id::new(choose_launch_zone(&indices, &counts))
+    }
+
+    fn choose_to_terminate(&mut self, group: Id<AutoScalingGroup>) -> Option<Id<ContainerInstance>> {
+        let now = self.now();
+        let able: Vec<Id<ContainerInstance>> = self.groups[group.index()]
+            .instances
+            .iter()
+            .copied()
+            .filter(|&it| {
+                matches!(self.cluster.instances[it].status, InstanceStatus::Registering | InstanceStatus::Active)
+            })
+            .collect();
+        let candidates: Vec<TerminationCandidate> = able
+            .iter()
+            .map(|&it| TerminationCandidate {
+                availability_zone: self.cluster.instances[it].availability_zone.index(),
+                launched_at: self.cluster.instances[it].launched_at,
+                is_protected: self.is_protected(it),
+            })
+            .collect();
+        let policies = &self.scenario.auto_scaling_groups[group].termination_policies;
+        let stream = &mut self.streams.instances[group.index()];
+        choose_to_terminate(policies, &candidates, now, &mut |n| stream.below(n)).map(|chosen| able[chosen])
+    }
+
+    /// Managed termination protection lifts the protection of instances without tasks, and of those only.
+    fn is_protected(&self, instance: Id<ContainerInstance>) -> bool {
+        let row = &self.cluster.instances[instance];
+        let providers = &self.scenario.capacity_providers;
+        let managed = providers
+            .iter()
+            .any(|it| it.auto_scaling_group == row.auto_scaling_group && it.managed_termination_protection);
+        if managed { !row.is_empty() } else { row.is_protected_from_scale_in }
+    }
+
+    fn scale_in_instance(&mut self, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        let row = &self.cluster.instances[instance];
+        let (group, name) = (row.auto_scaling_group, row.name.clone());
+        let cause = self.groups[group.index()].wanted_because;
+        let message = format!("Terminating EC2 instance: {name}");
+        let decision = self.log.put(now, cause, "group.instance_terminating", self.group_resource(group), message);
+        let drains = self
+            .scenario
+            .capacity_providers
+            .iter()
+            .any(|it| it.auto_scaling_group == group && it.managed_draining && it.managed_scaling.is_some());
+        if drains && !self.tasks_left_on(instance).is_empty() {
+            self.cluster.instances[instance].status = InstanceStatus::Draining;
+            self.record_instance(instance);
+            let services: BTreeSet<_> =
+                self.tasks_left_on(instance).iter().map(|&task| self.cluster.tasks[task].service).collect();
+            for service in services {
+                self.services[service.index()].wanted_because = Some(decision);
+                self.schedule_service(service);
+            }
+        } else {
+            self.terminate_instance(instance);
+        }
+    }
+
+    fn terminate_if_drained(&mut self, instance: Id<ContainerInstance>) {
+        if self.tasks_left_on(instance).is_empty() {
+            self.terminate_instance(instance);
+        }
+    }
+
+    fn terminate_instance(&mut self, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        let row = &mut self.cluster.instances[instance];
+        row.status = InstanceStatus::Terminated;
+        row.terminated_at = Some(now);
+        let (group, launched_at) = (row.auto_scaling_group, row.launched_at);
+        let price = self.scenario.auto_scaling_groups[group].instance_type.usd_per_hour;
+        let state = &mut self.groups[group.index()];
+        state.instances.retain(|it| *it != instance);
+        state.cost_of_terminated_usd += instance_usd(price, now.since(launched_at));
+        self.record_instance(instance);
+        let left = self.tasks_left_on(instance);
+        for &task in &left {
+            self.lose_task(task);
+        }
+        if !left.is_empty() {
+            let at = now + self.scenario.assumptions.instance_loss_detection;
+            self.agenda.put(at, Event::InstanceAdvances(instance));
+        }
+    }
+
+    /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot.
+    fn tasks_left_on(&self, instance: Id<ContainerInstance>) -> Vec<Id<Task>> {
+        let all = self.services.iter().flat_map(|it| it.tasks.iter().copied());
+        all.filter(|&task| self.cluster.tasks[task].instance == Some(instance)).collect()
+    }
+
+    fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
+        let in_service = self.groups[group.index()]
+            .instances
+            .iter()
+            .map(|&it| &self.cluster.instances[it])
+            .filter(|it| matches!(it.status, InstanceStatus::Registering | InstanceStatus::Active));
+        in_service.fold((0, 0), |(present, used), it| (present + 1, used + u32::from(!it.is_empty())))
+    }
+
+    fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
+        let mut groups: Vec<WaitingGroup> = Vec::new();
+        for (service, definition) in self.scenario.services.entries() {
+            let is_distinct_instance =
+                definition.placement_constraints.contains(&PlacementConstraint::DistinctInstance);
+            for &task in &self.services[service.index()].tasks {
+                let row = &self.cluster.tasks[task];
+                if row.capacity_provider != Some(provider) || !self.is_waiting_for_capacity(task) {
+                    continue;
+                }
+                let same = |it: &&mut WaitingGroup| {
+                    it.is_distinct_instance == is_distinct_instance && it.reservation == row.reservation
+                };
+                match groups.iter_mut().find(same) {
+                    Some(group) => group.count += 1,
+                    None => groups.push(WaitingGroup {
+                        reservation: row.reservation.clone(),
+                        count: 1,
+                        is_distinct_instance,
+                    }),
+                }
+            }
+        }
+        groups
+    }
+
+    /// The newest measurement whose datapoint is published.
+    fn newest_reservation(&self, provider: Id<CapacityProvider>) -> Option<CapacityProviderReservation> {
+        let measured = &self.providers[provider.index()].measured;
+        let delay = self.scenario.assumptions.capacity_provider_metric_delay;
+        let readable = self.now().since(Instant::START + delay).0 / Span::MINUTE.0;
+        measured.get((readable as usize).min(measured.len()).checked_sub(1)?).copied()
+    }
+
+    fn say_not_scaled(&mut self, provider: Id<CapacityProvider>, reason: String, cause: Option<Decision>) {
+        if self.providers[provider.index()].last_reason == reason {
+            return;
+        }
+        let resource = format!("capacity-provider/{}", self.scenario.capacity_providers[provider].name);
+        self.log.put(self.agenda.now(), cause, "capacity_provider.not_scaled", resource, reason.clone());
+        self.providers[provider.index()].last_reason = reason;
+    }
+
+    fn capacity_row(&self, group: Id<AutoScalingGroup>, name: &str) -> CapacityMinute {
+        let state = &self.groups[group.index()];
+        let hosts: Vec<&ContainerInstance> = state.instances.iter().map(|&it| &self.cluster.instances[it]).collect();
+        let count = |status: &[InstanceStatus]| hosts.iter().filter(|it| status.contains(&it.status)).count() as u32;
+        let registered =
+            || hosts.iter().filter(|it| matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining));
+        let share = |left: fn(&ContainerInstance) -> u32, all: fn(&ContainerInstance) -> u32| {
+            let total: u64 = registered().map(|it| u64::from(all(it))).sum();
+            let free: u64 = registered().map(|it| u64::from(left(it))).sum();
+            (total > 0).then(|| 100.0 * (total - free) as f64 / total as f64)
+        };
+        CapacityMinute {
+            minute: self.now().0 / Span::MINUTE.0 - 1,
+            capacity_provider: name.to_owned(),
+            desired_capacity: state.desired_capacity,
+            in_service: count(&[InstanceStatus::Registering, InstanceStatus::Active]),
+            draining: count(&[InstanceStatus::Draining]),
+            reservation_percent: None,
+            needed: None,
+            present: None,
+            cost_usd: self.group_cost_usd(group),
+            reserved_cpu_percent: share(|it| it.remaining_cpu_units, |it| it.registered_cpu_units),
+            reserved_memory_percent: share(|it| it.remaining_memory_mib, |it| it.registered_memory_mib),
+        }
+    }
+
+    fn record_instance(&mut self, instance: Id<ContainerInstance>) {
+        let row = &self.cluster.instances[instance];
+        let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];
+        self.records.instance_changes.push(InstanceChange {
+            at: self.agenda.now(),
+            instance: row.name.clone(),
+            auto_scaling_group: group.name.clone(),
+            instance_type: group.instance_type.name.clone(),
+            availability_zone: self.scenario.availability_zones[row.availability_zone].name.clone(),
+            status: match row.status {
+                InstanceStatus::Launching => "LAUNCHING",
+                InstanceStatus::Registering => "REGISTERING",
+                InstanceStatus::Active => "ACTIVE",
+                InstanceStatus::Draining => "DRAINING",
+                InstanceStatus::Terminated => "TERMINATED",
+            },
+            tasks: row.tasks.len() as u32,
+        });
+    }
+}
+
+/// MiB that the agents of a group register.
+fn registered_memory(group: &AutoScalingGroup) -> u32 {
+    group.instance_type.registered_memory_mib.saturating_sub(group.reserved_memory_mib)
+}

@@ -1,0 +1,158 @@
+//! Targets: registration, health checks, draining.
+
+use crate::agenda::Event;
+use crate::aws::load_balancer::TargetGroup;
+use crate::cluster::{Target, TargetState, Task};
+use crate::control::Control;
+use crate::table::Id;
+use crate::units::Span;
+
+/// The first check of a new target comes within this time (or its interval, where that is shorter).
+const FIRST_CHECK_WITHIN: Span = Span::seconds(10);
+
+impl Control<'_> {
+    /// Registers a running task with its service's target group, if it has one.
+    pub(super) fn register_target(&mut self, task: Id<Task>) {
+        let service = self.cluster.tasks[task].service;
+        let Some(load_balancer) = &self.scenario.services[service].load_balancer else { return };
+        let group = load_balancer.target_group;
+        let now = self.now();
+        let target = self.cluster.targets.push(Target {
+            task,
+            target_group: group,
+            state: TargetState::Initial,
+            successes: 0,
+            failures: 0,
+            registered_at: now,
+        });
+        self.cluster.tasks[task].target = Some(target);
+        self.cluster.target_groups[group.index()].push(target);
+        self.cluster.touch();
+        let name = &self.scenario.services[service].name;
+        self.log.put(
+            now,
+            None,
+            "service.targets_registered",
+            self.service_resource(service),
+            format!(
+                "(service {name}) registered 1 targets in (target-group {})",
+                self.scenario.target_groups[group].name
+            ),
+        );
+        let interval = self.scenario.target_groups[group].health_check.interval;
+        let within = interval.min(FIRST_CHECK_WITHIN);
+        let share = self.streams.health_checks[group.index()].unit();
+        let first = self.scenario.assumptions.target_registration_time + Span::from_nanos_f64(within.0 as f64 * share);
+        self.agenda.put(now + first, Event::ProbeIsSent(target));
+    }
+
+    /// Makes a target healthy without a check, as in a cluster that has settled before the run begins.
+    pub(super) fn settle_target(&mut self, task: Id<Task>) {
+        if let Some(target) = self.cluster.tasks[task].target {
+            self.cluster.targets[target].state = TargetState::Healthy;
+            self.cluster.touch();
+        }
+    }
+
+    /// Whether the target is still checked.
+    pub fn is_checked(&self, target: Id<Target>) -> bool {
+        matches!(
+            self.cluster.targets[target].state,
+            TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
+        )
+    }
+
+    /// Puts down the verdict of a check that was just sent: answered after `answer`, refused where that is `None`.
+    pub fn probe_was_sent(&mut self, target: Id<Target>, answer: Option<Span>) {
+        let timeout = self.check_of(target).timeout;
+        let (after, passed) = match answer {
+            None => (Span::ZERO, false),
+            Some(answer) if answer <= timeout => (answer, true),
+            Some(_) => (timeout, false),
+        };
+        self.agenda.put(self.now() + after, Event::ProbeEnds(target, passed));
+    }
+
+    pub(super) fn probe_is_due_again(&mut self, target: Id<Target>) {
+        if self.is_checked(target) {
+            let interval = self.check_of(target).interval;
+            self.agenda.put(self.now() + interval, Event::ProbeIsSent(target));
+        }
+    }
+
+    pub(super) fn probe_ends(&mut self, target: Id<Target>, passed: bool) {
+        if !self.is_checked(target) {
+            return;
+        }
+        let check = self.check_of(target);
+        let row = &mut self.cluster.targets[target];
+        (row.successes, row.failures) = if passed { (row.successes + 1, 0) } else { (0, row.failures + 1) };
+        let state = match row.state {
+            // A new target needs one success only; the threshold is for recovery.
+            TargetState::Initial if passed => TargetState::Healthy,
+            TargetState::Unhealthy if row.successes >= check.healthy_threshold => TargetState::Healthy,
+            TargetState::Initial | TargetState::Healthy if row.failures >= check.unhealthy_threshold => {
+                TargetState::Unhealthy
+            }
+            same => same,
+        };
+        if state == row.state {
+            return;
+        }
+        row.state = state;
+        let (task, group) = (row.task, row.target_group);
+        self.cluster.touch();
+        let service = self.cluster.tasks[task].service;
+        let (name, group_name) = (&self.scenario.services[service].name, &self.scenario.target_groups[group].name);
+        let now = self.now();
+        let (kind, message) = if state == TargetState::Healthy {
+            self.cluster.tasks[task].healthy_at.get_or_insert(now);
+            (
+                "target.healthy",
+                format!("(service {name}) (task {}) is healthy in (target-group {group_name})", task_name(task)),
+            )
+        } else {
+            (
+                "target.unhealthy",
+                format!(
+                    "(service {name}) (task {}) is unhealthy in (target-group {group_name}) due to (reason Health checks failed)",
+                    task_name(task)
+                ),
+            )
+        };
+        let decision = self.log.put(now, None, kind, self.service_resource(service), message);
+        if state == TargetState::Unhealthy {
+            self.services[service.index()].unhealthy_cause = Some(decision);
+        }
+        self.schedule_service(service);
+    }
+
+    /// Takes a target out of rotation; requests in flight may end.
+    pub(super) fn drain_target(&mut self, target: Id<Target>) {
+        self.cluster.targets[target].state = TargetState::Draining;
+        self.cluster.touch();
+    }
+
+    /// Takes a target out altogether; requests in flight are cut off.
+    pub(super) fn remove_target(&mut self, target: Id<Target>) {
+        let row = &mut self.cluster.targets[target];
+        row.state = TargetState::Unused;
+        let group = row.target_group;
+        self.cluster.target_groups[group.index()].retain(|it| *it != target);
+        self.cluster.touch();
+    }
+
+    /// How long a drained target of the group keeps its task waiting.
+    pub(super) fn deregistration_delay(&self, group: Id<TargetGroup>) -> Span {
+        self.scenario.target_groups[group].deregistration_delay
+    }
+
+    fn check_of(&self, target: Id<Target>) -> crate::aws::load_balancer::HealthCheck {
+        self.scenario.target_groups[self.cluster.targets[target].target_group].health_check
+    }
+}
+
+/// A task's name: a number that looks like the beginning of a task id.
+pub fn task_name(task: Id<Task>) -> String {
+    format!("t-{:05}", task.index())
+}

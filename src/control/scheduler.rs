@@ -1,0 +1,718 @@
+//! The service scheduler: how many tasks run, of which revision, where.
+//!
+//! Follows *Amazon ECS services* and *Rolling update* in the developer guide (2026), with the loop and the cadences that
+//! the guide leaves open as named assumptions of the scenario. Left out: DAEMON, circuit breaker, blue/green.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::agenda::Event;
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::choose_provider;
+use crate::aws::placement::{Candidate, Refusal, StopCandidate, choose, choose_to_stop};
+use crate::aws::service::{ServiceDefinition, deployment_bounds};
+use crate::aws::task_definition::TaskDefinition;
+use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
+use crate::control::Control;
+use crate::control::health::task_name;
+use crate::control::log::Decision;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// Duplicate events are suppressed for this long (developer guide, *Viewing service events*).
+const DUPLICATE_EVENTS: Span = Span::seconds(6 * 3600);
+/// Longest pause between attempts to start tasks that never reach RUNNING (*Service throttle logic*).
+const LAUNCH_THROTTLE_MAXIMUM: Span = Span::seconds(27 * 60);
+
+/// A service as the scheduler keeps it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Tasks wanted.
+    pub desired_count: u32,
+    /// `minimumHealthyPercent`, now.
+    pub minimum_healthy_percent: u32,
+    /// `maximumPercent`, now.
+    pub maximum_percent: u32,
+    /// Deployments, the newest last: that one is PRIMARY.
+    pub deployments: Vec<Deployment>,
+    /// Tasks that are not STOPPED, in order of creation.
+    pub tasks: Vec<Id<Task>>,
+    /// When each task is looked at next.
+    pub wakes: BTreeMap<Id<Task>, Instant>,
+    /// Tasks in a row that never reached RUNNING.
+    pub failed_starts: u32,
+    /// The decision that last made a task unhealthy or ended one.
+    pub unhealthy_cause: Option<Decision>,
+    /// The decision that last changed the desired count or began a deployment.
+    pub wanted_because: Option<Decision>,
+    passes: BTreeSet<Instant>,
+    retry: Option<Retry>,
+    said: BTreeMap<String, Instant>,
+    launches: (u64, u32),
+    is_steady: bool,
+}
+
+/// One deployment of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Deployment {
+    /// From 0.
+    pub number: u32,
+    /// What it runs.
+    pub task_definition: Id<TaskDefinition>,
+    /// When it began.
+    pub created_at: Instant,
+    /// When it completed.
+    pub completed_at: Option<Instant>,
+}
+
+/// A placement that failed and is tried again.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    first_failed_at: Instant,
+    next_at: Instant,
+}
+
+impl Service {
+    /// A service as the scenario defines it, without tasks.
+    pub fn new(definition: &ServiceDefinition) -> Service {
+        Service {
+            desired_count: definition.desired_count,
+            minimum_healthy_percent: definition.minimum_healthy_percent,
+            maximum_percent: definition.maximum_percent,
+            deployments: vec![Deployment {
+                number: 0,
+                task_definition: definition.task_definition,
+                created_at: Instant::START,
+                completed_at: None,
+            }],
+            tasks: Vec::new(),
+            wakes: BTreeMap::new(),
+            failed_starts: 0,
+            unhealthy_cause: None,
+            wanted_because: None,
+            passes: BTreeSet::new(),
+            retry: None,
+            said: BTreeMap::new(),
+            launches: (0, 0),
+            is_steady: false,
+        }
+    }
+
+    /// The deployment that new tasks belong to.
+    pub fn primary(&self) -> &Deployment {
+        self.deployments.last().expect("a service has a deployment")
+    }
+
+    /// Whether a deployment is under way, the first one not counted once it has completed.
+    pub fn is_deploying(&self) -> bool {
+        self.primary().completed_at.is_none()
+    }
+}
+
+/// Tasks of a service, sorted by what is to become of them.
+#[derive(Default)]
+struct Roll {
+    /// Of the PRIMARY deployment, to be kept.
+    staying: Vec<Id<Task>>,
+    /// Running and healthy, but to be replaced: of an older deployment, or on a draining instance.
+    leaving_healthy: Vec<Id<Task>>,
+    /// To be replaced, and not healthy.
+    leaving: Vec<Id<Task>>,
+    /// Of the PRIMARY deployment, but failing their health checks.
+    unhealthy: Vec<Id<Task>>,
+    /// Healthy ones among `staying`.
+    staying_healthy: u32,
+}
+
+impl Roll {
+    fn healthy(&self) -> u32 {
+        self.staying_healthy + self.leaving_healthy.len() as u32
+    }
+
+    fn all(&self) -> u32 {
+        (self.staying.len() + self.leaving_healthy.len() + self.leaving.len() + self.unhealthy.len()) as u32
+    }
+
+    fn is_settled(&self, desired: u32) -> bool {
+        self.leaving_healthy.is_empty()
+            && self.leaving.is_empty()
+            && self.unhealthy.is_empty()
+            && self.staying.len() as u32 == desired
+            && self.staying_healthy == desired
+    }
+}
+
+impl<'a> Control<'a> {
+    /// Starts the services: settled on what is there, or from nothing.
+    pub(super) fn begin_services(&mut self) {
+        for service in self.scenario.services.ids() {
+            if self.scenario.begins_settled {
+                while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count
+                {
+                    let provider = self.choose_capacity_provider(service);
+                    let Ok(instance) = self.choose_instance(service, provider) else { break };
+                    let task = self.create_task(service, provider);
+                    self.settle_task(task, instance);
+                }
+                let state = &mut self.services[service.index()];
+                if state.tasks.len() as u32 == state.desired_count {
+                    state.is_steady = true;
+                    state.deployments[0].completed_at = Some(Instant::START);
+                }
+            }
+            self.schedule_service(service);
+        }
+    }
+
+    /// Has the scheduler look at a service soon.
+    pub(super) fn schedule_service(&mut self, service: Id<ServiceDefinition>) {
+        let at = self.now() + self.scenario.assumptions.scheduler_delay;
+        self.schedule_service_at(service, at);
+    }
+
+    /// Has the scheduler look at a service at an instant.
+    pub(super) fn schedule_service_at(&mut self, service: Id<ServiceDefinition>, at: Instant) {
+        if self.services[service.index()].passes.insert(at) {
+            self.agenda.put(at, Event::ServiceIsScheduled(service));
+        }
+    }
+
+    /// Changes a service's desired count; the PRIMARY deployment follows in place.
+    pub(super) fn set_desired_count(&mut self, service: Id<ServiceDefinition>, desired: u32, cause: Option<Decision>) {
+        let before = self.services[service.index()].desired_count;
+        if before == desired {
+            return;
+        }
+        let message = format!("(service {}) desired count {before} to {desired}", self.scenario.services[service].name);
+        let decision =
+            self.log.put(self.agenda.now(), cause, "service.desired_count", self.service_resource(service), message);
+        let state = &mut self.services[service.index()];
+        state.desired_count = desired;
+        state.wanted_because = Some(decision);
+        state.is_steady = false;
+        state.retry = None;
+        self.schedule_service(service);
+    }
+
+    /// Starts a deployment of another revision, or of the same one again.
+    pub(super) fn start_deployment(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        task_definition: Option<Id<TaskDefinition>>,
+        cause: Option<Decision>,
+    ) {
+        let now = self.now();
+        let number = self.services[service.index()].primary().number + 1;
+        let task_definition = task_definition.unwrap_or(self.services[service.index()].primary().task_definition);
+        let message = format!(
+            "(service {}) (deployment {number}) in progress: {}",
+            self.scenario.services[service].name,
+            self.scenario.task_definitions[task_definition].name()
+        );
+        let decision =
+            self.log.put(now, cause, "service.deployment_in_progress", self.service_resource(service), message);
+        let state = &mut self.services[service.index()];
+        state.deployments.push(Deployment { number, task_definition, created_at: now, completed_at: None });
+        state.wanted_because = Some(decision);
+        state.failed_starts = 0;
+        state.retry = None;
+        state.is_steady = false;
+        self.schedule_service(service);
+    }
+
+    /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
+    pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
+        let group = self.cluster.instances[instance].auto_scaling_group;
+        for service in self.scenario.services.ids() {
+            let state = &self.services[service.index()];
+            let waits = state.tasks.iter().any(|&task| self.is_waiting_for_capacity(task));
+            let retries = state.retry.is_some() && self.scenario.assumptions.placement_retry_on_capacity;
+            if retries {
+                self.services[service.index()].retry = None;
+            }
+            if waits || retries {
+                self.schedule_service(service);
+            }
+        }
+        self.reconcile_group_soon_if_above(group);
+    }
+
+    /// Whether a task is in PROVISIONING for want of an instance.
+    pub(super) fn is_waiting_for_capacity(&self, task: Id<Task>) -> bool {
+        let row = &self.cluster.tasks[task];
+        row.status == TaskStatus::Provisioning && row.instance.is_none() && !row.is_asked_to_stop
+    }
+
+    pub(super) fn service_is_scheduled(&mut self, service: Id<ServiceDefinition>) {
+        let now = self.now();
+        if !self.services[service.index()].passes.remove(&now) {
+            return;
+        }
+        self.place_waiting_tasks(service);
+        let state = &self.services[service.index()];
+        let desired = state.desired_count;
+        let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
+        let mut roll = self.roll(service);
+
+        let stopped = self.stop_what_leaves(service, &mut roll, lower, upper, desired);
+        if stopped > 0 {
+            // What was stopped makes room: a new need, tried at once.
+            self.services[service.index()].retry = None;
+        }
+        let wanted = desired.saturating_sub(roll.staying.len() as u32).min(upper.saturating_sub(roll.all()));
+        if wanted > 0 {
+            self.start_tasks(service, wanted);
+        }
+        let surplus = (roll.staying.len() as u32).saturating_sub(desired);
+        if surplus > 0 {
+            self.scale_in(service, &mut roll.staying, surplus);
+        }
+        let has_older = !(roll.leaving_healthy.is_empty() && roll.leaving.is_empty());
+        if has_older && lower >= desired && upper <= desired && desired > 0 {
+            self.say_once(
+                service,
+                "service.deployment_stuck",
+                "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
+                 Update the minimumHealthyPercent or maximumPercent value and try again.",
+                None,
+            );
+        }
+        let roll = self.roll(service);
+        if roll.is_settled(desired) {
+            self.is_steady(service);
+        } else {
+            self.services[service.index()].is_steady = false;
+        }
+        self.check_activity(service);
+    }
+
+    /// Sorts a service's tasks, those asked to stop left out.
+    fn roll(&mut self, service: Id<ServiceDefinition>) -> Roll {
+        let primary = self.services[service.index()].primary().number;
+        let mut roll = Roll::default();
+        for task in self.services[service.index()].tasks.clone() {
+            if self.cluster.tasks[task].is_asked_to_stop {
+                continue;
+            }
+            let healthy = self.is_healthy(task);
+            let row = &self.cluster.tasks[task];
+            let drains =
+                row.instance.is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
+            if row.deployment != primary || drains {
+                if healthy { roll.leaving_healthy.push(task) } else { roll.leaving.push(task) }
+            } else if self.has_failed_its_checks(task) {
+                roll.unhealthy.push(task);
+            } else {
+                roll.staying_healthy += u32::from(healthy);
+                roll.staying.push(task);
+            }
+        }
+        roll
+    }
+
+    /// Whether a task counts as healthy: its target is, or it has run for a while where nothing checks it.
+    fn is_healthy(&mut self, task: Id<Task>) -> bool {
+        let now = self.now();
+        let healthy_after = self.scenario.assumptions.healthy_after;
+        let row = &mut self.cluster.tasks[task];
+        if row.status != TaskStatus::Running {
+            return false;
+        }
+        match row.target {
+            Some(target) => self.cluster.targets[target].state == TargetState::Healthy,
+            None => {
+                if row.healthy_at.is_none() && row.started_at.is_some_and(|it| now >= it + healthy_after) {
+                    row.healthy_at = Some(now);
+                }
+                row.healthy_at.is_some()
+            }
+        }
+    }
+
+    /// Whether a task's target is unhealthy, its grace period over.
+    fn has_failed_its_checks(&mut self, task: Id<Task>) -> bool {
+        let row = &self.cluster.tasks[task];
+        let unhealthy = row.target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy);
+        let (Some(started_at), true) = (row.started_at, unhealthy && row.status == TaskStatus::Running) else {
+            return false;
+        };
+        let service = row.service;
+        let grace_ends = started_at + self.scenario.services[service].health_check_grace_period;
+        if self.now() < grace_ends {
+            self.schedule_service_at(service, grace_ends);
+            return false;
+        }
+        true
+    }
+
+    /// Stops old and unhealthy tasks as far as the bounds allow; takes them off the roll and tells how many.
+    fn stop_what_leaves(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        roll: &mut Roll,
+        lower: u32,
+        upper: u32,
+        desired: u32,
+    ) -> u32 {
+        let deployment = self.services[service.index()].primary().number;
+        let cause = self.services[service.index()].wanted_because;
+        let mut stopped = Vec::new();
+        for task in std::mem::take(&mut roll.leaving) {
+            stopped.push((task, format!("Scaling activity initiated by (deployment {deployment})"), cause));
+        }
+        let may_stop = roll.healthy().saturating_sub(lower).min(roll.leaving_healthy.len() as u32);
+        for _ in 0..may_stop {
+            let victim = self.choose_victim(service, &roll.leaving_healthy);
+            let task = roll.leaving_healthy.remove(victim);
+            stopped.push((task, format!("Scaling activity initiated by (deployment {deployment})"), cause));
+        }
+        // A replacement that is healthy makes an unhealthy task superfluous; where there is no room for a replacement
+        // they go one at a time.
+        let replacements = roll.staying.len() as u32 - roll.staying_healthy;
+        let superfluous = (roll.staying_healthy + roll.unhealthy.len() as u32).saturating_sub(desired);
+        let one_for_room = u32::from(roll.all() >= upper && replacements == 0);
+        let unhealthy_cause = self.services[service.index()].unhealthy_cause;
+        for _ in 0..superfluous.max(one_for_room).min(roll.unhealthy.len() as u32) {
+            let draw = self.streams.placement[service.index()].below(roll.unhealthy.len());
+            let task = roll.unhealthy.remove(draw);
+            stopped.push((task, "Task failed ELB health checks".to_owned(), unhealthy_cause));
+        }
+        let count = stopped.len() as u32;
+        if count > 0 {
+            let names: Vec<String> = stopped.iter().map(|(task, ..)| format!("(task {})", task_name(*task))).collect();
+            let message = format!(
+                "(service {}) has stopped {count} running tasks: {}.",
+                self.scenario.services[service].name,
+                names.join(" ")
+            );
+            let cause = stopped[0].2;
+            let decision = self.log.put(
+                self.agenda.now(),
+                cause,
+                "service.tasks_stopped",
+                self.service_resource(service),
+                message,
+            );
+            for (task, reason, _) in stopped {
+                self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, Some(decision));
+            }
+        }
+        count
+    }
+
+    /// Stops tasks that are more than desired.
+    fn scale_in(&mut self, service: Id<ServiceDefinition>, staying: &mut Vec<Id<Task>>, surplus: u32) {
+        let now = self.now();
+        let mut victims = Vec::new();
+        for _ in 0..surplus {
+            let victim = self.choose_victim(service, staying);
+            victims.push(staying.remove(victim));
+        }
+        let names: Vec<String> = victims.iter().map(|task| format!("(task {})", task_name(*task))).collect();
+        let message = format!(
+            "(service {}) has stopped {surplus} running tasks: {}.",
+            self.scenario.services[service].name,
+            names.join(" ")
+        );
+        let cause = self.services[service.index()].wanted_because;
+        let decision = self.log.put(now, cause, "service.tasks_stopped", self.service_resource(service), message);
+        for task in victims {
+            let reason = format!("Scaling activity initiated by (service {})", self.scenario.services[service].name);
+            self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, Some(decision));
+        }
+    }
+
+    fn choose_victim(&mut self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> usize {
+        let candidates: Vec<StopCandidate> = among
+            .iter()
+            .map(|&task| {
+                let row = &self.cluster.tasks[task];
+                let host = row.instance.map(|it| &self.cluster.instances[it]);
+                StopCandidate {
+                    is_running: row.status == TaskStatus::Running,
+                    is_unhealthy: row.target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy),
+                    availability_zone: host.map(|it| it.availability_zone.index()),
+                    instance: row.instance.map(Id::index),
+                    attributes: row.instance.map_or(&[], |it| self.attributes_of(it)),
+                    remaining_cpu_units_after: host.map_or(0, |it| it.remaining_cpu_units + row.reservation.cpu_units),
+                    remaining_memory_mib_after: host
+                        .map_or(0, |it| it.remaining_memory_mib + row.reservation.memory_mib),
+                    started: row.started_at,
+                    created: row.created_at,
+                }
+            })
+            .collect();
+        let stream = &mut self.streams.placement[service.index()];
+        choose_to_stop(&self.scenario.services[service].placement_strategy, &candidates, &mut |n| stream.below(n))
+    }
+
+    /// Tries to place tasks that wait in PROVISIONING.
+    fn place_waiting_tasks(&mut self, service: Id<ServiceDefinition>) {
+        let waiting: Vec<Id<Task>> = self.services[service.index()]
+            .tasks
+            .iter()
+            .copied()
+            .filter(|&it| self.is_waiting_for_capacity(it))
+            .collect();
+        let mut placed = Vec::new();
+        for task in waiting {
+            let provider = self.cluster.tasks[task].capacity_provider.map(Id::index);
+            // Tasks of one service need the same: what one cannot get the next cannot either, unless another provider has it.
+            let Ok(instance) = self.choose_instance(service, provider) else { continue };
+            self.place_task(task, instance);
+            placed.push(task);
+        }
+        self.say_started(service, &placed);
+    }
+
+    /// Starts up to `wanted` tasks: placed, waiting in PROVISIONING, or refused and tried again later.
+    fn start_tasks(&mut self, service: Id<ServiceDefinition>, wanted: u32) {
+        let now = self.now();
+        if let Some(gate) = self.start_gate(service)
+            && gate > now
+        {
+            self.schedule_service_at(service, gate);
+            return;
+        }
+        let mut placed = Vec::new();
+        for _ in 0..wanted {
+            if !self.may_launch(service) {
+                self.schedule_service_at(service, now.next_minute());
+                break;
+            }
+            let provider = self.choose_capacity_provider(service);
+            let waits =
+                provider.is_some_and(|it| self.scenario.capacity_providers[Id::new(it)].managed_scaling.is_some());
+            match self.choose_instance(service, provider) {
+                Ok(instance) => {
+                    let task = self.create_task(service, provider);
+                    self.place_task(task, instance);
+                    placed.push(task);
+                    self.services[service.index()].retry = None;
+                }
+                Err(refusal) if waits => {
+                    self.say_once(service, "service.task_waits", &format!("was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."), None);
+                    if self.provisioning_count() >= self.scenario.assumptions.provisioning_maximum as usize {
+                        let at = now + self.scenario.assumptions.placement_retry_fast;
+                        self.schedule_service_at(service, at);
+                        break;
+                    }
+                    let task = self.create_task(service, provider);
+                    self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
+                }
+                Err(refusal) => {
+                    self.placement_failed(service, &refusal);
+                    break;
+                }
+            }
+        }
+        self.services[service.index()].launches.1 += placed.len() as u32;
+        self.say_started(service, &placed);
+    }
+
+    fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
+        if placed.is_empty() {
+            return;
+        }
+        let names: Vec<String> = placed.iter().map(|task| format!("(task {})", task_name(*task))).collect();
+        let message = format!(
+            "(service {}) has started {} tasks: {}.",
+            self.scenario.services[service].name,
+            placed.len(),
+            names.join(" ")
+        );
+        let cause = self.services[service.index()].wanted_because;
+        self.log.put(self.agenda.now(), cause, "service.tasks_started", self.service_resource(service), message);
+        self.services[service.index()].said.remove("service.task_waits");
+        self.services[service.index()].said.remove("service.task_placement_failure");
+    }
+
+    fn placement_failed(&mut self, service: Id<ServiceDefinition>, refusal: &Refusal) {
+        let now = self.now();
+        let cause = self.services[service.index()].wanted_because;
+        self.say_once(
+            service,
+            "service.task_placement_failure",
+            &format!("was unable to place a task because {refusal}"),
+            cause,
+        );
+        let assumptions = &self.scenario.assumptions;
+        let state = &mut self.services[service.index()];
+        let first_failed_at = state.retry.map_or(now, |it| it.first_failed_at);
+        let pause = if now.since(first_failed_at) < assumptions.placement_retry_window {
+            assumptions.placement_retry_fast
+        } else {
+            assumptions.placement_retry_slow
+        };
+        state.retry = Some(Retry { first_failed_at, next_at: now + pause });
+        self.schedule_service_at(service, now + pause);
+    }
+
+    /// The earliest instant at which tasks may be started again after failures.
+    fn start_gate(&mut self, service: Id<ServiceDefinition>) -> Option<Instant> {
+        let retry = self.services[service.index()].retry.map(|it| it.next_at);
+        let throttle = throttle_delay(self.services[service.index()].failed_starts)
+            .and_then(|delay| self.last_failed_start(service).map(|at| at + delay));
+        if throttle.is_some_and(|it| it > self.now()) {
+            self.say_once(
+                service,
+                "service.task_start_impaired",
+                "is unable to consistently start tasks successfully.",
+                None,
+            );
+        }
+        retry.max(throttle)
+    }
+
+    fn last_failed_start(&self, service: Id<ServiceDefinition>) -> Option<Instant> {
+        self.cluster
+            .tasks
+            .iter()
+            .rev()
+            .find(|it| it.service == service && it.started_at.is_none() && it.stopped_at.is_some())
+            .and_then(|it| it.stopped_at)
+    }
+
+    fn may_launch(&mut self, service: Id<ServiceDefinition>) -> bool {
+        let minute = self.now().0 / Span::MINUTE.0;
+        let launches = &mut self.services[service.index()].launches;
+        if launches.0 != minute {
+            *launches = (minute, 0);
+        }
+        launches.1 < self.scenario.assumptions.launches_per_minute
+    }
+
+    fn provisioning_count(&self) -> usize {
+        self.services.iter().flat_map(|it| &it.tasks).filter(|&&it| self.is_waiting_for_capacity(it)).count()
+    }
+
+    /// The provider that the next task of a service goes to; `None` is launch type EC2.
+    fn choose_capacity_provider(&self, service: Id<ServiceDefinition>) -> Option<usize> {
+        let strategy = &self.scenario.services[service].capacity_provider_strategy;
+        if strategy.is_empty() {
+            return None;
+        }
+        let deployment = self.services[service.index()].primary().number;
+        let counts: Vec<u32> = strategy
+            .iter()
+            .map(|item| {
+                let tasks = self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]);
+                tasks
+                    .filter(|it| !it.is_asked_to_stop && it.deployment == deployment)
+                    .filter(|it| it.capacity_provider == Some(item.capacity_provider))
+                    .count() as u32
+            })
+            .collect();
+        Some(strategy[choose_provider(strategy, &counts)].capacity_provider.index())
+    }
+
+    fn choose_instance(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        provider: Option<usize>,
+    ) -> Result<Id<ContainerInstance>, Refusal> {
+        let scenario = self.scenario;
+        let definition = &scenario.task_definitions[self.services[service.index()].primary().task_definition];
+        let group: Option<Id<AutoScalingGroup>> =
+            provider.map(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group);
+        let mut service_tasks = vec![0u32; self.cluster.instances.len()];
+        for &task in &self.services[service.index()].tasks {
+            let row = &self.cluster.tasks[task];
+            if let (Some(instance), false) = (row.instance, row.is_asked_to_stop) {
+                service_tasks[instance.index()] += 1;
+            }
+        }
+        let candidates: Vec<Candidate> = self
+            .cluster
+            .instances
+            .entries()
+            .filter(|(_, it)| it.status >= InstanceStatus::Active && it.status != InstanceStatus::Terminated)
+            .map(|(id, it)| Candidate {
+                id: id.index(),
+                name: &it.name,
+                availability_zone: it.availability_zone.index(),
+                attributes: &scenario.auto_scaling_groups[it.auto_scaling_group].attributes,
+                remaining_cpu_units: it.remaining_cpu_units,
+                remaining_memory_mib: it.remaining_memory_mib,
+                registered_cpu_units: it.registered_cpu_units,
+                registered_memory_mib: it.registered_memory_mib,
+                reserved_ports: &it.reserved_ports,
+                remaining_network_interfaces: it.remaining_network_interfaces,
+                is_active: it.status == InstanceStatus::Active,
+                capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
+                cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
+                service_tasks: service_tasks[id.index()],
+            })
+            .collect();
+        let stream = &mut self.streams.placement[service.index()];
+        let chosen = choose(
+            &definition.reservation(),
+            definition.cpu_architecture,
+            &scenario.services[service].placement_strategy,
+            &scenario.services[service].placement_constraints,
+            &candidates,
+            scenario.assumptions.tie_break,
+            &mut |n| stream.below(n),
+        )?;
+        Ok(Id::new(candidates[chosen].id))
+    }
+
+    fn attributes_of(&self, instance: Id<ContainerInstance>) -> &'a [(String, String)] {
+        &self.scenario.auto_scaling_groups[self.cluster.instances[instance].auto_scaling_group].attributes
+    }
+
+    fn is_steady(&mut self, service: Id<ServiceDefinition>) {
+        let now = self.now();
+        let name = &self.scenario.services[service].name;
+        let resource = self.service_resource(service);
+        let state = &mut self.services[service.index()];
+        let cause = state.wanted_because;
+        let deployment = state.deployments.last_mut().expect("a service has a deployment");
+        if deployment.completed_at.is_none() {
+            deployment.completed_at = Some(now);
+            let message = format!("(service {name}) (deployment {}) deployment completed.", deployment.number);
+            self.log.put(now, cause, "service.deployment_completed", resource.clone(), message);
+        }
+        let state = &mut self.services[service.index()];
+        if !state.is_steady {
+            state.is_steady = true;
+            state.said.clear();
+            let message = format!("(service {name}) has reached a steady state.");
+            self.log.put(now, cause, "service.steady_state", resource, message);
+        }
+    }
+
+    /// Logs an event of a service, unless the same was said and its cause is still there.
+    fn say_once(&mut self, service: Id<ServiceDefinition>, kind: &'static str, words: &str, cause: Option<Decision>) {
+        let now = self.now();
+        let state = &mut self.services[service.index()];
+        if state.said.get(kind).is_some_and(|&at| now < at + DUPLICATE_EVENTS) {
+            return;
+        }
+        state.said.insert(kind.to_owned(), now);
+        let message = format!("(service {}) {words}", self.scenario.services[service].name);
+        self.log.put(now, cause, kind, self.service_resource(service), message);
+    }
+}
+
+/// The pause before the next launch after `failures` tasks in a row that never ran; `None` before the fourth.
+pub fn throttle_delay(failures: u32) -> Option<Span> {
+    match failures {
+        0..=3 => None,
+        _ => Some(LAUNCH_THROTTLE_MAXIMUM.min(Span::seconds(10 << (failures - 3).min(20)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_63_pauses_between_launches_that_fail() {
+        for (failures, seconds) in
+            [(4, 20), (5, 40), (6, 80), (7, 160), (8, 320), (9, 640), (10, 1280), (11, 1620), (40, 1620)]
+        {
+            assert_eq!(throttle_delay(failures), Some(Span::seconds(seconds)), "{failures}");
+        }
+        assert_eq!(throttle_delay(3), None);
+    }
+}

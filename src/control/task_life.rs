@@ -1,0 +1,431 @@
+//! A task's life, from placement to STOPPED.
+//!
+//! Follows *Amazon ECS task lifecycle* in the developer guide and the container agent's resource accounting (2026-06).
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::agenda::Event;
+use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
+use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
+use crate::control::Control;
+use crate::control::health::task_name;
+use crate::control::log::Decision;
+use crate::data::Traffic;
+use crate::table::Id;
+use crate::units::Span;
+
+/// An instance's agent: its own book of what is really in use.
+///
+/// The cluster's book frees a slot when a task is sent SIGTERM; the agent's when the task is gone. In between a new task
+/// waits in PENDING, in order, the head of the queue before all others.
+#[derive(Clone, Debug, Default)]
+pub struct Agent {
+    waiting: VecDeque<Id<Task>>,
+    cpu_units: u32,
+    memory_mib: u32,
+    ports: BTreeSet<(Protocol, u16)>,
+    holding: BTreeSet<Id<Task>>,
+}
+
+/// How a process ends that did not end by itself in time.
+const EXIT_CODE_KILLED: u8 = 137;
+
+impl<'a> Control<'a> {
+    /// Creates a task in PROVISIONING, not yet placed.
+    pub(super) fn create_task(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) -> Id<Task> {
+        let state = &self.services[service.index()];
+        let deployment = state.primary();
+        let task_definition = deployment.task_definition;
+        let task = Task {
+            service,
+            task_definition,
+            deployment: deployment.number,
+            capacity_provider: provider.map(Id::new),
+            instance: None,
+            status: TaskStatus::Provisioning,
+            reservation: self.scenario.task_definitions[task_definition].reservation(),
+            holds_reservation: false,
+            process_is_up: false,
+            is_asked_to_stop: false,
+            target: None,
+            created_at: self.now(),
+            placed_at: None,
+            pull_started_at: None,
+            pull_stopped_at: None,
+            started_at: None,
+            healthy_at: None,
+            stopping_at: None,
+            stopped_at: None,
+            stopped_reason: None,
+            exit_code: None,
+        };
+        let id = self.cluster.tasks.push(task);
+        self.services[service.index()].tasks.push(id);
+        id
+    }
+
+    /// Puts a task on an instance that placement chose.
+    pub(super) fn place_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        self.cluster.place(task, instance, now);
+        let assumptions = &self.scenario.assumptions;
+        if self.definition_of(task).network_mode == NetworkMode::Awsvpc {
+            let after = assumptions.network_interface_attach_time;
+            self.wake_task(task, after);
+        } else {
+            self.cluster.tasks[task].status = TaskStatus::Pending;
+            let after = assumptions.agent_pick_up_time;
+            self.wake_task(task, after);
+        }
+    }
+
+    /// Makes a placed task run at once, as in a cluster that has settled before the run begins.
+    pub(super) fn settle_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        self.cluster.place(task, instance, now);
+        self.agent_takes(task);
+        self.cache_layers(task);
+        let row = &mut self.cluster.tasks[task];
+        row.status = TaskStatus::Running;
+        row.process_is_up = true;
+        row.pull_started_at = Some(now);
+        row.pull_stopped_at = Some(now);
+        row.started_at = Some(now);
+        row.healthy_at = Some(now);
+        self.cluster.touch();
+        self.register_target(task);
+        self.settle_target(task);
+    }
+
+    pub(super) fn task_advances(&mut self, task: Id<Task>, traffic: &Traffic) {
+        let now = self.now();
+        if self.services[self.cluster.tasks[task].service.index()].wakes.get(&task) != Some(&now) {
+            return;
+        }
+        let assumptions = &self.scenario.assumptions;
+        let row = &mut self.cluster.tasks[task];
+        match row.status {
+            TaskStatus::Provisioning => {
+                if row.instance.is_none() {
+                    self.provisioning_times_out(task);
+                    return;
+                }
+                row.status = TaskStatus::Pending;
+                self.wake_task(task, assumptions.agent_pick_up_time);
+            }
+            TaskStatus::Pending => {
+                let instance = row.instance.expect("a pending task is placed");
+                self.agents[instance.index()].waiting.push_back(task);
+                self.agent_looks(instance);
+            }
+            TaskStatus::Activating if row.pull_stopped_at.is_none() => {
+                row.pull_stopped_at = Some(now);
+                self.cache_layers(task);
+                let pause_container = u64::from(self.definition_of(task).network_mode == NetworkMode::Awsvpc);
+                self.wake_task(task, assumptions.container_create_time + Span::SECOND * pause_container);
+            }
+            TaskStatus::Activating => self.task_runs(task),
+            TaskStatus::Running => {
+                row.process_is_up = true;
+                self.cluster.touch();
+            }
+            TaskStatus::Deactivating => {
+                let drained = row.target.is_none_or(|target| {
+                    let group = self.cluster.targets[target].target_group;
+                    let since = row.stopping_at.expect("a deactivating task was asked to stop");
+                    now >= since + self.scenario.target_groups[group].deregistration_delay
+                        || (!assumptions.drain_full_delay && traffic.in_flight(target) == 0)
+                });
+                if drained {
+                    self.send_sigterm(task);
+                } else {
+                    self.wake_task(task, Span::SECOND);
+                }
+            }
+            TaskStatus::Stopping => self.processes_are_gone(task),
+            TaskStatus::Deprovisioning => self.task_is_stopped(task),
+            TaskStatus::Stopped => {}
+        }
+    }
+
+    /// Asks a task to stop; what has not started ends at once, what serves is drained first.
+    pub(super) fn stop_task(&mut self, task: Id<Task>, code: StopCode, reason: String, cause: Option<Decision>) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        if row.is_asked_to_stop {
+            return;
+        }
+        row.is_asked_to_stop = true;
+        row.stopping_at = Some(now);
+        row.stopped_reason = Some((code, reason));
+        match row.status {
+            TaskStatus::Running => match row.target {
+                Some(target) => {
+                    row.status = TaskStatus::Deactivating;
+                    let service = row.service;
+                    let group = self.cluster.targets[target].target_group;
+                    self.drain_target(target);
+                    let name = &self.scenario.services[service].name;
+                    let message = format!("(service {name}) has begun draining connections on 1 tasks.");
+                    self.log.put(now, cause, "service.draining", self.service_resource(service), message);
+                    let delay = self.deregistration_delay(group);
+                    let after =
+                        if self.scenario.assumptions.drain_full_delay { delay } else { Span::SECOND.min(delay) };
+                    self.wake_task(task, after);
+                }
+                None => self.send_sigterm(task),
+            },
+            TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => self.processes_are_gone(task),
+            TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Deprovisioning | TaskStatus::Stopped => {}
+        }
+    }
+
+    /// An essential container was killed for its memory; the task ends without a SIGTERM.
+    pub(super) fn kill_for_memory(&mut self, task: Id<Task>, container: usize) {
+        let now = self.now();
+        let definition = self.definition_of(task);
+        let container = &definition.containers[container];
+        let row = &mut self.cluster.tasks[task];
+        if !row.process_is_up || !container.essential {
+            return;
+        }
+        row.exit_code = Some(EXIT_CODE_KILLED);
+        row.stopping_at.get_or_insert(now);
+        row.is_asked_to_stop = true;
+        row.stopped_reason = Some((
+            StopCode::EssentialContainerExited,
+            "OutOfMemoryError: Container killed due to memory usage".to_owned(),
+        ));
+        let service = row.service;
+        let message = format!(
+            "(service {}) (task {}) container {} exited with code {EXIT_CODE_KILLED}: OutOfMemoryError: Container killed due to memory usage",
+            self.scenario.services[service].name,
+            task_name(task),
+            container.name
+        );
+        let decision = self.log.put(now, None, "task.out_of_memory", self.service_resource(service), message);
+        self.services[service.index()].unhealthy_cause = Some(decision);
+        self.processes_are_gone(task);
+    }
+
+    /// The instance under a task is gone: nothing answers any more, though ECS does not know yet.
+    pub(super) fn lose_task(&mut self, task: Id<Task>) {
+        self.cluster.tasks[task].process_is_up = false;
+        self.cluster.touch();
+    }
+
+    /// ECS has noticed that the instance under a task is gone.
+    pub(super) fn task_was_lost(&mut self, task: Id<Task>, code: StopCode, reason: &str) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        if row.status == TaskStatus::Stopped {
+            return;
+        }
+        row.stopping_at.get_or_insert(now);
+        row.is_asked_to_stop = true;
+        row.stopped_reason.get_or_insert_with(|| (code, reason.to_owned()));
+        self.take_out_of_rotation(task);
+        self.cluster.release(task);
+        self.agent_drops(task);
+        self.task_is_stopped(task);
+    }
+
+    /// Puts down when a task is looked at next; an earlier wake-up becomes stale.
+    pub(super) fn wake_task(&mut self, task: Id<Task>, after: Span) {
+        let at = self.now() + after;
+        let service = self.cluster.tasks[task].service;
+        self.services[service.index()].wakes.insert(task, at);
+        self.agenda.put(at, Event::TaskAdvances(task));
+    }
+
+    /// The definition a task runs.
+    pub(super) fn definition_of(&self, task: Id<Task>) -> &'a TaskDefinition {
+        &self.scenario.task_definitions[self.cluster.tasks[task].task_definition]
+    }
+
+    fn task_runs(&mut self, task: Id<Task>) {
+        let now = self.now();
+        let definition = self.definition_of(task);
+        let row = &mut self.cluster.tasks[task];
+        row.status = TaskStatus::Running;
+        row.started_at = Some(now);
+        let service = row.service;
+        self.services[service.index()].failed_starts = 0;
+        self.register_target(task);
+        let stream = &mut self.streams.task_times[service.index()];
+        let slowest = definition.containers.iter().map(|it| it.application.start_time.sample(stream)).max();
+        self.wake_task(task, slowest.unwrap_or(Span::ZERO));
+        self.schedule_service(service);
+        if self.scenario.services[service].load_balancer.is_none() {
+            // Nobody will say that it is healthy: it counts as such after a while.
+            let at = now + self.scenario.assumptions.healthy_after;
+            self.schedule_service_at(service, at);
+        }
+    }
+
+    fn send_sigterm(&mut self, task: Id<Task>) {
+        let definition = self.definition_of(task);
+        let service = self.cluster.tasks[task].service;
+        self.take_out_of_rotation(task);
+        self.cluster.tasks[task].status = TaskStatus::Stopping;
+        let stream = &mut self.streams.task_times[service.index()];
+        // Containers without dependencies are stopped side by side.
+        let mut exit_code = 0;
+        let mut longest = Span::ZERO;
+        for container in &definition.containers {
+            let shutdown = container.application.shutdown_time.sample(stream);
+            if shutdown > container.stop_timeout {
+                exit_code = EXIT_CODE_KILLED;
+            }
+            longest = longest.max(shutdown.min(container.stop_timeout));
+        }
+        self.cluster.tasks[task].exit_code = Some(exit_code);
+        self.free_slot(task);
+        self.wake_task(task, longest);
+    }
+
+    fn processes_are_gone(&mut self, task: Id<Task>) {
+        self.take_out_of_rotation(task);
+        self.free_slot(task);
+        self.agent_drops(task);
+        let row = &mut self.cluster.tasks[task];
+        row.process_is_up = false;
+        row.is_asked_to_stop = true;
+        let was_placed = row.instance.is_some();
+        self.cluster.touch();
+        if was_placed && self.definition_of(task).network_mode == NetworkMode::Awsvpc {
+            self.cluster.tasks[task].status = TaskStatus::Deprovisioning;
+            let after = self.scenario.assumptions.network_interface_detach_time;
+            self.wake_task(task, after);
+        } else {
+            self.task_is_stopped(task);
+        }
+    }
+
+    fn task_is_stopped(&mut self, task: Id<Task>) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        row.status = TaskStatus::Stopped;
+        row.stopped_at = Some(now);
+        row.process_is_up = false;
+        let service = row.service;
+        let never_ran = row.started_at.is_none();
+        let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
+        let state = &mut self.services[service.index()];
+        state.tasks.retain(|it| *it != task);
+        state.wakes.remove(&task);
+        self.cluster.touch();
+        if code == Some(StopCode::ServiceSchedulerInitiated) {
+            self.schedule_service(service);
+        } else {
+            if never_ran {
+                self.services[service.index()].failed_starts += 1;
+            }
+            let at = now + self.scenario.assumptions.replacement_delay;
+            self.schedule_service_at(service, at);
+        }
+    }
+
+    fn take_out_of_rotation(&mut self, task: Id<Task>) {
+        if let Some(target) = self.cluster.tasks[task].target.take() {
+            self.remove_target(target);
+        }
+    }
+
+    fn free_slot(&mut self, task: Id<Task>) {
+        if self.cluster.tasks[task].holds_reservation {
+            let instance = self.cluster.tasks[task].instance.expect("a reservation is on an instance");
+            self.cluster.release(task);
+            self.capacity_was_freed(instance);
+        }
+    }
+
+    fn cache_layers(&mut self, task: Id<Task>) {
+        let instance = self.cluster.tasks[task].instance.expect("a pulled image is on an instance");
+        let definition = self.definition_of(task);
+        let layers = definition.containers.iter().flat_map(|it| &it.application.layers);
+        self.cluster.instances[instance].cached_layers.extend(layers.map(|it| it.name.clone()));
+    }
+
+    /// The time to pull what the instance does not have yet.
+    fn pull_time(&self, task: Id<Task>) -> Span {
+        let instance = self.cluster.tasks[task].instance.expect("an image is pulled to an instance");
+        let cached = &self.cluster.instances[instance].cached_layers;
+        let missing: BTreeSet<(&str, u64)> = self
+            .definition_of(task)
+            .containers
+            .iter()
+            .flat_map(|it| &it.application.layers)
+            .filter(|layer| !cached.contains(&layer.name))
+            .map(|layer| (layer.name.as_str(), (layer.size_mb * 1e6) as u64))
+            .collect();
+        let bytes: u64 = missing.iter().map(|(_, bytes)| bytes).sum();
+        let assumptions = &self.scenario.assumptions;
+        assumptions.image_pull_overhead
+            + Span::from_seconds_f64(bytes as f64 / (assumptions.image_pull_mb_per_second * 1e6))
+    }
+
+    fn agent_takes(&mut self, task: Id<Task>) {
+        let row = &self.cluster.tasks[task];
+        let agent = &mut self.agents[row.instance.expect("placed").index()];
+        agent.cpu_units += row.reservation.cpu_units;
+        agent.memory_mib += row.reservation.memory_mib;
+        agent.ports.extend(row.reservation.ports.iter().copied());
+        agent.holding.insert(task);
+    }
+
+    fn agent_drops(&mut self, task: Id<Task>) {
+        let row = &self.cluster.tasks[task];
+        let Some(instance) = row.instance else { return };
+        let agent = &mut self.agents[instance.index()];
+        agent.waiting.retain(|it| *it != task);
+        if agent.holding.remove(&task) {
+            agent.cpu_units -= row.reservation.cpu_units;
+            agent.memory_mib -= row.reservation.memory_mib;
+            for port in &row.reservation.ports {
+                agent.ports.remove(port);
+            }
+        }
+        self.agent_looks(instance);
+        let agent = &self.agents[instance.index()];
+        if agent.holding.is_empty() && agent.waiting.is_empty() {
+            self.instance_is_empty(instance);
+        }
+    }
+
+    /// The agent starts what waits, in order, as long as the head of the queue fits.
+    fn agent_looks(&mut self, instance: Id<ContainerInstance>) {
+        while let Some(&task) = self.agents[instance.index()].waiting.front() {
+            let need = &self.cluster.tasks[task].reservation;
+            let host = &self.cluster.instances[instance];
+            let agent = &self.agents[instance.index()];
+            let fits = agent.cpu_units + need.cpu_units <= host.registered_cpu_units
+                && agent.memory_mib + need.memory_mib <= host.registered_memory_mib
+                && need.ports.iter().all(|port| !agent.ports.contains(port));
+            if !fits {
+                return;
+            }
+            self.agents[instance.index()].waiting.pop_front();
+            self.agent_takes(task);
+            let now = self.now();
+            let row = &mut self.cluster.tasks[task];
+            row.status = TaskStatus::Activating;
+            row.pull_started_at = Some(now);
+            let after = self.pull_time(task);
+            self.wake_task(task, after);
+        }
+    }
+
+    fn provisioning_times_out(&mut self, task: Id<Task>) {
+        let service = self.cluster.tasks[task].service;
+        let message = format!(
+            "(service {}) (task {}) failed to start: no capacity within the provisioning timeout",
+            self.scenario.services[service].name,
+            task_name(task)
+        );
+        self.log.put(self.agenda.now(), None, "task.provisioning_timeout", self.service_resource(service), message);
+        let reason = "TaskFailedToStart: no container instance met all of its requirements".to_owned();
+        self.stop_task(task, StopCode::TaskFailedToStart, reason, None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The table at the end: the variants of a scenario side by side.
+
+use comfy_table::{CellAlignment, Table, presets};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::report::summary::{all_requests, worst_minute};
+use crate::run::Run;
+
+/// A scenario's variants beside each other, each with its replications' mean and 95 % interval.
+///
+/// `variants` are the runs of each variant, in the file's order; a variant without finished runs is left out.
+pub fn comparison(variants: &[Vec<&Run>]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    let variants: Vec<&Vec<&Run>> = variants.iter().filter(|runs| !runs.is_empty()).collect();
+    let Some(first) = variants.first() else { return String::new() };
+    let mut header = vec![first[0].scenario.name.clone()];
+    header.extend(variants.iter().map(|runs| runs[0].scenario.variant.clone()));
+    table.set_header(header);
+    for (name, of, decimals) in FIGURES {
+        let mut row = vec![(*name).to_owned()];
+        row.extend(variants.iter().map(|runs| {
+            let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
+            interval(&values, *decimals)
+        }));
+        table.add_row(row);
+    }
+    let mut row = vec!["expectations".to_owned()];
+    row.extend(variants.iter().map(|runs| expectations(runs)));
+    table.add_row(row);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut text = table.to_string();
+    for runs in &variants {
+        for expectation in &runs[0].expectations {
+            if !expectation.passed {
+                let value = expectation.value.map_or("no data".to_owned(), |it| number(it, 2));
+                let variant = &runs[0].scenario.variant;
+                let meant = if runs[0].scenario.expect_failure { ", as it was meant to" } else { "" };
+                text += &format!(
+                    "\n  {variant}: {} failed{meant}: {value}, the limit is {}",
+                    expectation.name,
+                    number(expectation.limit, 2)
+                );
+            }
+        }
+    }
+    text
+}
+
+/// A figure of the table: its name, how it is read off a run, and its decimals.
+type Figure = (&'static str, fn(&Run) -> Option<f64>, usize);
+
+const FIGURES: &[Figure] = &[
+    ("requests", |run| Some(all_requests(run).0.arrived as f64), 0),
+    ("errors", |run| Some(all_requests(run).0.failed() as f64), 0),
+    (
+        "errors, %",
+        |run| {
+            let counts = all_requests(run).0;
+            (counts.ended() > 0).then(|| 100.0 * counts.failed() as f64 / counts.ended() as f64)
+        },
+        2,
+    ),
+    ("p50, ms", |run| all_requests(run).2.p50, 1),
+    ("p99, ms", |run| all_requests(run).2.p99, 1),
+    ("worst minute, % errors", |run| worst_minute(run).map(|it| it.error_percent), 2),
+    ("worst minute, p99 ms", |run| worst_minute(run).and_then(|it| it.response_time_p99_ms), 0),
+    ("scale-outs", |run| Some(f64::from(run.scale_outs)), 0),
+    ("task-hours", |run| Some(run.task_hours), 1),
+    ("instance-hours", |run| Some(run.instance_hours), 1),
+    ("EC2, $", |run| Some(run.cost.instances_usd), 2),
+    ("load balancer, $", |run| Some(run.cost.load_balancers_usd), 2),
+    ("total, $", |run| Some(run.cost.total_usd()), 2),
+];
+
+fn expectations(runs: &[&Run]) -> String {
+    let all: usize = runs.iter().map(|run| run.expectations.len()).sum();
+    let held = runs.iter().flat_map(|run| &run.expectations).filter(|it| it.passed).count();
+    match all {
+        0 => "-".to_owned(),
+        all if held == all => "all held".to_owned(),
+        all => format!("{held} of {all} held"),
+    }
+}
+
+/// `mean`, or `mean ± half-width` of Student's 95 % interval over several values.
+fn interval(values: &[f64], decimals: usize) -> String {
+    let n = values.len() as f64;
+    if values.is_empty() {
+        return "-".to_owned();
+    }
+    let mean = values.iter().sum::<f64>() / n;
+    if values.len() == 1 {
+        return number(mean, decimals);
+    }
+    let variance = values.iter().map(|it| (it - mean) * (it - mean)).sum::<f64>() / (n - 1.0);
+    let student = StudentsT::new(0.0, 1.0, n - 1.0).expect("there are degrees of freedom");
+    let half_width = student.inverse_cdf(0.975) * libm::sqrt(variance / n);
+    format!("{} ± {}", number(mean, decimals), number(half_width, decimals.max(1)))
+}
+
+/// A number with thin groups of three digits.
+fn number(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let digits = whole.trim_start_matches('-');
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    let sign = if whole.starts_with('-') { "-" } else { "" };
+    match fraction {
+        Some(fraction) => format!("{sign}{grouped}.{fraction}"),
+        None => format!("{sign}{grouped}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (value, decimals, text) in
+            [(0.0, 0, "0"), (999.4, 0, "999"), (1234567.0, 0, "1 234 567"), (-1234.5, 1, "-1 234.5")]
+        {
+            assert_eq!(number(value, decimals), text);
+        }
+    }
+
+    #[test]
+    fn the_interval_is_students() {
+        // Mean 2, standard deviation 1, t(0.975, 2) = 4.302653.
+        assert_eq!(interval(&[1.0, 2.0, 3.0], 3), "2.000 ± 2.484");
+        assert_eq!(interval(&[5.0], 1), "5.0");
+        assert_eq!(interval(&[], 1), "-");
+    }
+}

@@ -1,0 +1,228 @@
+//! The CSV files: a row is a struct, its field names are the header.
+
+use serde::Serialize;
+
+use crate::run::Run;
+use crate::table::Id;
+
+#[derive(Serialize)]
+struct ServiceRow<'a> {
+    minute: u64,
+    service: &'a str,
+    desired_count: u32,
+    running_count: u32,
+    pending_count: u32,
+    requests_count: u64,
+    served_count: u64,
+    errors_elb_502_count: u64,
+    errors_elb_503_count: u64,
+    errors_elb_504_count: u64,
+    errors_target_5xx_count: u64,
+    errors_client_timeout_count: u64,
+    cpu_percent: Option<f64>,
+    memory_percent: Option<f64>,
+    response_time_p50_ms: Option<f64>,
+    response_time_p90_ms: Option<f64>,
+    response_time_p99_ms: Option<f64>,
+    response_time_mean_ms: Option<f64>,
+    healthy_targets_count: u32,
+}
+
+#[derive(Serialize)]
+struct CapacityRow<'a> {
+    minute: u64,
+    capacity_provider: &'a str,
+    desired_capacity: u32,
+    in_service_count: u32,
+    draining_count: u32,
+    reservation_percent: Option<f64>,
+    m_count: Option<u32>,
+    n_count: Option<u32>,
+    cost_usd: f64,
+    reserved_cpu_percent: Option<f64>,
+    reserved_memory_percent: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct InstanceRow<'a> {
+    time_s: f64,
+    instance: &'a str,
+    auto_scaling_group: &'a str,
+    instance_type: &'a str,
+    availability_zone: &'a str,
+    status: &'a str,
+    tasks_count: u32,
+}
+
+#[derive(Serialize)]
+struct TaskRow<'a> {
+    task: String,
+    service: &'a str,
+    task_definition: &'a str,
+    instance: Option<&'a str>,
+    availability_zone: Option<&'a str>,
+    created_s: f64,
+    placed_s: Option<f64>,
+    pulled_s: Option<f64>,
+    running_s: Option<f64>,
+    healthy_s: Option<f64>,
+    stopping_s: Option<f64>,
+    stopped_s: Option<f64>,
+    stop_code: Option<&'a str>,
+    stopped_reason: Option<&'a str>,
+    exit_code: Option<u8>,
+    reserved_cpu_units: u32,
+    reserved_memory_mib: u32,
+}
+
+#[derive(Serialize)]
+struct AlarmRow<'a> {
+    time_s: f64,
+    alarm: &'a str,
+    from_state: &'a str,
+    to_state: &'a str,
+    value: Option<f64>,
+    threshold: f64,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct EventRow<'a> {
+    time_s: f64,
+    id: usize,
+    cause_id: Option<usize>,
+    kind: &'a str,
+    resource: &'a str,
+    message: &'a str,
+}
+
+/// All CSV files of a run, name and bytes.
+pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
+    let service_name = |place: usize| run.scenario.services[Id::new(place)].name.as_str();
+    let seconds = |at: crate::units::Instant| at.as_seconds();
+    let services = run.service_minutes.iter().map(|row| ServiceRow {
+        minute: row.minute,
+        service: service_name(row.service),
+        desired_count: row.desired_count,
+        running_count: row.running_count,
+        pending_count: row.pending_count,
+        requests_count: row.counts.arrived,
+        served_count: row.counts.served,
+        errors_elb_502_count: row.counts.elb_502,
+        errors_elb_503_count: row.counts.elb_503,
+        errors_elb_504_count: row.counts.elb_504,
+        errors_target_5xx_count: row.counts.target_5xx,
+        errors_client_timeout_count: row.counts.client_timeout,
+        cpu_percent: row.cpu_percent,
+        memory_percent: row.memory_percent,
+        response_time_p50_ms: row.response_time_ms.p50,
+        response_time_p90_ms: row.response_time_ms.p90,
+        response_time_p99_ms: row.response_time_ms.p99,
+        response_time_mean_ms: row.response_time_ms.mean,
+        healthy_targets_count: row.healthy_targets,
+    });
+    let capacity = run.capacity_minutes.iter().map(|row| CapacityRow {
+        minute: row.minute,
+        capacity_provider: &row.capacity_provider,
+        desired_capacity: row.desired_capacity,
+        in_service_count: row.in_service,
+        draining_count: row.draining,
+        reservation_percent: row.reservation_percent,
+        m_count: row.needed,
+        n_count: row.present,
+        cost_usd: row.cost_usd,
+        reserved_cpu_percent: row.reserved_cpu_percent,
+        reserved_memory_percent: row.reserved_memory_percent,
+    });
+    let instances = run.instance_changes.iter().map(|row| InstanceRow {
+        time_s: seconds(row.at),
+        instance: &row.instance,
+        auto_scaling_group: &row.auto_scaling_group,
+        instance_type: &row.instance_type,
+        availability_zone: &row.availability_zone,
+        status: row.status,
+        tasks_count: row.tasks,
+    });
+    let tasks = run.tasks.iter().map(|row| TaskRow {
+        task: crate::control::health::task_name(Id::new(row.task)),
+        service: service_name(row.service),
+        task_definition: &row.task_definition,
+        instance: row.instance.map(|it| run.instances[it].name.as_str()),
+        availability_zone: row.instance.map(|it| run.instances[it].availability_zone.as_str()),
+        created_s: seconds(row.created_at),
+        placed_s: row.placed_at.map(seconds),
+        pulled_s: row.pulled_at.map(seconds),
+        running_s: row.running_at.map(seconds),
+        healthy_s: row.healthy_at.map(seconds),
+        stopping_s: row.stopping_at.map(seconds),
+        stopped_s: row.stopped_at.map(seconds),
+        stop_code: row.stop_code,
+        stopped_reason: row.stopped_reason.as_deref(),
+        exit_code: row.exit_code,
+        reserved_cpu_units: row.cpu_units,
+        reserved_memory_mib: row.memory_mib,
+    });
+    let alarms = run.alarm_changes.iter().map(|row| AlarmRow {
+        time_s: seconds(row.at),
+        alarm: &row.alarm,
+        from_state: row.from,
+        to_state: row.to,
+        value: row.value,
+        threshold: row.threshold,
+        reason: &row.reason,
+    });
+    let events = run.events.iter().enumerate().map(|(id, row)| EventRow {
+        time_s: seconds(row.at),
+        id,
+        cause_id: row.cause,
+        kind: row.kind,
+        resource: &row.resource,
+        message: &row.message,
+    });
+    vec![
+        ("services.csv", table(SERVICES, services)),
+        ("capacity.csv", table(CAPACITY, capacity)),
+        ("instances.csv", table(INSTANCES, instances)),
+        ("tasks.csv", table(TASKS, tasks)),
+        ("alarms.csv", table(ALARMS, alarms)),
+        ("events.csv", table(EVENTS, events)),
+    ]
+}
+
+/// Rows under their header; a table without rows has its header all the same.
+fn table<R: Serialize>(header: &str, rows: impl Iterator<Item = R>) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.write_record(header.split_whitespace()).expect("a header can be written");
+    rows.for_each(|row| writer.serialize(row).expect("a row can be written"));
+    writer.into_inner().expect("memory can be written")
+}
+
+const SERVICES: &str = "minute service desired_count running_count pending_count requests_count served_count \
+    errors_elb_502_count errors_elb_503_count errors_elb_504_count errors_target_5xx_count errors_client_timeout_count \
+    cpu_percent memory_percent response_time_p50_ms response_time_p90_ms response_time_p99_ms response_time_mean_ms \
+    healthy_targets_count";
+const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_count draining_count reservation_percent \
+    m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent";
+const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
+const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
+    healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";
+const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
+const EVENTS: &str = "time_s id cause_id kind resource message";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Row {
+        one: u32,
+        other: Option<f64>,
+    }
+
+    #[test]
+    fn no_data_is_empty_not_zero() {
+        let rows = [Row { one: 1, other: None }, Row { one: 2, other: Some(0.5) }];
+        assert_eq!(table("one other", rows.into_iter()), b"one,other\n1,\n2,0.5\n");
+        assert_eq!(table("one other", std::iter::empty::<Row>()), b"one,other\n");
+    }
+}

@@ -1,0 +1,141 @@
+//! `summary.json`: a run in a few numbers.
+
+use serde::Serialize;
+
+use crate::data::histogram::Histogram;
+use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
+
+/// The version of the outputs' shape; columns and keys are only ever added.
+pub const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    schema_version: u32,
+    scenario: &'a str,
+    variant: &'a str,
+    replication: u32,
+    seed: u64,
+    fingerprint: &'a str,
+    simulated_s: f64,
+    requests: Requests,
+    response_time_ms: ResponseTimes,
+    task_hours: f64,
+    instance_hours: f64,
+    cost_usd: f64,
+    scale_outs: u32,
+    expectations: &'a [ExpectationResult],
+    expect_failure: bool,
+    cost_instances_usd: f64,
+    cost_load_balancers_usd: f64,
+    worst_minute: Option<WorstMinute>,
+}
+
+#[derive(Serialize)]
+struct Requests {
+    arrived: u64,
+    served: u64,
+    failed: Failed,
+    in_flight: u64,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    elb_502: u64,
+    elb_503: u64,
+    elb_504: u64,
+    target_5xx: u64,
+    client_timeout: u64,
+}
+
+/// The minute that hurt most: the one with the greatest share of errors; among equals, the slowest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct WorstMinute {
+    /// Minutes since the run began.
+    pub minute: u64,
+    /// Errors, percent of what ended in it.
+    pub error_percent: f64,
+    /// The 99th percentile of its response times, ms; the slowest service's.
+    pub response_time_p99_ms: Option<f64>,
+}
+
+/// Requests of all services together.
+pub fn all_requests(run: &Run) -> (RequestCounts, u64, ResponseTimes) {
+    let mut counts = RequestCounts::default();
+    let mut histogram = Histogram::default();
+    let mut in_flight = 0;
+    for totals in &run.requests {
+        counts.add(&totals.counts);
+        histogram.merge(&totals.histogram);
+        in_flight += totals.in_flight;
+    }
+    let millis = |nanos: Option<f64>| nanos.map(|it| it / 1e6);
+    let times = ResponseTimes {
+        mean: millis(histogram.mean()),
+        p50: millis(histogram.quantile(0.5)),
+        p90: millis(histogram.quantile(0.9)),
+        p99: millis(histogram.quantile(0.99)),
+    };
+    (counts, in_flight, times)
+}
+
+/// The minute that hurt most; `None` without requests.
+pub fn worst_minute(run: &Run) -> Option<WorstMinute> {
+    let mut worst: Option<WorstMinute> = None;
+    for minute in run.service_minutes.chunk_by(|one, other| one.minute == other.minute) {
+        let mut counts = RequestCounts::default();
+        minute.iter().for_each(|row| counts.add(&row.counts));
+        if counts.ended() == 0 {
+            continue;
+        }
+        let slowest = minute.iter().filter_map(|row| row.response_time_ms.p99).reduce(f64::max);
+        let this = WorstMinute {
+            minute: minute[0].minute,
+            error_percent: 100.0 * counts.failed() as f64 / counts.ended() as f64,
+            response_time_p99_ms: slowest,
+        };
+        let rank = |it: &WorstMinute| (it.error_percent, it.response_time_p99_ms.unwrap_or(0.0));
+        if worst.is_none_or(|worst| rank(&this) > rank(&worst)) {
+            worst = Some(this);
+        }
+    }
+    worst
+}
+
+/// The file's bytes.
+pub fn summary(run: &Run) -> Vec<u8> {
+    let (counts, in_flight, response_time_ms) = all_requests(run);
+    let summary = Summary {
+        schema_version: SCHEMA_VERSION,
+        scenario: &run.scenario.name,
+        variant: &run.scenario.variant,
+        replication: run.replication,
+        seed: run.seed,
+        fingerprint: &run.fingerprint,
+        simulated_s: run.simulated.as_seconds(),
+        requests: Requests {
+            arrived: counts.arrived,
+            served: counts.served,
+            failed: Failed {
+                elb_502: counts.elb_502,
+                elb_503: counts.elb_503,
+                elb_504: counts.elb_504,
+                target_5xx: counts.target_5xx,
+                client_timeout: counts.client_timeout,
+            },
+            in_flight,
+        },
+        response_time_ms,
+        task_hours: run.task_hours,
+        instance_hours: run.instance_hours,
+        cost_usd: run.cost.total_usd(),
+        scale_outs: run.scale_outs,
+        expectations: &run.expectations,
+        expect_failure: run.scenario.expect_failure,
+        cost_instances_usd: run.cost.instances_usd,
+        cost_load_balancers_usd: run.cost.load_balancers_usd,
+        worst_minute: worst_minute(run),
+    };
+    let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
+    bytes.push(b'\n');
+    bytes
+}
