@@ -1,6 +1,292 @@
-//! (being built)
-use crate::run::Run;
-/// charts
-pub fn charts(_run: &Run) -> Vec<(&'static str, Vec<u8>)> {
-    Vec::new()
+//! The charts: what a person wants to see of a run.
+
+use plotters::prelude::*;
+
+use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
+use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis};
+use crate::run::{Run, ServiceMinute};
+use crate::table::Id;
+use crate::units::Instant;
+
+/// Instances that the packing picture has room for.
+const INSTANCES_MAXIMUM: usize = 40;
+/// Services that have a panel of their own.
+const SERVICES_MAXIMUM: usize = 6;
+
+/// All charts of a run, name and bytes.
+pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("load_and_capacity.svg", panels(run, "Load against capacity", &each_service(run, load_and_capacity))),
+        ("tasks.svg", panels(run, "Tasks: desired, running, pending", &each_service(run, tasks))),
+        ("instances.svg", panels(run, "Instances: desired and in service", &instances(run))),
+        ("utilization.svg", panels(run, "Utilisation, and what scaling aims at", &each_service(run, utilization))),
+        ("response_time.svg", panels(run, "Response times", &each_service(run, response_time))),
+        ("errors.svg", panels(run, "Errors by kind", &each_service(run, errors))),
+        ("packing.svg", packing(run)),
+    ]
+}
+
+fn each_service(run: &Run, panel: fn(&Run, usize, &[&ServiceMinute]) -> Panel) -> Vec<Panel> {
+    let count = run.scenario.services.len().min(SERVICES_MAXIMUM);
+    let panels: Vec<Panel> = (0..count)
+        .map(|service| {
+            let rows: Vec<&ServiceMinute> = run.service_minutes.iter().filter(|row| row.service == service).collect();
+            panel(run, service, &rows)
+        })
+        .collect();
+    panels
+}
+
+fn name_of(run: &Run, service: usize) -> String {
+    run.scenario.services[Id::new(service)].name.clone()
+}
+
+/// A line with a point in the middle of each minute.
+fn by_minute(
+    name: &str,
+    colour: usize,
+    stroke: Stroke,
+    rows: &[&ServiceMinute],
+    of: impl Fn(&ServiceMinute) -> Option<f64>,
+) -> Line {
+    let points = rows.iter().map(|row| (row.minute as f64 * 60.0 + 30.0, of(row))).collect();
+    Line { name: name.to_owned(), colour: PALETTE[colour], stroke, points }
+}
+
+/// Requests a second that healthy tasks can serve: workers over the mean time of a request, no more than the CPU allows.
+fn capacity_of_task(run: &Run, service: usize) -> Option<f64> {
+    let definition = &run.scenario.services[Id::new(service)];
+    let load_balancer = definition.load_balancer.as_ref()?;
+    let task_definition = &run.scenario.task_definitions[definition.task_definition];
+    let application = &task_definition.containers.get(load_balancer.container)?.application;
+    let (cpu, wait) = (application.cpu_time.mean_nanos() / 1e9, application.wait_time.mean_nanos() / 1e9);
+    let cap = task_definition.cpu.map_or(f64::INFINITY, |units| f64::from(units) / 1024.0);
+    let slowed = cpu / cap.min(1.0);
+    let by_workers = f64::from(application.concurrency) / (slowed + wait).max(1e-9);
+    Some(by_workers.min(if cpu > 0.0 { cap / cpu } else { f64::INFINITY }))
+}
+
+fn load_and_capacity(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
+    let each = capacity_of_task(run, service);
+    let mut lines = vec![
+        by_minute("offered", 0, Stroke::Area, rows, |row| Some(row.counts.arrived as f64 / 60.0)),
+        by_minute("served", 2, Stroke::Plain, rows, |row| Some(row.counts.served as f64 / 60.0)),
+    ];
+    if let Some(each) = each {
+        lines.push(by_minute("healthy tasks could serve", 1, Stroke::Step, rows, |row| {
+            Some(f64::from(row.healthy_targets) * each)
+        }));
+    }
+    Panel {
+        title: name_of(run, service),
+        unit: "requests a second".to_owned(),
+        lines,
+        is_logarithmic: false,
+        top_at_least: 1.0,
+        when_empty: "no requests",
+    }
+}
+
+fn tasks(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
+    Panel {
+        title: name_of(run, service),
+        unit: "tasks".to_owned(),
+        lines: vec![
+            by_minute("running", 0, Stroke::Area, rows, |row| Some(f64::from(row.running_count))),
+            by_minute("pending", 5, Stroke::Area, rows, |row| Some(f64::from(row.pending_count))),
+            by_minute("desired", 1, Stroke::Step, rows, |row| Some(f64::from(row.desired_count))),
+        ],
+        is_logarithmic: false,
+        top_at_least: 1.0,
+        when_empty: "no tasks",
+    }
+}
+
+fn instances(run: &Run) -> Vec<Panel> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in &run.capacity_minutes {
+        if !names.contains(&row.capacity_provider.as_str()) {
+            names.push(&row.capacity_provider);
+        }
+    }
+    names
+        .into_iter()
+        .take(SERVICES_MAXIMUM)
+        .map(|name| {
+            let rows: Vec<_> = run.capacity_minutes.iter().filter(|row| row.capacity_provider == name).collect();
+            let line = |label: &str, colour: usize, stroke, of: &dyn Fn(usize) -> f64| Line {
+                name: label.to_owned(),
+                colour: PALETTE[colour],
+                stroke,
+                points: (0..rows.len()).map(|it| (rows[it].minute as f64 * 60.0 + 60.0, Some(of(it)))).collect(),
+            };
+            Panel {
+                title: name.to_owned(),
+                unit: "instances".to_owned(),
+                lines: vec![
+                    line("in service", 0, Stroke::Area, &|it| f64::from(rows[it].in_service)),
+                    line("draining", 5, Stroke::Area, &|it| f64::from(rows[it].draining)),
+                    line("desired", 1, Stroke::Step, &|it| f64::from(rows[it].desired_capacity)),
+                ],
+                is_logarithmic: false,
+                top_at_least: 1.0,
+                when_empty: "no instances",
+            }
+        })
+        .collect()
+}
+
+fn utilization(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
+    let mut lines = vec![
+        by_minute("CPU", 0, Stroke::Plain, rows, |row| row.cpu_percent),
+        by_minute("memory", 2, Stroke::Plain, rows, |row| row.memory_percent),
+    ];
+    for policy in &run.scenario.scaling_policies {
+        let is_own = run.scenario.scalable_targets[policy.target].service.index() == service;
+        let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { continue };
+        let (name, colour) = match tracking.metric {
+            ServiceMetric::CpuUtilization => ("CPU target", 1),
+            ServiceMetric::MemoryUtilization => ("memory target", 5),
+            _ => continue,
+        };
+        if is_own {
+            lines.push(by_minute(name, colour, Stroke::Dashed, rows, |_| Some(tracking.target_value)));
+        }
+    }
+    Panel {
+        title: name_of(run, service),
+        unit: "% of what tasks reserve".to_owned(),
+        lines,
+        is_logarithmic: false,
+        top_at_least: 100.0,
+        when_empty: "",
+    }
+}
+
+fn response_time(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
+    let values = || rows.iter().flat_map(|row| [row.response_time_ms.p50, row.response_time_ms.p99]).flatten();
+    let (least, most) = values().fold((f64::INFINITY, 0.0f64), |(least, most), it| (least.min(it), most.max(it)));
+    Panel {
+        title: name_of(run, service),
+        unit: "ms".to_owned(),
+        lines: vec![
+            by_minute("p50", 2, Stroke::Plain, rows, |row| row.response_time_ms.p50),
+            by_minute("p90", 0, Stroke::Plain, rows, |row| row.response_time_ms.p90),
+            by_minute("p99", 1, Stroke::Plain, rows, |row| row.response_time_ms.p99),
+        ],
+        is_logarithmic: most > 20.0 * least,
+        top_at_least: 0.0,
+        when_empty: "no request was served",
+    }
+}
+
+fn errors(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
+    let kind = |name: &str, colour: usize, of: fn(&ServiceMinute) -> u64| {
+        by_minute(name, colour, Stroke::Area, rows, |row| Some(of(row) as f64))
+    };
+    let all = [
+        kind("502", 1, |row| row.counts.elb_502),
+        kind("503", 5, |row| row.counts.elb_503),
+        kind("504", 3, |row| row.counts.elb_504),
+        kind("target 5xx", 6, |row| row.counts.target_5xx),
+        kind("client timeout", 4, |row| row.counts.client_timeout),
+    ];
+    let lines = all.into_iter().filter(|line| line.points.iter().any(|(_, value)| *value > Some(0.0))).collect();
+    Panel {
+        title: name_of(run, service),
+        unit: "failed requests a minute".to_owned(),
+        lines,
+        is_logarithmic: false,
+        top_at_least: 1.0,
+        when_empty: "no errors",
+    }
+}
+
+/// Which tasks sat on which instance over time: a band for each instance, its tasks in it by the share they reserve.
+fn packing(run: &Run) -> Vec<u8> {
+    let end = Instant::START + run.simulated;
+    let shown = run.instances.len().min(INSTANCES_MAXIMUM);
+    let band = if shown > 14 { 26 } else { 44 };
+    let (top, left) = (42, 150);
+    let height = 62 + top + band * shown.max(1) as i32 + 44;
+    draw(run, "Packing: which tasks sat on which instance", height as u32, |area| {
+        let lower = top + band * shown.max(1) as i32;
+        let x = time_axis(run, area, left, lower);
+        let mut at = 24;
+        for (service, definition) in run.scenario.services.entries() {
+            swatch(area, &definition.name, PALETTE[service.index() % PALETTE.len()], (at, 14));
+            at += 44 + 8 * definition.name.chars().count() as i32;
+        }
+        note(area, "height: share of CPU or memory that the task reserves; pale: not running yet, or stopping", (at, 14), false);
+        for (number, instance) in run.instances.iter().take(shown).enumerate() {
+            let upper = top + band * number as i32;
+            note(area, &format!("{} {}", instance.name, zone_letter(&instance.availability_zone)), (left - 10, upper + band / 2), true);
+            let gone = instance.terminated_at.unwrap_or(end);
+            let frame = Rectangle::new(
+                [(x(instance.launched_at), upper + 2), (x(gone).max(x(instance.launched_at) + 1), upper + band - 2)],
+                RGBColor(244, 246, 248).filled(),
+            );
+            area.draw(&frame).expect("an SVG in memory can be drawn");
+            draw_tasks(run, number, upper + 2, band - 4, &x, area);
+            let frame = Rectangle::new(
+                [(x(instance.launched_at), upper + 2), (x(gone).max(x(instance.launched_at) + 1), upper + band - 2)],
+                RGBColor(150, 156, 164).stroke_width(1),
+            );
+            area.draw(&frame).expect("an SVG in memory can be drawn");
+        }
+        if run.instances.len() > shown {
+            let words = format!("the first {shown} of {} instances", run.instances.len());
+            note(area, &words, (left, lower + 34), false);
+        }
+    })
+}
+
+fn zone_letter(zone: &str) -> String {
+    zone.rsplit('-').next().unwrap_or(zone).to_owned()
+}
+
+/// Tasks of one instance: each takes the lowest slot that is free for as long as it holds its place.
+fn draw_tasks(
+    run: &Run,
+    number: usize,
+    upper: i32,
+    height: i32,
+    x: &dyn Fn(Instant) -> i32,
+    area: &DrawingArea<SVGBackend, plotters::coord::Shift>,
+) {
+    let end = Instant::START + run.simulated;
+    let instance = &run.instances[number];
+    let share = |cpu: u32, memory: u32| {
+        let by_cpu = f64::from(cpu) / f64::from(instance.cpu_units.max(1));
+        by_cpu.max(f64::from(memory) / f64::from(instance.memory_mib.max(1)))
+    };
+    // What is held now: where it begins, how high it is, and until when.
+    let mut held: Vec<(f64, f64, Instant)> = Vec::new();
+    for task in run.tasks.iter().filter(|it| it.instance == Some(number)) {
+        let Some(placed_at) = task.placed_at else { continue };
+        let gone_at = task.stopped_at.unwrap_or(end);
+        let tall = share(task.cpu_units, task.memory_mib).max(0.02);
+        held.retain(|(_, _, until)| *until > placed_at);
+        held.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let mut from = 0.0;
+        for (begin, size, _) in &held {
+            if *begin - from >= tall - 1e-9 {
+                break;
+            }
+            from = begin + size;
+        }
+        held.push((from, tall, gone_at));
+        let pixel = |share: f64| upper + height - (share.min(1.0) * f64::from(height)).round() as i32;
+        let colour = PALETTE[task.service % PALETTE.len()];
+        let running_at = task.running_at.unwrap_or(gone_at);
+        let stopping_at = task.stopping_at.unwrap_or(gone_at).max(running_at);
+        for (begin, finish, strength) in
+            [(placed_at, running_at, 0.3), (running_at, stopping_at, 0.85), (stopping_at, gone_at, 0.3)]
+        {
+            if x(finish) > x(begin) {
+                let corners = [(x(begin), pixel(from + tall) + 1), (x(finish), pixel(from))];
+                area.draw(&Rectangle::new(corners, colour.mix(strength).filled())).expect("an SVG in memory can be drawn");
+            }
+        }
+    }
 }

@@ -331,9 +331,7 @@ fn load_balancer(
         .map(|it| names.task_definitions[it].containers.iter().map(|it| it.name.clone()).collect())
         .unwrap_or_default();
     let container = fields.required(reader, "containerName", |reader, node, what| {
-        if task_definition.is_none() {
-            return None;
-        }
+        task_definition?;
         reader.reference(node, what, "container", &containers)
     });
     let container_port = fields
