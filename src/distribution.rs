@@ -61,7 +61,9 @@ impl Distribution {
     pub fn sample(&self, stream: &mut Stream) -> Span {
         Span::from_nanos_f64(match self {
             Distribution::Constant(value) => return *value,
-            Distribution::Exponential { mean } => mean.0 as f64 * unit_exponential(stream.word()),
+            Distribution::Exponential { mean } => {
+                return Span::from_small_nanos_f64(mean.0 as f64 * unit_exponential(stream.word()));
+            }
             Distribution::LogNormal { mean, cv2 } => {
                 let variance = libm::log1p(*cv2);
                 mean.0 as f64 * libm::exp(libm::sqrt(variance) * standard_normal(stream) - variance / 2.0)
@@ -90,7 +92,7 @@ impl Distribution {
                 let mean = mean.0 as f64;
                 stream.fill(values);
                 for value in values {
-                    *value = Span::from_nanos_f64(mean * unit_exponential(*value)).0;
+                    *value = Span::from_small_nanos_f64(mean * unit_exponential(*value)).0;
                 }
             }
             _ => values.iter_mut().for_each(|value| *value = self.sample(stream).0),

@@ -402,54 +402,63 @@ impl Lane {
             return;
         }
         self.minute.routed += due as u64;
-        let (batch, window) = (&self.batch, &mut self.minute);
-        for request in requests {
-            let arrival = batch.arrival[request];
-            let turn = &mut self.turns[batch.node[request] as usize];
-            let place = self.candidates[*turn];
-            *turn += 1;
-            if *turn == self.candidates.len() {
-                *turn = 0;
+        let is_plain = self.turns.len() == 1
+            && self.sources.len() == 1
+            && self.laws.len() == 1
+            && self.faults.is_none()
+            && !self.laws[0].cancels;
+        if is_plain { self.serve_each::<true>(requests, until) } else { self.serve_each::<false>(requests, until) }
+    }
+
+    /// Serves requests one after the other. Where all is plain (one node, one workload, one revision, no faults) the
+    /// compiler leaves out the choices.
+    fn serve_each<const IS_PLAIN: bool>(&mut self, requests: std::ops::Range<usize>, until: u64) {
+        let Lane { batch, minute: window, stations, candidates, turns, laws, in_flight, .. } = self;
+        let first = requests.start;
+        let arrivals = &batch.arrival[requests.clone()];
+        let (cpus, waits) = (&laws[0].cpu.nanos[requests.clone()], &laws[0].wait.nanos[requests]);
+        let one_patience = batch.patience[first];
+        let mut turn = turns[0];
+        for (offset, ((&arrival, &cpu), &wait)) in arrivals.iter().zip(cpus).zip(waits).enumerate() {
+            let request = first + offset;
+            if !IS_PLAIN {
+                turn = turns[batch.node[request] as usize];
             }
-            let station = &mut self.stations[place];
-            if !station.is_up {
-                window.counts.elb_502 += 1;
-                continue;
+            let place = candidates[turn];
+            turn += 1;
+            if turn == candidates.len() {
+                turn = 0;
             }
-            let Some(start) = station.start_of(arrival) else {
+            if !IS_PLAIN {
+                turns[batch.node[request] as usize] = turn;
+            }
+            let station = &mut stations[place];
+            let start = if station.is_up { station.start_of(arrival) } else { None };
+            let Some(start) = start else {
                 window.counts.elb_502 += 1;
                 continue;
             };
-            let law = &self.laws[station.law];
-            let cpu = law.cpu.nanos[request];
-            let patience = batch.patience[request];
+            let (cpu, wait, patience, is_fault) = if IS_PLAIN {
+                (cpu, wait, one_patience, false)
+            } else {
+                let law = &laws[station.law];
+                (law.cpu.nanos[request], law.wait.nanos[request], batch.patience[request], batch.is_fault[request])
+            };
             let deadline = arrival + patience.nanos;
             let late = if patience.is_callers { Outcome::ClientTimeout } else { Outcome::Elb504 };
-            if law.cancels && start > deadline {
-                // Never started: it holds its place in the queue until its caller gives up, and no server.
-                self.in_flight.push(InFlight {
-                    arrival,
-                    start: deadline,
-                    cpu_end: deadline,
-                    end: deadline,
-                    caller_end: deadline,
-                    cpu: 0,
-                    cpu_counted: 0,
-                    runnable_counted: 0,
-                    station: place as u32,
-                    outcome: late,
-                    caller_has_ended: false,
-                });
+            if !IS_PLAIN && laws[station.law].cancels && start > deadline {
+                // Never started: it holds its place until its caller gives up, and no server.
                 station.in_flight += 1;
+                in_flight.push(InFlight::abandoned(arrival, deadline, place as u32, late));
                 continue;
             }
             let cpu_end = start + station.stretched(cpu);
-            let end = cpu_end + law.wait.nanos[request];
+            let end = cpu_end + wait;
             station.occupy(arrival, start, end);
             if end <= until && end <= deadline {
                 station.cpu_done += cpu;
                 station.runnable += cpu_end - start;
-                if batch.is_fault[request] {
+                if is_fault {
                     window.counts.target_5xx += 1;
                 } else {
                     window.counts.served += 1;
@@ -459,7 +468,7 @@ impl Lane {
             }
             let outcome = match end <= deadline {
                 false => late,
-                true if batch.is_fault[request] => Outcome::Target5xx,
+                true if is_fault => Outcome::Target5xx,
                 true => Outcome::Served,
             };
             let caller_end = end.min(deadline);
@@ -473,7 +482,7 @@ impl Lane {
                 continue;
             }
             station.in_flight += 1;
-            self.in_flight.push(InFlight {
+            in_flight.push(InFlight {
                 arrival,
                 start,
                 cpu_end,
@@ -486,6 +495,9 @@ impl Lane {
                 outcome,
                 caller_has_ended,
             });
+        }
+        if IS_PLAIN {
+            turns[0] = turn;
         }
     }
 
@@ -553,6 +565,25 @@ impl Lane {
         self.station_of_task.retain(|&task, place| {
             cluster.tasks[task].stopped_at.is_none() || in_flight.iter().any(|it| it.station as usize == *place)
         });
+    }
+}
+
+impl InFlight {
+    /// Work that its caller gave up before it started, and that is never done.
+    fn abandoned(arrival: u64, deadline: u64, station: u32, outcome: Outcome) -> InFlight {
+        InFlight {
+            arrival,
+            start: deadline,
+            cpu_end: deadline,
+            end: deadline,
+            caller_end: deadline,
+            cpu: 0,
+            cpu_counted: 0,
+            runnable_counted: 0,
+            station,
+            outcome,
+            caller_has_ended: false,
+        }
     }
 }
 

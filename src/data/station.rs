@@ -1,9 +1,10 @@
 //! A task as a station: c servers, first come first served, a bounded queue.
 
-use std::collections::VecDeque;
-
 use crate::cluster::{Target, Task};
 use crate::table::Id;
+
+/// Places of a station's ring of starts to begin with; a power of two, and doubled as needed.
+const RING_AT_FIRST: usize = 64;
 
 /// A task that serves requests. The end of a request is known on its arrival.
 #[derive(Clone, Debug)]
@@ -20,8 +21,12 @@ pub struct Station {
     pub speed: f64,
     /// When each server is free next, ascending, nanoseconds.
     pub free_at: Vec<u64>,
-    /// When those that wait will start, ascending; those that have started may still stand at the front.
-    pub waiting: VecDeque<u64>,
+    /// When the last requests started or will start, not descending; a ring, written round and round.
+    starts: Vec<u64>,
+    /// Requests taken so far.
+    taken: usize,
+    /// Requests since one last started at once: at most so many wait now.
+    since_idle: usize,
     /// Requests that may wait.
     pub queue: usize,
     /// CPU time done in this second, nanoseconds.
@@ -44,7 +49,9 @@ impl Station {
             is_up: false,
             speed: 1.0,
             free_at: vec![0; concurrency as usize],
-            waiting: VecDeque::new(),
+            starts: vec![0; RING_AT_FIRST],
+            taken: 0,
+            since_idle: 0,
             queue: queue as usize,
             cpu_done: 0,
             runnable: 0,
@@ -56,29 +63,54 @@ impl Station {
     /// When a request that arrives at `arrival` starts; `None` when it would have to wait and too many do already.
     #[inline(always)]
     pub fn start_of(&mut self, arrival: u64) -> Option<u64> {
-        let free = self.free_at[0];
-        if free <= arrival {
-            return Some(arrival);
+        let start = self.free_at[0].max(arrival);
+        if self.since_idle >= self.starts.len().min(self.queue.max(1)) && start > arrival {
+            return self.start_when_crowded(arrival, start);
         }
-        while self.waiting.front().is_some_and(|&start| start <= arrival) {
-            self.waiting.pop_front();
+        if self.queue == 0 && start > arrival { None } else { Some(start) }
+    }
+
+    /// As many have come since the station was last idle as may wait, or as the ring has room for: look closely.
+    #[cold]
+    fn start_when_crowded(&mut self, arrival: u64, start: u64) -> Option<u64> {
+        if self.since_idle >= self.queue {
+            // Starts do not descend, so `queue` requests wait just if the one that many ago has not started.
+            let mask = self.starts.len() - 1;
+            if self.queue == 0 || self.starts[(self.taken - self.queue) & mask] > arrival {
+                return None;
+            }
         }
-        (self.waiting.len() < self.queue).then_some(free)
+        if self.since_idle >= self.starts.len() {
+            let old = std::mem::take(&mut self.starts);
+            self.starts = vec![0; old.len() * 2];
+            let wider = self.starts.len() - 1;
+            for back in 1..=old.len() {
+                let place = self.taken.wrapping_sub(back);
+                self.starts[place & wider] = old[place & (old.len() - 1)];
+            }
+        }
+        Some(start)
     }
 
     /// Takes the server that is free first, from `start` to `end`.
     #[inline(always)]
     pub fn occupy(&mut self, arrival: u64, start: u64, end: u64) {
-        if start > arrival {
-            self.waiting.push_back(start);
+        let mask = self.starts.len() - 1;
+        self.starts[self.taken & mask] = start;
+        self.taken += 1;
+        self.since_idle = if start > arrival { self.since_idle + 1 } else { 0 };
+        match self.free_at.as_mut_slice() {
+            [only] => *only = end,
+            [first, second] => (*first, *second) = (end.min(*second), end.max(*second)),
+            many => {
+                let mut place = 0;
+                while place + 1 < many.len() && many[place + 1] < end {
+                    many[place] = many[place + 1];
+                    place += 1;
+                }
+                many[place] = end;
+            }
         }
-        let last = self.free_at.len() - 1;
-        let mut place = 0;
-        while place < last && self.free_at[place + 1] < end {
-            self.free_at[place] = self.free_at[place + 1];
-            place += 1;
-        }
-        self.free_at[place] = end;
     }
 
     /// How long `cpu` nanoseconds of CPU time take at the present speed.
@@ -90,7 +122,7 @@ impl Station {
     /// The process is gone, and all it held with it.
     pub fn empty(&mut self) {
         self.free_at.fill(0);
-        self.waiting.clear();
+        self.since_idle = 0;
         self.in_flight = 0;
         self.cpu_debt = 0.0;
     }

@@ -33,6 +33,12 @@ pub const PALETTE: [RGBColor; 8] = [
     RGBColor(120, 120, 120),
 ];
 
+/// A colour on white paper at a strength from 0 to 1: as pale as if seen through, but covering what is below.
+pub fn tint(colour: RGBColor, strength: f64) -> RGBColor {
+    let part = |of: u8| (255.0 - (255.0 - f64::from(of)) * strength).round() as u8;
+    RGBColor(part(colour.0), part(colour.1), part(colour.2))
+}
+
 /// What a line says.
 pub struct Line {
     /// In the legend.
@@ -94,7 +100,7 @@ pub fn draw(run: &Run, title: &str, height: u32, inside: impl FnOnce(&DrawingAre
             let small = ("sans-serif", 14).into_font().color(&FAINT);
             root.draw(&Text::new(title.to_owned(), (24, 14), large))?;
             let subtitle = format!(
-                "{} / {}  ·  seed {}, replication {}",
+                "{} / {}  ·  seed {}, replication {}  ·  times are UTC",
                 run.scenario.name, run.scenario.variant, run.seed, run.replication
             );
             root.draw(&Text::new(subtitle, (24, 40), small))
@@ -225,7 +231,7 @@ type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 fn legend(line: &Line, x: i32, y: i32, area: &DrawingArea<SVGBackend, Shift>) -> Drawn {
     let text = ("sans-serif", 13).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
     match line.stroke {
-        Stroke::Area => area.draw(&Rectangle::new([(x, y - 6), (x + 16, y + 6)], line.colour.mix(0.75).filled()))?,
+        Stroke::Area => area.draw(&Rectangle::new([(x, y - 6), (x + 16, y + 6)], tint(line.colour, 0.75).filled()))?,
         Stroke::Dashed => {
             for dash in 0..2 {
                 let from = x + dash * 9;
@@ -296,7 +302,7 @@ fn draw_line(
                 let mut outline = vec![(first.0, lower)];
                 outline.extend(&path);
                 outline.push((last.0, lower));
-                area.draw(&Polygon::new(outline, line.colour.mix(0.75).filled()))?;
+                area.draw(&Polygon::new(outline, tint(line.colour, 0.75).filled()))?;
             }
             Stroke::Dashed => {
                 let mut from = first.0;

@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
-use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis};
+use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
 use crate::run::{Run, ServiceMinute};
 use crate::table::Id;
 use crate::units::Instant;
@@ -285,7 +285,7 @@ fn draw_tasks(
         {
             if x(finish) > x(begin) {
                 let corners = [(x(begin), pixel(from + tall) + 1), (x(finish), pixel(from))];
-                area.draw(&Rectangle::new(corners, colour.mix(strength).filled())).expect("an SVG in memory can be drawn");
+                area.draw(&Rectangle::new(corners, tint(colour, strength).filled())).expect("an SVG in memory can be drawn");
             }
         }
     }

@@ -68,7 +68,7 @@ impl Arrivals {
     /// The next arrivals, nanoseconds since the start, not decreasing; tells how many there were. Fewer than asked for
     /// means that none follow.
     pub fn fill(&mut self, times: &mut [u64]) -> usize {
-        let mut filled = 0;
+        let mut filled = self.fill_flat(times);
         while filled < times.len() {
             let next = match &self.process {
                 ArrivalProcess::Rate { curve, spacing } => {
@@ -85,6 +85,30 @@ impl Arrivals {
             filled += 1;
         }
         filled
+    }
+
+    /// The whole batch at once where a Poisson process has reached its last rate, which holds for ever.
+    fn fill_flat(&mut self, times: &mut [u64]) -> usize {
+        let ArrivalProcess::Rate { curve, spacing: Spacing::Poisson } = &self.process else { return 0 };
+        let Some(last) = curve.last().filter(|it| self.segment + 1 == curve.len() && it.rate > 0.0) else { return 0 };
+        let gap = 1e9 / last.rate;
+        let mut position = self.position.max(last.at.0 as f64);
+        if position + gap * 40.0 * times.len() as f64 >= MOST_NANOS {
+            return 0;
+        }
+        self.stream.fill(times);
+        let mut gaps = [0.0; 64];
+        for chunk in times.chunks_mut(gaps.len()) {
+            for (gap_here, word) in gaps.iter_mut().zip(chunk.iter()) {
+                *gap_here = unit_exponential(*word) * gap;
+            }
+            for (time, gap_here) in chunk.iter_mut().zip(&gaps) {
+                position += gap_here;
+                *time = Span::from_small_nanos_f64(position).0;
+            }
+        }
+        self.position = position;
+        times.len()
     }
 
     fn next_of_counts(&mut self) -> Option<u64> {
@@ -121,8 +145,8 @@ fn next_of_rate(curve: &[RatePoint], mut area: f64, segment: &mut usize, positio
                 if from.rate <= 0.0 {
                     return None;
                 }
-                *position = position.max(begin) + area * 1e9 / from.rate;
-                return (*position < MOST_NANOS).then_some(*position as u64);
+                *position = position.max(begin) + area * (1e9 / from.rate);
+                return (*position < MOST_NANOS).then(|| Span::from_small_nanos_f64(*position).0);
             }
             Some(to) => {
                 *position = position.max(begin);
@@ -141,14 +165,14 @@ fn next_of_rate(curve: &[RatePoint], mut area: f64, segment: &mut usize, positio
                 // The root of rate x dt + slope x dt^2 / 2 = area, in the form that loses no digits.
                 let root = libm::sqrt((rate * rate + 2.0 * slope * area).max(0.0));
                 *position = (*position + 2.0 * area / (rate + root)).min(end);
-                return Some(*position as u64);
+                return Some(Span::from_small_nanos_f64(*position).0);
             }
         }
     }
 }
 
-/// Whole nanoseconds are exact in a float up to here: 104 days.
-const MOST_NANOS: f64 = (1u64 << 53) as f64;
+/// Whole nanoseconds are rounded exactly up to here: 26 days.
+const MOST_NANOS: f64 = (1u64 << 51) as f64;
 
 #[cfg(test)]
 mod tests {
