@@ -1,1 +1,403 @@
+//! The oracle: one event per request in one heap, written to be read. The kernels give the same numbers.
 
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::path::Path;
+
+use plimsoll::aws::task_definition::Reservation;
+use plimsoll::cluster::{Cluster, Target, TargetState, Task, TaskStatus};
+use plimsoll::data::histogram::Histogram;
+use plimsoll::data::{Traffic, advance};
+use plimsoll::rng::{Seed, Stream};
+use plimsoll::run::RequestCounts;
+use plimsoll::scenario::{self, Scenario};
+use plimsoll::table::Id;
+use plimsoll::units::{Instant, Span};
+use plimsoll::workload::arrivals::Arrivals;
+
+/// A small case, drawn.
+struct Case {
+    servers: u32,
+    queue: u32,
+    nodes: u32,
+    tasks: usize,
+    rate: u32,
+    wait_ms: u32,
+    timeout_ms: u64,
+    second_rate: u32,
+    error_share: f64,
+    seed: u64,
+}
+
+/// What is done to a target at an instant.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    at: Instant,
+    task: usize,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    State(TargetState),
+    ProcessEnds,
+    ProcessBegins,
+}
+
+const LENGTH: Span = Span::seconds(40);
+
+impl Case {
+    fn draw(stream: &mut Stream, seed: u64) -> Case {
+        Case {
+            servers: 1 + stream.below(4) as u32,
+            queue: stream.below(6) as u32,
+            nodes: 1 + stream.below(3) as u32,
+            tasks: 1 + stream.below(4),
+            rate: 5 + stream.below(200) as u32,
+            wait_ms: 1 + stream.below(60) as u32,
+            timeout_ms: 20 + stream.below(400) as u64,
+            second_rate: if stream.below(2) == 0 { 0 } else { 20 },
+            error_share: if stream.below(2) == 0 { 0.0 } else { 0.1 },
+            seed,
+        }
+    }
+
+    fn scenario(&self) -> Scenario {
+        let text = format!(
+            r#"
+duration: 1m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ cpuTime: 0s, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share} }} }}
+loadBalancers: {{ front: {{ nodes: {nodes} }} }}
+targetGroups: {{ web: {{}} }}
+services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+workloads:
+  some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
+  others: {{ service: web, arrivals: {{ constant: {{ rate: {second} }} }} }}
+"#,
+            wait = self.wait_ms,
+            servers = self.servers,
+            queue = self.queue,
+            error_share = self.error_share,
+            nodes = self.nodes,
+            rate = self.rate,
+            timeout = self.timeout_ms,
+            second = self.second_rate,
+        );
+        let story = scenario::read(Path::new("case.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        story.variants.into_iter().next().expect("a story has its base")
+    }
+
+    fn cluster(&self) -> Cluster {
+        let mut cluster = Cluster { target_groups: vec![Vec::new()], version: 1, ..Cluster::default() };
+        for _ in 0..self.tasks {
+            let task = cluster.tasks.push(Task {
+                service: Id::new(0),
+                task_definition: Id::new(0),
+                deployment: 0,
+                capacity_provider: None,
+                instance: None,
+                status: TaskStatus::Running,
+                reservation: Reservation::default(),
+                holds_reservation: false,
+                process_is_up: true,
+                is_asked_to_stop: false,
+                target: None,
+                created_at: Instant::START,
+                placed_at: None,
+                pull_started_at: None,
+                pull_stopped_at: None,
+                started_at: Some(Instant::START),
+                healthy_at: None,
+                stopping_at: None,
+                stopped_at: None,
+                stopped_reason: None,
+                exit_code: None,
+            });
+            let target = cluster.targets.push(Target {
+                task,
+                target_group: Id::new(0),
+                state: TargetState::Healthy,
+                successes: 0,
+                failures: 0,
+                registered_at: Instant::START,
+            });
+            cluster.target_groups[0].push(target);
+        }
+        cluster
+    }
+
+    fn changes(&self, stream: &mut Stream) -> Vec<Change> {
+        let states = [TargetState::Healthy, TargetState::Unhealthy, TargetState::Draining, TargetState::Initial];
+        let mut changes: Vec<Change> = (0..stream.below(12))
+            .map(|_| Change {
+                at: Instant(stream.below(LENGTH.0 as usize) as u64),
+                task: stream.below(self.tasks),
+                what: match stream.below(6) {
+                    0 => What::ProcessEnds,
+                    1 => What::ProcessBegins,
+                    other => What::State(states[other - 2]),
+                },
+            })
+            .collect();
+        // At the end one target goes for good.
+        changes.push(Change { at: Instant(LENGTH.0 - 1), task: 0, what: What::State(TargetState::Unused) });
+        changes.sort_by_key(|it| it.at);
+        changes
+    }
+}
+
+/// The kernels, advanced to each change and to `stops` in between.
+fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCounts, u64, Histogram) {
+    let scenario = case.scenario();
+    let mut cluster = case.cluster();
+    let mut traffic = Traffic::new(&scenario, Seed { seed: case.seed, replication: 0 });
+    let mut stops: VecDeque<Instant> = stops.iter().copied().collect();
+    for change in changes {
+        while stops.front().is_some_and(|stop| *stop <= change.at) {
+            let stop = stops.pop_front().expect("there is one");
+            advance(&mut traffic, &scenario, &cluster, stop);
+        }
+        advance(&mut traffic, &scenario, &cluster, change.at);
+        let target = cluster.target_groups[0].iter().copied().find(|it| it.index() == change.task);
+        match (change.what, target) {
+            (What::State(state), Some(target)) => {
+                cluster.targets[target].state = state;
+                if state == TargetState::Unused {
+                    cluster.target_groups[0].retain(|it| *it != target);
+                }
+            }
+            (What::ProcessEnds, _) => cluster.tasks[Id::new(change.task)].process_is_up = false,
+            (What::ProcessBegins, _) => cluster.tasks[Id::new(change.task)].process_is_up = true,
+            (What::State(_), None) => {}
+        }
+        cluster.touch();
+    }
+    for stop in stops {
+        advance(&mut traffic, &scenario, &cluster, stop);
+    }
+    advance(&mut traffic, &scenario, &cluster, Instant::START + LENGTH);
+    let totals = traffic.totals(Id::new(0));
+    (totals.counts, totals.in_flight, totals.histogram)
+}
+
+/// In the order in which they happen at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Completes { task: usize, request: usize, life: u32 },
+    TimesOut(usize),
+    Changes(usize),
+    Arrives(usize),
+}
+
+struct Request {
+    arrival: u64,
+    wait: u64,
+    deadline: u64,
+    is_callers: bool,
+    node: usize,
+    is_fault: bool,
+    has_ended: bool,
+}
+
+struct Server {
+    state: TargetState,
+    is_up: bool,
+    busy: u32,
+    waiting: VecDeque<usize>,
+    serving: Vec<usize>,
+    /// Grows when the process ends, so that completions of its former life are stale.
+    life: u32,
+}
+
+/// One event after the other.
+fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram) {
+    let scenario = case.scenario();
+    let requests = requests_of(case, &scenario);
+    let mut requests: Vec<Request> = requests;
+    let mut servers: Vec<Server> = (0..case.tasks)
+        .map(|_| Server {
+            state: TargetState::Healthy,
+            is_up: true,
+            busy: 0,
+            waiting: VecDeque::new(),
+            serving: Vec::new(),
+            life: 0,
+        })
+        .collect();
+    let mut turns = vec![0usize; case.nodes as usize];
+    let mut counts = RequestCounts::default();
+    let mut histogram = Histogram::default();
+    let mut events: BinaryHeap<Reverse<(u64, Event)>> = BinaryHeap::new();
+    for (place, change) in changes.iter().enumerate() {
+        events.push(Reverse((change.at.0, Event::Changes(place))));
+    }
+    for (place, request) in requests.iter().enumerate() {
+        events.push(Reverse((request.arrival, Event::Arrives(place))));
+    }
+    let candidates = |servers: &[Server]| {
+        let pool: Vec<usize> = (0..servers.len())
+            .filter(|&it| !matches!(servers[it].state, TargetState::Draining | TargetState::Unused))
+            .collect();
+        let healthy: Vec<usize> = pool.iter().copied().filter(|&it| servers[it].state == TargetState::Healthy).collect();
+        if healthy.is_empty() { pool } else { healthy }
+    };
+    let mut rotation = candidates(&servers);
+    while let Some(Reverse((now, event))) = events.pop() {
+        if now > LENGTH.0 || (now == LENGTH.0 && matches!(event, Event::Arrives(_))) {
+            break;
+        }
+        match event {
+            Event::Arrives(place) => {
+                counts.arrived += 1;
+                let request = &requests[place];
+                if rotation.is_empty() {
+                    counts.elb_503 += 1;
+                    continue;
+                }
+                let turn = &mut turns[request.node];
+                let task = rotation[*turn];
+                *turn = (*turn + 1) % rotation.len();
+                let server = &mut servers[task];
+                if !server.is_up {
+                    counts.elb_502 += 1;
+                } else if server.busy < case.servers {
+                    server.busy += 1;
+                    server.serving.push(place);
+                    let completes = Event::Completes { task, request: place, life: server.life };
+                    events.push(Reverse((now + request.wait, completes)));
+                    events.push(Reverse((request.deadline, Event::TimesOut(place))));
+                } else if server.waiting.len() < case.queue as usize {
+                    server.waiting.push_back(place);
+                    events.push(Reverse((request.deadline, Event::TimesOut(place))));
+                } else {
+                    counts.elb_502 += 1;
+                }
+            }
+            Event::Completes { task, request, life } => {
+                let server = &mut servers[task];
+                if server.life != life {
+                    continue;
+                }
+                server.serving.retain(|it| *it != request);
+                let it = &mut requests[request];
+                if !it.has_ended {
+                    it.has_ended = true;
+                    if it.is_fault {
+                        counts.target_5xx += 1;
+                    } else {
+                        counts.served += 1;
+                        histogram.record(now - it.arrival);
+                    }
+                }
+                match server.waiting.pop_front() {
+                    Some(next) => {
+                        server.serving.push(next);
+                        let completes = Event::Completes { task, request: next, life };
+                        events.push(Reverse((now + requests[next].wait, completes)));
+                    }
+                    None => server.busy -= 1,
+                }
+            }
+            Event::TimesOut(place) => {
+                let it = &mut requests[place];
+                if !it.has_ended {
+                    it.has_ended = true;
+                    if it.is_callers { counts.client_timeout += 1 } else { counts.elb_504 += 1 }
+                }
+            }
+            Event::Changes(place) => {
+                let Change { task, what, .. } = changes[place];
+                let server = &mut servers[task];
+                let mut cut = Vec::new();
+                match what {
+                    What::State(_) if server.state == TargetState::Unused => {}
+                    What::State(state) => {
+                        server.state = state;
+                        if state == TargetState::Unused {
+                            cut.extend(server.serving.iter().chain(&server.waiting).copied());
+                        }
+                    }
+                    What::ProcessEnds => {
+                        cut.extend(server.serving.drain(..).chain(server.waiting.drain(..)));
+                        server.is_up = false;
+                        server.busy = 0;
+                        server.life += 1;
+                    }
+                    What::ProcessBegins => server.is_up = true,
+                }
+                for request in cut {
+                    if !requests[request].has_ended {
+                        requests[request].has_ended = true;
+                        counts.elb_502 += 1;
+                    }
+                }
+                rotation = candidates(&servers);
+                for turn in &mut turns {
+                    *turn = turn.checked_rem(rotation.len()).unwrap_or(0);
+                }
+            }
+        }
+    }
+    let in_flight = counts.arrived - counts.ended();
+    (counts, in_flight, histogram)
+}
+
+/// All requests of a case, with their fates, drawn from the streams that the kernels draw from.
+fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
+    let seed = Seed { seed: case.seed, replication: 0 };
+    let mut arrivals: Vec<(u64, usize)> = Vec::new();
+    for (place, workload) in scenario.workloads.iter().enumerate() {
+        let mut of_workload = Arrivals::new(&workload.arrivals, seed.stream("arrivals", &workload.name));
+        let mut batch = [0; 64];
+        loop {
+            let filled = of_workload.fill(&mut batch);
+            arrivals.extend(batch[..filled].iter().filter(|it| **it < LENGTH.0).map(|it| (*it, place)));
+            if filled < batch.len() || batch[filled - 1] >= LENGTH.0 {
+                break;
+            }
+        }
+    }
+    arrivals.sort_unstable();
+    let application = &scenario.task_definitions[Id::new(0)].containers[0].application;
+    let mut waits = seed.stream("wait time", "web");
+    let mut nodes = seed.stream("load balancer node", "web");
+    let mut faults = seed.stream("faults", "web");
+    arrivals
+        .into_iter()
+        .map(|(arrival, workload)| {
+            let patience = scenario.workloads[Id::new(workload)].timeout;
+            Request {
+                arrival,
+                wait: application.wait_time.sample(&mut waits).0,
+                deadline: arrival + patience.unwrap_or(Span::seconds(60)).0,
+                is_callers: patience.is_some(),
+                node: if case.nodes > 1 { nodes.below(case.nodes as usize) } else { 0 },
+                is_fault: application.error_share > 0.0 && faults.unit() <= application.error_share,
+                has_ended: false,
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn kernels_and_oracle_give_the_same_numbers() {
+    for seed in 0..300 {
+        let mut stream = Seed { seed, replication: 0 }.stream("test", "oracle");
+        let case = Case::draw(&mut stream, seed);
+        let changes = case.changes(&mut stream);
+        let mut stops: Vec<Instant> =
+            (0..stream.below(200)).map(|_| Instant(stream.below(LENGTH.0 as usize) as u64)).collect();
+        stops.sort_unstable();
+        let (counts, in_flight, histogram) = by_events(&case, &changes);
+        assert!(counts.arrived > 0, "seed {seed}");
+        for stops in [&stops[..], &[]] {
+            let kernels = by_kernels(&case, &changes, stops);
+            assert_eq!(kernels.0, counts, "seed {seed}, {} stops, {changes:?}", stops.len());
+            assert_eq!(kernels.1, in_flight, "seed {seed}: in flight");
+            assert_eq!(kernels.2.fingerprint(), histogram.fingerprint(), "seed {seed}: response times");
+        }
+    }
+}
