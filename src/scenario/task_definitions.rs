@@ -268,8 +268,12 @@ fn port_mapping(reader: &mut Reader, node: &Node, what: &str, network_mode: Netw
     let same = matches!(network_mode, NetworkMode::Host | NetworkMode::Awsvpc);
     if same && host_port != 0 && host_port != container_port {
         let place = fields.take("hostPort").map_or(node.place.clone(), |it| it.place.clone());
-        let message = format!("{}: hostPort {host_port} differs from containerPort {container_port}", fields.what);
-        reader.refuse(Problem::at(place, message).expected("expected the same port in network modes host and awsvpc"));
+        // Published examples have it, so it can be read; AWS refuses it when it is registered.
+        let message = format!(
+            "{}: hostPort {host_port} differs from containerPort {container_port}, which AWS refuses in network modes host and awsvpc",
+            fields.what
+        );
+        reader.not_run(&place, message);
     }
     fields.finish(reader, aws_fields::PORT_MAPPING);
     Some(PortMapping { container_port, host_port, protocol })
