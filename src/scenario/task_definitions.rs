@@ -204,8 +204,12 @@ fn container(
     }
     let none_is_given = memory.is_none() && memory_reservation.is_none() && task_memory.is_none();
     if none_is_given && !fields.has("memory") && !fields.has("memoryReservation") {
-        let problem = Problem::at(node.place.clone(), format!("{}: no memory is given", fields.what));
-        reader.refuse(problem.expected("expected `memory` or `memoryReservation`, here or of the task"));
+        // Published examples have it, so it can be read; AWS refuses it when it is registered for EC2.
+        let message = format!(
+            "{}: no memory is given: `memory` or `memoryReservation`, here or of the task, is needed on EC2",
+            fields.what
+        );
+        reader.not_run(&node.place, message);
     }
     let essential = fields.get(reader, "essential", Reader::boolean).unwrap_or(true);
     let stop_timeout = fields
