@@ -60,7 +60,7 @@ pub enum Stroke {
     Step,
     /// Dashes: a target or a limit.
     Dashed,
-    /// Filled down to the axis.
+    /// Filled down to the axis, in steps.
     Area,
 }
 
@@ -181,7 +181,7 @@ fn draw_panel(run: &Run, panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) {
         let decades = (0..=(high - low) as i32).map(|it| libm::pow(10.0, low + f64::from(it)));
         (low, high, decades.collect())
     } else {
-        let (top, distance) = round_up(greatest * 1.02);
+        let (top, distance) = round_up(greatest);
         let count = (top / distance).round() as i32;
         (0.0, top, (0..=count).map(|it| f64::from(it) * distance).collect())
     };
@@ -208,7 +208,10 @@ fn draw_panel(run: &Run, panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) {
             path(vec![(x(mark), upper), (x(mark), lower)], GRID.stroke_width(1))?;
             area.draw(&Text::new(clock(run, mark), (x(mark), lower + 8), centered.clone()))?;
         }
-        for (line, points) in panel.lines.iter().zip(&stacked).rev() {
+        // Areas first, the topmost of a pile below the others; lines lie over all of them.
+        let drawn = || panel.lines.iter().zip(&stacked);
+        let areas = drawn().rev().filter(|(line, _)| line.stroke == Stroke::Area);
+        for (line, points) in areas.chain(drawn().filter(|(line, _)| line.stroke != Stroke::Area)) {
             draw_line(line, points, &x, &y, lower, area)?;
         }
         path(vec![(left, lower), (right, lower)], FRAME.stroke_width(1))?;
@@ -289,7 +292,7 @@ fn draw_line(
         let mut path: Vec<(i32, i32)> = Vec::new();
         for (at, value) in part {
             let (at, value) = (x(*at), y(value.unwrap_or_default()));
-            if line.stroke == Stroke::Step
+            if matches!(line.stroke, Stroke::Step | Stroke::Area)
                 && let Some((_, before)) = path.last().copied()
             {
                 path.push((at, before));
