@@ -9,7 +9,7 @@ use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::ServiceTraffic;
 use crate::data::histogram::Histogram;
-use crate::data::kernel::{Lanes, Requests, SERVERS_MAXIMUM, serve_in_turn, serve_routed};
+use crate::data::kernel::{self, Lanes, Requests, SERVERS_MAXIMUM};
 use crate::data::station::{Station, occupy};
 use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::{Seed, Stream};
@@ -33,6 +33,8 @@ pub struct Lane {
     target_group: Id<TargetGroup>,
     container: usize,
     sources: Vec<Source>,
+    /// Of all sources; a response within it is in time for everyone.
+    least_patience: f64,
     laws: Vec<Law>,
     faults: Option<(f64, Stream)>,
     node_stream: Stream,
@@ -189,7 +191,7 @@ impl Lane {
         let load_balancer = definition.load_balancer.as_ref()?;
         let balancer = &scenario.load_balancers[scenario.target_groups[load_balancer.target_group].load_balancer];
         let name = &definition.name;
-        let sources = scenario
+        let sources: Vec<Source> = scenario
             .workloads
             .iter()
             .filter(|it| it.service == service)
@@ -224,6 +226,7 @@ impl Lane {
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
+            least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
             sources,
             laws,
             faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
@@ -452,10 +455,37 @@ impl Lane {
 
     /// Draws the next batch; `false` when nothing more arrives.
     fn draw(&mut self) -> bool {
+        self.batch.next = 0;
+        self.batch.len = match &mut self.sources[..] {
+            [only] => only.arrivals.fill(&mut self.batch.arrival),
+            _ => self.merge(),
+        };
+        let n = self.batch.len;
+        for law in &mut self.laws {
+            law.cpu.fill(n);
+            law.wait.fill(n);
+            for ((work, cpu), wait) in law.work.iter_mut().zip(&law.cpu.nanos).zip(&law.wait.nanos) {
+                *work = cpu + wait;
+            }
+        }
+        if self.turns.len() > 1 {
+            for node in &mut self.batch.node[..n] {
+                *node = self.node_stream.below(self.turns.len()) as u32;
+            }
+        }
+        if let Some((share, stream)) = &mut self.faults {
+            for is_fault in &mut self.batch.is_fault[..n] {
+                *is_fault = stream.unit() <= *share;
+            }
+        }
+        n > 0
+    }
+
+    /// The next arrivals of several workloads in order of time, as many as the batch has room for.
+    fn merge(&mut self) -> usize {
         let batch = &mut self.batch;
-        batch.next = 0;
-        batch.len = 0;
-        while batch.len < BATCH {
+        let mut len = 0;
+        while len < BATCH {
             let mut earliest: Option<(f64, usize)> = None;
             // The one that comes first, and until when the others come after it; at a tie the first workload leads.
             let mut until = f64::INFINITY;
@@ -478,35 +508,17 @@ impl Lane {
             }
             let Some((_, place)) = earliest else { break };
             let source = &mut self.sources[place];
-            while batch.len < BATCH
+            while len < BATCH
                 && let Some(&time) = source.times.get(source.next)
                 && (time < until || (time == until && ties))
             {
-                batch.arrival[batch.len] = time;
-                batch.source[batch.len] = place as u32;
+                batch.arrival[len] = time;
+                batch.source[len] = place as u32;
                 source.next += 1;
-                batch.len += 1;
+                len += 1;
             }
         }
-        let n = batch.len;
-        for law in &mut self.laws {
-            law.cpu.fill(n);
-            law.wait.fill(n);
-            for ((work, cpu), wait) in law.work.iter_mut().zip(&law.cpu.nanos).zip(&law.wait.nanos) {
-                *work = cpu + wait;
-            }
-        }
-        if self.turns.len() > 1 {
-            for node in &mut batch.node[..n] {
-                *node = self.node_stream.below(self.turns.len()) as u32;
-            }
-        }
-        if let Some((share, stream)) = &mut self.faults {
-            for is_fault in &mut batch.is_fault[..n] {
-                *is_fault = stream.unit() <= *share;
-            }
-        }
-        n > 0
+        len
     }
 
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
@@ -522,12 +534,21 @@ impl Lane {
         match self.kernel {
             Kernel::Plain { law, servers, least_queue } if !self.a_queue_can_fill(due, servers, least_queue) => {
                 self.queues_are_stale = true;
-                if self.turns.len() == 1 && self.candidates.len() >= LANES_LEAST {
+                let first_turn = self.turns[0];
+                let is_dealt_in_turn = self.turns.len() == 1 && self.candidates.len() >= LANES_LEAST;
+                if is_dealt_in_turn {
                     self.serve_side_by_side(requests.clone(), law, servers);
                 } else {
-                    self.serve_plainly(requests.clone(), law, servers);
+                    self.serve_routed(requests.clone(), law, servers);
                 }
-                self.count_ends(requests, law, until);
+                let late = self.count_served(requests.clone(), until);
+                for request in late {
+                    if is_dealt_in_turn {
+                        let turn = (first_turn + request - requests.start) % self.candidates.len();
+                        self.batch.place[request] = self.candidates[turn] as u32;
+                    }
+                    self.ends_otherwise(request, law, until);
+                }
             }
             _ => {
                 self.refresh_queues(self.batch.arrival[requests.start]);
@@ -569,7 +590,7 @@ impl Lane {
             cpu: &law.cpu.nanos[range.clone()],
             ends: &mut self.batch.end[range.clone()],
         };
-        serve_in_turn(&mut requests, servers, &mut self.lanes, turn);
+        kernel::serve_in_turn(&mut requests, servers, &mut self.lanes, turn);
         for lane in touched() {
             let place = self.candidates[lane];
             for server in 0..servers {
@@ -577,10 +598,10 @@ impl Lane {
             }
             self.cpu_done[place] += self.lanes.cpu_done[lane];
         }
-        route(&mut self.batch.place[range.clone()], &self.batch.node[range], &self.candidates, &mut self.turns);
+        self.turns[0] = (turn + range.len()) % width;
     }
 
-    fn serve_plainly(&mut self, range: Range<usize>, law: usize, servers: usize) {
+    fn serve_routed(&mut self, range: Range<usize>, law: usize, servers: usize) {
         let Batch { arrival, node, place, end, .. } = &mut self.batch;
         let places = &mut place[range.clone()];
         route(places, &node[range.clone()], &self.candidates, &mut self.turns);
@@ -591,39 +612,38 @@ impl Lane {
             cpu: &law.cpu.nanos[range.clone()],
             ends: &mut end[range],
         };
-        serve_routed(&mut requests, places, servers, self.stride, &mut self.free_at, &mut self.cpu_done);
+        kernel::serve_routed(&mut requests, places, servers, self.stride, &mut self.free_at, &mut self.cpu_done);
     }
 
-    /// Counts the requests of a plain segment that have ended by `until`, and keeps the others.
-    fn count_ends(&mut self, range: Range<usize>, law: usize, until: f64) {
-        let least_patience = self.sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min);
-        let batch = &mut self.batch;
-        let arrivals = &batch.arrival[range.clone()];
-        let ends = &batch.end[range.clone()];
-        let faults = &batch.is_fault[range.clone()];
-        let is_plain = |response: f64, end: f64, is_fault: bool| {
-            (end <= until) & (response <= least_patience) & !is_fault
-        };
-        let mut served = 0;
-        for ((&arrival, &end), &is_fault) in arrivals.iter().zip(ends).zip(faults) {
-            let response = end - arrival;
+    /// Counts the requests of a plain segment that were simply served by `until`; the others lie in the range returned.
+    fn count_served(&mut self, range: Range<usize>, until: f64) -> Range<usize> {
+        let least_patience = self.least_patience;
+        let Batch { arrival, end, is_fault, response, .. } = &mut self.batch;
+        let requests = arrival[range.clone()].iter().zip(&end[range.clone()]).zip(&is_fault[range.clone()]);
+        let (mut served, mut first_late) = (0, range.end);
+        for (request, ((&arrival, &end), &is_fault)) in range.clone().zip(requests) {
+            let is_served = (end <= until) & (end - arrival <= least_patience) & !is_fault;
             // Written in any case, and kept only where it counts: a jump would be hard to foresee.
-            batch.response[served] = response;
-            served += usize::from(is_plain(response, end, is_fault));
+            response[served] = end - arrival;
+            served += usize::from(is_served);
+            first_late = if is_served { first_late } else { first_late.min(request) };
         }
-        self.minute.histogram.record_all(&batch.response[..served]);
+        self.minute.histogram.record_all(&response[..served]);
         self.minute.counts.served += served as u64;
-        if served == range.len() {
+        first_late..range.end
+    }
+
+    /// Settles one of the requests that [`count_served`](Lane::count_served) may have left.
+    fn ends_otherwise(&mut self, request: usize, law: usize, until: f64) {
+        let Batch { arrival, end, is_fault, .. } = &self.batch;
+        let (arrival, end, is_fault) = (arrival[request], end[request], is_fault[request]);
+        let least_patience = self.least_patience;
+        if end <= until && end - arrival <= least_patience && !is_fault {
             return;
         }
-        for request in range {
-            let (arrival, end) = (self.batch.arrival[request], self.batch.end[request]);
-            if !is_plain(end - arrival, end, self.batch.is_fault[request]) {
-                let law = &self.laws[law];
-                let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
-                self.ends_later(request, self.batch.place[request] as usize, start, start + cpu, end, cpu, until);
-            }
-        }
+        let law = &self.laws[law];
+        let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
+        self.ends_later(request, self.batch.place[request] as usize, start, start + cpu, end, cpu, until);
     }
 
     /// Serves one request, with all that can befall it.
