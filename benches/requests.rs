@@ -52,13 +52,13 @@ const SERVICE: Distribution = Distribution::Exponential { mean: Span::millis(50)
 /// The bare loop: the same two variates of each request, and one bucket counted.
 fn limit(requests: usize) -> Histogram {
     let (mut arrivals, mut stream) = (arrivals(), SEED.stream("wait time", "web"));
-    let (mut times, mut work) = (vec![0; 1024], vec![0; 1024]);
+    let (mut times, mut work) = (vec![0.0; 1024], vec![0.0; 1024]);
     let mut histogram = Histogram::default();
     for _ in 0..requests.div_ceil(1024) {
         arrivals.fill(&mut times);
         SERVICE.fill(&mut stream, &mut work);
         black_box(&times);
-        work.iter().for_each(|nanos| histogram.record(*nanos));
+        histogram.record_all(&work);
     }
     histogram
 }
@@ -66,7 +66,7 @@ fn limit(requests: usize) -> Histogram {
 /// The textbook with care: one heap of packed events, an arrival and a departure for each request.
 fn heap(until: u64) -> Histogram {
     let (mut arrivals, mut stream) = (arrivals(), SEED.stream("wait time", "web"));
-    let (mut times, mut work) = (vec![0u64; 1024], vec![0u64; 1024]);
+    let (mut times, mut work) = (vec![0.0; 1024], vec![0.0; 1024]);
     let mut next = 1024;
     let mut events: BinaryHeap<Reverse<(u64, u32)>> = BinaryHeap::with_capacity(64);
     let mut busy = [0usize; TASKS];
@@ -74,14 +74,14 @@ fn heap(until: u64) -> Histogram {
     let mut histogram = Histogram::default();
     let mut turn = 0;
     const ARRIVAL: u32 = u32::MAX;
-    let mut draw = |times: &mut Vec<u64>, work: &mut Vec<u64>, next: &mut usize| {
+    let mut draw = |times: &mut Vec<f64>, work: &mut Vec<f64>, next: &mut usize| {
         if *next == 1024 {
             arrivals.fill(times);
             SERVICE.fill(&mut stream, work);
             *next = 0;
         }
         *next += 1;
-        (times[*next - 1], work[*next - 1])
+        (times[*next - 1] as u64, work[*next - 1] as u64)
     };
     let mut coming = draw(&mut times, &mut work, &mut next);
     events.push(Reverse((coming.0, ARRIVAL)));

@@ -1,19 +1,23 @@
 //! The data plane: requests, in tight loops between two control events.
 //!
 //! Between two calls of [`advance`] the cluster stands still, so where a request goes and when it ends is known on its
-//! arrival, and no event queue is needed. What is approximate is the CPU: each task's speed is frozen for a simulated
-//! second from the demand of the last, and applies to requests that arrive in it.
+//! arrival, and no event queue is needed. What is approximate is the CPU: what each task may use is frozen for a simulated
+//! second from what all tasks of its instance used in the last; a request that starts gets an equal part of it beside
+//! those that its task's other threads compute then, and keeps that speed. (`tests/it/processor_sharing.rs` measures the
+//! error.)
 
 pub mod histogram;
+mod kernel;
 pub mod lane;
 pub mod station;
 
 use std::collections::BTreeMap;
 
-use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, share_cpu};
+use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, offer_cpu};
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Target, Task, TaskStatus};
 use crate::data::lane::Lane;
+use crate::data::station::Station;
 use crate::rng::Seed;
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
 use crate::scenario::Scenario;
@@ -61,12 +65,10 @@ struct Samples {
 #[derive(Default)]
 struct Scratch {
     demands: Vec<CpuDemand>,
-    shares: Vec<f64>,
+    offers: Vec<f64>,
+    memory: Vec<f64>,
     tasks: Vec<Id<Task>>,
 }
-
-/// A task that has more CPU than this share of what it wants is never slowed further.
-const SPEED_LEAST: f64 = 0.001;
 
 impl Traffic {
     /// Nothing has arrived yet.
@@ -100,7 +102,7 @@ impl Traffic {
 
     /// Requests of a target that still wait for their answer.
     pub fn in_flight(&self, target: Id<Target>) -> u32 {
-        self.lanes.iter().map(|lane| lane.in_flight_of(target)).sum()
+        self.lanes.iter().map(|lane| lane.in_flight_of(target, self.now)).sum()
     }
 
     /// A service's last closed minute.
@@ -111,7 +113,7 @@ impl Traffic {
     /// A service's whole run so far.
     pub fn totals(&self, service: Id<ServiceDefinition>) -> RequestTotals {
         match self.lane_of_service[service.index()] {
-            Some(lane) => self.lanes[lane].totals(),
+            Some(lane) => self.lanes[lane].totals(self.now),
             None => RequestTotals::default(),
         }
     }
@@ -140,18 +142,21 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     lane.probe(scenario, cluster, target, now)
 }
 
-/// Samples memory and CPU use of the second that has passed, and freezes each task's speed for the next one.
+/// Samples memory and CPU use of the second that has passed, and freezes what each task may use in the next one.
 pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
     let now = traffic.now;
     traffic.out_of_memory.clear();
     for lane in &mut traffic.lanes {
         lane.look(scenario, cluster, now);
-        lane.progress(now);
+        lane.second_ends(now);
     }
     for (id, instance) in cluster.instances.entries() {
         if matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
             share_instance(traffic, scenario, cluster, id, instance);
         }
+    }
+    for lane in &mut traffic.lanes {
+        lane.second_begins(now);
     }
 }
 
@@ -161,7 +166,7 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
         let samples = std::mem::take(&mut traffic.samples[service.index()]);
         let percent = |used: f64, base: f64| (base > 0.0).then(|| 100.0 * used / base);
         let mut minute = match traffic.lane_of_service[service.index()] {
-            Some(lane) => traffic.lanes[lane].close_minute(),
+            Some(lane) => traffic.lanes[lane].close_minute(traffic.now),
             None => ServiceTraffic::default(),
         };
         minute.cpu_percent = percent(samples.cpu_units_used, samples.cpu_units_base);
@@ -178,44 +183,29 @@ fn share_instance(
     id: Id<ContainerInstance>,
     instance: &ContainerInstance,
 ) {
-    let kind = &scenario.auto_scaling_groups[instance.auto_scaling_group].instance_type;
     let mut scratch = std::mem::take(&mut traffic.scratch);
     scratch.demands.clear();
     scratch.tasks.clear();
-    let mut used_in_all = 0.0;
     let mut memory_in_all = 0.0;
     let mut greediest: Option<(f64, Id<Task>, usize)> = None;
     for &task in &instance.tasks {
         let row = &cluster.tasks[task];
-        if row.status != TaskStatus::Running {
+        // A task that drains or stops computes and remembers until its processes are gone.
+        if !row.process_is_up && row.status != TaskStatus::Running {
             continue;
         }
         let definition = &scenario.task_definitions[row.task_definition];
         let cap = definition.cpu.map(f64::from);
-        let mut second = StationSecond::default();
-        let lane = traffic.lane_of_service[row.service.index()];
-        if let Some(station) = lane.and_then(|lane| traffic.lanes[lane].station_of(task)) {
-            second = station.take_second(cap);
-        }
-        used_in_all += second.cpu_units_used;
+        let (cpu_units_used, requests) = traffic.take_second(row.service, task, cap);
         scratch.tasks.push(task);
-        scratch.demands.push(CpuDemand {
-            demand: second.cpu_units_wanted,
-            weight: f64::from(definition.cpu_weight()),
-            cap,
-        });
-        let serving = scenario.services[row.service].load_balancer.as_ref().map(|it| it.container);
-        let memory = |place: usize| {
-            let application = &definition.containers[place].application;
-            let requests = if serving == Some(place) { f64::from(second.in_flight) } else { 0.0 };
-            application.memory_base_mib + application.memory_per_request_mib * requests
-        };
-        let mut memory_of_task = 0.0;
-        for (place, container) in definition.containers.iter().enumerate() {
-            let used = memory(place);
-            memory_of_task += used;
+        scratch.demands.push(CpuDemand { demand: cpu_units_used, weight: f64::from(definition.cpu_weight()), cap });
+        measure_memory(scenario, row, requests, &mut scratch.memory);
+        let memory = &scratch.memory;
+        let memory_of_task: f64 = memory.iter().sum();
+        memory_in_all += memory_of_task;
+        for (place, (container, &used)) in definition.containers.iter().zip(memory).enumerate() {
             if container.memory.is_some_and(|limit| used > f64::from(limit)) {
-                traffic.out_of_memory.push((task, place));
+                traffic.runs_out_of_memory(task, place);
             }
             let above = used - f64::from(container.memory_reservation.or(container.memory).unwrap_or(0));
             if greediest.is_none_or(|(most, ..)| above > most) {
@@ -223,74 +213,81 @@ fn share_instance(
             }
         }
         if definition.memory.is_some_and(|limit| memory_of_task > f64::from(limit)) {
-            let largest = (0..definition.containers.len()).max_by(|&one, &other| memory(one).total_cmp(&memory(other)));
-            let place = largest.expect("a task has a container");
-            if !traffic.out_of_memory.contains(&(task, place)) {
-                traffic.out_of_memory.push((task, place));
-            }
+            let largest = (0..memory.len()).max_by(|&one, &other| memory[one].total_cmp(&memory[other]));
+            traffic.runs_out_of_memory(task, largest.expect("a task has a container"));
         }
-        memory_in_all += memory_of_task;
-        let reservation = &row.reservation;
-        let base = if reservation.cpu_units > 0 { reservation.cpu_units } else { instance.registered_cpu_units };
-        let samples = &mut traffic.samples[row.service.index()];
-        samples.cpu_units_used += second.cpu_units_used;
-        samples.cpu_units_base += f64::from(base);
-        samples.memory_mib_used += memory_of_task;
-        samples.memory_mib_base += f64::from(reservation.memory_mib.max(1));
+        if row.status == TaskStatus::Running {
+            let reservation = &row.reservation;
+            let base = if reservation.cpu_units > 0 { reservation.cpu_units } else { instance.registered_cpu_units };
+            let samples = &mut traffic.samples[row.service.index()];
+            samples.cpu_units_used += cpu_units_used;
+            samples.cpu_units_base += f64::from(base);
+            samples.memory_mib_used += memory_of_task;
+            samples.memory_mib_base += f64::from(reservation.memory_mib.max(1));
+        }
     }
     if memory_in_all > f64::from(instance.registered_memory_mib)
         && let Some((_, task, place)) = greediest
-        && !traffic.out_of_memory.contains(&(task, place))
     {
-        traffic.out_of_memory.push((task, place));
+        traffic.runs_out_of_memory(task, place);
     }
-    let mut capacity = f64::from(instance.registered_cpu_units);
-    if let (Some(burst), true) = (&kind.burst, scenario.assumptions.burst_credits) {
-        let credits = traffic.credits.entry(id).or_insert_with(|| CpuCredits::new(burst));
-        credits.pass(burst, 1.0, used_in_all);
-        capacity = credits.capacity(burst, kind.vcpu);
-    }
-    share_cpu(capacity, &scratch.demands, &mut scratch.shares);
-    for (place, &task) in scratch.tasks.iter().enumerate() {
-        let service = cluster.tasks[task].service;
-        let Some(lane) = traffic.lane_of_service[service.index()] else { continue };
-        if let Some(station) = traffic.lanes[lane].station_of(task) {
-            let it = &scratch.demands[place];
-            station.freeze_speed(it.demand, scratch.shares[place], it.cap);
+    let capacity = traffic.pass_credits(scenario, id, instance, scratch.demands.iter().map(|it| it.demand).sum());
+    offer_cpu(capacity, &scratch.demands, &mut scratch.offers);
+    for (&task, &offer) in scratch.tasks.iter().zip(&scratch.offers) {
+        if let Some((station, _)) = traffic.station_of(cluster.tasks[task].service, task) {
+            station.is_offered(offer);
         }
     }
     traffic.scratch = scratch;
 }
 
-/// A station's last second.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct StationSecond {
-    /// CPU units used on average.
-    cpu_units_used: f64,
-    /// CPU units that its runnable threads wanted on average.
-    cpu_units_wanted: f64,
-    /// Requests it holds now, waiting ones included.
-    in_flight: u32,
+/// Writes to `memory` the MiB that each container of a task uses, with so many requests at the one that serves.
+fn measure_memory(scenario: &Scenario, task: &Task, requests: u32, memory: &mut Vec<f64>) {
+    let serving = scenario.services[task.service].load_balancer.as_ref().map(|it| it.container);
+    let containers = &scenario.task_definitions[task.task_definition].containers;
+    memory.clear();
+    memory.extend(containers.iter().enumerate().map(|(place, container)| {
+        let requests = if serving == Some(place) { f64::from(requests) } else { 0.0 };
+        container.application.memory_base_mib + container.application.memory_per_request_mib * requests
+    }));
 }
 
-impl station::Station {
-    /// What the second used; a capped task never shows more than its cap, the rest is carried into the next second.
-    fn take_second(&mut self, cap: Option<f64>) -> StationSecond {
-        let units = |nanos: u64| nanos as f64 * 1024.0 / NANOS_PER_SECOND as f64;
-        let used = units(std::mem::take(&mut self.cpu_done)) + self.cpu_debt;
-        let shown = cap.map_or(used, |cap| used.min(cap));
-        self.cpu_debt = used - shown;
-        StationSecond {
-            cpu_units_used: shown,
-            cpu_units_wanted: units(std::mem::take(&mut self.runnable)),
-            in_flight: self.in_flight,
-        }
+impl Traffic {
+    fn station_of(&mut self, service: Id<ServiceDefinition>, task: Id<Task>) -> Option<(&mut Station, &mut f64)> {
+        self.lanes[self.lane_of_service[service.index()]?].station_of(task)
     }
 
-    /// The share of a vCPU that each of its threads gets in the next second.
-    fn freeze_speed(&mut self, demand: f64, share: f64, cap: Option<f64>) {
-        let of_cap = cap.map_or(1.0, |cap| cap / 1024.0);
-        let of_share = if demand > 0.0 { (share - self.cpu_debt) / demand } else { 1.0 };
-        self.speed = of_cap.min(of_share).clamp(SPEED_LEAST, 1.0);
+    /// CPU units that a task used in the second, and the requests it holds now. A capped task never shows more than its
+    /// cap; the rest is shown in the seconds that follow.
+    fn take_second(&mut self, service: Id<ServiceDefinition>, task: Id<Task>, cap: Option<f64>) -> (f64, u32) {
+        let Some((station, cpu_done)) = self.station_of(service, task) else { return (0.0, 0) };
+        let second = NANOS_PER_SECOND as f64;
+        let used = *cpu_done + station.cpu_debt;
+        let shown = cap.map_or(used, |cap| used.min(cap / 1024.0 * second));
+        station.cpu_debt = used - shown;
+        (shown * 1024.0 / second, station.in_flight)
+    }
+
+    /// Lets an instance earn and spend its CPU credits for a second; the CPU units that it can give in the next.
+    fn pass_credits(
+        &mut self,
+        scenario: &Scenario,
+        id: Id<ContainerInstance>,
+        instance: &ContainerInstance,
+        cpu_units_used: f64,
+    ) -> f64 {
+        let kind = &scenario.auto_scaling_groups[instance.auto_scaling_group].instance_type;
+        let (Some(burst), true) = (&kind.burst, scenario.assumptions.burst_credits) else {
+            return f64::from(instance.registered_cpu_units);
+        };
+        let credits = self.credits.entry(id).or_insert_with(|| CpuCredits::new(burst));
+        credits.pass(burst, 1.0, cpu_units_used);
+        credits.capacity(burst, kind.vcpu)
+    }
+
+    fn runs_out_of_memory(&mut self, task: Id<Task>, container: usize) {
+        if !self.out_of_memory.contains(&(task, container)) {
+            self.out_of_memory.push((task, container));
+        }
     }
 }

@@ -41,13 +41,6 @@ impl Span {
         Span((nanos + 0.5).floor() as u64)
     }
 
-    /// Nanoseconds rounded to the nearest whole one (a half to the even one), for the hot path: `nanos` lies in [0, 2^51].
-    #[inline(always)]
-    pub fn from_small_nanos_f64(nanos: f64) -> Span {
-        // Added to 2^52 a float has no room for a fraction, and its low bits are the whole number.
-        Span((nanos.min(2_251_799_813_685_248.0) + 4_503_599_627_370_496.0).to_bits() & 0x000f_ffff_ffff_ffff)
-    }
-
     /// This length in seconds.
     pub fn as_seconds(self) -> f64 {
         self.0 as f64 / 1e9

@@ -5,10 +5,10 @@
 
 use crate::aws::instance_type::Burst;
 
-/// What one task wants of an instance's CPU.
+/// A task on an instance, as the kernel's scheduler sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CpuDemand {
-    /// CPU units it would use, were it alone.
+    /// CPU units that it uses.
     pub demand: f64,
     /// Its weight under contention, above 0.
     pub weight: f64,
@@ -16,36 +16,41 @@ pub struct CpuDemand {
     pub cap: Option<f64>,
 }
 
-/// Shares `capacity` CPU units among tasks by water-filling: each in proportion to its weight, none more than it wants or
-/// may have, what one leaves going to the others. Writes to `shares`, one a task.
-pub fn share_cpu(capacity: f64, tasks: &[CpuDemand], shares: &mut Vec<f64>) {
-    let wants = |it: &CpuDemand| it.cap.map_or(it.demand, |cap| it.demand.min(cap));
-    shares.clear();
-    shares.extend(tasks.iter().map(wants));
-    if shares.iter().sum::<f64>() <= capacity {
-        return;
+impl CpuDemand {
+    fn wanted(&self) -> f64 {
+        self.cap.map_or(self.demand, |cap| self.demand.min(cap))
     }
-    let mut satisfied = vec![false; tasks.len()];
-    let mut left = capacity;
-    loop {
-        let open = || tasks.iter().zip(&satisfied).filter(|(_, done)| !**done).map(|(it, _)| it.weight);
-        let weight: f64 = open().sum();
-        let mut leaves = false;
-        let offered = left;
-        for (place, it) in tasks.iter().enumerate().filter(|(place, _)| !satisfied[*place]).collect::<Vec<_>>() {
-            if wants(it) <= offered * it.weight / weight {
-                satisfied[place] = true;
-                left -= wants(it);
-                leaves = true;
-            }
-        }
-        if !leaves {
-            for (place, it) in tasks.iter().enumerate().filter(|(place, _)| !satisfied[*place]) {
-                shares[place] = offered * it.weight / weight;
-            }
-            return;
-        }
+
+    /// The water level, CPU units to a unit of weight, at which it has all that it wants.
+    fn satisfied_at(&self) -> f64 {
+        self.wanted() / self.weight
     }
+}
+
+/// What each task could use of `capacity` CPU units, were its own demand boundless while the others keep theirs; one a
+/// task, written to `offers`.
+///
+/// This is water-filling: each gets CPU in proportion to its weight, none more than it wants or may have, and what one
+/// leaves goes to the others. What a task of finite demand is given is the lesser of demand and offer.
+pub fn offer_cpu(capacity: f64, tasks: &[CpuDemand], offers: &mut Vec<f64>) {
+    let mut by_level: Vec<usize> = (0..tasks.len()).collect();
+    by_level.sort_by(|&one, &other| tasks[one].satisfied_at().total_cmp(&tasks[other].satisfied_at()));
+    let weights: f64 = tasks.iter().map(|it| it.weight).sum();
+    offers.clear();
+    offers.extend(tasks.iter().enumerate().map(|(place, task)| {
+        // The others leave one by one, those that are satisfied first; the task itself never does.
+        let (mut left, mut weight) = (capacity, weights);
+        for other in by_level.iter().filter(|&&it| it != place).map(|&it| &tasks[it]) {
+            if other.satisfied_at() * weight > left {
+                break;
+            }
+            left -= other.wanted();
+            weight -= other.weight;
+        }
+        // With all others gone its own weight is all there is, but for rounding.
+        let offer = (left * (task.weight / weight).min(1.0)).max(0.0);
+        task.cap.map_or(offer, |cap| offer.min(cap))
+    }));
 }
 
 /// The credits of one instance.
@@ -85,12 +90,13 @@ mod tests {
     fn check(capacity: f64, tasks: &[(f64, f64, Option<f64>)], expected: &[f64]) {
         let tasks: Vec<CpuDemand> =
             tasks.iter().map(|&(weight, demand, cap)| CpuDemand { demand, weight, cap }).collect();
-        let mut shares = Vec::new();
-        share_cpu(capacity, &tasks, &mut shares);
-        for (share, expected) in shares.iter().zip(expected) {
-            assert!((share - expected).abs() < 1e-3, "{tasks:?}: {shares:?}");
+        let mut offers = Vec::new();
+        offer_cpu(capacity, &tasks, &mut offers);
+        let given: Vec<f64> = tasks.iter().zip(&offers).map(|(task, &offer)| offer.min(task.demand)).collect();
+        assert_eq!(given.len(), expected.len());
+        for (given, expected) in given.iter().zip(expected) {
+            assert!((given - expected).abs() < 1e-3, "{tasks:?}: {offers:?}");
         }
-        assert_eq!(shares.len(), expected.len());
     }
 
     const ALL: f64 = 1e9;
@@ -107,6 +113,22 @@ mod tests {
         check(4096.0, &three, &[1048.0, 2000.0, 1048.0]);
         check(4096.0, &[(2.0, ALL, None), (1024.0, ALL, None)], &[7.984, 4088.016]);
         check(2048.0, &[(1024.0, 2000.0, Some(256.0))], &[256.0]);
+    }
+
+    #[test]
+    fn an_offer_is_what_the_others_leave() {
+        let offers = |capacity, tasks: &[(f64, f64)]| {
+            let tasks: Vec<CpuDemand> =
+                tasks.iter().map(|&(weight, demand)| CpuDemand { demand, weight, cap: None }).collect();
+            let mut offers = Vec::new();
+            offer_cpu(capacity, &tasks, &mut offers);
+            offers.iter().map(|it| it.round()).collect::<Vec<_>>()
+        };
+        assert_eq!(offers(2048.0, &[(512.0, 0.0), (512.0, 300.0)]), [1748.0, 2048.0]);
+        // One that is busy does not keep an idle one from its share.
+        assert_eq!(offers(2048.0, &[(512.0, 0.0), (512.0, 2048.0)]), [1024.0, 2048.0]);
+        assert_eq!(offers(2048.0, &[(1024.0, 100.0), (512.0, 2048.0), (512.0, 2048.0)]), [1024.0, 974.0, 974.0]);
+        assert!(offers(2048.0, &[]).is_empty());
     }
 
     fn burst(name: &str) -> (Burst, u32) {

@@ -32,6 +32,30 @@ impl Histogram {
         self.count += 1;
     }
 
+    /// Counts values that are whole nanoseconds, held in floats.
+    pub fn record_all(&mut self, nanos: &[f64]) {
+        let mut buckets = [0; 128];
+        for chunk in nanos.chunks(buckets.len()) {
+            let mut sums = [0.0; 4];
+            let (fours, rest) = chunk.as_chunks::<4>();
+            for four in fours {
+                for (sum, value) in sums.iter_mut().zip(four) {
+                    *sum += value;
+                }
+            }
+            // Whole numbers below 2^53, so the order of adding does not matter.
+            self.sum += sums.iter().chain(rest).map(|&it| u128::from(it as u64)).sum::<u128>();
+            self.count += chunk.len() as u64;
+            for (bucket, &value) in buckets.iter_mut().zip(chunk) {
+                *bucket = bucket_of_float(value);
+            }
+            for bucket in &buckets[..chunk.len()] {
+                let count = &mut self.counts[*bucket as usize];
+                *count = count.wrapping_add(1);
+            }
+        }
+    }
+
     /// How many values there are.
     pub fn count(&self) -> u64 {
         self.count
@@ -94,6 +118,16 @@ fn bucket_of(nanos: u64) -> usize {
     (((octave - LOWEST) as usize) << PRECISION) + ((value >> (octave - PRECISION)) as usize - (1 << PRECISION))
 }
 
+/// The same of a whole number in a float, whose bits begin with the octave and go on with the place in it.
+#[inline(always)]
+fn bucket_of_float(nanos: f64) -> u64 {
+    const LEAST: f64 = (1u64 << LOWEST) as f64;
+    const MOST: f64 = ((1u64 << HIGHEST) - 1) as f64;
+    let value = if nanos > LEAST { nanos } else { LEAST };
+    let value = if value < MOST { value } else { MOST };
+    (value.to_bits() >> (52 - PRECISION)) - ((1023 + u64::from(LOWEST)) << PRECISION)
+}
+
 fn middle_of(bucket: usize) -> f64 {
     let octave = (bucket >> PRECISION) as u32 + LOWEST;
     let inside = (bucket & ((1 << PRECISION) - 1)) as f64 + 0.5;
@@ -131,6 +165,17 @@ mod tests {
         }
         low.clear();
         assert_eq!(low, Histogram::default());
+    }
+
+    #[test]
+    fn floats_fall_into_the_same_buckets() {
+        let mut values = vec![0u64, 1, 1023, 1024, 1025, (1 << 44) - 1, 1 << 44, 1 << 50];
+        values.extend((0..1000).map(|it| 1_000 + it * it * 7919));
+        let (mut one_by_one, mut together) = (Histogram::default(), Histogram::default());
+        values.iter().for_each(|&it| one_by_one.record(it));
+        let floats: Vec<f64> = values.iter().map(|&it| it as f64).collect();
+        together.record_all(&floats);
+        assert_eq!(one_by_one, together);
     }
 
     #[test]

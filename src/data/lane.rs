@@ -1,6 +1,7 @@
 //! A lane: the requests of one service, from arrival to end.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::ServiceDefinition;
@@ -8,8 +9,9 @@ use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::ServiceTraffic;
 use crate::data::histogram::Histogram;
-use crate::data::station::Station;
-use crate::distribution::Distribution;
+use crate::data::kernel::{self, Lanes, Requests, SERVERS_MAXIMUM};
+use crate::data::station::{Station, occupy};
+use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::{Seed, Stream};
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
 use crate::scenario::{Scenario, TimelineChange};
@@ -20,35 +22,66 @@ use crate::workload::arrivals::Arrivals;
 /// Requests drawn at once.
 const BATCH: usize = 1024;
 
-/// The requests of one service.
+/// Fewest tasks that are worth serving side by side.
+const LANES_LEAST: usize = 8;
+
+/// Requests in flight below which it is not worth looking for those that have ended.
+const SETTLED_AT_LEAST: usize = 256;
+
+/// The requests of one service. Times are whole nanoseconds held in floats, see [`kernel`](super::kernel).
 pub struct Lane {
     target_group: Id<TargetGroup>,
     container: usize,
     sources: Vec<Source>,
+    /// Of all sources; a response within it is in time for everyone.
+    least_patience: f64,
     laws: Vec<Law>,
     faults: Option<(f64, Stream)>,
     node_stream: Stream,
     health_check_stream: Stream,
     batch: Batch,
     stations: Vec<Station>,
+    /// When the servers of each station are free next: a row of `stride` for each, its first `servers` in use.
+    free_at: Vec<f64>,
+    stride: usize,
+    /// CPU time done in this second, by station.
+    cpu_done: Vec<f64>,
     /// The station of each task that has one.
     station_of_task: BTreeMap<Id<Task>, usize>,
+    /// Stations whose task is gone, to be used again.
+    vacant: Vec<usize>,
     /// Stations that get requests, in order of registration.
     candidates: Vec<usize>,
     /// Where each load balancer node goes on among the candidates.
     turns: Vec<usize>,
+    kernel: Kernel,
     seen_version: Option<u64>,
     in_flight: Vec<InFlight>,
+    /// Look for those that have ended when so many are in flight.
+    settle_at: usize,
+    /// Whether requests were served without keeping the stations' queues.
+    queues_are_stale: bool,
     minute: Window,
     total_counts: RequestCounts,
     total_histogram: Histogram,
+    lanes: Lanes,
+}
+
+/// How requests can be served while the candidates stand as they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kernel {
+    /// One by one, with all that can befall a request.
+    Careful,
+    /// Every candidate works by this law on so many servers, is up, and has all the CPU its threads can use. Fits as
+    /// long as no queue can fill.
+    Plain { law: usize, servers: usize, least_queue: usize },
 }
 
 /// One workload's arrivals, a batch at a time.
 struct Source {
     arrivals: Arrivals,
     patience: Patience,
-    times: Vec<u64>,
+    times: Vec<f64>,
     next: usize,
     has_ended: bool,
 }
@@ -56,7 +89,7 @@ struct Source {
 /// How long a caller waits, and whose patience ends first.
 #[derive(Clone, Copy)]
 struct Patience {
-    nanos: u64,
+    nanos: f64,
     is_callers: bool,
 }
 
@@ -65,33 +98,43 @@ struct Patience {
 struct Law {
     cpu: Drawn,
     wait: Drawn,
+    /// Both together: the time on a server where CPU is not short.
+    work: Vec<f64>,
     cancels: bool,
 }
 
 struct Drawn {
     distribution: Distribution,
     stream: Stream,
-    nanos: Vec<u64>,
+    nanos: Vec<f64>,
 }
 
 impl Drawn {
     fn new(distribution: &Distribution, stream: Stream) -> Drawn {
-        Drawn { distribution: distribution.clone(), stream, nanos: vec![0; BATCH] }
+        Drawn { distribution: distribution.clone(), stream, nanos: vec![0.0; BATCH] }
+    }
+
+    fn fill(&mut self, len: usize) {
+        self.distribution.fill(&mut self.stream, &mut self.nanos[..len]);
     }
 }
 
 /// Requests whose fate is drawn and that have not been served yet.
 struct Batch {
-    arrival: Vec<u64>,
-    patience: Vec<Patience>,
+    arrival: Vec<f64>,
+    source: Vec<u32>,
     node: Vec<u32>,
     is_fault: Vec<bool>,
     next: usize,
     len: usize,
+    /// Written by the kernels: stations, and ends.
+    place: Vec<u32>,
+    end: Vec<f64>,
+    response: Vec<f64>,
 }
 
 /// What is counted until the minute closes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Window {
     counts: RequestCounts,
     routed: u64,
@@ -111,103 +154,136 @@ enum Outcome {
 
 /// A request that outlived the segment it arrived in.
 struct InFlight {
-    arrival: u64,
-    start: u64,
+    arrival: f64,
+    start: f64,
     /// When its CPU part is done.
-    cpu_end: u64,
-    end: u64,
+    cpu_end: f64,
+    end: f64,
     /// When it ends for its caller: at its end or at the end of patience.
-    caller_end: u64,
-    cpu: u64,
-    /// CPU time and runnable time that have been counted.
-    cpu_counted: u64,
-    runnable_counted: u64,
-    station: u32,
+    caller_end: f64,
+    cpu: f64,
+    /// How much of its CPU time has been counted.
+    cpu_counted: f64,
+    place: u32,
     outcome: Outcome,
     caller_has_ended: bool,
+    /// Whether it will be dropped from the queue without having started.
+    is_dropped: bool,
+}
+
+impl InFlight {
+    /// CPU time done by `now`.
+    fn cpu_done(&self, now: f64) -> f64 {
+        if now >= self.cpu_end {
+            self.cpu
+        } else if now <= self.start {
+            0.0
+        } else {
+            whole_nanos(self.cpu * ((now - self.start) / (self.cpu_end - self.start)))
+        }
+    }
 }
 
 impl Lane {
-    /// The lane of a service; `None` without a load balancer or without requests or checks to serve.
+    /// The lane of a service; `None` without a load balancer.
     pub fn new(scenario: &Scenario, service: Id<ServiceDefinition>, seed: Seed) -> Option<Lane> {
         let definition = &scenario.services[service];
         let load_balancer = definition.load_balancer.as_ref()?;
         let balancer = &scenario.load_balancers[scenario.target_groups[load_balancer.target_group].load_balancer];
         let name = &definition.name;
-        let sources = scenario
+        let sources: Vec<Source> = scenario
             .workloads
             .iter()
             .filter(|it| it.service == service)
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 let patience = match it.timeout {
-                    Some(timeout) if timeout <= idle => Patience { nanos: timeout.0, is_callers: true },
-                    _ => Patience { nanos: idle.0, is_callers: false },
+                    Some(timeout) if timeout <= idle => Patience { nanos: timeout.0 as f64, is_callers: true },
+                    _ => Patience { nanos: idle.0 as f64, is_callers: false },
                 };
                 Source {
                     arrivals: Arrivals::new(&it.arrivals, seed.stream("arrivals", &it.name)),
                     patience,
-                    times: vec![0; BATCH],
+                    times: vec![0.0; BATCH],
                     next: BATCH,
                     has_ended: false,
                 }
             })
             .collect();
-        let laws: Vec<Law> = revisions_of(scenario, service)
-            .into_iter()
-            .map(|revision| {
-                let application = serving_application(scenario, revision, load_balancer.container);
-                Law {
-                    cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
-                    wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
-                    cancels: application.cancel_on_timeout,
-                }
+        let revisions = revisions_of(scenario, service);
+        let applications: Vec<&Application> =
+            revisions.into_iter().map(|it| serving_application(scenario, it, load_balancer.container)).collect();
+        let laws: Vec<Law> = applications
+            .iter()
+            .map(|application| Law {
+                cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
+                wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
+                work: vec![0.0; BATCH],
+                cancels: application.cancel_on_timeout,
             })
             .collect();
-        let first = serving_application(scenario, definition.task_definition, load_balancer.container);
-        let faults = (first.error_share > 0.0).then(|| (first.error_share, seed.stream("faults", name)));
+        let error_share = applications[0].error_share;
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
+            least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
             sources,
             laws,
-            faults,
+            faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
             batch: Batch {
-                arrival: vec![0; BATCH],
-                patience: vec![Patience { nanos: 0, is_callers: false }; BATCH],
+                arrival: vec![0.0; BATCH],
+                source: vec![0; BATCH],
                 node: vec![0; BATCH],
                 is_fault: vec![false; BATCH],
                 next: 0,
                 len: 0,
+                place: vec![0; BATCH],
+                end: vec![0.0; BATCH],
+                response: vec![0.0; BATCH],
             },
             stations: Vec::new(),
+            free_at: Vec::new(),
+            stride: applications.iter().map(|it| it.concurrency.max(1) as usize).max().unwrap_or(1),
+            cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
+            vacant: Vec::new(),
             candidates: Vec::new(),
             turns: vec![0; balancer.nodes.max(1) as usize],
+            kernel: Kernel::Careful,
             seen_version: None,
             in_flight: Vec::new(),
+            settle_at: SETTLED_AT_LEAST,
+            queues_are_stale: false,
             minute: Window::default(),
             total_counts: RequestCounts::default(),
             total_histogram: Histogram::default(),
+            lanes: Lanes::default(),
         })
     }
 
     /// Serves from `now` to `until`.
     pub fn advance(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant, until: Instant) {
         self.look(scenario, cluster, now);
-        self.settle(until.0);
+        let until = until.0 as f64;
         loop {
             if self.batch.next == self.batch.len && !self.draw() {
-                return;
+                break;
             }
             let arrivals = &self.batch.arrival[self.batch.next..self.batch.len];
-            let due = arrivals.partition_point(|&it| it < until.0);
+            let due = arrivals.partition_point(|&it| it < until);
             if due == 0 {
-                return;
+                break;
             }
-            self.serve(due, until.0);
+            // Where the batch ends, what still waits is kept: the next one may have to know how many do.
+            let horizon = if due < arrivals.len() { until } else { arrivals[due - 1] };
+            self.serve(due, horizon);
+            if self.in_flight.len() >= self.settle_at {
+                // What is found to have ended pays for the looking.
+                self.settle(until);
+                self.settle_at = SETTLED_AT_LEAST.max(2 * self.in_flight.len());
+            }
         }
     }
 
@@ -217,6 +293,7 @@ impl Lane {
             return;
         }
         self.seen_version = Some(cluster.version);
+        self.settle(now.0 as f64);
         let registered = &cluster.target_groups[self.target_group.index()];
         for &target in registered {
             let task = cluster.targets[target].task;
@@ -232,33 +309,40 @@ impl Lane {
             let is_unused = cluster.targets[station.target].state == TargetState::Unused;
             if was_up && !is_up {
                 gone.push((place, true));
-                station.empty();
             } else if is_unused {
                 gone.push((place, false));
             }
         }
         if !gone.is_empty() {
-            self.cut_off(&gone, now.0);
+            self.cut_off(&gone, now.0 as f64);
         }
         self.forget_stopped(cluster);
-        let pool: Vec<Id<Target>> = registered
-            .iter()
-            .copied()
-            .filter(|&it| {
-                matches!(
-                    cluster.targets[it].state,
-                    TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
-                )
-            })
-            .collect();
-        let healthy = |target: &Id<Target>| cluster.targets[*target].state == TargetState::Healthy;
+        let is_in_pool = |target: &Id<Target>| {
+            let state = cluster.targets[*target].state;
+            matches!(state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy)
+        };
+        let is_healthy = |target: &Id<Target>| cluster.targets[*target].state == TargetState::Healthy;
         // Fail-open: with no healthy target the load balancer sends to all it has.
-        let fails_open = !pool.iter().any(healthy);
+        let fails_open = !registered.iter().any(is_healthy);
+        let chosen = registered.iter().filter(|it| if fails_open { is_in_pool(it) } else { is_healthy(it) });
         self.candidates.clear();
-        let chosen = pool.iter().filter(|it| fails_open || healthy(it));
         self.candidates.extend(chosen.map(|&it| self.station_of_task[&cluster.targets[it].task]));
         for turn in &mut self.turns {
             *turn = turn.checked_rem(self.candidates.len()).unwrap_or(0);
+        }
+        self.choose_kernel();
+    }
+
+    fn choose_kernel(&mut self) {
+        self.kernel = Kernel::Careful;
+        let Some(first) = self.candidates.first().map(|&it| &self.stations[it]) else { return };
+        let is_plain = |it: &Station| {
+            it.is_up && it.law == first.law && it.servers == first.servers && !it.is_short_of_cpu()
+        };
+        let candidates = || self.candidates.iter().map(|&it| &self.stations[it]);
+        if candidates().all(is_plain) && first.servers <= SERVERS_MAXIMUM && !self.laws[first.law].cancels {
+            let least_queue = candidates().map(|it| it.queue).min().unwrap_or(0);
+            self.kernel = Kernel::Plain { law: first.law, servers: first.servers, least_queue };
         }
     }
 
@@ -266,65 +350,80 @@ impl Lane {
     pub fn probe(&mut self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>, now: Instant) -> Option<Span> {
         let task = cluster.targets[target].task;
         let application = serving_application(scenario, cluster.tasks[task].task_definition, self.container);
-        let cpu = application.health_check_cpu_time.sample(&mut self.health_check_stream).0;
+        let cpu = application.health_check_cpu_time.sample(&mut self.health_check_stream).0 as f64;
         let place = *self.station_of_task.get(&task)?;
+        self.refresh_queues(now.0 as f64);
+        let arrival = now.0 as f64;
         let station = &mut self.stations[place];
-        if !station.is_up {
+        let row = place * self.stride;
+        let free_at = &mut self.free_at[row..row + station.servers];
+        if !station.is_up || (free_at[0] > arrival && station.refuses(arrival)) {
             return None;
         }
-        let start = station.start_of(now.0)?;
-        let end = start + station.stretched(cpu);
-        station.occupy(now.0, start, end);
+        let start = free_at[0].max(arrival);
+        let end = station.cpu_end(start, cpu);
+        station.takes(arrival, start);
+        occupy(free_at, end);
         station.in_flight += 1;
+        self.cpu_done[place] += cpu;
         self.in_flight.push(InFlight {
-            arrival: now.0,
+            arrival,
             start,
             cpu_end: end,
             end,
             caller_end: end,
             cpu,
-            cpu_counted: 0,
-            runnable_counted: 0,
-            station: place as u32,
+            cpu_counted: cpu,
+            place: place as u32,
             outcome: Outcome::Probe,
             caller_has_ended: true,
+            is_dropped: false,
         });
-        Some(Span(end - now.0))
+        Some(Span((end - arrival) as u64))
     }
 
-    /// Requests of a target that still wait for their answer.
-    pub fn in_flight_of(&self, target: Id<Target>) -> u32 {
-        let here = |it: &&InFlight| self.stations[it.station as usize].target == target && !it.caller_has_ended;
-        self.in_flight.iter().filter(here).count() as u32
+    /// Requests of a target that still wait for their answer at `now`.
+    pub fn in_flight_of(&self, target: Id<Target>, now: Instant) -> u32 {
+        let is_here = |it: &&InFlight| self.stations[it.place as usize].target == target && it.is_awaited(now.0 as f64);
+        self.in_flight.iter().filter(is_here).count() as u32
     }
 
-    /// The station of a task.
-    pub fn station_of(&mut self, task: Id<Task>) -> Option<&mut Station> {
-        self.station_of_task.get(&task).map(|&place| &mut self.stations[place])
+    /// The station of a task, and the CPU time it has done in this second.
+    pub fn station_of(&mut self, task: Id<Task>) -> Option<(&mut Station, &mut f64)> {
+        let place = *self.station_of_task.get(&task)?;
+        Some((&mut self.stations[place], &mut self.cpu_done[place]))
     }
 
-    /// Counts what requests in flight have done of their CPU time by `now`.
-    pub fn progress(&mut self, now: Instant) {
+    /// A second ends: counts what has ended, and of what is in flight the CPU time it has done by `now`.
+    pub fn second_ends(&mut self, now: Instant) {
+        let now = now.0 as f64;
+        self.settle(now);
         for it in &mut self.in_flight {
-            if it.start >= now.0 {
-                continue;
-            }
-            let length = it.cpu_end - it.start;
-            let runnable = now.0.min(it.cpu_end) - it.start;
-            let cpu = if length == 0 {
-                it.cpu
-            } else {
-                (u128::from(it.cpu) * u128::from(runnable) / u128::from(length)) as u64
-            };
-            let station = &mut self.stations[it.station as usize];
-            station.cpu_done += cpu - it.cpu_counted;
-            station.runnable += runnable - it.runnable_counted;
-            (it.cpu_counted, it.runnable_counted) = (cpu, runnable);
+            let done = it.cpu_done(now);
+            self.cpu_done[it.place as usize] += done - it.cpu_counted;
+            it.cpu_counted = done;
         }
     }
 
+    /// A second begins, with what each station may use of the CPU.
+    pub fn second_begins(&mut self, now: Instant) {
+        let now = now.0 as f64;
+        self.stations.iter_mut().for_each(|it| it.runnable.clear());
+        for it in &mut self.in_flight {
+            // What will still be done is counted as if it were: the end of the second takes back what lies beyond.
+            self.cpu_done[it.place as usize] += it.cpu - it.cpu_counted;
+            it.cpu_counted = it.cpu;
+            let station = &mut self.stations[it.place as usize];
+            if it.cpu_end > now && station.is_short_of_cpu() {
+                station.runnable.push(it.cpu_end);
+            }
+        }
+        self.choose_kernel();
+    }
+
     /// Closes the minute.
-    pub fn close_minute(&mut self) -> ServiceTraffic {
+    pub fn close_minute(&mut self, now: Instant) -> ServiceTraffic {
+        self.settle(now.0 as f64);
         let closed = ServiceTraffic {
             counts: std::mem::take(&mut self.minute.counts),
             routed: std::mem::take(&mut self.minute.routed),
@@ -338,62 +437,92 @@ impl Lane {
     }
 
     /// The whole run so far, the open minute included.
-    pub fn totals(&self) -> RequestTotals {
-        let mut counts = self.total_counts.clone();
-        counts.add(&self.minute.counts);
-        let mut histogram = self.total_histogram.clone();
-        histogram.merge(&self.minute.histogram);
-        let in_flight = self.in_flight.iter().filter(|it| !it.caller_has_ended).count() as u64;
-        RequestTotals { counts, in_flight, response_time_ms: response_times(&histogram), histogram }
+    pub fn totals(&self, now: Instant) -> RequestTotals {
+        let mut open = self.minute.clone();
+        let mut in_flight = 0;
+        for it in &self.in_flight {
+            if it.is_awaited(now.0 as f64) {
+                in_flight += 1;
+            } else if !it.caller_has_ended {
+                open.count(it.outcome, it.caller_end - it.arrival);
+            }
+        }
+        open.counts.add(&self.total_counts);
+        open.histogram.merge(&self.total_histogram);
+        let response_time_ms = response_times(&open.histogram);
+        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram }
     }
 
     /// Draws the next batch; `false` when nothing more arrives.
     fn draw(&mut self) -> bool {
-        let batch = &mut self.batch;
-        batch.next = 0;
-        batch.len = 0;
-        while batch.len < BATCH {
-            let mut earliest: Option<usize> = None;
-            for place in 0..self.sources.len() {
-                let Some(time) = self.sources[place].peek() else { continue };
-                let first = earliest.is_none_or(|other| self.sources[other].times[self.sources[other].next] > time);
-                if first {
-                    earliest = Some(place);
-                }
-            }
-            let Some(place) = earliest else { break };
-            // All of this source up to the next one's arrival go together; with one source that is its whole batch.
-            let others = (0..self.sources.len()).filter(|&it| it != place);
-            let until = others.filter_map(|it| self.sources[it].peeked()).min().unwrap_or(u64::MAX);
-            let source = &mut self.sources[place];
-            while batch.len < BATCH && source.next < source.times.len() && source.times[source.next] <= until {
-                batch.arrival[batch.len] = source.times[source.next];
-                batch.patience[batch.len] = source.patience;
-                source.next += 1;
-                batch.len += 1;
-            }
-        }
-        let n = batch.len;
+        self.batch.next = 0;
+        self.batch.len = match &mut self.sources[..] {
+            [only] => only.arrivals.fill(&mut self.batch.arrival),
+            _ => self.merge(),
+        };
+        let n = self.batch.len;
         for law in &mut self.laws {
-            for drawn in [&mut law.cpu, &mut law.wait] {
-                drawn.distribution.fill(&mut drawn.stream, &mut drawn.nanos[..n]);
+            law.cpu.fill(n);
+            law.wait.fill(n);
+            for ((work, cpu), wait) in law.work.iter_mut().zip(&law.cpu.nanos).zip(&law.wait.nanos) {
+                *work = cpu + wait;
             }
         }
         if self.turns.len() > 1 {
-            for node in &mut batch.node[..n] {
+            for node in &mut self.batch.node[..n] {
                 *node = self.node_stream.below(self.turns.len()) as u32;
             }
         }
         if let Some((share, stream)) = &mut self.faults {
-            for is_fault in &mut batch.is_fault[..n] {
+            for is_fault in &mut self.batch.is_fault[..n] {
                 *is_fault = stream.unit() <= *share;
             }
         }
         n > 0
     }
 
+    /// The next arrivals of several workloads in order of time, as many as the batch has room for.
+    fn merge(&mut self) -> usize {
+        let batch = &mut self.batch;
+        let mut len = 0;
+        while len < BATCH {
+            let mut earliest: Option<(f64, usize)> = None;
+            // The one that comes first, and until when the others come after it; at a tie the first workload leads.
+            let mut until = f64::INFINITY;
+            let mut ties = true;
+            for place in 0..self.sources.len() {
+                let Some(time) = self.sources[place].peek() else { continue };
+                match earliest {
+                    Some((first, _)) if time >= first => {
+                        if time < until {
+                            (until, ties) = (time, true);
+                        }
+                    }
+                    other => {
+                        if let Some((first, _)) = other {
+                            (until, ties) = (first, false);
+                        }
+                        earliest = Some((time, place));
+                    }
+                }
+            }
+            let Some((_, place)) = earliest else { break };
+            let source = &mut self.sources[place];
+            while len < BATCH
+                && let Some(&time) = source.times.get(source.next)
+                && (time < until || (time == until && ties))
+            {
+                batch.arrival[len] = time;
+                batch.source[len] = place as u32;
+                source.next += 1;
+                len += 1;
+            }
+        }
+        len
+    }
+
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
-    fn serve(&mut self, due: usize, until: u64) {
+    fn serve(&mut self, due: usize, until: f64) {
         let requests = self.batch.next..self.batch.next + due;
         self.batch.next += due;
         self.minute.counts.arrived += due as u64;
@@ -402,108 +531,208 @@ impl Lane {
             return;
         }
         self.minute.routed += due as u64;
-        let is_plain = self.turns.len() == 1
-            && self.sources.len() == 1
-            && self.laws.len() == 1
-            && self.faults.is_none()
-            && !self.laws[0].cancels;
-        if is_plain { self.serve_each::<true>(requests, until) } else { self.serve_each::<false>(requests, until) }
+        match self.kernel {
+            Kernel::Plain { law, servers, least_queue } if !self.a_queue_can_fill(due, servers, least_queue) => {
+                self.queues_are_stale = true;
+                let first_turn = self.turns[0];
+                let is_dealt_in_turn = self.turns.len() == 1 && self.candidates.len() >= LANES_LEAST;
+                if is_dealt_in_turn {
+                    self.serve_side_by_side(requests.clone(), law, servers);
+                } else {
+                    self.serve_routed(requests.clone(), law, servers);
+                }
+                let late = self.count_served(requests.clone(), until);
+                for request in late {
+                    if is_dealt_in_turn {
+                        let turn = (first_turn + request - requests.start) % self.candidates.len();
+                        self.batch.place[request] = self.candidates[turn] as u32;
+                    }
+                    self.ends_otherwise(request, law, until);
+                }
+            }
+            _ => {
+                self.refresh_queues(self.batch.arrival[requests.start]);
+                requests.for_each(|it| self.serve_carefully(it, until));
+            }
+        }
     }
 
-    /// Serves requests one after the other. Where all is plain (one node, one workload, one revision, no faults) the
-    /// compiler leaves out the choices.
-    fn serve_each<const IS_PLAIN: bool>(&mut self, requests: std::ops::Range<usize>, until: u64) {
-        let Lane { batch, minute: window, stations, candidates, turns, laws, in_flight, .. } = self;
-        let first = requests.start;
-        let arrivals = &batch.arrival[requests.clone()];
-        let (cpus, waits) = (&laws[0].cpu.nanos[requests.clone()], &laws[0].wait.nanos[requests]);
-        let one_patience = batch.patience[first];
-        let mut turn = turns[0];
-        for (offset, ((&arrival, &cpu), &wait)) in arrivals.iter().zip(cpus).zip(waits).enumerate() {
-            let request = first + offset;
-            if !IS_PLAIN {
-                turn = turns[batch.node[request] as usize];
-            }
-            let place = candidates[turn];
-            turn += 1;
-            if turn == candidates.len() {
-                turn = 0;
-            }
-            if !IS_PLAIN {
-                turns[batch.node[request] as usize] = turn;
-            }
-            let station = &mut stations[place];
-            let start = if station.is_up { station.start_of(arrival) } else { None };
-            let Some(start) = start else {
-                window.counts.elb_502 += 1;
-                continue;
-            };
-            let (cpu, wait, patience, is_fault) = if IS_PLAIN {
-                (cpu, wait, one_patience, false)
-            } else {
-                let law = &laws[station.law];
-                (law.cpu.nanos[request], law.wait.nanos[request], batch.patience[request], batch.is_fault[request])
-            };
-            let deadline = arrival + patience.nanos;
-            let late = if patience.is_callers { Outcome::ClientTimeout } else { Outcome::Elb504 };
-            if !IS_PLAIN && laws[station.law].cancels && start > deadline {
-                // Never started: it holds its place until its caller gives up, and no server.
-                station.in_flight += 1;
-                in_flight.push(InFlight::abandoned(arrival, deadline, place as u32, late));
-                continue;
-            }
-            let cpu_end = start + station.stretched(cpu);
-            let end = cpu_end + wait;
-            station.occupy(arrival, start, end);
-            if end <= until && end <= deadline {
-                station.cpu_done += cpu;
-                station.runnable += cpu_end - start;
-                if is_fault {
-                    window.counts.target_5xx += 1;
-                } else {
-                    window.counts.served += 1;
-                    window.histogram.record(end - arrival);
-                }
-                continue;
-            }
-            let outcome = match end <= deadline {
-                false => late,
-                true if is_fault => Outcome::Target5xx,
-                true => Outcome::Served,
-            };
-            let caller_end = end.min(deadline);
-            let caller_has_ended = caller_end <= until;
-            if caller_has_ended {
-                window.count(outcome, caller_end - arrival);
-            }
-            if end <= until {
-                station.cpu_done += cpu;
-                station.runnable += cpu_end - start;
-                continue;
-            }
-            station.in_flight += 1;
-            in_flight.push(InFlight {
-                arrival,
-                start,
-                cpu_end,
-                end,
-                caller_end,
-                cpu,
-                cpu_counted: 0,
-                runnable_counted: 0,
-                station: place as u32,
-                outcome,
-                caller_has_ended,
-            });
+    /// Whether so many more requests could find a queue full, however they come.
+    fn a_queue_can_fill(&self, due: usize, servers: usize, least_queue: usize) -> bool {
+        let room = least_queue + servers;
+        if self.in_flight.len() + due <= room {
+            return false;
         }
-        if IS_PLAIN {
-            turns[0] = turn;
+        // Each node deals evenly, one more at most to some.
+        let most = due / self.candidates.len() + self.turns.len();
+        self.candidates.iter().any(|&it| self.stations[it].in_flight as usize + most > room)
+    }
+
+    /// One node and many tasks: whole rounds at once.
+    fn serve_side_by_side(&mut self, range: Range<usize>, law: usize, servers: usize) {
+        let width = self.candidates.len();
+        let turn = self.turns[0];
+        let touched = || (0..width.min(range.len())).map(|it| if turn + it < width { turn + it } else { turn + it - width });
+        self.lanes.width = width;
+        self.lanes.free_at.resize(width * servers, 0.0);
+        self.lanes.cpu_done.resize(width, 0.0);
+        for lane in touched() {
+            let row = self.candidates[lane] * self.stride;
+            for server in 0..servers {
+                self.lanes.free_at[server * width + lane] = self.free_at[row + server];
+            }
+            self.lanes.cpu_done[lane] = 0.0;
         }
+        let law = &self.laws[law];
+        let mut requests = Requests {
+            arrivals: &self.batch.arrival[range.clone()],
+            work: &law.work[range.clone()],
+            cpu: &law.cpu.nanos[range.clone()],
+            ends: &mut self.batch.end[range.clone()],
+        };
+        kernel::serve_in_turn(&mut requests, servers, &mut self.lanes, turn);
+        for lane in touched() {
+            let place = self.candidates[lane];
+            for server in 0..servers {
+                self.free_at[place * self.stride + server] = self.lanes.free_at[server * width + lane];
+            }
+            self.cpu_done[place] += self.lanes.cpu_done[lane];
+        }
+        self.turns[0] = (turn + range.len()) % width;
+    }
+
+    fn serve_routed(&mut self, range: Range<usize>, law: usize, servers: usize) {
+        let Batch { arrival, node, place, end, .. } = &mut self.batch;
+        let places = &mut place[range.clone()];
+        route(places, &node[range.clone()], &self.candidates, &mut self.turns);
+        let law = &self.laws[law];
+        let mut requests = Requests {
+            arrivals: &arrival[range.clone()],
+            work: &law.work[range.clone()],
+            cpu: &law.cpu.nanos[range.clone()],
+            ends: &mut end[range],
+        };
+        kernel::serve_routed(&mut requests, places, servers, self.stride, &mut self.free_at, &mut self.cpu_done);
+    }
+
+    /// Counts the requests of a plain segment that were simply served by `until`; the others lie in the range returned.
+    fn count_served(&mut self, range: Range<usize>, until: f64) -> Range<usize> {
+        let least_patience = self.least_patience;
+        let Batch { arrival, end, is_fault, response, .. } = &mut self.batch;
+        let requests = arrival[range.clone()].iter().zip(&end[range.clone()]).zip(&is_fault[range.clone()]);
+        let (mut served, mut first_late) = (0, range.end);
+        for (request, ((&arrival, &end), &is_fault)) in range.clone().zip(requests) {
+            let is_served = (end <= until) & (end - arrival <= least_patience) & !is_fault;
+            // Written in any case, and kept only where it counts: a jump would be hard to foresee.
+            response[served] = end - arrival;
+            served += usize::from(is_served);
+            first_late = if is_served { first_late } else { first_late.min(request) };
+        }
+        self.minute.histogram.record_all(&response[..served]);
+        self.minute.counts.served += served as u64;
+        first_late..range.end
+    }
+
+    /// Settles one of the requests that [`count_served`](Lane::count_served) may have left.
+    fn ends_otherwise(&mut self, request: usize, law: usize, until: f64) {
+        let Batch { arrival, end, is_fault, .. } = &self.batch;
+        let (arrival, end, is_fault) = (arrival[request], end[request], is_fault[request]);
+        let least_patience = self.least_patience;
+        if end <= until && end - arrival <= least_patience && !is_fault {
+            return;
+        }
+        let law = &self.laws[law];
+        let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
+        self.ends_later(request, self.batch.place[request] as usize, start, start + cpu, end, cpu, until);
+    }
+
+    /// Serves one request, with all that can befall it.
+    fn serve_carefully(&mut self, request: usize, until: f64) {
+        let batch = &self.batch;
+        let arrival = batch.arrival[request];
+        let turn = &mut self.turns[batch.node[request] as usize];
+        let place = self.candidates[*turn];
+        *turn = if *turn + 1 == self.candidates.len() { 0 } else { *turn + 1 };
+        let station = &mut self.stations[place];
+        let row = place * self.stride;
+        let free_at = &mut self.free_at[row..row + station.servers];
+        if !station.is_up || (free_at[0] > arrival && station.refuses(arrival)) {
+            self.minute.counts.elb_502 += 1;
+            return;
+        }
+        let start = free_at[0].max(arrival);
+        let law = &self.laws[station.law];
+        let deadline = arrival + self.sources[batch.source[request] as usize].patience.nanos;
+        if law.cancels && start > deadline {
+            // It holds its place in the queue until its caller gives up, and never a server.
+            station.giving_up.push(deadline);
+            self.ends_later(request, place, deadline, deadline, f64::INFINITY, 0.0, until);
+            return;
+        }
+        let cpu = law.cpu.nanos[request];
+        let cpu_end = station.cpu_end(start, cpu);
+        let end = cpu_end + law.wait.nanos[request];
+        station.takes(arrival, start);
+        occupy(free_at, end);
+        self.cpu_done[place] += cpu;
+        if end <= until && end <= deadline && !batch.is_fault[request] {
+            self.minute.counts.served += 1;
+            self.minute.histogram.record((end - arrival) as u64);
+        } else {
+            self.ends_later(request, place, start, cpu_end, end, cpu, until);
+        }
+    }
+
+    /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
+    #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
+    fn ends_later(
+        &mut self,
+        request: usize,
+        place: usize,
+        start: f64,
+        cpu_end: f64,
+        end: f64,
+        cpu: f64,
+        until: f64,
+    ) {
+        let arrival = self.batch.arrival[request];
+        let patience = self.sources[self.batch.source[request] as usize].patience;
+        let deadline = arrival + patience.nanos;
+        let outcome = match end <= deadline {
+            false if patience.is_callers => Outcome::ClientTimeout,
+            false => Outcome::Elb504,
+            true if self.batch.is_fault[request] => Outcome::Target5xx,
+            true => Outcome::Served,
+        };
+        let caller_end = end.min(deadline);
+        let caller_has_ended = caller_end <= until;
+        if caller_has_ended {
+            self.minute.count(outcome, caller_end - arrival);
+        }
+        let is_dropped = end == f64::INFINITY;
+        let end = if is_dropped { deadline } else { end };
+        if end <= until {
+            return;
+        }
+        self.stations[place].in_flight += 1;
+        self.in_flight.push(InFlight {
+            arrival,
+            start,
+            cpu_end,
+            end,
+            caller_end,
+            cpu,
+            cpu_counted: cpu,
+            place: place as u32,
+            outcome,
+            caller_has_ended,
+            is_dropped,
+        });
     }
 
     /// Counts what has ended by `until` of the requests in flight.
-    fn settle(&mut self, until: u64) {
-        let (stations, window) = (&mut self.stations, &mut self.minute);
+    fn settle(&mut self, until: f64) {
+        let (stations, cpu_done, window) = (&mut self.stations, &mut self.cpu_done, &mut self.minute);
         self.in_flight.retain_mut(|it| {
             if !it.caller_has_ended && it.caller_end <= until {
                 it.caller_has_ended = true;
@@ -512,25 +741,47 @@ impl Lane {
             if it.end > until {
                 return true;
             }
-            let station = &mut stations[it.station as usize];
-            station.cpu_done += it.cpu - it.cpu_counted;
-            station.runnable += (it.cpu_end - it.start) - it.runnable_counted;
-            station.in_flight -= 1;
+            let place = it.place as usize;
+            cpu_done[place] += it.cpu - it.cpu_counted;
+            stations[place].in_flight -= 1;
             false
         });
     }
 
+    /// Finds the stations' queues among the requests in flight, where they have not been kept.
+    fn refresh_queues(&mut self, now: f64) {
+        if !std::mem::take(&mut self.queues_are_stale) {
+            return;
+        }
+        for station in &mut self.stations {
+            station.waiting.clear();
+        }
+        for it in self.in_flight.iter().filter(|it| it.start > now && !it.is_dropped) {
+            self.stations[it.place as usize].waiting.push_back(it.start);
+        }
+    }
+
     /// Callers of these stations get 502 for what is in flight; of those whose process is gone, nothing is left at all.
-    fn cut_off(&mut self, gone: &[(usize, bool)], now: u64) {
-        let window = &mut self.minute;
+    fn cut_off(&mut self, gone: &[(usize, bool)], now: f64) {
+        let mut fate = vec![None; self.stations.len()];
+        for &(place, process_is_gone) in gone {
+            fate[place] = Some(process_is_gone);
+            if process_is_gone {
+                let row = place * self.stride;
+                self.free_at[row..row + self.stride].fill(0.0);
+                self.stations[place].empty();
+            }
+        }
+        let (window, cpu_done) = (&mut self.minute, &mut self.cpu_done);
         self.in_flight.retain_mut(|it| {
-            let Some(&(_, process_is_gone)) = gone.iter().find(|(place, _)| *place == it.station as usize) else {
-                return true;
-            };
+            let Some(process_is_gone) = fate[it.place as usize] else { return true };
             if !it.caller_has_ended {
                 debug_assert!(it.caller_end > now, "what has ended is settled before the cluster is looked at");
                 it.caller_has_ended = true;
                 window.counts.elb_502 += 1;
+            }
+            if process_is_gone {
+                cpu_done[it.place as usize] += it.cpu_done(now) - it.cpu_counted;
             }
             !process_is_gone
         });
@@ -541,75 +792,75 @@ impl Lane {
         let revisions = revisions_of(scenario, cluster.tasks[task].service);
         let law = revisions.iter().position(|it| *it == revision).expect("a task runs a revision its service names");
         let application = serving_application(scenario, revision, self.container);
-        let mut station = Station::new(task, target, law, application.concurrency, application.queue);
+        let servers = application.concurrency.max(1) as usize;
+        let mut station = Station::new(task, target, law, servers, application.queue as usize);
         if let Some(cap) = scenario.task_definitions[revision].cpu {
-            station.speed = (f64::from(cap) / 1024.0).min(1.0);
+            station.is_offered(f64::from(cap));
         }
-        // A place whose task is gone is used again.
-        let place = (0..self.stations.len()).find(|place| !self.station_of_task.values().any(|it| it == place));
-        let place = match place {
+        let place = match self.vacant.pop() {
             Some(place) => {
                 self.stations[place] = station;
                 place
             }
             None => {
                 self.stations.push(station);
+                self.free_at.resize(self.stations.len() * self.stride, 0.0);
+                self.cpu_done.push(0.0);
                 self.stations.len() - 1
             }
         };
         self.station_of_task.insert(task, place);
     }
 
+    /// Gives the places of stopped tasks back. Their processes are gone, so nothing of theirs is in flight.
     fn forget_stopped(&mut self, cluster: &Cluster) {
-        let in_flight = &self.in_flight;
-        self.station_of_task.retain(|&task, place| {
-            cluster.tasks[task].stopped_at.is_none() || in_flight.iter().any(|it| it.station as usize == *place)
+        let Lane { station_of_task, vacant, cpu_done, stations, .. } = self;
+        station_of_task.retain(|&task, place| {
+            let stays = cluster.tasks[task].stopped_at.is_none() || stations[*place].in_flight > 0;
+            if !stays {
+                cpu_done[*place] = 0.0;
+                vacant.push(*place);
+            }
+            stays
         });
     }
 }
 
+/// Deals requests to the candidates, each load balancer node in turn.
+fn route(places: &mut [u32], nodes: &[u32], candidates: &[usize], turns: &mut [usize]) {
+    for (place, &node) in places.iter_mut().zip(nodes) {
+        let turn = &mut turns[node as usize];
+        *place = candidates[*turn] as u32;
+        *turn = if *turn + 1 == candidates.len() { 0 } else { *turn + 1 };
+    }
+}
+
 impl InFlight {
-    /// Work that its caller gave up before it started, and that is never done.
-    fn abandoned(arrival: u64, deadline: u64, station: u32, outcome: Outcome) -> InFlight {
-        InFlight {
-            arrival,
-            start: deadline,
-            cpu_end: deadline,
-            end: deadline,
-            caller_end: deadline,
-            cpu: 0,
-            cpu_counted: 0,
-            runnable_counted: 0,
-            station,
-            outcome,
-            caller_has_ended: false,
-        }
+    /// Whether its caller still waits at `now`.
+    fn is_awaited(&self, now: f64) -> bool {
+        !self.caller_has_ended && self.caller_end > now
     }
 }
 
 impl Source {
-    fn peek(&mut self) -> Option<u64> {
+    fn peek(&mut self) -> Option<f64> {
         if self.next == self.times.len() && !self.has_ended {
-            self.times.resize(BATCH, 0);
+            self.times.resize(BATCH, 0.0);
             let filled = self.arrivals.fill(&mut self.times);
             self.has_ended = filled < BATCH;
             self.times.truncate(filled);
             self.next = 0;
         }
-        self.peeked()
-    }
-
-    fn peeked(&self) -> Option<u64> {
         self.times.get(self.next).copied()
     }
 }
 
 impl Window {
-    fn count(&mut self, outcome: Outcome, nanos: u64) {
+    fn count(&mut self, outcome: Outcome, nanos: f64) {
         match outcome {
             Outcome::Served => {
                 self.counts.served += 1;
-                self.histogram.record(nanos);
+                self.histogram.record(nanos as u64);
             }
             Outcome::Target5xx => self.counts.target_5xx += 1,
             Outcome::Elb504 => self.counts.elb_504 += 1,

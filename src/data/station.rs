@@ -1,12 +1,18 @@
-//! A task as a station: c servers, first come first served, a bounded queue.
+//! A task as a station: c servers, first come first served, a bounded queue, and a share of its instance's CPU.
+
+use std::collections::VecDeque;
 
 use crate::cluster::{Target, Task};
+use crate::distribution::whole_nanos;
 use crate::table::Id;
 
-/// Places of a station's ring of starts to begin with; a power of two, and doubled as needed.
-const RING_AT_FIRST: usize = 64;
+/// CPU units of a whole vCPU, which is what one thread can use.
+const VCPU: f64 = 1024.0;
 
-/// A task that serves requests. The end of a request is known on its arrival.
+/// The least that a task is offered, CPU units; with less, a request would last for ever.
+const OFFER_LEAST: f64 = 1.0;
+
+/// A task that serves requests, but for its servers and its CPU time, which its lane keeps for all tasks side by side.
 #[derive(Clone, Debug)]
 pub struct Station {
     /// The task.
@@ -15,115 +21,154 @@ pub struct Station {
     pub target: Id<Target>,
     /// Which of its lane's laws it serves by.
     pub law: usize,
-    /// Whether its process answers at all.
-    pub is_up: bool,
-    /// Share of a vCPU that each thread gets, in (0, 1].
-    pub speed: f64,
-    /// When each server is free next, ascending, nanoseconds.
-    pub free_at: Vec<u64>,
-    /// When the last requests started or will start, not descending; a ring, written round and round.
-    starts: Vec<u64>,
-    /// Requests taken so far.
-    taken: usize,
-    /// Requests since one last started at once: at most so many wait now.
-    since_idle: usize,
+    /// Servers.
+    pub servers: usize,
     /// Requests that may wait.
     pub queue: usize,
-    /// CPU time done in this second, nanoseconds.
-    pub cpu_done: u64,
-    /// Time that its threads wanted the CPU in this second, nanoseconds.
-    pub runnable: u64,
-    /// CPU units beyond its cap that the last second used.
+    /// Whether its process answers at all.
+    pub is_up: bool,
+    /// CPU units that it may use in this second; infinite where nothing bounds it.
+    pub offer: f64,
+    /// When requests leave the queue for a server, ascending; those that have may still stand at the front.
+    pub waiting: VecDeque<f64>,
+    /// When requests leave the queue without being served.
+    pub giving_up: Vec<f64>,
+    /// When its threads are done with the CPU. Kept only where CPU is short; some may lie behind.
+    pub runnable: Vec<f64>,
+    /// CPU time beyond its cap that has not been shown yet, nanoseconds.
     pub cpu_debt: f64,
-    /// Requests that outlived the last segment.
+    /// Requests it holds, waiting ones included, as its lane last settled.
     pub in_flight: u32,
 }
 
 impl Station {
-    /// An idle station of `concurrency` servers.
-    pub fn new(task: Id<Task>, target: Id<Target>, law: usize, concurrency: u32, queue: u32) -> Station {
+    /// An idle station whose process is not up yet.
+    pub fn new(task: Id<Task>, target: Id<Target>, law: usize, servers: usize, queue: usize) -> Station {
         Station {
             task,
             target,
             law,
+            servers,
+            queue,
             is_up: false,
-            speed: 1.0,
-            free_at: vec![0; concurrency as usize],
-            starts: vec![0; RING_AT_FIRST],
-            taken: 0,
-            since_idle: 0,
-            queue: queue as usize,
-            cpu_done: 0,
-            runnable: 0,
+            offer: f64::INFINITY,
+            waiting: VecDeque::new(),
+            giving_up: Vec::new(),
+            runnable: Vec::new(),
             cpu_debt: 0.0,
             in_flight: 0,
         }
     }
 
-    /// When a request that arrives at `arrival` starts; `None` when it would have to wait and too many do already.
-    #[inline(always)]
-    pub fn start_of(&mut self, arrival: u64) -> Option<u64> {
-        let start = self.free_at[0].max(arrival);
-        if self.since_idle >= self.starts.len().min(self.queue.max(1)) && start > arrival {
-            return self.start_when_crowded(arrival, start);
-        }
-        if self.queue == 0 && start > arrival { None } else { Some(start) }
+    /// Whether its threads can be short of CPU, were they all busy.
+    pub fn is_short_of_cpu(&self) -> bool {
+        self.offer < VCPU * self.servers as f64
     }
 
-    /// As many have come since the station was last idle as may wait, or as the ring has room for: look closely.
-    #[cold]
-    fn start_when_crowded(&mut self, arrival: u64, start: u64) -> Option<u64> {
-        if self.since_idle >= self.queue {
-            // Starts do not descend, so `queue` requests wait just if the one that many ago has not started.
-            let mask = self.starts.len() - 1;
-            if self.queue == 0 || self.starts[(self.taken - self.queue) & mask] > arrival {
-                return None;
-            }
-        }
-        if self.since_idle >= self.starts.len() {
-            let old = std::mem::take(&mut self.starts);
-            self.starts = vec![0; old.len() * 2];
-            let wider = self.starts.len() - 1;
-            for back in 1..=old.len() {
-                let place = self.taken.wrapping_sub(back);
-                self.starts[place & wider] = old[place & (old.len() - 1)];
-            }
-        }
-        Some(start)
+    /// What the next second allows.
+    pub fn is_offered(&mut self, cpu_units: f64) {
+        self.offer = cpu_units.max(OFFER_LEAST);
     }
 
-    /// Takes the server that is free first, from `start` to `end`.
-    #[inline(always)]
-    pub fn occupy(&mut self, arrival: u64, start: u64, end: u64) {
-        let mask = self.starts.len() - 1;
-        self.starts[self.taken & mask] = start;
-        self.taken += 1;
-        self.since_idle = if start > arrival { self.since_idle + 1 } else { 0 };
-        match self.free_at.as_mut_slice() {
-            [only] => *only = end,
-            [first, second] => (*first, *second) = (end.min(*second), end.max(*second)),
-            many => {
-                let mut place = 0;
-                while place + 1 < many.len() && many[place + 1] < end {
-                    many[place] = many[place + 1];
-                    place += 1;
-                }
-                many[place] = end;
-            }
+    /// Whether a request that has to wait at `arrival` is refused, because too many wait already.
+    pub fn refuses(&mut self, arrival: f64) -> bool {
+        while self.waiting.front().is_some_and(|&start| start <= arrival) {
+            self.waiting.pop_front();
+        }
+        self.giving_up.retain(|&it| it > arrival);
+        self.waiting.len() + self.giving_up.len() >= self.queue
+    }
+
+    /// Takes a request that arrives at `arrival` and leaves the queue for a server at `start`.
+    pub fn takes(&mut self, arrival: f64, start: f64) {
+        if start > arrival {
+            self.waiting.push_back(start);
         }
     }
 
-    /// How long `cpu` nanoseconds of CPU time take at the present speed.
-    #[inline(always)]
-    pub fn stretched(&self, cpu: u64) -> u64 {
-        if self.speed == 1.0 { cpu } else { (cpu as f64 / self.speed + 0.5) as u64 }
+    /// When a thread that starts at `start` is done with `cpu` nanoseconds on the CPU.
+    ///
+    /// What the task may use is divided among the threads that are runnable at that moment, and the thread keeps that
+    /// speed: its end has to be known.
+    pub fn cpu_end(&mut self, start: f64, cpu: f64) -> f64 {
+        if !self.is_short_of_cpu() {
+            return start + cpu;
+        }
+        self.runnable.retain(|&it| it > start);
+        let wanted = VCPU * (self.runnable.len() + 1) as f64;
+        let length = if wanted <= self.offer { cpu } else { whole_nanos(cpu * (wanted / self.offer)) };
+        self.runnable.push(start + length);
+        start + length
     }
 
     /// The process is gone, and all it held with it.
     pub fn empty(&mut self) {
-        self.free_at.fill(0);
-        self.since_idle = 0;
-        self.in_flight = 0;
+        self.waiting.clear();
+        self.giving_up.clear();
+        self.runnable.clear();
         self.cpu_debt = 0.0;
+        self.in_flight = 0;
+    }
+}
+
+/// Gives the server that is free first, `free_at[0]`, to a request that ends at `end`. `free_at` stays a heap; where it
+/// is short it is even sorted, as the loops of [`kernel`](super::kernel) want it.
+pub fn occupy(free_at: &mut [f64], end: f64) {
+    let len = free_at.len();
+    let mut place = 0;
+    if len <= super::kernel::SERVERS_MAXIMUM {
+        while place + 1 < len && free_at[place + 1] < end {
+            free_at[place] = free_at[place + 1];
+            place += 1;
+        }
+    } else {
+        loop {
+            let mut child = 2 * place + 1;
+            if child >= len {
+                break;
+            }
+            if child + 1 < len && free_at[child + 1] < free_at[child] {
+                child += 1;
+            }
+            if free_at[child] >= end {
+                break;
+            }
+            free_at[place] = free_at[child];
+            place = child;
+        }
+    }
+    free_at[place] = end;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Seed;
+
+    #[test]
+    fn the_first_server_is_the_one_that_is_free_first() {
+        let mut stream = Seed { seed: 12, replication: 0 }.stream("test", "occupy");
+        for servers in [1, 2, 8, 9, 100] {
+            let (mut free_at, mut plain) = (vec![0.0; servers], vec![0.0; servers]);
+            for _ in 0..1000 {
+                let end = free_at[0] + stream.below(1000) as f64;
+                occupy(&mut free_at, end);
+                plain[0] = end;
+                plain.sort_by(f64::total_cmp);
+                assert_eq!(free_at[0], plain[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn threads_share_what_the_task_is_offered() {
+        let mut station = Station::new(Id::new(0), Id::new(0), 0, 4, 10);
+        assert_eq!(station.cpu_end(0.0, 100.0), 100.0);
+        station.is_offered(512.0);
+        assert_eq!(station.cpu_end(0.0, 100.0), 200.0, "one thread has half a vCPU");
+        assert_eq!(station.cpu_end(0.0, 100.0), 400.0, "two have a quarter each");
+        assert_eq!(station.cpu_end(200.0, 100.0), 600.0, "the first is done by then");
+        station.is_offered(2048.0);
+        assert_eq!(station.cpu_end(300.0, 300.0), 750.0, "three share two");
     }
 }

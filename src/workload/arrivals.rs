@@ -1,6 +1,6 @@
 //! Arrival processes: at what rate, and how requests lie within it.
 
-use crate::logarithm::unit_exponential;
+use crate::distribution::{fill_unit_exponentials, whole_nanos};
 use crate::rng::Stream;
 use crate::units::{Instant, Span};
 
@@ -65,50 +65,28 @@ impl Arrivals {
         Arrivals { process: process.clone(), stream, segment: 0, position: 0.0, placed: 0 }
     }
 
-    /// The next arrivals, nanoseconds since the start, not decreasing; tells how many there were. Fewer than asked for
-    /// means that none follow.
-    pub fn fill(&mut self, times: &mut [u64]) -> usize {
-        let mut filled = self.fill_flat(times);
-        while filled < times.len() {
-            let next = match &self.process {
-                ArrivalProcess::Rate { curve, spacing } => {
-                    let area = match spacing {
-                        Spacing::Poisson => unit_exponential(self.stream.word()),
-                        Spacing::Even => 1.0,
-                    };
-                    next_of_rate(curve, area, &mut self.segment, &mut self.position)
+    /// The next arrivals, whole nanoseconds since the start, not decreasing; tells how many there were. Fewer than
+    /// asked for means that none follow.
+    pub fn fill(&mut self, times: &mut [f64]) -> usize {
+        match &self.process {
+            ArrivalProcess::Rate { curve, spacing } => {
+                match spacing {
+                    Spacing::Poisson => fill_unit_exponentials(&mut self.stream, times),
+                    Spacing::Even => times.fill(1.0),
                 }
-                ArrivalProcess::Counts { .. } => self.next_of_counts(),
-            };
-            let Some(next) = next else { break };
-            times[filled] = next;
-            filled += 1;
-        }
-        filled
-    }
-
-    /// The whole batch at once where a Poisson process has reached its last rate, which holds for ever.
-    fn fill_flat(&mut self, times: &mut [u64]) -> usize {
-        let ArrivalProcess::Rate { curve, spacing: Spacing::Poisson } = &self.process else { return 0 };
-        let Some(last) = curve.last().filter(|it| self.segment + 1 == curve.len() && it.rate > 0.0) else { return 0 };
-        let gap = 1e9 / last.rate;
-        let mut position = self.position.max(last.at.0 as f64);
-        if position + gap * 40.0 * times.len() as f64 >= MOST_NANOS {
-            return 0;
-        }
-        self.stream.fill(times);
-        let mut gaps = [0.0; 64];
-        for chunk in times.chunks_mut(gaps.len()) {
-            for (gap_here, word) in gaps.iter_mut().zip(chunk.iter()) {
-                *gap_here = unit_exponential(*word) * gap;
+                fill_from_rate(curve, times, &mut self.segment, &mut self.position)
             }
-            for (time, gap_here) in chunk.iter_mut().zip(&gaps) {
-                position += gap_here;
-                *time = Span::from_small_nanos_f64(position).0;
+            ArrivalProcess::Counts { .. } => {
+                let mut filled = 0;
+                while filled < times.len()
+                    && let Some(next) = self.next_of_counts()
+                {
+                    times[filled] = next as f64;
+                    filled += 1;
+                }
+                filled
             }
         }
-        self.position = position;
-        times.len()
     }
 
     fn next_of_counts(&mut self) -> Option<u64> {
@@ -135,44 +113,58 @@ impl Arrivals {
     }
 }
 
-/// Walks along a curve until the rate's integral has grown by `area`; `None` when it never does.
-fn next_of_rate(curve: &[RatePoint], mut area: f64, segment: &mut usize, position: &mut f64) -> Option<u64> {
-    loop {
-        let from = curve.get(*segment)?;
-        let begin = from.at.0 as f64;
-        match curve.get(*segment + 1) {
-            None => {
-                if from.rate <= 0.0 {
-                    return None;
-                }
-                *position = position.max(begin) + area * (1e9 / from.rate);
-                return (*position < MOST_NANOS).then(|| Span::from_small_nanos_f64(*position).0);
-            }
-            Some(to) => {
-                *position = position.max(begin);
-                let end = to.at.0 as f64;
-                let length = end - begin;
-                let slope = if length > 0.0 { (to.rate - from.rate) * 1e-9 / length } else { 0.0 };
-                let rate = (from.rate * 1e-9 + slope * (*position - begin)).max(0.0);
-                let left = end - *position;
-                let remaining = left * (rate + slope * left / 2.0).max(0.0);
-                if area >= remaining || left <= 0.0 {
-                    area -= remaining.min(area);
-                    *segment += 1;
-                    *position = end;
-                    continue;
-                }
-                // The root of rate x dt + slope x dt^2 / 2 = area, in the form that loses no digits.
-                let root = libm::sqrt((rate * rate + 2.0 * slope * area).max(0.0));
-                *position = (*position + 2.0 * area / (rate + root)).min(end);
-                return Some(Span::from_small_nanos_f64(*position).0);
-            }
+/// Replaces each of `times`, an area under the rate curve, by the instant at which the rate's integral has grown by it
+/// since the one before. Tells how many there are before the curve ends at no rate.
+fn fill_from_rate(curve: &[RatePoint], times: &mut [f64], segment: &mut usize, position: &mut f64) -> usize {
+    let mut filled = 0;
+    while filled < times.len() {
+        if *segment + 1 < curve.len() {
+            let Some(next) = next_of_rate(curve, &mut times[filled], segment, position) else { continue };
+            times[filled] = whole_nanos(next);
+            filled += 1;
+            continue;
         }
+        // The last point's rate holds on.
+        let last = curve[*segment];
+        if last.rate <= 0.0 {
+            return filled;
+        }
+        *position = position.max(last.at.0 as f64);
+        for time in &mut times[filled..] {
+            *position += *time * 1e9 / last.rate;
+            *time = whole_nanos(*position);
+        }
+        let rest = &times[filled..];
+        return filled + rest.partition_point(|&it| it < MOST_NANOS);
     }
+    filled
 }
 
-/// Whole nanoseconds are rounded exactly up to here: 26 days.
-const MOST_NANOS: f64 = (1u64 << 51) as f64;
+/// Walks along one piece of a curve until the rate's integral has grown by `area`; where the piece ends before, takes what
+/// it had from `area` and goes on to the next piece.
+fn next_of_rate(curve: &[RatePoint], area: &mut f64, segment: &mut usize, position: &mut f64) -> Option<f64> {
+    let (from, to) = (curve[*segment], curve[*segment + 1]);
+    let (begin, end) = (from.at.0 as f64, to.at.0 as f64);
+    *position = position.max(begin);
+    let length = end - begin;
+    let slope = if length > 0.0 { (to.rate - from.rate) * 1e-9 / length } else { 0.0 };
+    let rate = (from.rate * 1e-9 + slope * (*position - begin)).max(0.0);
+    let left = end - *position;
+    let remaining = left * (rate + slope * left / 2.0).max(0.0);
+    if *area >= remaining || left <= 0.0 {
+        *area -= remaining.min(*area);
+        *segment += 1;
+        *position = end;
+        return None;
+    }
+    // The root of rate x dt + slope x dt^2 / 2 = area, in the form that loses no digits.
+    let root = (rate * rate + 2.0 * slope * *area).max(0.0).sqrt();
+    *position = (*position + 2.0 * *area / (rate + root)).min(end);
+    Some(*position)
+}
+
+/// Whole nanoseconds are exact in a float up to here: 104 days.
+const MOST_NANOS: f64 = (1u64 << 53) as f64;
 
 #[cfg(test)]
 mod tests {
@@ -186,11 +178,11 @@ mod tests {
     fn arrivals(process: &ArrivalProcess, seed: u64, until: Instant) -> Vec<u64> {
         let mut arrivals = Arrivals::new(process, Seed { seed, replication: 0 }.stream("arrivals", "test"));
         let mut all = Vec::new();
-        let mut batch = [0; 100];
+        let mut batch = [0.0; 100];
         loop {
             let filled = arrivals.fill(&mut batch);
-            all.extend(batch[..filled].iter().take_while(|&&it| it < until.0));
-            if filled < batch.len() || batch[filled - 1] >= until.0 {
+            all.extend(batch[..filled].iter().map(|&it| it as u64).take_while(|&it| it < until.0));
+            if filled < batch.len() || batch[filled - 1] as u64 >= until.0 {
                 return all;
             }
         }

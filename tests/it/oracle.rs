@@ -352,11 +352,12 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
     let mut arrivals: Vec<(u64, usize)> = Vec::new();
     for (place, workload) in scenario.workloads.iter().enumerate() {
         let mut of_workload = Arrivals::new(&workload.arrivals, seed.stream("arrivals", &workload.name));
-        let mut batch = [0; 64];
+        let mut batch = [0.0; 64];
         loop {
             let filled = of_workload.fill(&mut batch);
-            arrivals.extend(batch[..filled].iter().filter(|it| **it < LENGTH.0).map(|it| (*it, place)));
-            if filled < batch.len() || batch[filled - 1] >= LENGTH.0 {
+            let due = batch[..filled].iter().map(|it| *it as u64).filter(|it| *it < LENGTH.0);
+            arrivals.extend(due.map(|it| (it, place)));
+            if filled < batch.len() || batch[filled - 1] as u64 >= LENGTH.0 {
                 break;
             }
         }

@@ -1,0 +1,187 @@
+//! The inner loops: when requests end whose tasks are never short of CPU, never refuse and never drop.
+//!
+//! Times are whole nanoseconds held in floats: exact up to 2^53 ns, which is 104 days, and older processors have a
+//! minimum and a maximum for floats but not for 64-bit integers. Both loops compute the same numbers; correct only while
+//! the set of tasks stands still, that is, between two control events.
+
+/// Most servers of a task that the loops take; beyond, keeping their times sorted costs more than a heap.
+pub const SERVERS_MAXIMUM: usize = 8;
+
+/// Requests in order of arrival: when they come, how long they hold a server, and (written) when they end.
+pub struct Requests<'a> {
+    /// Arrivals.
+    pub arrivals: &'a [f64],
+    /// Time on a server.
+    pub work: &'a [f64],
+    /// CPU time within it.
+    pub cpu: &'a [f64],
+    /// Ends.
+    pub ends: &'a mut [f64],
+}
+
+/// Serves requests that were routed to `places`, each of `servers` servers that are next free at
+/// `free_at[place * stride..]`, ascending; adds their CPU time to `cpu_done[place]`.
+pub fn serve_routed(
+    requests: &mut Requests,
+    places: &[u32],
+    servers: usize,
+    stride: usize,
+    free_at: &mut [f64],
+    cpu_done: &mut [f64],
+) {
+    match servers {
+        1 => routed::<1>(requests, places, stride, free_at, cpu_done),
+        2 => routed::<2>(requests, places, stride, free_at, cpu_done),
+        3 => routed::<3>(requests, places, stride, free_at, cpu_done),
+        4 => routed::<4>(requests, places, stride, free_at, cpu_done),
+        5 => routed::<5>(requests, places, stride, free_at, cpu_done),
+        6 => routed::<6>(requests, places, stride, free_at, cpu_done),
+        7 => routed::<7>(requests, places, stride, free_at, cpu_done),
+        8 => routed::<8>(requests, places, stride, free_at, cpu_done),
+        _ => unreachable!("a task of {servers} servers is not served here"),
+    }
+}
+
+fn routed<const SERVERS: usize>(
+    requests: &mut Requests,
+    places: &[u32],
+    stride: usize,
+    free_at: &mut [f64],
+    cpu_done: &mut [f64],
+) {
+    let times = requests.arrivals.iter().zip(requests.work).zip(requests.cpu).zip(&mut *requests.ends);
+    for ((((&arrival, &work), &cpu), end), &place) in times.zip(places) {
+        let place = place as usize;
+        let free_at = free_at[place * stride..].first_chunk_mut::<SERVERS>().expect("a place has a row of servers");
+        cpu_done[place] += cpu;
+        *end = greater(free_at[0], arrival) + work;
+        let mut carried = *end;
+        for server in 1..SERVERS {
+            (free_at[server - 1], carried) = sorted(free_at[server], carried);
+        }
+        free_at[SERVERS - 1] = carried;
+    }
+}
+
+/// Serves requests that are dealt in turn to the tasks of `lanes`, the first one to the task whose `turn` it is.
+///
+/// Consecutive requests go to consecutive tasks, so several of them never meet, and the compiler does them at once.
+pub fn serve_in_turn(requests: &mut Requests, servers: usize, lanes: &mut Lanes, turn: usize) {
+    match servers {
+        1 => in_turn::<1>(requests, lanes, turn),
+        2 => in_turn::<2>(requests, lanes, turn),
+        3 => in_turn::<3>(requests, lanes, turn),
+        4 => in_turn::<4>(requests, lanes, turn),
+        5 => in_turn::<5>(requests, lanes, turn),
+        6 => in_turn::<6>(requests, lanes, turn),
+        7 => in_turn::<7>(requests, lanes, turn),
+        8 => in_turn::<8>(requests, lanes, turn),
+        _ => unreachable!("a task of {servers} servers is not served here"),
+    }
+}
+
+/// Tasks side by side.
+#[derive(Clone, Debug, Default)]
+pub struct Lanes {
+    /// How many there are.
+    pub width: usize,
+    /// When their servers are free next: first each task's earliest one, then each task's second, and so on.
+    pub free_at: Vec<f64>,
+    /// CPU time that each has done here.
+    pub cpu_done: Vec<f64>,
+}
+
+fn in_turn<const SERVERS: usize>(requests: &mut Requests, lanes: &mut Lanes, mut turn: usize) {
+    let width = lanes.width;
+    let mut first = 0;
+    while first < requests.arrivals.len() {
+        let len = (width - turn).min(requests.arrivals.len() - first);
+        let here = first..first + len;
+        let arrivals = &requests.arrivals[here.clone()];
+        let (work, cpu) = (&requests.work[here.clone()], &requests.cpu[here.clone()]);
+        let ends = &mut requests.ends[here];
+        for (done, &cpu) in lanes.cpu_done[turn..turn + len].iter_mut().zip(cpu) {
+            *done += cpu;
+        }
+        let mut rows = lanes.free_at.chunks_exact_mut(width).map(|row| &mut row[turn..turn + len]);
+        let free_at: [&mut [f64]; SERVERS] = std::array::from_fn(|_| rows.next().expect("a row for each server"));
+        for place in 0..len {
+            let end = greater(free_at[0][place], arrivals[place]) + work[place];
+            ends[place] = end;
+            let mut carried = end;
+            for server in 1..SERVERS {
+                (free_at[server - 1][place], carried) = sorted(free_at[server][place], carried);
+            }
+            free_at[SERVERS - 1][place] = carried;
+        }
+        first += len;
+        turn = 0;
+    }
+}
+
+// Written as choices of a value, so that they become instructions and not jumps that are hard to foresee.
+
+#[inline(always)]
+fn greater(one: f64, other: f64) -> f64 {
+    if one > other { one } else { other }
+}
+
+#[inline(always)]
+fn sorted(one: f64, other: f64) -> (f64, f64) {
+    (if one < other { one } else { other }, if one < other { other } else { one })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Seed;
+
+    /// Each task for itself, its servers searched for the one that is free first.
+    fn plainly(arrivals: &[f64], work: &[f64], tasks: usize, servers: usize) -> Vec<f64> {
+        let mut free_at = vec![vec![0.0f64; servers]; tasks];
+        let serve = |(number, (&arrival, &work)): (usize, (&f64, &f64))| {
+            let first = free_at[number % tasks].iter_mut().min_by(|one, other| one.total_cmp(other));
+            let first = first.expect("a task has a server");
+            *first = first.max(arrival) + work;
+            *first
+        };
+        arrivals.iter().zip(work).enumerate().map(serve).collect()
+    }
+
+    #[test]
+    fn both_loops_serve_first_come_first_served() {
+        let mut stream = Seed { seed: 11, replication: 0 }.stream("test", "kernels");
+        for servers in 1..=SERVERS_MAXIMUM {
+            for tasks in [1, 2, 3, 7, 16] {
+                let mut now = 0.0;
+                let arrivals: Vec<f64> = std::iter::repeat_with(|| {
+                    now += stream.below(100) as f64;
+                    now
+                })
+                .take(500)
+                .collect();
+                let work: Vec<f64> = (0..500).map(|_| stream.below(100 * servers * tasks) as f64).collect();
+                let expected = plainly(&arrivals, &work, tasks, servers);
+                let places: Vec<u32> = (0..500).map(|it| it % tasks as u32).collect();
+                let (mut free_at, mut cpu_done) = (vec![0.0; tasks * (servers + 1)], vec![0.0; tasks]);
+                let mut ends = vec![0.0; 500];
+                let mut requests = Requests { arrivals: &arrivals, work: &work, cpu: &work, ends: &mut ends };
+                serve_routed(&mut requests, &places, servers, servers + 1, &mut free_at, &mut cpu_done);
+                assert_eq!(ends, expected, "{tasks} tasks of {servers}, routed");
+                let mut lanes =
+                    Lanes { width: tasks, free_at: vec![0.0; tasks * servers], cpu_done: vec![0.0; tasks] };
+                for part in [0..123, 123..124, 124..500] {
+                    let mut requests = Requests {
+                        arrivals: &arrivals[part.clone()],
+                        work: &work[part.clone()],
+                        cpu: &work[part.clone()],
+                        ends: &mut ends[part.clone()],
+                    };
+                    serve_in_turn(&mut requests, servers, &mut lanes, part.start % tasks);
+                }
+                assert_eq!(ends, expected, "{tasks} tasks of {servers}, in turn");
+                assert_eq!(lanes.cpu_done, cpu_done);
+            }
+        }
+    }
+}
