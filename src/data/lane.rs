@@ -336,9 +336,8 @@ impl Lane {
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
         let Some(first) = self.candidates.first().map(|&it| &self.stations[it]) else { return };
-        let is_plain = |it: &Station| {
-            it.is_up && it.law == first.law && it.servers == first.servers && !it.is_short_of_cpu()
-        };
+        let is_plain =
+            |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.is_short_of_cpu();
         let candidates = || self.candidates.iter().map(|&it| &self.stations[it]);
         if candidates().all(is_plain) && first.servers <= SERVERS_MAXIMUM && !self.laws[first.law].cancels {
             let least_queue = candidates().map(|it| it.queue).min().unwrap_or(0);
@@ -408,6 +407,7 @@ impl Lane {
     /// A second begins, with what each station may use of the CPU.
     pub fn second_begins(&mut self, now: Instant) {
         let now = now.0 as f64;
+        self.cpu_done.fill(0.0);
         self.stations.iter_mut().for_each(|it| it.runnable.clear());
         for it in &mut self.in_flight {
             // What will still be done is counted as if it were: the end of the second takes back what lies beyond.
@@ -542,10 +542,11 @@ impl Lane {
                     self.serve_routed(requests.clone(), law, servers);
                 }
                 let late = self.count_served(requests.clone(), until);
+                let mut turn = (first_turn + late.start - requests.start) % self.candidates.len();
                 for request in late {
                     if is_dealt_in_turn {
-                        let turn = (first_turn + request - requests.start) % self.candidates.len();
                         self.batch.place[request] = self.candidates[turn] as u32;
+                        turn = if turn + 1 == self.candidates.len() { 0 } else { turn + 1 };
                     }
                     self.ends_otherwise(request, law, until);
                 }
@@ -572,7 +573,8 @@ impl Lane {
     fn serve_side_by_side(&mut self, range: Range<usize>, law: usize, servers: usize) {
         let width = self.candidates.len();
         let turn = self.turns[0];
-        let touched = || (0..width.min(range.len())).map(|it| if turn + it < width { turn + it } else { turn + it - width });
+        let touched =
+            || (0..width.min(range.len())).map(|it| if turn + it < width { turn + it } else { turn + it - width });
         self.lanes.width = width;
         self.lanes.free_at.resize(width * servers, 0.0);
         self.lanes.cpu_done.resize(width, 0.0);
@@ -685,16 +687,7 @@ impl Lane {
 
     /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
-    fn ends_later(
-        &mut self,
-        request: usize,
-        place: usize,
-        start: f64,
-        cpu_end: f64,
-        end: f64,
-        cpu: f64,
-        until: f64,
-    ) {
+    fn ends_later(&mut self, request: usize, place: usize, start: f64, cpu_end: f64, end: f64, cpu: f64, until: f64) {
         let arrival = self.batch.arrival[request];
         let patience = self.sources[self.batch.source[request] as usize].patience;
         let deadline = arrival + patience.nanos;
