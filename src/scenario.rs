@@ -1,20 +1,30 @@
 //! What was asked: a scenario with every name resolved and every number checked.
 //!
 //! After this nothing is looked up by string and nothing can fail.
+//!
+//! [`read`] makes it of a file: `tree` parses, `files` splices what the file names, `sections` unwraps what AWS wraps,
+//! `patch` makes the variants, and `story` reads the sections in the order in which they need each other, one module
+//! each, through `reader`.
 
-mod aws_fields;
-mod capacity;
+pub mod application;
+pub mod assumption;
+pub mod aws_fields;
+pub mod capacity;
+pub mod expectation;
+pub mod files;
+pub mod load_balancing;
+pub mod patch;
 pub mod problem;
-mod reader;
-mod scaling;
-mod services;
-mod story;
-mod task_definitions;
+pub mod quantity;
+pub mod reader;
+pub mod scaling;
+pub mod sections;
+pub mod service;
+pub mod story;
+pub mod task_definition;
+pub mod timeline;
 pub mod tree;
-mod workloads;
-
-pub use problem::Problems;
-pub use story::{Story, read};
+pub mod workload;
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
@@ -29,6 +39,9 @@ use crate::distribution::Distribution;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 use crate::workload::Workload;
+
+pub use problem::Problems;
+pub use story::{Story, read};
 
 /// One variant of a scenario file, ready to be simulated.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! When requests come.
 
 pub mod arrivals;
+pub mod trace;
 pub mod words;
 
 use crate::aws::service::ServiceDefinition;

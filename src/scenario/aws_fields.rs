@@ -1,198 +1,388 @@
-//! Names that AWS knows and that change nothing here: accepted, and listed by `check` as such.
+//! The fields that AWS's APIs know and this simulator does not model, by shape.
 //!
-//! From the API models of ECS, EC2 Auto Scaling, Application Auto Scaling, CloudWatch and Elastic Load Balancing of 2026-08:
-//! ARNs and other output-only members, key pairs, SSH, log drivers, IAM roles, tags, ulimits, system controls.
+//! From the API models of the AWS SDKs (botocore 1.44.5, read 2026-11). Modelled fields are not listed: the code that
+//! reads them knows them. What is in neither place is refused.
 
-/// Of a task definition.
-pub const TASK_DEFINITION: &[&str] = &[
-    "taskDefinitionArn",
-    "revision",
-    "status",
-    "requiresAttributes",
-    "compatibilities",
-    "requiresCompatibilities",
-    "registeredAt",
-    "registeredBy",
-    "deregisteredAt",
-    "deleteRequestedAt",
-    "taskRoleArn",
-    "executionRoleArn",
-    "tags",
-    "pidMode",
-    "ipcMode",
-    "enableFaultInjection",
-    "inferenceAccelerators",
+/// A shape of AWS's, as far as it is not modelled.
+pub struct Shape {
+    /// Its name, for notes.
+    pub name: &'static str,
+    /// Would change the result, and is not simulated.
+    pub not_simulated: &'static [&'static str],
+    /// Changes nothing here, or is only ever output.
+    pub accepted: &'static [&'static str],
+}
+
+impl Shape {
+    /// A shape that is ours, where every field is modelled.
+    pub const OURS: Shape = Shape { name: "", not_simulated: &[], accepted: &[] };
+
+    /// `cluster`, with what `DescribeClusters` adds.
+    pub const CLUSTER: Shape = Shape {
+        name: "cluster",
+        not_simulated: &["serviceConnectDefaults"],
+        accepted: &[
+            "activeServicesCount",
+            "attachments",
+            "attachmentsStatus",
+            "capacityProviders",
+            "clusterArn",
+            "configuration",
+            "pendingTasksCount",
+            "registeredContainerInstancesCount",
+            "runningTasksCount",
+            "settings",
+            "statistics",
+            "status",
+            "tags",
+        ],
+    };
+
+    /// `RegisterTaskDefinition`, with what `DescribeTaskDefinition` adds.
+    pub const TASK_DEFINITION: Shape = Shape {
+        name: "task definition",
+        not_simulated: &["inferenceAccelerators", "proxyConfiguration"],
+        accepted: &[
+            "compatibilities",
+            "deleteRequestedAt",
+            "deregisteredAt",
+            "enableFaultInjection",
+            "ephemeralStorage",
+            "executionRoleArn",
+            "ipcMode",
+            "pidMode",
+            "registeredAt",
+            "registeredBy",
+            "requiresAttributes",
+            "status",
+            "tags",
+            "taskDefinitionArn",
+            "taskRoleArn",
+            "trustedExecutionConfiguration",
+        ],
+    };
+
+    /// `ContainerDefinition`.
+    pub const CONTAINER_DEFINITION: Shape = Shape {
+        name: "container definition",
+        not_simulated: &["dependsOn", "healthCheck", "resourceRequirements", "restartPolicy"],
+        accepted: &[
+            "command",
+            "credentialSpecs",
+            "disableNetworking",
+            "dnsSearchDomains",
+            "dnsServers",
+            "dockerLabels",
+            "dockerSecurityOptions",
+            "entryPoint",
+            "environment",
+            "environmentFiles",
+            "extraHosts",
+            "firelensConfiguration",
+            "hostname",
+            "interactive",
+            "links",
+            "linuxParameters",
+            "logConfiguration",
+            "mountPoints",
+            "privileged",
+            "pseudoTerminal",
+            "readonlyRootFilesystem",
+            "repositoryCredentials",
+            "secrets",
+            "startTimeout",
+            "systemControls",
+            "ulimits",
+            "user",
+            "versionConsistency",
+            "volumesFrom",
+            "workingDirectory",
+        ],
+    };
+
+    /// `PortMapping`.
+    pub const PORT_MAPPING: Shape =
+        Shape { name: "port mapping", not_simulated: &["containerPortRange"], accepted: &["appProtocol", "name"] };
+
+    /// `RuntimePlatform`.
+    pub const RUNTIME_PLATFORM: Shape = Shape { name: "runtime platform", not_simulated: &[], accepted: &[] };
+
+    /// `CreateService`, with what `DescribeServices` adds.
+    pub const SERVICE: Shape = Shape {
+        name: "service",
+        not_simulated: &[
+            "gatewayConnectors",
+            "monitoring",
+            "serviceConnectConfiguration",
+            "serviceRegistries",
+            "volumeConfigurations",
+            "vpcLatticeConfigurations",
+        ],
+        accepted: &[
+            "clientToken",
+            "clusterArn",
+            "createdAt",
+            "createdBy",
+            "currentServiceDeployment",
+            "currentServiceRevisions",
+            "deployments",
+            "enableECSManagedTags",
+            "enableExecuteCommand",
+            "events",
+            "forceNewDeployment",
+            "networkConfiguration",
+            "pendingCount",
+            "platformFamily",
+            "platformVersion",
+            "propagateTags",
+            "resourceManagementType",
+            "role",
+            "roleArn",
+            "runningCount",
+            "serviceArn",
+            "status",
+            "tags",
+            "taskSets",
+        ],
+    };
+
+    /// `UpdateService`, as the timeline takes it.
+    pub const UPDATE_SERVICE: Shape = Shape {
+        name: "updateService",
+        not_simulated: &[
+            "availabilityZoneRebalancing",
+            "capacityProviderStrategy",
+            "deploymentController",
+            "gatewayConnectors",
+            "healthCheckGracePeriodSeconds",
+            "loadBalancers",
+            "monitoring",
+            "placementConstraints",
+            "placementStrategy",
+            "serviceConnectConfiguration",
+            "serviceRegistries",
+            "volumeConfigurations",
+            "vpcLatticeConfigurations",
+        ],
+        accepted: &[
+            "cluster",
+            "enableECSManagedTags",
+            "enableExecuteCommand",
+            "networkConfiguration",
+            "platformVersion",
+            "propagateTags",
+        ],
+    };
+
+    /// `DeploymentConfiguration`.
+    pub const DEPLOYMENT_CONFIGURATION: Shape = Shape {
+        name: "deployment configuration",
+        not_simulated: &["alarms", "canaryConfiguration", "deploymentCircuitBreaker", "linearConfiguration"],
+        accepted: &["bakeTimeInMinutes", "earlySuccessCriteria", "lifecycleHooks"],
+    };
+
+    /// `LoadBalancer` of a service.
+    pub const SERVICE_LOAD_BALANCER: Shape =
+        Shape { name: "load balancer of a service", not_simulated: &["advancedConfiguration"], accepted: &[] };
+
+    /// `CapacityProvider`.
+    pub const CAPACITY_PROVIDER: Shape = Shape {
+        name: "capacity provider",
+        not_simulated: &["managedInstancesProvider"],
+        accepted: &["capacityProviderArn", "cluster", "status", "tags", "type", "updateStatus", "updateStatusReason"],
+    };
+
+    /// `AutoScalingGroup`.
+    pub const AUTO_SCALING_GROUP: Shape = Shape {
+        name: "Auto Scaling group",
+        not_simulated: &[
+            "LifecycleHookSpecificationList",
+            "MaxInstanceLifetime",
+            "MixedInstancesPolicy",
+            "SuspendedProcesses",
+            "WarmPoolConfiguration",
+            "WarmPoolSize",
+        ],
+        accepted: &[
+            "AutoScalingGroupARN",
+            "AvailabilityZoneDistribution",
+            "AvailabilityZoneIds",
+            "AvailabilityZoneImpairmentPolicy",
+            "CapacityRebalance",
+            "CapacityReservationSpecification",
+            "Context",
+            "CreatedTime",
+            "DefaultInstanceWarmup",
+            "DeletionProtection",
+            "DesiredCapacityType",
+            "EnabledMetrics",
+            "HealthCheckGracePeriod",
+            "HealthCheckType",
+            "InstanceId",
+            "InstanceLifecyclePolicy",
+            "InstanceMaintenancePolicy",
+            "Instances",
+            "KeyName",
+            "LaunchConfigurationName",
+            "LaunchTemplate",
+            "LoadBalancerNames",
+            "Operator",
+            "PlacementGroup",
+            "PredictedCapacity",
+            "ServiceLinkedRoleARN",
+            "SkipZonalShiftValidation",
+            "Status",
+            "Tags",
+            "TargetGroupARNs",
+            "TrafficSources",
+            "VPCZoneIdentifier",
+        ],
+    };
+
+    /// `LoadBalancer` of Elastic Load Balancing.
+    pub const LOAD_BALANCER: Shape = Shape {
+        name: "load balancer",
+        not_simulated: &[],
+        accepted: &[
+            "CanonicalHostedZoneId",
+            "CreatedTime",
+            "CustomerOwnedIpv4Pool",
+            "DNSName",
+            "EnablePrefixForIpv6SourceNat",
+            "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic",
+            "IpAddressType",
+            "IpamPools",
+            "LoadBalancerArn",
+            "Scheme",
+            "SecurityGroups",
+            "State",
+            "SubnetMappings",
+            "Subnets",
+            "Tags",
+            "VpcId",
+        ],
+    };
+
+    /// `TargetGroup`.
+    pub const TARGET_GROUP: Shape = Shape {
+        name: "target group",
+        not_simulated: &[],
+        accepted: &[
+            "HealthCheckPath",
+            "HealthCheckPort",
+            "HealthCheckProtocol",
+            "IpAddressType",
+            "Matcher",
+            "Port",
+            "ProtocolVersion",
+            "Tags",
+            "TargetControlPort",
+            "TargetGroupArn",
+            "VpcId",
+        ],
+    };
+
+    /// `ScalableTarget`.
+    pub const SCALABLE_TARGET: Shape = Shape {
+        name: "scalable target",
+        not_simulated: &[],
+        accepted: &["CreationTime", "PredictedCapacity", "RoleARN", "ScalableTargetARN", "Tags"],
+    };
+
+    /// `ScalingPolicy`.
+    pub const SCALING_POLICY: Shape =
+        Shape { name: "scaling policy", not_simulated: &[], accepted: &["CreationTime", "PolicyARN"] };
+
+    /// `TargetTrackingScalingPolicyConfiguration`.
+    pub const TARGET_TRACKING: Shape =
+        Shape { name: "target tracking", not_simulated: &["CustomizedMetricSpecification"], accepted: &[] };
+
+    /// `StepScalingPolicyConfiguration`.
+    pub const STEP_SCALING: Shape =
+        Shape { name: "step scaling", not_simulated: &[], accepted: &["MetricAggregationType"] };
+
+    /// `MetricAlarm`.
+    pub const ALARM: Shape = Shape {
+        name: "alarm",
+        not_simulated: &[
+            "EvaluationCriteria",
+            "EvaluationInterval",
+            "EvaluationWindow",
+            "ExtendedStatistic",
+            "Metrics",
+            "ThresholdMetricId",
+            "WarmUpConfiguration",
+        ],
+        accepted: &[
+            "ActionConfiguration",
+            "AlarmActions",
+            "AlarmArn",
+            "AlarmConfigurationUpdatedTimestamp",
+            "AlarmDescription",
+            "EvaluateLowSampleCountPercentile",
+            "EvaluationState",
+            "InsufficientDataActions",
+            "Namespace",
+            "OKActions",
+            "StateReason",
+            "StateReasonData",
+            "StateTransitionedTimestamp",
+            "StateUpdatedTimestamp",
+            "StateValue",
+            "Tags",
+            "Unit",
+        ],
+    };
+
+    /// `ScheduledAction`.
+    pub const SCHEDULED_ACTION: Shape =
+        Shape { name: "scheduled action", not_simulated: &[], accepted: &["CreationTime", "ScheduledActionARN"] };
+}
+
+/// Attributes of a target group that change nothing here.
+pub const TARGET_GROUP_ATTRIBUTES: &[&str] = &[
+    "deregistration_delay.connection_termination.enabled",
+    "lambda.multi_value_headers.enabled",
+    "load_balancing.algorithm.anomaly_mitigation",
+    "preserve_client_ip.enabled",
+    "proxy_protocol_v2.enabled",
+    "stickiness.app_cookie.cookie_name",
+    "stickiness.app_cookie.duration_seconds",
+    "stickiness.lb_cookie.duration_seconds",
+    "stickiness.type",
+    "target_failover.on_deregistration",
+    "target_failover.on_unhealthy",
+    "target_group_health.dns_failover.minimum_healthy_targets.count",
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+    "target_health_state.unhealthy.connection_termination.enabled",
+    "target_health_state.unhealthy.draining_interval_seconds",
 ];
 
-/// Of a container definition.
-pub const CONTAINER_DEFINITION: &[&str] = &[
-    "command",
-    "entryPoint",
-    "environment",
-    "environmentFiles",
-    "secrets",
-    "mountPoints",
-    "volumesFrom",
-    "links",
-    "hostname",
-    "user",
-    "workingDirectory",
-    "disableNetworking",
-    "privileged",
-    "readonlyRootFilesystem",
-    "dnsServers",
-    "dnsSearchDomains",
-    "extraHosts",
-    "dockerSecurityOptions",
-    "interactive",
-    "pseudoTerminal",
-    "dockerLabels",
-    "ulimits",
-    "logConfiguration",
-    "systemControls",
-    "firelensConfiguration",
-    "credentialSpecs",
-    "linuxParameters",
-    "repositoryCredentials",
-    "versionConsistency",
-];
-
-/// Of a port mapping.
-pub const PORT_MAPPING: &[&str] = &["name", "appProtocol"];
-
-/// Of a service.
-pub const SERVICE: &[&str] = &[
-    "serviceArn",
-    "clusterArn",
-    "cluster",
-    "status",
-    "runningCount",
-    "pendingCount",
-    "platformVersion",
-    "platformFamily",
-    "deployments",
-    "events",
-    "createdAt",
-    "createdBy",
-    "roleArn",
-    "role",
-    "tags",
-    "enableECSManagedTags",
-    "propagateTags",
-    "enableExecuteCommand",
-    "networkConfiguration",
-    "taskSets",
-    "clientToken",
-    "currentServiceDeployment",
-    "currentServiceRevisions",
-    "deploymentCount",
-    "availabilityZoneRebalancing",
-];
-
-/// Of a deployment configuration.
-pub const DEPLOYMENT_CONFIGURATION: &[&str] = &["lifecycleHooks", "bakeTimeInMinutes"];
-
-/// Of an Auto Scaling group.
-pub const AUTO_SCALING_GROUP: &[&str] = &[
-    "AutoScalingGroupARN",
-    "LaunchConfigurationName",
-    "LaunchTemplate",
-    "InstanceId",
-    "HealthCheckType",
-    "HealthCheckGracePeriod",
-    "PlacementGroup",
-    "VPCZoneIdentifier",
-    "CreatedTime",
-    "Instances",
-    "SuspendedProcesses",
-    "EnabledMetrics",
-    "Status",
-    "Tags",
-    "ServiceLinkedRoleARN",
-    "LoadBalancerNames",
-    "TargetGroupARNs",
-    "KeyName",
-    "SecurityGroups",
-    "IamInstanceProfile",
-    "ImageId",
-    "UserData",
-    "Context",
-    "DesiredCapacityType",
-    "TrafficSources",
-    "PredictedCapacity",
-    "AvailabilityZoneIds",
-];
-
-/// Of a capacity provider.
-pub const CAPACITY_PROVIDER: &[&str] =
-    &["capacityProviderArn", "status", "updateStatus", "updateStatusReason", "tags", "type", "cluster"];
-
-/// Of a load balancer.
-pub const LOAD_BALANCER: &[&str] = &[
-    "LoadBalancerArn",
-    "DNSName",
-    "CanonicalHostedZoneId",
-    "CreatedTime",
-    "VpcId",
-    "State",
-    "SecurityGroups",
-    "IpAddressType",
-    "Scheme",
-    "Subnets",
-    "Tags",
-    "CustomerOwnedIpv4Pool",
-];
-
-/// Of a target group.
-pub const TARGET_GROUP: &[&str] = &[
-    "TargetGroupArn",
-    "Protocol",
-    "ProtocolVersion",
-    "Port",
-    "VpcId",
-    "HealthCheckProtocol",
-    "HealthCheckPort",
-    "HealthCheckEnabled",
-    "HealthCheckPath",
-    "Matcher",
-    "LoadBalancerArns",
-    "TargetType",
-    "IpAddressType",
-    "Tags",
-];
-
-/// Of a scaling policy.
-pub const SCALING_POLICY: &[&str] = &["PolicyARN", "ScalableDimension", "ServiceNamespace", "CreationTime", "Alarms"];
-
-/// Of a scalable target.
-pub const SCALABLE_TARGET: &[&str] = &[
-    "ScalableDimension",
-    "ServiceNamespace",
-    "RoleARN",
-    "CreationTime",
-    "ScalableTargetARN",
-    "Tags",
-    "PredictedCapacity",
-];
-
-/// Of a scheduled action.
-pub const SCHEDULED_ACTION: &[&str] = &["ScheduledActionARN", "ScalableDimension", "ServiceNamespace", "CreationTime"];
-
-/// Of an alarm.
-pub const ALARM: &[&str] = &[
-    "AlarmArn",
-    "AlarmDescription",
-    "AlarmConfigurationUpdatedTimestamp",
-    "ActionsEnabled",
-    "OKActions",
-    "AlarmActions",
-    "InsufficientDataActions",
-    "StateValue",
-    "StateReason",
-    "StateReasonData",
-    "StateUpdatedTimestamp",
-    "Namespace",
-    "Unit",
-    "Tags",
-    "EvaluateLowSampleCountPercentile",
+/// Attributes of a load balancer that change nothing here.
+pub const LOAD_BALANCER_ATTRIBUTES: &[&str] = &[
+    "access_logs.s3.bucket",
+    "access_logs.s3.enabled",
+    "access_logs.s3.prefix",
+    "client_keep_alive.seconds",
+    "connection_logs.s3.bucket",
+    "connection_logs.s3.enabled",
+    "connection_logs.s3.prefix",
+    "deletion_protection.enabled",
+    "dns_record.client_routing_policy",
+    "health_check_logs.s3.bucket",
+    "health_check_logs.s3.enabled",
+    "health_check_logs.s3.prefix",
+    "ipv6.deny_all_igw_traffic",
+    "load_balancing.cross_zone.enabled",
+    "routing.http.desync_mitigation_mode",
+    "routing.http.drop_invalid_header_fields.enabled",
+    "routing.http.preserve_host_header.enabled",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled",
+    "routing.http.xff_client_port.enabled",
+    "routing.http.xff_header_processing.mode",
+    "routing.http2.enabled",
+    "waf.fail_open.enabled",
+    "zonal_shift.config.enabled",
 ];

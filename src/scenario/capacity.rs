@@ -1,365 +1,380 @@
-//! `autoScalingGroups`, `capacityProviders`, `loadBalancers` and `targetGroups`.
+//! `cluster`, `autoScalingGroups` and `capacityProviders`: where tasks can run.
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, TerminationPolicy};
-use crate::aws::capacity_provider::{CapacityProvider, ManagedScaling};
-use crate::aws::instance_type::{self, InstanceType};
-use crate::aws::load_balancer::{HealthCheck, LoadBalancer, TargetGroup};
-use crate::scenario::aws_fields;
-use crate::scenario::problem::Problem;
-use crate::scenario::reader::{Fields, Reader, nearest};
-use crate::scenario::task_definitions::unwrapped;
-use crate::scenario::tree::{Key, Node, Value};
+use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem, ManagedScaling};
+use crate::aws::instance_type;
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::problem::{Place, Problem, nearest};
+use crate::scenario::quantity;
+use crate::scenario::reader::{Fields, Names, Reader, What, last_name};
+use crate::scenario::sections::check_own_name;
+use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
 
-/// Names of a table's rows, for references.
-fn zone_names(zones: &Table<AvailabilityZone>) -> Vec<String> {
-    zones.iter().map(|it| it.name.clone()).collect()
+/// The cluster and what it runs on.
+pub struct Capacity {
+    /// The cluster's name.
+    pub cluster_name: String,
+    /// Zones.
+    pub zones: Table<AvailabilityZone>,
+    /// Groups.
+    pub groups: Table<AutoScalingGroup>,
+    /// Providers.
+    pub providers: Table<CapacityProvider>,
+    /// Names of zones.
+    pub zone_names: Names<AvailabilityZone>,
+    /// Names of groups.
+    pub group_names: Names<AutoScalingGroup>,
+    /// Names of providers.
+    pub provider_names: Names<CapacityProvider>,
+    /// `defaultCapacityProviderStrategy` of the cluster.
+    pub default_strategy: Vec<CapacityProviderStrategyItem>,
+    /// Groups that say of themselves that new instances are not protected.
+    unprotected: Vec<String>,
 }
 
-/// Zones as a list or as one word.
-fn zone_list(reader: &mut Reader, node: &Node, what: &str, names: &[String]) -> Option<Vec<Id<AvailabilityZone>>> {
-    let items = match &node.value {
-        Value::List(items) => items.iter().collect(),
-        _ => vec![node],
-    };
-    let zones: Option<Vec<_>> =
-        items.into_iter().map(|it| reader.reference(it, what, "availability zone", names).map(Id::new)).collect();
-    zones.filter(|it| !it.is_empty())
-}
-
-/// Reads `autoScalingGroups`.
-pub fn auto_scaling_groups(
-    reader: &mut Reader,
-    node: Option<&Node>,
-    zones: &Table<AvailabilityZone>,
-) -> Table<AutoScalingGroup> {
-    let names = zone_names(zones);
-    let all: Vec<Id<AvailabilityZone>> = zones.ids().collect();
-    let mut groups = Table::new();
-    for (key, node) in reader.named(node, "autoScalingGroups") {
-        if let Some(group) = auto_scaling_group(reader, key, node, &names, &all) {
-            groups.push(group);
-        }
-    }
-    groups
-}
-
-fn auto_scaling_group(
-    reader: &mut Reader,
-    key: &Key,
-    node: &Node,
-    zones: &[String],
-    all: &[Id<AvailabilityZone>],
-) -> Option<AutoScalingGroup> {
-    let what = format!("auto scaling group {}", key.text);
-    let mut fields = reader.fields(unwrapped(node, &["AutoScalingGroups"]), what)?;
-    fields.take("AutoScalingGroupName");
-    let size = |reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 0..=5000);
-    let instance_type = fields.required(reader, "InstanceType", instance_type_of);
-    let min_size = fields.get(reader, "MinSize", size).unwrap_or(0);
-    let max_size = fields.required(reader, "MaxSize", size);
-    let desired_capacity = fields.get(reader, "DesiredCapacity", size).unwrap_or(min_size);
-    let availability_zones = fields
-        .get(reader, "AvailabilityZones", |reader, node, what| zone_list(reader, node, what, zones))
-        .unwrap_or_else(|| all.to_vec());
-    let protected = fields.get(reader, "NewInstancesProtectedFromScaleIn", Reader::boolean);
-    let default_cooldown = fields
-        .get(reader, "DefaultCooldown", |reader, node, what| reader.seconds(node, what, 0..=u64::MAX))
-        .unwrap_or(Span::seconds(300));
-    let policies = fields.take("TerminationPolicies");
-    let mut termination_policies: Vec<TerminationPolicy> = reader
-        .list(policies, &fields.what)
-        .into_iter()
-        .filter_map(|it| {
-            let words = [
-                ("Default", TerminationPolicy::Default),
-                ("OldestInstance", TerminationPolicy::OldestInstance),
-                ("NewestInstance", TerminationPolicy::NewestInstance),
-                ("ClosestToNextInstanceHour", TerminationPolicy::ClosestToNextInstanceHour),
-            ];
-            reader.one_of(it, &fields.what, &words)
-        })
-        .collect();
-    if termination_policies.is_empty() {
-        termination_policies.push(TerminationPolicy::Default);
-    }
-    let reserved_memory_mib = fields.get(reader, "reservedMemory", Reader::mebibytes).unwrap_or(0.0) as u32;
-    let registered = fields.get(reader, "registeredMemory", Reader::mebibytes);
-    let boot_time = fields.get(reader, "bootTime", Reader::distribution);
-    let attributes_node = fields.take("attributes");
-    let attributes = reader
-        .named(attributes_node, "attributes")
-        .into_iter()
-        .filter_map(|(key, node)| Some((key.text.clone(), reader.text(node, &fields.what)?)))
-        .collect();
-    for (name, words) in [
-        ("MixedInstancesPolicy", "a mixed instances policy"),
-        ("WarmPoolConfiguration", "a warm pool"),
-        ("MaxInstanceLifetime", "a maximum instance lifetime"),
-        ("CapacityRebalance", "capacity rebalancing"),
-        ("LifecycleHookSpecificationList", "a lifecycle hook"),
-        ("DefaultInstanceWarmup", "a default instance warm-up"),
-    ] {
-        if let Some(node) = fields.take(name)
-            && !matches!(&node.value, Value::Scalar { text, .. } if text == "false" || text == "0")
-        {
-            reader.not_yet(&node.place, words);
-        }
-    }
-    let sizes_place = fields.take("MaxSize").map(|it| it.place.clone());
-    let (name, place) = (key.text.clone(), sizes_place);
-    fields.finish(reader, aws_fields::AUTO_SCALING_GROUP);
-    let (mut instance_type, max_size) = instance_type.zip(max_size)?;
-    if let Some(registered) = registered {
-        instance_type.registered_memory_mib = registered as u32;
-    }
-    if !(min_size <= desired_capacity && desired_capacity <= max_size) {
-        let message = format!(
-            "auto scaling group {name}: MinSize {min_size}, DesiredCapacity {desired_capacity} and MaxSize {max_size} are out of order"
-        );
-        reader.refuse(
-            Problem::at(place.unwrap_or_else(|| key.place.clone()), message)
-                .expected("expected MinSize <= DesiredCapacity <= MaxSize"),
-        );
-    }
-    Some(AutoScalingGroup {
-        name,
-        instance_type,
-        min_size,
-        max_size,
-        desired_capacity,
-        availability_zones,
-        new_instances_protected_from_scale_in: protected.unwrap_or(false),
-        termination_policies,
-        reserved_memory_mib,
-        attributes,
-        boot_time,
-        default_cooldown,
-    })
-}
-
-fn instance_type_of(reader: &mut Reader, node: &Node, what: &str) -> Option<InstanceType> {
-    let name = reader.text(node, what)?;
-    let found = instance_type::find(&name);
-    if found.is_none() {
-        let problem =
-            Problem::at(node.place.clone(), format!("{what}: there is no instance type `{name}` in the catalogue"));
-        let near = nearest(&name, instance_type::names()).unwrap_or("m5.large");
-        reader.refuse(problem.expected("not in the catalogue").help(format!("the nearest is `{near}`")));
-    }
-    found
-}
-
-/// Reads `capacityProviders`.
-pub fn capacity_providers(
-    reader: &mut Reader,
-    node: Option<&Node>,
-    groups: &mut Table<AutoScalingGroup>,
-) -> Table<CapacityProvider> {
-    let names: Vec<String> = groups.iter().map(|it| it.name.clone()).collect();
-    let mut providers = Table::new();
-    for (key, node) in reader.named(node, "capacityProviders") {
-        let what = format!("capacity provider {}", key.text);
-        let node = unwrapped(node, &["capacityProvider", "capacityProviders"]);
-        let Some(mut fields) = reader.fields(node, what.clone()) else { continue };
-        fields.take("name");
-        fields.take("capacityProviderName");
-        let group_provider = fields.required(reader, "autoScalingGroupProvider", |_, _, _| Some(())).is_some();
-        let inside = fields.take("autoScalingGroupProvider").filter(|_| group_provider);
-        fields.finish(reader, aws_fields::CAPACITY_PROVIDER);
-        let Some(mut fields) = inside.and_then(|it| reader.fields(it, what.clone())) else { continue };
-        let group = fields.required(reader, "autoScalingGroupArn", |reader, node, what| {
-            reader.reference(node, what, "auto scaling group", &names)
-        });
-        let managed_node = fields.take("managedScaling");
-        let managed_scaling = managed_node.and_then(|node| managed_scaling(reader, node, &what));
-        let switch = |reader: &mut Reader, node: &Node, what: &str| {
-            reader.one_of(node, what, &[("ENABLED", true), ("DISABLED", false)])
+impl Capacity {
+    /// The three sections.
+    pub fn read(reader: &mut Reader<'_>, cluster: Option<&Node>, groups: &[Entry], providers: &[Entry]) -> Capacity {
+        let mut capacity = Capacity {
+            cluster_name: "default".to_owned(),
+            zones: Table::new(),
+            groups: Table::new(),
+            providers: Table::new(),
+            zone_names: Names::new("Availability Zone", "cluster.availabilityZones"),
+            group_names: Names::new("Auto Scaling group", "autoScalingGroups"),
+            provider_names: Names::new("capacity provider", "capacityProviders"),
+            default_strategy: Vec::new(),
+            unprotected: Vec::new(),
         };
-        let protection = fields.get(reader, "managedTerminationProtection", switch).unwrap_or(false);
-        let draining = fields.get(reader, "managedDraining", switch).unwrap_or(true);
-        if protection && managed_scaling.is_none() {
-            let place = fields.take("managedTerminationProtection").map_or(node.place.clone(), |it| it.place.clone());
-            let message = format!("{what}: managed termination protection without managed scaling");
-            reader.refuse(Problem::at(place, message).expected("managed scaling must be ENABLED too"));
+        let mut cluster = cluster.and_then(|it| reader.fields(it, "`cluster`"));
+        if let Some(fields) = &mut cluster {
+            let name = fields.take_either("name", "clusterName");
+            if let Some(name) = name.and_then(|it| reader.text(What { field: "name", of: "`cluster`" }, it)) {
+                capacity.cluster_name = name.to_owned();
+            }
+            for node in fields.list(reader, "availabilityZones") {
+                let what = What { field: "availabilityZones", of: "`cluster`" };
+                let Some(name) = reader.text(what, node) else { continue };
+                if capacity.zone_names.iter().any(|it| it == name) {
+                    reader.refuse(Problem::new(node.place, format!("zone `{name}` is listed twice")));
+                }
+                let id = capacity.zones.push(AvailabilityZone { name: name.to_owned() });
+                capacity.zone_names.add(name, Some(id));
+            }
         }
-        fields.finish(reader, &[]);
-        let Some(group) = group.map(Id::new) else { continue };
-        if providers.iter().any(|it: &CapacityProvider| it.auto_scaling_group == group) {
-            let message = format!("{what}: another provider has this auto scaling group already");
-            reader.refuse(Problem::at(key.place.clone(), message).expected("a group of its own"));
+        if capacity.zones.is_empty() {
+            for name in ["us-east-1a", "us-east-1b", "us-east-1c"] {
+                let id = capacity.zones.push(AvailabilityZone { name: name.to_owned() });
+                capacity.zone_names.add(name, Some(id));
+            }
         }
-        groups[group].new_instances_protected_from_scale_in |= protection;
-        providers.push(CapacityProvider {
-            name: key.text.clone(),
+        for entry in groups {
+            if entry.node.get("NewInstancesProtectedFromScaleIn").and_then(Node::text) == Some("false") {
+                capacity.unprotected.push(entry.key.clone());
+            }
+            let group = capacity.group(reader, entry);
+            let id = group.map(|it| capacity.groups.push(it));
+            capacity.group_names.add(&entry.key, id);
+        }
+        for entry in providers {
+            let provider = capacity.provider(reader, entry);
+            let id = provider.map(|it| capacity.providers.push(it));
+            capacity.provider_names.add(&entry.key, id);
+        }
+        if let Some(mut fields) = cluster {
+            if let Some(node) = fields.take("defaultCapacityProviderStrategy") {
+                capacity.default_strategy = capacity.strategy(reader, node, "`cluster`");
+            }
+            fields.finish(reader, &Shape::CLUSTER);
+        }
+        capacity
+    }
+
+    /// The zones of a list or of a text such as `us-east-1a,us-east-1b`; all of the cluster's where nothing is said.
+    pub fn some_zones(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Id<AvailabilityZone>> {
+        let name = "availabilityZones";
+        let what = What { field: name, of: &fields.of.clone() };
+        let mut zones = Vec::new();
+        match fields.take(name) {
+            Some(node) if node.text().is_some() => {
+                for name in node.text().unwrap_or("").split(',').map(str::trim).filter(|it| !it.is_empty()) {
+                    zones.extend(reader.named(what, node.place, name, &self.zone_names));
+                }
+            }
+            Some(node) => {
+                for item in reader.list(what, node) {
+                    // Elastic Load Balancing lists maps with a `ZoneName`.
+                    let item = item.get("zoneName").unwrap_or(item);
+                    zones.extend(reader.reference(what, item, &self.zone_names));
+                }
+            }
+            None => {}
+        }
+        zones.dedup();
+        if zones.is_empty() { self.zones.ids().collect() } else { zones }
+    }
+
+    fn group(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
+        let problems = reader.problems.len();
+        let mut fields = reader.fields(&entry.node, format!("Auto Scaling group `{}`", entry.key))?;
+        check_own_name(reader, &mut fields, "autoScalingGroups", &entry.key);
+        let mut instance_type = None;
+        if fields.has("MixedInstancesPolicy") && !fields.has("InstanceType") {
+            // Refused to run by name, so the type does not matter.
+            fields.take("InstanceType");
+        } else if let Some(node) = fields.required(reader, "InstanceType") {
+            instance_type = self::instance_type(reader, node, &fields.of);
+        }
+        let bounds = Bounds {
+            min: fields.required_count(reader, "MinSize", 0..=5_000),
+            max: fields.required_count(reader, "MaxSize", 0..=5_000),
+            desired: fields.count(reader, "DesiredCapacity", 0..=5_000),
+        };
+        bounds.check(reader, entry.node.place, &fields.of, ["MinSize", "MaxSize", "DesiredCapacity"], &entry.node);
+        let availability_zones = self.some_zones(reader, &mut fields);
+        let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn");
+        let termination_policies = termination_policies(reader, &mut fields);
+        let default_cooldown = fields.seconds(reader, "DefaultCooldown", 0..=86_400);
+        let reserved_memory_mib = fields.parsed(reader, "reservedMemory", quantity::task_memory);
+        let registered_memory_mib = fields.parsed(reader, "registeredMemory", quantity::task_memory);
+        let attributes = attributes(reader, &mut fields);
+        let boot_time = fields.distribution(reader, "bootTime");
+        fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
+        let mut instance_type = instance_type?;
+        if let Some(mib) = registered_memory_mib {
+            instance_type.registered_memory_mib = mib;
+        }
+        if reserved_memory_mib.unwrap_or(0) >= instance_type.registered_memory_mib {
+            let (name, mib) = (&instance_type.name, instance_type.registered_memory_mib);
+            let message = format!("Auto Scaling group `{}` reserves all of the {mib} MiB of a {name}", entry.key);
+            reader.refuse(Problem::new(entry.node.place, message));
+        }
+        let (min_size, max_size) = (bounds.min?, bounds.max?);
+        (reader.problems.len() == problems).then(|| AutoScalingGroup {
+            name: entry.key.clone(),
+            instance_type,
+            min_size,
+            max_size,
+            desired_capacity: bounds.desired.unwrap_or(min_size),
+            availability_zones,
+            new_instances_protected_from_scale_in: protection.unwrap_or(false),
+            termination_policies,
+            reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
+            attributes,
+            boot_time,
+            default_cooldown: default_cooldown.unwrap_or(Span::seconds(300)),
+        })
+    }
+
+    fn provider(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<CapacityProvider> {
+        if matches!(entry.key.as_str(), "FARGATE" | "FARGATE_SPOT") {
+            reader.not_simulated(entry.key_place, format!("the capacity provider `{}`", entry.key));
+            return None;
+        }
+        let mut fields = reader.fields(&entry.node, format!("capacity provider `{}`", entry.key))?;
+        check_own_name(reader, &mut fields, "capacityProviders", &entry.key);
+        let node = if fields.has("managedInstancesProvider") {
+            fields.take("autoScalingGroupProvider")
+        } else {
+            fields.required(reader, "autoScalingGroupProvider")
+        };
+        let of = fields.of.clone();
+        fields.finish(reader, &Shape::CAPACITY_PROVIDER);
+        let mut fields = reader.fields(node?, format!("`autoScalingGroupProvider` of {of}"))?;
+        fields.required(reader, "autoScalingGroupArn");
+        let group = fields.reference(reader, "autoScalingGroupArn", &self.group_names);
+        let managed_scaling = fields.take("managedScaling").and_then(|it| managed_scaling(reader, it, &of));
+        let on_off = [("ENABLED", true), ("DISABLED", false)];
+        let protection = fields.word(reader, "managedTerminationProtection", &on_off).unwrap_or(false);
+        // The console and new providers of the API have it on.
+        let draining = fields.word(reader, "managedDraining", &on_off).unwrap_or(true);
+        let place = fields.place;
+        fields.finish(reader, &Shape::OURS);
+        let group = group?;
+        if let Some(other) = self.providers.iter().find(|it| it.auto_scaling_group == group) {
+            let message =
+                format!("{of} and capacity provider `{}` share the group `{}`", other.name, self.groups[group].name);
+            reader.refuse(Problem::new(place, message).help("a group belongs to one capacity provider"));
+        }
+        if protection {
+            if managed_scaling.is_none() {
+                let message = format!("{of} has managed termination protection without managed scaling");
+                reader.refuse(Problem::new(place, message).help("add `managedScaling: {status: ENABLED}`"));
+            }
+            self.protect(reader, group, place, &of);
+        }
+        Some(CapacityProvider {
+            name: entry.key.clone(),
             auto_scaling_group: group,
             managed_scaling,
             managed_termination_protection: protection,
             managed_draining: draining,
-        });
+        })
     }
-    providers
+
+    /// Managed termination protection needs instances that are protected at launch.
+    fn protect(&mut self, reader: &mut Reader<'_>, group: Id<AutoScalingGroup>, place: Place, of: &str) {
+        let name = self.groups[group].name.clone();
+        if self.unprotected.contains(&name) {
+            let message = format!(
+                "{of} has managed termination protection, and the group `{name}` says `NewInstancesProtectedFromScaleIn: false`"
+            );
+            reader.refuse(Problem::new(place, message).help("leave that out of the group, or set it to true"));
+        }
+        self.groups[group].new_instances_protected_from_scale_in = true;
+    }
+
+    /// A capacity provider strategy, with AWS's rules for base and weight.
+    pub fn strategy(&self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Vec<CapacityProviderStrategyItem> {
+        let field = "capacityProviderStrategy";
+        let nodes = reader.list(What { field, of }, node);
+        let mut items = Vec::new();
+        let mut is_whole = true;
+        for node in nodes {
+            let Some(mut fields) = reader.fields(node, format!("an item of `{field}` of {of}")) else { continue };
+            let provider = fields.required(reader, "capacityProvider").and_then(|it| {
+                let name = it.text().map_or("", last_name);
+                if matches!(name, "FARGATE" | "FARGATE_SPOT") && !self.provider_names.iter().any(|it| it == name) {
+                    reader.not_simulated(it.place, format!("the capacity provider `{name}` of {of}"));
+                    return None;
+                }
+                reader.reference(What { field: "capacityProvider", of }, it, &self.provider_names)
+            });
+            let base = fields.count(reader, "base", 0..=100_000).unwrap_or(0);
+            let weight = fields.count(reader, "weight", 0..=1_000).unwrap_or(0);
+            fields.finish(reader, &Shape::OURS);
+            match provider {
+                Some(capacity_provider) => {
+                    items.push(CapacityProviderStrategyItem { capacity_provider, base, weight });
+                }
+                None => is_whole = false,
+            }
+        }
+        if items.is_empty() || !is_whole {
+            return items;
+        }
+        let refusal = if items.len() > 20 {
+            Some(format!("has {} providers; 20 are allowed", items.len()))
+        } else if items.iter().filter(|it| it.base > 0).count() > 1 {
+            Some("gives a base to more than one provider".to_owned())
+        } else if items.iter().all(|it| it.weight == 0) && items.len() > 1 {
+            Some("gives no provider a weight above 0".to_owned())
+        } else {
+            None
+        };
+        if let Some(why) = refusal {
+            reader.refuse(Problem::new(node.place, format!("`{field}` of {of} {why}")));
+        }
+        // A single provider without weight would get nothing; the console writes 1.
+        if let [only] = items.as_mut_slice() {
+            only.weight = only.weight.max(1);
+        }
+        items
+    }
 }
 
-fn managed_scaling(reader: &mut Reader, node: &Node, what: &str) -> Option<ManagedScaling> {
-    let mut fields = reader.fields(node, format!("{what}, managedScaling"))?;
-    let step = |reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 1..=10_000);
-    let enabled = fields
-        .get(reader, "status", |reader, node, what| {
-            reader.one_of(node, what, &[("ENABLED", true), ("DISABLED", false)])
+/// A least, a most, and what lies between.
+pub struct Bounds {
+    /// Least.
+    pub min: Option<u32>,
+    /// Most.
+    pub max: Option<u32>,
+    /// Between.
+    pub desired: Option<u32>,
+}
+
+impl Bounds {
+    /// Refuses bounds that contradict each other; `names` are those of the fields of `node`, least, most, between.
+    pub fn check(&self, reader: &mut Reader<'_>, place: Place, of: &str, names: [&str; 3], node: &Node) {
+        let at = |name: &str| node.get(name).map_or(place, |it| it.place);
+        let [min_name, max_name, desired_name] = names;
+        if let (Some(min), Some(max)) = (self.min, self.max)
+            && min > max
+        {
+            let message = format!("`{min_name}` of {of} is {min}, above its `{max_name}` of {max}");
+            reader.refuse(Problem::new(at(min_name), message).related(at(max_name), "the most"));
+        } else if let Some(desired) = self.desired
+            && (self.min.is_some_and(|it| desired < it) || self.max.is_some_and(|it| desired > it))
+        {
+            let (min, max) = (self.min.unwrap_or(0), self.max.unwrap_or(desired));
+            let message = format!("`{desired_name}` of {of} is {desired}, outside of {min} to {max}");
+            reader.refuse(Problem::new(at(desired_name), message));
+        }
+    }
+}
+
+fn instance_type(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<instance_type::InstanceType> {
+    let name = reader.text(What { field: "InstanceType", of }, node)?;
+    if let Some(found) = instance_type::find(name) {
+        return Some(found);
+    }
+    let mut problem =
+        Problem::new(node.place, format!("`InstanceType` of {of} is `{name}`, which is not in the catalogue"));
+    if let Some(near) = nearest(name, instance_type::names()) {
+        problem = problem.label(format!("did you mean `{near}`?"));
+    }
+    reader.refuse(problem);
+    None
+}
+
+fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<TerminationPolicy> {
+    let words = [
+        ("Default", TerminationPolicy::Default),
+        ("OldestInstance", TerminationPolicy::OldestInstance),
+        ("NewestInstance", TerminationPolicy::NewestInstance),
+        ("ClosestToNextInstanceHour", TerminationPolicy::ClosestToNextInstanceHour),
+    ];
+    let mut policies = Vec::new();
+    let name = "TerminationPolicies";
+    for node in fields.list(reader, name) {
+        let what = What { field: name, of: &fields.of };
+        match node.text() {
+            // All instances of a group here come from one template.
+            Some(word @ ("OldestLaunchTemplate" | "OldestLaunchConfiguration" | "AllocationStrategy")) => {
+                reader.note(format!("{what}: `{word}` makes no difference among instances of one template"));
+            }
+            _ => policies.extend(reader.word(what, node, &words)),
+        }
+    }
+    if policies.is_empty() { vec![TerminationPolicy::Default] } else { policies }
+}
+
+fn attributes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<(String, String)> {
+    let of = fields.of.clone();
+    let entries = fields.entries(reader, "attributes");
+    entries
+        .iter()
+        .filter_map(|it| {
+            // An attribute may have a name without a value.
+            if it.node.value == Value::Null {
+                return Some((it.key.clone(), String::new()));
+            }
+            let value = reader.text(What { field: &it.key, of: &format!("`attributes` of {of}") }, &it.node)?;
+            Some((it.key.clone(), value.to_owned()))
         })
-        .unwrap_or(true);
-    let managed = ManagedScaling {
-        target_capacity: fields
-            .get(reader, "targetCapacity", |reader, node, what| reader.count(node, what, 1..=100))
-            .unwrap_or(100),
-        minimum_scaling_step_size: fields.get(reader, "minimumScalingStepSize", step).unwrap_or(1),
-        maximum_scaling_step_size: fields.get(reader, "maximumScalingStepSize", step).unwrap_or(10_000),
+        .collect()
+}
+
+fn managed_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<ManagedScaling> {
+    let mut fields = reader.fields(node, format!("`managedScaling` of {of}"))?;
+    let is_enabled = fields.word(reader, "status", &[("ENABLED", true), ("DISABLED", false)]).unwrap_or(true);
+    let scaling = ManagedScaling {
+        target_capacity: fields.count(reader, "targetCapacity", 1..=100).unwrap_or(100),
+        minimum_scaling_step_size: fields.count(reader, "minimumScalingStepSize", 1..=10_000).unwrap_or(1),
+        maximum_scaling_step_size: fields.count(reader, "maximumScalingStepSize", 1..=10_000).unwrap_or(10_000),
         instance_warmup_period: fields
-            .get(reader, "instanceWarmupPeriod", |reader, node, what| reader.seconds(node, what, 0..=10_000))
+            .seconds(reader, "instanceWarmupPeriod", 0..=10_000)
             .unwrap_or(Span::seconds(300)),
     };
-    fields.finish(reader, &[]);
-    if managed.minimum_scaling_step_size > managed.maximum_scaling_step_size {
-        let message = format!("{what}: the minimum scaling step size is above the maximum");
-        reader.refuse(Problem::at(node.place.clone(), message).expected("expected minimum <= maximum"));
-    }
-    enabled.then_some(managed)
-}
-
-/// Reads `loadBalancers`; where target groups need one and none is defined, one with AWS's defaults.
-pub fn load_balancers(
-    reader: &mut Reader,
-    node: Option<&Node>,
-    zones: &Table<AvailabilityZone>,
-    is_needed: bool,
-) -> Table<LoadBalancer> {
-    let names = zone_names(zones);
-    let all: Vec<Id<AvailabilityZone>> = zones.ids().collect();
-    let mut balancers = Table::new();
-    for (key, node) in reader.named(node, "loadBalancers") {
-        let what = format!("load balancer {}", key.text);
-        let Some(mut fields) = reader.fields(unwrapped(node, &["LoadBalancers"]), what.clone()) else { continue };
-        fields.take("LoadBalancerName");
-        fields.take("Name");
-        if let Some(node) = fields.take("Type") {
-            let kind =
-                reader.one_of(node, &what, &[("application", 0), ("network", 1), ("gateway", 2), ("classic", 3)]);
-            if kind.is_some_and(|it| it > 0) {
-                reader.not_yet(&node.place, "a load balancer other than an Application Load Balancer");
-            }
-        }
-        let availability_zones = fields
-            .get(reader, "AvailabilityZones", |reader, node, what| zone_list(reader, node, what, &names))
-            .unwrap_or_else(|| all.clone());
-        let nodes = fields
-            .get(reader, "nodes", |reader, node, what| reader.count(node, what, 1..=100))
-            .unwrap_or(availability_zones.len() as u32);
-        let seconds = |reader: &mut Reader, node: &Node, what: &str| reader.seconds(node, what, 1..=4000);
-        let mut idle_timeout = fields.get(reader, "idleTimeout", seconds);
-        if let Some(mut attributes) = attributes(reader, &mut fields) {
-            idle_timeout = idle_timeout.or(attributes.get(reader, "idle_timeout.timeout_seconds", seconds));
-            attributes.finish(
-                reader,
-                &[
-                    "routing.http2.enabled",
-                    "deletion_protection.enabled",
-                    "access_logs.s3.enabled",
-                    "client_keep_alive.seconds",
-                ],
-            );
-        }
-        fields.finish(reader, aws_fields::LOAD_BALANCER);
-        balancers.push(LoadBalancer {
-            name: key.text.clone(),
-            nodes,
-            idle_timeout: idle_timeout.unwrap_or(Span::seconds(60)),
-            availability_zones,
-        });
-    }
-    if balancers.is_empty() && is_needed {
-        balancers.push(LoadBalancer {
-            name: "default".to_owned(),
-            nodes: all.len() as u32,
-            idle_timeout: Span::seconds(60),
-            availability_zones: all,
-        });
-    }
-    balancers
-}
-
-fn attributes<'n>(reader: &mut Reader, fields: &mut Fields<'n>) -> Option<Fields<'n>> {
-    let node = fields.take("attributes")?;
-    reader.fields(node, format!("{}, attributes", fields.what))
-}
-
-/// Reads `targetGroups`.
-pub fn target_groups(reader: &mut Reader, node: Option<&Node>, balancers: &Table<LoadBalancer>) -> Table<TargetGroup> {
-    let names: Vec<String> = balancers.iter().map(|it| it.name.clone()).collect();
-    let mut groups = Table::new();
-    for (key, node) in reader.named(node, "targetGroups") {
-        let what = format!("target group {}", key.text);
-        let Some(mut fields) = reader.fields(unwrapped(node, &["TargetGroups"]), what.clone()) else { continue };
-        fields.take("TargetGroupName");
-        fields.take("Name");
-        let default = HealthCheck::default();
-        let seconds = |least: u64, most: u64| {
-            move |reader: &mut Reader, node: &Node, what: &str| reader.seconds(node, what, least..=most)
-        };
-        let threshold = |reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 2..=10);
-        let health_check = HealthCheck {
-            interval: fields.get(reader, "HealthCheckIntervalSeconds", seconds(5, 300)).unwrap_or(default.interval),
-            timeout: fields.get(reader, "HealthCheckTimeoutSeconds", seconds(2, 120)).unwrap_or(default.timeout),
-            healthy_threshold: fields
-                .get(reader, "HealthyThresholdCount", threshold)
-                .unwrap_or(default.healthy_threshold),
-            unhealthy_threshold: fields
-                .get(reader, "UnhealthyThresholdCount", threshold)
-                .unwrap_or(default.unhealthy_threshold),
-        };
-        if health_check.timeout >= health_check.interval {
-            let place = fields.take("HealthCheckTimeoutSeconds").or(fields.take("HealthCheckIntervalSeconds"));
-            let message = format!(
-                "{what}: the health check's timeout, {}, is not below its interval, {}",
-                health_check.timeout, health_check.interval
-            );
-            let place = place.map_or(node.place.clone(), |it| it.place.clone());
-            reader.refuse(Problem::at(place, message).expected("expected timeout < interval"));
-        }
-        let delay = |reader: &mut Reader, node: &Node, what: &str| reader.seconds(node, what, 0..=3600);
-        let mut deregistration_delay = fields.get(reader, "deregistrationDelay", delay);
-        if let Some(mut attributes) = attributes(reader, &mut fields) {
-            deregistration_delay =
-                deregistration_delay.or(attributes.get(reader, "deregistration_delay.timeout_seconds", delay));
-            for (name, plain, words) in [
-                ("load_balancing.algorithm.type", "round_robin", "a routing algorithm other than round robin"),
-                ("stickiness.enabled", "false", "stickiness"),
-                ("slow_start.duration_seconds", "0", "slow start"),
-                ("load_balancing.cross_zone.enabled", "true", "cross-zone load balancing switched off"),
-            ] {
-                if let Some(node) = attributes.take(name)
-                    && !matches!(&node.value, Value::Scalar { text, .. } if text == plain || text == "use_load_balancer_configuration")
-                {
-                    reader.not_yet(&node.place, words);
-                }
-            }
-            attributes.finish(reader, &["stickiness.type", "load_balancing.algorithm.anomaly_mitigation"]);
-        }
-        let chosen = fields
-            .get(reader, "loadBalancer", |reader, node, what| reader.reference(node, what, "load balancer", &names));
-        if chosen.is_none() && !fields.has("loadBalancer") && names.len() > 1 {
-            let message = format!("{what}: which load balancer is in front of it?");
-            let problem = Problem::at(key.place.clone(), message);
-            reader.refuse(problem.expected(format!("expected `loadBalancer`: one of {}", names.join(", "))));
-        }
-        fields.finish(reader, aws_fields::TARGET_GROUP);
-        groups.push(TargetGroup {
-            name: key.text.clone(),
-            load_balancer: Id::new(chosen.unwrap_or(0)),
-            deregistration_delay: deregistration_delay.unwrap_or(Span::seconds(300)),
-            health_check,
-        });
-    }
-    groups
+    let bounds = Bounds {
+        min: Some(scaling.minimum_scaling_step_size),
+        max: Some(scaling.maximum_scaling_step_size),
+        desired: None,
+    };
+    let names = ["minimumScalingStepSize", "maximumScalingStepSize", ""];
+    bounds.check(reader, node.place, &fields.of, names, node);
+    fields.finish(reader, &Shape::OURS);
+    is_enabled.then_some(scaling)
 }

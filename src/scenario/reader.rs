@@ -1,582 +1,697 @@
-//! Typed values out of the tree; whatever is wrong is noted, and reading goes on.
+//! Typed values out of the tree. Nothing here stops at the first mistake: what is wrong is collected, and reading goes
+//! on with what can be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
 use std::ops::RangeInclusive;
-
-use jiff::Timestamp;
+use std::path::{Path, PathBuf};
 
 use crate::distribution::Distribution;
-use crate::scenario::problem::{Problem, Problems, Source};
-use crate::scenario::tree::{Key, Node, Place, Value, is_null, is_same_key};
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::problem::{Place, Problem, SourceFile, nearest};
+use crate::scenario::quantity;
+use crate::scenario::tree::{Entry, Node, Value, is_same_field};
+use crate::table::Id;
 use crate::units::Span;
 
-/// What has been noticed so far.
-#[derive(Default)]
-pub struct Reader {
-    /// The files that were read.
-    pub sources: Vec<Source>,
-    problems: Vec<Problem>,
-    unsupported: Vec<Problem>,
-    /// Known to AWS, accepted and without effect here.
-    pub ignored: BTreeSet<String>,
+/// How the caller opens a file.
+pub type Open<'o> = &'o mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
+
+/// What has been read, and what was noticed on the way.
+pub struct Reader<'o> {
+    /// Opens files; this room touches none itself.
+    pub open: Open<'o>,
+    /// Files as bytes, the scenario first.
+    pub inputs: Vec<(PathBuf, Vec<u8>)>,
+    /// Files as text, as places count them.
+    pub files: Vec<SourceFile>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What is known to AWS, would change the result and is not simulated.
+    pub unsupported: Vec<Problem>,
+    /// Remarks, each once, in the order in which they came up.
+    pub notes: Vec<String>,
+    /// Fields accepted without effect, by the shape they belong to.
+    pub accepted: BTreeMap<&'static str, BTreeSet<String>>,
+    /// The variant that is being read, where it is not the base.
+    pub variant: Option<String>,
+    /// Sections in files that could not be read: what they define is not known.
+    pub unread_sections: BTreeSet<&'static str>,
+    /// What was said already, since every variant says again what is wrong with all.
+    seen: BTreeSet<(Option<Place>, String)>,
 }
 
-/// The fields of a map, of which the ones that nobody asked for are wrong.
-pub struct Fields<'n> {
-    /// What it describes, for messages: `service web`.
-    pub what: String,
-    /// Where the map stands.
-    pub place: Place,
-    entries: &'n [(Key, Node)],
-    asked: Vec<&'static str>,
+/// A field and what it belongs to, for messages.
+#[derive(Clone, Copy)]
+pub struct What<'a> {
+    /// The field.
+    pub field: &'a str,
+    /// Its owner, in words: "service `web`".
+    pub of: &'a str,
 }
 
-impl Reader {
-    /// Notes a problem, once.
-    pub fn refuse(&mut self, problem: Problem) {
-        if !self.problems.contains(&problem) {
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` of {}", self.field, self.of)
+    }
+}
+
+/// Names that can be referred to.
+pub struct Names<T> {
+    /// What they name, in words: "target group".
+    pub kind: &'static str,
+    /// The section that defines them.
+    pub section: &'static str,
+    /// The names, each with its key unless its definition was refused.
+    pub known: Vec<(String, Option<Id<T>>)>,
+}
+
+impl<T> Names<T> {
+    /// No names yet.
+    pub fn new(kind: &'static str, section: &'static str) -> Names<T> {
+        Names { kind, section, known: Vec::new() }
+    }
+
+    /// Adds a name; without a key where its definition was refused, so that no one complains twice.
+    pub fn add(&mut self, name: &str, id: Option<Id<T>>) {
+        self.known.push((name.to_owned(), id));
+    }
+
+    /// The names alone.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// The name at the end of an ARN or of a path such as `service/cluster/web`; any other text is itself the name.
+pub fn last_name(text: &str) -> &str {
+    let segments: Vec<&str> = text.split('/').collect();
+    let after = |marker: &str, skip: usize| {
+        segments.iter().position(|it| it.rsplit(':').next() == Some(marker)).and_then(|at| segments.get(at + 1 + skip))
+    };
+    // Target groups and load balancers end in an id, behind the name.
+    if let Some(name) = after("targetgroup", 0) {
+        return name;
+    }
+    if let Some(name) = after("loadbalancer", 1) {
+        return name;
+    }
+    match segments.as_slice() {
+        ["app" | "net", name, _id] => name,
+        _ => segments.last().copied().unwrap_or(text),
+    }
+}
+
+/// `one, two and three` would be nicer, but a list in code marks is easier to copy from.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 20;
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut text = names.iter().take(SHOWN).map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+impl<'o> Reader<'o> {
+    /// A reader that has read nothing yet.
+    pub fn new(open: Open<'o>) -> Reader<'o> {
+        Reader {
+            open,
+            inputs: Vec::new(),
+            files: Vec::new(),
+            problems: Vec::new(),
+            unsupported: Vec::new(),
+            notes: Vec::new(),
+            accepted: BTreeMap::new(),
+            variant: None,
+            unread_sections: BTreeSet::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Records what is wrong.
+    pub fn refuse(&mut self, mut problem: Problem) {
+        if self.seen.insert((problem.at, problem.message.clone())) {
+            if let Some(variant) = &self.variant {
+                problem = problem.help(format!("this concerns the variant `{variant}`"));
+            }
             self.problems.push(problem);
         }
     }
 
-    /// Notes something that AWS knows and that is not simulated yet, once.
-    pub fn not_yet(&mut self, place: &Place, what: &str) {
-        self.not_run(place, format!("{what} is not simulated yet"));
+    /// Records that something which would change the result is not simulated; `what` names it.
+    pub fn not_simulated(&mut self, at: Place, what: impl fmt::Display) {
+        self.unsupported.push(Problem::new(at, format!("{what} is not simulated yet")));
     }
 
-    /// Notes something that is sound enough to be read, but not to be run, once.
-    pub fn not_run(&mut self, place: &Place, message: String) {
-        let problem = Problem::at(place.clone(), message)
-            .help("`plimsoll check` accepts it; change it or take it out to run the scenario");
-        if !self.unsupported.contains(&problem) {
-            self.unsupported.push(problem);
+    /// Records a remark, once.
+    pub fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if self.seen.insert((None, note.clone())) {
+            self.notes.push(note);
         }
     }
 
-    /// Whether a problem has been noted.
-    pub fn has_problems(&self) -> bool {
-        !self.problems.is_empty()
-    }
-
-    /// All problems, in order of their places.
-    pub fn into_problems(mut self) -> (Problems, Problems) {
-        self.problems.sort_by(|one, other| one.place.cmp(&other.place));
-        self.unsupported.sort_by(|one, other| one.place.cmp(&other.place));
-        (
-            Problems { sources: self.sources.clone(), all: self.problems },
-            Problems { sources: self.sources, all: self.unsupported },
-        )
-    }
-
-    /// The fields of a map.
-    pub fn fields<'n>(&mut self, node: &'n Node, what: impl Into<String>) -> Option<Fields<'n>> {
-        let what = what.into();
-        let Value::Map(entries) = &node.value else {
-            self.refuse(
-                Problem::at(node.place.clone(), format!("{what} is a map of fields")).expected("expected a map"),
-            );
-            return None;
-        };
-        for (place, (key, _)) in entries.iter().enumerate() {
-            if entries[..place].iter().any(|(other, _)| is_same_key(&other.text, &key.text)) {
-                self.refuse(
-                    Problem::at(key.place.clone(), format!("{what}: `{}` stands twice, in AWS's two cases", key.text))
-                        .expected("each field once"),
-                );
-            }
+    fn expected<T>(&mut self, what: What<'_>, node: &Node, expected: impl fmt::Display) -> Option<T> {
+        if node.value != Value::Unread {
+            let problem = Problem::new(node.place, format!("{what} must be {expected}"));
+            self.refuse(problem.label(found(node)));
         }
-        Some(Fields { what, place: node.place.clone(), entries, asked: Vec::new() })
-    }
-
-    /// The entries of a map by name; none for null.
-    pub fn named<'n>(&mut self, node: Option<&'n Node>, what: &str) -> Vec<(&'n Key, &'n Node)> {
-        match node.map(|node| (&node.value, node)) {
-            None => Vec::new(),
-            Some((_, node)) if is_null(node) => Vec::new(),
-            Some((Value::Map(entries), _)) => entries.iter().map(|(key, node)| (key, node)).collect(),
-            Some((_, node)) => {
-                let problem = Problem::at(node.place.clone(), format!("{what} are a map keyed by name"));
-                self.refuse(problem.expected("expected a map"));
-                Vec::new()
-            }
-        }
-    }
-
-    /// The items of a list; none for null.
-    pub fn list<'n>(&mut self, node: Option<&'n Node>, what: &str) -> Vec<&'n Node> {
-        match node.map(|node| (&node.value, node)) {
-            None => Vec::new(),
-            Some((_, node)) if is_null(node) => Vec::new(),
-            Some((Value::List(items), _)) => items.iter().collect(),
-            Some((_, node)) => {
-                self.refuse(Problem::at(node.place.clone(), format!("{what} is a list")).expected("expected a list"));
-                Vec::new()
-            }
-        }
-    }
-
-    fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str) -> Option<T> {
-        let shown = match &node.value {
-            Value::Scalar { text, is_quoted: true } => format!("\"{text}\""),
-            Value::Scalar { text, .. } => text.clone(),
-            Value::List(_) => "a list".to_owned(),
-            Value::Map(_) => "a map".to_owned(),
-        };
-        let shown: String = shown.chars().take(60).collect();
-        let problem = Problem::at(node.place.clone(), format!("{what}: {shown} is not {expected}"));
-        self.refuse(problem.expected(format!("expected {expected}")));
         None
     }
 
-    /// Any word, quoted or not.
-    pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+    /// A map to be read field by field; `of` says in words what it is.
+    pub fn fields<'n>(&mut self, node: &'n Node, of: impl Into<String>) -> Option<Fields<'n>> {
+        let of = of.into();
         match &node.value {
-            Value::Scalar { text, .. } if !is_null(node) => Some(text.clone()),
-            _ => self.wrong(node, what, "a word"),
+            Value::Map(entries) => {
+                Some(Fields { of, place: node.place, entries, taken: vec![false; entries.len()], asked: Vec::new() })
+            }
+            Value::Null => Some(Fields { of, place: node.place, entries: &[], taken: Vec::new(), asked: Vec::new() }),
+            Value::Unread => None,
+            _ => {
+                let problem = Problem::new(node.place, format!("{of} must be a map of fields"));
+                self.refuse(problem.label(format!("found {}", node.kind())));
+                None
+            }
         }
     }
 
-    /// One of a set of words, regardless of case where AWS's console and API disagree.
-    pub fn one_of<T: Clone>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(node, what)?;
-        if let Some((_, value)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)) {
-            return Some(value.clone());
+    /// The items of a list.
+    pub fn list<'n>(&mut self, what: What<'_>, node: &'n Node) -> &'n [Node] {
+        match &node.value {
+            Value::List(items) => items,
+            Value::Null => &[],
+            _ => self.expected(what, node, "a list").unwrap_or(&[]),
         }
-        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let problem = Problem::at(node.place.clone(), format!("{what}: `{text}` is not known"))
-            .expected(format!("expected one of {}", known.join(", ")));
-        let problem = match nearest(&text, known.iter().copied()) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem,
+    }
+
+    /// The entries of a map keyed by name.
+    pub fn entries<'n>(&mut self, what: What<'_>, node: &'n Node) -> &'n [Entry] {
+        match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => &[],
+            _ => self.expected(what, node, "a map").unwrap_or(&[]),
+        }
+    }
+
+    /// A text that is not empty.
+    pub fn text<'n>(&mut self, what: What<'_>, node: &'n Node) -> Option<&'n str> {
+        match node.text() {
+            Some(text) if !text.trim().is_empty() => Some(text),
+            _ => self.expected(what, node, "a text"),
+        }
+    }
+
+    /// A boolean: `true` or `false`, without quotes.
+    pub fn flag(&mut self, what: What<'_>, node: &Node) -> Option<bool> {
+        match &node.value {
+            Value::Scalar { text, is_quoted: false } if matches!(text.as_str(), "true" | "True" | "TRUE") => Some(true),
+            Value::Scalar { text, is_quoted: false } if matches!(text.as_str(), "false" | "False" | "FALSE") => {
+                Some(false)
+            }
+            _ => self.expected(what, node, "`true` or `false`, without quotes"),
+        }
+    }
+
+    /// A whole number within `range`, without quotes.
+    pub fn whole(&mut self, what: What<'_>, node: &Node, range: RangeInclusive<u64>) -> Option<u64> {
+        let (low, high) = range.clone().into_inner();
+        let expected = if high >= u64::from(u32::MAX) {
+            format!("a whole number of at least {low}")
+        } else {
+            format!("a whole number from {low} to {high}")
         };
+        match &node.value {
+            Value::Scalar { text, is_quoted: false } => match quantity::whole(text) {
+                Some(number) if range.contains(&number) => Some(number),
+                _ => self.expected(what, node, expected),
+            },
+            _ => self.expected(what, node, expected),
+        }
+    }
+
+    /// A whole number within `range`, of at most 32 bits.
+    pub fn count(&mut self, what: What<'_>, node: &Node, range: RangeInclusive<u32>) -> Option<u32> {
+        let (low, high) = range.into_inner();
+        let number = self.whole(what, node, u64::from(low)..=u64::from(high))?;
+        u32::try_from(number).ok()
+    }
+
+    /// A finite number within `range`, without quotes.
+    pub fn number(&mut self, what: What<'_>, node: &Node, range: RangeInclusive<f64>) -> Option<f64> {
+        let (low, high) = range.clone().into_inner();
+        let expected = match (low == f64::MIN, high == f64::MAX) {
+            (true, true) => "a finite number".to_owned(),
+            (false, true) => format!("a finite number of at least {low}"),
+            _ => format!("a number from {low} to {high}"),
+        };
+        match &node.value {
+            Value::Scalar { text, is_quoted: false } => match quantity::number(text) {
+                Some(number) if range.contains(&number) => Some(number),
+                _ => self.expected(what, node, expected),
+            },
+            _ => self.expected(what, node, expected),
+        }
+    }
+
+    /// A value with a grammar of its own; `parse` says what is wrong with it.
+    pub fn parsed<T>(
+        &mut self,
+        what: What<'_>,
+        node: &Node,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(text) = node.text().filter(|it| !it.contains("{{")) else {
+            return self.expected(what, node, "a single value");
+        };
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.refuse(Problem::new(node.place, format!("{what}: {why}")));
+                None
+            }
+        }
+    }
+
+    /// A length of time.
+    pub fn span(&mut self, what: What<'_>, node: &Node) -> Option<Span> {
+        self.parsed(what, node, quantity::span)
+    }
+
+    /// A length of time above zero.
+    pub fn span_above_zero(&mut self, what: What<'_>, node: &Node) -> Option<Span> {
+        match self.span(what, node)? {
+            Span::ZERO => self.expected(what, node, "longer than nothing"),
+            span => Some(span),
+        }
+    }
+
+    /// One of these words.
+    pub fn word<T: Copy>(&mut self, what: What<'_>, node: &Node, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(what, node)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let mut problem = Problem::new(node.place, format!("{what} cannot be `{text}`"))
+            .help(format!("it can be {}", listed(words.iter().map(|(word, _)| *word))));
+        if let Some(name) = nearest(text, words.iter().map(|(word, _)| *word)) {
+            problem = problem.label(format!("did you mean `{name}`?"));
+        }
         self.refuse(problem);
         None
     }
 
-    /// true or false, without quotes.
-    pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
-        match &node.value {
-            Value::Scalar { text, is_quoted: false } if text == "true" => Some(true),
-            Value::Scalar { text, is_quoted: false } if text == "false" => Some(false),
-            _ => self.wrong(node, what, "true or false"),
-        }
+    /// What a name or an ARN refers to.
+    pub fn reference<T>(&mut self, what: What<'_>, node: &Node, names: &Names<T>) -> Option<Id<T>> {
+        let text = self.text(what, node)?;
+        self.named(what, node.place, last_name(text), names)
     }
 
-    /// A whole number within a range, without quotes.
-    pub fn whole(&mut self, node: &Node, what: &str, range: RangeInclusive<u64>) -> Option<u64> {
-        let expected = match *range.end() {
-            u64::MAX => format!("a whole number, at least {}", range.start()),
-            end => format!("a whole number from {} to {end}", range.start()),
+    /// What a name refers to.
+    pub fn named<T>(&mut self, what: What<'_>, at: Place, name: &str, names: &Names<T>) -> Option<Id<T>> {
+        if let Some((_, id)) = names.known.iter().find(|(known, _)| known == name) {
+            return *id;
+        }
+        if self.unread_sections.contains(names.section) {
+            return None;
+        }
+        let kind = names.kind;
+        let mut problem = Problem::new(at, format!("{what} names `{name}`, and no {kind} is called that"));
+        if let Some(near) = nearest(name, names.iter()) {
+            problem = problem.label(format!("did you mean `{near}`?"));
+        }
+        let help = if names.known.is_empty() {
+            format!("this scenario defines no {kind}; the section `{}` would", names.section)
+        } else {
+            format!("`{}` defines {}", names.section, listed(names.iter()))
         };
-        match &node.value {
-            Value::Scalar { text, is_quoted: false } if text == "0" || !text.starts_with('0') => {
-                match text.parse::<u64>() {
-                    Ok(number) if range.contains(&number) => Some(number),
-                    _ => self.wrong(node, what, &expected),
-                }
-            }
-            _ => self.wrong(node, what, &expected),
-        }
+        self.refuse(problem.help(help));
+        None
     }
 
-    /// A whole number that fits in 32 bits.
-    pub fn count(&mut self, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
-        let range = u64::from(*range.start())..=u64::from(*range.end());
-        self.whole(node, what, range).and_then(|number| u32::try_from(number).ok())
-    }
-
-    /// A number within a range, without quotes.
-    pub fn number(&mut self, node: &Node, what: &str, range: RangeInclusive<f64>) -> Option<f64> {
-        let expected = match (*range.start(), *range.end()) {
-            (start, end) if end == f64::INFINITY => format!("a number, at least {start}"),
-            (start, end) if start == f64::NEG_INFINITY && end == f64::INFINITY => "a number".to_owned(),
-            (start, end) => format!("a number from {start} to {end}"),
+    /// A distribution: a plain length, or a map whose one key names the law.
+    pub fn distribution(&mut self, what: What<'_>, node: &Node) -> Option<Distribution> {
+        const LAWS: &[&str] =
+            &["constant", "exponential", "logNormal", "gamma", "erlang", "pareto", "uniform", "empirical"];
+        let entry = match &node.value {
+            Value::Scalar { .. } => return self.span(what, node).map(Distribution::Constant),
+            Value::Map(entries) if entries.len() == 1 => &entries[0],
+            _ => return self.expected(what, node, "a length of time, or one law such as `exponential: {mean: 20ms}`"),
         };
-        match &node.value {
-            Value::Scalar { text, is_quoted: false } => match text.parse::<f64>() {
-                Ok(number) if number.is_finite() && range.contains(&number) => Some(number),
-                _ => self.wrong(node, what, &expected),
-            },
-            _ => self.wrong(node, what, &expected),
-        }
-    }
-
-    /// Seconds as a plain number, as AWS's fields have them, or a length of time with its unit.
-    pub fn seconds(&mut self, node: &Node, what: &str, range: RangeInclusive<u64>) -> Option<Span> {
-        let Value::Scalar { text, .. } = &node.value else {
-            return self.wrong(node, what, "a number of seconds");
-        };
-        let span = text.parse::<u64>().ok().map(Span::seconds).or_else(|| parse_span(text));
-        let (least, most) = (Span::seconds(*range.start()), Span(range.end().saturating_mul(Span::SECOND.0)));
-        match span {
-            Some(span) if span >= least && span <= most => Some(span),
-            _ => {
-                let expected = match *range.end() {
-                    u64::MAX => format!("a number of seconds, at least {}", range.start()),
-                    end => format!("a number of seconds from {} to {end}", range.start()),
-                };
-                self.wrong(node, what, &expected)
+        let law = entry.key.as_str();
+        if !LAWS.contains(&law) {
+            let mut problem = Problem::new(entry.key_place, format!("{what} cannot be `{law}`"))
+                .help(format!("it can be a plain length, or {}", listed(LAWS.iter().copied())));
+            if let Some(near) = nearest(law, LAWS.iter().copied()) {
+                problem = problem.label(format!("did you mean `{near}`?"));
             }
+            self.refuse(problem);
+            return None;
         }
-    }
-
-    /// A length of time with its unit.
-    pub fn span(&mut self, node: &Node, what: &str) -> Option<Span> {
-        match &node.value {
-            Value::Scalar { text, .. } => match parse_span(text) {
-                Some(span) => Some(span),
-                None => self.wrong(node, what, "a length of time such as 250ms, 30s, 5m or 1h30m"),
-            },
-            _ => self.wrong(node, what, "a length of time such as 250ms, 30s, 5m or 1h30m"),
+        if law == "constant" {
+            return self.span(What { field: law, of: what.field }, &entry.node).map(Distribution::Constant);
         }
-    }
-
-    /// Mebibytes, as a plain number or with a unit: `512`, `512MiB`, `2GiB`, `2 GB`.
-    pub fn mebibytes(&mut self, node: &Node, what: &str) -> Option<f64> {
-        let expected = "an amount of memory such as 512, 512MiB or 2GiB";
-        let Value::Scalar { text, .. } = &node.value else { return self.wrong(node, what, expected) };
-        let parsed = split_unit(text).and_then(|(number, unit)| match unit {
-            "" | "MiB" | "MB" => Some(number),
-            "GiB" | "GB" => Some(number * 1024.0),
-            "KiB" | "KB" => Some(number / 1024.0),
-            _ => None,
-        });
-        match parsed {
-            Some(mebibytes) if mebibytes.is_finite() && mebibytes >= 0.0 => Some(mebibytes),
-            _ => self.wrong(node, what, expected),
-        }
-    }
-
-    /// Megabytes of an image, with a unit: `120MB`, `1.2GB`.
-    pub fn megabytes(&mut self, node: &Node, what: &str) -> Option<f64> {
-        let expected = "a size such as 120MB or 1.2GB";
-        let Value::Scalar { text, .. } = &node.value else { return self.wrong(node, what, expected) };
-        let parsed = split_unit(text).and_then(|(number, unit)| match unit {
-            "kB" | "KB" => Some(number / 1e3),
-            "MB" => Some(number),
-            "MiB" => Some(number * 1.048_576),
-            "GB" => Some(number * 1e3),
-            "GiB" => Some(number * 1_073.741_824),
-            _ => None,
-        });
-        match parsed {
-            Some(megabytes) if megabytes.is_finite() && megabytes >= 0.0 => Some(megabytes),
-            _ => self.wrong(node, what, expected),
-        }
-    }
-
-    /// Requests a second: `100`, `100/s`, `6000/min`, `360000/h`.
-    pub fn rate(&mut self, node: &Node, what: &str) -> Option<f64> {
-        let expected = "a rate such as 100, 100/s, 6000/min or 360000/h, not negative";
-        let Value::Scalar { text, .. } = &node.value else { return self.wrong(node, what, expected) };
-        let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
-        let per = match unit.trim() {
-            "s" | "sec" | "second" => 1.0,
-            "m" | "min" | "minute" => 60.0,
-            "h" | "hour" => 3600.0,
-            _ => f64::NAN,
-        };
-        match number.trim().parse::<f64>().map(|number| number / per) {
-            Ok(rate) if rate.is_finite() && rate >= 0.0 => Some(rate),
-            _ => self.wrong(node, what, expected),
-        }
-    }
-
-    /// A timestamp with its zone, as UTC seconds.
-    pub fn timestamp(&mut self, node: &Node, what: &str) -> Option<i64> {
-        let text = self.text(node, what)?;
-        match text.parse::<Timestamp>() {
-            Ok(timestamp) => Some(timestamp.as_second()),
-            Err(_) => self.wrong(node, what, "a time with its zone such as 2026-11-27T05:00:00Z"),
-        }
-    }
-
-    /// The law of a length of time: a plain length is constant, otherwise one key names the law.
-    pub fn distribution(&mut self, node: &Node, what: &str) -> Option<Distribution> {
-        if let Value::Scalar { .. } = node.value {
-            return self.span(node, what).map(Distribution::Constant);
-        }
-        let expected = "a length of time, or one law: constant, exponential, logNormal, gamma, erlang, pareto, uniform or empirical";
-        let Value::Map(entries) = &node.value else { return self.wrong(node, what, expected) };
-        let [(law, parameters)] = entries.as_slice() else { return self.wrong(node, what, expected) };
-        if law.text == "constant" {
-            return self.span(parameters, what).map(Distribution::Constant);
-        }
-        let name = format!("{what}, {}", law.text);
-        let above_zero = |it: f64| it > 0.0;
-        match law.text.as_str() {
-            "exponential" | "logNormal" | "gamma" | "erlang" | "pareto" | "uniform" => {}
-            "empirical" => return self.empirical(parameters, &name),
-            other => {
-                let known =
-                    ["constant", "exponential", "logNormal", "gamma", "erlang", "pareto", "uniform", "empirical"];
-                let problem = Problem::at(law.place.clone(), format!("{what}: there is no law `{other}`"))
-                    .expected(format!("expected one of {}", known.join(", ")));
-                let problem = match nearest(other, known.into_iter()) {
-                    Some(near) => problem.help(format!("did you mean `{near}`?")),
-                    None => problem,
-                };
-                self.refuse(problem);
-                return None;
-            }
-        }
-        let mut fields = self.fields(parameters, name.clone())?;
-        let law = match law.text.as_str() {
-            "exponential" => fields.required(self, "mean", Reader::span).map(|mean| Distribution::Exponential { mean }),
-            "logNormal" => {
-                let mean = fields.required(self, "mean", Reader::span);
-                let cv2 = fields.required(self, "cv2", |reader, node, what| {
-                    reader.number(node, what, 0.0..=f64::INFINITY).filter(|&it| above_zero(it))
-                });
-                mean.zip(cv2).map(|(mean, cv2)| Distribution::LogNormal { mean, cv2 })
-            }
-            "gamma" => {
-                let mean = fields.required(self, "mean", Reader::span);
-                let shape = fields.required(self, "shape", |reader, node, what| reader.number(node, what, 0.01..=1e6));
-                mean.zip(shape).map(|(mean, shape)| Distribution::Gamma { mean, shape })
-            }
-            "erlang" => {
-                let mean = fields.required(self, "mean", Reader::span);
-                let stages = fields.required(self, "stages", |reader, node, what| reader.count(node, what, 1..=1000));
-                mean.zip(stages).map(|(mean, stages)| Distribution::Gamma { mean, shape: f64::from(stages) })
-            }
-            "pareto" => {
-                let minimum = fields.required(self, "minimum", Reader::span);
-                let shape = fields.required(self, "shape", |reader, node, what| reader.number(node, what, 1.001..=1e6));
-                let maximum = fields.get(self, "maximum", Reader::span);
-                minimum.zip(shape).map(|(minimum, shape)| Distribution::Pareto { minimum, shape, maximum })
-            }
-            _ => {
-                let minimum = fields.required(self, "minimum", Reader::span);
-                let maximum = fields.required(self, "maximum", Reader::span);
-                minimum.zip(maximum).map(|(minimum, maximum)| Distribution::Uniform { minimum, maximum })
-            }
-        };
-        fields.finish(self, &[]);
-        if let Some(
-            Distribution::Uniform { minimum, maximum } | Distribution::Pareto { minimum, maximum: Some(maximum), .. },
-        ) = law
-            && minimum > maximum
-        {
-            return self.wrong(parameters, &name, "a minimum that is at most the maximum");
-        }
+        let mut fields = self.fields(&entry.node, format!("`{law}` in {what}"))?;
+        let law = self.law(law, &mut fields, entry);
+        fields.finish(self, &Shape::OURS);
         law
     }
 
-    fn empirical(&mut self, node: &Node, what: &str) -> Option<Distribution> {
-        let mut fields = self.fields(node, what)?;
-        let values = fields.take("values");
-        let weights = fields.take("weights");
-        fields.finish(self, &[]);
-        let items = self.list(values, what);
-        let values: Vec<Span> = items.iter().filter_map(|it| self.span(it, what)).collect();
-        let weights: Vec<f64> = match weights {
-            None => vec![1.0; values.len()],
-            Some(weights) => self
-                .list(Some(weights), what)
-                .iter()
-                .filter_map(|it| self.number(it, what, 0.0..=f64::INFINITY))
-                .collect(),
-        };
+    fn law(&mut self, law: &str, fields: &mut Fields<'_>, entry: &Entry) -> Option<Distribution> {
+        match law {
+            "exponential" => Some(Distribution::Exponential { mean: fields.required_span(self, "mean")? }),
+            "logNormal" if fields.has("median") => {
+                let median = fields.required_span(self, "median")?;
+                let p99 = fields.required_span(self, "p99")?;
+                if median == Span::ZERO || p99 <= median {
+                    self.refuse(
+                        Problem::new(entry.node.place, format!("`p99` ({p99}) must be above `median` ({median})"))
+                            .help("a log-normal law has most of its values near the median and a tail above it"),
+                    );
+                    return None;
+                }
+                // 2.326... is the 99th percentile of the standard normal law.
+                let sigma = libm::log(p99.as_seconds() / median.as_seconds()) / 2.326_347_874_040_841;
+                let mean = Span::from_seconds_f64(median.as_seconds() * libm::exp(sigma * sigma / 2.0));
+                Some(Distribution::LogNormal { mean, cv2: libm::expm1(sigma * sigma) })
+            }
+            "logNormal" => {
+                let mean = fields.required_span(self, "mean");
+                let cv2 = fields.required_positive(self, "cv2");
+                Some(Distribution::LogNormal { mean: mean?, cv2: cv2? })
+            }
+            "gamma" => {
+                let mean = fields.required_span(self, "mean");
+                let shape = fields.required_positive(self, "shape");
+                Some(Distribution::Gamma { mean: mean?, shape: shape? })
+            }
+            "erlang" => {
+                let mean = fields.required_span(self, "mean");
+                let stages = fields.required_count(self, "stages", 1..=1_000);
+                Some(Distribution::Gamma { mean: mean?, shape: f64::from(stages?) })
+            }
+            "pareto" => {
+                let minimum = fields.required_span(self, "minimum");
+                let shape = fields.required_positive(self, "shape");
+                let maximum = fields.span(self, "maximum");
+                let (minimum, shape) = (minimum?, shape?);
+                if shape <= 1.0 {
+                    let problem = Problem::new(entry.node.place, "`shape` of `pareto` must be above 1");
+                    self.refuse(problem.help("with 1 or less the law has no mean"));
+                }
+                if maximum.is_some_and(|it| it < minimum) {
+                    self.refuse(Problem::new(entry.node.place, "`maximum` is below `minimum`"));
+                }
+                Some(Distribution::Pareto { minimum, shape, maximum })
+            }
+            "uniform" => {
+                let minimum = fields.required_span(self, "minimum");
+                let maximum = fields.required_span(self, "maximum");
+                let (minimum, maximum) = (minimum?, maximum?);
+                if maximum < minimum {
+                    self.refuse(
+                        Problem::new(entry.node.place, format!("`maximum` ({maximum}) is below `minimum` ({minimum})"))
+                            .help("swap the two"),
+                    );
+                }
+                Some(Distribution::Uniform { minimum, maximum })
+            }
+            _ => self.empirical(fields, entry),
+        }
+    }
+
+    fn empirical(&mut self, fields: &mut Fields<'_>, entry: &Entry) -> Option<Distribution> {
+        let what = What { field: "values", of: "`empirical`" };
+        let node = fields.required(self, "values")?;
+        let values: Option<Vec<Span>> = self.list(what, node).iter().map(|it| self.span(what, it)).collect();
+        let weights: Option<Vec<f64>> = fields.take("weights").map_or(Some(Vec::new()), |node| {
+            let what = What { field: "weights", of: "`empirical`" };
+            self.list(what, node).iter().map(|it| self.number(what, it, 0.0..=f64::MAX)).collect()
+        });
+        let (values, mut weights) = (values?, weights?);
+        if weights.is_empty() {
+            weights = vec![1.0; values.len()];
+        }
         let total: f64 = weights.iter().sum();
-        if values.is_empty() || values.len() != weights.len() || total <= 0.0 {
-            return self.wrong(node, what, "values, and as many weights that are not all 0");
+        if values.is_empty() || weights.len() != values.len() || !total.is_finite() || total <= 0.0 {
+            let message =
+                format!("`empirical` has {} values and {} weights of sum {total}", values.len(), weights.len());
+            let problem = Problem::new(entry.node.place, message);
+            self.refuse(problem.help("give at least one value, and as many weights as values, not all of them zero"));
+            return None;
         }
         let mut sum = 0.0;
         let mut cumulative: Vec<f64> = weights
             .iter()
-            .map(|weight| {
-                sum += weight;
+            .map(|it| {
+                sum += it;
                 sum / total
             })
             .collect();
-        *cumulative.last_mut().expect("there is a value") = 1.0;
-        Some(Distribution::Empirical { values, cumulative })
-    }
-
-    /// The place in `names` of what a reference means, an ARN by its name.
-    pub fn reference(&mut self, node: &Node, what: &str, kind: &str, names: &[String]) -> Option<usize> {
-        let text = self.text(node, what)?;
-        let wanted = name_of_arn(&text);
-        if let Some(place) = names.iter().position(|it| it == wanted) {
-            return Some(place);
+        // Rounding may leave the last one short of 1, which would leave draws without a value.
+        if let Some(last) = cumulative.last_mut() {
+            *last = 1.0;
         }
-        let problem = Problem::at(node.place.clone(), format!("{what}: there is no {kind} `{wanted}`"));
-        let problem = problem.expected(match names {
-            [] => format!("no {kind} is defined"),
-            names => format!("defined here: {}", names.join(", ")),
-        });
-        let problem = match nearest(wanted, names.iter().map(String::as_str)) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem,
-        };
-        self.refuse(problem);
-        None
+        Some(Distribution::Empirical { values, cumulative })
     }
 }
 
-impl<'n> Fields<'n> {
-    /// A field's value as it stands, in AWS's either case.
-    pub fn take(&mut self, name: &'static str) -> Option<&'n Node> {
-        self.asked.push(name);
-        let (_, node) = self.entries.iter().find(|(key, _)| is_same_key(&key.text, name))?;
-        (!is_null(node)).then_some(node)
+/// What stands where something else was expected, where that is worth saying.
+fn found(node: &Node) -> String {
+    let Value::Scalar { text, is_quoted } = &node.value else { return format!("found {}", node.kind()) };
+    if text.contains("{{") {
+        // A template is filled in by another tool, which has not run.
+        return "found a template that nothing has filled in".to_owned();
     }
-
-    /// A field's value, read.
-    pub fn get<T>(
-        &mut self,
-        reader: &mut Reader,
-        name: &'static str,
-        read: impl FnOnce(&mut Reader, &Node, &str) -> Option<T>,
-    ) -> Option<T> {
-        let node = self.take(name)?;
-        let what = format!("{}, {name}", self.what);
-        read(reader, node, &what)
-    }
-
-    /// A field that must be there.
-    pub fn required<T>(
-        &mut self,
-        reader: &mut Reader,
-        name: &'static str,
-        read: impl FnOnce(&mut Reader, &Node, &str) -> Option<T>,
-    ) -> Option<T> {
-        if self.take(name).is_none() {
-            let place = Place { end: self.place.start, ..self.place.clone() };
-            let problem = Problem::at(place, format!("{}: `{name}` is missing", self.what));
-            reader.refuse(problem.expected(format!("expected a field `{name}`")));
-            return None;
+    match (text.to_ascii_lowercase().as_str(), is_quoted) {
+        ("", _) => "found an empty string".to_owned(),
+        ("yes" | "on" | "y", _) => "write `true`".to_owned(),
+        ("no" | "off" | "n", _) => "write `false`".to_owned(),
+        (_, true) if quantity::number(text).is_some() => "found a string: leave out the quotes".to_owned(),
+        (_, true) => "found a string".to_owned(),
+        (digits, false) if digits.len() > 1 && digits.starts_with('0') && quantity::whole(&digits[1..]).is_some() => {
+            "leave out the leading zero, which some take for octal".to_owned()
         }
-        self.get(reader, name, read)
+        _ => String::new(),
+    }
+}
+
+/// A map that is being read: which of its fields have been asked for.
+pub struct Fields<'n> {
+    /// What it is, in words: "service `web`".
+    pub of: String,
+    /// Where it stands.
+    pub place: Place,
+    entries: &'n [Entry],
+    taken: Vec<bool>,
+    asked: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// The value of a field in either of AWS's cases; nothing where it is absent or null.
+    pub fn take(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.take_entry(name).map(|it| &it.node)
+    }
+
+    /// As [`take`](Fields::take), with the key.
+    pub fn take_entry(&mut self, name: &'static str) -> Option<&'n Entry> {
+        self.asked.push(name);
+        let index = self.entries.iter().position(|it| is_same_field(&it.key, name))?;
+        self.taken[index] = true;
+        Some(&self.entries[index]).filter(|it| it.node.value != Value::Null)
+    }
+
+    /// The value under a field's name or its other name.
+    pub fn take_either(&mut self, name: &'static str, other: &'static str) -> Option<&'n Node> {
+        let first = self.take(name);
+        let second = self.take(other);
+        first.or(second)
     }
 
     /// Whether a field is there.
     pub fn has(&self, name: &str) -> bool {
-        self.entries.iter().any(|(key, node)| is_same_key(&key.text, name) && !is_null(node))
+        self.entries.iter().any(|it| is_same_field(&it.key, name) && it.node.value != Value::Null)
     }
 
-    /// Refuses what nobody asked for, unless AWS knows it: that is accepted and listed.
-    pub fn finish(self, reader: &mut Reader, known_to_aws: &[&'static str]) {
-        for (key, _) in self.entries {
-            if self.asked.iter().any(|name| is_same_key(&key.text, name)) {
-                continue;
+    /// The value of a field that has to be there.
+    pub fn required(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<&'n Node> {
+        self.required_entry(reader, name).map(|it| &it.node)
+    }
+
+    fn required_entry(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<&'n Entry> {
+        let entry = self.take_entry(name);
+        if entry.is_none() {
+            let null = self.entries.iter().find(|it| is_same_field(&it.key, name));
+            let place = null.map_or(self.place, |it| it.key_place);
+            reader.refuse(Problem::new(place, format!("{} lacks `{name}`", self.of)).label("add it here"));
+        }
+        entry
+    }
+
+    /// A text, where the field is there.
+    pub fn text(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<&'n str> {
+        let entry = self.take_entry(name)?;
+        reader.text(What { field: &entry.key, of: &self.of }, &entry.node)
+    }
+
+    /// A boolean, where the field is there.
+    pub fn flag(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<bool> {
+        let entry = self.take_entry(name)?;
+        reader.flag(What { field: &entry.key, of: &self.of }, &entry.node)
+    }
+
+    /// A whole number within `range`, where the field is there.
+    pub fn count(&mut self, reader: &mut Reader<'_>, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let entry = self.take_entry(name)?;
+        reader.count(What { field: &entry.key, of: &self.of }, &entry.node, range)
+    }
+
+    /// A whole number within `range` that has to be there.
+    pub fn required_count(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let entry = self.required_entry(reader, name)?;
+        reader.count(What { field: &entry.key, of: &self.of }, &entry.node, range)
+    }
+
+    /// A whole number of seconds within `range`, where the field is there.
+    pub fn seconds(&mut self, reader: &mut Reader<'_>, name: &'static str, range: RangeInclusive<u32>) -> Option<Span> {
+        self.count(reader, name, range).map(|it| Span::seconds(u64::from(it)))
+    }
+
+    /// A finite number within `range`, where the field is there.
+    pub fn number(&mut self, reader: &mut Reader<'_>, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let entry = self.take_entry(name)?;
+        reader.number(What { field: &entry.key, of: &self.of }, &entry.node, range)
+    }
+
+    /// A finite number above zero that has to be there.
+    pub fn required_positive(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<f64> {
+        let entry = self.required_entry(reader, name)?;
+        let what = What { field: &entry.key, of: &self.of };
+        match reader.number(what, &entry.node, 0.0..=f64::MAX)? {
+            0.0 => reader.expected(what, &entry.node, "above 0"),
+            number => Some(number),
+        }
+    }
+
+    /// A length of time, where the field is there.
+    pub fn span(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<Span> {
+        let entry = self.take_entry(name)?;
+        reader.span(What { field: &entry.key, of: &self.of }, &entry.node)
+    }
+
+    /// A length of time that has to be there.
+    pub fn required_span(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<Span> {
+        let entry = self.required_entry(reader, name)?;
+        reader.span(What { field: &entry.key, of: &self.of }, &entry.node)
+    }
+
+    /// A value with a grammar of its own, where the field is there.
+    pub fn parsed<T>(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let entry = self.take_entry(name)?;
+        reader.parsed(What { field: &entry.key, of: &self.of }, &entry.node, parse)
+    }
+
+    /// One of these words, where the field is there.
+    pub fn word<T: Copy>(&mut self, reader: &mut Reader<'_>, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let entry = self.take_entry(name)?;
+        reader.word(What { field: &entry.key, of: &self.of }, &entry.node, words)
+    }
+
+    /// What a name refers to, where the field is there.
+    pub fn reference<T>(&mut self, reader: &mut Reader<'_>, name: &'static str, names: &Names<T>) -> Option<Id<T>> {
+        let entry = self.take_entry(name)?;
+        reader.reference(What { field: &entry.key, of: &self.of }, &entry.node, names)
+    }
+
+    /// A distribution, where the field is there.
+    pub fn distribution(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<Distribution> {
+        let entry = self.take_entry(name)?;
+        reader.distribution(What { field: &entry.key, of: &self.of }, &entry.node)
+    }
+
+    /// The items of a list, none where the field is absent.
+    pub fn list(&mut self, reader: &mut Reader<'_>, name: &'static str) -> &'n [Node] {
+        match self.take_entry(name) {
+            Some(entry) => reader.list(What { field: &entry.key, of: &self.of }, &entry.node),
+            None => &[],
+        }
+    }
+
+    /// The entries of a map, none where the field is absent.
+    pub fn entries(&mut self, reader: &mut Reader<'_>, name: &'static str) -> &'n [Entry] {
+        match self.take_entry(name) {
+            Some(entry) => reader.entries(What { field: &entry.key, of: &self.of }, &entry.node),
+            None => &[],
+        }
+    }
+
+    /// Fields that nobody asked for: accepted where AWS knows them, refused where nobody does.
+    pub fn finish(self, reader: &mut Reader<'_>, shape: &Shape) {
+        for (entry, _) in self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken) {
+            let is = |name: &&str| is_same_field(name, &entry.key);
+            if self.asked.iter().any(is) {
+                let problem = Problem::new(entry.key_place, format!("`{}` of {} is given twice", entry.key, self.of));
+                reader.refuse(problem.label("the second, in AWS's other case"));
+            } else if let Some(name) = shape.not_simulated.iter().find(|it| is(it)) {
+                if !is_off(&entry.node) {
+                    reader.not_simulated(entry.key_place, What { field: name, of: &self.of });
+                }
+            } else if let Some(name) = shape.accepted.iter().find(|it| is(it)) {
+                reader.accepted.entry(shape.name).or_default().insert((*name).to_owned());
+            } else {
+                let known: Vec<&str> =
+                    self.asked.iter().chain(shape.not_simulated).chain(shape.accepted).copied().collect();
+                let mut problem = Problem::new(entry.key_place, format!("{} has no field `{}`", self.of, entry.key));
+                if let Some(name) = nearest(&entry.key, known.iter().copied()) {
+                    problem = problem.label(format!("did you mean `{name}`?"));
+                } else {
+                    problem = problem.label("not a field").help(format!("its fields are {}", listed(known)));
+                }
+                reader.refuse(problem);
             }
-            if known_to_aws.iter().any(|name| is_same_key(&key.text, name)) {
-                let kind = self.what.split([' ', ',']).next().unwrap_or_default();
-                reader.ignored.insert(format!("{} ({kind})", key.text));
-                continue;
-            }
-            let known = || self.asked.iter().chain(known_to_aws).copied();
-            let problem = Problem::at(key.place.clone(), format!("{}: there is no field `{}`", self.what, key.text))
-                .expected("neither AWS nor this file format knows it");
-            let problem = match nearest(&key.text, known()) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem.help(format!("known here: {}", self.asked.join(", "))),
-            };
-            reader.refuse(problem);
         }
     }
 }
 
-/// The known name that is like a word, if one is.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    known
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, name)| name)
-}
-
-/// The name that an ARN ends in, without what AWS appends; other text as it is.
-pub fn name_of_arn(text: &str) -> &str {
-    if !text.starts_with("arn:") {
-        return text.strip_prefix("service/").and_then(|it| it.rsplit('/').next()).unwrap_or(text);
-    }
-    let rest = text.splitn(6, ':').nth(5).unwrap_or(text);
-    for (prefix, part) in [("targetgroup/", 0), ("loadbalancer/app/", 0), ("loadbalancer/", 0)] {
-        if let Some(rest) = rest.strip_prefix(prefix) {
-            return rest.split('/').nth(part).unwrap_or(rest);
-        }
-    }
-    rest.rsplit('/').next().unwrap_or(rest)
-}
-
-/// A length of time: numbers with units, the larger units first.
-pub fn parse_span(text: &str) -> Option<Span> {
-    let mut rest = text.trim();
-    if rest == "0" {
-        return Some(Span::ZERO);
-    }
-    let mut seconds = 0.0;
-    let mut smallest = f64::INFINITY;
-    while !rest.is_empty() {
-        let digits = rest.find(|it: char| !it.is_ascii_digit() && it != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let after = &rest[digits..];
-        let end = after.find(|it: char| it.is_ascii_digit()).unwrap_or(after.len());
-        let unit = match after[..end].trim() {
-            "ns" => 1e-9,
-            "us" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" | "min" => 60.0,
-            "h" => 3600.0,
-            "d" => 86_400.0,
-            _ => return None,
-        };
-        if unit >= smallest {
-            return None;
-        }
-        smallest = unit;
-        seconds += number * unit;
-        rest = after[end..].trim_start();
-    }
-    // A hundred years: more is a slip.
-    (smallest.is_finite() && seconds < 3.2e9).then(|| Span::from_seconds_f64(seconds))
-}
-
-fn split_unit(text: &str) -> Option<(f64, &str)> {
-    let text = text.trim();
-    let digits = text.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(text.len());
-    Some((text[..digits].parse().ok()?, text[digits..].trim()))
+/// Whether a value says that something is not wanted, as describe output does of everything that is not set.
+fn is_off(node: &Node) -> bool {
+    let says_no = |it: &Node| matches!(it.text(), Some("false" | "0" | "DISABLED"));
+    node.is_blank() || says_no(node) || node.get("enabled").or(node.get("enable")).is_some_and(says_no)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::last_name;
 
     #[test]
-    fn lengths_of_time() {
-        for (text, nanos) in [
-            ("250ms", Some(250_000_000)),
-            ("1h30m", Some(5_400_000_000_000)),
-            ("1.5s", Some(1_500_000_000)),
-            ("2d", Some(172_800_000_000_000)),
-            ("0", Some(0)),
-            ("100us", Some(100_000)),
-            ("30", None),
-            ("30 parsecs", None),
-            ("5s1m", None),
-            ("-5s", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_span(text).map(|it| it.0), nanos, "{text}");
-        }
-    }
-
-    #[test]
-    fn names_of_arns() {
-        for (arn, name) in [
-            ("arn:aws:elasticloadbalancing:us-east-1:1111111111:targetgroup/test/12345678", "test"),
-            ("arn:aws:ecs:us-west-2:123456789012:task-definition/sleep360:2", "sleep360:2"),
-            ("arn:aws:autoscaling:us-west-2:1:autoScalingGroup:a1b2:autoScalingGroupName/MyGroup", "MyGroup"),
-            ("arn:aws:ecs:us-west-2:123456789012:capacity-provider/Mine", "Mine"),
-            ("service/default/web", "web"),
+    fn arns_end_in_names() {
+        for (text, name) in [
             ("web", "web"),
+            ("web:3", "web:3"),
+            ("arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/0123", "web"),
+            ("app/lb/1/targetgroup/web/2", "web"),
+            ("arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/front/0123", "front"),
+            ("app/front/0123", "front"),
+            ("arn:aws:ecs:us-west-2:1:task-definition/web:3", "web:3"),
+            ("arn:aws:autoscaling:us-west-2:1:autoScalingGroup:uuid:autoScalingGroupName/x", "x"),
+            ("service/cluster/web", "web"),
+            ("arn:aws:ecs:us-west-2:1:service/web", "web"),
+            ("arn:aws:ecs:us-west-2:1:capacity-provider/cp", "cp"),
         ] {
-            assert_eq!(name_of_arn(arn), name);
+            assert_eq!(last_name(text), name, "{text}");
         }
     }
 }

@@ -1,395 +1,661 @@
-//! `scalableTargets`, `alarms`, `scalingPolicies` and `scheduledActions`.
+//! `scalableTargets`, `alarms`, `scalingPolicies` and `scheduledActions`: Application Auto Scaling and its alarms.
 
 use crate::aws::alarm::{AlarmRule, ComparisonOperator, Statistic, TreatMissingData};
 use crate::aws::scaling_policy::{
     AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ServiceMetric, StepAdjustment, StepScaling,
-    TargetTracking, check_steps,
+    TargetTracking,
 };
-use crate::aws::schedule::{ScheduledAction, occurrences};
+use crate::aws::schedule::{self, ScheduledAction};
 use crate::aws::service::ServiceDefinition;
-use crate::scenario::aws_fields;
-use crate::scenario::problem::Problem;
-use crate::scenario::reader::{Fields, Reader};
-use crate::scenario::tree::{Key, Node};
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::capacity::Bounds;
+use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::problem::{Problem, nearest};
+use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
+use crate::scenario::sections::check_own_name;
+use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
 
-/// An entry of `alarms`.
-pub struct NamedAlarm {
-    name: String,
-    metric: ServiceMetric,
-    rule: AlarmRule,
-}
-
-/// What scaling is about.
-pub struct Names<'a> {
+/// What scaling refers to, and what has been read of it.
+pub struct Scaling<'a> {
     /// Services.
-    pub services: &'a [String],
+    pub services: &'a Table<ServiceDefinition>,
+    /// Names of services.
+    pub service_names: &'a Names<ServiceDefinition>,
+    /// Target groups.
+    pub load_balancing: &'a LoadBalancing,
+    /// When the run begins (a UTC second) and how long it is.
+    pub run: (i64, Span),
     /// Scalable targets.
-    pub targets: &'a Table<ScalableTarget>,
-    /// Alarms.
-    pub alarms: &'a [NamedAlarm],
+    pub targets: Table<ScalableTarget>,
+    /// Scaling policies.
+    pub policies: Table<ScalingPolicy>,
+    /// Scheduled actions.
+    pub scheduled_actions: Table<ScheduledAction>,
+    /// Services whose scalable target was refused.
+    refused_targets: Vec<Id<ServiceDefinition>>,
+    alarms: Vec<Alarm>,
 }
 
-/// Names of services, for references.
-pub fn service_names(services: &Table<ServiceDefinition>) -> Vec<String> {
-    services.iter().map(|it| it.name.clone()).collect()
+/// An alarm, before a policy uses it.
+struct Alarm {
+    name: String,
+    /// Nothing where it was refused, or watches what is not simulated.
+    rule: Option<(ServiceMetric, AlarmRule)>,
+    /// The service it watches.
+    service: Option<Id<ServiceDefinition>>,
+    is_used: bool,
 }
 
-/// Reads `scalableTargets`, keyed by service.
-pub fn scalable_targets(reader: &mut Reader, node: Option<&Node>, services: &[String]) -> Table<ScalableTarget> {
-    let mut targets = Table::new();
-    for (key, node) in reader.named(node, "scalableTargets") {
-        let what = format!("scalable target {}", key.text);
-        let Some(mut fields) = reader.fields(node, what.clone()) else { continue };
-        let by_id =
-            fields.get(reader, "ResourceId", |reader, node, what| reader.reference(node, what, "service", services));
-        let service = match by_id {
-            Some(service) => Some(service),
-            None => {
-                let named = Node {
-                    place: key.place.clone(),
-                    value: crate::scenario::tree::Value::Scalar { text: key.text.clone(), is_quoted: false },
-                };
-                reader.reference(&named, &what, "service", services)
+/// The sections that scaling reads.
+pub struct ScalingSections<'n> {
+    /// `scalableTargets`
+    pub targets: &'n [Entry],
+    /// `alarms`
+    pub alarms: &'n [Entry],
+    /// `scalingPolicies`
+    pub policies: &'n [Entry],
+    /// `scheduledActions`
+    pub scheduled_actions: &'n [Entry],
+}
+
+impl<'a> Scaling<'a> {
+    /// The four sections.
+    pub fn read(
+        reader: &mut Reader<'_>,
+        sections: &ScalingSections<'_>,
+        (services, service_names): (&'a Table<ServiceDefinition>, &'a Names<ServiceDefinition>),
+        load_balancing: &'a LoadBalancing,
+        run: (i64, Span),
+    ) -> Scaling<'a> {
+        let mut scaling = Scaling {
+            services,
+            service_names,
+            load_balancing,
+            run,
+            targets: Table::new(),
+            policies: Table::new(),
+            scheduled_actions: Table::new(),
+            refused_targets: Vec::new(),
+            alarms: Vec::new(),
+        };
+        for entry in sections.targets {
+            scaling.target(reader, entry);
+        }
+        for entry in sections.alarms {
+            let alarm = scaling.alarm(reader, entry);
+            scaling.alarms.extend(alarm);
+        }
+        for entry in sections.policies {
+            if let Some(policy) = scaling.policy(reader, entry) {
+                scaling.policies.push(policy);
             }
+        }
+        for alarm in scaling.alarms.iter().filter(|it| !it.is_used) {
+            reader.note(format!("alarm `{}` invokes no scaling policy, so it is left out", alarm.name));
+        }
+        for entry in sections.scheduled_actions {
+            if let Some(action) = scaling.scheduled_action(reader, entry) {
+                scaling.scheduled_actions.push(action);
+            }
+        }
+        scaling
+    }
+
+    fn target(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<()> {
+        let of = format!("scalable target `{}`", entry.key);
+        let what = What { field: &entry.key, of: "`scalableTargets`" };
+        let service = reader.named(what, entry.key_place, last_name(&entry.key), self.service_names)?;
+        let Some(mut fields) = reader.fields(&entry.node, of) else {
+            self.refused_targets.push(service);
+            return None;
         };
-        let capacity = |reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 0..=5000);
-        let min_capacity = fields.required(reader, "MinCapacity", capacity);
-        let max_capacity = fields.required(reader, "MaxCapacity", capacity);
+        check_own_name(reader, &mut fields, "scalableTargets", last_name(&entry.key));
+        ecs_only(reader, &mut fields);
+        let bounds = Bounds {
+            min: fields.required_count(reader, "MinCapacity", 0..=5_000),
+            max: fields.required_count(reader, "MaxCapacity", 0..=5_000),
+            desired: None,
+        };
+        bounds.check(reader, entry.node.place, &fields.of, ["MinCapacity", "MaxCapacity", ""], &entry.node);
         if let Some(node) = fields.take("SuspendedState") {
-            reader.not_yet(&node.place, "suspended scaling");
+            let states = ["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"];
+            if states.iter().any(|it| node.get(it).and_then(Node::text) == Some("true")) {
+                reader.not_simulated(node.place, format!("`SuspendedState` of {}", fields.of));
+            }
         }
-        fields.finish(reader, aws_fields::SCALABLE_TARGET);
-        let (Some(service), Some(min_capacity), Some(max_capacity)) = (service, min_capacity, max_capacity) else {
-            continue;
+        let of = fields.of.clone();
+        fields.finish(reader, &Shape::SCALABLE_TARGET);
+        if self.targets.iter().any(|it| it.service == service) {
+            reader.refuse(Problem::new(entry.key_place, format!("{of} is defined twice")));
+        }
+        let (Some(min_capacity), Some(max_capacity)) = (bounds.min, bounds.max) else {
+            self.refused_targets.push(service);
+            return None;
         };
-        if min_capacity > max_capacity {
-            let message = format!("{what}: MinCapacity {min_capacity} is above MaxCapacity {max_capacity}");
-            reader.refuse(Problem::at(node.place.clone(), message).expected("expected MinCapacity <= MaxCapacity"));
+        let desired = self.services[service].desired_count;
+        if min_capacity <= max_capacity && !(min_capacity..=max_capacity).contains(&desired) {
+            let moved = desired.clamp(min_capacity, max_capacity);
+            let name = &self.services[service].name;
+            reader
+                .note(format!("service `{name}` starts with {desired} tasks; its scalable target makes that {moved}"));
         }
-        targets.push(ScalableTarget { service: Id::new(service), min_capacity, max_capacity });
+        self.targets.push(ScalableTarget { service, min_capacity, max_capacity });
+        Some(())
     }
-    targets
-}
 
-/// Reads `alarms`.
-pub fn alarms(reader: &mut Reader, node: Option<&Node>, services: &[String]) -> Vec<NamedAlarm> {
-    let mut alarms = Vec::new();
-    for (key, node) in reader.named(node, "alarms") {
-        if let Some(alarm) = alarm(reader, key, node, services) {
-            alarms.push(alarm);
+    /// The service that `ResourceId` or `service` names.
+    fn service(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Id<ServiceDefinition>> {
+        let resource = fields.take("ResourceId");
+        let Some(node) = fields.take("service").or(resource) else {
+            let problem = Problem::new(fields.place, format!("{} does not say its service", fields.of));
+            reader.refuse(problem.help("add `ResourceId: service/default/web`, or `service: web` for short"));
+            return None;
+        };
+        reader.reference(What { field: "ResourceId", of: &fields.of }, node, self.service_names)
+    }
+
+    /// The scalable target of a service.
+    fn target_of(
+        &self,
+        reader: &mut Reader<'_>,
+        fields: &Fields<'_>,
+        service: Id<ServiceDefinition>,
+    ) -> Option<Id<ScalableTarget>> {
+        let target = self.targets.find(|it| it.service == service);
+        if target.is_none() && !self.refused_targets.contains(&service) {
+            let name = &self.services[service].name;
+            let message = format!("{} scales service `{name}`, which is no scalable target", fields.of);
+            let help = format!("add `scalableTargets: {{{name}: {{MinCapacity: 1, MaxCapacity: 10}}}}`");
+            reader.refuse(Problem::new(fields.place, message).help(help));
         }
+        target
     }
-    alarms
-}
 
-fn alarm(reader: &mut Reader, key: &Key, node: &Node, services: &[String]) -> Option<NamedAlarm> {
-    let what = format!("alarm {}", key.text);
-    let mut fields = reader.fields(node, what.clone())?;
-    fields.take("AlarmName");
-    let metric = fields.required(reader, "MetricName", |reader, node, what| {
-        let words = [
-            ServiceMetric::CpuUtilization,
-            ServiceMetric::MemoryUtilization,
-            ServiceMetric::RequestCountPerTarget,
-            ServiceMetric::RequestCount,
-            ServiceMetric::TargetResponseTime,
-        ]
-        .map(|metric| (metric.as_str(), metric));
-        reader.one_of(node, what, &words)
-    });
-    fields.get(reader, "ServiceName", |reader, node, what| reader.reference(node, what, "service", services));
-    fields.take("Dimensions");
-    for (name, words) in [
-        ("Metrics", "an alarm on metric math"),
-        ("ExtendedStatistic", "an alarm on a percentile"),
-        ("ThresholdMetricId", "anomaly detection"),
-    ] {
-        if let Some(node) = fields.take(name) {
-            reader.not_yet(&node.place, words);
+    fn alarm(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<Alarm> {
+        let refused = Alarm { name: entry.key.clone(), rule: None, service: None, is_used: false };
+        let Some(mut fields) = reader.fields(&entry.node, format!("alarm `{}`", entry.key)) else {
+            return Some(refused);
+        };
+        check_own_name(reader, &mut fields, "alarms", &entry.key);
+        let is_elsewhere = fields.has("Metrics") || fields.has("ExtendedStatistic");
+        let metric = if is_elsewhere { fields.take("MetricName").and(None) } else { metric(reader, &mut fields) };
+        let service = self.watched_service(reader, &mut fields);
+        let rule = if is_elsewhere { None } else { rule(reader, &mut fields) };
+        if is_elsewhere {
+            for name in ["Statistic", "Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold"] {
+                fields.take(name);
+            }
+            fields.take_either("ComparisonOperator", "TreatMissingData");
         }
-    }
-    let statistic = fields.get(reader, "Statistic", |reader, node, what| {
-        let words = [
-            ("Average", Statistic::Average),
-            ("Sum", Statistic::Sum),
-            ("Minimum", Statistic::Minimum),
-            ("Maximum", Statistic::Maximum),
-        ];
-        reader.one_of(node, what, &words)
-    });
-    let period = fields.get(reader, "Period", |reader, node, what| {
-        let period = reader.seconds(node, what, 10..=86_400)?;
-        if !period.0.is_multiple_of(Span::MINUTE.0) {
-            reader.not_yet(&node.place, "a period that is not whole minutes");
+        if let Some(entry) = fields.take_entry("ActionsEnabled")
+            && reader.flag(What { field: "ActionsEnabled", of: &fields.of }, &entry.node) == Some(false)
+        {
+            reader.not_simulated(entry.node.place, format!("`ActionsEnabled: false` of {}", fields.of));
         }
-        Some(period)
-    });
-    let periods = |reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 1..=1440);
-    let evaluation_periods = fields.required(reader, "EvaluationPeriods", periods);
-    let datapoints = fields.get(reader, "DatapointsToAlarm", periods);
-    let threshold = fields.required(reader, "Threshold", |reader, node, what| {
-        reader.number(node, what, f64::NEG_INFINITY..=f64::INFINITY)
-    });
-    let comparison_operator = fields.required(reader, "ComparisonOperator", |reader, node, what| {
-        let words = [
-            ("GreaterThanThreshold", ComparisonOperator::GreaterThanThreshold),
-            ("GreaterThanOrEqualToThreshold", ComparisonOperator::GreaterThanOrEqualToThreshold),
-            ("LessThanThreshold", ComparisonOperator::LessThanThreshold),
-            ("LessThanOrEqualToThreshold", ComparisonOperator::LessThanOrEqualToThreshold),
-        ];
-        reader.one_of(node, what, &words)
-    });
-    let treat_missing_data = fields.get(reader, "TreatMissingData", |reader, node, what| {
-        let words = [
-            ("missing", TreatMissingData::Missing),
-            ("ignore", TreatMissingData::Ignore),
-            ("breaching", TreatMissingData::Breaching),
-            ("notBreaching", TreatMissingData::NotBreaching),
-        ];
-        reader.one_of(node, what, &words)
-    });
-    let place = fields.take("DatapointsToAlarm").map_or(node.place.clone(), |it| it.place.clone());
-    fields.finish(reader, aws_fields::ALARM);
-    let metric = metric?;
-    let evaluation_periods = evaluation_periods?;
-    let datapoints_to_alarm = datapoints.unwrap_or(evaluation_periods);
-    if datapoints_to_alarm > evaluation_periods {
-        let message =
-            format!("{what}: DatapointsToAlarm {datapoints_to_alarm} is above EvaluationPeriods {evaluation_periods}");
-        reader.refuse(Problem::at(place, message).expected("expected at most EvaluationPeriods"));
+        fields.finish(reader, &Shape::ALARM);
+        Some(Alarm { rule: metric.zip(rule), service, ..refused })
     }
-    Some(NamedAlarm {
-        name: key.text.clone(),
-        metric,
-        rule: AlarmRule {
-            comparison_operator: comparison_operator?,
-            threshold: threshold?,
-            period: period.unwrap_or(Span::MINUTE),
-            evaluation_periods,
-            datapoints_to_alarm,
-            treat_missing_data: treat_missing_data.unwrap_or_default(),
-            statistic: statistic.unwrap_or(metric.statistic()),
-        },
-    })
-}
 
-/// The scalable target that `service` or `ResourceId` names.
-fn target(reader: &mut Reader, fields: &mut Fields, names: &Names) -> Option<Id<ScalableTarget>> {
-    let name = if fields.has("ResourceId") { "ResourceId" } else { "service" };
-    fields.take("service");
-    let service =
-        fields.required(reader, name, |reader, node, what| reader.reference(node, what, "service", names.services))?;
-    let found = names.targets.find(|it| it.service.index() == service);
-    if found.is_none() && !reader.has_problems() {
-        let place = fields.take(name).map_or(fields.place.clone(), |it| it.place.clone());
-        let message = format!("{}: service `{}` is no scalable target", fields.what, names.services[service]);
-        reader.refuse(Problem::at(place, message).expected("expected an entry of it in `scalableTargets`"));
+    /// The service that the dimensions of an alarm name, directly or by its target group.
+    fn watched_service(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Id<ServiceDefinition>> {
+        let mut service = fields.reference(reader, "serviceName", self.service_names);
+        for node in fields.list(reader, "Dimensions") {
+            let (name, value) = (node.get("name").and_then(Node::text), node.get("value"));
+            let what = What { field: "Dimensions", of: &fields.of };
+            match (name, value) {
+                (Some("ServiceName"), Some(value)) => {
+                    service = reader.reference(what, value, self.service_names);
+                }
+                (Some("TargetGroup"), Some(value)) => {
+                    let group = reader.reference(what, value, &self.load_balancing.target_group_names);
+                    service = group.and_then(|group| {
+                        self.services.find(|it| it.load_balancer.as_ref().is_some_and(|it| it.target_group == group))
+                    });
+                }
+                (Some("ClusterName" | "LoadBalancer"), Some(_)) => {}
+                (Some(other), Some(_)) => reader.not_simulated(node.place, format!("dimension `{other}` in {what}")),
+                _ => {
+                    let problem = Problem::new(node.place, format!("an item of {what} has a `Name` and a `Value`"));
+                    reader.refuse(problem);
+                }
+            }
+        }
+        service
     }
-    found
-}
 
-/// Reads `scalingPolicies`.
-pub fn scaling_policies(reader: &mut Reader, node: Option<&Node>, names: &Names) -> Table<ScalingPolicy> {
-    let mut policies = Table::new();
-    for (key, node) in reader.named(node, "scalingPolicies") {
-        let what = format!("scaling policy {}", key.text);
-        let Some(mut fields) = reader.fields(node, what.clone()) else { continue };
-        fields.take("PolicyName");
-        let target = target(reader, &mut fields, names);
-        let kind = fields.get(reader, "PolicyType", |reader, node, what| {
-            let words =
-                [("StepScaling", 0), ("TargetTrackingScaling", 1), ("PredictiveScaling", 2), ("SimpleScaling", 3)];
-            reader.one_of(node, what, &words)
-        });
+    fn policy(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<ScalingPolicy> {
+        let mut fields = reader.fields(&entry.node, format!("scaling policy `{}`", entry.key))?;
+        check_own_name(reader, &mut fields, "scalingPolicies", &entry.key);
+        ecs_only(reader, &mut fields);
+        let service = self.service(reader, &mut fields);
+        let target = service.and_then(|it| self.target_of(reader, &fields, it));
+        let kind = self.kind(reader, &mut fields, service);
+        fields.finish(reader, &Shape::SCALING_POLICY);
+        Some(ScalingPolicy { name: entry.key.clone(), target: target?, kind: kind? })
+    }
+
+    fn kind(
+        &mut self,
+        reader: &mut Reader<'_>,
+        fields: &mut Fields<'_>,
+        service: Option<Id<ServiceDefinition>>,
+    ) -> Option<ScalingPolicyKind> {
+        let kinds = ["TargetTrackingScaling", "StepScaling", "PredictiveScaling"].map(|it| (it, it));
+        let kind_node = fields.take("PolicyType");
+        let said = kind_node.and_then(|it| reader.word(What { field: "PolicyType", of: &fields.of }, it, &kinds));
         let tracking = fields.take("TargetTrackingScalingPolicyConfiguration");
         let step = fields.take("StepScalingPolicyConfiguration");
-        let alarm = fields.get(reader, "alarm", |reader, node, what| {
-            let known: Vec<String> = names.alarms.iter().map(|it| it.name.clone()).collect();
-            reader.reference(node, what, "alarm", &known)
-        });
-        if let Some(node) = fields.take("PredictiveScalingPolicyConfiguration") {
-            reader.not_yet(&node.place, "predictive scaling");
-        }
-        if kind == Some(2) || kind == Some(3) {
-            reader.not_yet(&node.place, "this type of scaling policy");
-        }
-        let has_alarm = fields.has("alarm");
-        fields.finish(reader, aws_fields::SCALING_POLICY);
-        let kind = match (tracking, step) {
-            (Some(node), None) => target_tracking(reader, node, &what).map(ScalingPolicyKind::TargetTracking),
-            (None, Some(configuration)) => {
-                if !has_alarm {
-                    let problem = Problem::at(node.place.clone(), format!("{what}: which alarm invokes it?"));
-                    reader.refuse(problem.expected("expected `alarm`: the name of an entry of `alarms`"));
-                }
-                let alarm = alarm.map(|it| &names.alarms[it]);
-                step_scaling(reader, configuration, &what, alarm).map(ScalingPolicyKind::Step)
-            }
+        let predictive = fields.take_entry("PredictiveScalingPolicyConfiguration");
+        let alarm = fields.take("alarm");
+        let linked = fields.take("alarms");
+        let kind = match (said, tracking, step, predictive) {
+            (Some(said), ..) => said,
+            (None, Some(_), ..) => "TargetTrackingScaling",
+            (None, None, Some(_), _) => "StepScaling",
+            (None, None, None, Some(_)) => "PredictiveScaling",
             _ => {
-                let problem = Problem::at(node.place.clone(), format!("{what}: how does it scale?"));
-                reader.refuse(problem.expected(
-                    "expected TargetTrackingScalingPolicyConfiguration or StepScalingPolicyConfiguration, one of them",
-                ));
-                None
+                if kind_node.is_none() {
+                    fields.required(reader, "PolicyType");
+                }
+                return None;
             }
         };
-        if let (Some(target), Some(kind)) = (target, kind) {
-            policies.push(ScalingPolicy { name: key.text.clone(), target, kind });
+        match kind {
+            "TargetTrackingScaling" => {
+                if tracking.is_none() {
+                    fields.required(reader, "TargetTrackingScalingPolicyConfiguration");
+                }
+                // The alarms of target tracking are AWS's own, and listed in output only.
+                self.target_tracking(reader, tracking?, &fields.of, service).map(ScalingPolicyKind::TargetTracking)
+            }
+            "StepScaling" => {
+                if step.is_none() {
+                    fields.required(reader, "StepScalingPolicyConfiguration");
+                }
+                let described = linked.and_then(|it| match &it.value {
+                    Value::List(items) => items.first().and_then(|it| it.get("alarmName")),
+                    _ => None,
+                });
+                if alarm.or(described).is_none() {
+                    let problem = Problem::new(fields.place, format!("{} does not say its alarm", fields.of));
+                    reader.refuse(problem.help("add `alarm:` with the name of an entry of the section `alarms`"));
+                }
+                self.step(reader, step?, alarm.or(described), &fields.of, service).map(ScalingPolicyKind::Step)
+            }
+            _ => {
+                let at = predictive.map(|it| it.key_place).or(kind_node.map(|it| it.place)).unwrap_or(fields.place);
+                reader.not_simulated(at, format!("predictive scaling of {}", fields.of));
+                None
+            }
         }
     }
-    policies
-}
 
-fn target_tracking(reader: &mut Reader, node: &Node, what: &str) -> Option<TargetTracking> {
-    let mut fields = reader.fields(node, what)?;
-    let target_value = fields.required(reader, "TargetValue", |reader, node, what| {
-        reader.number(node, what, f64::MIN_POSITIVE..=f64::INFINITY)
-    });
-    let cooldown = |reader: &mut Reader, node: &Node, what: &str| reader.seconds(node, what, 0..=u64::MAX);
-    let scale_out_cooldown = fields.get(reader, "ScaleOutCooldown", cooldown).unwrap_or(Span::seconds(300));
-    let scale_in_cooldown = fields.get(reader, "ScaleInCooldown", cooldown).unwrap_or(Span::seconds(300));
-    let disable_scale_in = fields.get(reader, "DisableScaleIn", Reader::boolean).unwrap_or(false);
-    if let Some(node) = fields.take("CustomizedMetricSpecification") {
-        reader.not_yet(&node.place, "a customised metric");
-        fields.take("PredefinedMetricSpecification");
-        fields.finish(reader, &[]);
-        return None;
+    fn target_tracking(
+        &self,
+        reader: &mut Reader<'_>,
+        node: &Node,
+        of: &str,
+        service: Option<Id<ServiceDefinition>>,
+    ) -> Option<TargetTracking> {
+        let mut fields = reader.fields(node, format!("the target tracking of {of}"))?;
+        let target_value = fields.required_positive(reader, "TargetValue");
+        let specification = if fields.has("CustomizedMetricSpecification") {
+            fields.take("PredefinedMetricSpecification")
+        } else {
+            fields.required(reader, "PredefinedMetricSpecification")
+        };
+        let metric = specification.and_then(|it| self.predefined_metric(reader, it, of, service));
+        let scale_out_cooldown = fields.seconds(reader, "ScaleOutCooldown", 0..=864_000);
+        let scale_in_cooldown = fields.seconds(reader, "ScaleInCooldown", 0..=864_000);
+        let disable_scale_in = fields.flag(reader, "DisableScaleIn");
+        fields.finish(reader, &Shape::TARGET_TRACKING);
+        Some(TargetTracking {
+            metric: metric?,
+            target_value: target_value?,
+            scale_out_cooldown: scale_out_cooldown.unwrap_or(Span::seconds(300)),
+            scale_in_cooldown: scale_in_cooldown.unwrap_or(Span::seconds(300)),
+            disable_scale_in: disable_scale_in.unwrap_or(false),
+        })
     }
-    let specification = fields.required(reader, "PredefinedMetricSpecification", |_, _, _| Some(()));
-    let specification = fields.take("PredefinedMetricSpecification").filter(|_| specification.is_some());
-    fields.finish(reader, &[]);
-    let mut fields = reader.fields(specification?, what)?;
-    let metric = fields.required(reader, "PredefinedMetricType", |reader, node, what| {
+
+    fn predefined_metric(
+        &self,
+        reader: &mut Reader<'_>,
+        node: &Node,
+        of: &str,
+        service: Option<Id<ServiceDefinition>>,
+    ) -> Option<ServiceMetric> {
+        let mut fields = reader.fields(node, format!("the metric of {of}"))?;
+        let name_node = fields.required(reader, "PredefinedMetricType");
+        let label = fields.take("ResourceLabel");
+        let of = fields.of.clone();
+        fields.finish(reader, &Shape::OURS);
+        let name_node = name_node?;
+        let what = What { field: "PredefinedMetricType", of: &of };
+        let name = reader.text(what, name_node)?;
+        if name.ends_with("HighResolution") {
+            reader.not_simulated(name_node.place, format!("the high resolution metric `{name}`"));
+            return None;
+        }
         let words = [
-            ("ECSServiceAverageCPUUtilization", Some(ServiceMetric::CpuUtilization)),
-            ("ECSServiceAverageMemoryUtilization", Some(ServiceMetric::MemoryUtilization)),
-            ("ALBRequestCountPerTarget", Some(ServiceMetric::RequestCountPerTarget)),
-            ("ECSServiceAverageCPUUtilizationHighResolution", None),
-            ("ECSServiceAverageMemoryUtilizationHighResolution", None),
+            ("ECSServiceAverageCPUUtilization", ServiceMetric::CpuUtilization),
+            ("ECSServiceAverageMemoryUtilization", ServiceMetric::MemoryUtilization),
+            ("ALBRequestCountPerTarget", ServiceMetric::RequestCountPerTarget),
         ];
-        let metric = reader.one_of(node, what, &words)?;
-        if metric.is_none() {
-            reader.not_yet(&node.place, "a high-resolution metric");
+        let metric = reader.word(what, name_node, &words)?;
+        if metric != ServiceMetric::RequestCountPerTarget {
+            if let Some(label) = label {
+                let problem = Problem::new(
+                    label.place,
+                    format!("`ResourceLabel` of {of} belongs to `ALBRequestCountPerTarget` only"),
+                );
+                reader.refuse(problem.help("leave it out"));
+            }
+            return Some(metric);
         }
-        metric
-    });
-    fields.finish(reader, &["ResourceLabel"]);
-    Some(TargetTracking {
-        metric: metric?,
-        target_value: target_value?,
-        scale_out_cooldown,
-        scale_in_cooldown,
-        disable_scale_in,
-    })
-}
+        let labelled = label.and_then(|it| {
+            reader.reference(What { field: "ResourceLabel", of: &of }, it, &self.load_balancing.target_group_names)
+        });
+        let service = &self.services[service?];
+        match (&service.load_balancer, labelled, label) {
+            (None, ..) => {
+                let message = format!("{of} counts requests, and service `{}` has no target group", service.name);
+                reader.refuse(Problem::new(name_node.place, message));
+            }
+            (Some(own), Some(labelled), Some(label)) if own.target_group != labelled => {
+                let own = &self.load_balancing.target_groups[own.target_group].name;
+                let message = format!("`ResourceLabel` of {of} is not the target group of service `{}`", service.name);
+                reader.refuse(Problem::new(label.place, message).help(format!("that is `{own}`")));
+            }
+            _ => {}
+        }
+        Some(metric)
+    }
 
-fn step_scaling(reader: &mut Reader, node: &Node, what: &str, alarm: Option<&NamedAlarm>) -> Option<StepScaling> {
-    let mut fields = reader.fields(node, what)?;
-    let adjustment_type = fields.required(reader, "AdjustmentType", |reader, node, what| {
-        let words = [
+    fn step(
+        &mut self,
+        reader: &mut Reader<'_>,
+        node: &Node,
+        alarm: Option<&Node>,
+        of: &str,
+        service: Option<Id<ServiceDefinition>>,
+    ) -> Option<StepScaling> {
+        let mut fields = reader.fields(node, format!("the step scaling of {of}"))?;
+        fields.required(reader, "AdjustmentType");
+        let kinds = [
             ("ChangeInCapacity", AdjustmentType::ChangeInCapacity),
             ("PercentChangeInCapacity", AdjustmentType::PercentChangeInCapacity),
             ("ExactCapacity", AdjustmentType::ExactCapacity),
         ];
-        reader.one_of(node, what, &words)
-    });
-    let min_adjustment_magnitude = fields
-        .get(reader, "MinAdjustmentMagnitude", |reader, node, what| reader.count(node, what, 0..=5000))
-        .unwrap_or(0);
-    let cooldown = fields
-        .get(reader, "Cooldown", |reader, node, what| reader.seconds(node, what, 0..=u64::MAX))
-        .unwrap_or(Span::seconds(300));
-    let steps_node = fields.take("StepAdjustments");
-    fields.finish(reader, &["MetricAggregationType"]);
-    let mut steps = Vec::new();
-    for item in reader.list(steps_node, &format!("{what}, StepAdjustments")) {
-        let mut step = reader.fields(item, format!("{what}, step"))?;
-        let any =
-            |reader: &mut Reader, node: &Node, what: &str| reader.number(node, what, f64::NEG_INFINITY..=f64::INFINITY);
-        let lower_bound = step.get(reader, "MetricIntervalLowerBound", any);
-        let upper_bound = step.get(reader, "MetricIntervalUpperBound", any);
-        let adjustment = step.required(reader, "ScalingAdjustment", |reader, node, what| {
-            reader.number(node, what, -100_000.0..=100_000.0).filter(|it| it.fract() == 0.0)
-        });
-        step.finish(reader, &[]);
-        steps.push(StepAdjustment { lower_bound, upper_bound, scaling_adjustment: adjustment? as i32 });
+        let adjustment_type = fields.word(reader, "AdjustmentType", &kinds);
+        let steps = fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of));
+        let min_adjustment_magnitude = fields.count(reader, "MinAdjustmentMagnitude", 0..=5_000).unwrap_or(0);
+        if min_adjustment_magnitude > 0
+            && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity)
+        {
+            reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
+        }
+        let cooldown = fields.seconds(reader, "Cooldown", 0..=864_000).unwrap_or(Span::seconds(300));
+        fields.finish(reader, &Shape::STEP_SCALING);
+        let alarm = alarm.and_then(|it| self.alarm_of(reader, it, of, service));
+        let (adjustment_type, (alarm_name, metric, alarm)) = (adjustment_type?, alarm?);
+        Some(StepScaling {
+            adjustment_type,
+            steps: steps?,
+            min_adjustment_magnitude,
+            cooldown,
+            alarm_name,
+            metric,
+            alarm,
+        })
     }
-    if let Err(reason) = check_steps(&steps) {
-        let place = steps_node.map_or(node.place.clone(), |it| it.place.clone());
-        reader
-            .refuse(Problem::at(place, format!("{what}: {reason}")).expected("expected steps without gap or overlap"));
+
+    /// The alarm that a step scaling policy names; it must watch the service that the policy scales.
+    fn alarm_of(
+        &mut self,
+        reader: &mut Reader<'_>,
+        node: &Node,
+        of: &str,
+        service: Option<Id<ServiceDefinition>>,
+    ) -> Option<(String, ServiceMetric, AlarmRule)> {
+        let text = reader.text(What { field: "alarm", of }, node)?;
+        // An alarm's ARN ends in `:alarm:name`.
+        let name = text.rsplit_once(":alarm:").map_or(text, |(_, name)| name);
+        let names: Vec<String> = self.alarms.iter().map(|it| it.name.clone()).collect();
+        let Some(alarm) = self.alarms.iter_mut().find(|it| it.name == name) else {
+            let mut problem = Problem::new(node.place, format!("{of} names alarm `{name}`, which is not defined"));
+            if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+                problem = problem.label(format!("did you mean `{near}`?"));
+            }
+            reader.refuse(if names.is_empty() {
+                problem.help("this scenario defines no alarm; the section `alarms` would")
+            } else {
+                problem.help(format!("`alarms` defines {}", listed(names.iter().map(String::as_str))))
+            });
+            return None;
+        };
+        alarm.is_used = true;
+        if let (Some(watched), Some(scaled)) = (alarm.service, service)
+            && watched != scaled
+        {
+            let (watched, scaled) = (&self.services[watched].name, &self.services[scaled].name);
+            reader.not_simulated(
+                node.place,
+                format!("an alarm on service `{watched}` that scales service `{scaled}` ({of})"),
+            );
+            return None;
+        }
+        let (metric, rule) = alarm.rule?;
+        let needs_targets = !matches!(metric, ServiceMetric::CpuUtilization | ServiceMetric::MemoryUtilization);
+        if let Some(service) = service.map(|it| &self.services[it])
+            && needs_targets
+            && service.load_balancer.is_none()
+        {
+            let message = format!("alarm `{name}` counts requests, and service `{}` has no target group", service.name);
+            reader.refuse(Problem::new(node.place, message));
+        }
+        Some((name.to_owned(), metric, rule))
     }
-    let alarm = alarm?;
-    Some(StepScaling {
-        adjustment_type: adjustment_type?,
-        steps,
-        min_adjustment_magnitude,
-        cooldown,
-        alarm_name: alarm.name.clone(),
-        metric: alarm.metric,
-        alarm: alarm.rule,
+
+    fn scheduled_action(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<ScheduledAction> {
+        let mut fields = reader.fields(&entry.node, format!("scheduled action `{}`", entry.key))?;
+        check_own_name(reader, &mut fields, "scheduledActions", &entry.key);
+        ecs_only(reader, &mut fields);
+        let service = self.service(reader, &mut fields);
+        let target = service.and_then(|it| self.target_of(reader, &fields, it));
+        let action = fields.required(reader, "ScalableTargetAction");
+        let bounds = action.and_then(|it| scalable_target_action(reader, it, &fields.of));
+        let timezone = fields.text(reader, "Timezone").map(str::to_owned);
+        let from = fields.parsed(reader, "StartTime", unix_seconds);
+        let until = fields.parsed(reader, "EndTime", unix_seconds);
+        let schedule_node = fields.required(reader, "Schedule");
+        let schedule = schedule_node.and_then(|it| reader.text(What { field: "Schedule", of: &fields.of }, it));
+        let of = fields.of.clone();
+        fields.finish(reader, &Shape::SCHEDULED_ACTION);
+        let (start, duration) = self.run;
+        let (schedule, node) = (schedule?, schedule_node?);
+        let times = match schedule::occurrences(schedule, timezone.as_deref(), start, duration, (from, until)) {
+            Ok(times) => times,
+            Err(why) => {
+                reader.refuse(Problem::new(node.place, format!("`Schedule` of {of}: {why}")));
+                return None;
+            }
+        };
+        let (bounds, target) = (bounds?, target?);
+        let least = bounds.min.unwrap_or(self.targets[target].min_capacity);
+        let most = bounds.max.unwrap_or(self.targets[target].max_capacity);
+        if least > most && (bounds.min.is_none() || bounds.max.is_none()) {
+            let message = format!("{of} would make the least {least} and the most {most}");
+            let at = action.map_or(entry.node.place, |it| it.place);
+            reader.refuse(Problem::new(at, message).help("give both `MinCapacity` and `MaxCapacity`"));
+        }
+        Some(ScheduledAction {
+            name: entry.key.clone(),
+            target,
+            times,
+            schedule: schedule.to_owned(),
+            min_capacity: bounds.min,
+            max_capacity: bounds.max,
+        })
+    }
+}
+
+/// Application Auto Scaling scales much else; here it scales services of ECS.
+fn ecs_only(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
+    fields.word(reader, "ServiceNamespace", &[("ecs", ())]);
+    fields.word(reader, "ScalableDimension", &[("ecs:service:DesiredCount", ())]);
+}
+
+fn scalable_target_action(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Bounds> {
+    let mut fields = reader.fields(node, format!("`ScalableTargetAction` of {of}"))?;
+    let bounds = Bounds {
+        min: fields.count(reader, "MinCapacity", 0..=5_000),
+        max: fields.count(reader, "MaxCapacity", 0..=5_000),
+        desired: None,
+    };
+    bounds.check(reader, node.place, &fields.of, ["MinCapacity", "MaxCapacity", ""], node);
+    if !fields.has("MinCapacity") && !fields.has("MaxCapacity") {
+        let problem = Problem::new(node.place, format!("{} changes nothing", fields.of));
+        reader.refuse(problem.help("give `MinCapacity`, `MaxCapacity` or both"));
+    }
+    fields.finish(reader, &Shape::OURS);
+    Some(bounds)
+}
+
+/// The UTC second of a timestamp with a zone.
+pub fn unix_seconds(text: &str) -> Result<i64, String> {
+    text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second).map_err(|_| {
+        format!("`{text}` is not a time; a time has a date and a zone, as in `2026-01-05T08:00:00Z` or `...+02:00`")
     })
 }
 
-/// Reads `scheduledActions`.
-pub fn scheduled_actions(
-    reader: &mut Reader,
-    node: Option<&Node>,
-    names: &Names,
-    start_unix: i64,
-    duration: Span,
-) -> Table<ScheduledAction> {
-    let mut actions = Table::new();
-    for (key, node) in reader.named(node, "scheduledActions") {
-        let what = format!("scheduled action {}", key.text);
-        let Some(mut fields) = reader.fields(node, what.clone()) else { continue };
-        fields.take("ScheduledActionName");
-        let target = target(reader, &mut fields, names);
-        let schedule = fields.required(reader, "Schedule", Reader::text);
-        let timezone = fields.get(reader, "Timezone", Reader::text);
-        let active =
-            (fields.get(reader, "StartTime", Reader::timestamp), fields.get(reader, "EndTime", Reader::timestamp));
-        let schedule_place = fields.take("Schedule").map(|it| it.place.clone());
-        let action_node = fields.take("ScalableTargetAction");
-        fields.finish(reader, aws_fields::SCHEDULED_ACTION);
-        let capacity = |reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 0..=5000);
-        let (mut min_capacity, mut max_capacity) = (None, None);
-        if let Some(node) = action_node
-            && let Some(mut action) = reader.fields(node, what.clone())
+fn metric(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ServiceMetric> {
+    fields.required(reader, "MetricName");
+    let words = [
+        ("CPUUtilization", ServiceMetric::CpuUtilization),
+        ("MemoryUtilization", ServiceMetric::MemoryUtilization),
+        ("RequestCountPerTarget", ServiceMetric::RequestCountPerTarget),
+        ("RequestCount", ServiceMetric::RequestCount),
+        ("TargetResponseTime", ServiceMetric::TargetResponseTime),
+    ];
+    fields.word(reader, "MetricName", &words)
+}
+
+fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AlarmRule> {
+    let statistics = [
+        ("Average", Statistic::Average),
+        ("Sum", Statistic::Sum),
+        ("Minimum", Statistic::Minimum),
+        ("Maximum", Statistic::Maximum),
+    ];
+    let statistic = fields.word(reader, "Statistic", &statistics).unwrap_or_default();
+    let of = fields.of.clone();
+    let period = fields.take("Period").map_or(Some(60), |node| {
+        let seconds = reader.count(What { field: "Period", of: &of }, node, 1..=86_400)?;
+        if matches!(seconds, 10 | 20 | 30) {
+            reader.not_simulated(node.place, format!("`Period: {seconds}` (high resolution) of {of}"));
+            return None;
+        }
+        if seconds % 60 != 0 {
+            let problem = Problem::new(node.place, format!("`Period` of {of} is {seconds} s"));
+            reader.refuse(problem.help("a period is a multiple of 60 seconds"));
+            return None;
+        }
+        Some(seconds)
+    });
+    let evaluation_periods = fields.required_count(reader, "EvaluationPeriods", 1..=1_440);
+    let datapoints_to_alarm = fields.count(reader, "DatapointsToAlarm", 1..=1_440).or(evaluation_periods);
+    if let (Some(m), Some(n)) = (datapoints_to_alarm, evaluation_periods)
+        && m > n
+    {
+        let message = format!("{of} needs {m} datapoints in breach, and looks at {n} periods");
+        reader
+            .refuse(Problem::new(fields.place, message).help("`DatapointsToAlarm` may not exceed `EvaluationPeriods`"));
+    }
+    fields.required(reader, "Threshold");
+    let threshold = fields.number(reader, "Threshold", f64::MIN..=f64::MAX);
+    fields.required(reader, "ComparisonOperator");
+    let operators = [
+        ("GreaterThanThreshold", ComparisonOperator::GreaterThanThreshold),
+        ("GreaterThanOrEqualToThreshold", ComparisonOperator::GreaterThanOrEqualToThreshold),
+        ("LessThanThreshold", ComparisonOperator::LessThanThreshold),
+        ("LessThanOrEqualToThreshold", ComparisonOperator::LessThanOrEqualToThreshold),
+    ];
+    let comparison_operator = fields.word(reader, "ComparisonOperator", &operators);
+    let treatments = [
+        ("missing", TreatMissingData::Missing),
+        ("ignore", TreatMissingData::Ignore),
+        ("breaching", TreatMissingData::Breaching),
+        ("notBreaching", TreatMissingData::NotBreaching),
+    ];
+    let treat_missing_data = fields.word(reader, "TreatMissingData", &treatments).unwrap_or_default();
+    Some(AlarmRule {
+        comparison_operator: comparison_operator?,
+        threshold: threshold?,
+        period: Span::seconds(u64::from(period?)),
+        evaluation_periods: evaluation_periods?,
+        datapoints_to_alarm: datapoints_to_alarm?,
+        treat_missing_data,
+        statistic,
+    })
+}
+
+/// Step adjustments, sorted by their bounds; refused where they leave gaps, overlap or end short of infinity.
+fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Vec<StepAdjustment>> {
+    let problems = reader.problems.len();
+    let nodes = reader.list(What { field: "StepAdjustments", of }, node);
+    let mut steps: Vec<(StepAdjustment, &Node)> = Vec::new();
+    for node in nodes {
+        let mut fields = reader.fields(node, format!("a step of {of}"))?;
+        let lower_bound = fields.number(reader, "MetricIntervalLowerBound", f64::MIN..=f64::MAX);
+        let upper_bound = fields.number(reader, "MetricIntervalUpperBound", f64::MIN..=f64::MAX);
+        let adjustment = fields.required(reader, "ScalingAdjustment");
+        let adjustment = adjustment.and_then(|it| {
+            let what = What { field: "ScalingAdjustment", of: &fields.of };
+            reader.parsed(what, it, |text| {
+                text.parse::<i32>().map_err(|_| format!("`{text}` is not a whole number such as `2` or `-1`"))
+            })
+        });
+        fields.finish(reader, &Shape::OURS);
+        if let (Some(lower), Some(upper)) = (lower_bound, upper_bound)
+            && lower >= upper
         {
-            min_capacity = action.get(reader, "MinCapacity", capacity);
-            max_capacity = action.get(reader, "MaxCapacity", capacity);
-            action.finish(reader, &[]);
+            let problem =
+                Problem::new(node.place, format!("a step of {of} ends at {upper}, not above its start {lower}"));
+            reader.refuse(problem);
         }
-        if min_capacity.is_none() && max_capacity.is_none() {
-            let problem = Problem::at(node.place.clone(), format!("{what}: what does it set?"));
-            reader.refuse(problem.expected("expected ScalableTargetAction with MinCapacity, MaxCapacity or both"));
-        }
-        if let (Some(min), Some(max)) = (min_capacity, max_capacity)
-            && min > max
-        {
-            let message = format!("{what}: MinCapacity {min} is above MaxCapacity {max}");
-            reader.refuse(Problem::at(node.place.clone(), message).expected("expected MinCapacity <= MaxCapacity"));
-        }
-        let (Some(target), Some(schedule), Some(place)) = (target, schedule, schedule_place) else { continue };
-        match occurrences(&schedule, timezone.as_deref(), start_unix, duration, active) {
-            Ok(times) => {
-                actions.push(ScheduledAction {
-                    name: key.text.clone(),
-                    target,
-                    times,
-                    schedule,
-                    min_capacity,
-                    max_capacity,
-                });
-            }
-            Err(reason) => {
-                let problem = Problem::at(place, format!("{what}: {reason}"));
-                reader.refuse(problem.expected("expected at(...), rate(...) or cron(...)"));
-            }
+        if let Some(scaling_adjustment) = adjustment {
+            steps.push((StepAdjustment { lower_bound, upper_bound, scaling_adjustment }, node));
         }
     }
-    actions
+    if nodes.is_empty() || nodes.len() > 20 {
+        let message = format!("{of} has {} steps; 1 to 20 are allowed", nodes.len());
+        reader.refuse(Problem::new(node.place, message));
+    }
+    if reader.problems.len() > problems {
+        return None;
+    }
+    let infinite = |it: Option<f64>, sign: f64| it.unwrap_or(sign * f64::INFINITY);
+    steps.sort_by(|(a, _), (b, _)| infinite(a.lower_bound, -1.0).total_cmp(&infinite(b.lower_bound, -1.0)));
+    for pair in steps.windows(2) {
+        let (end, start) = (infinite(pair[0].0.upper_bound, 1.0), infinite(pair[1].0.lower_bound, -1.0));
+        if end != start {
+            let how = if end < start { "leave a gap between" } else { "overlap between" };
+            let (low, high) = if end < start { (end, start) } else { (start, end) };
+            let problem = Problem::new(pair[1].1.place, format!("steps of {of} {how} {low} and {high}"));
+            reader.refuse(problem.help("each step begins where another ends; bounds are relative to the threshold"));
+        }
+    }
+    let (first, last) = (steps.first()?, steps.last()?);
+    if first.0.lower_bound.is_some_and(|it| it < 0.0) {
+        let problem = Problem::new(first.1.place, format!("nothing covers the values below the lowest step of {of}"));
+        reader.refuse(problem.help("leave `MetricIntervalLowerBound` out of the lowest step: that is minus infinity"));
+    }
+    if last.0.upper_bound.is_some_and(|it| it > 0.0) {
+        let problem = Problem::new(last.1.place, format!("nothing covers the values above the highest step of {of}"));
+        reader.refuse(problem.help("leave `MetricIntervalUpperBound` out of the highest step: that is infinity"));
+    }
+    (reader.problems.len() == problems).then(|| steps.into_iter().map(|(step, _)| step).collect())
 }

@@ -1,542 +1,302 @@
-//! A scenario file as a whole: its sections, what it splices in, and its variants.
+//! A scenario file as a whole: its sections in the order in which they need each other, and its variants.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::aws::auto_scaling_group::AvailabilityZone;
-use crate::aws::placement::TieBreak;
-use crate::aws::price::{Prices, prices};
-use crate::aws::task_definition::TaskDefinition;
-use crate::scenario::problem::{Problem, Problems, Source};
-use crate::scenario::reader::{Fields, Reader};
-use crate::scenario::tree::{Key, Node, Place, Value, merge, parse};
-use crate::scenario::workloads::Files;
-use crate::scenario::{
-    Assumptions, Expectation, Measure, Scenario, TimelineChange, TimelineEntry, capacity, scaling, services,
-    task_definitions, workloads,
-};
-use crate::table::{Id, Table};
-use crate::units::{Instant, Span};
+use crate::scenario::application::Applications;
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::capacity::Capacity;
+use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::problem::{Problem, Problems, Severity};
+use crate::scenario::reader::{Fields, Open, Reader, What};
+use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
+use crate::scenario::task_definition::TaskDefinitions;
+use crate::scenario::tree::{Entry, Node, Value, is_same_field};
+use crate::scenario::workload::workloads;
+use crate::scenario::{Scenario, assumption, expectation, files, patch, sections, service, timeline};
+use crate::units::Span;
 
-/// A file's variants, and what was noticed while reading it.
-#[derive(Debug)]
+/// One file's worth: its variants, and what was noticed.
+#[derive(Clone, Debug)]
 pub struct Story {
-    /// `base` first, then the file's variants in order.
+    /// The variants, `base` first, then in the file's order.
     pub variants: Vec<Scenario>,
-    /// Replications that the file asks for.
+    /// How many replications the file asks for; 1 where it does not say.
     pub replications: u32,
-    /// What AWS knows and has no effect here.
+    /// Remarks.
     pub notes: Vec<String>,
     /// Every file that was read, as read, the scenario first.
     pub inputs: Vec<(PathBuf, Vec<u8>)>,
-    /// What AWS knows and is not simulated yet: sound, but not to be run.
+    /// What AWS knows and would change the result, and is not simulated yet. Sound, but not to be run.
     pub unsupported: Problems,
 }
 
-/// Largest scenario file.
-const SIZE_MAXIMUM: usize = 16 << 20;
+/// 2026-01-05T00:00:00Z, a Monday: when a run begins where its file does not say.
+const USUAL_START: i64 = 1_767_571_200;
 
-/// Reads a scenario; `open` reads files, by the path that was given and by paths relative to its folder.
-///
-/// # Errors
-/// All that is wrong with it.
-pub fn read(path: &Path, open: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>) -> Result<Story, Problems> {
-    let mut reader = Reader::default();
-    let mut inputs = Vec::new();
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let mut splicer = Splicer { reader: &mut reader, open, inputs: &mut inputs, stack: Vec::new() };
-    let root = splicer.file(path, None);
-    let Some(root) = root else { return Err(reader.into_problems().0) };
-    let description = leading_comment(&reader.sources[0].text);
-    let stem = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let (base, patches) = split_variants(&mut reader, &root);
-    let mut variants = Vec::new();
-    let mut replications = 1;
-    let mut trees = vec![("base".to_owned(), base.clone(), None, None)];
-    for (key, node) in patches {
-        let Some(mut fields) = reader.fields(node, format!("variant {}", key.text)) else { continue };
-        if key.text == "base" || key.text.contains(['/', '\\']) || key.text.starts_with('.') {
-            let problem = Problem::at(key.place.clone(), format!("`{}` is no name for a variant", key.text));
-            reader.refuse(problem.expected("expected a plain name other than base"));
-        }
-        let patch = fields.take("patch");
-        let expect_failure = fields.get(&mut reader, "expectFailure", Reader::boolean);
-        let words = fields.get(&mut reader, "description", Reader::text);
-        fields.finish(&mut reader, &[]);
-        let tree = patch.map_or_else(|| base.clone(), |patch| merge(&base, patch));
-        trees.push((key.text.clone(), tree, expect_failure, words));
+/// Reads a scenario file and everything it names through `open`; or says everything that is wrong with them.
+pub fn read(path: &Path, open: Open<'_>) -> Result<Story, Problems> {
+    let mut reader = Reader::new(open);
+    let story = files::load(&mut reader, path).and_then(|it| read_tree(&mut reader, it, path));
+    for (shape, fields) in &reader.accepted {
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        reader.notes.push(format!("accepted without effect ({shape}): {}", fields.join(", ")));
     }
-    for (variant, tree, expect_failure, words) in trees {
-        let mut files = Files { open, folder: folder.clone(), inputs: &mut inputs };
-        let Some((mut scenario, repeat)) = scenario(&mut reader, &tree, &mut files) else { continue };
-        if variant == "base" {
-            replications = repeat;
-        }
-        scenario.name = stem.clone();
-        scenario.variant = variant;
-        if scenario.description.is_empty() {
-            scenario.description = description.clone();
-        }
-        if let Some(words) = words {
-            scenario.description = words;
-        }
-        scenario.expect_failure = expect_failure.unwrap_or(scenario.expect_failure);
-        variants.push(scenario);
-    }
-    let notes = reader.ignored.iter().map(|it| format!("{it}: known to AWS, without effect here")).collect();
-    let (problems, unsupported) = reader.into_problems();
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Ok(Story { variants, replications, notes, inputs, unsupported })
-}
-
-/// Reads files into trees, and puts other files in place of `file://` words.
-struct Splicer<'a> {
-    reader: &'a mut Reader,
-    open: &'a mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
-    inputs: &'a mut Vec<(PathBuf, Vec<u8>)>,
-    stack: Vec<PathBuf>,
-}
-
-impl Splicer<'_> {
-    /// The tree of a file; `named_at` is where another file names it.
-    fn file(&mut self, path: &Path, named_at: Option<&Place>) -> Option<Node> {
-        let shown = path.display().to_string();
-        let refuse = |reader: &mut Reader, message: String, expected: &str| {
-            reader.refuse(Problem { message, place: named_at.cloned(), expected: expected.to_owned(), help: None });
-        };
-        if self.stack.iter().any(|it| it == path) {
-            refuse(self.reader, format!("`{shown}` stands within itself"), "this file leads back to itself");
-            return None;
-        }
-        let bytes = match (self.open)(path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                refuse(self.reader, format!("`{shown}` cannot be read: {error}"), "expected a file that is there");
-                return None;
-            }
-        };
-        if bytes.len() > SIZE_MAXIMUM {
-            let message = format!(
-                "`{shown}` has {} MB; a scenario has at most 16 MiB (traces belong in a CSV file of their own)",
-                bytes.len() / 1_000_000
-            );
-            refuse(self.reader, message, "this file is too large");
-            return None;
-        }
-        let text = match String::from_utf8(bytes.clone()) {
-            Ok(text) => text,
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let message = format!("`{shown}` is not text: byte {at} is not UTF-8");
-                refuse(self.reader, message, "expected UTF-8 text");
-                return None;
-            }
-        };
-        self.inputs.push((path.to_owned(), bytes));
-        let number = self.reader.sources.len();
-        let parsed = parse(number, &text);
-        self.reader.sources.push(Source { name: shown, text });
-        match parsed {
-            Ok(node) => {
-                self.stack.push(path.to_owned());
-                let node = self.splice(node, path);
-                self.stack.pop();
-                Some(node)
-            }
-            Err(problem) => {
-                self.reader.refuse(problem);
-                None
-            }
-        }
-    }
-
-    fn splice(&mut self, node: Node, within: &Path) -> Node {
-        let place = node.place;
-        let value = match node.value {
-            Value::Scalar { text, is_quoted } => match text.strip_prefix("file://") {
-                Some(name) => {
-                    let path = within.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
-                    return self
-                        .file(&path, Some(&place))
-                        .unwrap_or(Node { place, value: Value::Scalar { text, is_quoted } });
-                }
-                None => Value::Scalar { text, is_quoted },
-            },
-            Value::List(items) => Value::List(items.into_iter().map(|it| self.splice(it, within)).collect()),
-            Value::Map(entries) => {
-                Value::Map(entries.into_iter().map(|(key, it)| (key, self.splice(it, within))).collect())
-            }
-        };
-        Node { place, value }
+    match story {
+        Some((variants, replications)) if reader.problems.is_empty() => Ok(Story {
+            variants,
+            replications,
+            notes: reader.notes,
+            inputs: reader.inputs,
+            unsupported: Problems::new(Severity::Warning, reader.unsupported, reader.files),
+        }),
+        _ => Err(Problems::new(Severity::Error, reader.problems, reader.files)),
     }
 }
 
-/// The comment that a file begins with, a line of it after the other.
-fn leading_comment(text: &str) -> String {
-    let lines = text
-        .lines()
-        .skip_while(|line| line.trim().is_empty())
-        .take_while(|line| line.starts_with('#'))
-        .filter(|line| !line.contains("yaml-language-server"));
-    lines.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ")
-}
-
-fn split_variants<'n>(reader: &mut Reader, root: &'n Node) -> (Node, Vec<(&'n Key, &'n Node)>) {
-    let Value::Map(entries) = &root.value else { return (root.clone(), Vec::new()) };
-    let variants = entries.iter().find(|(key, _)| key.text == "variants").map(|(_, node)| node);
-    let rest = entries.iter().filter(|(key, _)| key.text != "variants").cloned().collect();
-    (Node { place: root.place.clone(), value: Value::Map(rest) }, reader.named(variants, "variants"))
-}
-
-/// One variant, and how often it is to be replicated.
-fn scenario(reader: &mut Reader, tree: &Node, files: &mut Files) -> Option<(Scenario, u32)> {
-    let mut fields = reader.fields(tree, "scenario")?;
-    let description = fields.get(reader, "description", Reader::text).unwrap_or_default();
-    let duration = fields
-        .required(reader, "duration", |reader, node, what| {
-            let span = reader.span(node, what)?;
-            if span < Span::MINUTE || span > Span::seconds(100 * 86_400) {
-                let problem = Problem::at(node.place.clone(), format!("{what}: {span} cannot be simulated"));
-                reader.refuse(problem.expected("expected from 1m to 100d"));
-                return None;
-            }
-            Some(span)
-        })
-        .unwrap_or(Span::MINUTE);
-    // A Monday.
-    let start_unix_seconds = fields.get(reader, "start", Reader::timestamp).unwrap_or(1_767_571_200);
-    let replications =
-        fields.get(reader, "replications", |reader, node, what| reader.count(node, what, 1..=10_000)).unwrap_or(1);
-    let begins_settled = fields
-        .get(reader, "begin", |reader, node, what| reader.one_of(node, what, &[("settled", true), ("cold", false)]))
-        .unwrap_or(true);
-    let (cluster_name, availability_zones, region) = cluster(reader, &mut fields);
-    let mut auto_scaling_groups =
-        capacity::auto_scaling_groups(reader, fields.take("autoScalingGroups"), &availability_zones);
-    let capacity_providers =
-        capacity::capacity_providers(reader, fields.take("capacityProviders"), &mut auto_scaling_groups);
-    let has_target_groups = fields.has("targetGroups");
-    let load_balancers =
-        capacity::load_balancers(reader, fields.take("loadBalancers"), &availability_zones, has_target_groups);
-    let target_groups = capacity::target_groups(reader, fields.take("targetGroups"), &load_balancers);
-    let applications = fields.take("applications");
-    let task_definitions = task_definitions::read(reader, fields.take("taskDefinitions"), applications);
-    let names = services::Names {
-        task_definitions: &task_definitions,
-        capacity_providers: &capacity_providers,
-        target_groups: &target_groups,
+fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path) -> Option<(Vec<Scenario>, u32)> {
+    if root.value == Value::Null {
+        let problem = Problem::new(root.place, "the file is empty");
+        reader.refuse(problem.help("a scenario has at least a `duration`, as in `duration: 1h`"));
+        return None;
+    }
+    let Value::Map(_) = root.value else {
+        let problem =
+            Problem::new(root.place, "a scenario must be a map of sections").label(format!("found {}", root.kind()));
+        reader.refuse(problem);
+        return None;
     };
-    let services_node = fields.take("services");
-    let services = services::read(reader, services_node, &names);
-    let service_names = scaling::service_names(&services);
-    let scalable_targets = scaling::scalable_targets(reader, fields.take("scalableTargets"), &service_names);
-    let alarms = scaling::alarms(reader, fields.take("alarms"), &service_names);
-    let names = scaling::Names { services: &service_names, targets: &scalable_targets, alarms: &alarms };
-    let scaling_policies = scaling::scaling_policies(reader, fields.take("scalingPolicies"), &names);
-    let scheduled_actions =
-        scaling::scheduled_actions(reader, fields.take("scheduledActions"), &names, start_unix_seconds, duration);
-    // What went wrong with a load balancer has been said; that a service has none would only follow from it.
-    let is_sound = !reader.has_problems();
-    let balanced: Vec<(String, bool)> =
-        services.iter().map(|it| (it.name.clone(), it.load_balancer.is_some() || !is_sound)).collect();
-    let workloads = workloads::read(reader, fields.take("workloads"), &balanced, duration, files);
-    let groups: Vec<String> = auto_scaling_groups.iter().map(|it| it.name.clone()).collect();
-    let timeline_node = fields.take("timeline");
-    let timeline = timeline(reader, timeline_node, &service_names, &groups, &task_definitions);
-    let expectations = expectations(reader, fields.take("expectations"), &service_names);
-    let expect_failure = fields.get(reader, "expectFailure", Reader::boolean).unwrap_or(false);
-    let assumptions = assumptions(reader, fields.take("assumptions"));
-    let prices = read_prices(reader, fields.take("prices"), &region);
-    fields.finish(reader, &[]);
-    let scenario = Scenario {
-        name: String::new(),
-        variant: String::new(),
+    let name = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let description = leading_comment(&reader.files[0].text);
+    let (root, variants) = without(root, "variants");
+    let root = sections::normalised(reader, root);
+    let mut read = Vec::new();
+    let base = decode(reader, &root, Named { scenario: &name, variant: "base", comment: &description });
+    let replications = replications(reader, &root);
+    read.extend(base);
+    for variant in read_variants(reader, variants.as_ref()) {
+        reader.variant = Some(variant.name.clone());
+        // Each variant says for itself whether it is meant to fail.
+        let (plain, _) = without(root.clone(), "expectFailure");
+        let patched = sections::normalised(reader, patch::merge(plain, &variant.patch));
+        let named = Named { scenario: &name, variant: &variant.name, comment: &description };
+        if let Some(mut scenario) = decode(reader, &patched, named) {
+            scenario.expect_failure |= variant.expect_failure;
+            if let Some(description) = variant.description {
+                scenario.description = description;
+            }
+            read.push(scenario);
+        }
+    }
+    reader.variant = None;
+    Some((read, replications))
+}
+
+/// A map without one of its entries, and that entry's value.
+fn without(node: Node, key: &str) -> (Node, Option<Node>) {
+    let Value::Map(mut entries) = node.value else { return (node, None) };
+    let at = entries.iter().position(|it| is_same_field(&it.key, key));
+    let taken = at.map(|it| entries.remove(it).node);
+    (Node { place: node.place, value: Value::Map(entries) }, taken)
+}
+
+struct Variant {
+    name: String,
+    patch: Node,
+    expect_failure: bool,
+    description: Option<String>,
+}
+
+fn read_variants(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<Variant> {
+    let Some(node) = node else { return Vec::new() };
+    let entries = reader.entries(What { field: "variants", of: "the scenario" }, node);
+    let mut variants = Vec::new();
+    for entry in entries {
+        let is_sound = entry.key.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
+        if !is_sound || entry.key.is_empty() || entry.key.starts_with('.') || entry.key.len() > 100 {
+            let problem = Problem::new(entry.key_place, format!("a variant cannot be called `{}`", entry.key));
+            reader.refuse(problem.help("it names a folder of results: letters, digits, `-`, `_` and `.` within"));
+        }
+        if entry.key == "base" {
+            let problem = Problem::new(entry.key_place, "a variant cannot be called `base`");
+            reader.refuse(problem.help("that is the file without any patch"));
+        }
+        let Some(mut fields) = reader.fields(&entry.node, format!("variant `{}`", entry.key)) else { continue };
+        let patch = fields.required(reader, "patch");
+        let expect_failure = fields.flag(reader, "expectFailure").unwrap_or(false);
+        let description = fields.text(reader, "description").map(str::to_owned);
+        fields.finish(reader, &Shape::OURS);
+        let Some(patch) = patch else { continue };
+        let Value::Map(changes) = &patch.value else {
+            let problem = Problem::new(patch.place, format!("`patch` of variant `{}` must be a map", entry.key));
+            reader.refuse(problem.label(format!("found {}", patch.kind())));
+            continue;
+        };
+        if let Some(nested) = changes.iter().find(|it| matches!(it.key.as_str(), "variants" | "replications")) {
+            let message = format!("`patch` of variant `{}` cannot change `{}`", entry.key, nested.key);
+            reader.refuse(Problem::new(nested.key_place, message).help("that belongs to the file as a whole"));
+            continue;
+        }
+        variants.push(Variant { name: entry.key.clone(), patch: patch.clone(), expect_failure, description });
+    }
+    variants
+}
+
+fn replications(reader: &mut Reader<'_>, root: &Node) -> u32 {
+    let node = root.get("replications").filter(|it| it.value != Value::Null);
+    let what = What { field: "replications", of: "the scenario" };
+    node.and_then(|it| reader.count(what, it, 1..=10_000)).unwrap_or(1)
+}
+
+/// The comment that a file begins with, without its marks; lines that are not parted by an empty one are one paragraph.
+fn leading_comment(text: &str) -> String {
+    let lines = text.lines().skip_while(|it| it.trim().is_empty()).take_while(|it| it.starts_with('#'));
+    let lines: Vec<&str> = lines
+        .map(|it| it.trim_start_matches('#').trim())
+        .filter(|it| !it.starts_with("yaml-language-server:"))
+        .collect();
+    let paragraphs: Vec<String> = lines.split(|it| it.is_empty()).map(|it| it.join(" ")).collect();
+    paragraphs.join("\n\n").trim().to_owned()
+}
+
+/// What a variant is called.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    scenario: &'a str,
+    variant: &'a str,
+    comment: &'a str,
+}
+
+fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scenario> {
+    let mut fields = reader.fields(root, "the scenario")?;
+    fields.take("replications");
+    let description = fields.text(reader, "description").map_or(named.comment, str::trim).to_owned();
+    let duration_node = fields.required(reader, "duration");
+    let duration = duration(reader, duration_node);
+    let start_unix_seconds = fields.parsed(reader, "start", unix_seconds).unwrap_or(USUAL_START);
+    let begins_settled = fields.word(reader, "begin", &[("settled", true), ("cold", false)]).unwrap_or(true);
+    // Without a duration the rest is read as if there were one, so that its mistakes are told as well.
+    let length = duration.unwrap_or(Span::seconds(3_600));
+    let groups = section(reader, &mut fields, "autoScalingGroups");
+    let providers = section(reader, &mut fields, "capacityProviders");
+    let capacity = Capacity::read(reader, fields.take("cluster"), groups, providers);
+    let load_balancers = section(reader, &mut fields, "loadBalancers");
+    let target_groups = section(reader, &mut fields, "targetGroups");
+    let load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
+    let application_entries = section(reader, &mut fields, "applications");
+    let entries = repeatable_section(reader, &mut fields, "taskDefinitions");
+    let mut applications = Applications::new(application_entries);
+    applications.has_unread_containers = reader.unread_sections.contains("taskDefinitions");
+    let task_definitions = TaskDefinitions::read(reader, entries, &mut applications);
+    applications.check_used(reader);
+    let around =
+        service::Around { task_definitions: &task_definitions, capacity: &capacity, load_balancing: &load_balancing };
+    let entries = section(reader, &mut fields, "services");
+    let (services, names) = service::services(reader, entries, &around);
+    let scaling_sections = ScalingSections {
+        targets: section(reader, &mut fields, "scalableTargets"),
+        alarms: section(reader, &mut fields, "alarms"),
+        policies: section(reader, &mut fields, "scalingPolicies"),
+        scheduled_actions: section(reader, &mut fields, "scheduledActions"),
+    };
+    let clock = (start_unix_seconds, length);
+    let scaling = Scaling::read(reader, &scaling_sections, (&services, &names), &load_balancing, clock);
+    let entries = section(reader, &mut fields, "workloads");
+    let workloads = workloads(reader, entries, (&services, &names), length);
+    let timeline = fields.take("timeline").map_or(Vec::new(), |it| {
+        let around = timeline::Around {
+            task_definitions: &task_definitions,
+            capacity: &capacity,
+            services: &services,
+            service_names: &names,
+            duration: length,
+        };
+        timeline::timeline(reader, it, &around)
+    });
+    let entries = section(reader, &mut fields, "expectations");
+    let expectations = expectation::expectations(reader, entries, &names);
+    let expect_failure = fields.flag(reader, "expectFailure").unwrap_or(false);
+    let assumptions = assumption::assumptions(reader, fields.take("assumptions"));
+    let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
+    let prices = assumption::prices(reader, fields.take("prices"), first_zone);
+    fields.finish(reader, &Shape { accepted: &["variants"], ..Shape::OURS });
+    note_what_never_fits(reader, &capacity, &task_definitions);
+    let Scaling { targets, policies, scheduled_actions, .. } = scaling;
+    Some(Scenario {
+        name: named.scenario.to_owned(),
+        variant: named.variant.to_owned(),
         description,
-        duration,
+        duration: duration?,
         start_unix_seconds,
-        cluster_name,
+        cluster_name: capacity.cluster_name,
         begins_settled,
-        availability_zones,
-        task_definitions,
-        auto_scaling_groups,
-        capacity_providers,
-        load_balancers,
-        target_groups,
-        services,
-        scalable_targets,
-        scaling_policies,
+        availability_zones: capacity.zones,
+        task_definitions: task_definitions.table,
+        auto_scaling_groups: capacity.groups,
+        capacity_providers: capacity.providers,
+        load_balancers: load_balancing.load_balancers,
+        target_groups: load_balancing.target_groups,
+        scalable_targets: targets,
+        scaling_policies: policies,
         scheduled_actions,
+        services,
         workloads,
         timeline,
         expectations,
         expect_failure,
         assumptions,
         prices,
-    };
-    Some((scenario, replications))
+    })
 }
 
-fn cluster(reader: &mut Reader, fields: &mut Fields) -> (String, Table<AvailabilityZone>, String) {
-    let node = fields.take("cluster");
-    let mut name = "default".to_owned();
-    let mut zones: Vec<String> = ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned).to_vec();
-    if let Some(mut cluster) = node.and_then(|node| reader.fields(node, "cluster")) {
-        name = cluster.get(reader, "name", Reader::text).unwrap_or(name);
-        let list = cluster.take("availabilityZones");
-        let given: Vec<String> = reader
-            .list(list, "cluster, availabilityZones")
-            .into_iter()
-            .filter_map(|it| {
-                let zone = reader.text(it, "cluster, availabilityZones")?;
-                let is_zone = zone.len() > 2 && zone.ends_with(|it: char| it.is_ascii_lowercase());
-                if !is_zone {
-                    let problem = Problem::at(it.place.clone(), format!("cluster: `{zone}` is no availability zone"));
-                    reader.refuse(problem.expected("expected a name such as us-east-1a"));
-                }
-                Some(zone)
-            })
-            .collect();
-        if !given.is_empty() {
-            zones = given;
-        }
-        let unique: BTreeSet<&String> = zones.iter().collect();
-        if let (Some(list), true) = (list, unique.len() < zones.len()) {
-            let problem = Problem::at(list.place.clone(), "cluster: a zone stands twice".to_owned());
-            reader.refuse(problem.expected("each zone once"));
-        }
-        cluster.finish(reader, &["clusterName", "tags", "settings", "configuration"]);
-    }
-    let region = zones[0].trim_end_matches(|it: char| it.is_ascii_lowercase()).to_owned();
-    (name, zones.into_iter().map(|name| AvailabilityZone { name }).collect(), region)
-}
-
-fn timeline(
-    reader: &mut Reader,
-    node: Option<&Node>,
-    services: &[String],
-    groups: &[String],
-    definitions: &Table<TaskDefinition>,
-) -> Vec<TimelineEntry> {
-    let mut entries = Vec::new();
-    for item in reader.list(node, "timeline") {
-        let Some(mut fields) = reader.fields(item, "timeline entry") else { continue };
-        let at = fields.required(reader, "at", Reader::span);
-        let words = ["updateService", "deploy", "terminateInstances", "updateAutoScalingGroup"];
-        let given: Vec<&'static str> = words.into_iter().filter(|it| fields.has(it)).collect();
-        let [word] = given.as_slice() else {
-            let problem = Problem::at(item.place.clone(), "timeline entry: what happens?".to_owned());
-            reader.refuse(problem.expected(format!("expected one of {}", words.join(", "))));
-            words.into_iter().for_each(|word| {
-                fields.take(word);
-            });
-            fields.finish(reader, &[]);
-            continue;
-        };
-        let inside = fields.take(word);
-        fields.finish(reader, &[]);
-        let change = inside.and_then(|node| match *word {
-            "updateService" | "deploy" => update_service(reader, node, word, services, definitions),
-            "terminateInstances" => terminate_instances(reader, node, groups),
-            _ => update_group(reader, node, groups),
-        });
-        if let (Some(at), Some(change)) = (at, change) {
-            entries.push(TimelineEntry { at: Instant::START + at, change });
+/// The entries of a section keyed by name; a name that came twice (out of a list) is refused.
+fn section<'n>(reader: &mut Reader<'_>, fields: &mut Fields<'n>, name: &'static str) -> &'n [Entry] {
+    let entries = repeatable_section(reader, fields, name);
+    let mut first = BTreeMap::new();
+    for entry in entries {
+        if let Some(first) = first.insert(entry.key.as_str(), entry.key_place) {
+            let problem = Problem::new(entry.key_place, format!("`{name}` defines `{}` twice", entry.key));
+            reader.refuse(problem.label("the second").related(first, "the first"));
         }
     }
-    entries.sort_by_key(|it| it.at);
     entries
 }
 
-fn update_service(
-    reader: &mut Reader,
-    node: &Node,
-    word: &str,
-    services: &[String],
-    definitions: &Table<TaskDefinition>,
-) -> Option<TimelineChange> {
-    let what = format!("timeline, {word}");
-    let mut fields = reader.fields(node, what.clone())?;
-    let service =
-        fields.required(reader, "service", |reader, node, what| reader.reference(node, what, "service", services));
-    let read_definition = |reader: &mut Reader, node: &Node, what: &str| {
-        services::task_definition_reference(reader, node, what, definitions)
-    };
-    let task_definition = match word {
-        "deploy" => Some(fields.required(reader, "taskDefinition", read_definition)?),
-        _ => fields.get(reader, "taskDefinition", read_definition),
-    };
-    let desired_count = fields.get(reader, "desiredCount", |reader, node, what| reader.count(node, what, 0..=5000));
-    let force_new_deployment = fields.get(reader, "forceNewDeployment", Reader::boolean).unwrap_or(false);
-    let (minimum_healthy_percent, maximum_percent) = match fields.take("deploymentConfiguration") {
-        Some(node) => services::deployment_configuration(reader, node, &what),
-        None => (None, None),
-    };
-    fields.finish(reader, &["cluster"]);
-    Some(TimelineChange::UpdateService {
-        service: Id::new(service?),
-        task_definition,
-        desired_count,
-        force_new_deployment,
-        minimum_healthy_percent,
-        maximum_percent,
-    })
-}
-
-fn terminate_instances(reader: &mut Reader, node: &Node, groups: &[String]) -> Option<TimelineChange> {
-    let mut fields = reader.fields(node, "timeline, terminateInstances")?;
-    let group = fields.required(reader, "autoScalingGroup", |reader, node, what| {
-        reader.reference(node, what, "auto scaling group", groups)
-    });
-    let count = fields.get(reader, "count", |reader, node, what| reader.count(node, what, 1..=5000)).unwrap_or(1);
-    fields.finish(reader, &[]);
-    Some(TimelineChange::TerminateInstances { auto_scaling_group: Id::new(group?), count })
-}
-
-fn update_group(reader: &mut Reader, node: &Node, groups: &[String]) -> Option<TimelineChange> {
-    let mut fields = reader.fields(node, "timeline, updateAutoScalingGroup")?;
-    let group = fields.required(reader, "autoScalingGroup", |reader, node, what| {
-        reader.reference(node, what, "auto scaling group", groups)
-    });
-    let size = |reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 0..=5000);
-    let min_size = fields.get(reader, "MinSize", size);
-    let max_size = fields.get(reader, "MaxSize", size);
-    let desired_capacity = fields.get(reader, "DesiredCapacity", size);
-    if let (Some(min), Some(max)) = (min_size, max_size)
-        && min > max
-    {
-        let message = format!("timeline: MinSize {min} is above MaxSize {max}");
-        reader.refuse(Problem::at(node.place.clone(), message).expected("expected MinSize <= MaxSize"));
+/// The entries of a section in which a name may come twice, as a family of task definitions does.
+fn repeatable_section<'n>(reader: &mut Reader<'_>, fields: &mut Fields<'n>, name: &'static str) -> &'n [Entry] {
+    let Some(node) = fields.take(name) else { return &[] };
+    if node.value == Value::Unread {
+        reader.unread_sections.insert(name);
     }
-    fields.finish(reader, &[]);
-    Some(TimelineChange::UpdateAutoScalingGroup {
-        auto_scaling_group: Id::new(group?),
-        min_size,
-        max_size,
-        desired_capacity,
-    })
+    reader.entries(What { field: name, of: &fields.of }, node)
 }
 
-/// The words for what an expectation measures.
-const MEASURES: [(&str, Measure); 11] = [
-    ("errorPercent", Measure::ErrorPercent),
-    ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
-    ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
-    ("responseTimeP99Ms", Measure::ResponseTimeP99Ms),
-    ("worstMinuteErrorPercent", Measure::WorstMinuteErrorPercent),
-    ("worstMinuteP99Ms", Measure::WorstMinuteP99Ms),
-    ("costUsd", Measure::CostUsd),
-    ("taskHours", Measure::TaskHours),
-    ("instanceHours", Measure::InstanceHours),
-    ("runningCountAtEnd", Measure::RunningCountAtEnd),
-    ("deploymentsCompleted", Measure::DeploymentsCompleted),
-];
+fn duration(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Span> {
+    let what = What { field: "duration", of: "the scenario" };
+    let duration = reader.span_above_zero(what, node?)?;
+    if duration > Span::seconds(366 * 86_400) {
+        reader.refuse(Problem::new(node?.place, format!("{what} is {duration}; at most 366d are simulated")));
+    }
+    Some(duration)
+}
 
-fn expectations(reader: &mut Reader, node: Option<&Node>, services: &[String]) -> Vec<Expectation> {
-    let mut all = Vec::new();
-    for (key, node) in reader.named(node, "expectations") {
-        let what = format!("expectation {}", key.text);
-        let Some(mut fields) = reader.fields(node, what.clone()) else { continue };
-        let measure = if fields.has("measure") {
-            fields.get(reader, "measure", |reader, node, what| reader.one_of(node, what, &MEASURES))
-        } else {
-            fields.take("measure");
-            let word =
-                Node { place: key.place.clone(), value: Value::Scalar { text: key.text.clone(), is_quoted: false } };
-            reader.one_of(&word, &what, &MEASURES)
-        };
-        let service =
-            fields.get(reader, "service", |reader, node, what| reader.reference(node, what, "service", services));
-        let limit = |reader: &mut Reader, node: &Node, what: &str| reader.number(node, what, 0.0..=f64::INFINITY);
-        let at_most = fields.get(reader, "atMost", limit);
-        let at_least = fields.get(reader, "atLeast", limit);
-        let has_limit = fields.has("atMost") || fields.has("atLeast");
-        fields.finish(reader, &[]);
-        if !has_limit {
-            let problem = Problem::at(node.place.clone(), format!("{what}: there is no limit"));
-            reader.refuse(problem.expected("expected atMost, atLeast or both"));
-        }
-        if let Some(measure) = measure {
-            all.push(Expectation { name: key.text.clone(), measure, service: service.map(Id::new), at_most, at_least });
+/// A task that is larger than every instance will wait for ever, which is worth a word before the run.
+fn note_what_never_fits(reader: &mut Reader<'_>, capacity: &Capacity, definitions: &TaskDefinitions) {
+    if capacity.groups.is_empty() {
+        return;
+    }
+    for definition in &definitions.table {
+        let needed = definition.reservation();
+        let fits = capacity.groups.iter().any(|it| {
+            let memory = it.instance_type.registered_memory_mib.saturating_sub(it.reserved_memory_mib);
+            needed.cpu_units <= it.instance_type.cpu_units() && needed.memory_mib <= memory
+        });
+        if !fits {
+            let (cpu, memory) = (needed.cpu_units, needed.memory_mib);
+            let name = definition.name();
+            reader.note(format!(
+                "a task of `{name}` reserves {cpu} CPU units and {memory} MiB: no instance here holds that"
+            ));
         }
     }
-    all
-}
-
-fn assumptions(reader: &mut Reader, node: Option<&Node>) -> Assumptions {
-    let mut it = Assumptions::default();
-    let Some(mut fields) = node.and_then(|node| reader.fields(node, "assumptions")) else { return it };
-    macro_rules! read {
-        ($read:expr; $($name:literal => $field:ident),* $(,)?) => {
-            $(if let Some(value) = fields.get(reader, $name, $read) { it.$field = value; })*
-        };
-    }
-    read!(Reader::distribution;
-        "instanceLaunchTime" => instance_launch_time,
-        "agentRegistrationTime" => agent_registration_time,
-    );
-    read!(Reader::span;
-        "autoScalingGroupDelay" => auto_scaling_group_delay,
-        "schedulerDelay" => scheduler_delay,
-        "replacementDelay" => replacement_delay,
-        "agentPickUpTime" => agent_pick_up_time,
-        "networkInterfaceAttachTime" => network_interface_attach_time,
-        "networkInterfaceDetachTime" => network_interface_detach_time,
-        "imagePullOverhead" => image_pull_overhead,
-        "containerCreateTime" => container_create_time,
-        "instanceLossDetection" => instance_loss_detection,
-        "placementRetryFast" => placement_retry_fast,
-        "placementRetryWindow" => placement_retry_window,
-        "placementRetrySlow" => placement_retry_slow,
-        "provisioningTimeout" => provisioning_timeout,
-        "healthyAfter" => healthy_after,
-        "targetRegistrationTime" => target_registration_time,
-        "ecsMetricDelay" => ecs_metric_delay,
-        "loadBalancerMetricDelay" => load_balancer_metric_delay,
-        "capacityProviderMetricDelay" => capacity_provider_metric_delay,
-        "activityTimeout" => activity_timeout,
-        "scheduledActionDelay" => scheduled_action_delay,
-    );
-    read!(Reader::boolean;
-        "placementRetryOnCapacity" => placement_retry_on_capacity,
-        "drainFullDelay" => drain_full_delay,
-        "firstGrowthByFormula" => first_growth_by_formula,
-        "burstCredits" => burst_credits,
-    );
-    read!(|reader: &mut Reader, node: &Node, what: &str| reader.number(node, what, 0.001..=1e6);
-        "imagePullMbPerSecond" => image_pull_mb_per_second,
-        "requestsPerConnection" => requests_per_connection,
-    );
-    read!(|reader: &mut Reader, node: &Node, what: &str| reader.number(node, what, 0.0..=1.0);
-        "alarmLowRatio" => alarm_low_ratio,
-        "scaleInMaxFraction" => scale_in_max_fraction,
-        "capacityScaleInMaxFraction" => capacity_scale_in_max_fraction,
-    );
-    read!(|reader: &mut Reader, node: &Node, what: &str| reader.count(node, what, 1..=1_000_000);
-        "provisioningMaximum" => provisioning_maximum,
-        "launchesPerMinute" => launches_per_minute,
-    );
-    read!(|reader: &mut Reader, node: &Node, what: &str| {
-            reader.one_of(node, what, &[("random", TieBreak::Random), ("lexical", TieBreak::Lexical)])
-        };
-        "tieBreak" => tie_break,
-    );
-    it.alarm_phase = fields.get(reader, "alarmPhase", |reader, node, what| reader.seconds(node, what, 0..=59));
-    it.empty_capacity_provider_metric =
-        fields.get(reader, "emptyCapacityProviderMetric", |reader, node, what| reader.number(node, what, 0.0..=1000.0));
-    fields.finish(reader, &[]);
-    it
-}
-
-fn read_prices(reader: &mut Reader, node: Option<&Node>, region: &str) -> Prices {
-    // Regions that the table does not have are priced as us-east-1 until the file says otherwise.
-    let mut it = prices(region).or_else(|| prices("us-east-1")).expect("the price table has us-east-1");
-    let Some(mut fields) = node.and_then(|node| reader.fields(node, "prices")) else { return it };
-    let price = |reader: &mut Reader, node: &Node, what: &str| reader.number(node, what, 0.0..=1e6);
-    it.load_balancer_hour = fields.get(reader, "loadBalancerHour", price).unwrap_or(it.load_balancer_hour);
-    it.load_balancer_capacity_unit_hour =
-        fields.get(reader, "loadBalancerCapacityUnitHour", price).unwrap_or(it.load_balancer_capacity_unit_hour);
-    fields.finish(reader, &[]);
-    it
 }

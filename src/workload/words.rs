@@ -1,68 +1,81 @@
-//! The words of a scenario file for arrival processes, as rate curves.
+//! The words for a rate that changes over time, and what each means as a curve.
+//!
+//! A curve is straight lines between points, the first at 0; its last rate holds on. Two points at one instant are a
+//! step.
 
-use crate::units::{Instant, NANOS_PER_SECOND, Span};
+use crate::units::{Instant, Span};
 use crate::workload::arrivals::RatePoint;
 
-/// A rate that stays.
-pub fn constant(rate: f64) -> Vec<RatePoint> {
-    vec![RatePoint { at: Instant::START, rate }]
+/// Rates over time, in requests a second.
+pub type Curve = Vec<RatePoint>;
+
+const HOUR: u64 = 60 * Span::MINUTE.0;
+
+fn point(at: u64, rate: f64) -> RatePoint {
+    RatePoint { at: Instant(at), rate }
 }
 
-/// A straight line from one rate to another.
-pub fn ramp(from: f64, to: f64, start: Span, over: Span) -> Vec<RatePoint> {
-    let begin = Instant::START + start;
-    vec![
-        RatePoint { at: Instant::START, rate: from },
-        RatePoint { at: begin, rate: from },
-        RatePoint { at: begin + over, rate: to },
-    ]
+/// `constant` and `poisson`: the same rate all the time.
+pub fn constant(rate: f64) -> Curve {
+    vec![point(0, rate)]
 }
 
-/// A rate that jumps: each step's rate holds from its instant on, the first one's from the start.
-pub fn steps(steps: &[(Span, f64)]) -> Vec<RatePoint> {
+/// `ramp`: `from` until `start`, then straight to `to` within `over`, which it keeps.
+pub fn ramp(from: f64, to: f64, start: Span, over: Span) -> Curve {
+    let mut curve = vec![point(0, from)];
+    if start > Span::ZERO {
+        curve.push(point(start.0, from));
+    }
+    curve.push(RatePoint { at: Instant::START + start + over, rate: to });
+    curve
+}
+
+/// `steps`: each rate from its instant on, in order of time; nothing before the first.
+pub fn steps(steps: &[(Span, f64)]) -> Curve {
     let mut curve = Vec::new();
-    let mut before = steps.first().map_or(0.0, |(_, rate)| *rate);
+    let mut before = 0.0;
     for &(at, rate) in steps {
-        let at = Instant::START + at;
-        curve.push(RatePoint { at, rate: before });
-        curve.push(RatePoint { at, rate });
+        if at > Span::ZERO {
+            if curve.is_empty() {
+                curve.push(point(0, before));
+            }
+            curve.push(point(at.0, before));
+        }
+        curve.push(point(at.0, rate));
         before = rate;
     }
-    curve.insert(0, RatePoint { at: Instant::START, rate: curve.first().map_or(0.0, |it| it.rate) });
     curve
 }
 
-/// A sine: `mean x (1 + amplitude x cos(2 pi (t - peak) / period))`, its points a minute apart (or a hundredth of the
-/// period, where that is shorter), until `duration`.
-pub fn diurnal(mean: f64, amplitude: f64, peak_at: Span, period: Span, duration: Span) -> Vec<RatePoint> {
+/// `diurnal`: a cosine around `mean` that reaches `mean * (1 + amplitude)` at `peak_at`, once a period.
+///
+/// Straight lines between points a minute apart (a hundredth of the period, where that is shorter) differ from the
+/// cosine of a day by less than 3 in a million.
+pub fn diurnal(mean: f64, amplitude: f64, peak_at: Span, period: Span, duration: Span) -> Curve {
     let apart = Span::MINUTE.0.min(period.0 / 100).max(1);
-    (0..=duration.0.div_ceil(apart))
-        .map(|point| {
-            let at = point * apart;
-            let turn = std::f64::consts::TAU * (at as f64 - peak_at.0 as f64) / period.0 as f64;
-            RatePoint { at: Instant(at), rate: (mean * (1.0 + amplitude * libm::cos(turn))).max(0.0) }
-        })
-        .collect()
+    let rate = |at: u64| {
+        let angle = 2.0 * std::f64::consts::PI * (at as f64 - peak_at.0 as f64) / period.0 as f64;
+        (mean * (1.0 + amplitude * libm::cos(angle))).max(0.0)
+    };
+    (0..=duration.0.div_ceil(apart)).map(|number| point(number * apart, rate(number * apart))).collect()
 }
 
-/// A rate for each hour, straight lines between the middles of the hours; the list begins again when it ends.
-pub fn hourly(rates: &[f64], duration: Span) -> Vec<RatePoint> {
-    let hour = 3600 * NANOS_PER_SECOND;
-    let rate_of = |hour: u64| rates[(hour % rates.len() as u64) as usize];
-    let last = rates[rates.len() - 1];
-    let mut curve = vec![RatePoint { at: Instant::START, rate: (last + rates[0]) / 2.0 }];
-    for number in 0..=duration.0 / hour {
-        curve.push(RatePoint { at: Instant(number * hour + hour / 2), rate: rate_of(number) });
-    }
+/// `hourly`: the rates of the 24 hours from the start of the run on, times `scale`, again every day.
+///
+/// Straight lines between the middles of the hours: a day's total is that of the 24 numbers, without steps between them.
+pub fn hourly(rates: &[f64; 24], scale: f64, duration: Span) -> Curve {
+    let rate_of = |hour: u64| rates[(hour % 24) as usize] * scale;
+    let mut curve = vec![point(0, (rate_of(23) + rate_of(0)) / 2.0)];
+    curve.extend((0..=duration.0 / HOUR).map(|hour| point(hour * HOUR + HOUR / 2, rate_of(hour))));
     curve
 }
 
-/// A spike above a base.
+/// A rise above a base rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spike {
     /// When it begins to rise.
     pub at: Span,
-    /// The rate at its top.
+    /// The rate at its height, base included.
     pub rate: f64,
     /// How long it rises.
     pub ramp_up: Span,
@@ -72,74 +85,138 @@ pub struct Spike {
     pub decay: Span,
 }
 
-/// A base rate with spikes, which do not overlap.
-pub fn spikes(base: f64, spikes: &[Spike]) -> Vec<RatePoint> {
-    let mut curve = constant(base);
-    for spike in spikes {
-        let mut at = Instant::START + spike.at;
-        curve.push(RatePoint { at, rate: base });
-        at += spike.ramp_up;
-        curve.push(RatePoint { at, rate: spike.rate });
-        at += spike.hold;
-        curve.push(RatePoint { at, rate: spike.rate });
-        at += spike.decay;
-        curve.push(RatePoint { at, rate: base });
-    }
-    curve
+/// `spikes`: a base rate, and what each spike adds to it; spikes that overlap add up.
+pub fn spikes(base: f64, spikes: &[Spike]) -> Curve {
+    let rises = spikes.iter().map(|it| {
+        let height = it.rate - base;
+        let up = it.at + it.ramp_up;
+        let down = up + it.hold;
+        let mut curve = vec![point(0, 0.0)];
+        curve.push(point(it.at.0, 0.0));
+        curve.push(point(up.0, height));
+        curve.push(point(down.0, height));
+        curve.push(point((down + it.decay).0, 0.0));
+        curve
+    });
+    let mut curves: Vec<Curve> = rises.collect();
+    curves.push(constant(base));
+    sum(&curves)
 }
 
-/// Counts multiplied by `scale`: whole numbers whose running sum is never off by one or more.
-pub fn scaled(counts: &[u64], scale: f64) -> Vec<u64> {
-    let (mut exact, mut given) = (0.0, 0u64);
-    counts
-        .iter()
-        .map(|&count| {
-            exact += count as f64 * scale;
-            let next = (exact + 1e-9).floor() as u64;
-            let here = next - given;
-            given = next;
-            here
-        })
-        .collect()
+/// `sum`: all of these together.
+pub fn sum(curves: &[Curve]) -> Curve {
+    let mut instants: Vec<Instant> = curves.iter().flatten().map(|it| it.at).collect();
+    instants.push(Instant::START);
+    instants.sort_unstable();
+    instants.dedup();
+    let mut sum = Vec::with_capacity(instants.len());
+    for at in instants {
+        // Rounding may leave a spike that ends on the base a hair below zero.
+        let before: f64 = curves.iter().map(|it| rate_before(it, at)).sum::<f64>().max(0.0);
+        let after: f64 = curves.iter().map(|it| rate_after(it, at)).sum::<f64>().max(0.0);
+        if at > Instant::START {
+            sum.push(RatePoint { at, rate: before });
+        }
+        if at == Instant::START || after != before {
+            sum.push(RatePoint { at, rate: after });
+        }
+    }
+    sum
+}
+
+/// The rate that a curve comes to an instant with.
+fn rate_before(curve: &[RatePoint], at: Instant) -> f64 {
+    let next = curve.partition_point(|it| it.at < at);
+    match (next.checked_sub(1).map(|it| curve[it]), curve.get(next)) {
+        (_, Some(it)) if it.at == at => it.rate,
+        (Some(last), Some(next)) => between(last, *next, at),
+        (Some(last), None) => last.rate,
+        (None, Some(next)) => next.rate,
+        (None, None) => 0.0,
+    }
+}
+
+/// The rate that a curve leaves an instant with.
+fn rate_after(curve: &[RatePoint], at: Instant) -> f64 {
+    let next = curve.partition_point(|it| it.at <= at);
+    match (next.checked_sub(1).map(|it| curve[it]), curve.get(next)) {
+        (Some(last), _) if last.at == at => last.rate,
+        (Some(last), Some(next)) => between(last, *next, at),
+        (Some(last), None) => last.rate,
+        (None, _) => 0.0,
+    }
+}
+
+fn between(last: RatePoint, next: RatePoint, at: Instant) -> f64 {
+    let share = (at - last.at).0 as f64 / (next.at - last.at).0 as f64;
+    last.rate + (next.rate - last.rate) * share
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rate_at(curve: &[RatePoint], seconds: u64) -> f64 {
-        let at = Instant::START + Span::seconds(seconds);
-        let after = curve.iter().position(|it| it.at > at).unwrap_or(curve.len());
-        let before = curve[after - 1];
-        match curve.get(after) {
-            None => before.rate,
-            Some(next) => {
-                let share = (at.0 - before.at.0) as f64 / (next.at.0 - before.at.0) as f64;
-                before.rate + share * (next.rate - before.rate)
-            }
+    fn check(curve: &Curve, points: &[(u64, f64)]) {
+        let expected: Curve = points.iter().map(|&(seconds, rate)| point(Span::seconds(seconds).0, rate)).collect();
+        assert_eq!(*curve, expected);
+    }
+
+    #[test]
+    fn ramps_and_steps() {
+        let s = Span::seconds;
+        check(&ramp(1.0, 5.0, s(10), s(20)), &[(0, 1.0), (10, 1.0), (30, 5.0)]);
+        check(&ramp(1.0, 5.0, s(0), s(20)), &[(0, 1.0), (20, 5.0)]);
+        check(&steps(&[(s(0), 1.0), (s(60), 3.0)]), &[(0, 1.0), (60, 1.0), (60, 3.0)]);
+        check(&steps(&[(s(60), 3.0)]), &[(0, 0.0), (60, 0.0), (60, 3.0)]);
+    }
+
+    #[test]
+    fn spikes_stand_on_their_base_and_add_up() {
+        let s = Span::seconds;
+        let spike = Spike { at: s(10), rate: 5.0, ramp_up: s(0), hold: s(10), decay: s(20) };
+        check(&spikes(1.0, &[spike]), &[(0, 1.0), (10, 1.0), (10, 5.0), (20, 5.0), (40, 1.0)]);
+        let later = Spike { at: s(15), rate: 3.0, ramp_up: s(0), hold: s(0), decay: s(0) };
+        // A spike of no length adds nothing but the instant.
+        let both = spikes(1.0, &[spike, later]);
+        assert_eq!(rate_after(&both, Instant(s(16).0)), 5.0);
+        assert_eq!(rate_before(&both, Instant(s(30).0)), 3.0);
+    }
+
+    #[test]
+    fn a_sum_keeps_steps() {
+        let s = Span::seconds;
+        let curves = [steps(&[(s(0), 1.0), (s(10), 2.0)]), ramp(0.0, 10.0, s(0), s(20))];
+        check(&sum(&curves), &[(0, 1.0), (10, 6.0), (10, 7.0), (20, 12.0)]);
+    }
+
+    /// Requests of a curve until `end`, which is one of its instants or behind the last.
+    fn total(curve: &Curve, end: Instant) -> f64 {
+        let lines = curve.windows(2).filter(|it| it[1].at <= end);
+        let last = curve.iter().rev().find(|it| it.at <= end).expect("a point");
+        lines.map(|it| (it[0].rate + it[1].rate) / 2.0 * (it[1].at - it[0].at).as_seconds()).sum::<f64>()
+            + (last.rate + rate_before(curve, end)) / 2.0 * (end - last.at).as_seconds()
+    }
+
+    #[test]
+    fn a_diurnal_day_peaks_when_it_should_and_keeps_its_mean() {
+        let day = Span(24 * HOUR);
+        let curve = diurnal(100.0, 0.5, Span(14 * HOUR), day, day);
+        let top = curve.iter().max_by(|a, b| a.rate.total_cmp(&b.rate)).expect("points");
+        assert_eq!((top.at, top.rate), (Instant(14 * HOUR), 150.0));
+        let mean = total(&curve, Instant(day.0)) / day.as_seconds();
+        assert!((mean - 100.0).abs() < 1e-9, "{mean}");
+    }
+
+    #[test]
+    fn hours_meet_in_their_middles_and_keep_the_total() {
+        let mut rates = [1.0; 24];
+        rates[10] = 5.0;
+        rates[23] = 3.0;
+        let curve = hourly(&rates, 2.0, Span(48 * HOUR));
+        for (hours, rate) in [(10.5, 10.0), (11.0, 6.0), (11.5, 2.0), (23.5, 6.0), (24.0, 4.0), (34.5, 10.0)] {
+            let at = Instant::START + Span::from_seconds_f64(hours * 3_600.0);
+            assert_eq!(rate_before(&curve, at), rate, "{hours} h");
         }
-    }
-
-    #[test]
-    fn words_mean_what_they_say() {
-        let minute = Span::MINUTE;
-        let curve = ramp(10.0, 50.0, minute, minute * 2);
-        assert_eq!([rate_at(&curve, 30), rate_at(&curve, 120), rate_at(&curve, 999)], [10.0, 30.0, 50.0]);
-        let curve = steps(&[(Span::ZERO, 5.0), (minute, 20.0)]);
-        assert_eq!([rate_at(&curve, 59), rate_at(&curve, 60), rate_at(&curve, 600)], [5.0, 20.0, 20.0]);
-        let curve = diurnal(100.0, 0.5, Span::seconds(14 * 3600), Span::seconds(86_400), Span::seconds(86_400));
-        assert!((rate_at(&curve, 14 * 3600) - 150.0).abs() < 1e-6 && (rate_at(&curve, 2 * 3600) - 50.0).abs() < 1e-6);
-        let curve = hourly(&[10.0, 30.0], Span::seconds(4 * 3600));
-        assert_eq!([rate_at(&curve, 1800), rate_at(&curve, 3600), rate_at(&curve, 5400)], [10.0, 20.0, 30.0]);
-        let spike = Spike { at: minute, rate: 9.0, ramp_up: minute, hold: minute, decay: minute };
-        let curve = spikes(1.0, &[spike]);
-        assert_eq!([0, 60, 90, 150, 210, 300].map(|at| rate_at(&curve, at)), [1.0, 1.0, 5.0, 9.0, 5.0, 1.0]);
-    }
-
-    #[test]
-    fn scaling_loses_no_request() {
-        assert_eq!(scaled(&[1; 10], 0.1).iter().sum::<u64>(), 1);
-        assert_eq!(scaled(&[3, 5], 2.0), [6, 10]);
-        assert_eq!(scaled(&[7; 1000], 0.35).iter().sum::<u64>(), 2450);
+        assert_eq!(total(&curve, Instant(24 * HOUR)), 2.0 * 30.0 * 3_600.0);
     }
 }

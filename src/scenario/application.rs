@@ -1,0 +1,145 @@
+//! `applications`: how a container behaves, which AWS does not know and a scenario must say.
+
+use crate::aws::task_definition::{Application, ImageLayer};
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::problem::Problem;
+use crate::scenario::quantity;
+use crate::scenario::reader::{Fields, Reader, What, listed};
+use crate::scenario::tree::Entry;
+
+/// The applications of a file, and which of them have met a container.
+pub struct Applications<'n> {
+    entries: &'n [Entry],
+    is_used: Vec<bool>,
+    /// Containers that were asked about, as `family:revision/container`.
+    containers: Vec<String>,
+    /// Whether some containers could not be read, so that an application without one means nothing.
+    pub has_unread_containers: bool,
+}
+
+impl<'n> Applications<'n> {
+    /// The section `applications`.
+    pub fn new(entries: &'n [Entry]) -> Applications<'n> {
+        Applications {
+            entries,
+            is_used: vec![false; entries.len()],
+            containers: Vec::new(),
+            has_unread_containers: false,
+        }
+    }
+
+    /// The application of a container, the most specific key first: `family:revision/container`, `family/container`,
+    /// `container`. A container that none describes gets defaults.
+    pub fn of_container(
+        &mut self,
+        reader: &mut Reader<'_>,
+        (family, revision): (&str, u32),
+        container: &str,
+        image: &str,
+        memory_mib: Option<u32>,
+    ) -> Application {
+        let keys = [format!("{family}:{revision}/{container}"), format!("{family}/{container}"), container.to_owned()];
+        let mut chosen: Option<&'n Entry> = None;
+        for key in &keys {
+            if let Some(index) = self.entries.iter().position(|it| it.key == *key) {
+                self.is_used[index] = true;
+                chosen = chosen.or(Some(&self.entries[index]));
+            }
+        }
+        self.containers.push(keys[0].clone());
+        let mut application = Application {
+            memory_base_mib: memory_mib.map_or(64.0, |it| (f64::from(it) / 2.0).min(64.0)),
+            ..Application::default()
+        };
+        if let Some(entry) = chosen
+            && let Some(mut fields) = reader.fields(&entry.node, format!("application `{}`", entry.key))
+        {
+            fill(reader, &mut fields, &mut application, image);
+            fields.finish(reader, &Shape::OURS);
+        }
+        application
+    }
+
+    /// Refuses applications that no container is called after.
+    pub fn check_used(&self, reader: &mut Reader<'_>) {
+        if self.has_unread_containers {
+            return;
+        }
+        for (entry, _) in self.entries.iter().zip(&self.is_used).filter(|(_, is_used)| !**is_used) {
+            let message = format!("application `{}` describes no container of any task definition", entry.key);
+            let problem = Problem::new(entry.key_place, message);
+            reader.refuse(if self.containers.is_empty() {
+                problem.help("there are no containers; the section `taskDefinitions` would define some")
+            } else {
+                problem.help(format!(
+                    "an application is keyed by `container`, `family/container` or `family:revision/container`; there are {}",
+                    listed(self.containers.iter().map(String::as_str))
+                ))
+            });
+        }
+    }
+}
+
+fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Application, image: &str) {
+    let mut layers = fields.entries(reader, "layers");
+    if let Some(node) = fields.take("image")
+        && let Some(mut described) = reader.fields(node, format!("`image` of {}", fields.of))
+    {
+        // The size of the whole, or the layers it is made of.
+        if described.has("layers") && layers.is_empty() {
+            layers = described.entries(reader, "layers");
+        } else {
+            described.required(reader, "size");
+        }
+        let size_mb = described.parsed(reader, "size", quantity::size_mb);
+        described.finish(reader, &Shape::OURS);
+        if layers.is_empty() {
+            // One layer, which every container of that image shares.
+            application.layers.extend(size_mb.map(|size_mb| ImageLayer { name: image.to_owned(), size_mb }));
+        } else if node.get("size").is_some() {
+            let problem = Problem::new(node.place, format!("{} has an image size and layers", fields.of));
+            reader
+                .refuse(problem.help("`layers` names every layer with its size; `size` is for an image of one layer"));
+        }
+    }
+    for layer in layers {
+        let what = What { field: &layer.key, of: "`layers`" };
+        if let Some(size_mb) = reader.parsed(what, &layer.node, quantity::size_mb) {
+            application.layers.push(ImageLayer { name: layer.key.clone(), size_mb });
+        }
+    }
+    for (name, place) in [
+        ("startTime", &mut application.start_time),
+        ("shutdownTime", &mut application.shutdown_time),
+        ("cpuTime", &mut application.cpu_time),
+        ("waitTime", &mut application.wait_time),
+        ("healthCheckCpuTime", &mut application.health_check_cpu_time),
+    ] {
+        if let Some(distribution) = fields.distribution(reader, name) {
+            *place = distribution;
+        }
+    }
+    if let Some(concurrency) = fields.count(reader, "concurrency", 1..=1_000_000) {
+        application.concurrency = concurrency;
+    }
+    if let Some(queue) = fields.count(reader, "queue", 0..=1_000_000_000) {
+        application.queue = queue;
+    }
+    if let Some(node) = fields.take("memory")
+        && let Some(mut memory) = reader.fields(node, format!("`memory` of {}", fields.of))
+    {
+        if let Some(base) = memory.parsed(reader, "base", quantity::memory_mib) {
+            application.memory_base_mib = base;
+        }
+        if let Some(per_request) = memory.parsed(reader, "perRequest", quantity::memory_mib) {
+            application.memory_per_request_mib = per_request;
+        }
+        memory.finish(reader, &Shape::OURS);
+    }
+    if let Some(share) = fields.number(reader, "errorShare", 0.0..=1.0) {
+        application.error_share = share;
+    }
+    if let Some(flag) = fields.flag(reader, "cancelOnTimeout") {
+        application.cancel_on_timeout = flag;
+    }
+}

@@ -1,0 +1,130 @@
+//! `assumptions` and `prices`: what AWS does not document, and what it charges.
+
+use crate::aws::placement::TieBreak;
+use crate::aws::price::{self, Prices};
+use crate::scenario::Assumptions;
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::Reader;
+use crate::scenario::tree::Node;
+use crate::units::Span;
+
+/// The section `assumptions`: the defaults, where it says nothing else.
+pub fn assumptions(reader: &mut Reader<'_>, node: Option<&Node>) -> Assumptions {
+    let mut assumptions = Assumptions::default();
+    let Some(mut fields) = node.and_then(|it| reader.fields(it, "`assumptions`")) else { return assumptions };
+    let a = &mut assumptions;
+    for (name, place) in
+        [("instanceLaunchTime", &mut a.instance_launch_time), ("agentRegistrationTime", &mut a.agent_registration_time)]
+    {
+        if let Some(law) = fields.distribution(reader, name) {
+            *place = law;
+        }
+    }
+    for (name, place) in [
+        ("autoScalingGroupDelay", &mut a.auto_scaling_group_delay),
+        ("schedulerDelay", &mut a.scheduler_delay),
+        ("replacementDelay", &mut a.replacement_delay),
+        ("agentPickUpTime", &mut a.agent_pick_up_time),
+        ("networkInterfaceAttachTime", &mut a.network_interface_attach_time),
+        ("networkInterfaceDetachTime", &mut a.network_interface_detach_time),
+        ("imagePullOverhead", &mut a.image_pull_overhead),
+        ("containerCreateTime", &mut a.container_create_time),
+        ("instanceLossDetection", &mut a.instance_loss_detection),
+        ("placementRetryFast", &mut a.placement_retry_fast),
+        ("placementRetryWindow", &mut a.placement_retry_window),
+        ("placementRetrySlow", &mut a.placement_retry_slow),
+        ("provisioningTimeout", &mut a.provisioning_timeout),
+        ("healthyAfter", &mut a.healthy_after),
+        ("targetRegistrationTime", &mut a.target_registration_time),
+        ("ecsMetricDelay", &mut a.ecs_metric_delay),
+        ("loadBalancerMetricDelay", &mut a.load_balancer_metric_delay),
+        ("capacityProviderMetricDelay", &mut a.capacity_provider_metric_delay),
+        ("activityTimeout", &mut a.activity_timeout),
+        ("scheduledActionDelay", &mut a.scheduled_action_delay),
+    ] {
+        if let Some(span) = fields.span(reader, name) {
+            *place = span;
+        }
+    }
+    // A pause of nothing would be a loop without end.
+    for (name, span) in [("placementRetryFast", a.placement_retry_fast), ("placementRetrySlow", a.placement_retry_slow)]
+    {
+        if span == Span::ZERO {
+            let at = node.and_then(|it| it.get(name)).map_or(fields.place, |it| it.place);
+            reader.refuse(Problem::new(at, format!("`{name}` of `assumptions` must be longer than nothing")));
+        }
+    }
+    for (name, place) in [
+        ("placementRetryOnCapacity", &mut a.placement_retry_on_capacity),
+        ("drainFullDelay", &mut a.drain_full_delay),
+        ("firstGrowthByFormula", &mut a.first_growth_by_formula),
+        ("burstCredits", &mut a.burst_credits),
+    ] {
+        if let Some(flag) = fields.flag(reader, name) {
+            *place = flag;
+        }
+    }
+    for (name, place) in
+        [("provisioningMaximum", &mut a.provisioning_maximum), ("launchesPerMinute", &mut a.launches_per_minute)]
+    {
+        if let Some(count) = fields.count(reader, name, 1..=1_000_000) {
+            *place = count;
+        }
+    }
+    for (name, place) in [
+        ("alarmLowRatio", &mut a.alarm_low_ratio),
+        ("scaleInMaxFraction", &mut a.scale_in_max_fraction),
+        ("capacityScaleInMaxFraction", &mut a.capacity_scale_in_max_fraction),
+    ] {
+        if let Some(share) = fields.number(reader, name, 0.0..=1.0) {
+            *place = share;
+        }
+    }
+    for (name, place) in [
+        ("imagePullMbPerSecond", &mut a.image_pull_mb_per_second),
+        ("requestsPerConnection", &mut a.requests_per_connection),
+    ] {
+        if fields.take(name).is_some()
+            && let Some(number) = fields.required_positive(reader, name)
+        {
+            *place = number;
+        }
+    }
+    let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
+    a.tie_break = fields.word(reader, "tieBreak", &breaks).unwrap_or(a.tie_break);
+    a.alarm_phase = fields.span(reader, "alarmPhase");
+    if a.alarm_phase.is_some_and(|it| it >= Span::MINUTE) {
+        let at = node.and_then(|it| it.get("alarmPhase")).map_or(fields.place, |it| it.place);
+        reader.refuse(Problem::new(at, "`alarmPhase` of `assumptions` must be shorter than a minute"));
+    }
+    a.empty_capacity_provider_metric = fields.number(reader, "emptyCapacityProviderMetric", 0.0..=1_000.0);
+    fields.finish(reader, &Shape::OURS);
+    assumptions
+}
+
+/// The section `prices`, over the price table of the region that it or the first zone names.
+pub fn prices(reader: &mut Reader<'_>, node: Option<&Node>, first_zone: &str) -> Prices {
+    let mut fields = node.and_then(|it| reader.fields(it, "`prices`"));
+    let of_zone = first_zone.trim_end_matches(|it: char| it.is_ascii_alphabetic());
+    let said = fields.as_mut().and_then(|it| it.text(reader, "region")).map(str::to_owned);
+    let region = said.clone().unwrap_or_else(|| of_zone.to_owned());
+    let mut prices = price::prices(&region).unwrap_or_else(|| {
+        reader.note(format!("there are no prices for the region `{region}`: those of us-east-1 are taken"));
+        Prices { region: region.clone(), ..price::prices("us-east-1").expect("the table has us-east-1") }
+    });
+    let Some(mut fields) = fields else { return prices };
+    if let Some(date) = fields.text(reader, "date") {
+        prices.date = date.to_owned();
+    }
+    for (name, place) in [
+        ("loadBalancerHour", &mut prices.load_balancer_hour),
+        ("loadBalancerCapacityUnitHour", &mut prices.load_balancer_capacity_unit_hour),
+    ] {
+        if let Some(usd) = fields.number(reader, name, 0.0..=1e9) {
+            *place = usd;
+        }
+    }
+    fields.finish(reader, &Shape::OURS);
+    prices
+}

@@ -1,0 +1,248 @@
+//! `loadBalancers` and `targetGroups`.
+
+use crate::aws::load_balancer::{HealthCheck, LoadBalancer, TargetGroup};
+use crate::scenario::aws_fields::{LOAD_BALANCER_ATTRIBUTES, Shape, TARGET_GROUP_ATTRIBUTES};
+use crate::scenario::capacity::Capacity;
+use crate::scenario::problem::{Problem, nearest};
+use crate::scenario::quantity;
+use crate::scenario::reader::{Fields, Names, Reader, What};
+use crate::scenario::sections::check_own_name;
+use crate::scenario::tree::{Entry, Node, Value};
+use crate::table::{Id, Table};
+use crate::units::Span;
+
+/// Load balancers and the target groups behind them.
+pub struct LoadBalancing {
+    /// Load balancers.
+    pub load_balancers: Table<LoadBalancer>,
+    /// Target groups.
+    pub target_groups: Table<TargetGroup>,
+    /// Names of load balancers.
+    pub load_balancer_names: Names<LoadBalancer>,
+    /// Names of target groups.
+    pub target_group_names: Names<TargetGroup>,
+    /// Target groups that say `TargetType: instance`, which tasks with their own network interface cannot join.
+    pub of_instances: Vec<Id<TargetGroup>>,
+}
+
+impl LoadBalancing {
+    /// The two sections.
+    pub fn read(
+        reader: &mut Reader<'_>,
+        load_balancers: &[Entry],
+        target_groups: &[Entry],
+        capacity: &Capacity,
+    ) -> LoadBalancing {
+        let mut balancing = LoadBalancing {
+            load_balancers: Table::new(),
+            target_groups: Table::new(),
+            load_balancer_names: Names::new("load balancer", "loadBalancers"),
+            target_group_names: Names::new("target group", "targetGroups"),
+            of_instances: Vec::new(),
+        };
+        for entry in load_balancers {
+            let load_balancer = load_balancer(reader, entry, capacity);
+            let id = load_balancer.map(|it| balancing.load_balancers.push(it));
+            balancing.load_balancer_names.add(&entry.key, id);
+        }
+        if load_balancers.is_empty() && !target_groups.is_empty() {
+            let zones: Vec<_> = capacity.zones.ids().collect();
+            let id = balancing.load_balancers.push(LoadBalancer {
+                name: "default".to_owned(),
+                nodes: node_count(zones.len()),
+                idle_timeout: Span::seconds(60),
+                availability_zones: zones,
+            });
+            balancing.load_balancer_names.add("default", Some(id));
+        }
+        for entry in target_groups {
+            let target_group = balancing.target_group(reader, entry);
+            let id = target_group.map(|it| balancing.target_groups.push(it));
+            let is_of_instances = entry.node.get("TargetType").and_then(Node::text) == Some("instance");
+            balancing.of_instances.extend(id.filter(|_| is_of_instances));
+            balancing.target_group_names.add(&entry.key, id);
+        }
+        balancing
+    }
+
+    fn target_group(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<TargetGroup> {
+        let mut fields = reader.fields(&entry.node, format!("target group `{}`", entry.key))?;
+        check_own_name(reader, &mut fields, "targetGroups", &entry.key);
+        let load_balancer = self.load_balancer_of(reader, &mut fields);
+        for (name, simulated) in [
+            ("Protocol", &["HTTP", "HTTPS"][..]),
+            ("TargetType", &["instance", "ip"]),
+            ("HealthCheckEnabled", &["true"]),
+        ] {
+            if let Some(node) = fields.take(name)
+                && let Some(word) = reader.text(What { field: name, of: &fields.of }, node)
+                && !simulated.contains(&word)
+            {
+                reader.not_simulated(node.place, format!("`{name}: {word}` of {}", fields.of));
+            }
+        }
+        let usual = HealthCheck::default();
+        let health_check = HealthCheck {
+            interval: fields.seconds(reader, "HealthCheckIntervalSeconds", 5..=300).unwrap_or(usual.interval),
+            timeout: fields.seconds(reader, "HealthCheckTimeoutSeconds", 2..=120).unwrap_or(usual.timeout),
+            healthy_threshold: fields.count(reader, "HealthyThresholdCount", 2..=10).unwrap_or(usual.healthy_threshold),
+            unhealthy_threshold: fields
+                .count(reader, "UnhealthyThresholdCount", 2..=10)
+                .unwrap_or(usual.unhealthy_threshold),
+        };
+        if health_check.timeout >= health_check.interval {
+            let (timeout, interval) = (health_check.timeout, health_check.interval);
+            let message =
+                format!("the health check of {} times out after {timeout}, and is sent every {interval}", fields.of);
+            let at = entry.node.get("HealthCheckTimeoutSeconds").or(entry.node.get("HealthCheckIntervalSeconds"));
+            let at = at.map_or(entry.node.place, |it| it.place);
+            reader.refuse(Problem::new(at, message).help("the timeout must be shorter than the interval"));
+        }
+        let mut delay = Span::seconds(300);
+        for (key, node) in attributes(reader, &mut fields) {
+            let what = What { field: &key, of: &fields.of };
+            match (key.as_str(), node.text().unwrap_or("")) {
+                ("deregistration_delay.timeout_seconds", _) => {
+                    delay = whole_seconds(reader, what, node, 0, 3_600).unwrap_or(delay);
+                }
+                ("stickiness.enabled", "true") => reader.not_simulated(node.place, what),
+                ("load_balancing.algorithm.type", word) if word != "round_robin" => {
+                    reader.not_simulated(node.place, format!("`{word}` of {what}"));
+                }
+                ("slow_start.duration_seconds", seconds) if seconds != "0" => reader.not_simulated(node.place, what),
+                ("load_balancing.cross_zone.enabled", "false") => {
+                    reader.not_simulated(node.place, format!("`false` of {what}"));
+                }
+                (
+                    "stickiness.enabled"
+                    | "load_balancing.algorithm.type"
+                    | "slow_start.duration_seconds"
+                    | "load_balancing.cross_zone.enabled",
+                    _,
+                ) => {}
+                (other, _) => accepted_attribute(reader, &fields.of, other, node, TARGET_GROUP_ATTRIBUTES),
+            }
+        }
+        if let Some(ours) = fields.parsed(reader, "deregistrationDelay", span_or_seconds) {
+            delay = ours;
+            if ours > Span::seconds(3_600) {
+                let message = format!("`deregistrationDelay` of {} is {ours}; AWS allows up to 1h", fields.of);
+                reader.refuse(Problem::new(entry.node.place, message));
+            }
+        }
+        fields.finish(reader, &Shape::TARGET_GROUP);
+        Some(TargetGroup {
+            name: entry.key.clone(),
+            load_balancer: load_balancer?,
+            deregistration_delay: delay,
+            health_check,
+        })
+    }
+
+    /// The load balancer that is named, or the only one.
+    fn load_balancer_of(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Id<LoadBalancer>> {
+        let named = fields.reference(reader, "loadBalancer", &self.load_balancer_names);
+        if fields.has("loadBalancer") {
+            fields.take("LoadBalancerArns");
+            return named;
+        }
+        if let Some(node) = fields.list(reader, "LoadBalancerArns").first() {
+            return reader.reference(
+                What { field: "LoadBalancerArns", of: &fields.of },
+                node,
+                &self.load_balancer_names,
+            );
+        }
+        if let [(_, id)] = self.load_balancer_names.known.as_slice() {
+            return *id;
+        }
+        let names: Vec<&str> = self.load_balancer_names.iter().collect();
+        let problem = Problem::new(fields.place, format!("{} does not say its load balancer", fields.of));
+        reader.refuse(problem.help(format!("add `loadBalancer:` with one of {}", names.join(", "))));
+        None
+    }
+}
+
+fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) -> Option<LoadBalancer> {
+    let mut fields = reader.fields(&entry.node, format!("load balancer `{}`", entry.key))?;
+    check_own_name(reader, &mut fields, "loadBalancers", &entry.key);
+    if let Some(node) = fields.take("Type")
+        && let Some(word) = reader.text(What { field: "Type", of: &fields.of }, node)
+        && word != "application"
+    {
+        reader.not_simulated(node.place, format!("`Type: {word}` of {}", fields.of));
+    }
+    let availability_zones = capacity.some_zones(reader, &mut fields);
+    let nodes = fields.count(reader, "nodes", 1..=100).unwrap_or(node_count(availability_zones.len()));
+    let mut idle_timeout = Span::seconds(60);
+    for (key, node) in attributes(reader, &mut fields) {
+        let what = What { field: &key, of: &fields.of };
+        match key.as_str() {
+            "idle_timeout.timeout_seconds" => {
+                idle_timeout = whole_seconds(reader, what, node, 1, 4_000).unwrap_or(idle_timeout);
+            }
+            other => accepted_attribute(reader, &fields.of, other, node, LOAD_BALANCER_ATTRIBUTES),
+        }
+    }
+    if let Some(ours) = fields.parsed(reader, "idleTimeout", span_or_seconds) {
+        idle_timeout = ours;
+        if !(Span::seconds(1)..=Span::seconds(4_000)).contains(&ours) {
+            let message = format!("`idleTimeout` of {} is {ours}; AWS allows 1s to 4000s", fields.of);
+            reader.refuse(Problem::new(entry.node.place, message));
+        }
+    }
+    fields.finish(reader, &Shape::LOAD_BALANCER);
+    Some(LoadBalancer { name: entry.key.clone(), nodes, idle_timeout, availability_zones })
+}
+
+/// AWS runs at least one node in each zone.
+fn node_count(zones: usize) -> u32 {
+    u32::try_from(zones).unwrap_or(u32::MAX).max(1)
+}
+
+/// Attributes as AWS lists them (`[{Key, Value}]`), or as a map.
+fn attributes<'n>(reader: &mut Reader<'_>, fields: &mut Fields<'n>) -> Vec<(String, &'n Node)> {
+    let Some(node) = fields.take("attributes") else { return Vec::new() };
+    match &node.value {
+        Value::Map(entries) => entries.iter().map(|it| (it.key.clone(), &it.node)).collect(),
+        _ => {
+            let of = fields.of.clone();
+            let what = What { field: "attributes", of: &of };
+            let mut attributes = Vec::new();
+            for item in reader.list(what, node) {
+                match (item.get("key").and_then(Node::text), item.get("value")) {
+                    (Some(key), Some(value)) => attributes.push((key.to_owned(), value)),
+                    _ => {
+                        reader.refuse(Problem::new(item.place, format!("an item of {what} has a `Key` and a `Value`")))
+                    }
+                }
+            }
+            attributes
+        }
+    }
+}
+
+/// A length of time, or a bare number of seconds, as AWS's attribute of the same meaning has it.
+fn span_or_seconds(text: &str) -> Result<Span, String> {
+    quantity::whole(text).filter(|it| *it <= 1_000_000).map_or_else(|| quantity::span(text), |it| Ok(Span::seconds(it)))
+}
+
+/// A number of seconds, which attributes hold as text.
+fn whole_seconds(reader: &mut Reader<'_>, what: What<'_>, node: &Node, low: u64, high: u64) -> Option<Span> {
+    reader.parsed(what, node, |text| match quantity::whole(text) {
+        Some(seconds) if (low..=high).contains(&seconds) => Ok(Span::seconds(seconds)),
+        _ => Err(format!("`{text}` is not a whole number of seconds from {low} to {high}")),
+    })
+}
+
+fn accepted_attribute(reader: &mut Reader<'_>, of: &str, key: &str, node: &Node, known: &[&'static str]) {
+    if known.contains(&key) {
+        reader.accepted.entry("attribute").or_default().insert(key.to_owned());
+        return;
+    }
+    let mut problem = Problem::new(node.place, format!("{of} has no attribute `{key}`"));
+    if let Some(near) = nearest(key, known.iter().copied()) {
+        problem = problem.label(format!("did you mean `{near}`?"));
+    }
+    reader.refuse(problem);
+}

@@ -1,0 +1,132 @@
+//! Sections as the rest reads them: maps keyed by name, whose values have no wrapper.
+//!
+//! Output of `describe-*` comes as `{"service": {...}}`, `{"services": [{...}]}` or a bare list; each is put into the one
+//! shape here, before variants patch it.
+
+use crate::scenario::patch;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::{Fields, Reader, last_name};
+use crate::scenario::tree::{Entry, Node, Value, is_same_field};
+
+/// A section whose entries are AWS's.
+struct Section {
+    name: &'static str,
+    /// The wrapper around one value, and around a list of them.
+    wrappers: &'static [&'static str],
+    /// Fields in which a value carries its own name.
+    own_names: &'static [&'static str],
+}
+
+const SECTIONS: &[Section] = &[
+    Section { name: "taskDefinitions", wrappers: &["taskDefinition", "taskDefinitions"], own_names: &["family"] },
+    Section { name: "services", wrappers: &["service", "services"], own_names: &["serviceName"] },
+    Section { name: "autoScalingGroups", wrappers: &["autoScalingGroups"], own_names: &["AutoScalingGroupName"] },
+    Section {
+        name: "capacityProviders",
+        wrappers: &["capacityProvider", "capacityProviders"],
+        own_names: &["name", "capacityProviderName"],
+    },
+    Section { name: "loadBalancers", wrappers: &["loadBalancers"], own_names: &["LoadBalancerName", "name"] },
+    Section { name: "targetGroups", wrappers: &["targetGroups"], own_names: &["TargetGroupName", "name"] },
+    Section { name: "scalableTargets", wrappers: &["scalableTargets"], own_names: &["ResourceId"] },
+    Section { name: "scalingPolicies", wrappers: &["scalingPolicies"], own_names: &["PolicyName"] },
+    Section { name: "alarms", wrappers: &["metricAlarms"], own_names: &["AlarmName"] },
+    Section { name: "scheduledActions", wrappers: &["scheduledActions"], own_names: &["ScheduledActionName"] },
+];
+
+/// The tree of a scenario with every section of AWS's in its plain shape.
+pub fn normalised(reader: &mut Reader<'_>, root: Node) -> Node {
+    let Value::Map(entries) = root.value else { return root };
+    let entries = entries
+        .into_iter()
+        .map(|entry| match SECTIONS.iter().find(|it| is_same_field(it.name, &entry.key)) {
+            Some(section) => Entry { node: plain_section(reader, section, entry.node), ..entry },
+            None => entry,
+        })
+        .collect();
+    Node { place: root.place, value: Value::Map(entries) }
+}
+
+fn plain_section(reader: &mut Reader<'_>, section: &Section, node: Node) -> Node {
+    let node = match wrapped_list(section, &node) {
+        Some(list) => list.clone(),
+        None => node,
+    };
+    let place = node.place;
+    let entries = match node.value {
+        Value::Map(entries) => entries
+            .into_iter()
+            .map(|entry| {
+                let node = unwrapped(reader, section, entry.node);
+                Entry { node, ..entry }
+            })
+            .collect(),
+        Value::List(items) => items.into_iter().filter_map(|it| named(reader, section, it)).collect(),
+        other => return Node { place, value: other },
+    };
+    Node { place, value: Value::Map(entries) }
+}
+
+/// The list in `{"services": [...]}`, where that is all the section holds.
+fn wrapped_list<'n>(section: &Section, node: &'n Node) -> Option<&'n Node> {
+    let Value::Map(entries) = &node.value else { return None };
+    let is_wrapper = |entry: &&Entry| {
+        matches!(entry.node.value, Value::List(_)) && section.wrappers.iter().any(|it| is_same_field(it, &entry.key))
+    };
+    entries.iter().find(is_wrapper).map(|it| &it.node)
+}
+
+/// What describe output has beside the wrapped value.
+const BESIDE: &[&str] = &["failures", "nextToken", "responseMetadata"];
+
+/// One value without its wrapper. What stands beside the wrapper belongs to the value, and wins over what it says.
+fn unwrapped(reader: &mut Reader<'_>, section: &Section, node: Node) -> Node {
+    for &wrapper in section.wrappers {
+        // A service has a field `taskDefinition` too, but that is a text.
+        let inner = match node.get(wrapper) {
+            Some(inner) if matches!(inner.value, Value::Map(_)) => inner.clone(),
+            Some(Node { value: Value::List(items), .. }) if items.len() == 1 => items[0].clone(),
+            // A service has a list `loadBalancers` too, but it is not in the section of that name.
+            Some(Node { value: Value::List(items), place }) => {
+                let message = format!("`{wrapper}` holds {} entries; here is room for one", items.len());
+                reader.refuse(Problem::new(*place, message).help("keep the one that is meant"));
+                continue;
+            }
+            _ => continue,
+        };
+        let Value::Map(mut beside) = node.value else { return inner };
+        beside
+            .retain(|it| !is_same_field(&it.key, wrapper) && !BESIDE.iter().any(|other| is_same_field(&it.key, other)));
+        return patch::merge(inner, &Node { place: node.place, value: Value::Map(beside) });
+    }
+    match node.value {
+        Value::List(mut items) if items.len() == 1 => items.remove(0),
+        value => Node { place: node.place, value },
+    }
+}
+
+/// An item of a list, under the name that it carries.
+fn named(reader: &mut Reader<'_>, section: &Section, item: Node) -> Option<Entry> {
+    let item = unwrapped(reader, section, item);
+    let own = section.own_names.iter().find_map(|it| item.get(it));
+    match own.and_then(|it| it.text().map(|text| (last_name(text).to_owned(), it.place))) {
+        Some((key, key_place)) => Some(Entry { key, key_place, node: item }),
+        None => {
+            let message = format!("an item of `{}` carries no name of its own", section.name);
+            let help = format!("write the section as a map keyed by name, or give `{}`", section.own_names[0]);
+            reader.refuse(Problem::new(item.place, message).help(help));
+            None
+        }
+    }
+}
+
+/// Takes the fields in which a value names itself; the key of the map wins over them.
+pub fn check_own_name(reader: &mut Reader<'_>, fields: &mut Fields<'_>, section: &str, key: &str) {
+    let section = SECTIONS.iter().find(|it| it.name == section);
+    for own in section.map_or(&[][..], |it| it.own_names) {
+        let said = fields.take(own).and_then(Node::text).map(last_name);
+        if let Some(said) = said.filter(|it| *it != key) {
+            reader.note(format!("{} says `{own}: {said}`; its name here is `{key}`", fields.of));
+        }
+    }
+}

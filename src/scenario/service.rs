@@ -1,0 +1,364 @@
+//! `services`: what `CreateService` takes.
+
+use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::placement::{PlacementConstraint, PlacementStrategy, Resource, SpreadField};
+use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
+use crate::aws::task_definition::{NetworkMode, TaskDefinition};
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::capacity::Capacity;
+use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
+use crate::scenario::sections::check_own_name;
+use crate::scenario::task_definition::{TaskDefinitions, check_name};
+use crate::scenario::tree::{Entry, Node};
+use crate::table::{Id, Table};
+use crate::units::Span;
+
+/// What services refer to.
+pub struct Around<'a> {
+    /// Task definitions.
+    pub task_definitions: &'a TaskDefinitions,
+    /// Groups and providers.
+    pub capacity: &'a Capacity,
+    /// Target groups.
+    pub load_balancing: &'a LoadBalancing,
+}
+
+/// The section `services`.
+pub fn services(
+    reader: &mut Reader<'_>,
+    entries: &[Entry],
+    around: &Around<'_>,
+) -> (Table<ServiceDefinition>, Names<ServiceDefinition>) {
+    let (mut table, mut names) = (Table::new(), Names::new("service", "services"));
+    for entry in entries {
+        check_name(reader, entry.key_place, &entry.key, "a service");
+        let id = service(reader, entry, around).map(|it| table.push(it));
+        names.add(&entry.key, id);
+    }
+    (table, names)
+}
+
+fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Option<ServiceDefinition> {
+    let mut fields = reader.fields(&entry.node, format!("service `{}`", entry.key))?;
+    check_own_name(reader, &mut fields, "services", &entry.key);
+    if let Some(cluster) =
+        fields.text(reader, "cluster").map(last_name).filter(|it| *it != around.capacity.cluster_name)
+    {
+        reader.note(format!("{} says `cluster: {cluster}`; here it is `{}`", fields.of, around.capacity.cluster_name));
+    }
+    let is_external = controller(reader, &mut fields);
+    is_not_simulated_word(reader, &mut fields, "schedulingStrategy", "REPLICA", &["DAEMON"]);
+    is_not_simulated_word(reader, &mut fields, "availabilityZoneRebalancing", "DISABLED", &["ENABLED"]);
+    let task_definition = task_definition(reader, &mut fields, around.task_definitions, is_external);
+    // One task is what CloudFormation makes of a service that does not say; the API itself insists on a number.
+    let desired_count = fields.count(reader, "desiredCount", 0..=5_000).unwrap_or(1);
+    let deployment = fields.take("deploymentConfiguration");
+    let (minimum, maximum) = deployment.map_or((None, None), |it| deployment_configuration(reader, it, &fields.of));
+    let (minimum_healthy_percent, maximum_percent) = (minimum.unwrap_or(100), maximum.unwrap_or(200));
+    if minimum_healthy_percent == 100 && maximum_percent == 100 {
+        let note = "can never replace a task: minimumHealthyPercent and maximumPercent are both 100";
+        reader.note(format!("{} {note}", fields.of));
+    }
+    let health_check_grace_period =
+        fields.seconds(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647).unwrap_or(Span::ZERO);
+    let (placement_strategy, placement_constraints) = placement(reader, &mut fields);
+    let capacity_provider_strategy = capacity_provider_strategy(reader, &mut fields, around.capacity);
+    let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
+    fields.finish(reader, &Shape::SERVICE);
+    Some(ServiceDefinition {
+        name: entry.key.clone(),
+        task_definition: task_definition?,
+        desired_count,
+        minimum_healthy_percent,
+        maximum_percent,
+        health_check_grace_period,
+        placement_strategy,
+        placement_constraints,
+        capacity_provider_strategy,
+        load_balancer,
+    })
+}
+
+/// Reads a word of which only `usual` is simulated; whether it is another one.
+fn is_not_simulated_word(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    usual: &'static str,
+    others: &[&'static str],
+) -> bool {
+    let Some(node) = fields.take(name) else { return false };
+    let words: Vec<(&str, &str)> = others.iter().chain([&usual]).map(|it| (*it, *it)).collect();
+    match reader.word(What { field: name, of: &fields.of }, node, &words) {
+        Some(word) if word != usual => {
+            reader.not_simulated(node.place, format!("`{name}: {word}` of {}", fields.of));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Whether deployments are in the hands of something outside of ECS.
+fn controller(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> bool {
+    let Some(node) = fields.take("deploymentController") else { return false };
+    let of = format!("`deploymentController` of {}", fields.of);
+    let Some(mut controller) = reader.fields(node, of) else { return false };
+    let is_external = is_not_simulated_word(reader, &mut controller, "type", "ECS", &["CODE_DEPLOY", "EXTERNAL"]);
+    controller.finish(reader, &Shape::OURS);
+    is_external
+}
+
+/// The task definition; a service that names none runs the only one there is, for tools that keep the two in two files.
+fn task_definition(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    definitions: &TaskDefinitions,
+    is_external: bool,
+) -> Option<Id<TaskDefinition>> {
+    if let Some(node) = fields.take("taskDefinition") {
+        return definitions.reference(reader, What { field: "taskDefinition", of: &fields.of }, node);
+    }
+    if is_external {
+        return None;
+    }
+    match definitions.only_family() {
+        Some(id) => {
+            if let Some(id) = id {
+                let name = definitions.table[id].name();
+                reader.note(format!("{} names no task definition, and runs the only one: `{name}`", fields.of));
+            }
+            id
+        }
+        None if reader.unread_sections.contains("taskDefinitions") => None,
+        None => {
+            fields.required(reader, "taskDefinition");
+            None
+        }
+    }
+}
+
+/// `minimumHealthyPercent` and `maximumPercent`, where they are given.
+pub fn deployment_configuration(reader: &mut Reader<'_>, node: &Node, of: &str) -> (Option<u32>, Option<u32>) {
+    let Some(mut fields) = reader.fields(node, format!("`deploymentConfiguration` of {of}")) else {
+        return (None, None);
+    };
+    let minimum = fields.count(reader, "minimumHealthyPercent", 0..=100);
+    let maximum = fields.count(reader, "maximumPercent", 100..=10_000);
+    if let Some(node) = fields.take("strategy")
+        && let Some(word) = reader.text(What { field: "strategy", of: &fields.of }, node)
+    {
+        if ["BLUE_GREEN", "LINEAR", "CANARY"].contains(&word) {
+            reader.not_simulated(node.place, format!("`strategy: {word}` of {of}"));
+        } else {
+            reader.word(What { field: "strategy", of: &fields.of }, node, &[("ROLLING", ())]);
+        }
+    }
+    fields.finish(reader, &Shape::DEPLOYMENT_CONFIGURATION);
+    (minimum, maximum)
+}
+
+/// The console's placement templates (ECS developer guide, *Task placement strategies*).
+const TEMPLATES: [&str; 4] = ["AZ Balanced Spread", "AZ Balanced BinPack", "BinPack", "One Task Per Host"];
+
+fn template(name: &str) -> (Vec<PlacementStrategy>, Vec<PlacementConstraint>) {
+    let zones = PlacementStrategy::Spread(SpreadField::AvailabilityZone);
+    let instances = PlacementStrategy::Spread(SpreadField::InstanceId);
+    let memory = PlacementStrategy::Binpack(Resource::Memory);
+    match name {
+        "AZ Balanced Spread" => (vec![zones, instances], Vec::new()),
+        "AZ Balanced BinPack" => (vec![zones, memory], Vec::new()),
+        "BinPack" => (vec![memory], Vec::new()),
+        _ => (Vec::new(), vec![PlacementConstraint::DistinctInstance]),
+    }
+}
+
+fn placement(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> (Vec<PlacementStrategy>, Vec<PlacementConstraint>) {
+    let named = fields.take("placementTemplate");
+    let strategy_node = fields.take("placementStrategy");
+    let constraint_node = fields.take("placementConstraints");
+    let of = fields.of.clone();
+    if let Some(node) = named {
+        if strategy_node.or(constraint_node).is_some_and(|it| !it.is_blank()) {
+            let problem = Problem::new(node.place, format!("{of} has a placement template and a placement of its own"));
+            reader.refuse(problem.help("keep one of them"));
+        }
+        let words = TEMPLATES.map(|it| (it, it));
+        let name = reader.word(What { field: "placementTemplate", of: &of }, node, &words);
+        return name.map_or((Vec::new(), Vec::new()), template);
+    }
+    let mut strategies = Vec::new();
+    if let Some(node) = strategy_node {
+        let nodes = reader.list(What { field: "placementStrategy", of: &of }, node);
+        if nodes.len() > 5 {
+            let message = format!("{of} has {} placement strategies; five are allowed", nodes.len());
+            reader.refuse(Problem::new(node.place, message));
+        }
+        strategies = nodes.iter().filter_map(|it| placement_strategy(reader, it, &of)).collect();
+    }
+    let mut constraints = Vec::new();
+    if let Some(node) = constraint_node {
+        let nodes = reader.list(What { field: "placementConstraints", of: &of }, node);
+        if nodes.len() > 10 {
+            let message = format!("{of} has {} placement constraints; ten are allowed", nodes.len());
+            reader.refuse(Problem::new(node.place, message));
+        }
+        constraints = nodes.iter().filter_map(|it| placement_constraint(reader, it, &of)).collect();
+    }
+    (strategies, constraints)
+}
+
+fn placement_strategy(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<PlacementStrategy> {
+    let mut fields = reader.fields(node, format!("a placement strategy of {of}"))?;
+    fields.required(reader, "type");
+    let kind = fields.word(reader, "type", &[("spread", "spread"), ("binpack", "binpack"), ("random", "random")]);
+    let strategy = match kind? {
+        "random" => {
+            fields.take("field");
+            Some(PlacementStrategy::Random)
+        }
+        "binpack" => {
+            let field = fields.required(reader, "field");
+            let resource = match field.and_then(Node::text) {
+                // As the console writes them.
+                Some("CPU") => Some(Resource::Cpu),
+                Some("MEMORY") => Some(Resource::Memory),
+                _ => fields.word(reader, "field", &[("cpu", Resource::Cpu), ("memory", Resource::Memory)]),
+            };
+            resource.map(PlacementStrategy::Binpack)
+        }
+        _ => fields.required(reader, "field").and_then(|node| {
+            let what = What { field: "field", of: &fields.of };
+            let field = match reader.text(what, node)? {
+                "instanceId" | "host" => SpreadField::InstanceId,
+                "attribute:ecs.availability-zone" => SpreadField::AvailabilityZone,
+                other => match other.strip_prefix("attribute:") {
+                    Some(name) if !name.is_empty() => SpreadField::Attribute(name.to_owned()),
+                    _ => {
+                        let problem = Problem::new(node.place, format!("{what} cannot be `{other}`"));
+                        let help =
+                            "it can be `instanceId`, `attribute:ecs.availability-zone` or `attribute:` and a name";
+                        reader.refuse(problem.help(help));
+                        return None;
+                    }
+                },
+            };
+            Some(PlacementStrategy::Spread(field))
+        }),
+    };
+    fields.finish(reader, &Shape::OURS);
+    strategy
+}
+
+fn placement_constraint(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<PlacementConstraint> {
+    let mut fields = reader.fields(node, format!("a placement constraint of {of}"))?;
+    fields.required(reader, "type");
+    let kind = fields.word(reader, "type", &[("distinctInstance", true), ("memberOf", false)]);
+    let expression = fields.take("expression").filter(|it| !it.is_blank());
+    fields.finish(reader, &Shape::OURS);
+    if kind? {
+        if let Some(expression) = expression {
+            let problem = Problem::new(expression.place, format!("`distinctInstance` of {of} has an expression"));
+            reader.refuse(problem.help("only `memberOf` takes one"));
+        }
+        Some(PlacementConstraint::DistinctInstance)
+    } else {
+        reader.not_simulated(node.place, format!("the placement constraint `memberOf` of {of}"));
+        None
+    }
+}
+
+fn capacity_provider_strategy(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+) -> Vec<CapacityProviderStrategyItem> {
+    let launch_type = fields.take("launchType");
+    let strategy = fields.take("capacityProviderStrategy").filter(|it| !it.is_blank());
+    if let Some(node) = launch_type {
+        let words = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].map(|it| (it, it));
+        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words)
+            && word != "EC2"
+        {
+            reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
+        }
+        if let Some(strategy) = strategy {
+            let message = format!("{} has a launch type and a capacity provider strategy", fields.of);
+            let problem = Problem::new(strategy.place, message).related(node.place, "the launch type");
+            reader.refuse(problem.help("the two exclude each other"));
+        }
+    }
+    match strategy {
+        Some(node) => capacity.strategy(reader, node, &fields.of),
+        None if launch_type.is_none() => capacity.default_strategy.clone(),
+        None => Vec::new(),
+    }
+}
+
+fn load_balancer(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    load_balancing: &LoadBalancing,
+    definition: Option<&TaskDefinition>,
+) -> Option<ServiceLoadBalancer> {
+    let nodes = fields.list(reader, "loadBalancers");
+    if let Some(second) = nodes.get(1) {
+        reader.not_simulated(second.place, format!("a second target group of {}", fields.of));
+    }
+    let node = nodes.first()?;
+    let of = format!("`loadBalancers` of {}", fields.of);
+    let mut balancer = reader.fields(node, of.clone())?;
+    let classic = balancer.take_entry("loadBalancerName");
+    let target_group = match classic {
+        Some(entry) => {
+            reader.not_simulated(
+                entry.key_place,
+                format!("a Classic Load Balancer (`loadBalancerName`) of {}", fields.of),
+            );
+            balancer.take("targetGroupArn");
+            None
+        }
+        None => {
+            balancer.required(reader, "targetGroupArn");
+            balancer.reference(reader, "targetGroupArn", &load_balancing.target_group_names)
+        }
+    };
+    balancer.required(reader, "containerName");
+    let name_node = balancer.take("containerName");
+    let name = name_node.and_then(|it| reader.text(What { field: "containerName", of: &of }, it));
+    balancer.required(reader, "containerPort");
+    let port_node = balancer.take("containerPort");
+    let port = port_node.and_then(|it| reader.count(What { field: "containerPort", of: &of }, it, 1..=65_535));
+    balancer.finish(reader, &Shape::SERVICE_LOAD_BALANCER);
+    let (definition, name, port) = (definition?, name?, port?);
+    let container = definition.containers.iter().position(|it| it.name == name);
+    let Some(container) = container else {
+        let message = format!("{of} names container `{name}`, which `{}` does not have", definition.name());
+        let names = listed(definition.containers.iter().map(|it| it.name.as_str()));
+        let at = name_node.map_or(node.place, |it| it.place);
+        reader.refuse(Problem::new(at, message).help(format!("it has {names}")));
+        return None;
+    };
+    let mappings = &definition.containers[container].port_mappings;
+    if mappings.iter().all(|it| u32::from(it.container_port) != port) {
+        let message = format!("{of} names port {port}, which container `{name}` does not map");
+        let ports: Vec<String> = mappings.iter().map(|it| it.container_port.to_string()).collect();
+        let help = if ports.is_empty() {
+            format!("add `portMappings: [{{containerPort: {port}}}]` to the container")
+        } else {
+            format!("it maps {}", ports.join(", "))
+        };
+        let at = port_node.map_or(node.place, |it| it.place);
+        reader.refuse(Problem::new(at, message).help(help));
+        return None;
+    }
+    let target_group = target_group?;
+    if definition.network_mode == NetworkMode::Awsvpc && load_balancing.of_instances.contains(&target_group) {
+        let group = &load_balancing.target_groups[target_group].name;
+        let message = format!("{of}: tasks in network mode `awsvpc` cannot join target group `{group}`");
+        reader.refuse(Problem::new(node.place, message).help("such a target group has `TargetType: ip`"));
+    }
+    Some(ServiceLoadBalancer { target_group, container, container_port: u16::try_from(port).unwrap_or(u16::MAX) })
+}

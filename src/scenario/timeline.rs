@@ -1,0 +1,219 @@
+//! `timeline`: what happens when.
+
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::service::ServiceDefinition;
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::capacity::{Bounds, Capacity};
+use crate::scenario::problem::{Place, Problem, nearest};
+use crate::scenario::reader::{Fields, Names, Reader, What, listed};
+use crate::scenario::service::deployment_configuration;
+use crate::scenario::task_definition::TaskDefinitions;
+use crate::scenario::tree::{Entry, Node, Value};
+use crate::scenario::{TimelineChange, TimelineEntry};
+use crate::table::{Id, Table};
+use crate::units::{Instant, Span};
+
+const CHANGES: &[&str] = &["updateService", "deploy", "terminateInstances", "updateAutoScalingGroup"];
+
+/// What the timeline refers to.
+pub struct Around<'a> {
+    /// Task definitions.
+    pub task_definitions: &'a TaskDefinitions,
+    /// Groups.
+    pub capacity: &'a Capacity,
+    /// Services.
+    pub services: &'a Table<ServiceDefinition>,
+    /// Names of services.
+    pub service_names: &'a Names<ServiceDefinition>,
+    /// How long the run is.
+    pub duration: Span,
+}
+
+/// The section `timeline`, in order of time; what falls on one instant stays in the file's order.
+pub fn timeline(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Vec<TimelineEntry> {
+    let nodes = reader.list(What { field: "timeline", of: "the scenario" }, node);
+    let mut entries: Vec<(TimelineEntry, Place)> = Vec::new();
+    for node in nodes {
+        entries.extend(entry(reader, node, around).map(|it| (it, node.place)));
+    }
+    entries.sort_by_key(|(it, _)| it.at);
+    check_group_sizes(reader, &entries, around);
+    entries.into_iter().map(|(it, _)| it).collect()
+}
+
+fn entry(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Option<TimelineEntry> {
+    let Value::Map(entries) = &node.value else {
+        let problem = Problem::new(node.place, "an item of `timeline` must be a map");
+        reader.refuse(problem.help("as in `{at: 10m, deploy: {service: web, taskDefinition: web}}`"));
+        return None;
+    };
+    let at_node = node.get("at");
+    let at = match at_node {
+        Some(it) => reader.span(What { field: "at", of: "an item of `timeline`" }, it),
+        None => {
+            reader
+                .refuse(Problem::new(node.place, "an item of `timeline` lacks `at`").help("say when, as in `at: 10m`"));
+            None
+        }
+    };
+    if let Some(at) = at.filter(|it| *it >= around.duration) {
+        reader.note(format!("`timeline`: the change at {at} comes after the end of the run"));
+    }
+    let others: Vec<&Entry> = entries.iter().filter(|it| it.key != "at").collect();
+    let [change] = others.as_slice() else {
+        let problem = Problem::new(node.place, format!("an item of `timeline` has {} changes, not one", others.len()));
+        reader.refuse(problem.help(format!("beside `at` it has one of {}", listed(CHANGES.iter().copied()))));
+        return None;
+    };
+    let change = self::change(reader, change, around);
+    Some(TimelineEntry { at: Instant(at?.0), change: change? })
+}
+
+fn change(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Option<TimelineChange> {
+    let Some(&name) = CHANGES.iter().find(|it| **it == entry.key) else {
+        let mut problem = Problem::new(entry.key_place, format!("`timeline` knows no `{}`", entry.key));
+        if let Some(near) = nearest(&entry.key, CHANGES.iter().copied()) {
+            problem = problem.label(format!("did you mean `{near}`?"));
+        }
+        reader.refuse(problem.help(format!("it knows {}", listed(CHANGES.iter().copied()))));
+        return None;
+    };
+    let mut fields = reader.fields(&entry.node, format!("`{name}`"))?;
+    match name {
+        "updateService" => {
+            let change = update_service(reader, &mut fields, around);
+            fields.finish(reader, &Shape::UPDATE_SERVICE);
+            change
+        }
+        "deploy" => {
+            fields.required(reader, "service");
+            let service = fields.reference(reader, "service", around.service_names);
+            let node = fields.required(reader, "taskDefinition");
+            let task_definition = node.and_then(|it| new_definition(reader, it, "`deploy`", service, around));
+            fields.finish(reader, &Shape::OURS);
+            Some(TimelineChange::UpdateService {
+                service: service?,
+                task_definition: Some(task_definition?),
+                desired_count: None,
+                force_new_deployment: false,
+                minimum_healthy_percent: None,
+                maximum_percent: None,
+            })
+        }
+        "terminateInstances" => {
+            let auto_scaling_group = group(reader, &mut fields, around);
+            let count = fields.required_count(reader, "count", 1..=5_000);
+            fields.finish(reader, &Shape::OURS);
+            Some(TimelineChange::TerminateInstances { auto_scaling_group: auto_scaling_group?, count: count? })
+        }
+        _ => {
+            let auto_scaling_group = group(reader, &mut fields, around);
+            let bounds = Bounds {
+                min: fields.count(reader, "MinSize", 0..=5_000),
+                max: fields.count(reader, "MaxSize", 0..=5_000),
+                desired: fields.count(reader, "DesiredCapacity", 0..=5_000),
+            };
+            let names = ["MinSize", "MaxSize", "DesiredCapacity"];
+            bounds.check(reader, entry.node.place, &fields.of, names, &entry.node);
+            fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
+            Some(TimelineChange::UpdateAutoScalingGroup {
+                auto_scaling_group: auto_scaling_group?,
+                min_size: bounds.min,
+                max_size: bounds.max,
+                desired_capacity: bounds.desired,
+            })
+        }
+    }
+}
+
+fn group(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<Id<AutoScalingGroup>> {
+    let aws_name = fields.take("autoScalingGroupName");
+    let node = fields.take("autoScalingGroup").or(aws_name).or_else(|| fields.required(reader, "autoScalingGroup"));
+    reader.reference(What { field: "autoScalingGroup", of: &fields.of }, node?, &around.capacity.group_names)
+}
+
+fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<TimelineChange> {
+    fields.required(reader, "service");
+    let service = fields.reference(reader, "service", around.service_names);
+    let node = fields.take("taskDefinition");
+    let task_definition = node.and_then(|it| new_definition(reader, it, "`updateService`", service, around));
+    let desired_count = fields.count(reader, "desiredCount", 0..=5_000);
+    let force_new_deployment = fields.flag(reader, "forceNewDeployment").unwrap_or(false);
+    let node = fields.take("deploymentConfiguration");
+    let percents = node.map_or((None, None), |it| deployment_configuration(reader, it, "`updateService`"));
+    Some(TimelineChange::UpdateService {
+        service: service?,
+        task_definition,
+        desired_count,
+        force_new_deployment,
+        minimum_healthy_percent: percents.0,
+        maximum_percent: percents.1,
+    })
+}
+
+/// A task definition that a service is to run from now on: it must still have the container that serves.
+fn new_definition(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    of: &str,
+    service: Option<Id<ServiceDefinition>>,
+    around: &Around<'_>,
+) -> Option<Id<crate::aws::task_definition::TaskDefinition>> {
+    let id = around.task_definitions.reference(reader, What { field: "taskDefinition", of }, node)?;
+    let service = &around.services[service?];
+    let Some(balancer) = &service.load_balancer else { return Some(id) };
+    let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);
+    let serving = &old.containers[balancer.container].name;
+    let port = balancer.container_port;
+    let position = new.containers.iter().position(|it| it.name == *serving);
+    let maps_port = |at: usize| new.containers[at].port_mappings.iter().any(|it| it.container_port == port);
+    match position {
+        Some(at) if !maps_port(at) => {
+            let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
+            let help = format!(
+                "the load balancer sends requests to port {port} of container `{serving}`, which it does not map"
+            );
+            reader.refuse(Problem::new(node.place, message).help(help));
+            None
+        }
+        Some(at) if at == balancer.container => Some(id),
+        Some(_) => {
+            reader.not_simulated(
+                node.place,
+                format!("a revision with its containers in another order (`{}`)", new.name()),
+            );
+            None
+        }
+        None => {
+            let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
+            let names = listed(new.containers.iter().map(|it| it.name.as_str()));
+            let help = format!("the load balancer sends requests to container `{serving}`; it has {names}");
+            reader.refuse(Problem::new(node.place, message).help(help));
+            None
+        }
+    }
+}
+
+/// Sizes of groups must not contradict each other at any time.
+fn check_group_sizes(reader: &mut Reader<'_>, entries: &[(TimelineEntry, Place)], around: &Around<'_>) {
+    let mut sizes: Vec<(u32, u32)> = around.capacity.groups.iter().map(|it| (it.min_size, it.max_size)).collect();
+    for (entry, place) in entries {
+        let TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, min_size, max_size, desired_capacity } =
+            entry.change
+        else {
+            continue;
+        };
+        let size = &mut sizes[auto_scaling_group.index()];
+        *size = (min_size.unwrap_or(size.0), max_size.unwrap_or(size.1));
+        let name = &around.capacity.groups[auto_scaling_group].name;
+        let (min, max) = *size;
+        if min > max {
+            let message = format!("at {} the group `{name}` would have at least {min} and at most {max}", entry.at);
+            reader.refuse(Problem::new(*place, message));
+        } else if desired_capacity.is_some_and(|it| !(min..=max).contains(&it)) {
+            let message =
+                format!("at {} the desired capacity of `{name}` would lie outside of {min} to {max}", entry.at);
+            reader.refuse(Problem::new(*place, message));
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! `workloads`: which requests come to which service, and when.
+
+use std::path::{Path, PathBuf};
+
+use crate::aws::service::ServiceDefinition;
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::files;
+use crate::scenario::problem::{Place, Problem, SourceFile, nearest};
+use crate::scenario::quantity;
+use crate::scenario::reader::{Fields, Names, Reader, What, listed};
+use crate::scenario::tree::{Entry, Node, Value};
+use crate::table::Table;
+use crate::units::{Instant, Span};
+use crate::workload::Workload;
+use crate::workload::arrivals::{ArrivalProcess, Spacing};
+use crate::workload::trace::{self, BadTrace, Column, Trace};
+use crate::workload::words::{self, Curve, Spike};
+
+/// The words of `arrivals`; their meaning is in `workload::words` and `workload::trace`.
+const WORDS: &[&str] = &["constant", "poisson", "ramp", "steps", "diurnal", "hourly", "spikes", "trace", "sum"];
+
+/// The section `workloads`.
+pub fn workloads(
+    reader: &mut Reader<'_>,
+    entries: &[Entry],
+    (services, names): (&Table<ServiceDefinition>, &Names<ServiceDefinition>),
+    duration: Span,
+) -> Table<Workload> {
+    let mut table = Table::new();
+    for entry in entries {
+        let Some(mut fields) = reader.fields(&entry.node, format!("workload `{}`", entry.key)) else { continue };
+        let service_node = fields.required(reader, "service");
+        let service = fields.reference(reader, "service", names);
+        if let (Some(service), Some(node)) = (service, service_node)
+            && services[service].load_balancer.is_none()
+        {
+            let name = &services[service].name;
+            let problem =
+                Problem::new(node.place, format!("{} goes to service `{name}`, which has no target group", fields.of));
+            reader.refuse(problem.help("requests come through a load balancer: add `loadBalancers` to the service"));
+        }
+        let arrivals = fields.required(reader, "arrivals").and_then(|it| arrivals(reader, it, &fields.of, duration));
+        let timeout =
+            fields.take("timeout").and_then(|it| reader.span_above_zero(What { field: "timeout", of: &fields.of }, it));
+        fields.finish(reader, &Shape::OURS);
+        if let (Some(service), Some(arrivals)) = (service, arrivals) {
+            table.push(Workload { name: entry.key.clone(), service, arrivals, timeout });
+        }
+    }
+    table
+}
+
+fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {
+    let entry = word(reader, node, of)?;
+    if entry.key == "trace" {
+        return trace_counts(reader, entry, of, duration);
+    }
+    let (curve, spacing) = rate(reader, entry, of, duration)?;
+    Some(ArrivalProcess::Rate { curve, spacing })
+}
+
+/// The one entry that says how requests come.
+fn word<'n>(reader: &mut Reader<'_>, node: &'n Node, of: &str) -> Option<&'n Entry> {
+    let entry = match &node.value {
+        Value::Map(entries) if entries.len() == 1 => &entries[0],
+        _ => {
+            let problem = Problem::new(node.place, format!("`arrivals` of {of} must say one way for requests to come"));
+            reader.refuse(
+                problem
+                    .help(format!("as in `poisson: {{rate: 100/s}}`; the ways are {}", listed(WORDS.iter().copied()))),
+            );
+            return None;
+        }
+    };
+    if WORDS.contains(&entry.key.as_str()) {
+        return Some(entry);
+    }
+    let mut problem = Problem::new(entry.key_place, format!("`arrivals` of {of} cannot be `{}`", entry.key));
+    if let Some(near) = nearest(&entry.key, WORDS.iter().copied()) {
+        problem = problem.label(format!("did you mean `{near}`?"));
+    }
+    reader.refuse(problem.help(format!("it can be {}", listed(WORDS.iter().copied()))));
+    None
+}
+
+/// A rate over time, and how requests lie within it.
+fn rate(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<(Curve, Spacing)> {
+    if entry.key == "trace" {
+        let problem = Problem::new(entry.key_place, format!("a trace of {of} cannot be part of a `sum`"));
+        reader.refuse(problem.help("give the trace a workload of its own, to the same service"));
+        return None;
+    }
+    if entry.key == "sum" {
+        let parts = reader.list(What { field: "sum", of }, &entry.node);
+        let parts: Option<Vec<(Curve, Spacing)>> =
+            parts.iter().map(|it| word(reader, it, of).and_then(|it| rate(reader, it, of, duration))).collect();
+        let parts = parts?;
+        if parts.is_empty() {
+            reader.refuse(Problem::new(entry.key_place, format!("`sum` of {of} adds up nothing")));
+            return None;
+        }
+        let is_even = parts.iter().all(|(_, spacing)| *spacing == Spacing::Even);
+        let curves: Vec<Curve> = parts.into_iter().map(|(curve, _)| curve).collect();
+        return Some((words::sum(&curves), if is_even { Spacing::Even } else { Spacing::Poisson }));
+    }
+    if entry.key == "steps" {
+        return Some((steps(reader, entry, of)?, Spacing::Poisson));
+    }
+    let spacing = if entry.key == "constant" { Spacing::Even } else { Spacing::Poisson };
+    let mut fields = reader.fields(&entry.node, format!("`{}` of {of}", entry.key))?;
+    let curve = curve(reader, &entry.key, &mut fields, duration);
+    fields.finish(reader, &Shape::OURS);
+    Some((curve?, spacing))
+}
+
+fn required_rate(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<f64> {
+    let node = fields.required(reader, name)?;
+    reader.parsed(What { field: name, of: &fields.of }, node, quantity::rate)
+}
+
+fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration: Span) -> Option<Curve> {
+    match word {
+        "constant" | "poisson" => required_rate(reader, fields, "rate").map(words::constant),
+        "ramp" => {
+            let from = required_rate(reader, fields, "from");
+            let to = required_rate(reader, fields, "to");
+            let start = fields.span(reader, "start").unwrap_or(Span::ZERO);
+            let over = fields.required_span(reader, "over");
+            Some(words::ramp(from?, to?, start, over?))
+        }
+        "diurnal" => {
+            let mean = required_rate(reader, fields, "mean");
+            fields.required(reader, "amplitude");
+            let amplitude = fields.number(reader, "amplitude", 0.0..=1.0);
+            let peak_at = fields.span(reader, "peakAt").unwrap_or(Span::seconds(14 * 3_600));
+            let period = fields.take("period").map_or(Some(Span::seconds(86_400)), |it| {
+                reader.span_above_zero(What { field: "period", of: &fields.of }, it)
+            });
+            Some(words::diurnal(mean?, amplitude?, peak_at, period?, duration))
+        }
+        "hourly" => {
+            let of = fields.of.clone();
+            let what = What { field: "rates", of: &of };
+            let node = fields.required(reader, "rates")?;
+            let nodes = reader.list(what, node);
+            let rates: Option<Vec<f64>> = nodes.iter().map(|it| reader.parsed(what, it, quantity::rate)).collect();
+            let scale = fields.number(reader, "scale", 0.0..=1e12).unwrap_or(1.0);
+            let Ok(rates) = <[f64; 24]>::try_from(rates?) else {
+                let message = format!("{what} has {} rates, not one for each of 24 hours", nodes.len());
+                reader.refuse(Problem::new(node.place, message));
+                return None;
+            };
+            Some(words::hourly(&rates, scale, duration))
+        }
+        _ => spikes(reader, fields),
+    }
+}
+
+fn steps(reader: &mut Reader<'_>, entry: &Entry, of: &str) -> Option<Curve> {
+    let mut steps: Vec<(Span, f64)> = Vec::new();
+    for node in reader.list(What { field: "steps", of }, &entry.node) {
+        let mut step = reader.fields(node, format!("a step of {of}"))?;
+        let at = step.required_span(reader, "at");
+        let rate = required_rate(reader, &mut step, "rate");
+        step.finish(reader, &Shape::OURS);
+        let (at, rate) = (at?, rate?);
+        if steps.last().is_some_and(|(before, _)| *before >= at) {
+            let message = format!("a step of {of} at {at} is not later than the one before");
+            reader.refuse(Problem::new(node.place, message));
+        }
+        steps.push((at, rate));
+    }
+    if steps.is_empty() {
+        reader.refuse(Problem::new(entry.key_place, format!("`steps` of {of} has none")));
+        return None;
+    }
+    Some(words::steps(&steps))
+}
+
+fn spikes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Curve> {
+    let base = required_rate(reader, fields, "base");
+    let node = fields.required(reader, "spikes")?;
+    let mut spikes = Vec::new();
+    for node in reader.list(What { field: "spikes", of: &fields.of }, node) {
+        let mut spike = reader.fields(node, format!("a spike of {}", fields.of))?;
+        let at = spike.required_span(reader, "at");
+        let rate = required_rate(reader, &mut spike, "rate");
+        let ramp_up = spike.span(reader, "rampUp").unwrap_or(Span::ZERO);
+        let hold = spike.span(reader, "hold").unwrap_or(Span::ZERO);
+        let decay = spike.span(reader, "decay").unwrap_or(Span::ZERO);
+        spike.finish(reader, &Shape::OURS);
+        let (at, rate) = (at?, rate?);
+        if base.is_some_and(|base| rate < base) {
+            let problem = Problem::new(node.place, format!("a spike of {} lies below its base", fields.of));
+            reader.refuse(problem.help("`rate` is the rate at its height, base included"));
+        }
+        spikes.push(Spike { at, rate, ramp_up, hold, decay });
+    }
+    Some(words::spikes(base?, &spikes))
+}
+
+fn trace_counts(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<ArrivalProcess> {
+    let mut fields = reader.fields(&entry.node, format!("`trace` of {of}"))?;
+    let file_node = fields.required(reader, "file");
+    let file = file_node.and_then(|it| reader.text(What { field: "file", of: &fields.of }, it));
+    let column = fields.text(reader, "column").map(|it| match quantity::whole(it) {
+        Some(number) => Column::Numbered(usize::try_from(number).unwrap_or(usize::MAX)),
+        None => Column::Named(it.to_owned()),
+    });
+    let above_zero = |reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str| {
+        let node = fields.take(name)?;
+        reader.span_above_zero(What { field: name, of: &fields.of }, node)
+    };
+    let interval = above_zero(reader, &mut fields, "interval");
+    let from_node = fields.take("from");
+    let length = above_zero(reader, &mut fields, "for");
+    let start = fields.span(reader, "start").unwrap_or(Span::ZERO);
+    let scale = fields.number(reader, "scale", 0.0..=1e12).unwrap_or(1.0);
+    let spreads = [("poisson", Spacing::Poisson), ("even", Spacing::Even)];
+    let spacing = fields.word(reader, "spread", &spreads).unwrap_or_default();
+    let of = fields.of.clone();
+    fields.finish(reader, &Shape::OURS);
+    let (file, node) = (file?, file_node?);
+    let trace = open_trace(reader, node, file, column.as_ref(), interval)?;
+    let shown = file.strip_prefix("file://").unwrap_or(file);
+    if trace.missing > 0 {
+        reader.note(format!("{shown}: {} intervals without a row count as 0 requests", trace.missing));
+    }
+    if trace.shared > 0 {
+        reader.note(format!("{shown}: {} rows share an interval with the row before, and add up", trace.shared));
+    }
+    let from = from_node.map_or(Some(Span::ZERO), |it| window_begin(reader, it, &of, &trace))?;
+    for (name, span) in [("from", Some(from)), ("for", length)] {
+        if let Some(span) = span.filter(|it| it.0 % trace.interval.0 != 0) {
+            let at = entry.node.get(name).map_or(entry.node.place, |it| it.place);
+            let message =
+                format!("`{name}` of {of} is {span}, and the intervals of the trace are of {}", trace.interval);
+            reader.refuse(Problem::new(at, message).help("a window begins and ends with an interval"));
+            return None;
+        }
+    }
+    let intervals = |span: Span| usize::try_from(span.0 / trace.interval.0).unwrap_or(usize::MAX);
+    let counts = trace.window(intervals(from), length.map_or(usize::MAX, intervals), scale);
+    if counts.is_empty() {
+        let at = entry.node.get("from").map_or(entry.node.place, |it| it.place);
+        let all = trace.interval * trace.counts.len() as u64;
+        reader.refuse(Problem::new(at, format!("{of} begins at {from}, and the trace ends after {all}")));
+        return None;
+    }
+    let end = start + trace.interval * counts.len() as u64;
+    if end < duration {
+        reader.note(format!("{of} ends after {end} of {}; no requests of it come after that", duration));
+    }
+    Some(ArrivalProcess::Counts { start: Instant::START + start, interval: trace.interval, counts, spacing })
+}
+
+/// Where a window begins: a length of time behind the begin of the trace, or a time of it.
+fn window_begin(reader: &mut Reader<'_>, node: &Node, of: &str, trace: &Trace) -> Option<Span> {
+    reader.parsed(What { field: "from", of }, node, |text| match quantity::span(text) {
+        Ok(span) => Ok(span),
+        Err(why) => trace.offset(text).ok_or_else(|| format!("{why}, or as a time that the trace has")),
+    })
+}
+
+fn open_trace(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    named: &str,
+    column: Option<&Column>,
+    interval: Option<Span>,
+) -> Option<Trace> {
+    let beside: PathBuf = reader.files[node.place.file].path.clone();
+    let path = files::relative_to(&beside, named.strip_prefix("file://").unwrap_or(named));
+    let index = match files::bytes(reader, &path) {
+        Ok(index) => index,
+        Err(why) => {
+            reader.refuse(Problem::new(node.place, format!("cannot read `{}`: {why}", path.display())));
+            return None;
+        }
+    };
+    match trace::read(&reader.inputs[index].1, column, interval) {
+        Ok(trace) => Some(trace),
+        Err(bad) => {
+            refuse_trace(reader, node, &path, index, bad);
+            None
+        }
+    }
+}
+
+/// Points at the bad line, and at the place that names the file.
+fn refuse_trace(reader: &mut Reader<'_>, node: &Node, path: &Path, index: usize, bad: BadTrace) {
+    let shown = path.display();
+    let Some(line) = bad.line else {
+        reader.refuse(Problem::new(node.place, format!("`{shown}` is no trace: {}", bad.message)));
+        return;
+    };
+    let text = String::from_utf8_lossy(&reader.inputs[index].1).into_owned();
+    let lines_before = usize::try_from(line).unwrap_or(1).saturating_sub(1);
+    let start = text.split_inclusive('\n').take(lines_before).map(str::len).sum::<usize>();
+    let end = start + text[start..].lines().next().map_or(0, str::len);
+    let file = match reader.files.iter().position(|it| it.path == path) {
+        Some(file) => file,
+        None => {
+            reader.files.push(SourceFile { path: path.to_owned(), text: text.into() });
+            reader.files.len() - 1
+        }
+    };
+    let problem =
+        Problem::new(Place { file, start, end }, format!("line {line} of `{shown}` is no trace: {}", bad.message));
+    reader.refuse(problem.related(node.place, "named here"));
+}
