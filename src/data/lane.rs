@@ -408,6 +408,7 @@ impl Lane {
     /// A second begins, with what each station may use of the CPU.
     pub fn second_begins(&mut self, now: Instant) {
         let now = now.0 as f64;
+        self.cpu_done.fill(0.0);
         self.stations.iter_mut().for_each(|it| it.runnable.clear());
         for it in &mut self.in_flight {
             // What will still be done is counted as if it were: the end of the second takes back what lies beyond.
@@ -542,10 +543,11 @@ impl Lane {
                     self.serve_routed(requests.clone(), law, servers);
                 }
                 let late = self.count_served(requests.clone(), until);
+                let mut turn = (first_turn + late.start - requests.start) % self.candidates.len();
                 for request in late {
                     if is_dealt_in_turn {
-                        let turn = (first_turn + request - requests.start) % self.candidates.len();
                         self.batch.place[request] = self.candidates[turn] as u32;
+                        turn = if turn + 1 == self.candidates.len() { 0 } else { turn + 1 };
                     }
                     self.ends_otherwise(request, law, until);
                 }
