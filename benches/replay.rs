@@ -10,12 +10,15 @@ use rayon::prelude::*;
 
 fn shipped() -> Vec<Scenario> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder).expect("the scenarios are there").filter_map(|it| it.ok().map(|it| it.path())).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("the scenarios are there")
+        .filter_map(|it| it.ok().map(|it| it.path()))
+        .collect();
     files.retain(|path| path.extension().is_some_and(|it| it == "yaml"));
     files.sort();
     let stories = files.iter().map(|path| {
-        scenario::read(path, &mut |it| std::fs::read(it)).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+        scenario::read(path, &mut |it| std::fs::read(it))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)))
     });
     stories.flat_map(|story| story.variants).collect()
 }

@@ -172,7 +172,10 @@ fn main() {
     println!("  bare loop              {:7.1} ns a request", nanos(median(bare)));
     println!("  event heap             {:7.1} ns a request", nanos(median(heaps)));
     if let (Some(few), Some(many)) = (memory_of_few, peak_memory_mib()) {
-        println!("  peak memory            {few:.1} MiB after {} requests, {many:.1} MiB after {requests}", small.requests[0].counts.arrived);
+        println!(
+            "  peak memory            {few:.1} MiB after {} requests, {many:.1} MiB after {requests}",
+            small.requests[0].counts.arrived
+        );
         println!("ratio memory_growth {:.3}", many / few);
     }
     println!("ratio w1_of_limit {:.3}", median(of_limit));

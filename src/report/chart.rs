@@ -60,7 +60,7 @@ pub enum Stroke {
     Step,
     /// Dashes: a target or a limit.
     Dashed,
-    /// Filled down to the axis.
+    /// Filled down to the axis, in steps.
     Area,
 }
 
@@ -129,7 +129,8 @@ pub fn clock(run: &Run, seconds: f64) -> String {
 fn marks(run: &Run) -> Vec<f64> {
     let length = run.simulated.as_seconds();
     let steps = [60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0];
-    let step = steps.into_iter().find(|step| length / step <= 9.0).unwrap_or((length / 8.0 / 86_400.0).ceil() * 86_400.0);
+    let step =
+        steps.into_iter().find(|step| length / step <= 9.0).unwrap_or((length / 8.0 / 86_400.0).ceil() * 86_400.0);
     let start = run.scenario.start_unix_seconds as f64;
     let first = (start / step).ceil() * step - start;
     (0..).map(|n| first + f64::from(n) * step).take_while(|at| *at <= length).collect()
@@ -180,7 +181,7 @@ fn draw_panel(run: &Run, panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) {
         let decades = (0..=(high - low) as i32).map(|it| libm::pow(10.0, low + f64::from(it)));
         (low, high, decades.collect())
     } else {
-        let (top, distance) = round_up(greatest * 1.02);
+        let (top, distance) = round_up(greatest);
         let count = (top / distance).round() as i32;
         (0.0, top, (0..=count).map(|it| f64::from(it) * distance).collect())
     };
@@ -207,7 +208,10 @@ fn draw_panel(run: &Run, panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) {
             path(vec![(x(mark), upper), (x(mark), lower)], GRID.stroke_width(1))?;
             area.draw(&Text::new(clock(run, mark), (x(mark), lower + 8), centered.clone()))?;
         }
-        for (line, points) in panel.lines.iter().zip(&stacked).rev() {
+        // Areas first, the topmost of a pile below the others; lines lie over all of them.
+        let drawn = || panel.lines.iter().zip(&stacked);
+        let areas = drawn().rev().filter(|(line, _)| line.stroke == Stroke::Area);
+        for (line, points) in areas.chain(drawn().filter(|(line, _)| line.stroke != Stroke::Area)) {
             draw_line(line, points, &x, &y, lower, area)?;
         }
         path(vec![(left, lower), (right, lower)], FRAME.stroke_width(1))?;
@@ -288,7 +292,7 @@ fn draw_line(
         let mut path: Vec<(i32, i32)> = Vec::new();
         for (at, value) in part {
             let (at, value) = (x(*at), y(value.unwrap_or_default()));
-            if line.stroke == Stroke::Step
+            if matches!(line.stroke, Stroke::Step | Stroke::Area)
                 && let Some((_, before)) = path.last().copied()
             {
                 path.push((at, before));
@@ -329,7 +333,8 @@ pub fn time_axis<'a>(
     let (width, _) = area.dim_in_pixel();
     let right = width as i32 - 28;
     let length = run.simulated.as_seconds();
-    let x = move |at: Instant| left + ((right - left) as f64 * (at.as_seconds() / length).clamp(0.0, 1.0)).round() as i32;
+    let x =
+        move |at: Instant| left + ((right - left) as f64 * (at.as_seconds() / length).clamp(0.0, 1.0)).round() as i32;
     let centered = ("sans-serif", 13).into_font().color(&FAINT).pos(Pos::new(HPos::Center, VPos::Top));
     for mark in marks(run) {
         let at = x(Instant(Span::from_seconds_f64(mark).0));
@@ -360,7 +365,7 @@ mod tests {
 
     #[test]
     fn axes_end_at_round_numbers() {
-        for (value, top) in [(0.3, 0.4), (4.0, 4.0), (7.0, 8.0), (93.0, 100.0), (101.0, 120.0), (1234.0, 1500.0)] {
+        for (value, top) in [(0.3, 0.3), (4.0, 4.0), (7.0, 8.0), (93.0, 100.0), (101.0, 150.0), (1234.0, 1500.0)] {
             let (found, distance) = round_up(value);
             assert!((found - top).abs() < 1e-9, "{value}: {found}");
             assert!(found / distance <= 5.0 + 1e-9);
@@ -378,7 +383,9 @@ mod tests {
 
     #[test]
     fn numbers_at_an_axis_are_short() {
-        for (value, text) in [(0.0, "0"), (0.25, "0.25"), (2.5, "2.5"), (1500.0, "1500"), (25_000.0, "25k"), (3e6, "3M")] {
+        for (value, text) in
+            [(0.0, "0"), (0.25, "0.25"), (2.5, "2.5"), (1500.0, "1500"), (25_000.0, "25k"), (3e6, "3M")]
+        {
             assert_eq!(short(value), text);
         }
     }

@@ -217,10 +217,20 @@ fn packing(run: &Run) -> Vec<u8> {
             swatch(area, &definition.name, PALETTE[service.index() % PALETTE.len()], (at, 14));
             at += 44 + 8 * definition.name.chars().count() as i32;
         }
-        note(area, "height: share of CPU or memory that the task reserves; pale: not running yet, or stopping", (at, 14), false);
+        note(
+            area,
+            "height: share of CPU or memory that the task reserves; pale: not running yet, or stopping",
+            (at, 14),
+            false,
+        );
         for (number, instance) in run.instances.iter().take(shown).enumerate() {
             let upper = top + band * number as i32;
-            note(area, &format!("{} {}", instance.name, zone_letter(&instance.availability_zone)), (left - 10, upper + band / 2), true);
+            note(
+                area,
+                &format!("{} {}", instance.name, zone_letter(&instance.availability_zone)),
+                (left - 10, upper + band / 2),
+                true,
+            );
             let gone = instance.terminated_at.unwrap_or(end);
             let frame = Rectangle::new(
                 [(x(instance.launched_at), upper + 2), (x(gone).max(x(instance.launched_at) + 1), upper + band - 2)],
@@ -285,7 +295,8 @@ fn draw_tasks(
         {
             if x(finish) > x(begin) {
                 let corners = [(x(begin), pixel(from + tall) + 1), (x(finish), pixel(from))];
-                area.draw(&Rectangle::new(corners, tint(colour, strength).filled())).expect("an SVG in memory can be drawn");
+                area.draw(&Rectangle::new(corners, tint(colour, strength).filled()))
+                    .expect("an SVG in memory can be drawn");
             }
         }
     }

@@ -41,8 +41,13 @@ impl Reader {
 
     /// Notes something that AWS knows and that is not simulated yet, once.
     pub fn not_yet(&mut self, place: &Place, what: &str) {
-        let problem = Problem::at(place.clone(), format!("{what} is not simulated yet"))
-            .help("`plimsoll check` accepts it; take it out to run the scenario");
+        self.not_run(place, format!("{what} is not simulated yet"));
+    }
+
+    /// Notes something that is sound enough to be read, but not to be run, once.
+    pub fn not_run(&mut self, place: &Place, message: String) {
+        let problem = Problem::at(place.clone(), message)
+            .help("`plimsoll check` accepts it; change it or take it out to run the scenario");
         if !self.unsupported.contains(&problem) {
             self.unsupported.push(problem);
         }

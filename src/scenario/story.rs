@@ -175,8 +175,11 @@ impl Splicer<'_> {
 
 /// The comment that a file begins with, a line of it after the other.
 fn leading_comment(text: &str) -> String {
-    let lines =
-        text.lines().take_while(|line| line.starts_with('#')).filter(|line| !line.contains("yaml-language-server"));
+    let lines = text
+        .lines()
+        .skip_while(|line| line.trim().is_empty())
+        .take_while(|line| line.starts_with('#'))
+        .filter(|line| !line.contains("yaml-language-server"));
     lines.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ")
 }
 
@@ -234,8 +237,10 @@ fn scenario(reader: &mut Reader, tree: &Node, files: &mut Files) -> Option<(Scen
     let scaling_policies = scaling::scaling_policies(reader, fields.take("scalingPolicies"), &names);
     let scheduled_actions =
         scaling::scheduled_actions(reader, fields.take("scheduledActions"), &names, start_unix_seconds, duration);
+    // What went wrong with a load balancer has been said; that a service has none would only follow from it.
+    let is_sound = !reader.has_problems();
     let balanced: Vec<(String, bool)> =
-        services.iter().map(|it| (it.name.clone(), it.load_balancer.is_some())).collect();
+        services.iter().map(|it| (it.name.clone(), it.load_balancer.is_some() || !is_sound)).collect();
     let workloads = workloads::read(reader, fields.take("workloads"), &balanced, duration, files);
     let groups: Vec<String> = auto_scaling_groups.iter().map(|it| it.name.clone()).collect();
     let timeline_node = fields.take("timeline");

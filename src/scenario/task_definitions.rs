@@ -204,8 +204,12 @@ fn container(
     }
     let none_is_given = memory.is_none() && memory_reservation.is_none() && task_memory.is_none();
     if none_is_given && !fields.has("memory") && !fields.has("memoryReservation") {
-        let problem = Problem::at(node.place.clone(), format!("{}: no memory is given", fields.what));
-        reader.refuse(problem.expected("expected `memory` or `memoryReservation`, here or of the task"));
+        // Published examples have it, so it can be read; AWS refuses it when it is registered for EC2.
+        let message = format!(
+            "{}: no memory is given: `memory` or `memoryReservation`, here or of the task, is needed on EC2",
+            fields.what
+        );
+        reader.not_run(&node.place, message);
     }
     let essential = fields.get(reader, "essential", Reader::boolean).unwrap_or(true);
     let stop_timeout = fields
@@ -268,8 +272,12 @@ fn port_mapping(reader: &mut Reader, node: &Node, what: &str, network_mode: Netw
     let same = matches!(network_mode, NetworkMode::Host | NetworkMode::Awsvpc);
     if same && host_port != 0 && host_port != container_port {
         let place = fields.take("hostPort").map_or(node.place.clone(), |it| it.place.clone());
-        let message = format!("{}: hostPort {host_port} differs from containerPort {container_port}", fields.what);
-        reader.refuse(Problem::at(place, message).expected("expected the same port in network modes host and awsvpc"));
+        // Published examples have it, so it can be read; AWS refuses it when it is registered.
+        let message = format!(
+            "{}: hostPort {host_port} differs from containerPort {container_port}, which AWS refuses in network modes host and awsvpc",
+            fields.what
+        );
+        reader.not_run(&place, message);
     }
     fields.finish(reader, aws_fields::PORT_MAPPING);
     Some(PortMapping { container_port, host_port, protocol })

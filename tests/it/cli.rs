@@ -1,1 +1,162 @@
+//! The program as a shell sees it.
 
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const TINY: &str = r#"# Does one small service keep up?
+duration: 5m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, cpu: 256, memory: 512, portMappings: [{ containerPort: 80 }] }] } }
+applications: { web: { cpuTime: { exponential: { mean: 5ms } }, concurrency: 4 } }
+targetGroups: { web: {} }
+services: { web: { taskDefinition: web, desiredCount: 2, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+workloads: { visitors: { service: web, arrivals: { poisson: { rate: 20 } } } }
+variants: { more: { patch: { services: { web: { desiredCount: 3 } } } } }
+"#;
+
+fn plimsoll(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program can be started")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder can be made");
+        std::fs::write(path, text).expect("a file can be written");
+    }
+    folder
+}
+
+/// Every file below a folder, name and bytes.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inside) = folders.pop() {
+        for entry in std::fs::read_dir(&inside).expect("the folder is there") {
+            let path = entry.expect("a folder can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("it lies within").display().to_string();
+                all.push((name, std::fs::read(&path).expect("a file can be read")));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_run_writes_whole_folders_and_says_what_came_of_it() {
+    let folder = folder_with(&[("scenarios/tiny.yaml", TINY)]);
+    let output = plimsoll(folder.path(), &["run", "--replications", "2"]);
+    assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        table.contains("Does one small service keep up?") && table.contains("more") && table.contains('±'),
+        "{table}"
+    );
+    let written = contents(&folder.path().join("outputs"));
+    assert_eq!(written.len(), 2 * 2 * 15, "{:?}", written.iter().map(|it| &it.0).collect::<Vec<_>>());
+    assert!(written.iter().all(|(name, _)| name.starts_with("tiny/base/r00") || name.starts_with("tiny/more/r00")));
+    assert!(written.iter().all(|(_, bytes)| !bytes.is_empty()));
+}
+
+#[test]
+fn the_same_bytes_on_one_thread_and_on_eight_and_again() {
+    let folder = folder_with(&[("tiny.yaml", TINY)]);
+    let written = |out: &str, jobs: &str| {
+        let output =
+            plimsoll(folder.path(), &["run", "tiny.yaml", "--out", out, "--jobs", jobs, "--replications", "3"]);
+        assert_eq!(code(&output), 0);
+        contents(&folder.path().join(out))
+    };
+    let one = written("one", "1");
+    assert_eq!(one, written("eight", "8"));
+    assert_eq!(one, written("one", "1"), "an old folder is replaced");
+    let other = plimsoll(folder.path(), &["run", "tiny.yaml", "--out", "other", "--seed", "1", "--replications", "3"]);
+    assert_eq!(code(&other), 0);
+    assert_ne!(one, contents(&folder.path().join("other")), "another seed is another run");
+}
+
+#[test]
+fn a_refused_file_stops_everything_before_it_starts() {
+    let broken = TINY.replace("desiredCount: 2", "desiredCuont: 2");
+    let folder = folder_with(&[("scenarios/a-good.yaml", TINY), ("scenarios/b-broken.yaml", &broken)]);
+    let output = plimsoll(folder.path(), &["run"]);
+    assert_eq!(code(&output), 2);
+    assert!(!folder.path().join("outputs").exists(), "nothing is written");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("b-broken.yaml:7") && message.contains("did you mean `desiredCount`?"), "{message}");
+    assert_eq!(code(&plimsoll(folder.path(), &["check", "scenarios/b-broken.yaml"])), 2);
+    let sound = plimsoll(folder.path(), &["check", "scenarios/a-good.yaml"]);
+    assert_eq!(code(&sound), 0);
+    assert!(String::from_utf8_lossy(&sound.stdout).contains("sound (base, more)"));
+}
+
+#[test]
+fn what_is_not_simulated_yet_can_be_checked_but_not_run() {
+    let fargate = TINY.replace("desiredCount: 2", "launchType: FARGATE, desiredCount: 2");
+    let folder = folder_with(&[("tiny.yaml", &fargate)]);
+    assert_eq!(code(&plimsoll(folder.path(), &["check", "tiny.yaml"])), 0);
+    let output = plimsoll(folder.path(), &["run", "tiny.yaml"]);
+    assert_eq!(code(&output), 2);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a launch type other than EC2 is not simulated yet"));
+}
+
+#[test]
+fn wrong_usage_ends_with_two_and_writes_nothing() {
+    let folder = folder_with(&[("tiny.yaml", TINY), ("other/tiny.json", TINY)]);
+    for arguments in [
+        &["fly"][..],
+        &["run", "--seed", "many"],
+        &["run", "--jobs", "0"],
+        &["run", "no-such-file.yaml"],
+        &["run"],
+        &["run", "tiny.yaml", "--only", "nobody"],
+        &["run", "tiny.yaml", "other/tiny.json"],
+        &["check"],
+    ] {
+        let output = plimsoll(folder.path(), arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?} says why");
+    }
+    assert!(!folder.path().join("outputs").exists());
+}
+
+#[test]
+fn expectations_decide_the_exit_code() {
+    let with = |limit: &str, meant: &str| {
+        let text = format!("{TINY}expectations: {{ errorPercent: {{ {limit} }} }}\nexpectFailure: {meant}\n");
+        let folder = folder_with(&[("tiny.yaml", &text)]);
+        code(&plimsoll(folder.path(), &["run", "tiny.yaml", "--only", "base"]))
+    };
+    assert_eq!(with("atMost: 1", "false"), 0);
+    assert_eq!(with("atLeast: 1", "false"), 3);
+    assert_eq!(with("atLeast: 1", "true"), 0);
+    assert_eq!(with("atMost: 1", "true"), 3);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = folder_with(&[("tiny.yaml", TINY)]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+        .args(["run", "tiny.yaml"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program can be started");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}

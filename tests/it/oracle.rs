@@ -241,7 +241,8 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
         let pool: Vec<usize> = (0..servers.len())
             .filter(|&it| !matches!(servers[it].state, TargetState::Draining | TargetState::Unused))
             .collect();
-        let healthy: Vec<usize> = pool.iter().copied().filter(|&it| servers[it].state == TargetState::Healthy).collect();
+        let healthy: Vec<usize> =
+            pool.iter().copied().filter(|&it| servers[it].state == TargetState::Healthy).collect();
         if healthy.is_empty() { pool } else { healthy }
     };
     let mut rotation = candidates(&servers);

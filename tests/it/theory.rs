@@ -152,8 +152,7 @@ fn round_robin_over_equal_tasks() {
         ("round robin, 4 at .8", 4, 0.8, 3.267_383_61, 33),
         ("round robin, 16 at .8", 16, 0.8, 2.836_132_45, 34),
     ] {
-        let queue =
-            Queue { tasks, arrivals: rho * f64::from(tasks), ..queue(name, 1, 0.5, EXPONENTIAL, 60, seed) };
+        let queue = Queue { tasks, arrivals: rho * f64::from(tasks), ..queue(name, 1, 0.5, EXPONENTIAL, 60, seed) };
         check(&queue, sojourn);
     }
 }
