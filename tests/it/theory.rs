@@ -358,7 +358,7 @@ fn cpu_that_is_short_slows_as_processor_sharing_does() {
         (one("two vCPUs, 16 threads, .8", free(160.0, 512, 16), 68), 0.05, 0.10),
         (two("two equals, .4 each", free(80.0, 512, 16), free(80.0, 512, 16), 69), 0.03, 0.10),
         (two("a loud one", free(150.0, 512, 32), free(30.0, 512, 8), 70), 0.15, 0.20),
-        (two("one of twice the weight, overloaded", free(160.0, 512, 8), free(160.0, 1024, 8), 71), 0.03, 0.03),
+        (two("one of twice the weight, overloaded", free(75.0, 512, 8), free(140.0, 1024, 8), 71), 0.03, 0.03),
     ] {
         let seed = Seed { seed: sharing.seed, replication: 0 };
         let scenario = sharing.scenario();
