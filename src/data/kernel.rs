@@ -168,8 +168,7 @@ mod tests {
                 let mut requests = Requests { arrivals: &arrivals, work: &work, cpu: &work, ends: &mut ends };
                 serve_routed(&mut requests, &places, servers, servers + 1, &mut free_at, &mut cpu_done);
                 assert_eq!(ends, expected, "{tasks} tasks of {servers}, routed");
-                let mut lanes =
-                    Lanes { width: tasks, free_at: vec![0.0; tasks * servers], cpu_done: vec![0.0; tasks] };
+                let mut lanes = Lanes { width: tasks, free_at: vec![0.0; tasks * servers], cpu_done: vec![0.0; tasks] };
                 for part in [0..123, 123..124, 124..500] {
                     let mut requests = Requests {
                         arrivals: &arrivals[part.clone()],

@@ -336,9 +336,8 @@ impl Lane {
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
         let Some(first) = self.candidates.first().map(|&it| &self.stations[it]) else { return };
-        let is_plain = |it: &Station| {
-            it.is_up && it.law == first.law && it.servers == first.servers && !it.is_short_of_cpu()
-        };
+        let is_plain =
+            |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.is_short_of_cpu();
         let candidates = || self.candidates.iter().map(|&it| &self.stations[it]);
         if candidates().all(is_plain) && first.servers <= SERVERS_MAXIMUM && !self.laws[first.law].cancels {
             let least_queue = candidates().map(|it| it.queue).min().unwrap_or(0);
@@ -574,7 +573,8 @@ impl Lane {
     fn serve_side_by_side(&mut self, range: Range<usize>, law: usize, servers: usize) {
         let width = self.candidates.len();
         let turn = self.turns[0];
-        let touched = || (0..width.min(range.len())).map(|it| if turn + it < width { turn + it } else { turn + it - width });
+        let touched =
+            || (0..width.min(range.len())).map(|it| if turn + it < width { turn + it } else { turn + it - width });
         self.lanes.width = width;
         self.lanes.free_at.resize(width * servers, 0.0);
         self.lanes.cpu_done.resize(width, 0.0);
@@ -687,16 +687,7 @@ impl Lane {
 
     /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
-    fn ends_later(
-        &mut self,
-        request: usize,
-        place: usize,
-        start: f64,
-        cpu_end: f64,
-        end: f64,
-        cpu: f64,
-        until: f64,
-    ) {
+    fn ends_later(&mut self, request: usize, place: usize, start: f64, cpu_end: f64, end: f64, cpu: f64, until: f64) {
         let arrival = self.batch.arrival[request];
         let patience = self.sources[self.batch.source[request] as usize].patience;
         let deadline = arrival + patience.nanos;
