@@ -85,7 +85,11 @@ workloads:
   others: {{ service: web, arrivals: {{ constant: {{ rate: {second} }} }} }}
 "#,
             cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
-            cpu = if self.cpu_ms == 0 { "0s".to_owned() } else { format!("{{ exponential: {{ mean: {}ms }} }}", self.cpu_ms) },
+            cpu = if self.cpu_ms == 0 {
+                "0s".to_owned()
+            } else {
+                format!("{{ exponential: {{ mean: {}ms }} }}", self.cpu_ms)
+            },
             cancels = self.cancels,
             wait = self.wait_ms,
             servers = self.servers,
