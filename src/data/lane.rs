@@ -281,7 +281,7 @@ impl Lane {
             self.serve(due, horizon);
             if self.in_flight.len() >= self.settle_at {
                 // What is found to have ended pays for the looking.
-                self.settle(until);
+                self.settle(horizon);
                 self.settle_at = SETTLED_AT_LEAST.max(2 * self.in_flight.len());
             }
         }

@@ -16,6 +16,7 @@ use plimsoll::units::{Instant, Span};
 use plimsoll::workload::arrivals::Arrivals;
 
 /// A small case, drawn.
+#[derive(Debug)]
 struct Case {
     servers: u32,
     queue: u32,
@@ -26,6 +27,10 @@ struct Case {
     timeout_ms: u64,
     second_rate: u32,
     error_share: f64,
+    /// Mean CPU time; with it, tasks may be capped.
+    cpu_ms: u32,
+    cap: Option<u32>,
+    cancels: bool,
     seed: u64,
 }
 
@@ -49,15 +54,18 @@ const LENGTH: Span = Span::seconds(40);
 impl Case {
     fn draw(stream: &mut Stream, seed: u64) -> Case {
         Case {
-            servers: 1 + stream.below(4) as u32,
-            queue: stream.below(6) as u32,
+            servers: [1, 2, 3, 4, 12][stream.below(5)],
+            queue: [0, 1, 5, 40, 1000, 1000][stream.below(6)],
             nodes: 1 + stream.below(3) as u32,
-            tasks: 1 + stream.below(4),
-            rate: 5 + stream.below(200) as u32,
+            tasks: 1 + stream.below(12),
+            rate: 5 + stream.below(400) as u32,
             wait_ms: 1 + stream.below(60) as u32,
             timeout_ms: 20 + stream.below(400) as u64,
             second_rate: if stream.below(2) == 0 { 0 } else { 20 },
             error_share: if stream.below(2) == 0 { 0.0 } else { 0.1 },
+            cpu_ms: stream.below(3) as u32 * 10,
+            cap: [None, Some(256), Some(1024)][stream.below(3)],
+            cancels: stream.below(3) == 0,
             seed,
         }
     }
@@ -67,8 +75,8 @@ impl Case {
             r#"
 duration: 1m
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
-taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
-applications: {{ web: {{ cpuTime: 0s, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share} }} }}
+taskDefinitions: {{ web: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} }} }}
 loadBalancers: {{ front: {{ nodes: {nodes} }} }}
 targetGroups: {{ web: {{}} }}
 services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
@@ -76,6 +84,13 @@ workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
   others: {{ service: web, arrivals: {{ constant: {{ rate: {second} }} }} }}
 "#,
+            cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
+            cpu = if self.cpu_ms == 0 {
+                "0s".to_owned()
+            } else {
+                format!("{{ exponential: {{ mean: {}ms }} }}", self.cpu_ms)
+            },
+            cancels = self.cancels,
             wait = self.wait_ms,
             servers = self.servers,
             queue = self.queue,
@@ -194,6 +209,7 @@ enum Event {
 
 struct Request {
     arrival: u64,
+    cpu: u64,
     wait: u64,
     deadline: u64,
     is_callers: bool,
@@ -208,8 +224,25 @@ struct Server {
     busy: u32,
     waiting: VecDeque<usize>,
     serving: Vec<usize>,
+    /// When the threads that compute are done with it.
+    computing: Vec<u64>,
     /// Grows when the process ends, so that completions of its former life are stale.
     life: u32,
+}
+
+impl Server {
+    /// Starts a request: it computes as fast as the cap lets each of the threads that compute now, and keeps that speed.
+    /// When it will be done.
+    fn start(&mut self, now: u64, place: usize, request: &Request, cap: Option<u32>) -> u64 {
+        self.serving.push(place);
+        self.computing.retain(|it| *it > now);
+        let threads = self.computing.len() as u64 + 1;
+        // The caps divide 1024, so that no rounding comes between the two.
+        let slowdown = cap.map_or(1, |cap| threads * 1024 / u64::from(cap));
+        let computed = now + request.cpu * slowdown;
+        self.computing.push(computed);
+        computed + request.wait
+    }
 }
 
 /// One event after the other.
@@ -224,6 +257,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
             busy: 0,
             waiting: VecDeque::new(),
             serving: Vec::new(),
+            computing: Vec::new(),
             life: 0,
         })
         .collect();
@@ -266,9 +300,9 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                     counts.elb_502 += 1;
                 } else if server.busy < case.servers {
                     server.busy += 1;
-                    server.serving.push(place);
+                    let end = server.start(now, place, request, case.cap);
                     let completes = Event::Completes { task, request: place, life: server.life };
-                    events.push(Reverse((now + request.wait, completes)));
+                    events.push(Reverse((end, completes)));
                     events.push(Reverse((request.deadline, Event::TimesOut(place))));
                 } else if server.waiting.len() < case.queue as usize {
                     server.waiting.push_back(place);
@@ -295,9 +329,9 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 }
                 match server.waiting.pop_front() {
                     Some(next) => {
-                        server.serving.push(next);
+                        let end = server.start(now, next, &requests[next], case.cap);
                         let completes = Event::Completes { task, request: next, life };
-                        events.push(Reverse((now + requests[next].wait, completes)));
+                        events.push(Reverse((end, completes)));
                     }
                     None => server.busy -= 1,
                 }
@@ -307,6 +341,9 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 if !it.has_ended {
                     it.has_ended = true;
                     if it.is_callers { counts.client_timeout += 1 } else { counts.elb_504 += 1 }
+                }
+                if case.cancels {
+                    servers.iter_mut().for_each(|server| server.waiting.retain(|it| *it != place));
                 }
             }
             Event::Changes(place) => {
@@ -325,6 +362,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                         cut.extend(server.serving.drain(..).chain(server.waiting.drain(..)));
                         server.is_up = false;
                         server.busy = 0;
+                        server.computing.clear();
                         server.life += 1;
                     }
                     What::ProcessBegins => server.is_up = true,
@@ -364,6 +402,7 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
     }
     arrivals.sort_unstable();
     let application = &scenario.task_definitions[Id::new(0)].containers[0].application;
+    let mut cpus = seed.stream("cpu time", "web");
     let mut waits = seed.stream("wait time", "web");
     let mut nodes = seed.stream("load balancer node", "web");
     let mut faults = seed.stream("faults", "web");
@@ -373,6 +412,7 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
             let patience = scenario.workloads[Id::new(workload)].timeout;
             Request {
                 arrival,
+                cpu: application.cpu_time.sample(&mut cpus).0,
                 wait: application.wait_time.sample(&mut waits).0,
                 deadline: arrival + patience.unwrap_or(Span::seconds(60)).0,
                 is_callers: patience.is_some(),
@@ -386,7 +426,7 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
 
 #[test]
 fn kernels_and_oracle_give_the_same_numbers() {
-    for seed in 0..300 {
+    for seed in 0..400 {
         let mut stream = Seed { seed, replication: 0 }.stream("test", "oracle");
         let case = Case::draw(&mut stream, seed);
         let changes = case.changes(&mut stream);
@@ -397,7 +437,7 @@ fn kernels_and_oracle_give_the_same_numbers() {
         assert!(counts.arrived > 0, "seed {seed}");
         for stops in [&stops[..], &[]] {
             let kernels = by_kernels(&case, &changes, stops);
-            assert_eq!(kernels.0, counts, "seed {seed}, {} stops, {changes:?}", stops.len());
+            assert_eq!(kernels.0, counts, "{case:?}, {} stops, {changes:?}", stops.len());
             assert_eq!(kernels.1, in_flight, "seed {seed}: in flight");
             assert_eq!(kernels.2.fingerprint(), histogram.fingerprint(), "seed {seed}: response times");
         }

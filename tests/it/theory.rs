@@ -4,12 +4,16 @@
 //! accepted within three half-widths of its 95 % interval, taken from the means of batches of whole minutes after a
 //! warm-up of a twentieth; the half-width may be at most 2 % of the value, so that the test can fail.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
+use plimsoll::aws::cpu_sharing::{CpuDemand, offer_cpu};
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::run::Run;
-use plimsoll::scenario;
+use plimsoll::scenario::{self, Scenario};
+use plimsoll::table::Id;
+use plimsoll::workload::arrivals::Arrivals;
 
 /// A station or several, in units of the mean service time, which is a millisecond.
 struct Queue {
@@ -171,4 +175,216 @@ fn littles_law_holds() {
     let rate = totals.counts.served as f64 / run.simulated.as_seconds();
     // L = lambda W, against the mean of M/M/4 at .8 in the system: 3.2 in service and 2.38572989 waiting.
     assert!((rate * mean_seconds / 5.585_729_89 - 1.0).abs() < 0.03, "{}", rate * mean_seconds);
+}
+
+/// One service of one task, where CPU can be short.
+#[derive(Clone, Copy)]
+struct Sharer {
+    /// Requests a second.
+    rate: f64,
+    /// Task-level CPU units: a hard cap.
+    cap: Option<u32>,
+    /// Container-level CPU units: its weight.
+    weight: u32,
+    threads: usize,
+    cpu_ms: u32,
+    wait_ms: u32,
+}
+
+/// Tasks that share an m5.large, which has two vCPUs.
+struct Sharing {
+    name: &'static str,
+    services: Vec<Sharer>,
+    seed: u64,
+}
+
+const SHARED_MINUTES: u32 = 90;
+const SHARED_VCPU: f64 = 2.0;
+
+impl Sharing {
+    fn scenario(&self) -> Scenario {
+        let mut text = format!(
+            "duration: {SHARED_MINUTES}m\ncluster: {{ availabilityZones: [us-east-1a] }}\nautoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}\n"
+        );
+        let mut section = |name: &str, of: &dyn Fn(usize, &Sharer) -> String| {
+            text += &format!("{name}:\n");
+            for (place, it) in self.services.iter().enumerate() {
+                text += &format!("  s{place}: {}\n", of(place, it));
+            }
+        };
+        section("taskDefinitions", &|place, it| {
+            let cap = it.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"256\", "));
+            format!(
+                "{{ {cap}containerDefinitions: [{{ name: s{place}, cpu: {}, memory: 128, portMappings: [{{ containerPort: 80 }}] }}] }}",
+                it.weight
+            )
+        });
+        section("applications", &|_, it| {
+            format!(
+                "{{ cpuTime: {{ exponential: {{ mean: {}ms }} }}, waitTime: {{ exponential: {{ mean: {}ms }} }}, concurrency: {}, queue: {UNBOUNDED}, healthCheckCpuTime: 0s }}",
+                it.cpu_ms, it.wait_ms, it.threads
+            )
+        });
+        section("loadBalancers", &|_, _| "{ nodes: 1, idleTimeout: 4000 }".to_owned());
+        section("targetGroups", &|place, _| {
+            format!("{{ loadBalancer: s{place}, HealthCheckIntervalSeconds: 300, HealthCheckTimeoutSeconds: 120 }}")
+        });
+        section("services", &|place, _| {
+            format!(
+                "{{ taskDefinition: s{place}, desiredCount: 1, healthCheckGracePeriodSeconds: 1000000, loadBalancers: [{{ targetGroupArn: s{place}, containerName: s{place}, containerPort: 80 }}] }}"
+            )
+        });
+        section("workloads", &|place, it| {
+            format!("{{ service: s{place}, arrivals: {{ poisson: {{ rate: {} }} }} }}", it.rate)
+        });
+        let story = scenario::read(Path::new("sharing.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.render(false)));
+        story.variants.into_iter().next().expect("a story has its base")
+    }
+
+    /// The same requests under processor sharing: at each moment the instance's CPU is divided among its tasks, and a
+    /// task's among its runnable threads. Response times by service, ms, in order of completion.
+    fn by_processor_sharing(&self, scenario: &Scenario, seed: Seed) -> Vec<Vec<f64>> {
+        let end = scenario.duration.as_seconds();
+        let mut tasks: Vec<SharingTask> = (0..self.services.len())
+            .map(|place| {
+                let application = &scenario.task_definitions[Id::new(place)].containers[0].application;
+                let name = format!("s{place}");
+                let workload = &scenario.workloads[Id::new(place)];
+                let mut times = vec![0.0; (self.services[place].rate * end * 1.2) as usize];
+                Arrivals::new(&workload.arrivals, seed.stream("arrivals", &name)).fill(&mut times);
+                let (mut cpu, mut wait) = (vec![0.0; times.len()], vec![0.0; times.len()]);
+                application.cpu_time.fill(&mut seed.stream("cpu time", &name), &mut cpu);
+                application.wait_time.fill(&mut seed.stream("wait time", &name), &mut wait);
+                let requests = times.iter().zip(&cpu).zip(&wait).map(|((&at, &cpu), &wait)| [at, cpu, wait]);
+                let coming = requests.map(|it| it.map(|nanos| nanos / 1e9)).collect();
+                SharingTask { coming, ..SharingTask::default() }
+            })
+            .collect();
+        let mut now = 0.0;
+        let mut offers = Vec::new();
+        while now < end {
+            let demands: Vec<CpuDemand> = tasks
+                .iter()
+                .zip(&self.services)
+                .map(|(task, it)| CpuDemand {
+                    demand: task.computing.len() as f64,
+                    weight: if it.cap.is_some() { 1024.0 } else { f64::from(it.weight) },
+                    cap: it.cap.map(|cap| f64::from(cap) / 1024.0),
+                })
+                .collect();
+            offer_cpu(SHARED_VCPU, &demands, &mut offers);
+            let speeds: Vec<f64> =
+                demands.iter().zip(&offers).map(|(it, offer)| (offer / it.demand.max(1.0)).min(1.0)).collect();
+            let next = tasks.iter().zip(&speeds).map(|(task, &speed)| task.next(now, speed)).fold(end, f64::min);
+            for ((task, &speed), it) in tasks.iter_mut().zip(&speeds).zip(&self.services) {
+                task.pass(now, next, speed, it.threads);
+            }
+            now = next;
+        }
+        tasks.into_iter().map(|it| it.responses).collect()
+    }
+}
+
+#[derive(Default)]
+struct SharingTask {
+    /// Arrival, CPU time and waiting time of each request to come, seconds.
+    coming: VecDeque<[f64; 3]>,
+    queue: VecDeque<[f64; 3]>,
+    /// Arrival, CPU time left, waiting time.
+    computing: Vec<[f64; 3]>,
+    /// Arrival and end.
+    waiting: Vec<[f64; 2]>,
+    responses: Vec<f64>,
+}
+
+impl SharingTask {
+    /// When something happens next at this speed.
+    fn next(&self, now: f64, speed: f64) -> f64 {
+        let arrival = self.coming.front().map_or(f64::INFINITY, |it| it[0]);
+        let computed = self.computing.iter().map(|it| now + it[1] / speed).fold(arrival, f64::min);
+        self.waiting.iter().map(|it| it[1]).fold(computed, f64::min)
+    }
+
+    fn pass(&mut self, now: f64, next: f64, speed: f64, threads: usize) {
+        const INSTANT: f64 = 1e-12;
+        self.computing.iter_mut().for_each(|it| it[1] -= (next - now) * speed);
+        let (waiting, responses) = (&mut self.waiting, &mut self.responses);
+        self.computing.retain(|&[arrival, left, wait]| {
+            if left <= INSTANT {
+                waiting.push([arrival, next + wait]);
+            }
+            left > INSTANT
+        });
+        waiting.retain(|&[arrival, end]| {
+            if end <= next + INSTANT {
+                responses.push((next - arrival) * 1e3);
+            }
+            end > next + INSTANT
+        });
+        while self.coming.front().is_some_and(|it| it[0] <= next + INSTANT) {
+            self.queue.extend(self.coming.pop_front());
+        }
+        while self.computing.len() + self.waiting.len() < threads
+            && let Some(request) = self.queue.pop_front()
+        {
+            self.computing.push(request);
+        }
+    }
+}
+
+/// How far the frozen shares of CPU are from processor sharing, on the same requests.
+#[test]
+fn cpu_that_is_short_slows_as_processor_sharing_does() {
+    let capped = |cap: u32, threads, rho: f64, wait_ms| Sharer {
+        rate: rho * f64::from(cap) / 1024.0 / 0.010,
+        cap: Some(cap),
+        weight: cap,
+        threads,
+        cpu_ms: 10,
+        wait_ms,
+    };
+    let free = |rate, weight, threads| Sharer { rate, cap: None, weight, threads, cpu_ms: 10, wait_ms: 0 };
+    let one = |name, service, seed| Sharing { name, services: vec![service], seed };
+    let two = |name, one, other, seed| Sharing { name, services: vec![one, other], seed };
+    for (sharing, mean_within, p99_within) in [
+        (one("a quarter, one thread, .8", capped(256, 1, 0.8, 0), 61), 0.005, 0.005),
+        (one("a quarter, 8 threads, .6", capped(256, 8, 0.6, 0), 62), 0.03, 0.05),
+        (one("a quarter, 8 threads, .9", capped(256, 8, 0.9, 0), 63), 0.05, 0.05),
+        (one("one vCPU, 2 threads, .8", capped(1024, 2, 0.8, 0), 64), 0.05, 0.05),
+        (one("one vCPU, 64 threads, .8", capped(1024, 64, 0.8, 0), 65), 0.03, 0.15),
+        (one("one vCPU, 64 threads that wait, .8", capped(1024, 64, 0.8, 100), 66), 0.03, 0.05),
+        (one("one vCPU, 8 threads, overloaded", capped(1024, 8, 1.05, 0), 67), 0.03, 0.03),
+        (one("two vCPUs, 16 threads, .8", free(160.0, 512, 16), 68), 0.05, 0.10),
+        (two("two equals, .4 each", free(80.0, 512, 16), free(80.0, 512, 16), 69), 0.03, 0.10),
+        (two("a loud one", free(150.0, 512, 32), free(30.0, 512, 8), 70), 0.15, 0.20),
+        (two("one of twice the weight, overloaded", free(75.0, 512, 8), free(140.0, 1024, 8), 71), 0.03, 0.03),
+    ] {
+        let seed = Seed { seed: sharing.seed, replication: 0 };
+        let scenario = sharing.scenario();
+        let run = simulate(&scenario, seed);
+        for (service, mut expected) in sharing.by_processor_sharing(&scenario, seed).into_iter().enumerate() {
+            let totals = &run.requests[service];
+            let mean = expected.iter().sum::<f64>() / expected.len() as f64;
+            expected.sort_by(f64::total_cmp);
+            let p99 = expected[expected.len() * 99 / 100];
+            let off = |value: Option<f64>, expected: f64| value.expect("requests were served") / expected - 1.0;
+            let off_mean = off(totals.response_time_ms.mean, mean);
+            let off_p99 = off(totals.response_time_ms.p99, p99);
+            println!(
+                "{}, service {service}: mean {mean:.1} ms {:+.1} %, p99 {p99:.1} ms {:+.1} %",
+                sharing.name,
+                100.0 * off_mean,
+                100.0 * off_p99
+            );
+            assert!(off_mean.abs() <= mean_within, "{} s{service}: mean off by {off_mean:.3}", sharing.name);
+            assert!(off_p99.abs() <= p99_within, "{} s{service}: p99 off by {off_p99:.3}", sharing.name);
+            // What was used is what was served: 10 ms of CPU each, but for what is in flight.
+            let base = f64::from(sharing.services[service].cap.unwrap_or(sharing.services[service].weight));
+            let percents = run.service_minutes.iter().filter(|row| row.service == service);
+            let used = percents.map(|row| row.cpu_percent.expect("a task runs")).sum::<f64>() * base / 1024.0 * 0.6;
+            let served = totals.counts.served as f64 * 0.010;
+            assert!((used / served - 1.0).abs() <= 0.01, "{}: {used} s of CPU used for {served} s", sharing.name);
+        }
+    }
 }
