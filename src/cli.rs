@@ -150,7 +150,7 @@ fn check(paths: &[PathBuf]) -> Exit {
                     talk(&format!("note: {}: {note}", file.display()));
                 }
                 if !story.unsupported.is_empty() {
-                    talk(&render(&story.unsupported).replace("error:", "note:"));
+                    talk(&render(&story.unsupported));
                 }
                 let variants: Vec<&str> = story.variants.iter().map(|it| it.variant.as_str()).collect();
                 say(&format!("{}: sound ({})\n", file.display(), variants.join(", ")));
@@ -249,7 +249,7 @@ fn read_all(arguments: &RunArguments) -> Option<Vec<Story>> {
                 stories.push(story);
                 continue;
             }
-            Ok(story) => story.unsupported,
+            Ok(story) => story.unsupported.refused(),
             Err(problems) => problems,
         };
         talk(&render(&problems));

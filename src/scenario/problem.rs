@@ -107,6 +107,11 @@ impl Problems {
         Problems { severity, problems, files }
     }
 
+    /// The same as reasons for a refusal: what is only remarked on by a check stops a run.
+    pub fn refused(self) -> Problems {
+        Problems { severity: Severity::Error, ..self }
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()

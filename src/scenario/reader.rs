@@ -146,6 +146,11 @@ impl<'o> Reader<'o> {
         self.unsupported.push(Problem::new(at, format!("{what} is not simulated yet")));
     }
 
+    /// Records what AWS refuses although published files have it: they can be read, and not run.
+    pub fn not_runnable(&mut self, problem: Problem) {
+        self.unsupported.push(problem);
+    }
+
     /// Records a remark, once.
     pub fn note(&mut self, note: impl Into<String>) {
         let note = note.into();

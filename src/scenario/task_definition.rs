@@ -348,7 +348,7 @@ fn container(reader: &mut Reader<'_>, node: &Node, of: &str, task: &Task<'_>) ->
     if !task.says_memory && !fields.has("memory") && !fields.has("memoryReservation") {
         let at = node.get("name").map_or(node.place, |it| it.place);
         let problem = Problem::new(at, format!("{of} has no memory"));
-        reader.refuse(problem.help("on EC2 give it `memory` or `memoryReservation`, or give the task `memory`"));
+        reader.not_runnable(problem.help("on EC2 give it `memory` or `memoryReservation`, or give the task `memory`"));
     }
     let container = ContainerDefinition {
         name,
@@ -391,7 +391,7 @@ fn port_mappings(reader: &mut Reader<'_>, fields: &mut Fields<'_>, network_mode:
             let mode = if network_mode == NetworkMode::Host { "host" } else { "awsvpc" };
             let message = format!("`hostPort` {host_port} of {} differs from its `containerPort`", fields.of);
             let help = format!("in network mode `{mode}` leave `hostPort` out, or make it {container_port}");
-            reader.refuse(Problem::new(node.place, message).help(help));
+            reader.not_runnable(Problem::new(node.place, message).help(help));
         }
         mapping.finish(reader, &Shape::PORT_MAPPING);
         // Both lie within 16 bits, by the ranges above.
