@@ -248,6 +248,7 @@ impl Cluster {
             *users += 1;
         }
         host.tasks.push(task);
+        self.touch();
     }
 
     /// Gives the task's reservation back to its instance; nothing where it holds none.
@@ -268,6 +269,7 @@ impl Cluster {
                 && host.remaining_memory_mib <= host.registered_memory_mib,
             "an instance never has more left than it registered"
         );
+        self.touch();
     }
 
     /// Tells the data plane that something it must see has changed.

@@ -88,11 +88,7 @@ impl Distribution {
     pub fn fill(&self, stream: &mut Stream, values: &mut [f64]) {
         match self {
             Distribution::Constant(value) => values.fill(value.0 as f64),
-            Distribution::Exponential { mean } => {
-                let mean = mean.0 as f64;
-                fill_unit_exponentials(stream, values);
-                values.iter_mut().for_each(|value| *value = whole_nanos(mean * *value));
-            }
+            Distribution::Exponential { mean } => fill_exponentials(mean.0 as f64, stream, values),
             _ => values.iter_mut().for_each(|value| *value = self.sample(stream).0 as f64),
         }
     }
@@ -131,9 +127,31 @@ pub fn fill_unit_exponentials(stream: &mut Stream, values: &mut [f64]) {
     for chunk in values.chunks_mut(words.len()) {
         let words = &mut words[..chunk.len()];
         stream.fill(words);
-        for (value, &word) in chunk.iter_mut().zip(&*words) {
-            *value = unit_exponential(word);
-        }
+        unit_exponentials(words, chunk);
+    }
+}
+
+#[multiversion::multiversion(targets = "simd")]
+fn unit_exponentials(words: &[u64], values: &mut [f64]) {
+    for (value, &word) in values.iter_mut().zip(words) {
+        *value = unit_exponential(word);
+    }
+}
+
+/// Fills `values` with exponential variates of this mean, whole nanoseconds, one word of the stream for each.
+fn fill_exponentials(mean: f64, stream: &mut Stream, values: &mut [f64]) {
+    let mut words = [0; 128];
+    for chunk in values.chunks_mut(words.len()) {
+        let words = &mut words[..chunk.len()];
+        stream.fill(words);
+        exponentials(mean, words, chunk);
+    }
+}
+
+#[multiversion::multiversion(targets = "simd")]
+fn exponentials(mean: f64, words: &[u64], values: &mut [f64]) {
+    for (value, &word) in values.iter_mut().zip(words) {
+        *value = whole_nanos(mean * unit_exponential(word));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Randomness by name, never by turn, so that a new service does not disturb the old ones.
 
+mod wide;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -12,12 +14,15 @@ pub struct Seed {
     pub replication: u32,
 }
 
-/// One stream of randomness.
+/// One stream of randomness: ChaCha8, word after word.
 #[derive(Clone, Debug)]
 pub struct Stream {
     generator: ChaCha8Rng,
     words: [u64; BUFFER],
     next: usize,
+    /// The block that comes after those in `words`, and the one that the generator would give.
+    block: u64,
+    generator_block: u64,
 }
 
 /// Words drawn at once; each draw of the generator is whole blocks, so the order of words does not depend on this.
@@ -32,7 +37,8 @@ impl Seed {
         key[8..12].copy_from_slice(&self.replication.to_le_bytes());
         key[16..24].copy_from_slice(&fnv(purpose.as_bytes(), 0).to_le_bytes());
         key[24..].copy_from_slice(&fnv(name.as_bytes(), 1).to_le_bytes());
-        Stream { generator: ChaCha8Rng::from_seed(key), words: [0; BUFFER], next: BUFFER }
+        let generator = ChaCha8Rng::from_seed(key);
+        Stream { generator, words: [0; BUFFER], next: BUFFER, block: 0, generator_block: 0 }
     }
 }
 
@@ -72,24 +78,31 @@ impl Stream {
         let (first, rest) = words.split_at_mut(kept);
         first.copy_from_slice(&self.words[self.next..self.next + kept]);
         self.next += kept;
-        let mut whole = rest.chunks_exact_mut(BUFFER);
-        for chunk in &mut whole {
-            self.refill();
-            chunk.copy_from_slice(&self.words);
-            self.next = BUFFER;
+        let (whole, rest) = rest.as_chunks_mut::<{ wide::WORDS }>();
+        if !whole.is_empty() {
+            let key = self.generator.get_seed();
+            for words in whole {
+                wide::fill(&key, self.block, words);
+                self.block += wide::BLOCKS;
+            }
         }
-        for word in whole.into_remainder() {
+        for word in rest {
             *word = self.word();
         }
     }
 
     fn refill(&mut self) {
+        if self.generator_block != self.block {
+            self.generator.set_word_pos(u128::from(self.block) * 16);
+        }
         let mut bytes = [0u8; BUFFER * 8];
         self.generator.fill_bytes(&mut bytes);
         for (word, eight) in self.words.iter_mut().zip(bytes.as_chunks::<8>().0) {
             *word = u64::from_le_bytes(*eight);
         }
         self.next = 0;
+        self.block += BUFFER as u64 / 8;
+        self.generator_block = self.block;
     }
 }
 
@@ -114,7 +127,7 @@ mod tests {
     #[test]
     fn filling_is_drawing_one_by_one() {
         let (mut one, mut other) = (SEED.stream("a", "b"), SEED.stream("a", "b"));
-        for size in [1, 3, 64, 100, 7, 129] {
+        for size in [1, 3, 64, 100, 7, 129, 1024, 5, 300, 128] {
             let mut words = vec![0; size];
             one.fill(&mut words);
             let expected: Vec<u64> = (0..size).map(|_| other.word()).collect();

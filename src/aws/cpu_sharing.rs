@@ -32,25 +32,67 @@ impl CpuDemand {
 ///
 /// This is water-filling: each gets CPU in proportion to its weight, none more than it wants or may have, and what one
 /// leaves goes to the others. What a task of finite demand is given is the lesser of demand and offer.
-pub fn offer_cpu(capacity: f64, tasks: &[CpuDemand], offers: &mut Vec<f64>) {
-    let mut by_level: Vec<usize> = (0..tasks.len()).collect();
+pub fn offer_cpu(capacity: f64, tasks: &[CpuDemand], offers: &mut CpuOffers) {
+    let CpuOffers { offers, by_level, wanted_before, weight_before } = offers;
+    by_level.clear();
+    by_level.extend(0..tasks.len());
     by_level.sort_by(|&one, &other| tasks[one].satisfied_at().total_cmp(&tasks[other].satisfied_at()));
-    let weights: f64 = tasks.iter().map(|it| it.weight).sum();
+    wanted_before.clear();
+    weight_before.clear();
+    let (mut wanted, mut weights) = (0.0, 0.0);
+    for &place in &*by_level {
+        wanted_before.push(wanted);
+        weight_before.push(weights);
+        wanted += tasks[place].wanted();
+        weights += tasks[place].weight;
+    }
     offers.clear();
-    offers.extend(tasks.iter().enumerate().map(|(place, task)| {
-        // The others leave one by one, those that are satisfied first; the task itself never does.
-        let (mut left, mut weight) = (capacity, weights);
-        for other in by_level.iter().filter(|&&it| it != place).map(|&it| &tasks[it]) {
-            if other.satisfied_at() * weight > left {
-                break;
-            }
-            left -= other.wanted();
-            weight -= other.weight;
-        }
-        // With all others gone its own weight is all there is, but for rounding.
+    offers.resize(tasks.len(), 0.0);
+    for (rank, &place) in by_level.iter().enumerate() {
+        let task = &tasks[place];
+        // The others leave one by one, those that are satisfied first, as long as the level reaches them; the task
+        // itself never does, however low it stands.
+        let left_with = |other: usize| {
+            let own = if other > rank { (task.wanted(), task.weight) } else { (0.0, 0.0) };
+            (capacity - (wanted_before[other] - own.0), weights - (weight_before[other] - own.1))
+        };
+        let other = |number: usize| if number < rank { number } else { number + 1 };
+        let leaving = partition_point(tasks.len() - 1, |number| {
+            let (left, weight) = left_with(other(number));
+            tasks[by_level[other(number)]].satisfied_at() * weight <= left
+        });
+        let (left, weight) = if leaving < tasks.len() - 1 {
+            left_with(other(leaving))
+        } else {
+            (capacity - (wanted - task.wanted()), task.weight)
+        };
         let offer = (left * (task.weight / weight).min(1.0)).max(0.0);
-        task.cap.map_or(offer, |cap| offer.min(cap))
-    }));
+        offers[place] = task.cap.map_or(offer, |cap| offer.min(cap));
+    }
+}
+
+/// How many of `0..len` come before the first that does not hold; all that hold come first.
+fn partition_point(len: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, len);
+    while low < high {
+        let middle = (low + high) / 2;
+        if holds(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// Offers, and room that is used again for the next ones.
+#[derive(Clone, Debug, Default)]
+pub struct CpuOffers {
+    /// CPU units for each task, in the order of the tasks.
+    pub offers: Vec<f64>,
+    by_level: Vec<usize>,
+    wanted_before: Vec<f64>,
+    weight_before: Vec<f64>,
 }
 
 /// The credits of one instance.
@@ -90,9 +132,9 @@ mod tests {
     fn check(capacity: f64, tasks: &[(f64, f64, Option<f64>)], expected: &[f64]) {
         let tasks: Vec<CpuDemand> =
             tasks.iter().map(|&(weight, demand, cap)| CpuDemand { demand, weight, cap }).collect();
-        let mut offers = Vec::new();
+        let mut offers = CpuOffers::default();
         offer_cpu(capacity, &tasks, &mut offers);
-        let given: Vec<f64> = tasks.iter().zip(&offers).map(|(task, &offer)| offer.min(task.demand)).collect();
+        let given: Vec<f64> = tasks.iter().zip(&offers.offers).map(|(task, &offer)| offer.min(task.demand)).collect();
         assert_eq!(given.len(), expected.len());
         for (given, expected) in given.iter().zip(expected) {
             assert!((given - expected).abs() < 1e-3, "{tasks:?}: {offers:?}");
@@ -120,9 +162,9 @@ mod tests {
         let offers = |capacity, tasks: &[(f64, f64)]| {
             let tasks: Vec<CpuDemand> =
                 tasks.iter().map(|&(weight, demand)| CpuDemand { demand, weight, cap: None }).collect();
-            let mut offers = Vec::new();
+            let mut offers = CpuOffers::default();
             offer_cpu(capacity, &tasks, &mut offers);
-            offers.iter().map(|it| it.round()).collect::<Vec<_>>()
+            offers.offers.iter().map(|it| it.round()).collect::<Vec<_>>()
         };
         assert_eq!(offers(2048.0, &[(512.0, 0.0), (512.0, 300.0)]), [1748.0, 2048.0]);
         // One that is busy does not keep an idle one from its share.

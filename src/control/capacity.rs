@@ -559,6 +559,7 @@ impl Control<'_> {
     }
 
     fn record_instance(&mut self, instance: Id<ContainerInstance>) {
+        self.cluster.touch();
         let row = &self.cluster.instances[instance];
         let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];
         self.records.instance_changes.push(InstanceChange {

@@ -251,6 +251,7 @@ impl<'a> Control<'a> {
         row.status = TaskStatus::Running;
         row.started_at = Some(now);
         let service = row.service;
+        self.cluster.touch();
         self.services[service.index()].failed_starts = 0;
         self.register_target(task);
         let stream = &mut self.streams.task_times[service.index()];
@@ -269,6 +270,7 @@ impl<'a> Control<'a> {
         let service = self.cluster.tasks[task].service;
         self.take_out_of_rotation(task);
         self.cluster.tasks[task].status = TaskStatus::Stopping;
+        self.cluster.touch();
         let stream = &mut self.streams.task_times[service.index()];
         // Containers without dependencies are stopped side by side.
         let mut exit_code = 0;

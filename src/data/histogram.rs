@@ -8,6 +8,9 @@ const LOWEST: u32 = 10;
 const HIGHEST: u32 = 44;
 const BUCKETS: usize = ((HIGHEST - LOWEST) as usize) << PRECISION;
 
+/// Where values go that shall not be counted.
+pub const NO_BUCKET: u32 = BUCKETS as u32;
+
 /// A histogram of lengths of time in nanoseconds; its sum and count are exact, and merging loses nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
@@ -18,7 +21,7 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram { counts: vec![0; BUCKETS], sum: 0, count: 0 }
+        Histogram { counts: vec![0; BUCKETS + 1], sum: 0, count: 0 }
     }
 }
 
@@ -32,28 +35,25 @@ impl Histogram {
         self.count += 1;
     }
 
-    /// Counts values that are whole nanoseconds, held in floats.
+    /// Counts values that are whole nanoseconds below 2^43, held in floats; at most 1024 at once.
     pub fn record_all(&mut self, nanos: &[f64]) {
         let mut buckets = [0; 128];
         for chunk in nanos.chunks(buckets.len()) {
-            let mut sums = [0.0; 4];
-            let (fours, rest) = chunk.as_chunks::<4>();
-            for four in fours {
-                for (sum, value) in sums.iter_mut().zip(four) {
-                    *sum += value;
-                }
-            }
-            // Whole numbers below 2^53, so the order of adding does not matter.
-            self.sum += sums.iter().chain(rest).map(|&it| u128::from(it as u64)).sum::<u128>();
-            self.count += chunk.len() as u64;
-            for (bucket, &value) in buckets.iter_mut().zip(chunk) {
-                *bucket = bucket_of_float(value);
-            }
-            for bucket in &buckets[..chunk.len()] {
-                let count = &mut self.counts[*bucket as usize];
-                *count = count.wrapping_add(1);
-            }
+            let buckets = &mut buckets[..chunk.len()];
+            let sum = buckets_of(chunk, buckets);
+            self.record_buckets(buckets, chunk.len() as u64, sum);
         }
+    }
+
+    /// Counts values by their buckets, `count` of them with this sum; those in [`NO_BUCKET`] are left out.
+    pub fn record_buckets(&mut self, buckets: &[u32], count: u64, sum: u64) {
+        for &bucket in buckets {
+            let count = &mut self.counts[bucket as usize];
+            *count = count.wrapping_add(1);
+        }
+        self.counts[NO_BUCKET as usize] = 0;
+        self.sum += u128::from(sum);
+        self.count += count;
     }
 
     /// How many values there are.
@@ -102,13 +102,6 @@ impl Histogram {
             self.count = 0;
         }
     }
-
-    /// A hash over counts and sum.
-    pub fn fingerprint(&self) -> u64 {
-        let counts = self.counts.iter().flat_map(|count| count.to_le_bytes());
-        let bytes: Vec<u8> = counts.chain(self.sum.to_le_bytes()).collect();
-        crate::rng::fnv(&bytes, 0)
-    }
 }
 
 #[inline(always)]
@@ -118,14 +111,32 @@ fn bucket_of(nanos: u64) -> usize {
     (((octave - LOWEST) as usize) << PRECISION) + ((value >> (octave - PRECISION)) as usize - (1 << PRECISION))
 }
 
-/// The same of a whole number in a float, whose bits begin with the octave and go on with the place in it.
+/// Writes the bucket of each value; their sum.
+#[multiversion::multiversion(targets = "simd")]
+fn buckets_of(nanos: &[f64], buckets: &mut [u32]) -> u64 {
+    let mut sum = 0;
+    for (&value, bucket) in nanos.iter().zip(buckets) {
+        sum += whole_bits(value);
+        *bucket = bucket_of_float(value);
+    }
+    sum
+}
+
+/// A whole number below 2^52 as an integer, without a conversion, which older processors cannot do side by side.
 #[inline(always)]
-fn bucket_of_float(nanos: f64) -> u64 {
+pub fn whole_bits(whole: f64) -> u64 {
+    const SHIFT: f64 = (1u64 << 52) as f64;
+    (whole + SHIFT).to_bits() - SHIFT.to_bits()
+}
+
+/// The bucket of a whole number in a float, whose bits begin with the octave and go on with the place in it.
+#[inline(always)]
+pub fn bucket_of_float(nanos: f64) -> u32 {
     const LEAST: f64 = (1u64 << LOWEST) as f64;
     const MOST: f64 = ((1u64 << HIGHEST) - 1) as f64;
     let value = if nanos > LEAST { nanos } else { LEAST };
     let value = if value < MOST { value } else { MOST };
-    (value.to_bits() >> (52 - PRECISION)) - ((1023 + u64::from(LOWEST)) << PRECISION)
+    ((value.to_bits() >> (52 - PRECISION)) as u32) - ((1023 + LOWEST) << PRECISION)
 }
 
 fn middle_of(bucket: usize) -> f64 {

@@ -4,6 +4,8 @@
 //! minimum and a maximum for floats but not for 64-bit integers. Both loops compute the same numbers; correct only while
 //! the set of tasks stands still, that is, between two control events.
 
+use multiversion::multiversion;
+
 /// Most servers of a task that the loops take; beyond, keeping their times sorted costs more than a heap.
 pub const SERVERS_MAXIMUM: usize = 8;
 
@@ -42,6 +44,7 @@ pub fn serve_routed(
     }
 }
 
+#[multiversion(targets = "simd")]
 fn routed<const SERVERS: usize>(
     requests: &mut Requests,
     places: &[u32],
@@ -91,32 +94,67 @@ pub struct Lanes {
     pub cpu_done: Vec<f64>,
 }
 
+#[multiversion(targets = "simd")]
 fn in_turn<const SERVERS: usize>(requests: &mut Requests, lanes: &mut Lanes, mut turn: usize) {
-    let width = lanes.width;
     let mut first = 0;
     while first < requests.arrivals.len() {
-        let len = (width - turn).min(requests.arrivals.len() - first);
-        let here = first..first + len;
-        let arrivals = &requests.arrivals[here.clone()];
-        let (work, cpu) = (&requests.work[here.clone()], &requests.cpu[here.clone()]);
-        let ends = &mut requests.ends[here];
-        for (done, &cpu) in lanes.cpu_done[turn..turn + len].iter_mut().zip(cpu) {
-            *done += cpu;
+        let in_round = (lanes.width - turn).min(requests.arrivals.len() - first);
+        let end = first + in_round;
+        while first + 8 <= end {
+            side_by_side::<SERVERS, 8>(requests, first, lanes, turn);
+            (first, turn) = (first + 8, turn + 8);
         }
-        let mut rows = lanes.free_at.chunks_exact_mut(width).map(|row| &mut row[turn..turn + len]);
-        let free_at: [&mut [f64]; SERVERS] = std::array::from_fn(|_| rows.next().expect("a row for each server"));
-        for place in 0..len {
-            let end = greater(free_at[0][place], arrivals[place]) + work[place];
-            ends[place] = end;
-            let mut carried = end;
-            for server in 1..SERVERS {
-                (free_at[server - 1][place], carried) = sorted(free_at[server][place], carried);
-            }
-            free_at[SERVERS - 1][place] = carried;
+        while first < end {
+            side_by_side::<SERVERS, 1>(requests, first, lanes, turn);
+            (first, turn) = (first + 1, turn + 1);
         }
-        first += len;
-        turn = 0;
+        if turn == lanes.width {
+            turn = 0;
+        }
     }
+}
+
+/// Serves `N` consecutive requests, which go to as many consecutive tasks.
+///
+/// All is read before anything is written, so that the compiler need not ask whether the slices overlap.
+#[inline(always)]
+fn side_by_side<const SERVERS: usize, const N: usize>(
+    requests: &mut Requests,
+    first: usize,
+    lanes: &mut Lanes,
+    lane: usize,
+) {
+    let arrivals: [f64; N] = read(requests.arrivals, first);
+    let work: [f64; N] = read(requests.work, first);
+    let cpu: [f64; N] = read(requests.cpu, first);
+    let mut cpu_done: [f64; N] = read(&lanes.cpu_done, lane);
+    let mut free_at = [[0.0; N]; SERVERS];
+    for (server, free_at) in free_at.iter_mut().enumerate() {
+        *free_at = read(&lanes.free_at, server * lanes.width + lane);
+    }
+    let mut ends = [0.0; N];
+    for place in 0..N {
+        cpu_done[place] += cpu[place];
+        ends[place] = greater(free_at[0][place], arrivals[place]) + work[place];
+    }
+    let mut carried = ends;
+    for server in 1..SERVERS {
+        for place in 0..N {
+            (free_at[server - 1][place], carried[place]) = sorted(free_at[server][place], carried[place]);
+        }
+    }
+    free_at[SERVERS - 1] = carried;
+    requests.ends[first..first + N].copy_from_slice(&ends);
+    lanes.cpu_done[lane..lane + N].copy_from_slice(&cpu_done);
+    for (server, free_at) in free_at.iter().enumerate() {
+        let row = server * lanes.width + lane;
+        lanes.free_at[row..row + N].copy_from_slice(free_at);
+    }
+}
+
+#[inline(always)]
+fn read<const N: usize>(values: &[f64], first: usize) -> [f64; N] {
+    *values[first..first + N].first_chunk().expect("as many as were asked for")
 }
 
 // Written as choices of a value, so that they become instructions and not jumps that are hard to foresee.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use multiversion::multiversion;
+
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::ServiceTraffic;
-use crate::data::histogram::Histogram;
+use crate::data::histogram::{Histogram, NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Lanes, Requests, SERVERS_MAXIMUM};
 use crate::data::station::{Station, occupy};
 use crate::distribution::{Distribution, whole_nanos};
@@ -130,7 +132,10 @@ struct Batch {
     /// Written by the kernels: stations, and ends.
     place: Vec<u32>,
     end: Vec<f64>,
-    response: Vec<f64>,
+    /// The bucket of its response time, where it was simply served.
+    bucket: Vec<u32>,
+    /// Those of a segment that were not; one more than there are requests is room to write without asking.
+    late: Vec<u32>,
 }
 
 /// What is counted until the minute closes.
@@ -241,7 +246,8 @@ impl Lane {
                 len: 0,
                 place: vec![0; BATCH],
                 end: vec![0.0; BATCH],
-                response: vec![0.0; BATCH],
+                bucket: vec![0; BATCH],
+                late: vec![0; BATCH + 1],
             },
             stations: Vec::new(),
             free_at: Vec::new(),
@@ -387,10 +393,14 @@ impl Lane {
         self.in_flight.iter().filter(is_here).count() as u32
     }
 
-    /// The station of a task, and the CPU time it has done in this second.
-    pub fn station_of(&mut self, task: Id<Task>) -> Option<(&mut Station, &mut f64)> {
-        let place = *self.station_of_task.get(&task)?;
-        Some((&mut self.stations[place], &mut self.cpu_done[place]))
+    /// Where the station of a task is.
+    pub fn place_of(&self, task: Id<Task>) -> Option<usize> {
+        self.station_of_task.get(&task).copied()
+    }
+
+    /// The station at a place, and the CPU time it has done in this second.
+    pub fn station(&mut self, place: usize) -> (&mut Station, f64) {
+        (&mut self.stations[place], self.cpu_done[place])
     }
 
     /// A second ends: counts what has ended, and of what is in flight the CPU time it has done by `now`.
@@ -464,9 +474,7 @@ impl Lane {
         for law in &mut self.laws {
             law.cpu.fill(n);
             law.wait.fill(n);
-            for ((work, cpu), wait) in law.work.iter_mut().zip(&law.cpu.nanos).zip(&law.wait.nanos) {
-                *work = cpu + wait;
-            }
+            add(&law.cpu.nanos[..n], &law.wait.nanos[..n], &mut law.work[..n]);
         }
         if self.turns.len() > 1 {
             for node in &mut self.batch.node[..n] {
@@ -541,14 +549,14 @@ impl Lane {
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
                 }
-                let late = self.count_served(requests.clone(), until);
-                let mut turn = (first_turn + late.start - requests.start) % self.candidates.len();
-                for request in late {
+                let candidates = self.candidates.len() as u32;
+                for late in 0..self.count_served(requests.clone(), until) {
+                    let offset = self.batch.late[late] as usize;
                     if is_dealt_in_turn {
-                        self.batch.place[request] = self.candidates[turn] as u32;
-                        turn = if turn + 1 == self.candidates.len() { 0 } else { turn + 1 };
+                        let turn = (first_turn + offset) as u32 % candidates;
+                        self.batch.place[requests.start + offset] = self.candidates[turn as usize] as u32;
                     }
-                    self.ends_otherwise(request, law, until);
+                    self.ends_otherwise(requests.start + offset, law, until);
                 }
             }
             _ => {
@@ -617,32 +625,31 @@ impl Lane {
         kernel::serve_routed(&mut requests, places, servers, self.stride, &mut self.free_at, &mut self.cpu_done);
     }
 
-    /// Counts the requests of a plain segment that were simply served by `until`; the others lie in the range returned.
-    fn count_served(&mut self, range: Range<usize>, until: f64) -> Range<usize> {
-        let least_patience = self.least_patience;
-        let Batch { arrival, end, is_fault, response, .. } = &mut self.batch;
-        let requests = arrival[range.clone()].iter().zip(&end[range.clone()]).zip(&is_fault[range.clone()]);
-        let (mut served, mut first_late) = (0, range.end);
-        for (request, ((&arrival, &end), &is_fault)) in range.clone().zip(requests) {
-            let is_served = (end <= until) & (end - arrival <= least_patience) & !is_fault;
-            // Written in any case, and kept only where it counts: a jump would be hard to foresee.
-            response[served] = end - arrival;
-            served += usize::from(is_served);
-            first_late = if is_served { first_late } else { first_late.min(request) };
+    /// Counts the requests of a plain segment that were simply served by `until`; how many were not, and are now listed
+    /// as late, by their place in the segment.
+    fn count_served(&mut self, range: Range<usize>, until: f64) -> usize {
+        let Batch { arrival, end, is_fault, bucket, late, .. } = &mut self.batch;
+        let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
+        let mut sum = served_buckets(arrivals, ends, until, self.least_patience, buckets);
+        if self.faults.is_some() {
+            for ((bucket, _), (arrival, end)) in
+                buckets.iter_mut().zip(&is_fault[range]).zip(arrivals.iter().zip(ends)).filter(|it| *it.0.1)
+            {
+                if std::mem::replace(bucket, NO_BUCKET) != NO_BUCKET {
+                    sum -= (end - arrival) as u64;
+                }
+            }
         }
-        self.minute.histogram.record_all(&response[..served]);
-        self.minute.counts.served += served as u64;
-        first_late..range.end
+        let late_ones = without_bucket(buckets, late);
+        let served = (buckets.len() - late_ones) as u64;
+        self.minute.histogram.record_buckets(buckets, served, sum);
+        self.minute.counts.served += served;
+        late_ones
     }
 
-    /// Settles one of the requests that [`count_served`](Lane::count_served) may have left.
+    /// Settles one of the requests that [`count_served`](Lane::count_served) has left.
     fn ends_otherwise(&mut self, request: usize, law: usize, until: f64) {
-        let Batch { arrival, end, is_fault, .. } = &self.batch;
-        let (arrival, end, is_fault) = (arrival[request], end[request], is_fault[request]);
-        let least_patience = self.least_patience;
-        if end <= until && end - arrival <= least_patience && !is_fault {
-            return;
-        }
+        let end = self.batch.end[request];
         let law = &self.laws[law];
         let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
         self.ends_later(request, self.batch.place[request] as usize, start, start + cpu, end, cpu, until);
@@ -817,6 +824,44 @@ impl Lane {
             stays
         });
     }
+}
+
+#[multiversion(targets = "simd")]
+fn add(one: &[f64], other: &[f64], sum: &mut [f64]) {
+    for ((sum, one), other) in sum.iter_mut().zip(one).zip(other) {
+        *sum = one + other;
+    }
+}
+
+/// Writes the bucket of each response that ends by `until` and takes no longer than `patience`, of the others
+/// [`NO_BUCKET`]; the sum of the times of those that have a bucket.
+#[multiversion(targets = "simd")]
+fn served_buckets(arrivals: &[f64], ends: &[f64], until: f64, patience: f64, buckets: &mut [u32]) -> u64 {
+    let mut sum = 0;
+    for ((&arrival, &end), bucket) in arrivals.iter().zip(ends).zip(buckets) {
+        let response = end - arrival;
+        let is_served = (end <= until) & (response <= patience);
+        let counted = if is_served { response } else { 0.0 };
+        sum += whole_bits(counted);
+        *bucket = if is_served { bucket_of_float(response) } else { NO_BUCKET };
+    }
+    sum
+}
+
+/// Lists where [`NO_BUCKET`] stands; how often.
+#[multiversion(targets = "simd")]
+fn without_bucket(buckets: &[u32], places: &mut [u32]) -> usize {
+    let mut found = 0;
+    for (chunk, first) in buckets.chunks(16).zip((0u32..).step_by(16)) {
+        // The greatest of all, so that a maximum tells.
+        if chunk.iter().fold(0, |most, &it| if it > most { it } else { most }) == NO_BUCKET {
+            for (&bucket, place) in chunk.iter().zip(first..) {
+                places[found] = place;
+                found += usize::from(bucket == NO_BUCKET);
+            }
+        }
+    }
+    found
 }
 
 /// Deals requests to the candidates, each load balancer node in turn.

@@ -74,7 +74,7 @@ impl Arrivals {
                     Spacing::Poisson => fill_unit_exponentials(&mut self.stream, times),
                     Spacing::Even => times.fill(1.0),
                 }
-                fill_from_rate(curve, times, &mut self.segment, &mut self.position)
+                fill_from_rate(curve, *spacing, times, &mut self.segment, &mut self.position)
             }
             ArrivalProcess::Counts { .. } => {
                 let mut filled = 0;
@@ -115,7 +115,13 @@ impl Arrivals {
 
 /// Replaces each of `times`, an area under the rate curve, by the instant at which the rate's integral has grown by it
 /// since the one before. Tells how many there are before the curve ends at no rate.
-fn fill_from_rate(curve: &[RatePoint], times: &mut [f64], segment: &mut usize, position: &mut f64) -> usize {
+fn fill_from_rate(
+    curve: &[RatePoint],
+    spacing: Spacing,
+    times: &mut [f64],
+    segment: &mut usize,
+    position: &mut f64,
+) -> usize {
     let mut filled = 0;
     while filled < times.len() {
         if *segment + 1 < curve.len() {
@@ -130,14 +136,47 @@ fn fill_from_rate(curve: &[RatePoint], times: &mut [f64], segment: &mut usize, p
             return filled;
         }
         *position = position.max(last.at.0 as f64);
-        for time in &mut times[filled..] {
-            *position += *time * 1e9 / last.rate;
-            *time = whole_nanos(*position);
+        match spacing {
+            // At random, a nanosecond more or less of a gap is nothing; evenly, it would add up.
+            Spacing::Poisson => {
+                *position = whole_nanos(*position);
+                become_whole(&mut times[filled..], 1e9 / last.rate);
+                add_up(&mut times[filled..], position);
+            }
+            Spacing::Even => {
+                for time in &mut times[filled..] {
+                    *position += *time * 1e9 / last.rate;
+                    *time = whole_nanos(*position);
+                }
+            }
         }
         let rest = &times[filled..];
         return filled + rest.partition_point(|&it| it < MOST_NANOS);
     }
     filled
+}
+
+#[multiversion::multiversion(targets = "simd")]
+fn become_whole(gaps: &mut [f64], scale: f64) {
+    for gap in gaps {
+        *gap = whole_nanos(*gap * scale);
+    }
+}
+
+/// Turns whole gaps into instants, the last of which is the new `position`.
+fn add_up(gaps: &mut [f64], position: &mut f64) {
+    // Whole numbers add up to the same in any order, so only one addition of four waits for the one before.
+    let (fours, rest) = gaps.as_chunks_mut::<4>();
+    for four in fours {
+        let [a, b, c, d] = *four;
+        let (two, three, all) = (a + b, (a + b) + c, (a + b) + (c + d));
+        *four = [*position + a, *position + two, *position + three, *position + all];
+        *position = four[3];
+    }
+    for gap in rest {
+        *position += *gap;
+        *gap = *position;
+    }
 }
 
 /// Walks along one piece of a curve until the rate's integral has grown by `area`; where the piece ends before, takes what

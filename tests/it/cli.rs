@@ -111,7 +111,10 @@ fn what_is_not_simulated_yet_can_be_checked_but_not_run() {
     assert_eq!(code(&plimsoll(folder.path(), &["check", "tiny.yaml"])), 0);
     let output = plimsoll(folder.path(), &["run", "tiny.yaml"]);
     assert_eq!(code(&output), 2);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("error: `launchType: FARGATE` of service `web` is not simulated yet"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("error: `launchType: FARGATE` of service `web` is not simulated yet")
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use plimsoll::aws::cpu_sharing::{CpuDemand, offer_cpu};
+use plimsoll::aws::cpu_sharing::{CpuDemand, CpuOffers, offer_cpu};
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::run::Run;
@@ -262,7 +262,7 @@ impl Sharing {
             })
             .collect();
         let mut now = 0.0;
-        let mut offers = Vec::new();
+        let mut offers = CpuOffers::default();
         while now < end {
             let demands: Vec<CpuDemand> = tasks
                 .iter()
@@ -275,7 +275,7 @@ impl Sharing {
                 .collect();
             offer_cpu(SHARED_VCPU, &demands, &mut offers);
             let speeds: Vec<f64> =
-                demands.iter().zip(&offers).map(|(it, offer)| (offer / it.demand.max(1.0)).min(1.0)).collect();
+                demands.iter().zip(&offers.offers).map(|(it, offer)| (offer / it.demand.max(1.0)).min(1.0)).collect();
             let next = tasks.iter().zip(&speeds).map(|(task, &speed)| task.next(now, speed)).fold(end, f64::min);
             for ((task, &speed), it) in tasks.iter_mut().zip(&speeds).zip(&self.services) {
                 task.pass(now, next, speed, it.threads);

@@ -1,0 +1,252 @@
+//! What a second leaves behind: the CPU and memory that tasks used, what they may use next, and which of them the kernel
+//! kills for their memory.
+
+use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, offer_cpu};
+use crate::aws::instance_type::Burst;
+use crate::aws::task_definition::TaskDefinition;
+use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task, TaskStatus};
+use crate::data::Traffic;
+use crate::scenario::Scenario;
+use crate::table::Id;
+use crate::units::NANOS_PER_SECOND;
+
+/// Who computes where, as long as the cluster stands still.
+#[derive(Default)]
+pub struct Roster {
+    seen_version: Option<u64>,
+    instances: Vec<Host>,
+    tasks: Vec<Guest>,
+    demands: Vec<CpuDemand>,
+    offers: CpuOffers,
+}
+
+/// An instance that is registered.
+struct Host {
+    instance: Id<ContainerInstance>,
+    cpu_units: f64,
+    vcpu: u32,
+    memory_mib: f64,
+    burst: Option<Burst>,
+    /// How many of the guests are its own; they follow those of the hosts before.
+    guests: usize,
+}
+
+/// A task that computes: one that drains or stops does so until its processes are gone.
+#[derive(Clone, Copy)]
+struct Guest {
+    task: Id<Task>,
+    task_definition: Id<TaskDefinition>,
+    service: usize,
+    /// The container that serves requests.
+    serving: Option<usize>,
+    /// Its lane and its place there.
+    station: Option<(usize, usize)>,
+    /// Its demand is last second's.
+    demand: CpuDemand,
+    memory_base_mib: f64,
+    memory_per_request_mib: f64,
+    /// Requests that it can hold without passing a limit of its own.
+    requests_within_limits: u32,
+    /// CPU units and MiB that its utilisation refers to; none unless it is RUNNING.
+    base: Option<(f64, f64)>,
+}
+
+impl Roster {
+    fn look(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster) {
+        self.instances.clear();
+        self.tasks.clear();
+        for (id, instance) in cluster.instances.entries() {
+            if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
+                continue;
+            }
+            let kind = &scenario.auto_scaling_groups[instance.auto_scaling_group].instance_type;
+            let before = self.tasks.len();
+            let computes = |it: &&Id<Task>| {
+                let task = &cluster.tasks[**it];
+                task.process_is_up || task.status == TaskStatus::Running
+            };
+            for &task in instance.tasks.iter().filter(computes) {
+                self.tasks.push(guest(traffic, scenario, cluster, task, instance));
+            }
+            self.instances.push(Host {
+                instance: id,
+                cpu_units: f64::from(instance.registered_cpu_units),
+                vcpu: kind.vcpu,
+                memory_mib: f64::from(instance.registered_memory_mib),
+                burst: kind.burst.filter(|_| scenario.assumptions.burst_credits),
+                guests: self.tasks.len() - before,
+            });
+        }
+        self.seen_version = Some(cluster.version);
+    }
+}
+
+fn guest(
+    traffic: &Traffic,
+    scenario: &Scenario,
+    cluster: &Cluster,
+    task: Id<Task>,
+    instance: &ContainerInstance,
+) -> Guest {
+    let row = &cluster.tasks[task];
+    let definition = &scenario.task_definitions[row.task_definition];
+    let serving = scenario.services[row.service].load_balancer.as_ref().map(|it| it.container);
+    let lane = traffic.lane_of_service[row.service.index()];
+    let reservation = &row.reservation;
+    let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { instance.registered_cpu_units };
+    let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
+    let serves = serving.and_then(|it| definition.containers.get(it)).map(|it| &it.application);
+    Guest {
+        task,
+        task_definition: row.task_definition,
+        service: row.service.index(),
+        serving,
+        station: lane.and_then(|it| Some((it, traffic.lanes[it].place_of(task)?))),
+        demand: CpuDemand {
+            demand: 0.0,
+            weight: f64::from(definition.cpu_weight()),
+            cap: definition.cpu.map(f64::from),
+        },
+        memory_base_mib: definition.containers.iter().map(|it| it.application.memory_base_mib).sum(),
+        memory_per_request_mib: serves.map_or(0.0, |it| it.memory_per_request_mib),
+        requests_within_limits: requests_within_limits(definition, serving),
+        base: (row.status == TaskStatus::Running).then_some(base),
+    }
+}
+
+/// How many requests a task can hold before it or one of its containers passes its limit; 0 too where it has passed it
+/// without any.
+fn requests_within_limits(definition: &TaskDefinition, serving: Option<usize>) -> u32 {
+    let within = |requests: u32| who_passes_its_limit(definition, serving, requests).next().is_none();
+    let (mut low, mut high) = (0, u32::MAX);
+    if within(high) {
+        return high;
+    }
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        if within(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// MiB that a container uses, with so many requests at the one that serves.
+fn memory_of(definition: &TaskDefinition, serving: Option<usize>, container: usize, requests: u32) -> f64 {
+    let application = &definition.containers[container].application;
+    let requests = if serving == Some(container) { f64::from(requests) } else { 0.0 };
+    application.memory_base_mib + application.memory_per_request_mib * requests
+}
+
+/// The containers that the kernel kills: those above their own limit, and the largest of a task that is above its.
+fn who_passes_its_limit(
+    definition: &TaskDefinition,
+    serving: Option<usize>,
+    requests: u32,
+) -> impl Iterator<Item = usize> {
+    let memory = move |container: usize| memory_of(definition, serving, container, requests);
+    let containers = 0..definition.containers.len();
+    let largest = containers
+        .clone()
+        .max_by(|&one, &other| memory(one).total_cmp(&memory(other)))
+        .filter(|_| definition.memory.is_some_and(|it| containers.clone().map(memory).sum::<f64>() > f64::from(it)));
+    let limits = definition.containers.iter().map(|it| it.memory).enumerate();
+    let above = limits.filter(move |&(it, limit)| limit.is_some_and(|limit| memory(it) > f64::from(limit)));
+    above.map(|it| it.0).chain(largest)
+}
+
+impl Traffic {
+    /// One second of every instance: what its tasks used, what they may use next, and whether memory is left.
+    pub(super) fn share_instances(&mut self, scenario: &Scenario, cluster: &Cluster) {
+        let mut roster = std::mem::take(&mut self.roster);
+        if roster.seen_version != Some(cluster.version) {
+            roster.look(self, scenario, cluster);
+        }
+        let Roster { instances, tasks, demands, offers, .. } = &mut roster;
+        let mut guests = &tasks[..];
+        for host in instances {
+            let (own, others) = guests.split_at(host.guests);
+            guests = others;
+            demands.clear();
+            let (mut memory_of_all, mut cpu_of_all) = (0.0, 0.0);
+            for guest in own {
+                let (cpu_units_used, requests) = self.take_second(guest);
+                if requests > guest.requests_within_limits || guest.requests_within_limits == 0 {
+                    let definition = &scenario.task_definitions[guest.task_definition];
+                    for container in who_passes_its_limit(definition, guest.serving, requests) {
+                        self.runs_out_of_memory(guest.task, container);
+                    }
+                }
+                let memory_mib = guest.memory_base_mib + guest.memory_per_request_mib * f64::from(requests);
+                memory_of_all += memory_mib;
+                cpu_of_all += cpu_units_used;
+                demands.push(CpuDemand { demand: cpu_units_used, ..guest.demand });
+                if let Some((cpu_base, memory_base)) = guest.base {
+                    let samples = &mut self.samples[guest.service];
+                    samples.cpu_units_used += cpu_units_used;
+                    samples.cpu_units_base += cpu_base;
+                    samples.memory_mib_used += memory_mib;
+                    samples.memory_mib_base += memory_base;
+                }
+            }
+            if memory_of_all > host.memory_mib {
+                self.instance_runs_out_of_memory(scenario, own);
+            }
+            let capacity = self.pass_credits(host, cpu_of_all);
+            offer_cpu(capacity, demands, offers);
+            for (guest, &offer) in own.iter().zip(&offers.offers) {
+                if let Some((lane, place)) = guest.station {
+                    self.lanes[lane].station(place).0.is_offered(offer);
+                }
+            }
+        }
+        self.roster = roster;
+    }
+
+    /// CPU units that a task used in the second, and the requests it holds now. A capped task never shows more than its
+    /// cap; the rest is shown in the seconds that follow.
+    fn take_second(&mut self, guest: &Guest) -> (f64, u32) {
+        let Some((lane, place)) = guest.station else { return (0.0, 0) };
+        let (station, cpu_done) = self.lanes[lane].station(place);
+        let second = NANOS_PER_SECOND as f64;
+        let used = cpu_done + station.cpu_debt;
+        let shown = guest.demand.cap.map_or(used, |cap| used.min(cap / 1024.0 * second));
+        station.cpu_debt = used - shown;
+        (shown * 1024.0 / second, station.in_flight)
+    }
+
+    /// Lets an instance earn and spend its CPU credits for a second; the CPU units that it can give in the next.
+    fn pass_credits(&mut self, host: &Host, cpu_units_used: f64) -> f64 {
+        let Some(burst) = &host.burst else { return host.cpu_units };
+        let credits = self.credits.entry(host.instance).or_insert_with(|| CpuCredits::new(burst));
+        credits.pass(burst, 1.0, cpu_units_used);
+        credits.capacity(burst, host.vcpu)
+    }
+
+    /// The kernel kills the container that lies furthest above what it reserved.
+    fn instance_runs_out_of_memory(&mut self, scenario: &Scenario, guests: &[Guest]) {
+        let mut greediest: Option<(f64, &Guest, usize)> = None;
+        for guest in guests {
+            let requests = guest.station.map_or(0, |(lane, place)| self.lanes[lane].station(place).0.in_flight);
+            let definition = &scenario.task_definitions[guest.task_definition];
+            for (place, container) in definition.containers.iter().enumerate() {
+                let used = memory_of(definition, guest.serving, place, requests);
+                let above = used - f64::from(container.memory_reservation.or(container.memory).unwrap_or(0));
+                if greediest.is_none_or(|(most, ..)| above > most) {
+                    greediest = Some((above, guest, place));
+                }
+            }
+        }
+        if let Some((_, guest, container)) = greediest {
+            self.runs_out_of_memory(guest.task, container);
+        }
+    }
+
+    fn runs_out_of_memory(&mut self, task: Id<Task>, container: usize) {
+        if !self.out_of_memory.contains(&(task, container)) {
+            self.out_of_memory.push((task, container));
+        }
+    }
+}
