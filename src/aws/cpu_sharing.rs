@@ -34,6 +34,15 @@ impl CpuDemand {
 /// leaves goes to the others. What a task of finite demand is given is the lesser of demand and offer.
 pub fn offer_cpu(capacity: f64, tasks: &[CpuDemand], offers: &mut CpuOffers) {
     let CpuOffers { offers, by_level, wanted_before, weight_before } = offers;
+    let wanted: f64 = tasks.iter().map(CpuDemand::wanted).sum();
+    let highest = |of: fn(&CpuDemand) -> f64| tasks.iter().map(of).fold(0.0, f64::max);
+    if highest(CpuDemand::satisfied_at) * highest(|it| it.weight) <= capacity - wanted {
+        // Enough for everyone beside a boundless one, whoever that is.
+        let offer = |it: &CpuDemand| (capacity - (wanted - it.wanted())).min(it.cap.unwrap_or(f64::INFINITY));
+        offers.clear();
+        offers.extend(tasks.iter().map(offer));
+        return;
+    }
     by_level.clear();
     by_level.extend(0..tasks.len());
     by_level.sort_by(|&one, &other| tasks[one].satisfied_at().total_cmp(&tasks[other].satisfied_at()));

@@ -418,14 +418,18 @@ impl Lane {
     pub fn second_begins(&mut self, now: Instant) {
         let now = now.0 as f64;
         self.cpu_done.fill(0.0);
-        self.stations.iter_mut().for_each(|it| it.runnable.clear());
         for it in &mut self.in_flight {
             // What will still be done is counted as if it were: the end of the second takes back what lies beyond.
             self.cpu_done[it.place as usize] += it.cpu - it.cpu_counted;
             it.cpu_counted = it.cpu;
-            let station = &mut self.stations[it.place as usize];
-            if it.cpu_end > now && station.is_short_of_cpu() {
-                station.runnable.push(it.cpu_end);
+        }
+        if self.stations.iter().any(Station::is_short_of_cpu) {
+            self.stations.iter_mut().for_each(|it| it.runnable.clear());
+            for it in self.in_flight.iter().filter(|it| it.cpu_end > now) {
+                let station = &mut self.stations[it.place as usize];
+                if station.is_short_of_cpu() {
+                    station.runnable.push(it.cpu_end);
+                }
             }
         }
         self.choose_kernel();
