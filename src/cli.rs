@@ -34,7 +34,12 @@ enum Command {
         /// Scenario files, or folders of them.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
+        /// Print one file with all defaults filled in, and the files it names in their places.
+        #[arg(long)]
+        defaults: bool,
     },
+    /// Print the JSON Schema of scenario files, by which editors complete and check.
+    Schema,
 }
 
 #[derive(clap::Args, Debug)]
@@ -75,7 +80,12 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub fn main(arguments: Arguments) -> u8 {
     let exit = match arguments.command {
         Command::Run(arguments) => run(&arguments),
-        Command::Check { paths } => check(&paths),
+        Command::Check { paths, defaults: false } => check(&paths),
+        Command::Check { paths, defaults: true } => print_with_defaults(&paths),
+        Command::Schema => {
+            say(&scenario::schema());
+            Exit::Done
+        }
     };
     exit as u8
 }
@@ -163,6 +173,30 @@ fn check(paths: &[PathBuf]) -> Exit {
         }
     }
     exit
+}
+
+fn print_with_defaults(paths: &[PathBuf]) -> Exit {
+    let file = match files_of(paths).as_deref() {
+        Ok([file]) => file.clone(),
+        Ok(files) => {
+            talk(&format!("error: `--defaults` prints one file, and here are {}", files.len()));
+            return Exit::Refused;
+        }
+        Err(message) => {
+            talk(&format!("error: {message}"));
+            return Exit::Refused;
+        }
+    };
+    match scenario::with_defaults(&file, &mut open) {
+        Ok(text) => {
+            say(&text);
+            Exit::Done
+        }
+        Err(problems) => {
+            talk(&render(&problems));
+            Exit::Refused
+        }
+    }
 }
 
 fn plural(count: usize, noun: &str) -> String {

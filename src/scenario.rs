@@ -10,6 +10,7 @@ pub mod application;
 pub mod assumption;
 pub mod aws_fields;
 pub mod capacity;
+pub mod defaults;
 pub mod expectation;
 pub mod files;
 pub mod load_balancing;
@@ -17,7 +18,9 @@ pub mod patch;
 pub mod problem;
 pub mod quantity;
 pub mod reader;
+pub mod record;
 pub mod scaling;
+pub mod schema;
 pub mod sections;
 pub mod service;
 pub mod story;
@@ -40,7 +43,9 @@ use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 use crate::workload::Workload;
 
+pub use defaults::with_defaults;
 pub use problem::Problems;
+pub use schema::schema;
 pub use story::{Story, read};
 
 /// One variant of a scenario file, ready to be simulated.

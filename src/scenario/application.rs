@@ -115,31 +115,19 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
         ("waitTime", &mut application.wait_time),
         ("healthCheckCpuTime", &mut application.health_check_cpu_time),
     ] {
-        if let Some(distribution) = fields.distribution(reader, name) {
-            *place = distribution;
-        }
+        *place = fields.distribution_or(reader, name, place.clone());
     }
-    if let Some(concurrency) = fields.count(reader, "concurrency", 1..=1_000_000) {
-        application.concurrency = concurrency;
-    }
-    if let Some(queue) = fields.count(reader, "queue", 0..=1_000_000_000) {
-        application.queue = queue;
-    }
-    if let Some(node) = fields.take("memory")
-        && let Some(mut memory) = reader.fields(node, format!("`memory` of {}", fields.of))
-    {
-        if let Some(base) = memory.parsed(reader, "base", quantity::memory_mib) {
-            application.memory_base_mib = base;
-        }
-        if let Some(per_request) = memory.parsed(reader, "perRequest", quantity::memory_mib) {
-            application.memory_per_request_mib = per_request;
+    application.concurrency = fields.count_or(reader, "concurrency", 1..=1_000_000, application.concurrency);
+    application.queue = fields.count_or(reader, "queue", 0..=1_000_000_000, application.queue);
+    if let Some(mut memory) = fields.map(reader, "memory") {
+        for (name, place) in
+            [("base", &mut application.memory_base_mib), ("perRequest", &mut application.memory_per_request_mib)]
+        {
+            memory.usual(reader, name, format!("{place}MiB").as_str());
+            *place = memory.parsed(reader, name, quantity::memory_mib).unwrap_or(*place);
         }
         memory.finish(reader, &Shape::OURS);
     }
-    if let Some(share) = fields.number(reader, "errorShare", 0.0..=1.0) {
-        application.error_share = share;
-    }
-    if let Some(flag) = fields.flag(reader, "cancelOnTimeout") {
-        application.cancel_on_timeout = flag;
-    }
+    application.error_share = fields.number_or(reader, "errorShare", 0.0..=1.0, application.error_share);
+    application.cancel_on_timeout = fields.flag_or(reader, "cancelOnTimeout", application.cancel_on_timeout);
 }

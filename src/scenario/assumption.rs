@@ -5,21 +5,18 @@ use crate::aws::price::{self, Prices};
 use crate::scenario::Assumptions;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::Problem;
-use crate::scenario::reader::Reader;
-use crate::scenario::tree::Node;
+use crate::scenario::reader::{Fields, Reader};
 use crate::units::Span;
 
 /// The section `assumptions`: the defaults, where it says nothing else.
-pub fn assumptions(reader: &mut Reader<'_>, node: Option<&Node>) -> Assumptions {
+pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assumptions {
     let mut assumptions = Assumptions::default();
-    let Some(mut fields) = node.and_then(|it| reader.fields(it, "`assumptions`")) else { return assumptions };
+    let Some(mut fields) = scenario.map(reader, "assumptions") else { return assumptions };
     let a = &mut assumptions;
     for (name, place) in
         [("instanceLaunchTime", &mut a.instance_launch_time), ("agentRegistrationTime", &mut a.agent_registration_time)]
     {
-        if let Some(law) = fields.distribution(reader, name) {
-            *place = law;
-        }
+        *place = fields.distribution_or(reader, name, place.clone());
     }
     for (name, place) in [
         ("autoScalingGroupDelay", &mut a.auto_scaling_group_delay),
@@ -43,15 +40,13 @@ pub fn assumptions(reader: &mut Reader<'_>, node: Option<&Node>) -> Assumptions 
         ("activityTimeout", &mut a.activity_timeout),
         ("scheduledActionDelay", &mut a.scheduled_action_delay),
     ] {
-        if let Some(span) = fields.span(reader, name) {
-            *place = span;
-        }
+        *place = fields.span_or(reader, name, *place);
     }
     // A pause of nothing would be a loop without end.
     for (name, span) in [("placementRetryFast", a.placement_retry_fast), ("placementRetrySlow", a.placement_retry_slow)]
     {
         if span == Span::ZERO {
-            let at = node.and_then(|it| it.get(name)).map_or(fields.place, |it| it.place);
+            let at = fields.place_of(name);
             reader.refuse(Problem::new(at, format!("`{name}` of `assumptions` must be longer than nothing")));
         }
     }
@@ -61,30 +56,25 @@ pub fn assumptions(reader: &mut Reader<'_>, node: Option<&Node>) -> Assumptions 
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
         ("burstCredits", &mut a.burst_credits),
     ] {
-        if let Some(flag) = fields.flag(reader, name) {
-            *place = flag;
-        }
+        *place = fields.flag_or(reader, name, *place);
     }
     for (name, place) in
         [("provisioningMaximum", &mut a.provisioning_maximum), ("launchesPerMinute", &mut a.launches_per_minute)]
     {
-        if let Some(count) = fields.count(reader, name, 1..=1_000_000) {
-            *place = count;
-        }
+        *place = fields.count_or(reader, name, 1..=1_000_000, *place);
     }
     for (name, place) in [
         ("alarmLowRatio", &mut a.alarm_low_ratio),
         ("scaleInMaxFraction", &mut a.scale_in_max_fraction),
         ("capacityScaleInMaxFraction", &mut a.capacity_scale_in_max_fraction),
     ] {
-        if let Some(share) = fields.number(reader, name, 0.0..=1.0) {
-            *place = share;
-        }
+        *place = fields.number_or(reader, name, 0.0..=1.0, *place);
     }
     for (name, place) in [
         ("imagePullMbPerSecond", &mut a.image_pull_mb_per_second),
         ("requestsPerConnection", &mut a.requests_per_connection),
     ] {
+        fields.usual(reader, name, place);
         if fields.take(name).is_some()
             && let Some(number) = fields.required_positive(reader, name)
         {
@@ -92,10 +82,10 @@ pub fn assumptions(reader: &mut Reader<'_>, node: Option<&Node>) -> Assumptions 
         }
     }
     let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
-    a.tie_break = fields.word(reader, "tieBreak", &breaks).unwrap_or(a.tie_break);
+    a.tie_break = fields.word_or(reader, "tieBreak", &breaks, a.tie_break);
     a.alarm_phase = fields.span(reader, "alarmPhase");
     if a.alarm_phase.is_some_and(|it| it >= Span::MINUTE) {
-        let at = node.and_then(|it| it.get("alarmPhase")).map_or(fields.place, |it| it.place);
+        let at = fields.place_of("alarmPhase");
         reader.refuse(Problem::new(at, "`alarmPhase` of `assumptions` must be shorter than a minute"));
     }
     a.empty_capacity_provider_metric = fields.number(reader, "emptyCapacityProviderMetric", 0.0..=1_000.0);
@@ -104,26 +94,30 @@ pub fn assumptions(reader: &mut Reader<'_>, node: Option<&Node>) -> Assumptions 
 }
 
 /// The section `prices`, over the price table of the region that it or the first zone names.
-pub fn prices(reader: &mut Reader<'_>, node: Option<&Node>, first_zone: &str) -> Prices {
-    let mut fields = node.and_then(|it| reader.fields(it, "`prices`"));
+pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &str) -> Prices {
     let of_zone = first_zone.trim_end_matches(|it: char| it.is_ascii_alphabetic());
-    let said = fields.as_mut().and_then(|it| it.text(reader, "region")).map(str::to_owned);
-    let region = said.clone().unwrap_or_else(|| of_zone.to_owned());
+    let mut fields = scenario.map(reader, "prices");
+    let mut region = of_zone.to_owned();
+    if let Some(fields) = &mut fields {
+        fields.usual(reader, "region", of_zone);
+        if let Some(said) = fields.text(reader, "region") {
+            said.clone_into(&mut region);
+        }
+    }
     let mut prices = price::prices(&region).unwrap_or_else(|| {
         reader.note(format!("there are no prices for the region `{region}`: those of us-east-1 are taken"));
         Prices { region: region.clone(), ..price::prices("us-east-1").expect("the table has us-east-1") }
     });
     let Some(mut fields) = fields else { return prices };
+    fields.usual(reader, "date", prices.date.as_str());
     if let Some(date) = fields.text(reader, "date") {
-        prices.date = date.to_owned();
+        date.clone_into(&mut prices.date);
     }
     for (name, place) in [
         ("loadBalancerHour", &mut prices.load_balancer_hour),
         ("loadBalancerCapacityUnitHour", &mut prices.load_balancer_capacity_unit_hour),
     ] {
-        if let Some(usd) = fields.number(reader, name, 0.0..=1e9) {
-            *place = usd;
-        }
+        *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }
     fields.finish(reader, &Shape::OURS);
     prices

@@ -4,6 +4,7 @@
 //! reads them knows them. What is in neither place is refused.
 
 /// A shape of AWS's, as far as it is not modelled.
+#[derive(Debug)]
 pub struct Shape {
     /// Its name, for notes.
     pub name: &'static str,
@@ -16,6 +17,9 @@ pub struct Shape {
 impl Shape {
     /// A shape that is ours, where every field is modelled.
     pub const OURS: Shape = Shape { name: "", not_simulated: &[], accepted: &[] };
+
+    /// The whole file; `variants` are read by themselves.
+    pub const SCENARIO: Shape = Shape { accepted: &["variants"], ..Shape::OURS };
 
     /// `cluster`, with what `DescribeClusters` adds.
     pub const CLUSTER: Shape = Shape {

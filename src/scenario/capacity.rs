@@ -36,7 +36,12 @@ pub struct Capacity {
 
 impl Capacity {
     /// The three sections.
-    pub fn read(reader: &mut Reader<'_>, cluster: Option<&Node>, groups: &[Entry], providers: &[Entry]) -> Capacity {
+    pub fn read(
+        reader: &mut Reader<'_>,
+        mut cluster: Option<Fields<'_>>,
+        groups: &[Entry],
+        providers: &[Entry],
+    ) -> Capacity {
         let mut capacity = Capacity {
             cluster_name: "default".to_owned(),
             zones: Table::new(),
@@ -48,8 +53,12 @@ impl Capacity {
             default_strategy: Vec::new(),
             unprotected: Vec::new(),
         };
-        let mut cluster = cluster.and_then(|it| reader.fields(it, "`cluster`"));
+        let usual_zones = ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned);
         if let Some(fields) = &mut cluster {
+            if !fields.has("clusterName") {
+                fields.usual(reader, "name", capacity.cluster_name.as_str());
+            }
+            fields.usual(reader, "availabilityZones", &usual_zones[..]);
             let name = fields.take_either("name", "clusterName");
             if let Some(name) = name.and_then(|it| reader.text(What { field: "name", of: "`cluster`" }, it)) {
                 capacity.cluster_name = name.to_owned();
@@ -65,9 +74,9 @@ impl Capacity {
             }
         }
         if capacity.zones.is_empty() {
-            for name in ["us-east-1a", "us-east-1b", "us-east-1c"] {
-                let id = capacity.zones.push(AvailabilityZone { name: name.to_owned() });
-                capacity.zone_names.add(name, Some(id));
+            for name in usual_zones {
+                capacity.zone_names.add(&name, Some(capacity.zones.next_id()));
+                capacity.zones.push(AvailabilityZone { name });
             }
         }
         for entry in groups {
@@ -96,6 +105,8 @@ impl Capacity {
     pub fn some_zones(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Id<AvailabilityZone>> {
         let name = "availabilityZones";
         let what = What { field: name, of: &fields.of.clone() };
+        let all: Vec<String> = self.zones.iter().map(|it| it.name.clone()).collect();
+        fields.usual(reader, name, &all[..]);
         let mut zones = Vec::new();
         match fields.take(name) {
             Some(node) if node.text().is_some() => {
@@ -132,12 +143,20 @@ impl Capacity {
             max: fields.required_count(reader, "MaxSize", 0..=5_000),
             desired: fields.count(reader, "DesiredCapacity", 0..=5_000),
         };
+        if let Some(min) = bounds.min {
+            fields.usual(reader, "DesiredCapacity", &min);
+        }
         bounds.check(reader, entry.node.place, &fields.of, ["MinSize", "MaxSize", "DesiredCapacity"], &entry.node);
         let availability_zones = self.some_zones(reader, &mut fields);
-        let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn");
+        // Its default depends on the capacity provider above it.
+        let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn").unwrap_or(false);
         let termination_policies = termination_policies(reader, &mut fields);
-        let default_cooldown = fields.seconds(reader, "DefaultCooldown", 0..=86_400);
+        let default_cooldown = fields.seconds_or(reader, "DefaultCooldown", 0..=86_400, Span::seconds(300));
+        fields.usual(reader, "reservedMemory", &0);
         let reserved_memory_mib = fields.parsed(reader, "reservedMemory", quantity::task_memory);
+        if let Some(instance_type) = &instance_type {
+            fields.usual(reader, "registeredMemory", &instance_type.registered_memory_mib);
+        }
         let registered_memory_mib = fields.parsed(reader, "registeredMemory", quantity::task_memory);
         let attributes = attributes(reader, &mut fields);
         let boot_time = fields.distribution(reader, "bootTime");
@@ -159,12 +178,12 @@ impl Capacity {
             max_size,
             desired_capacity: bounds.desired.unwrap_or(min_size),
             availability_zones,
-            new_instances_protected_from_scale_in: protection.unwrap_or(false),
+            new_instances_protected_from_scale_in: protection,
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
             attributes,
             boot_time,
-            default_cooldown: default_cooldown.unwrap_or(Span::seconds(300)),
+            default_cooldown,
         })
     }
 
@@ -187,9 +206,9 @@ impl Capacity {
         let group = fields.reference(reader, "autoScalingGroupArn", &self.group_names);
         let managed_scaling = fields.take("managedScaling").and_then(|it| managed_scaling(reader, it, &of));
         let on_off = [("ENABLED", true), ("DISABLED", false)];
-        let protection = fields.word(reader, "managedTerminationProtection", &on_off).unwrap_or(false);
+        let protection = fields.word_or(reader, "managedTerminationProtection", &on_off, false);
         // The console and new providers of the API have it on.
-        let draining = fields.word(reader, "managedDraining", &on_off).unwrap_or(true);
+        let draining = fields.word_or(reader, "managedDraining", &on_off, true);
         let place = fields.place;
         fields.finish(reader, &Shape::OURS);
         let group = group?;
@@ -242,8 +261,11 @@ impl Capacity {
                 }
                 reader.reference(What { field: "capacityProvider", of }, it, &self.provider_names)
             });
-            let base = fields.count(reader, "base", 0..=100_000).unwrap_or(0);
-            let weight = fields.count(reader, "weight", 0..=1_000).unwrap_or(0);
+            let base = fields.count_or(reader, "base", 0..=100_000, 0);
+            // A single provider without weight would get nothing; the console writes 1.
+            let is_only = nodes.len() == 1;
+            let weight = fields.count_or(reader, "weight", 0..=1_000, u32::from(is_only));
+            let weight = if is_only { weight.max(1) } else { weight };
             fields.finish(reader, &Shape::OURS);
             match provider {
                 Some(capacity_provider) => {
@@ -266,10 +288,6 @@ impl Capacity {
         };
         if let Some(why) = refusal {
             reader.refuse(Problem::new(node.place, format!("`{field}` of {of} {why}")));
-        }
-        // A single provider without weight would get nothing; the console writes 1.
-        if let [only] = items.as_mut_slice() {
-            only.weight = only.weight.max(1);
         }
         items
     }
@@ -328,6 +346,7 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
     ];
     let mut policies = Vec::new();
     let name = "TerminationPolicies";
+    fields.usual(reader, name, &["Default".to_owned()][..]);
     for node in fields.list(reader, name) {
         let what = What { field: name, of: &fields.of };
         match node.text() {
@@ -359,14 +378,12 @@ fn attributes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<(String, 
 
 fn managed_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<ManagedScaling> {
     let mut fields = reader.fields(node, format!("`managedScaling` of {of}"))?;
-    let is_enabled = fields.word(reader, "status", &[("ENABLED", true), ("DISABLED", false)]).unwrap_or(true);
+    let is_enabled = fields.word_or(reader, "status", &[("ENABLED", true), ("DISABLED", false)], true);
     let scaling = ManagedScaling {
-        target_capacity: fields.count(reader, "targetCapacity", 1..=100).unwrap_or(100),
-        minimum_scaling_step_size: fields.count(reader, "minimumScalingStepSize", 1..=10_000).unwrap_or(1),
-        maximum_scaling_step_size: fields.count(reader, "maximumScalingStepSize", 1..=10_000).unwrap_or(10_000),
-        instance_warmup_period: fields
-            .seconds(reader, "instanceWarmupPeriod", 0..=10_000)
-            .unwrap_or(Span::seconds(300)),
+        target_capacity: fields.count_or(reader, "targetCapacity", 1..=100, 100),
+        minimum_scaling_step_size: fields.count_or(reader, "minimumScalingStepSize", 1..=10_000, 1),
+        maximum_scaling_step_size: fields.count_or(reader, "maximumScalingStepSize", 1..=10_000, 10_000),
+        instance_warmup_period: fields.seconds_or(reader, "instanceWarmupPeriod", 0..=10_000, Span::seconds(300)),
     };
     let bounds = Bounds {
         min: Some(scaling.minimum_scaling_step_size),

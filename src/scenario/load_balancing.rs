@@ -45,16 +45,6 @@ impl LoadBalancing {
             let id = load_balancer.map(|it| balancing.load_balancers.push(it));
             balancing.load_balancer_names.add(&entry.key, id);
         }
-        if load_balancers.is_empty() && !target_groups.is_empty() {
-            let zones: Vec<_> = capacity.zones.ids().collect();
-            let id = balancing.load_balancers.push(LoadBalancer {
-                name: "default".to_owned(),
-                nodes: node_count(zones.len()),
-                idle_timeout: Span::seconds(60),
-                availability_zones: zones,
-            });
-            balancing.load_balancer_names.add("default", Some(id));
-        }
         for entry in target_groups {
             let target_group = balancing.target_group(reader, entry);
             let id = target_group.map(|it| balancing.target_groups.push(it));
@@ -83,12 +73,10 @@ impl LoadBalancing {
         }
         let usual = HealthCheck::default();
         let health_check = HealthCheck {
-            interval: fields.seconds(reader, "HealthCheckIntervalSeconds", 5..=300).unwrap_or(usual.interval),
-            timeout: fields.seconds(reader, "HealthCheckTimeoutSeconds", 2..=120).unwrap_or(usual.timeout),
-            healthy_threshold: fields.count(reader, "HealthyThresholdCount", 2..=10).unwrap_or(usual.healthy_threshold),
-            unhealthy_threshold: fields
-                .count(reader, "UnhealthyThresholdCount", 2..=10)
-                .unwrap_or(usual.unhealthy_threshold),
+            interval: fields.seconds_or(reader, "HealthCheckIntervalSeconds", 5..=300, usual.interval),
+            timeout: fields.seconds_or(reader, "HealthCheckTimeoutSeconds", 2..=120, usual.timeout),
+            healthy_threshold: fields.count_or(reader, "HealthyThresholdCount", 2..=10, usual.healthy_threshold),
+            unhealthy_threshold: fields.count_or(reader, "UnhealthyThresholdCount", 2..=10, usual.unhealthy_threshold),
         };
         if health_check.timeout >= health_check.interval {
             let (timeout, interval) = (health_check.timeout, health_check.interval);
@@ -123,6 +111,7 @@ impl LoadBalancing {
                 (other, _) => accepted_attribute(reader, &fields.of, other, node, TARGET_GROUP_ATTRIBUTES),
             }
         }
+        fields.usual(reader, "deregistrationDelay", &delay);
         if let Some(ours) = fields.parsed(reader, "deregistrationDelay", span_or_seconds) {
             delay = ours;
             if ours > Span::seconds(3_600) {
@@ -153,7 +142,8 @@ impl LoadBalancing {
                 &self.load_balancer_names,
             );
         }
-        if let [(_, id)] = self.load_balancer_names.known.as_slice() {
+        if let [(name, id)] = self.load_balancer_names.known.as_slice() {
+            fields.usual(reader, "loadBalancer", name.as_str());
             return *id;
         }
         let names: Vec<&str> = self.load_balancer_names.iter().collect();
@@ -173,7 +163,7 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
         reader.not_simulated(node.place, format!("`Type: {word}` of {}", fields.of));
     }
     let availability_zones = capacity.some_zones(reader, &mut fields);
-    let nodes = fields.count(reader, "nodes", 1..=100).unwrap_or(node_count(availability_zones.len()));
+    let nodes = fields.count_or(reader, "nodes", 1..=100, node_count(availability_zones.len()));
     let mut idle_timeout = Span::seconds(60);
     for (key, node) in attributes(reader, &mut fields) {
         let what = What { field: &key, of: &fields.of };
@@ -184,6 +174,7 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
             other => accepted_attribute(reader, &fields.of, other, node, LOAD_BALANCER_ATTRIBUTES),
         }
     }
+    fields.usual(reader, "idleTimeout", &idle_timeout);
     if let Some(ours) = fields.parsed(reader, "idleTimeout", span_or_seconds) {
         idle_timeout = ours;
         if !(Span::seconds(1)..=Span::seconds(4_000)).contains(&ours) {

@@ -11,9 +11,13 @@ use crate::distribution::Distribution;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem, SourceFile, nearest};
 use crate::scenario::quantity;
+use crate::scenario::record::{AskedField, Kind, Record, Usual, Written};
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::table::Id;
 use crate::units::Span;
+
+/// What the whole is called.
+pub const SCENARIO: &str = "the scenario";
 
 /// How the caller opens a file.
 pub type Open<'o> = &'o mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
@@ -38,6 +42,8 @@ pub struct Reader<'o> {
     pub variant: Option<String>,
     /// Sections in files that could not be read: what they define is not known.
     pub unread_sections: BTreeSet<&'static str>,
+    /// What is asked of the tree, where someone wants to know.
+    pub record: Option<Record>,
     /// What was said already, since every variant says again what is wrong with all.
     seen: BTreeSet<(Option<Place>, String)>,
 }
@@ -127,6 +133,7 @@ impl<'o> Reader<'o> {
             accepted: BTreeMap::new(),
             variant: None,
             unread_sections: BTreeSet::new(),
+            record: None,
             seen: BTreeSet::new(),
         }
     }
@@ -167,14 +174,18 @@ impl<'o> Reader<'o> {
         None
     }
 
+    fn reads(&mut self, node: &Node, kind: impl FnOnce() -> Kind) {
+        if let Some(record) = &mut self.record {
+            record.is_read_as(node, kind());
+        }
+    }
+
     /// A map to be read field by field; `of` says in words what it is.
     pub fn fields<'n>(&mut self, node: &'n Node, of: impl Into<String>) -> Option<Fields<'n>> {
         let of = of.into();
         match &node.value {
-            Value::Map(entries) => {
-                Some(Fields { of, place: node.place, entries, taken: vec![false; entries.len()], asked: Vec::new() })
-            }
-            Value::Null => Some(Fields { of, place: node.place, entries: &[], taken: Vec::new(), asked: Vec::new() }),
+            Value::Map(entries) => Some(self.begin(node, of, entries)),
+            Value::Null => Some(self.begin(node, of, &[])),
             Value::Unread => None,
             _ => {
                 let problem = Problem::new(node.place, format!("{of} must be a map of fields"));
@@ -184,8 +195,43 @@ impl<'o> Reader<'o> {
         }
     }
 
+    fn begin<'n>(&mut self, node: &'n Node, of: String, entries: &'n [Entry]) -> Fields<'n> {
+        let number = self.record.as_mut().map(|it| it.begins(Some(node)));
+        Fields { of, place: node.place, entries, taken: vec![false; entries.len()], asked: Vec::new(), number }
+    }
+
+    /// The one entry of a map that may have one of these, which together are called `kind`.
+    pub fn one_of<'n>(
+        &mut self,
+        what: What<'_>,
+        node: &'n Node,
+        (kind, words): (&'static str, &[&'static str]),
+        expected: &str,
+    ) -> Option<&'n Entry> {
+        if let Some(record) = &mut self.record {
+            record.is_read_as(node, Kind::OneOf(kind));
+            let number = record.begins(Some(node));
+            let asked = |&name| AskedField { name, is_required: false, usual: None };
+            record.ends(number, words.iter().map(asked).collect(), &Shape::OURS);
+        }
+        let entry = match &node.value {
+            Value::Map(entries) if entries.len() == 1 => &entries[0],
+            _ => return self.expected(what, node, expected),
+        };
+        if words.contains(&entry.key.as_str()) {
+            return Some(entry);
+        }
+        let mut problem = Problem::new(entry.key_place, format!("{what} cannot be `{}`", entry.key));
+        if let Some(near) = nearest(&entry.key, words.iter().copied()) {
+            problem = problem.label(format!("did you mean `{near}`?"));
+        }
+        self.refuse(problem.help(format!("it can be {}", listed(words.iter().copied()))));
+        None
+    }
+
     /// The items of a list.
     pub fn list<'n>(&mut self, what: What<'_>, node: &'n Node) -> &'n [Node] {
+        self.reads(node, || Kind::List);
         match &node.value {
             Value::List(items) => items,
             Value::Null => &[],
@@ -195,6 +241,7 @@ impl<'o> Reader<'o> {
 
     /// The entries of a map keyed by name.
     pub fn entries<'n>(&mut self, what: What<'_>, node: &'n Node) -> &'n [Entry] {
+        self.reads(node, || Kind::Named);
         match &node.value {
             Value::Map(entries) => entries,
             Value::Null => &[],
@@ -204,6 +251,7 @@ impl<'o> Reader<'o> {
 
     /// A text that is not empty.
     pub fn text<'n>(&mut self, what: What<'_>, node: &'n Node) -> Option<&'n str> {
+        self.reads(node, || Kind::Text);
         match node.text() {
             Some(text) if !text.trim().is_empty() => Some(text),
             _ => self.expected(what, node, "a text"),
@@ -212,6 +260,7 @@ impl<'o> Reader<'o> {
 
     /// A boolean: `true` or `false`, without quotes.
     pub fn flag(&mut self, what: What<'_>, node: &Node) -> Option<bool> {
+        self.reads(node, || Kind::Flag);
         match &node.value {
             Value::Scalar { text, is_quoted: false } if matches!(text.as_str(), "true" | "True" | "TRUE") => Some(true),
             Value::Scalar { text, is_quoted: false } if matches!(text.as_str(), "false" | "False" | "FALSE") => {
@@ -224,6 +273,7 @@ impl<'o> Reader<'o> {
     /// A whole number within `range`, without quotes.
     pub fn whole(&mut self, what: What<'_>, node: &Node, range: RangeInclusive<u64>) -> Option<u64> {
         let (low, high) = range.clone().into_inner();
+        self.reads(node, || Kind::Whole(low, high));
         let expected = if high >= u64::from(u32::MAX) {
             format!("a whole number of at least {low}")
         } else {
@@ -248,6 +298,7 @@ impl<'o> Reader<'o> {
     /// A finite number within `range`, without quotes.
     pub fn number(&mut self, what: What<'_>, node: &Node, range: RangeInclusive<f64>) -> Option<f64> {
         let (low, high) = range.clone().into_inner();
+        self.reads(node, || Kind::Number(low, high));
         let expected = match (low == f64::MIN, high == f64::MAX) {
             (true, true) => "a finite number".to_owned(),
             (false, true) => format!("a finite number of at least {low}"),
@@ -269,6 +320,7 @@ impl<'o> Reader<'o> {
         node: &Node,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
+        self.reads(node, || Kind::Parsed);
         let Some(text) = node.text().filter(|it| !it.contains("{{")) else {
             return self.expected(what, node, "a single value");
         };
@@ -283,6 +335,7 @@ impl<'o> Reader<'o> {
 
     /// A length of time.
     pub fn span(&mut self, what: What<'_>, node: &Node) -> Option<Span> {
+        self.reads(node, || Kind::Span);
         self.parsed(what, node, quantity::span)
     }
 
@@ -296,6 +349,7 @@ impl<'o> Reader<'o> {
 
     /// One of these words.
     pub fn word<T: Copy>(&mut self, what: What<'_>, node: &Node, words: &[(&str, T)]) -> Option<T> {
+        self.reads(node, || Kind::Words(words.iter().map(|(word, _)| (*word).to_owned()).collect()));
         let text = self.text(what, node)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
@@ -341,21 +395,13 @@ impl<'o> Reader<'o> {
     pub fn distribution(&mut self, what: What<'_>, node: &Node) -> Option<Distribution> {
         const LAWS: &[&str] =
             &["constant", "exponential", "logNormal", "gamma", "erlang", "pareto", "uniform", "empirical"];
-        let entry = match &node.value {
-            Value::Scalar { .. } => return self.span(what, node).map(Distribution::Constant),
-            Value::Map(entries) if entries.len() == 1 => &entries[0],
-            _ => return self.expected(what, node, "a length of time, or one law such as `exponential: {mean: 20ms}`"),
-        };
-        let law = entry.key.as_str();
-        if !LAWS.contains(&law) {
-            let mut problem = Problem::new(entry.key_place, format!("{what} cannot be `{law}`"))
-                .help(format!("it can be a plain length, or {}", listed(LAWS.iter().copied())));
-            if let Some(near) = nearest(law, LAWS.iter().copied()) {
-                problem = problem.label(format!("did you mean `{near}`?"));
-            }
-            self.refuse(problem);
-            return None;
+        self.reads(node, || Kind::Distribution);
+        if node.text().is_some() {
+            return self.span(what, node).map(Distribution::Constant);
         }
+        let expected = "a length of time, or one law such as `exponential: {mean: 20ms}`";
+        let entry = self.one_of(what, node, ("law", LAWS), expected)?;
+        let law = entry.key.as_str();
         if law == "constant" {
             return self.span(What { field: law, of: what.field }, &entry.node).map(Distribution::Constant);
         }
@@ -492,7 +538,9 @@ pub struct Fields<'n> {
     pub place: Place,
     entries: &'n [Entry],
     taken: Vec<bool>,
-    asked: Vec<&'static str>,
+    asked: Vec<AskedField>,
+    /// Its number in the record.
+    number: Option<usize>,
 }
 
 impl<'n> Fields<'n> {
@@ -503,7 +551,7 @@ impl<'n> Fields<'n> {
 
     /// As [`take`](Fields::take), with the key.
     pub fn take_entry(&mut self, name: &'static str) -> Option<&'n Entry> {
-        self.asked.push(name);
+        self.asked.push(AskedField { name, is_required: false, usual: None });
         let index = self.entries.iter().position(|it| is_same_field(&it.key, name))?;
         self.taken[index] = true;
         Some(&self.entries[index]).filter(|it| it.node.value != Value::Null)
@@ -521,6 +569,11 @@ impl<'n> Fields<'n> {
         self.entries.iter().any(|it| is_same_field(&it.key, name) && it.node.value != Value::Null)
     }
 
+    /// Where a field's value stands, or where it would.
+    pub fn place_of(&self, name: &str) -> Place {
+        self.entries.iter().find(|it| is_same_field(&it.key, name)).map_or(self.place, |it| it.node.place)
+    }
+
     /// The value of a field that has to be there.
     pub fn required(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<&'n Node> {
         self.required_entry(reader, name).map(|it| &it.node)
@@ -528,6 +581,7 @@ impl<'n> Fields<'n> {
 
     fn required_entry(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<&'n Entry> {
         let entry = self.take_entry(name);
+        self.asked.push(AskedField { name, is_required: true, usual: None });
         if entry.is_none() {
             let null = self.entries.iter().find(|it| is_same_field(&it.key, name));
             let place = null.map_or(self.place, |it| it.key_place);
@@ -643,11 +697,104 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// Says what stands for a field where it is absent.
+    pub fn usual<T: Written + ?Sized>(&mut self, reader: &Reader<'_>, name: &'static str, usual: &T) {
+        if reader.record.is_some() {
+            let usual = Some(Usual::Value(usual.written()));
+            self.asked.push(AskedField { name, is_required: false, usual });
+        }
+    }
+
+    /// A map to be read field by field, one that says nothing where the field is absent.
+    pub fn map(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<Fields<'n>> {
+        let of = if self.of == SCENARIO { format!("`{name}`") } else { format!("`{name}` of {}", self.of) };
+        if let Some(node) = self.take(name) {
+            return reader.fields(node, of);
+        }
+        let number = reader.record.as_mut().map(|it| it.begins(None));
+        let usual = number.map(Usual::Map);
+        self.asked.push(AskedField { name, is_required: false, usual });
+        Some(Fields { of, place: self.place, entries: &[], taken: Vec::new(), asked: Vec::new(), number })
+    }
+
+    /// A boolean, or what is usual.
+    pub fn flag_or(&mut self, reader: &mut Reader<'_>, name: &'static str, usual: bool) -> bool {
+        self.usual(reader, name, &usual);
+        self.flag(reader, name).unwrap_or(usual)
+    }
+
+    /// A whole number within `range`, or what is usual.
+    pub fn count_or(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        usual: u32,
+    ) -> u32 {
+        self.usual(reader, name, &usual);
+        self.count(reader, name, range).unwrap_or(usual)
+    }
+
+    /// A whole number of seconds within `range`, or what is usual.
+    pub fn seconds_or(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        usual: Span,
+    ) -> Span {
+        self.usual(reader, name, &usual.as_seconds());
+        self.seconds(reader, name, range).unwrap_or(usual)
+    }
+
+    /// A finite number within `range`, or what is usual.
+    pub fn number_or(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        range: RangeInclusive<f64>,
+        usual: f64,
+    ) -> f64 {
+        self.usual(reader, name, &usual);
+        self.number(reader, name, range).unwrap_or(usual)
+    }
+
+    /// A length of time, or what is usual.
+    pub fn span_or(&mut self, reader: &mut Reader<'_>, name: &'static str, usual: Span) -> Span {
+        self.usual(reader, name, &usual);
+        self.span(reader, name).unwrap_or(usual)
+    }
+
+    /// A distribution, or what is usual.
+    pub fn distribution_or(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        usual: Distribution,
+    ) -> Distribution {
+        self.usual(reader, name, &usual);
+        self.distribution(reader, name).unwrap_or(usual)
+    }
+
+    /// One of these words, or what is usual.
+    pub fn word_or<T: Copy + PartialEq>(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        words: &[(&str, T)],
+        usual: T,
+    ) -> T {
+        if let Some((word, _)) = words.iter().find(|(_, it)| *it == usual) {
+            self.usual(reader, name, *word);
+        }
+        self.word(reader, name, words).unwrap_or(usual)
+    }
+
     /// Fields that nobody asked for: accepted where AWS knows them, refused where nobody does.
-    pub fn finish(self, reader: &mut Reader<'_>, shape: &Shape) {
+    pub fn finish(self, reader: &mut Reader<'_>, shape: &'static Shape) {
         for (entry, _) in self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken) {
             let is = |name: &&str| is_same_field(name, &entry.key);
-            if self.asked.iter().any(is) {
+            if self.asked.iter().any(|it| is(&it.name)) {
                 let problem = Problem::new(entry.key_place, format!("`{}` of {} is given twice", entry.key, self.of));
                 reader.refuse(problem.label("the second, in AWS's other case"));
             } else if let Some(name) = shape.not_simulated.iter().find(|it| is(it)) {
@@ -657,8 +804,13 @@ impl<'n> Fields<'n> {
             } else if let Some(name) = shape.accepted.iter().find(|it| is(it)) {
                 reader.accepted.entry(shape.name).or_default().insert((*name).to_owned());
             } else {
-                let known: Vec<&str> =
-                    self.asked.iter().chain(shape.not_simulated).chain(shape.accepted).copied().collect();
+                let mut known: Vec<&str> = Vec::new();
+                for name in self.asked.iter().map(|it| it.name).chain(shape.not_simulated.iter().copied()) {
+                    if !known.contains(&name) {
+                        known.push(name);
+                    }
+                }
+                known.extend(shape.accepted);
                 let mut problem = Problem::new(entry.key_place, format!("{} has no field `{}`", self.of, entry.key));
                 if let Some(name) = nearest(&entry.key, known.iter().copied()) {
                     problem = problem.label(format!("did you mean `{name}`?"));
@@ -667,6 +819,9 @@ impl<'n> Fields<'n> {
                 }
                 reader.refuse(problem);
             }
+        }
+        if let (Some(record), Some(number)) = (&mut reader.record, self.number) {
+            record.ends(number, self.asked, shape);
         }
     }
 }

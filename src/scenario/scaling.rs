@@ -307,16 +307,16 @@ impl<'a> Scaling<'a> {
             fields.required(reader, "PredefinedMetricSpecification")
         };
         let metric = specification.and_then(|it| self.predefined_metric(reader, it, of, service));
-        let scale_out_cooldown = fields.seconds(reader, "ScaleOutCooldown", 0..=864_000);
-        let scale_in_cooldown = fields.seconds(reader, "ScaleInCooldown", 0..=864_000);
-        let disable_scale_in = fields.flag(reader, "DisableScaleIn");
+        let scale_out_cooldown = fields.seconds_or(reader, "ScaleOutCooldown", 0..=864_000, Span::seconds(300));
+        let scale_in_cooldown = fields.seconds_or(reader, "ScaleInCooldown", 0..=864_000, Span::seconds(300));
+        let disable_scale_in = fields.flag_or(reader, "DisableScaleIn", false);
         fields.finish(reader, &Shape::TARGET_TRACKING);
         Some(TargetTracking {
             metric: metric?,
             target_value: target_value?,
-            scale_out_cooldown: scale_out_cooldown.unwrap_or(Span::seconds(300)),
-            scale_in_cooldown: scale_in_cooldown.unwrap_or(Span::seconds(300)),
-            disable_scale_in: disable_scale_in.unwrap_or(false),
+            scale_out_cooldown,
+            scale_in_cooldown,
+            disable_scale_in,
         })
     }
 
@@ -391,13 +391,13 @@ impl<'a> Scaling<'a> {
         ];
         let adjustment_type = fields.word(reader, "AdjustmentType", &kinds);
         let steps = fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of));
-        let min_adjustment_magnitude = fields.count(reader, "MinAdjustmentMagnitude", 0..=5_000).unwrap_or(0);
+        let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
         if min_adjustment_magnitude > 0
             && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity)
         {
             reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
         }
-        let cooldown = fields.seconds(reader, "Cooldown", 0..=864_000).unwrap_or(Span::seconds(300));
+        let cooldown = fields.seconds_or(reader, "Cooldown", 0..=864_000, Span::seconds(300));
         fields.finish(reader, &Shape::STEP_SCALING);
         let alarm = alarm.and_then(|it| self.alarm_of(reader, it, of, service));
         let (adjustment_type, (alarm_name, metric, alarm)) = (adjustment_type?, alarm?);
@@ -550,8 +550,9 @@ fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AlarmRule> {
         ("Minimum", Statistic::Minimum),
         ("Maximum", Statistic::Maximum),
     ];
-    let statistic = fields.word(reader, "Statistic", &statistics).unwrap_or_default();
+    let statistic = fields.word_or(reader, "Statistic", &statistics, Statistic::default());
     let of = fields.of.clone();
+    fields.usual(reader, "Period", &60);
     let period = fields.take("Period").map_or(Some(60), |node| {
         let seconds = reader.count(What { field: "Period", of: &of }, node, 1..=86_400)?;
         if matches!(seconds, 10 | 20 | 30) {
@@ -566,6 +567,9 @@ fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AlarmRule> {
         Some(seconds)
     });
     let evaluation_periods = fields.required_count(reader, "EvaluationPeriods", 1..=1_440);
+    if let Some(periods) = evaluation_periods {
+        fields.usual(reader, "DatapointsToAlarm", &periods);
+    }
     let datapoints_to_alarm = fields.count(reader, "DatapointsToAlarm", 1..=1_440).or(evaluation_periods);
     if let (Some(m), Some(n)) = (datapoints_to_alarm, evaluation_periods)
         && m > n
@@ -590,7 +594,7 @@ fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AlarmRule> {
         ("breaching", TreatMissingData::Breaching),
         ("notBreaching", TreatMissingData::NotBreaching),
     ];
-    let treat_missing_data = fields.word(reader, "TreatMissingData", &treatments).unwrap_or_default();
+    let treat_missing_data = fields.word_or(reader, "TreatMissingData", &treatments, TreatMissingData::default());
     Some(AlarmRule {
         comparison_operator: comparison_operator?,
         threshold: threshold?,

@@ -67,6 +67,68 @@ fn plain_section(reader: &mut Reader<'_>, section: &Section, node: Node) -> Node
     Node { place, value: Value::Map(entries) }
 }
 
+/// The tree with what stands there unsaid: a load balancer before target groups that name none, and the application of
+/// each container that has none of its own.
+pub fn completed(root: Node) -> Node {
+    let has = |name: &str| root.get(name).is_some_and(|it| !it.is_blank());
+    let needs_load_balancer = has("targetGroups") && !has("loadBalancers");
+    let undescribed = undescribed_containers(&root);
+    let place = root.place;
+    let Value::Map(mut entries) = root.value else { return root };
+    let mut add = |section: &str, name: String| {
+        let entry = Entry { key: name, key_place: place, node: Node { place, value: Value::Null } };
+        let at = entries.iter().position(|it| is_same_field(&it.key, section)).unwrap_or_else(|| {
+            let node = Node { place, value: Value::Null };
+            entries.push(Entry { key: section.to_owned(), key_place: place, node });
+            entries.len() - 1
+        });
+        let node = &mut entries[at].node;
+        match &mut node.value {
+            Value::Map(entries) => entries.push(entry),
+            Value::Null => node.value = Value::Map(vec![entry]),
+            _ => {}
+        }
+    };
+    if needs_load_balancer {
+        add("loadBalancers", "default".to_owned());
+    }
+    for name in undescribed {
+        add("applications", name);
+    }
+    Node { place, value: Value::Map(entries) }
+}
+
+/// Names of containers that no application describes.
+fn undescribed_containers(root: &Node) -> Vec<String> {
+    let entries = |name: &str| match root.get(name).map(|it| &it.value) {
+        Some(Value::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let applications = entries("applications");
+    let mut names: Vec<String> = Vec::new();
+    for definition in entries("taskDefinitions") {
+        let family = definition.key.split(':').next().unwrap_or_default();
+        let Some(Value::List(containers)) = definition.node.get("containerDefinitions").map(|it| &it.value) else {
+            continue;
+        };
+        for name in containers.iter().filter_map(|it| it.get("name")?.text()) {
+            let is_its_own = |key: &str| match key.rsplit_once('/') {
+                Some((owner, container)) => container == name && owner.split(':').next() == Some(family),
+                None => key == name,
+            };
+            if !names.iter().any(|it| it == name) && !applications.iter().any(|it| is_its_own(&it.key)) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The wrappers of a section's values, where it is one of AWS's.
+pub fn wrappers(section: &str) -> &'static [&'static str] {
+    SECTIONS.iter().find(|it| it.name == section).map_or(&[], |it| it.wrappers)
+}
+
 /// The list in `{"services": [...]}`, where that is all the section holds.
 fn wrapped_list<'n>(section: &Section, node: &'n Node) -> Option<&'n Node> {
     let Value::Map(entries) = &node.value else { return None };

@@ -53,16 +53,17 @@ fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Optio
     is_not_simulated_word(reader, &mut fields, "availabilityZoneRebalancing", "DISABLED", &["ENABLED"]);
     let task_definition = task_definition(reader, &mut fields, around.task_definitions, is_external);
     // One task is what CloudFormation makes of a service that does not say; the API itself insists on a number.
-    let desired_count = fields.count(reader, "desiredCount", 0..=5_000).unwrap_or(1);
-    let deployment = fields.take("deploymentConfiguration");
-    let (minimum, maximum) = deployment.map_or((None, None), |it| deployment_configuration(reader, it, &fields.of));
+    let desired_count = fields.count_or(reader, "desiredCount", 0..=5_000, 1);
+    let deployment = fields.map(reader, "deploymentConfiguration");
+    let usual = (Some(100), Some(200));
+    let (minimum, maximum) = deployment.map_or(usual, |it| deployment_configuration(reader, it, usual));
     let (minimum_healthy_percent, maximum_percent) = (minimum.unwrap_or(100), maximum.unwrap_or(200));
     if minimum_healthy_percent == 100 && maximum_percent == 100 {
         let note = "can never replace a task: minimumHealthyPercent and maximumPercent are both 100";
         reader.note(format!("{} {note}", fields.of));
     }
     let health_check_grace_period =
-        fields.seconds(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647).unwrap_or(Span::ZERO);
+        fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
     let (placement_strategy, placement_constraints) = placement(reader, &mut fields);
     let capacity_provider_strategy = capacity_provider_strategy(reader, &mut fields, around.capacity);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
@@ -140,18 +141,24 @@ fn task_definition(
     }
 }
 
-/// `minimumHealthyPercent` and `maximumPercent`, where they are given.
-pub fn deployment_configuration(reader: &mut Reader<'_>, node: &Node, of: &str) -> (Option<u32>, Option<u32>) {
-    let Some(mut fields) = reader.fields(node, format!("`deploymentConfiguration` of {of}")) else {
-        return (None, None);
-    };
-    let minimum = fields.count(reader, "minimumHealthyPercent", 0..=100);
-    let maximum = fields.count(reader, "maximumPercent", 100..=10_000);
+/// `minimumHealthyPercent` and `maximumPercent`, or what is usual.
+pub fn deployment_configuration(
+    reader: &mut Reader<'_>,
+    mut fields: Fields<'_>,
+    usual: (Option<u32>, Option<u32>),
+) -> (Option<u32>, Option<u32>) {
+    for (name, usual) in [("minimumHealthyPercent", usual.0), ("maximumPercent", usual.1)] {
+        if let Some(usual) = usual {
+            fields.usual(reader, name, &usual);
+        }
+    }
+    let minimum = fields.count(reader, "minimumHealthyPercent", 0..=100).or(usual.0);
+    let maximum = fields.count(reader, "maximumPercent", 100..=10_000).or(usual.1);
     if let Some(node) = fields.take("strategy")
         && let Some(word) = reader.text(What { field: "strategy", of: &fields.of }, node)
     {
         if ["BLUE_GREEN", "LINEAR", "CANARY"].contains(&word) {
-            reader.not_simulated(node.place, format!("`strategy: {word}` of {of}"));
+            reader.not_simulated(node.place, format!("`strategy: {word}` of {}", fields.of));
         } else {
             reader.word(What { field: "strategy", of: &fields.of }, node, &[("ROLLING", ())]);
         }

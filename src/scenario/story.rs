@@ -8,7 +8,8 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::problem::{Problem, Problems, Severity};
-use crate::scenario::reader::{Fields, Open, Reader, What};
+use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
+use crate::scenario::record::Record;
 use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
@@ -31,13 +32,22 @@ pub struct Story {
     pub unsupported: Problems,
 }
 
-/// 2026-01-05T00:00:00Z, a Monday: when a run begins where its file does not say.
-const USUAL_START: i64 = 1_767_571_200;
+/// A Monday: when a run begins where its file does not say.
+const USUAL_START: &str = "2026-01-05T00:00:00Z";
+const USUAL_START_SECOND: i64 = 1_767_571_200;
 
 /// Reads a scenario file and everything it names through `open`; or says everything that is wrong with them.
 pub fn read(path: &Path, open: Open<'_>) -> Result<Story, Problems> {
+    read_and_look(path, open, None)
+}
+
+/// Looks at the unpatched tree of a file, at its `variants`, and at what was asked of both.
+pub type Look<'l> = &'l mut dyn FnMut(&Node, Option<&Node>, &Record);
+
+/// As [`read`], with a look at the tree on the way.
+pub fn read_and_look(path: &Path, open: Open<'_>, look: Option<Look<'_>>) -> Result<Story, Problems> {
     let mut reader = Reader::new(open);
-    let story = files::load(&mut reader, path).and_then(|it| read_tree(&mut reader, it, path));
+    let story = files::load(&mut reader, path).and_then(|it| read_tree(&mut reader, it, path, look));
     for (shape, fields) in &reader.accepted {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         reader.notes.push(format!("accepted without effect ({shape}): {}", fields.join(", ")));
@@ -54,7 +64,7 @@ pub fn read(path: &Path, open: Open<'_>) -> Result<Story, Problems> {
     }
 }
 
-fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path) -> Option<(Vec<Scenario>, u32)> {
+fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path, look: Option<Look<'_>>) -> Option<(Vec<Scenario>, u32)> {
     if root.value == Value::Null {
         let problem = Problem::new(root.place, "the file is empty");
         reader.refuse(problem.help("a scenario has at least a `duration`, as in `duration: 1h`"));
@@ -71,16 +81,22 @@ fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path) -> Option<(Vec<Sc
     let (root, variants) = without(root, "variants");
     let root = sections::normalised(reader, root);
     let mut read = Vec::new();
-    let base = decode(reader, &root, Named { scenario: &name, variant: "base", comment: &description });
-    let replications = replications(reader, &root);
+    reader.record = look.is_some().then(Record::default);
+    let complete = sections::completed(root.clone());
+    let base = decode(reader, &complete, Named { scenario: &name, variant: "base", comment: &description });
+    let replications = replications(reader, &complete);
     read.extend(base);
-    for variant in read_variants(reader, variants.as_ref()) {
+    let patches = read_variants(reader, variants.as_ref());
+    if let (Some(record), Some(look)) = (reader.record.take(), look) {
+        look(&complete, variants.as_ref(), &record);
+    }
+    for variant in patches {
         reader.variant = Some(variant.name.clone());
         // Each variant says for itself whether it is meant to fail.
         let (plain, _) = without(root.clone(), "expectFailure");
         let patched = sections::normalised(reader, patch::merge(plain, &variant.patch));
         let named = Named { scenario: &name, variant: &variant.name, comment: &description };
-        if let Some(mut scenario) = decode(reader, &patched, named) {
+        if let Some(mut scenario) = decode(reader, &sections::completed(patched), named) {
             scenario.expect_failure |= variant.expect_failure;
             if let Some(description) = variant.description {
                 scenario.description = description;
@@ -123,7 +139,7 @@ fn read_variants(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<Variant> {
         }
         let Some(mut fields) = reader.fields(&entry.node, format!("variant `{}`", entry.key)) else { continue };
         let patch = fields.required(reader, "patch");
-        let expect_failure = fields.flag(reader, "expectFailure").unwrap_or(false);
+        let expect_failure = fields.flag_or(reader, "expectFailure", false);
         let description = fields.text(reader, "description").map(str::to_owned);
         fields.finish(reader, &Shape::OURS);
         let Some(patch) = patch else { continue };
@@ -144,7 +160,7 @@ fn read_variants(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<Variant> {
 
 fn replications(reader: &mut Reader<'_>, root: &Node) -> u32 {
     let node = root.get("replications").filter(|it| it.value != Value::Null);
-    let what = What { field: "replications", of: "the scenario" };
+    let what = What { field: "replications", of: SCENARIO };
     node.and_then(|it| reader.count(what, it, 1..=10_000)).unwrap_or(1)
 }
 
@@ -168,18 +184,21 @@ struct Named<'a> {
 }
 
 fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scenario> {
-    let mut fields = reader.fields(root, "the scenario")?;
+    let mut fields = reader.fields(root, SCENARIO)?;
+    fields.usual(reader, "replications", &1);
     fields.take("replications");
     let description = fields.text(reader, "description").map_or(named.comment, str::trim).to_owned();
     let duration_node = fields.required(reader, "duration");
     let duration = duration(reader, duration_node);
-    let start_unix_seconds = fields.parsed(reader, "start", unix_seconds).unwrap_or(USUAL_START);
-    let begins_settled = fields.word(reader, "begin", &[("settled", true), ("cold", false)]).unwrap_or(true);
+    fields.usual(reader, "start", USUAL_START);
+    let start_unix_seconds = fields.parsed(reader, "start", unix_seconds).unwrap_or(USUAL_START_SECOND);
+    let begins_settled = fields.word_or(reader, "begin", &[("settled", true), ("cold", false)], true);
     // Without a duration the rest is read as if there were one, so that its mistakes are told as well.
     let length = duration.unwrap_or(Span::seconds(3_600));
     let groups = section(reader, &mut fields, "autoScalingGroups");
     let providers = section(reader, &mut fields, "capacityProviders");
-    let capacity = Capacity::read(reader, fields.take("cluster"), groups, providers);
+    let cluster = fields.map(reader, "cluster");
+    let capacity = Capacity::read(reader, cluster, groups, providers);
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
     let load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
@@ -215,11 +234,11 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     });
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
-    let expect_failure = fields.flag(reader, "expectFailure").unwrap_or(false);
-    let assumptions = assumption::assumptions(reader, fields.take("assumptions"));
+    let expect_failure = fields.flag_or(reader, "expectFailure", false);
+    let assumptions = assumption::assumptions(reader, &mut fields);
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
-    let prices = assumption::prices(reader, fields.take("prices"), first_zone);
-    fields.finish(reader, &Shape { accepted: &["variants"], ..Shape::OURS });
+    let prices = assumption::prices(reader, &mut fields, first_zone);
+    fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions);
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
     Some(Scenario {
@@ -272,7 +291,7 @@ fn repeatable_section<'n>(reader: &mut Reader<'_>, fields: &mut Fields<'n>, name
 }
 
 fn duration(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Span> {
-    let what = What { field: "duration", of: "the scenario" };
+    let what = What { field: "duration", of: SCENARIO };
     let duration = reader.span_above_zero(what, node?)?;
     if duration > Span::seconds(366 * 86_400) {
         reader.refuse(Problem::new(node?.place, format!("{what} is {duration}; at most 366d are simulated")));

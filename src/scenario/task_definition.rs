@@ -150,18 +150,13 @@ fn task_definition(
         reader.note(format!("{} says `family: {said}`; its family here is `{family}`", fields.of));
     }
     fields.take("revision");
-    let network_mode = fields
-        .word(
-            reader,
-            "networkMode",
-            &[
-                ("none", NetworkMode::None),
-                ("bridge", NetworkMode::Bridge),
-                ("host", NetworkMode::Host),
-                ("awsvpc", NetworkMode::Awsvpc),
-            ],
-        )
-        .unwrap_or_default();
+    let modes = [
+        ("none", NetworkMode::None),
+        ("bridge", NetworkMode::Bridge),
+        ("host", NetworkMode::Host),
+        ("awsvpc", NetworkMode::Awsvpc),
+    ];
+    let network_mode = fields.word_or(reader, "networkMode", &modes, NetworkMode::default());
     let cpu = fields.parsed(reader, "cpu", |text| match quantity::task_cpu(text)? {
         units @ 128..=196_608 => Ok(units),
         units => Err(format!("{units} units are out of range; a task may have 128 to 196608")),
@@ -350,15 +345,17 @@ fn container(reader: &mut Reader<'_>, node: &Node, of: &str, task: &Task<'_>) ->
         let problem = Problem::new(at, format!("{of} has no memory"));
         reader.not_runnable(problem.help("on EC2 give it `memory` or `memoryReservation`, or give the task `memory`"));
     }
+    fields.usual(reader, "cpu", &0);
+    let cpu = fields.parsed(reader, "cpu", quantity::task_cpu).unwrap_or(0);
     let container = ContainerDefinition {
         name,
         image,
-        cpu: fields.parsed(reader, "cpu", quantity::task_cpu).unwrap_or(0),
+        cpu,
         memory: memory.map(|it| it.0),
         memory_reservation: memory_reservation.map(|it| it.0),
-        essential: fields.flag(reader, "essential").unwrap_or(true),
+        essential: fields.flag_or(reader, "essential", true),
         port_mappings: port_mappings(reader, &mut fields, task.network_mode),
-        stop_timeout: fields.seconds(reader, "stopTimeout", 0..=86_400).unwrap_or(Span::seconds(30)),
+        stop_timeout: fields.seconds_or(reader, "stopTimeout", 0..=86_400, Span::seconds(30)),
         application: Default::default(),
     };
     fields.finish(reader, &Shape::CONTAINER_DEFINITION);
@@ -374,13 +371,16 @@ fn port_mappings(reader: &mut Reader<'_>, fields: &mut Fields<'_>, network_mode:
             reader.refuse(Problem::new(node.place, message).help("without a network there are no ports"));
         }
         let Some(mut mapping) = reader.fields(node, of.clone()) else { continue };
-        let protocol =
-            mapping.word(reader, "protocol", &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp)]).unwrap_or_default();
+        let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
+        let protocol = mapping.word_or(reader, "protocol", &protocols, Protocol::default());
         let container_port = if mapping.has("containerPortRange") {
             None
         } else {
             mapping.required_count(reader, "containerPort", 1..=65_535)
         };
+        if network_mode == NetworkMode::Bridge {
+            mapping.usual(reader, "hostPort", &0);
+        }
         let host = mapping.take("hostPort");
         let host_port = host.and_then(|it| reader.count(What { field: "hostPort", of: &of }, it, 0..=65_535));
         let is_own = matches!(network_mode, NetworkMode::Host | NetworkMode::Awsvpc);

@@ -4,11 +4,11 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity};
-use crate::scenario::problem::{Place, Problem, nearest};
+use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::service::deployment_configuration;
 use crate::scenario::task_definition::TaskDefinitions;
-use crate::scenario::tree::{Entry, Node, Value};
+use crate::scenario::tree::{Entry, Node};
 use crate::scenario::{TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -42,42 +42,27 @@ pub fn timeline(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Ve
 }
 
 fn entry(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Option<TimelineEntry> {
-    let Value::Map(entries) = &node.value else {
-        let problem = Problem::new(node.place, "an item of `timeline` must be a map");
-        reader.refuse(problem.help("as in `{at: 10m, deploy: {service: web, taskDefinition: web}}`"));
-        return None;
-    };
-    let at_node = node.get("at");
-    let at = match at_node {
-        Some(it) => reader.span(What { field: "at", of: "an item of `timeline`" }, it),
-        None => {
-            reader
-                .refuse(Problem::new(node.place, "an item of `timeline` lacks `at`").help("say when, as in `at: 10m`"));
-            None
-        }
-    };
+    let mut fields = reader.fields(node, "an item of `timeline`")?;
+    let at = fields.required_span(reader, "at");
     if let Some(at) = at.filter(|it| *it >= around.duration) {
         reader.note(format!("`timeline`: the change at {at} comes after the end of the run"));
     }
-    let others: Vec<&Entry> = entries.iter().filter(|it| it.key != "at").collect();
-    let [change] = others.as_slice() else {
-        let problem = Problem::new(node.place, format!("an item of `timeline` has {} changes, not one", others.len()));
-        reader.refuse(problem.help(format!("beside `at` it has one of {}", listed(CHANGES.iter().copied()))));
+    let changes: Vec<_> = CHANGES.iter().filter_map(|it| Some((*it, fields.take_entry(it)?))).collect();
+    let problems = reader.problems.len();
+    fields.finish(reader, &Shape::OURS);
+    let [(name, change)] = changes.as_slice() else {
+        if reader.problems.len() == problems {
+            let message = format!("an item of `timeline` has {} changes, not one", changes.len());
+            let help = format!("beside `at` it has one of {}", listed(CHANGES.iter().copied()));
+            reader.refuse(Problem::new(node.place, message).help(help));
+        }
         return None;
     };
-    let change = self::change(reader, change, around);
+    let change = self::change(reader, name, change, around);
     Some(TimelineEntry { at: Instant(at?.0), change: change? })
 }
 
-fn change(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Option<TimelineChange> {
-    let Some(&name) = CHANGES.iter().find(|it| **it == entry.key) else {
-        let mut problem = Problem::new(entry.key_place, format!("`timeline` knows no `{}`", entry.key));
-        if let Some(near) = nearest(&entry.key, CHANGES.iter().copied()) {
-            problem = problem.label(format!("did you mean `{near}`?"));
-        }
-        reader.refuse(problem.help(format!("it knows {}", listed(CHANGES.iter().copied()))));
-        return None;
-    };
+fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_>) -> Option<TimelineChange> {
     let mut fields = reader.fields(&entry.node, format!("`{name}`"))?;
     match name {
         "updateService" => {
@@ -138,9 +123,9 @@ fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Aro
     let node = fields.take("taskDefinition");
     let task_definition = node.and_then(|it| new_definition(reader, it, "`updateService`", service, around));
     let desired_count = fields.count(reader, "desiredCount", 0..=5_000);
-    let force_new_deployment = fields.flag(reader, "forceNewDeployment").unwrap_or(false);
-    let node = fields.take("deploymentConfiguration");
-    let percents = node.map_or((None, None), |it| deployment_configuration(reader, it, "`updateService`"));
+    let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
+    let deployment = fields.map(reader, "deploymentConfiguration");
+    let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it, (None, None)));
     Some(TimelineChange::UpdateService {
         service: service?,
         task_definition,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::files;
-use crate::scenario::problem::{Place, Problem, SourceFile, nearest};
+use crate::scenario::problem::{Place, Problem, SourceFile};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
-use crate::scenario::tree::{Entry, Node, Value};
+use crate::scenario::tree::{Entry, Node};
 use crate::table::Table;
 use crate::units::{Instant, Span};
 use crate::workload::Workload;
@@ -61,26 +61,11 @@ fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> O
 
 /// The one entry that says how requests come.
 fn word<'n>(reader: &mut Reader<'_>, node: &'n Node, of: &str) -> Option<&'n Entry> {
-    let entry = match &node.value {
-        Value::Map(entries) if entries.len() == 1 => &entries[0],
-        _ => {
-            let problem = Problem::new(node.place, format!("`arrivals` of {of} must say one way for requests to come"));
-            reader.refuse(
-                problem
-                    .help(format!("as in `poisson: {{rate: 100/s}}`; the ways are {}", listed(WORDS.iter().copied()))),
-            );
-            return None;
-        }
-    };
-    if WORDS.contains(&entry.key.as_str()) {
-        return Some(entry);
-    }
-    let mut problem = Problem::new(entry.key_place, format!("`arrivals` of {of} cannot be `{}`", entry.key));
-    if let Some(near) = nearest(&entry.key, WORDS.iter().copied()) {
-        problem = problem.label(format!("did you mean `{near}`?"));
-    }
-    reader.refuse(problem.help(format!("it can be {}", listed(WORDS.iter().copied()))));
-    None
+    let expected = format!(
+        "one way for requests to come, as in `poisson: {{rate: 100/s}}`; the ways are {}",
+        listed(WORDS.iter().copied())
+    );
+    reader.one_of(What { field: "arrivals", of }, node, ("arrivals", WORDS), &expected)
 }
 
 /// A rate over time, and how requests lie within it.
@@ -124,7 +109,7 @@ fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration:
         "ramp" => {
             let from = required_rate(reader, fields, "from");
             let to = required_rate(reader, fields, "to");
-            let start = fields.span(reader, "start").unwrap_or(Span::ZERO);
+            let start = fields.span_or(reader, "start", Span::ZERO);
             let over = fields.required_span(reader, "over");
             Some(words::ramp(from?, to?, start, over?))
         }
@@ -132,7 +117,8 @@ fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration:
             let mean = required_rate(reader, fields, "mean");
             fields.required(reader, "amplitude");
             let amplitude = fields.number(reader, "amplitude", 0.0..=1.0);
-            let peak_at = fields.span(reader, "peakAt").unwrap_or(Span::seconds(14 * 3_600));
+            let peak_at = fields.span_or(reader, "peakAt", Span::seconds(14 * 3_600));
+            fields.usual(reader, "period", &Span::seconds(86_400));
             let period = fields.take("period").map_or(Some(Span::seconds(86_400)), |it| {
                 reader.span_above_zero(What { field: "period", of: &fields.of }, it)
             });
@@ -144,7 +130,7 @@ fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration:
             let node = fields.required(reader, "rates")?;
             let nodes = reader.list(what, node);
             let rates: Option<Vec<f64>> = nodes.iter().map(|it| reader.parsed(what, it, quantity::rate)).collect();
-            let scale = fields.number(reader, "scale", 0.0..=1e12).unwrap_or(1.0);
+            let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
             let Ok(rates) = <[f64; 24]>::try_from(rates?) else {
                 let message = format!("{what} has {} rates, not one for each of 24 hours", nodes.len());
                 reader.refuse(Problem::new(node.place, message));
@@ -185,9 +171,9 @@ fn spikes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Curve> {
         let mut spike = reader.fields(node, format!("a spike of {}", fields.of))?;
         let at = spike.required_span(reader, "at");
         let rate = required_rate(reader, &mut spike, "rate");
-        let ramp_up = spike.span(reader, "rampUp").unwrap_or(Span::ZERO);
-        let hold = spike.span(reader, "hold").unwrap_or(Span::ZERO);
-        let decay = spike.span(reader, "decay").unwrap_or(Span::ZERO);
+        let ramp_up = spike.span_or(reader, "rampUp", Span::ZERO);
+        let hold = spike.span_or(reader, "hold", Span::ZERO);
+        let decay = spike.span_or(reader, "decay", Span::ZERO);
         spike.finish(reader, &Shape::OURS);
         let (at, rate) = (at?, rate?);
         if base.is_some_and(|base| rate < base) {
@@ -214,10 +200,10 @@ fn trace_counts(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span
     let interval = above_zero(reader, &mut fields, "interval");
     let from_node = fields.take("from");
     let length = above_zero(reader, &mut fields, "for");
-    let start = fields.span(reader, "start").unwrap_or(Span::ZERO);
-    let scale = fields.number(reader, "scale", 0.0..=1e12).unwrap_or(1.0);
+    let start = fields.span_or(reader, "start", Span::ZERO);
+    let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
     let spreads = [("poisson", Spacing::Poisson), ("even", Spacing::Even)];
-    let spacing = fields.word(reader, "spread", &spreads).unwrap_or_default();
+    let spacing = fields.word_or(reader, "spread", &spreads, Spacing::default());
     let of = fields.of.clone();
     fields.finish(reader, &Shape::OURS);
     let (file, node) = (file?, file_node?);

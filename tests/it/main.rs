@@ -7,4 +7,5 @@ mod oracle;
 mod properties;
 mod real_data;
 mod scenario_file;
+mod schema;
 mod theory;

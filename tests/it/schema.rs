@@ -1,0 +1,80 @@
+//! The schema that editors use, and the file with its defaults: both are made of what the reader asks.
+
+use std::path::{Path, PathBuf};
+
+use plimsoll::scenario;
+use serde_json::Value;
+
+const KEPT: &str = "docs/scenario.schema.json";
+
+fn shipped() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir("scenarios")
+        .expect("the scenarios are there")
+        .map(|it| it.expect("readable").path())
+        .filter(|it| it.extension().is_some_and(|it| it == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn as_json(yaml: &str) -> Value {
+    serde_saphyr::from_str(yaml).expect("a shipped scenario is YAML")
+}
+
+fn validator() -> jsonschema::Validator {
+    let schema = serde_json::from_str(&scenario::schema()).expect("the schema is JSON");
+    jsonschema::validator_for(&schema).expect("the schema is a schema")
+}
+
+#[test]
+fn the_schema_that_is_kept_is_the_one_that_is_made() {
+    assert!(read(Path::new(KEPT)) == scenario::schema(), "write it anew: cargo run --release -- schema > {KEPT}");
+}
+
+#[test]
+fn shipped_scenarios_hold_by_the_schema() {
+    let validator = validator();
+    for path in shipped() {
+        let scenario = as_json(&read(&path));
+        let wrong: Vec<String> =
+            validator.iter_errors(&scenario).map(|it| format!("{}: {it}", it.instance_path())).collect();
+        assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_reader_refuses() {
+    let validator = validator();
+    let sound = "{duration: 1h, services: {web: {taskDefinition: web, desiredCount: 2}}}";
+    assert!(validator.is_valid(&as_json(sound)));
+    for (from, to) in [
+        ("desiredCount", "desiredCuont"),
+        ("2", "two"),
+        ("2", "-1"),
+        ("1h", "60"),
+        ("services", "servcies"),
+        ("duration", "length"),
+    ] {
+        let broken = sound.replace(from, to);
+        assert!(!validator.is_valid(&as_json(&broken)), "{broken}");
+    }
+}
+
+#[test]
+fn a_file_with_its_defaults_is_the_same_scenario() {
+    for path in shipped() {
+        let mut open = |it: &Path| std::fs::read(it);
+        let text = scenario::with_defaults(&path, &mut open).expect("a shipped scenario is sound");
+        let mut reopen = |it: &Path| if it == path { Ok(text.clone().into_bytes()) } else { std::fs::read(it) };
+        let (story, again) = (scenario::read(&path, &mut open), scenario::read(&path, &mut reopen));
+        let (story, again) = (story.expect("sound"), again.unwrap_or_else(|it| panic!("{}\n{text}", it.render(false))));
+        assert_eq!(format!("{:#?}", story.variants), format!("{:#?}", again.variants), "{}", path.display());
+        let twice = scenario::with_defaults(&path, &mut reopen).expect("sound");
+        assert!(!twice.replace(" # default", "").is_empty() && twice.matches("# default").count() == 0, "{twice}");
+        assert_eq!(twice, text.replace(" # default", ""), "{}: nothing is left to fill in", path.display());
+    }
+}
