@@ -89,7 +89,7 @@ pub struct Application {
 }
 
 impl Default for Application {
-    /// A small web process: 100 MB image, 1 s to start, 10 ms of CPU a request, 2 workers... none of these are AWS's.
+    /// A small web process: nothing to pull, 1 s to start, 10 ms of CPU a request, 8 workers. None of these are AWS's.
     fn default() -> Self {
         Application {
             layers: Vec::new(),

@@ -163,3 +163,34 @@ fn a_closed_pipe_is_no_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_keeps_what_is_finished_and_says_what_is_missing() {
+    let folder = folder_with(&[("tiny.yaml", TINY)]);
+    let started = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+        .args(["run", "tiny.yaml", "--replications", "10000", "--jobs", "2"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let first = folder.path().join("outputs/tiny/base/r000/summary.json");
+    while !first.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let interrupt = Command::new("kill").args(["-INT", &started.id().to_string()]).status();
+    assert!(interrupt.expect("`kill` is there").success());
+    let output = started.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(code(&output), 4, "{said}");
+    assert!(said.contains("interrupted: finishing what has begun"), "{said}");
+    assert!(said.contains("missing: ") && said.contains("tiny/more/r9999"), "{said}");
+    let written = contents(&folder.path().join("outputs"));
+    let count = |file: &str| written.iter().filter(|(name, _)| name.ends_with(file)).count();
+    assert!(count("summary.json") > 0 && count("summary.json") < 20_000);
+    assert_eq!(count("manifest.json"), count("summary.json"), "each folder is whole");
+    assert!(written.iter().all(|(name, _)| !name.contains(".new/") && !name.contains(".old/")));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("requests"), "what is finished is compared");
+}
