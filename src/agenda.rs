@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{ContainerInstance, Target, Task};
-use crate::control::autoscaling::Alarm;
 use crate::table::Id;
 use crate::units::Instant;
 

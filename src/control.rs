@@ -11,8 +11,9 @@ pub mod task_life;
 pub mod timeline;
 
 use crate::agenda::{Agenda, Event};
+use crate::aws::alarm::Alarm;
 use crate::cluster::Cluster;
-use crate::control::autoscaling::{Alarm, ScaledTarget, ServiceMetrics};
+use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
 use crate::control::log::Log;
 use crate::control::scheduler::Service;
@@ -45,6 +46,8 @@ pub struct Control<'a> {
     pub scaled_targets: Vec<ScaledTarget>,
     /// Alarms, those of policies and those of capacity providers.
     pub alarms: Table<Alarm>,
+    /// As they stand, by alarm.
+    pub alarms_in_force: Vec<AlarmInForce>,
     /// Metrics of each service.
     pub service_metrics: Vec<ServiceMetrics>,
     /// `CapacityProviderReservation` of each provider.
@@ -103,6 +106,7 @@ impl<'a> Control<'a> {
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
             alarms: Table::new(),
+            alarms_in_force: Vec::new(),
             service_metrics: scenario.services.iter().map(|_| ServiceMetrics::new(&scenario.assumptions)).collect(),
             reservation_metrics: scenario
                 .capacity_providers

@@ -76,6 +76,15 @@ pub struct AlarmRule {
     pub statistic: Statistic,
 }
 
+/// An alarm, without the metric it watches and the action it invokes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alarm {
+    /// Its name, as AWS makes it or the scenario gives it.
+    pub name: String,
+    /// Its rule.
+    pub rule: AlarmRule,
+}
+
 impl AlarmState {
     /// As the API spells it.
     pub fn as_str(self) -> &'static str {

@@ -216,39 +216,44 @@ pub fn percent_change(change: f64) -> i32 {
     }
 }
 
-/// Whether steps are valid: no gap, no overlap, open ends where they are needed.
-///
-/// # Errors
-/// Says which rule of `PutScalingPolicy` is broken.
-pub fn check_steps(steps: &[StepAdjustment]) -> Result<(), String> {
-    let mut sorted: Vec<(f64, f64)> = Vec::new();
-    for step in steps {
-        if step.lower_bound.is_none() && step.upper_bound.is_none() && steps.len() > 1 {
-            return Err("a step without bounds stands alone".to_owned());
+/// What is wrong with one of several steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepFault {
+    /// It ends at or below its start.
+    EndsBeforeItBegins,
+    /// Between the step below it, which ends here, and its own start lie values that no step covers.
+    LeavesGapFrom(f64),
+    /// It begins before the step below it ends, here.
+    OverlapsUpTo(f64),
+    /// It is the lowest, and begins below the threshold without reaching to minus infinity.
+    NothingBelow,
+    /// It is the highest, and ends above the threshold without reaching to infinity.
+    NothingAbove,
+}
+
+/// Whether steps are valid by the rules of `PutScalingPolicy`: no gap, no overlap, open ends where they are needed.
+/// Otherwise the place of a step that breaks one of them, and how. Sorts the steps by their bounds.
+pub fn check_steps(steps: &mut [StepAdjustment]) -> Result<(), (usize, StepFault)> {
+    let lower = |it: &StepAdjustment| it.lower_bound.unwrap_or(f64::NEG_INFINITY);
+    let upper = |it: &StepAdjustment| it.upper_bound.unwrap_or(f64::INFINITY);
+    steps.sort_by(|one, other| lower(one).total_cmp(&lower(other)));
+    for (place, step) in steps.iter().enumerate() {
+        if upper(step) <= lower(step) {
+            return Err((place, StepFault::EndsBeforeItBegins));
         }
-        let (lower, upper) = (step.lower_bound.unwrap_or(f64::NEG_INFINITY), step.upper_bound.unwrap_or(f64::INFINITY));
-        if lower.is_nan() || upper.is_nan() || upper <= lower {
-            return Err("the upper bound of a step lies above its lower bound".to_owned());
+        let Some(below) = place.checked_sub(1).map(|it| upper(&steps[it])) else { continue };
+        if below < lower(step) {
+            return Err((place, StepFault::LeavesGapFrom(below)));
         }
-        sorted.push((lower, upper));
+        if below > lower(step) {
+            return Err((place, StepFault::OverlapsUpTo(below)));
+        }
     }
-    sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
-    for pair in sorted.windows(2) {
-        if pair[0].1 < pair[1].0 {
-            return Err(format!("there is a gap between the steps, from {} to {}", pair[0].1, pair[1].0));
-        }
-        if pair[0].1 > pair[1].0 {
-            return Err(format!("two steps overlap between {} and {}", pair[1].0, pair[0].1));
-        }
+    if steps.first().and_then(|it| it.lower_bound).is_some_and(|it| it < 0.0) {
+        return Err((0, StepFault::NothingBelow));
     }
-    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
-        return Err("a step scaling policy has at least one step".to_owned());
-    };
-    if first.0 < 0.0 && first.0.is_finite() {
-        return Err("with a negative lower bound one step has no lower bound".to_owned());
-    }
-    if last.1 > 0.0 && last.1.is_finite() {
-        return Err("with a positive upper bound one step has no upper bound".to_owned());
+    if steps.last().and_then(|it| it.upper_bound).is_some_and(|it| it > 0.0) {
+        return Err((steps.len() - 1, StepFault::NothingAbove));
     }
     Ok(())
 }
@@ -370,24 +375,23 @@ mod tests {
     #[test]
     fn steps_have_neither_gap_nor_overlap() {
         let check = |steps: &[(Option<f64>, Option<f64>)]| {
-            let steps: Vec<StepAdjustment> = steps
+            let mut steps: Vec<StepAdjustment> = steps
                 .iter()
                 .map(|&(lower_bound, upper_bound)| StepAdjustment { lower_bound, upper_bound, scaling_adjustment: 1 })
                 .collect();
-            check_steps(&steps)
+            check_steps(&mut steps)
         };
-        assert!(check(&[(Some(0.0), Some(10.0)), (Some(10.0), None)]).is_ok());
-        assert!(check(&[(None, Some(-10.0)), (Some(-10.0), Some(0.0))]).is_ok());
-        for broken in [
-            &[(Some(0.0), Some(10.0)), (Some(12.0), None)][..],
-            &[(Some(0.0), Some(10.0)), (Some(8.0), None)],
-            &[(Some(0.0), Some(10.0))],
-            &[(Some(-10.0), Some(0.0))],
-            &[(Some(10.0), Some(5.0))],
-            &[(None, None), (Some(1.0), None)],
-            &[],
+        assert_eq!(check(&[(Some(0.0), Some(10.0)), (Some(10.0), None)]), Ok(()));
+        assert_eq!(check(&[(Some(-10.0), Some(0.0)), (None, Some(-10.0))]), Ok(()));
+        for (broken, fault) in [
+            (&[(Some(0.0), Some(10.0)), (Some(12.0), None)][..], (1, StepFault::LeavesGapFrom(10.0))),
+            (&[(Some(0.0), Some(10.0)), (Some(8.0), None)], (1, StepFault::OverlapsUpTo(10.0))),
+            (&[(Some(0.0), Some(10.0))], (0, StepFault::NothingAbove)),
+            (&[(Some(-10.0), Some(0.0))], (0, StepFault::NothingBelow)),
+            (&[(Some(10.0), Some(5.0))], (0, StepFault::EndsBeforeItBegins)),
+            (&[(None, None), (Some(1.0), None)], (1, StepFault::OverlapsUpTo(f64::INFINITY))),
         ] {
-            assert!(check(broken).is_err(), "{broken:?}");
+            assert_eq!(check(broken), Err(fault), "{broken:?}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! they leave open is a named assumption of the scenario. Left out: predictive scaling, high-resolution metrics.
 
 use crate::agenda::Event;
-use crate::aws::alarm::{AlarmRule, AlarmState, ComparisonOperator, Statistic, TreatMissingData};
+use crate::aws::alarm::{Alarm, AlarmRule, AlarmState, ComparisonOperator, Statistic, TreatMissingData};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ServiceMetric};
 use crate::aws::schedule::ScheduledAction;
@@ -20,15 +20,10 @@ use crate::scenario::Assumptions;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
-/// An alarm: of a policy, or of a capacity provider's managed scaling.
+/// An alarm as it stands: of a policy, or of a capacity provider's managed scaling.
 #[derive(Clone, Debug)]
-pub struct Alarm {
-    /// Its name, as AWS makes it or the scenario gives it.
-    pub name: String,
-    /// Its rule.
-    pub rule: AlarmRule,
-    /// Its state.
-    pub state: AlarmState,
+pub struct AlarmInForce {
+    state: AlarmState,
     watches: Watched,
     action: Action,
     changed_at: Instant,
@@ -191,9 +186,8 @@ impl Control<'_> {
         // CloudWatch evaluates each alarm at a second of the minute of its own.
         let own = Span::seconds(fnv(name.as_bytes(), 0) % 60);
         let phase = self.scenario.assumptions.alarm_phase.unwrap_or(own);
-        let alarm = self.alarms.push(Alarm {
-            name,
-            rule,
+        let alarm = self.alarms.push(Alarm { name, rule });
+        self.alarms_in_force.push(AlarmInForce {
             state: AlarmState::InsufficientData,
             watches,
             action,
@@ -255,15 +249,16 @@ impl Control<'_> {
     pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {
         let now = self.now();
         self.agenda.put(now + Span::MINUTE, Event::AlarmIsEvaluated(alarm));
-        let row = &self.alarms[alarm];
-        let points = self.watched_series(row.watches).window(&row.rule, row.rule.evaluation_range(), now);
-        let state = row.rule.evaluate(&points, row.state);
+        let Alarm { name, rule } = &self.alarms[alarm];
+        let row = &self.alarms_in_force[alarm.index()];
+        let points = self.watched_series(row.watches).window(rule, rule.evaluation_range(), now);
+        let state = rule.evaluate(&points, row.state);
         if state == row.state {
             return;
         }
         let newest = points.iter().rev().copied().flatten().next();
-        let reason = reason_of(&row.rule, &points, newest);
-        let (from, name, threshold) = (row.state, row.name.clone(), row.rule.threshold);
+        let reason = reason_of(rule, &points, newest);
+        let (from, name, threshold) = (row.state, name.clone(), rule.threshold);
         let message = format!("{name} {} to {}: {reason}", from.as_str(), state.as_str());
         self.records.alarm_changes.push(AlarmChange {
             at: now,
@@ -275,7 +270,7 @@ impl Control<'_> {
             reason,
         });
         let decision = self.log.put(now, None, "alarm.state", format!("alarm/{name}"), message);
-        let row = &mut self.alarms[alarm];
+        let row = &mut self.alarms_in_force[alarm.index()];
         row.state = state;
         row.changed_at = now;
         row.decision = Some(decision);
@@ -285,7 +280,7 @@ impl Control<'_> {
     }
 
     pub(super) fn alarm_acts_again(&mut self, alarm: Id<Alarm>) {
-        let row = &self.alarms[alarm];
+        let row = &self.alarms_in_force[alarm.index()];
         let since = self.now().since(row.changed_at).0;
         // Re-invocations keep the second of the transition that began them; others are stale.
         if row.state == AlarmState::Alarm && since > 0 && since.is_multiple_of(Span::MINUTE.0) {
@@ -296,7 +291,7 @@ impl Control<'_> {
     fn alarm_acts(&mut self, alarm: Id<Alarm>) {
         let now = self.now();
         self.agenda.put(now + Span::MINUTE, Event::AlarmActsAgain(alarm));
-        let row = &self.alarms[alarm];
+        let row = &self.alarms_in_force[alarm.index()];
         let cause = row.decision;
         match row.action {
             Action::TrackOut(policy) => self.ask(policy, alarm, false),
@@ -387,7 +382,7 @@ impl Control<'_> {
             (Some((wanted, it)), Some((Ok(tracked), _))) => self.scale_in_target(target, *it, wanted.max(tracked)),
             (Some((wanted, it)), Some((Err(_), _))) => self.scale_in_target(target, *it, wanted),
             (None, Some((Err(reason), it))) => {
-                let cause = self.alarms[it.alarm].decision;
+                let cause = self.alarms_in_force[it.alarm.index()].decision;
                 self.say_target_not_scaled(target, reason, cause);
             }
         }
@@ -420,7 +415,7 @@ impl Control<'_> {
         // A desired count below the minimum is raised to it first, and the policy goes on from there.
         let clamped = wanted.clamp(state.min_capacity, state.max_capacity);
         let metric = self.metric_in_force(asked.alarm).unwrap_or_default();
-        let cause = self.alarms[asked.alarm].decision;
+        let cause = self.alarms_in_force[asked.alarm.index()].decision;
         let figures = self.figures(asked, base, metric, wanted);
         if clamped <= desired {
             let code = if desired >= state.max_capacity { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
@@ -435,7 +430,7 @@ impl Control<'_> {
         let service = self.scenario.scalable_targets[target].service;
         let state = &self.scaled_targets[target.index()];
         let desired = self.services[service.index()].desired_count;
-        let cause = self.alarms[asked.alarm].decision;
+        let cause = self.alarms_in_force[asked.alarm.index()].decision;
         let blocked = if self.services[service.index()].is_deploying() {
             Some("a deployment is in progress".to_owned())
         } else if state.activity.is_some() {
@@ -485,7 +480,7 @@ impl Control<'_> {
             "Setting desired count to {desired}. Cause: monitor alarm {} in state ALARM triggered policy {} ({figures})",
             alarm.name, policy.name
         );
-        let cause = alarm.decision;
+        let cause = self.alarms_in_force[asked.alarm.index()].decision;
         let decision = self.log.put(now, cause, "scaling.activity", self.service_resource(service), message);
         let state = &mut self.scaled_targets[target.index()];
         state.last_reason.clear();
@@ -503,7 +498,8 @@ impl Control<'_> {
     /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
     fn tracked_scale_in(&self, target: Id<ScalableTarget>, running: u32) -> Result<u32, String> {
         let mut most: Option<u32> = None;
-        for alarm in &self.alarms {
+        for (id, Alarm { rule, .. }) in self.alarms.entries() {
+            let alarm = &self.alarms_in_force[id.index()];
             let Action::TrackIn(policy) = alarm.action else { continue };
             let definition = &self.scenario.scaling_policies[policy];
             let ScalingPolicyKind::TargetTracking(tracking) = &definition.kind else { continue };
@@ -517,8 +513,7 @@ impl Control<'_> {
                     alarm.state.as_str()
                 ));
             }
-            let statistic = alarm.rule.statistic;
-            let Some(metric) = self.watched_series(alarm.watches).newest(statistic, self.now()) else { continue };
+            let Some(metric) = self.watched_series(alarm.watches).newest(rule.statistic, self.now()) else { continue };
             let fraction = self.scenario.assumptions.scale_in_max_fraction;
             let wanted = tracking.scale_in_capacity(running, metric, fraction).ok_or_else(|| {
                 format!(
@@ -540,8 +535,8 @@ impl Control<'_> {
     }
 
     fn metric_in_force(&self, alarm: Id<Alarm>) -> Option<f64> {
-        let row = &self.alarms[alarm];
-        self.watched_series(row.watches).newest(row.rule.statistic, self.now())
+        let watches = self.alarms_in_force[alarm.index()].watches;
+        self.watched_series(watches).newest(self.alarms[alarm].rule.statistic, self.now())
     }
 
     fn watched_series(&self, watched: Watched) -> &Series {

@@ -2,8 +2,8 @@
 
 use crate::aws::alarm::{AlarmRule, ComparisonOperator, Statistic, TreatMissingData};
 use crate::aws::scaling_policy::{
-    AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ServiceMetric, StepAdjustment, StepScaling,
-    TargetTracking,
+    AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ServiceMetric, StepAdjustment, StepFault,
+    StepScaling, TargetTracking, check_steps,
 };
 use crate::aws::schedule::{self, ScheduledAction};
 use crate::aws::service::ServiceDefinition;
@@ -610,7 +610,7 @@ fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AlarmRule> {
 fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Vec<StepAdjustment>> {
     let problems = reader.problems.len();
     let nodes = reader.list(What { field: "StepAdjustments", of }, node);
-    let mut steps: Vec<(StepAdjustment, &Node)> = Vec::new();
+    let (mut steps, mut places) = (Vec::new(), Vec::new());
     for node in nodes {
         let mut fields = reader.fields(node, format!("a step of {of}"))?;
         let lower_bound = fields.number(reader, "MetricIntervalLowerBound", f64::MIN..=f64::MAX);
@@ -623,15 +623,9 @@ fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Vec<StepAdjus
             })
         });
         fields.finish(reader, &Shape::OURS);
-        if let (Some(lower), Some(upper)) = (lower_bound, upper_bound)
-            && lower >= upper
-        {
-            let problem =
-                Problem::new(node.place, format!("a step of {of} ends at {upper}, not above its start {lower}"));
-            reader.refuse(problem);
-        }
         if let Some(scaling_adjustment) = adjustment {
-            steps.push((StepAdjustment { lower_bound, upper_bound, scaling_adjustment }, node));
+            steps.push(StepAdjustment { lower_bound, upper_bound, scaling_adjustment });
+            places.push((lower_bound, node.place));
         }
     }
     if nodes.is_empty() || nodes.len() > 20 {
@@ -641,25 +635,24 @@ fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Vec<StepAdjus
     if reader.problems.len() > problems {
         return None;
     }
-    let infinite = |it: Option<f64>, sign: f64| it.unwrap_or(sign * f64::INFINITY);
-    steps.sort_by(|(a, _), (b, _)| infinite(a.lower_bound, -1.0).total_cmp(&infinite(b.lower_bound, -1.0)));
-    for pair in steps.windows(2) {
-        let (end, start) = (infinite(pair[0].0.upper_bound, 1.0), infinite(pair[1].0.lower_bound, -1.0));
-        if end != start {
-            let how = if end < start { "leave a gap between" } else { "overlap between" };
-            let (low, high) = if end < start { (end, start) } else { (start, end) };
-            let problem = Problem::new(pair[1].1.place, format!("steps of {of} {how} {low} and {high}"));
-            reader.refuse(problem.help("each step begins where another ends; bounds are relative to the threshold"));
-        }
-    }
-    let (first, last) = (steps.first()?, steps.last()?);
-    if first.0.lower_bound.is_some_and(|it| it < 0.0) {
-        let problem = Problem::new(first.1.place, format!("nothing covers the values below the lowest step of {of}"));
-        reader.refuse(problem.help("leave `MetricIntervalLowerBound` out of the lowest step: that is minus infinity"));
-    }
-    if last.0.upper_bound.is_some_and(|it| it > 0.0) {
-        let problem = Problem::new(last.1.place, format!("nothing covers the values above the highest step of {of}"));
-        reader.refuse(problem.help("leave `MetricIntervalUpperBound` out of the highest step: that is infinity"));
-    }
-    (reader.problems.len() == problems).then(|| steps.into_iter().map(|(step, _)| step).collect())
+    let Err((number, fault)) = check_steps(&mut steps) else { return Some(steps) };
+    let step = &steps[number];
+    let at = places.iter().find(|(lower_bound, _)| *lower_bound == step.lower_bound).map_or(node.place, |it| it.1);
+    let (lower, upper) = (step.lower_bound.unwrap_or(f64::NEG_INFINITY), step.upper_bound.unwrap_or(f64::INFINITY));
+    let each = "each step begins where another ends; bounds are relative to the threshold";
+    let (message, help) = match fault {
+        StepFault::EndsBeforeItBegins => (format!("a step of {of} ends at {upper}, not above its start {lower}"), each),
+        StepFault::LeavesGapFrom(end) => (format!("steps of {of} leave a gap between {end} and {lower}"), each),
+        StepFault::OverlapsUpTo(end) => (format!("steps of {of} overlap between {lower} and {end}"), each),
+        StepFault::NothingBelow => (
+            format!("nothing covers the values below the lowest step of {of}"),
+            "leave `MetricIntervalLowerBound` out of the lowest step: that is minus infinity",
+        ),
+        StepFault::NothingAbove => (
+            format!("nothing covers the values above the highest step of {of}"),
+            "leave `MetricIntervalUpperBound` out of the highest step: that is infinity",
+        ),
+    };
+    reader.refuse(Problem::new(at, message).help(help));
+    None
 }

@@ -1,7 +1,9 @@
 //! `services`: what `CreateService` takes.
 
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
-use crate::aws::placement::{PlacementConstraint, PlacementStrategy, Resource, SpreadField};
+use crate::aws::placement::{
+    CONSOLE_TEMPLATES, PlacementConstraint, PlacementStrategy, Resource, SpreadField, console_template,
+};
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
@@ -167,21 +169,6 @@ pub fn deployment_configuration(
     (minimum, maximum)
 }
 
-/// The console's placement templates (ECS developer guide, *Task placement strategies*).
-const TEMPLATES: [&str; 4] = ["AZ Balanced Spread", "AZ Balanced BinPack", "BinPack", "One Task Per Host"];
-
-fn template(name: &str) -> (Vec<PlacementStrategy>, Vec<PlacementConstraint>) {
-    let zones = PlacementStrategy::Spread(SpreadField::AvailabilityZone);
-    let instances = PlacementStrategy::Spread(SpreadField::InstanceId);
-    let memory = PlacementStrategy::Binpack(Resource::Memory);
-    match name {
-        "AZ Balanced Spread" => (vec![zones, instances], Vec::new()),
-        "AZ Balanced BinPack" => (vec![zones, memory], Vec::new()),
-        "BinPack" => (vec![memory], Vec::new()),
-        _ => (Vec::new(), vec![PlacementConstraint::DistinctInstance]),
-    }
-}
-
 fn placement(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> (Vec<PlacementStrategy>, Vec<PlacementConstraint>) {
     let named = fields.take("placementTemplate");
     let strategy_node = fields.take("placementStrategy");
@@ -192,9 +179,9 @@ fn placement(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> (Vec<Placement
             let problem = Problem::new(node.place, format!("{of} has a placement template and a placement of its own"));
             reader.refuse(problem.help("keep one of them"));
         }
-        let words = TEMPLATES.map(|it| (it, it));
+        let words = CONSOLE_TEMPLATES.map(|it| (it, it));
         let name = reader.word(What { field: "placementTemplate", of: &of }, node, &words);
-        return name.map_or((Vec::new(), Vec::new()), template);
+        return name.and_then(console_template).unwrap_or_default();
     }
     let mut strategies = Vec::new();
     if let Some(node) = strategy_node {
