@@ -1,10 +1,12 @@
-//! Requests through one service, against a bare loop and against an event-per-request heap, in one run.
+//! Requests through one service, against a bare loop and against event-per-request heaps, in one run.
 //!
-//! Workload W1: 16 tasks of 2 workers, exponential service of 50 ms, Poisson arrivals at 80 % load, round robin on one
-//! load balancer node, every metric on: the loop of the engine with a sample each second and a period each minute.
+//! Tasks of 2 workers, exponential service of 50 ms, Poisson arrivals at 80 % load, one load balancer node, every metric
+//! on: the loop of the engine with a sample each second and a period each minute. W1 deals round robin to 16 tasks; W2 to
+//! the one with the fewest requests outstanding; W3 the same with 1,000 tasks; in W4 each of 16 tasks shares two vCPUs
+//! among all its requests.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant as Clock};
@@ -13,100 +15,169 @@ use plimsoll::data::histogram::Histogram;
 use plimsoll::distribution::Distribution;
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
-use plimsoll::run::Run;
+use plimsoll::run::RequestTotals;
 use plimsoll::scenario::{self, Scenario};
-use plimsoll::units::Span;
+use plimsoll::units::{Instant, Span};
 use plimsoll::workload::arrivals::{ArrivalProcess, Arrivals, RatePoint, Spacing};
 
-const TASKS: usize = 16;
 const WORKERS: usize = 2;
-const RATE: f64 = 0.8 * (TASKS * WORKERS) as f64 / 0.05;
 const SEED: Seed = Seed { seed: 1, replication: 0 };
+const SERVICE: Distribution = Distribution::Exponential { mean: Span::millis(50) };
 
-fn scenario(minutes: u64) -> Scenario {
-    let text = format!(
-        r#"
+/// How requests are dealt and served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    RoundRobin,
+    LeastOutstanding,
+    Sharing,
+}
+
+#[derive(Clone, Copy)]
+struct Workload {
+    name: &'static str,
+    kind: Kind,
+    tasks: usize,
+}
+
+const W1: Workload = Workload { name: "W1", kind: Kind::RoundRobin, tasks: 16 };
+const W2: Workload = Workload { name: "W2", kind: Kind::LeastOutstanding, tasks: 16 };
+const W3: Workload = Workload { name: "W3", kind: Kind::LeastOutstanding, tasks: 1000 };
+const W4: Workload = Workload { name: "W4", kind: Kind::Sharing, tasks: 16 };
+
+impl Workload {
+    fn rate(self) -> f64 {
+        0.8 * (self.tasks * WORKERS) as f64 / 0.05
+    }
+
+    /// A run of about so many requests, in whole minutes.
+    fn scenario(self, requests: usize) -> Scenario {
+        let minutes = ((requests as f64 / self.rate() / 60.0).round() as u64).max(1);
+        let (application, cpu, instances) = match self.kind {
+            Kind::Sharing => ("cpuTime: { exponential: { mean: 50ms } }, concurrency: 1000000", "cpu: 2048,", 16),
+            _ => ("cpuTime: 0s, waitTime: { exponential: { mean: 50ms } }, concurrency: 2", "", 63),
+        };
+        let algorithm = match self.kind {
+            Kind::LeastOutstanding => "least_outstanding_requests",
+            _ => "round_robin",
+        };
+        let (rate, tasks) = (self.rate(), self.tasks);
+        let text = format!(
+            r#"
 duration: {minutes}m
 cluster: {{ availabilityZones: [us-east-1a] }}
-autoScalingGroups: {{ nodes: {{ InstanceType: m5.4xlarge, MinSize: 1, MaxSize: 1 }} }}
-taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, memory: 128, cpu: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
-applications: {{ web: {{ cpuTime: 0s, waitTime: {{ exponential: {{ mean: 50ms }} }}, concurrency: {WORKERS}, queue: 1000000, healthCheckCpuTime: 0s }} }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.4xlarge, MinSize: {instances}, MaxSize: {instances} }} }}
+taskDefinitions: {{ web: {{ {cpu} memory: 512, containerDefinitions: [{{ name: web, memory: 128, cpu: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ {application}, queue: 1000000, healthCheckCpuTime: 0s }} }}
 loadBalancers: {{ front: {{ nodes: 1, idleTimeout: 4000 }} }}
-targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 300, HealthCheckTimeoutSeconds: 120 }} }}
-services: {{ web: {{ taskDefinition: web, desiredCount: {TASKS}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
-workloads: {{ users: {{ service: web, arrivals: {{ poisson: {{ rate: {RATE} }} }} }} }}
+targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 300, HealthCheckTimeoutSeconds: 120, attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: {tasks}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+workloads: {{ users: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }} }} }}
 "#
-    );
-    let story = scenario::read(Path::new("w1.yaml"), &mut |_| Ok(text.clone().into_bytes()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    story.variants.into_iter().next().expect("a story has its base")
+        );
+        let story = scenario::read(Path::new("bench.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        story.variants.into_iter().next().expect("a story has its base")
+    }
+
+    fn requests(self, scenario: &Scenario) -> usize {
+        (self.rate() * scenario.duration.as_seconds()) as usize
+    }
+
+    /// The requests of a run, as the simulator draws them.
+    fn draws(self) -> Draws {
+        let curve = vec![RatePoint { at: Instant::START, rate: self.rate() }];
+        let process = ArrivalProcess::Rate { curve, spacing: Spacing::Poisson };
+        let purpose = if self.kind == Kind::Sharing { "cpu time" } else { "wait time" };
+        Draws {
+            arrivals: Arrivals::new(&process, SEED.stream("arrivals", "users")),
+            stream: SEED.stream(purpose, "web"),
+            times: vec![0.0; 1024],
+            work: vec![0.0; 1024],
+            next: 1024,
+        }
+    }
 }
 
-fn arrivals() -> Arrivals {
-    let curve = vec![RatePoint { at: plimsoll::units::Instant::START, rate: RATE }];
-    Arrivals::new(&ArrivalProcess::Rate { curve, spacing: Spacing::Poisson }, SEED.stream("arrivals", "users"))
+struct Draws {
+    arrivals: Arrivals,
+    stream: plimsoll::rng::Stream,
+    times: Vec<f64>,
+    work: Vec<f64>,
+    next: usize,
 }
 
-const SERVICE: Distribution = Distribution::Exponential { mean: Span::millis(50) };
+impl Draws {
+    fn fill(&mut self) {
+        self.arrivals.fill(&mut self.times);
+        SERVICE.fill(&mut self.stream, &mut self.work);
+        self.next = 0;
+    }
+
+    #[inline(always)]
+    fn one(&mut self) -> (u64, u64) {
+        if self.next == 1024 {
+            self.fill();
+        }
+        self.next += 1;
+        (self.times[self.next - 1] as u64, self.work[self.next - 1] as u64)
+    }
+}
 
 /// The bare loop: the same two variates of each request, and one bucket counted.
 fn limit(requests: usize) -> Histogram {
-    let (mut arrivals, mut stream) = (arrivals(), SEED.stream("wait time", "web"));
-    let (mut times, mut work) = (vec![0.0; 1024], vec![0.0; 1024]);
+    let mut draws = W1.draws();
     let mut histogram = Histogram::default();
     for _ in 0..requests.div_ceil(1024) {
-        arrivals.fill(&mut times);
-        SERVICE.fill(&mut stream, &mut work);
-        black_box(&times);
-        histogram.record_all(&work);
+        draws.fill();
+        black_box(&draws.times);
+        histogram.record_all(&draws.work);
     }
     histogram
 }
 
+const ARRIVAL: u32 = u32::MAX;
+
+/// Replacing the top sinks once, where a pop and a push would sink and rise.
+fn replace<T: Ord>(events: &mut BinaryHeap<Reverse<T>>, event: T) {
+    *events.peek_mut().expect("the event at hand is there") = Reverse(event);
+}
+
 /// The textbook with care: one heap of packed events, an arrival and a departure for each request.
-fn heap(until: u64) -> Histogram {
-    let (mut arrivals, mut stream) = (arrivals(), SEED.stream("wait time", "web"));
-    let (mut times, mut work) = (vec![0.0; 1024], vec![0.0; 1024]);
-    let mut next = 1024;
+fn heap(workload: Workload, until: u64) -> Histogram {
+    let tasks = workload.tasks;
+    let mut draws = workload.draws();
     let mut events: BinaryHeap<Reverse<(u64, u32)>> = BinaryHeap::with_capacity(64);
-    let mut busy = [0usize; TASKS];
-    let mut queues: Vec<std::collections::VecDeque<(u64, u64)>> = vec![std::collections::VecDeque::new(); TASKS];
+    let mut busy = vec![0usize; tasks];
+    let mut outstanding = vec![0u32; tasks];
+    let mut queues: Vec<VecDeque<(u64, u64)>> = vec![VecDeque::new(); tasks];
     let mut histogram = Histogram::default();
     let mut turn = 0;
-    const ARRIVAL: u32 = u32::MAX;
-    let mut draw = |times: &mut Vec<f64>, work: &mut Vec<f64>, next: &mut usize| {
-        if *next == 1024 {
-            arrivals.fill(times);
-            SERVICE.fill(&mut stream, work);
-            *next = 0;
-        }
-        *next += 1;
-        (times[*next - 1] as u64, work[*next - 1] as u64)
-    };
-    let mut coming = draw(&mut times, &mut work, &mut next);
+    let mut coming = draws.one();
     events.push(Reverse((coming.0, ARRIVAL)));
-    // Replacing the top sinks once, where a pop and a push would sink and rise.
-    let replace = |events: &mut BinaryHeap<Reverse<(u64, u32)>>, event| {
-        *events.peek_mut().expect("the event at hand is there") = Reverse(event);
-    };
     while let Some(&Reverse((now, what))) = events.peek() {
         if now >= until {
             break;
         }
         if what == ARRIVAL {
             let (arrival, nanos) = coming;
-            coming = draw(&mut times, &mut work, &mut next);
+            coming = draws.one();
             replace(&mut events, (coming.0, ARRIVAL));
-            if busy[turn] < WORKERS {
-                busy[turn] += 1;
+            let task = match workload.kind {
+                Kind::LeastOutstanding => fewest(&outstanding, turn),
+                _ => turn,
+            };
+            outstanding[task] += 1;
+            if busy[task] < WORKERS {
+                busy[task] += 1;
                 histogram.record(nanos);
-                events.push(Reverse((arrival + nanos, turn as u32)));
+                events.push(Reverse((arrival + nanos, task as u32)));
             } else {
-                queues[turn].push_back((arrival, nanos));
+                queues[task].push_back((arrival, nanos));
             }
-            turn = (turn + 1) % TASKS;
+            turn = if task + 1 == tasks { 0 } else { task + 1 };
         } else {
             let task = what as usize;
+            outstanding[task] -= 1;
             match queues[task].pop_front() {
                 Some((arrival, nanos)) => {
                     histogram.record(now + nanos - arrival);
@@ -117,6 +188,84 @@ fn heap(until: u64) -> Histogram {
                     events.pop();
                 }
             }
+        }
+    }
+    histogram
+}
+
+/// The first of the least at or after `turn`.
+fn fewest(counts: &[u32], turn: usize) -> usize {
+    let least = counts.iter().copied().min().unwrap_or(0);
+    let after = counts[turn..].iter().position(|it| *it == least).map(|it| it + turn);
+    after.unwrap_or_else(|| counts.iter().position(|it| *it == least).unwrap_or(0))
+}
+
+/// A task whose requests share two vCPUs, by the work that each of them has been given.
+#[derive(Default)]
+struct Shared {
+    /// Work given to each since the start, and when that was.
+    given: f64,
+    at: u64,
+    /// What each needs to have been given when it ends, ascending from the back; and its arrival.
+    ends: Vec<(f64, u64)>,
+    stamp: u32,
+}
+
+impl Shared {
+    fn pass(&mut self, now: u64) {
+        self.given += (now - self.at) as f64 * self.speed();
+        self.at = now;
+    }
+
+    fn speed(&self) -> f64 {
+        if self.ends.len() <= WORKERS { 1.0 } else { WORKERS as f64 / self.ends.len() as f64 }
+    }
+
+    fn next(&self) -> Option<u64> {
+        let (needed, _) = self.ends.last()?;
+        Some(self.at + ((needed - self.given).max(0.0) / self.speed()).round() as u64)
+    }
+}
+
+/// Processor sharing with a heap of arrivals and of each task's next departure; stamps tell which are stale.
+fn sharing_heap(workload: Workload, until: u64) -> Histogram {
+    let mut draws = workload.draws();
+    let mut events: BinaryHeap<Reverse<(u64, u32, u32)>> = BinaryHeap::with_capacity(64);
+    let mut tasks: Vec<Shared> = (0..workload.tasks).map(|_| Shared::default()).collect();
+    let mut histogram = Histogram::default();
+    let mut turn = 0;
+    let mut coming = draws.one();
+    events.push(Reverse((coming.0, ARRIVAL, 0)));
+    while let Some(&Reverse((now, what, stamp))) = events.peek() {
+        if now >= until {
+            break;
+        }
+        let place = if what == ARRIVAL { turn } else { what as usize };
+        if what == ARRIVAL {
+            let (arrival, nanos) = coming;
+            coming = draws.one();
+            replace(&mut events, (coming.0, ARRIVAL, 0));
+            turn = if turn + 1 == workload.tasks { 0 } else { turn + 1 };
+            let task = &mut tasks[place];
+            task.pass(now);
+            let needed = task.given + nanos as f64;
+            let at = task.ends.partition_point(|it| it.0 > needed);
+            task.ends.insert(at, (needed, arrival));
+        } else {
+            events.pop();
+            if tasks[place].stamp != stamp {
+                continue;
+            }
+            let task = &mut tasks[place];
+            task.pass(now);
+            let (needed, arrival) = task.ends.pop().expect("what ends was there");
+            task.given = needed;
+            histogram.record(now - arrival);
+        }
+        let task = &mut tasks[place];
+        task.stamp = task.stamp.wrapping_add(1);
+        if let Some(next) = task.next() {
+            events.push(Reverse((next, place as u32, task.stamp)));
         }
     }
     histogram
@@ -139,51 +288,75 @@ fn peak_memory_mib() -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
+fn nanos(took: Duration, requests: usize) -> f64 {
+    took.as_secs_f64() * 1e9 / requests as f64
+}
+
+/// Our time for a request, the heap's, and what the two ran.
+fn round(workload: Workload, scenario: &Scenario) -> (f64, f64) {
+    let requests = workload.requests(scenario);
+    let (ours, run) = timed(|| simulate(scenario, SEED));
+    let (theirs, histogram) = timed(|| match workload.kind {
+        Kind::Sharing => sharing_heap(workload, scenario.duration.0),
+        _ => heap(workload, scenario.duration.0),
+    });
+    if workload.kind != Kind::Sharing { check(workload, &run.requests[0], &histogram); }
+    (nanos(ours, requests), nanos(theirs, requests))
+}
+
+/// Both served the same requests.
+fn check(workload: Workload, totals: &RequestTotals, histogram: &Histogram) {
+    let (mean, expected) = (totals.histogram.mean().unwrap_or(0.0), histogram.mean().unwrap_or(0.0));
+    assert!((mean / expected - 1.0).abs() < 1e-3, "{}: {mean} against {expected}", workload.name);
+    let open = totals.counts.arrived.abs_diff(histogram.count());
+    assert!(open <= totals.in_flight, "{}: {open} of {} differ", workload.name, totals.in_flight);
+}
+
 fn main() {
     let is_test = std::env::args().any(|it| it == "--test") || !std::env::args().any(|it| it == "--bench");
-    let (minutes, rounds) = if is_test { (2, 1) } else { (200, 7) };
-    let scenario = scenario(minutes);
-    let until = scenario.duration.0;
-    let requests = (RATE * scenario.duration.as_seconds()) as usize;
+    let (requests, rounds) = if is_test { (60_000, 1) } else { (6_000_000, 7) };
 
-    let few = self::scenario(minutes.div_ceil(10));
-    let small: Run = simulate(&few, SEED);
+    let few = W1.scenario(requests / 10);
+    black_box(simulate(&few, SEED));
     let memory_of_few = peak_memory_mib();
-    let (mut of_limit, mut of_heap) = (Vec::new(), Vec::new());
-    let (mut ours, mut bare, mut heaps) = (Vec::new(), Vec::new(), Vec::new());
+    black_box(simulate(&W1.scenario(requests), SEED));
+    let memory = memory_of_few.zip(peak_memory_mib());
+
+    let scenarios: Vec<(Workload, Scenario)> = [W1, W2, W3, W4]
+        .map(|it| (it, it.scenario(if it.kind == Kind::RoundRobin { requests } else { requests / 4 })))
+        .into();
+    let mut of_limit = Vec::new();
+    let mut bare = Vec::new();
+    let mut figures = vec![(Vec::new(), Vec::new()); scenarios.len()];
     for _ in 0..rounds {
-        let (a, run) = timed(|| simulate(&scenario, SEED));
-        let (b, _) = timed(|| black_box(limit(requests)));
-        let (c, histogram) = timed(|| heap(until));
-        let totals = &run.requests[0];
-        // The heap counts a request when it starts, so those in flight at the end are in it too.
-        assert_eq!(totals.counts.arrived - histogram.count(), queued(totals.in_flight, &histogram, totals));
-        of_limit.push(b.as_secs_f64() / a.as_secs_f64());
-        of_heap.push(c.as_secs_f64() / a.as_secs_f64());
-        ours.push(a.as_secs_f64());
-        bare.push(b.as_secs_f64());
-        heaps.push(c.as_secs_f64());
-        let (mean, expected) = (totals.histogram.mean().unwrap_or(0.0), histogram.mean().unwrap_or(0.0));
-        assert!((mean / expected - 1.0).abs() < 1e-3, "the same requests: {mean} against {expected}");
+        let (took, _) = timed(|| black_box(limit(requests)));
+        bare.push(nanos(took, requests));
+        for ((workload, scenario), (ours, heaps)) in scenarios.iter().zip(&mut figures) {
+            let (own, heap) = round(*workload, scenario);
+            ours.push(own);
+            heaps.push(heap);
+        }
+        of_limit.push(bare[bare.len() - 1] / figures[0].0[figures[0].0.len() - 1]);
     }
-    let nanos = |seconds: f64| seconds * 1e9 / requests as f64;
-    println!("W1, {requests} requests, {rounds} rounds, medians");
-    println!("  plimsoll, all metrics  {:7.1} ns a request", nanos(median(ours)));
-    println!("  bare loop              {:7.1} ns a request", nanos(median(bare)));
-    println!("  event heap             {:7.1} ns a request", nanos(median(heaps)));
-    if let (Some(few), Some(many)) = (memory_of_few, peak_memory_mib()) {
-        println!(
-            "  peak memory            {few:.1} MiB after {} requests, {many:.1} MiB after {requests}",
-            small.requests[0].counts.arrived
-        );
+    println!("{rounds} rounds, medians, nanoseconds a request");
+    println!("{:4} {:>10} {:>10} {:>8}", "", "plimsoll", "heap", "ratio");
+    let mut ratios = Vec::new();
+    for ((workload, _), (ours, heaps)) in scenarios.iter().zip(&figures) {
+        let ratio = median(heaps.iter().zip(ours).map(|(heap, own)| heap / own).collect());
+        println!("{:4} {:10.1} {:10.1} {ratio:8.2}", workload.name, median(ours.clone()), median(heaps.clone()));
+        ratios.push((workload.name.to_lowercase(), ratio));
+    }
+    println!("bare loop {:5.1}", median(bare));
+    if let Some((few, many)) = memory {
+        println!("peak memory {few:.1} MiB after {} requests, {many:.1} MiB after {requests}", requests / 10);
         println!("ratio memory_growth {:.3}", many / few);
     }
     println!("ratio w1_of_limit {:.3}", median(of_limit));
-    println!("ratio w1_of_heap {:.3}", median(of_heap));
-}
-
-/// Requests that waited in a queue when the run ended: arrived, but not started.
-fn queued(in_flight: u64, started: &Histogram, totals: &plimsoll::run::RequestTotals) -> u64 {
-    let in_service = started.count() - totals.counts.served;
-    in_flight - in_service
+    for (name, ratio) in &ratios {
+        if name != "w3" {
+            println!("ratio {name}_of_heap {ratio:.3}");
+        }
+    }
+    let cost = figures[2].0.iter().zip(&figures[1].0).map(|(w3, w2)| w3 / w2).collect();
+    println!("ratio w3_cost_of_w2 {:.3}", median(cost));
 }

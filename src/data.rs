@@ -9,6 +9,8 @@
 pub mod histogram;
 mod kernel;
 pub mod lane;
+mod outstanding;
+mod rotation;
 mod second;
 pub mod station;
 

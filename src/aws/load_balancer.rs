@@ -17,6 +17,18 @@ pub struct LoadBalancer {
     pub availability_zones: Vec<Id<AvailabilityZone>>,
 }
 
+/// `load_balancing.algorithm.type`: how a node chooses among the targets in rotation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoutingAlgorithm {
+    /// One after the other; AWS's default.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests under way at this node; at a tie the next one in turn.
+    LeastOutstandingRequests,
+    /// At random, by weight.
+    WeightedRandom,
+}
+
 /// A target group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetGroup {
@@ -26,6 +38,8 @@ pub struct TargetGroup {
     pub load_balancer: Id<LoadBalancer>,
     /// `deregistration_delay.timeout_seconds`, 0 to 3600 s; AWS's default is 300 s.
     pub deregistration_delay: Span,
+    /// `load_balancing.algorithm.type`; AWS's default is `round_robin`.
+    pub algorithm: RoutingAlgorithm,
     /// Health check.
     pub health_check: HealthCheck,
 }

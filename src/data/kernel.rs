@@ -6,6 +6,8 @@
 
 use multiversion::multiversion;
 
+use crate::data::rotation::Rotation;
+
 /// Most servers of a task that the loops take; beyond, keeping their times sorted costs more than a heap.
 pub const SERVERS_MAXIMUM: usize = 8;
 
@@ -57,12 +59,82 @@ fn routed<const SERVERS: usize>(
         let place = place as usize;
         let free_at = free_at[place * stride..].first_chunk_mut::<SERVERS>().expect("a place has a row of servers");
         cpu_done[place] += cpu;
-        *end = greater(free_at[0], arrival) + work;
-        let mut carried = *end;
-        for server in 1..SERVERS {
-            (free_at[server - 1], carried) = sorted(free_at[server], carried);
-        }
-        free_at[SERVERS - 1] = carried;
+        *end = serve_one(free_at, arrival, work);
+    }
+}
+
+/// Serves one request at the server that is free first, and keeps the servers in order.
+#[inline(always)]
+fn serve_one<const SERVERS: usize>(free_at: &mut [f64; SERVERS], arrival: f64, work: f64) -> f64 {
+    let end = greater(free_at[0], arrival) + work;
+    let mut carried = end;
+    for server in 1..SERVERS {
+        (free_at[server - 1], carried) = sorted(free_at[server], carried);
+    }
+    free_at[SERVERS - 1] = carried;
+    end
+}
+
+/// Stations of equally many servers, by place.
+pub struct Stations<'a> {
+    /// Servers of each.
+    pub servers: usize,
+    /// Room for the servers of each in `free_at`.
+    pub stride: usize,
+    /// When their servers are free next, ascending.
+    pub free_at: &'a mut [f64],
+    /// CPU time that each has done.
+    pub cpu_done: &'a mut [f64],
+}
+
+/// Whose requests they are, and what their callers and the load balancer do.
+pub struct Callers<'a> {
+    /// The node that each comes to.
+    pub nodes: &'a [u32],
+    /// The workload that each is of.
+    pub sources: &'a [u32],
+    /// How long the callers of each workload wait.
+    pub patience: &'a [f64],
+}
+
+/// Serves requests, each at the target with the fewest outstanding, and writes to which `places` they went.
+pub fn serve_at_fewest(
+    requests: &mut Requests,
+    callers: &Callers,
+    rotation: &mut Rotation,
+    places: &mut [u32],
+    stations: Stations,
+) {
+    let serve = match stations.servers {
+        1 => at_fewest::<1>,
+        2 => at_fewest::<2>,
+        3 => at_fewest::<3>,
+        4 => at_fewest::<4>,
+        5 => at_fewest::<5>,
+        6 => at_fewest::<6>,
+        7 => at_fewest::<7>,
+        8 => at_fewest::<8>,
+        servers => unreachable!("a task of {servers} servers is not served here"),
+    };
+    serve(requests, callers, rotation, places, stations);
+}
+
+fn at_fewest<const SERVERS: usize>(
+    requests: &mut Requests,
+    callers: &Callers,
+    rotation: &mut Rotation,
+    places: &mut [u32],
+    Stations { stride, free_at, cpu_done, .. }: Stations,
+) {
+    let times = requests.arrivals.iter().zip(requests.work).zip(requests.cpu).zip(&mut *requests.ends);
+    let callers_of = callers.nodes.iter().zip(callers.sources);
+    for (((((&arrival, &work), &cpu), end), written), (&node, &source)) in times.zip(places).zip(callers_of) {
+        let place = rotation.choose(node as usize, arrival, 0.0).expect("every node has a target");
+        let free_at = free_at[place * stride..].first_chunk_mut::<SERVERS>().expect("a place has a row of servers");
+        cpu_done[place] += cpu;
+        *end = serve_one(free_at, arrival, work);
+        *written = place as u32;
+        rotation.sent(node as usize, place, smaller(*end, arrival + callers.patience[source as usize]));
     }
 }
 
@@ -158,6 +230,11 @@ fn read<const N: usize>(values: &[f64], first: usize) -> [f64; N] {
 }
 
 // Written as choices of a value, so that they become instructions and not jumps that are hard to foresee.
+
+#[inline(always)]
+fn smaller(one: f64, other: f64) -> f64 {
+    if one < other { one } else { other }
+}
 
 #[inline(always)]
 fn greater(one: f64, other: f64) -> f64 {

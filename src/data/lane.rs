@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use crate::aws::load_balancer::TargetGroup;
+use crate::aws::load_balancer::{RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::ServiceTraffic;
 use crate::data::histogram::{Histogram, NO_BUCKET, bucket_of_float, whole_bits};
-use crate::data::kernel::{self, Lanes, Requests, SERVERS_MAXIMUM};
+use crate::data::kernel::{self, Callers, Lanes, Requests, SERVERS_MAXIMUM};
+use crate::data::rotation::{Awaited, Rotation};
 use crate::data::station::{Station, occupy};
 use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::{Seed, Stream};
@@ -52,10 +53,11 @@ pub struct Lane {
     station_of_task: BTreeMap<Id<Task>, usize>,
     /// Stations whose task is gone, to be used again.
     vacant: Vec<usize>,
-    /// Stations that get requests, in order of registration.
-    candidates: Vec<usize>,
-    /// Where each load balancer node goes on among the candidates.
-    turns: Vec<usize>,
+    rotation: Rotation,
+    /// The chances of requests whose target is chosen at random.
+    chances: Option<Stream>,
+    /// How long the callers of each workload wait, nanoseconds.
+    patience: Vec<f64>,
     kernel: Kernel,
     seen_version: Option<u64>,
     in_flight: Vec<InFlight>,
@@ -127,6 +129,8 @@ struct Batch {
     source: Vec<u32>,
     node: Vec<u32>,
     is_fault: Vec<bool>,
+    /// By which a target is chosen at random, from 0 to 1.
+    chance: Vec<f64>,
     next: usize,
     len: usize,
     /// Written by the kernels: stations, and ends.
@@ -170,6 +174,7 @@ struct InFlight {
     /// How much of its CPU time has been counted.
     cpu_counted: f64,
     place: u32,
+    node: u32,
     outcome: Outcome,
     caller_has_ended: bool,
     /// Whether it will be dropped from the queue without having started.
@@ -194,7 +199,8 @@ impl Lane {
     pub fn new(scenario: &Scenario, service: Id<ServiceDefinition>, seed: Seed) -> Option<Lane> {
         let definition = &scenario.services[service];
         let load_balancer = definition.load_balancer.as_ref()?;
-        let balancer = &scenario.load_balancers[scenario.target_groups[load_balancer.target_group].load_balancer];
+        let group = &scenario.target_groups[load_balancer.target_group];
+        let balancer = &scenario.load_balancers[group.load_balancer];
         let name = &definition.name;
         let sources: Vec<Source> = scenario
             .workloads
@@ -232,6 +238,7 @@ impl Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
             least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
+            patience: sources.iter().map(|it| it.patience.nanos).collect(),
             sources,
             laws,
             faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
@@ -242,6 +249,7 @@ impl Lane {
                 source: vec![0; BATCH],
                 node: vec![0; BATCH],
                 is_fault: vec![false; BATCH],
+                chance: vec![0.0; BATCH],
                 next: 0,
                 len: 0,
                 place: vec![0; BATCH],
@@ -255,8 +263,8 @@ impl Lane {
             cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
             vacant: Vec::new(),
-            candidates: Vec::new(),
-            turns: vec![0; balancer.nodes.max(1) as usize],
+            rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, 1),
+            chances: (group.algorithm == RoutingAlgorithm::WeightedRandom).then(|| seed.stream("target", name)),
             kernel: Kernel::Careful,
             seen_version: None,
             in_flight: Vec::new(),
@@ -331,22 +339,26 @@ impl Lane {
         // Fail-open: with no healthy target the load balancer sends to all it has.
         let fails_open = !registered.iter().any(is_healthy);
         let chosen = registered.iter().filter(|it| if fails_open { is_in_pool(it) } else { is_healthy(it) });
-        self.candidates.clear();
-        self.candidates.extend(chosen.map(|&it| self.station_of_task[&cluster.targets[it].task]));
-        for turn in &mut self.turns {
-            *turn = turn.checked_rem(self.candidates.len()).unwrap_or(0);
-        }
+        let targets = chosen.map(|&it| (self.station_of_task[&cluster.targets[it].task], 1.0)).collect();
+        let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now.0 as f64));
+        let awaited =
+            awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
+        self.rotation.renew(vec![targets], awaited);
         self.choose_kernel();
     }
 
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
-        let Some(first) = self.candidates.first().map(|&it| &self.stations[it]) else { return };
+        let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
         let is_plain =
             |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.is_short_of_cpu();
-        let candidates = || self.candidates.iter().map(|&it| &self.stations[it]);
-        if candidates().all(is_plain) && first.servers <= SERVERS_MAXIMUM && !self.laws[first.law].cancels {
-            let least_queue = candidates().map(|it| it.queue).min().unwrap_or(0);
+        let candidates = self.rotation.places().map(|it| &self.stations[it]);
+        if self.rotation.serves_all()
+            && candidates.clone().all(is_plain)
+            && first.servers <= SERVERS_MAXIMUM
+            && !self.laws[first.law].cancels
+        {
+            let least_queue = candidates.map(|it| it.queue).min().unwrap_or(0);
             self.kernel = Kernel::Plain { law: first.law, servers: first.servers, least_queue };
         }
     }
@@ -380,6 +392,7 @@ impl Lane {
             cpu,
             cpu_counted: cpu,
             place: place as u32,
+            node: 0,
             outcome: Outcome::Probe,
             caller_has_ended: true,
             is_dropped: false,
@@ -480,10 +493,17 @@ impl Lane {
             law.wait.fill(n);
             add(&law.cpu.nanos[..n], &law.wait.nanos[..n], &mut law.work[..n]);
         }
-        if self.turns.len() > 1 {
+        let nodes = self.rotation.nodes();
+        if nodes > 1 {
             for node in &mut self.batch.node[..n] {
-                *node = self.node_stream.below(self.turns.len()) as u32;
+                *node = self.node_stream.below(nodes) as u32;
             }
+        }
+        if let Some(stream) = &mut self.chances {
+            self.batch.chance[..n].iter_mut().for_each(|it| *it = stream.unit());
+        }
+        if n > 1 {
+            self.rotation.expect((self.batch.arrival[n - 1] - self.batch.arrival[0]) / (n - 1) as f64);
         }
         if let Some((share, stream)) = &mut self.faults {
             for is_fault in &mut self.batch.is_fault[..n] {
@@ -538,27 +558,23 @@ impl Lane {
         let requests = self.batch.next..self.batch.next + due;
         self.batch.next += due;
         self.minute.counts.arrived += due as u64;
-        if self.candidates.is_empty() {
-            self.minute.counts.elb_503 += due as u64;
-            return;
-        }
-        self.minute.routed += due as u64;
         match self.kernel {
             Kernel::Plain { law, servers, least_queue } if !self.a_queue_can_fill(due, servers, least_queue) => {
+                self.minute.routed += due as u64;
                 self.queues_are_stale = true;
-                let first_turn = self.turns[0];
-                let is_dealt_in_turn = self.turns.len() == 1 && self.candidates.len() >= LANES_LEAST;
-                if is_dealt_in_turn {
+                let turn = self.rotation.dealt_in_turn().map(|(places, turn)| (places.len(), *turn));
+                let turn = turn.filter(|(width, _)| *width >= LANES_LEAST);
+                if turn.is_some() {
                     self.serve_side_by_side(requests.clone(), law, servers);
+                } else if self.rotation.counts_requests() {
+                    self.serve_at_fewest(requests.clone(), law, servers);
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
                 }
-                let candidates = self.candidates.len() as u32;
                 for late in 0..self.count_served(requests.clone(), until) {
                     let offset = self.batch.late[late] as usize;
-                    if is_dealt_in_turn {
-                        let turn = (first_turn + offset) as u32 % candidates;
-                        self.batch.place[requests.start + offset] = self.candidates[turn as usize] as u32;
+                    if let (Some((width, first)), Some((places, _))) = (turn, self.rotation.dealt_in_turn()) {
+                        self.batch.place[requests.start + offset] = places[(first + offset) % width] as u32;
                     }
                     self.ends_otherwise(requests.start + offset, law, until);
                 }
@@ -576,22 +592,25 @@ impl Lane {
         if self.in_flight.len() + due <= room {
             return false;
         }
-        // Each node deals evenly, one more at most to some.
-        let most = due / self.candidates.len() + self.turns.len();
-        self.candidates.iter().any(|&it| self.stations[it].in_flight as usize + most > room)
+        let at_most =
+            |most: usize| self.rotation.places().all(|it| self.stations[it].in_flight as usize + most <= room);
+        match self.rotation.most_to_one(due) {
+            Some(most) => !at_most(most),
+            None => true,
+        }
     }
 
     /// One node and many tasks: whole rounds at once.
     fn serve_side_by_side(&mut self, range: Range<usize>, law: usize, servers: usize) {
-        let width = self.candidates.len();
-        let turn = self.turns[0];
+        let Some((places, turn_after)) = self.rotation.dealt_in_turn() else { return };
+        let (width, turn) = (places.len(), *turn_after);
         let touched =
             || (0..width.min(range.len())).map(|it| if turn + it < width { turn + it } else { turn + it - width });
         self.lanes.width = width;
         self.lanes.free_at.resize(width * servers, 0.0);
         self.lanes.cpu_done.resize(width, 0.0);
         for lane in touched() {
-            let row = self.candidates[lane] * self.stride;
+            let row = places[lane] * self.stride;
             for server in 0..servers {
                 self.lanes.free_at[server * width + lane] = self.free_at[row + server];
             }
@@ -606,19 +625,19 @@ impl Lane {
         };
         kernel::serve_in_turn(&mut requests, servers, &mut self.lanes, turn);
         for lane in touched() {
-            let place = self.candidates[lane];
+            let place = places[lane];
             for server in 0..servers {
                 self.free_at[place * self.stride + server] = self.lanes.free_at[server * width + lane];
             }
             self.cpu_done[place] += self.lanes.cpu_done[lane];
         }
-        self.turns[0] = (turn + range.len()) % width;
+        *turn_after = (turn + range.len()) % width;
     }
 
     fn serve_routed(&mut self, range: Range<usize>, law: usize, servers: usize) {
-        let Batch { arrival, node, place, end, .. } = &mut self.batch;
+        let Batch { arrival, node, chance, place, end, .. } = &mut self.batch;
         let places = &mut place[range.clone()];
-        route(places, &node[range.clone()], &self.candidates, &mut self.turns);
+        self.rotation.route(&node[range.clone()], &chance[range.clone()], places);
         let law = &self.laws[law];
         let mut requests = Requests {
             arrivals: &arrival[range.clone()],
@@ -627,6 +646,22 @@ impl Lane {
             ends: &mut end[range],
         };
         kernel::serve_routed(&mut requests, places, servers, self.stride, &mut self.free_at, &mut self.cpu_done);
+    }
+
+    fn serve_at_fewest(&mut self, range: Range<usize>, law: usize, servers: usize) {
+        let Batch { arrival, node, source, place, end, .. } = &mut self.batch;
+        let law = &self.laws[law];
+        let mut requests = Requests {
+            arrivals: &arrival[range.clone()],
+            work: &law.work[range.clone()],
+            cpu: &law.cpu.nanos[range.clone()],
+            ends: &mut end[range.clone()],
+        };
+        let callers =
+            Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &self.patience };
+        let stations =
+            kernel::Stations { servers, stride: self.stride, free_at: &mut self.free_at, cpu_done: &mut self.cpu_done };
+        kernel::serve_at_fewest(&mut requests, &callers, &mut self.rotation, &mut place[range], stations);
     }
 
     /// Counts the requests of a plain segment that were simply served by `until`; how many were not, and are now listed
@@ -663,9 +698,12 @@ impl Lane {
     fn serve_carefully(&mut self, request: usize, until: f64) {
         let batch = &self.batch;
         let arrival = batch.arrival[request];
-        let turn = &mut self.turns[batch.node[request] as usize];
-        let place = self.candidates[*turn];
-        *turn = if *turn + 1 == self.candidates.len() { 0 } else { *turn + 1 };
+        let node = batch.node[request] as usize;
+        let Some(place) = self.rotation.choose(node, arrival, batch.chance[request]) else {
+            self.minute.counts.elb_503 += 1;
+            return;
+        };
+        self.minute.routed += 1;
         let station = &mut self.stations[place];
         let row = place * self.stride;
         let free_at = &mut self.free_at[row..row + station.servers];
@@ -679,6 +717,7 @@ impl Lane {
         if law.cancels && start > deadline {
             // It holds its place in the queue until its caller gives up, and never a server.
             station.giving_up.push(deadline);
+            self.rotation.sent(node, place, deadline);
             self.ends_later(request, place, deadline, deadline, f64::INFINITY, 0.0, until);
             return;
         }
@@ -687,6 +726,7 @@ impl Lane {
         let end = cpu_end + law.wait.nanos[request];
         station.takes(arrival, start);
         occupy(free_at, end);
+        self.rotation.sent(node, place, end.min(deadline));
         self.cpu_done[place] += cpu;
         if end <= until && end <= deadline && !batch.is_fault[request] {
             self.minute.counts.served += 1;
@@ -728,6 +768,7 @@ impl Lane {
             cpu,
             cpu_counted: cpu,
             place: place as u32,
+            node: self.batch.node[request],
             outcome,
             caller_has_ended,
             is_dropped,
@@ -866,15 +907,6 @@ fn without_bucket(buckets: &[u32], places: &mut [u32]) -> usize {
         }
     }
     found
-}
-
-/// Deals requests to the candidates, each load balancer node in turn.
-fn route(places: &mut [u32], nodes: &[u32], candidates: &[usize], turns: &mut [usize]) {
-    for (place, &node) in places.iter_mut().zip(nodes) {
-        let turn = &mut turns[node as usize];
-        *place = candidates[*turn] as u32;
-        *turn = if *turn + 1 == candidates.len() { 0 } else { *turn + 1 };
-    }
 }
 
 impl InFlight {

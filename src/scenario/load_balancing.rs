@@ -1,6 +1,6 @@
 //! `loadBalancers` and `targetGroups`.
 
-use crate::aws::load_balancer::{HealthCheck, LoadBalancer, TargetGroup};
+use crate::aws::load_balancer::{HealthCheck, LoadBalancer, RoutingAlgorithm, TargetGroup};
 use crate::scenario::aws_fields::{LOAD_BALANCER_ATTRIBUTES, Shape, TARGET_GROUP_ATTRIBUTES};
 use crate::scenario::capacity::Capacity;
 use crate::scenario::problem::{Problem, nearest};
@@ -10,6 +10,12 @@ use crate::scenario::sections::check_own_name;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
+
+const ALGORITHMS: [(&str, RoutingAlgorithm); 3] = [
+    ("round_robin", RoutingAlgorithm::RoundRobin),
+    ("least_outstanding_requests", RoutingAlgorithm::LeastOutstandingRequests),
+    ("weighted_random", RoutingAlgorithm::WeightedRandom),
+];
 
 /// Load balancers and the target groups behind them.
 pub struct LoadBalancing {
@@ -87,6 +93,7 @@ impl LoadBalancing {
             reader.refuse(Problem::new(at, message).help("the timeout must be shorter than the interval"));
         }
         let mut delay = Span::seconds(300);
+        let mut algorithm = RoutingAlgorithm::default();
         for (key, node) in attributes(reader, &mut fields) {
             let what = What { field: &key, of: &fields.of };
             match (key.as_str(), node.text().unwrap_or("")) {
@@ -94,20 +101,14 @@ impl LoadBalancing {
                     delay = whole_seconds(reader, what, node, 0, 3_600).unwrap_or(delay);
                 }
                 ("stickiness.enabled", "true") => reader.not_simulated(node.place, what),
-                ("load_balancing.algorithm.type", word) if word != "round_robin" => {
-                    reader.not_simulated(node.place, format!("`{word}` of {what}"));
+                ("load_balancing.algorithm.type", _) => {
+                    algorithm = reader.word(what, node, &ALGORITHMS).unwrap_or(algorithm);
                 }
                 ("slow_start.duration_seconds", seconds) if seconds != "0" => reader.not_simulated(node.place, what),
                 ("load_balancing.cross_zone.enabled", "false") => {
                     reader.not_simulated(node.place, format!("`false` of {what}"));
                 }
-                (
-                    "stickiness.enabled"
-                    | "load_balancing.algorithm.type"
-                    | "slow_start.duration_seconds"
-                    | "load_balancing.cross_zone.enabled",
-                    _,
-                ) => {}
+                ("stickiness.enabled" | "slow_start.duration_seconds" | "load_balancing.cross_zone.enabled", _) => {}
                 (other, _) => accepted_attribute(reader, &fields.of, other, node, TARGET_GROUP_ATTRIBUTES),
             }
         }
@@ -124,6 +125,7 @@ impl LoadBalancing {
             name: entry.key.clone(),
             load_balancer: load_balancer?,
             deregistration_delay: delay,
+            algorithm,
             health_check,
         })
     }

@@ -31,6 +31,7 @@ struct Case {
     cpu_ms: u32,
     cap: Option<u32>,
     cancels: bool,
+    algorithm: &'static str,
     seed: u64,
 }
 
@@ -66,6 +67,7 @@ impl Case {
             cpu_ms: stream.below(3) as u32 * 10,
             cap: [None, Some(256), Some(1024)][stream.below(3)],
             cancels: stream.below(3) == 0,
+            algorithm: ["round_robin", "least_outstanding_requests", "weighted_random"][stream.below(3)],
             seed,
         }
     }
@@ -78,7 +80,7 @@ autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }
 taskDefinitions: {{ web: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
 applications: {{ web: {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} }} }}
 loadBalancers: {{ front: {{ nodes: {nodes} }} }}
-targetGroups: {{ web: {{}} }}
+targetGroups: {{ web: {{ attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
 services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
@@ -91,6 +93,7 @@ workloads:
                 format!("{{ exponential: {{ mean: {}ms }} }}", self.cpu_ms)
             },
             cancels = self.cancels,
+            algorithm = self.algorithm,
             wait = self.wait_ms,
             servers = self.servers,
             queue = self.queue,
@@ -214,6 +217,8 @@ struct Request {
     deadline: u64,
     is_callers: bool,
     node: usize,
+    /// Where it falls if its target is chosen at random.
+    chance: f64,
     is_fault: bool,
     has_ended: bool,
 }
@@ -224,6 +229,8 @@ struct Server {
     busy: u32,
     waiting: VecDeque<usize>,
     serving: Vec<usize>,
+    /// All that it was ever given.
+    given: Vec<usize>,
     /// When the threads that compute are done with it.
     computing: Vec<u64>,
     /// Grows when the process ends, so that completions of its former life are stale.
@@ -257,6 +264,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
             busy: 0,
             waiting: VecDeque::new(),
             serving: Vec::new(),
+            given: Vec::new(),
             computing: Vec::new(),
             life: 0,
         })
@@ -292,10 +300,30 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                     counts.elb_503 += 1;
                     continue;
                 }
-                let turn = &mut turns[request.node];
-                let task = rotation[*turn];
-                *turn = (*turn + 1) % rotation.len();
+                let turn = turns[request.node];
+                let chosen = match case.algorithm {
+                    "round_robin" => turn,
+                    "least_outstanding_requests" => {
+                        let outstanding = |task: usize| {
+                            let of_node =
+                                |it: &&usize| requests[**it].node == request.node && !requests[**it].has_ended;
+                            let server: &Server = &servers[task];
+                            server.given.iter().filter(of_node).count()
+                        };
+                        (0..rotation.len())
+                            .min_by_key(|it| {
+                                (outstanding(rotation[*it]), (it + rotation.len() - turn) % rotation.len())
+                            })
+                            .expect("there are targets")
+                    }
+                    _ => ((request.chance * rotation.len() as f64) as usize).min(rotation.len() - 1),
+                };
+                let task = rotation[chosen];
+                turns[request.node] = (chosen + 1) % rotation.len();
                 let server = &mut servers[task];
+                if server.is_up && (server.busy < case.servers || server.waiting.len() < case.queue as usize) {
+                    server.given.push(place);
+                }
                 if !server.is_up {
                     counts.elb_502 += 1;
                 } else if server.busy < case.servers {
@@ -406,6 +434,7 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
     let mut waits = seed.stream("wait time", "web");
     let mut nodes = seed.stream("load balancer node", "web");
     let mut faults = seed.stream("faults", "web");
+    let mut chances = seed.stream("target", "web");
     arrivals
         .into_iter()
         .map(|(arrival, workload)| {
@@ -417,6 +446,7 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
                 deadline: arrival + patience.unwrap_or(Span::seconds(60)).0,
                 is_callers: patience.is_some(),
                 node: if case.nodes > 1 { nodes.below(case.nodes as usize) } else { 0 },
+                chance: if case.algorithm == "weighted_random" { chances.unit() } else { 0.0 },
                 is_fault: application.error_share > 0.0 && faults.unit() <= application.error_share,
                 has_ended: false,
             }

@@ -510,10 +510,6 @@ fn whatever_is_not_simulated_is_named() {
         (target_group("Attributes: {stickiness.enabled: 'true'}"), "`stickiness.enabled`"),
         (target_group("Attributes: {slow_start.duration_seconds: '30'}"), "`slow_start.duration_seconds`"),
         (
-            target_group("Attributes: [{Key: load_balancing.algorithm.type, Value: least_outstanding_requests}]"),
-            "`least_outstanding_requests`",
-        ),
-        (
             target_group("Attributes: {load_balancing.cross_zone.enabled: 'false'}"),
             "`load_balancing.cross_zone.enabled`",
         ),
