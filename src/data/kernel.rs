@@ -6,7 +6,8 @@
 
 use multiversion::multiversion;
 
-use crate::data::rotation::Rotation;
+use crate::data::outstanding::{Counts, Ends, Outstanding, Work};
+use crate::data::rotation::Node;
 
 /// Most servers of a task that the loops take; beyond, keeping their times sorted costs more than a heap.
 pub const SERVERS_MAXIMUM: usize = 8;
@@ -101,7 +102,7 @@ pub struct Callers<'a> {
 pub fn serve_at_fewest(
     requests: &mut Requests,
     callers: &Callers,
-    rotation: &mut Rotation,
+    pool: (&[usize], &mut Outstanding, &mut [Node]),
     places: &mut [u32],
     stations: Stations,
 ) {
@@ -116,25 +117,51 @@ pub fn serve_at_fewest(
         8 => at_fewest::<8>,
         servers => unreachable!("a task of {servers} servers is not served here"),
     };
-    serve(requests, callers, rotation, places, stations);
+    serve(requests, callers, pool, places, stations);
 }
 
 fn at_fewest<const SERVERS: usize>(
     requests: &mut Requests,
     callers: &Callers,
-    rotation: &mut Rotation,
+    (pool, outstanding, load_balancer_nodes): (&[usize], &mut Outstanding, &mut [Node]),
     places: &mut [u32],
-    Stations { stride, free_at, cpu_done, .. }: Stations,
+    stations: Stations,
 ) {
-    let times = requests.arrivals.iter().zip(requests.work).zip(requests.cpu).zip(&mut *requests.ends);
-    let callers_of = callers.nodes.iter().zip(callers.sources);
-    for (((((&arrival, &work), &cpu), end), written), (&node, &source)) in times.zip(places).zip(callers_of) {
-        let place = rotation.choose(node as usize, arrival, 0.0).expect("every node has a target");
-        let free_at = free_at[place * stride..].first_chunk_mut::<SERVERS>().expect("a place has a row of servers");
-        cpu_done[place] += cpu;
-        *end = serve_one(free_at, arrival, work);
-        *written = place as u32;
-        rotation.sent(node as usize, place, smaller(*end, arrival + callers.patience[source as usize]));
+    outstanding.deal(AtFewest::<SERVERS> { requests, callers, pool, load_balancer_nodes, places, stations });
+}
+
+struct AtFewest<'a, 'r, const SERVERS: usize> {
+    requests: &'a mut Requests<'r>,
+    callers: &'a Callers<'a>,
+    pool: &'a [usize],
+    load_balancer_nodes: &'a mut [Node],
+    places: &'a mut [u32],
+    stations: Stations<'a>,
+}
+
+impl<const SERVERS: usize> Work for AtFewest<'_, '_, SERVERS> {
+    type Result = ();
+    const IS_LONG: bool = true;
+
+    #[inline(always)]
+    fn run(self, counts: &mut impl Counts, ends: &mut Ends) {
+        let AtFewest { requests, callers, pool, load_balancer_nodes, places, stations } = self;
+        let Stations { stride, free_at, cpu_done, .. } = stations;
+        let times = requests.arrivals.iter().zip(requests.work).zip(requests.cpu).zip(&mut *requests.ends);
+        let callers_of = callers.nodes.iter().zip(callers.sources);
+        for (((((&arrival, &work), &cpu), end), written), (&node, &source)) in times.zip(places).zip(callers_of) {
+            let turn = &mut load_balancer_nodes[node as usize].turn;
+            ends.pass(counts, arrival);
+            let target = counts.fewest(node as usize, *turn);
+            *turn = if target + 1 == pool.len() { 0 } else { target + 1 };
+            let place = pool[target];
+            let free_at = free_at[place * stride..].first_chunk_mut::<SERVERS>().expect("a place has a row of servers");
+            cpu_done[place] += cpu;
+            *end = serve_one(free_at, arrival, work);
+            *written = place as u32;
+            counts.raise(node as usize, target);
+            ends.put(smaller(*end, arrival + callers.patience[source as usize]), node as usize, target);
+        }
     }
 }
 

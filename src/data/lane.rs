@@ -22,8 +22,11 @@ use crate::table::Id;
 use crate::units::{Instant, Span};
 use crate::workload::arrivals::Arrivals;
 
-/// Requests drawn at once.
-const BATCH: usize = 1024;
+/// Requests drawn at once: as many as come in a quarter of a second, within these bounds. In a long batch few requests
+/// outlive it, and a short one stays in the processor's nearest cache.
+const BATCH_LEAST: usize = 1024;
+const BATCH_MOST: usize = 8192;
+const BATCH_LASTS: f64 = 0.25e9;
 
 /// Fewest tasks that are worth serving side by side.
 const LANES_LEAST: usize = 8;
@@ -43,6 +46,8 @@ pub struct Lane {
     node_stream: Stream,
     health_check_stream: Stream,
     batch: Batch,
+    /// Requests that are drawn at once.
+    room: usize,
     stations: Vec<Station>,
     /// When the servers of each station are free next: a row of `stride` for each, its first `servers` in use.
     free_at: Vec<f64>,
@@ -115,7 +120,7 @@ struct Drawn {
 
 impl Drawn {
     fn new(distribution: &Distribution, stream: Stream) -> Drawn {
-        Drawn { distribution: distribution.clone(), stream, nanos: vec![0.0; BATCH] }
+        Drawn { distribution: distribution.clone(), stream, nanos: Vec::new() }
     }
 
     fn fill(&mut self, len: usize) {
@@ -124,6 +129,7 @@ impl Drawn {
 }
 
 /// Requests whose fate is drawn and that have not been served yet.
+#[derive(Default)]
 struct Batch {
     arrival: Vec<f64>,
     source: Vec<u32>,
@@ -215,8 +221,8 @@ impl Lane {
                 Source {
                     arrivals: Arrivals::new(&it.arrivals, seed.stream("arrivals", &it.name)),
                     patience,
-                    times: vec![0.0; BATCH],
-                    next: BATCH,
+                    times: Vec::new(),
+                    next: 0,
                     has_ended: false,
                 }
             })
@@ -229,7 +235,7 @@ impl Lane {
             .map(|application| Law {
                 cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
                 wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
-                work: vec![0.0; BATCH],
+                work: Vec::new(),
                 cancels: application.cancel_on_timeout,
             })
             .collect();
@@ -244,19 +250,8 @@ impl Lane {
             faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
-            batch: Batch {
-                arrival: vec![0.0; BATCH],
-                source: vec![0; BATCH],
-                node: vec![0; BATCH],
-                is_fault: vec![false; BATCH],
-                chance: vec![0.0; BATCH],
-                next: 0,
-                len: 0,
-                place: vec![0; BATCH],
-                end: vec![0.0; BATCH],
-                bucket: vec![0; BATCH],
-                late: vec![0; BATCH + 1],
-            },
+            batch: Batch::default(),
+            room: 0,
             stations: Vec::new(),
             free_at: Vec::new(),
             stride: applications.iter().map(|it| it.concurrency.max(1) as usize).max().unwrap_or(1),
@@ -482,6 +477,7 @@ impl Lane {
 
     /// Draws the next batch; `false` when nothing more arrives.
     fn draw(&mut self) -> bool {
+        self.make_room();
         self.batch.next = 0;
         self.batch.len = match &mut self.sources[..] {
             [only] => only.arrivals.fill(&mut self.batch.arrival),
@@ -502,9 +498,6 @@ impl Lane {
         if let Some(stream) = &mut self.chances {
             self.batch.chance[..n].iter_mut().for_each(|it| *it = stream.unit());
         }
-        if n > 1 {
-            self.rotation.expect((self.batch.arrival[n - 1] - self.batch.arrival[0]) / (n - 1) as f64);
-        }
         if let Some((share, stream)) = &mut self.faults {
             for is_fault in &mut self.batch.is_fault[..n] {
                 *is_fault = stream.unit() <= *share;
@@ -513,11 +506,36 @@ impl Lane {
         n > 0
     }
 
+    /// Lets batches grow where requests come so fast that one is soon over.
+    fn make_room(&mut self) {
+        let times = &self.batch.arrival[..self.batch.len];
+        let is_short = times.last().is_some_and(|last| last - times[0] < BATCH_LASTS);
+        let wanted = if is_short { (2 * self.room).min(BATCH_MOST) } else { self.room.max(BATCH_LEAST) };
+        if wanted == self.room {
+            return;
+        }
+        self.room = wanted;
+        let batch = &mut self.batch;
+        for times in [&mut batch.arrival, &mut batch.chance, &mut batch.end] {
+            times.resize(wanted, 0.0);
+        }
+        for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {
+            numbers.resize(wanted, 0);
+        }
+        batch.is_fault.resize(wanted, false);
+        batch.late.resize(wanted + 1, 0);
+        for law in &mut self.laws {
+            for times in [&mut law.cpu.nanos, &mut law.wait.nanos, &mut law.work] {
+                times.resize(wanted, 0.0);
+            }
+        }
+    }
+
     /// The next arrivals of several workloads in order of time, as many as the batch has room for.
     fn merge(&mut self) -> usize {
         let batch = &mut self.batch;
         let mut len = 0;
-        while len < BATCH {
+        while len < self.room {
             let mut earliest: Option<(f64, usize)> = None;
             // The one that comes first, and until when the others come after it; at a tie the first workload leads.
             let mut until = f64::INFINITY;
@@ -540,7 +558,7 @@ impl Lane {
             }
             let Some((_, place)) = earliest else { break };
             let source = &mut self.sources[place];
-            while len < BATCH
+            while len < self.room
                 && let Some(&time) = source.times.get(source.next)
                 && (time < until || (time == until && ties))
             {
@@ -556,6 +574,8 @@ impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
     fn serve(&mut self, due: usize, until: f64) {
         let requests = self.batch.next..self.batch.next + due;
+        let all = &self.batch.arrival[..self.batch.len];
+        self.rotation.expect(due, (all[all.len() - 1] - all[0]) / all.len() as f64);
         self.batch.next += due;
         self.minute.counts.arrived += due as u64;
         match self.kernel {
@@ -566,7 +586,7 @@ impl Lane {
                 let turn = turn.filter(|(width, _)| *width >= LANES_LEAST);
                 if turn.is_some() {
                     self.serve_side_by_side(requests.clone(), law, servers);
-                } else if self.rotation.counts_requests() {
+                } else if self.rotation.dealt_to_fewest().is_some() {
                     self.serve_at_fewest(requests.clone(), law, servers);
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
@@ -661,7 +681,9 @@ impl Lane {
             Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &self.patience };
         let stations =
             kernel::Stations { servers, stride: self.stride, free_at: &mut self.free_at, cpu_done: &mut self.cpu_done };
-        kernel::serve_at_fewest(&mut requests, &callers, &mut self.rotation, &mut place[range], stations);
+        if let Some(pool) = self.rotation.dealt_to_fewest() {
+            kernel::serve_at_fewest(&mut requests, &callers, pool, &mut place[range], stations);
+        }
     }
 
     /// Counts the requests of a plain segment that were simply served by `until`; how many were not, and are now listed
@@ -919,9 +941,9 @@ impl InFlight {
 impl Source {
     fn peek(&mut self) -> Option<f64> {
         if self.next == self.times.len() && !self.has_ended {
-            self.times.resize(BATCH, 0.0);
+            self.times.resize(BATCH_LEAST, 0.0);
             let filled = self.arrivals.fill(&mut self.times);
-            self.has_ended = filled < BATCH;
+            self.has_ended = filled < BATCH_LEAST;
             self.times.truncate(filled);
             self.next = 0;
         }

@@ -5,216 +5,107 @@
 /// A node knows its own requests only. Of the targets with the fewest it takes the first at or after its turn.
 #[derive(Clone, Debug)]
 pub struct Outstanding {
-    nodes: Vec<Levels>,
-    ends: Calendar,
-}
-
-impl Outstanding {
-    /// Nothing is outstanding.
-    pub fn new(nodes: usize, targets: usize) -> Outstanding {
-        Outstanding { nodes: vec![Levels::new(targets); nodes], ends: Calendar::new() }
-    }
-
-    /// Forgets those that end by `now`.
-    #[inline(always)]
-    pub fn pass(&mut self, now: f64) {
-        let Outstanding { nodes, ends } = self;
-        ends.take_until(now, |node, target| nodes[node].lower(target));
-    }
-
-    /// The target with the fewest of a node's requests, the first at or after `turn`.
-    #[inline(always)]
-    pub fn fewest(&self, node: usize, turn: usize) -> usize {
-        self.nodes[node].first_of_lowest(turn)
-    }
-
-    /// A node sends a request to a target, and waits for it until `end`.
-    #[inline(always)]
-    pub fn send(&mut self, node: usize, target: usize, end: f64) {
-        self.nodes[node].raise(target);
-        self.ends.put(end, node, target);
-    }
-
-    /// Makes ready for requests that come so many nanoseconds apart, in the mean.
-    pub fn expect(&mut self, gap: f64) {
-        self.ends.expect(gap);
-    }
-}
-
-/// Counts of targets, and for each count who has it.
-#[derive(Clone, Debug)]
-struct Levels {
+    targets: usize,
+    /// By node and target.
     counts: Vec<u32>,
-    /// Words of a row.
+    /// Words of a row, and rows of a node.
     words: usize,
-    /// A row of bits for each count, a bit for each target.
+    rows: usize,
+    /// A row of bits for each node and count, a bit for each target.
     members: Vec<u64>,
-    /// How many have each count.
+    /// How many have each count, by node and count.
     sizes: Vec<u32>,
-    lowest: usize,
-}
-
-impl Levels {
-    fn new(targets: usize) -> Levels {
-        let words = targets.div_ceil(64).max(1);
-        let mut levels =
-            Levels { counts: vec![0; targets], words, members: vec![0; 8 * words], sizes: vec![0; 8], lowest: 0 };
-        (0..targets).for_each(|it| levels.members[it / 64] |= 1 << (it % 64));
-        levels.sizes[0] = targets as u32;
-        levels
-    }
-
-    #[inline(always)]
-    fn first_of_lowest(&self, turn: usize) -> usize {
-        let row = &self.members[self.lowest * self.words..(self.lowest + 1) * self.words];
-        if let [word] = row {
-            let after = word >> turn;
-            return if after == 0 { word.trailing_zeros() as usize } else { turn + after.trailing_zeros() as usize };
-        }
-        let (first, inside) = (turn / 64, turn % 64);
-        let after = (row[first] >> inside) << inside;
-        if after != 0 {
-            return first * 64 + after.trailing_zeros() as usize;
-        }
-        let found = (first + 1..self.words).chain(0..=first).find(|it| row[*it] != 0);
-        let word = found.unwrap_or(0);
-        word * 64 + row[word].trailing_zeros() as usize
-    }
-
-    #[inline(always)]
-    fn raise(&mut self, target: usize) {
-        let count = self.counts[target] as usize;
-        if count + 1 == self.sizes.len() {
-            self.grow();
-        }
-        self.counts[target] += 1;
-        self.moves(target, count, count + 1);
-        if self.sizes[self.lowest] == 0 {
-            self.lowest += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn lower(&mut self, target: usize) {
-        let count = self.counts[target] as usize;
-        self.counts[target] -= 1;
-        self.moves(target, count, count - 1);
-        self.lowest = self.lowest.min(count - 1);
-    }
-
-    #[inline(always)]
-    fn moves(&mut self, target: usize, from: usize, to: usize) {
-        let (word, bit) = (target / 64, 1 << (target % 64));
-        self.members[from * self.words + word] ^= bit;
-        self.members[to * self.words + word] ^= bit;
-        self.sizes[from] -= 1;
-        self.sizes[to] += 1;
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let rows = 2 * self.sizes.len();
-        self.members.resize(rows * self.words, 0);
-        self.sizes.resize(rows, 0);
-    }
-}
-
-const NONE: u32 = u32::MAX;
-
-/// When requests end, in buckets of time; within a bucket in no order, since counts fall by one whoever goes first.
-#[derive(Clone, Debug)]
-struct Calendar {
+    /// The least count, by node.
+    lowest: Vec<u32>,
+    /// When requests end, in lists by buckets of time; within a bucket in no order, since counts fall by one whoever
+    /// goes first. A bucket serves again a whole round later.
     entries: Vec<Entry>,
-    /// The first entry that is free.
-    free: u32,
-    /// The first entry of each bucket; a bucket serves again a whole round later.
     heads: Vec<u32>,
+    /// The first entry that is free, and how many are not.
+    free: u32,
     len: usize,
     /// Buckets in a nanosecond.
     speed: f64,
-    /// The number of the bucket that time stands in, counted from the start of the run.
+    /// The bucket that time stands in.
     now: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     at: f64,
-    node: u16,
     next: u32,
-    target: u32,
+    target: u16,
+    node: u16,
 }
 
-impl Calendar {
-    fn new() -> Calendar {
+const NONE: u32 = u32::MAX;
+
+/// The number of an instant's bucket: whole, rounded to the nearest, and the later the greater.
+#[inline(always)]
+fn bucket(at: f64, speed: f64) -> u64 {
+    // Where the floats are whole numbers apart, their bits count them.
+    const WHOLE: f64 = (1u64 << 52) as f64;
+    (at * speed + WHOLE).to_bits()
+}
+
+impl Outstanding {
+    /// Nothing is outstanding at so many nodes, each with the same targets.
+    pub fn new(nodes: usize, targets: usize) -> Outstanding {
+        let words = targets.div_ceil(64).max(1);
         // Buckets of a millisecond, until more is known.
-        Calendar { entries: Vec::new(), free: NONE, heads: vec![NONE; 64], len: 0, speed: 1e-6, now: 0 }
+        let speed = 1e-6;
+        let mut outstanding = Outstanding {
+            targets,
+            counts: vec![0; nodes * targets],
+            words,
+            rows: 0,
+            members: Vec::new(),
+            sizes: Vec::new(),
+            lowest: vec![0; nodes],
+            entries: Vec::new(),
+            heads: vec![NONE; 64],
+            free: NONE,
+            len: 0,
+            speed,
+            now: bucket(0.0, speed),
+        };
+        outstanding.make_rows(8);
+        outstanding
     }
 
-    #[inline(always)]
-    fn bucket(&self, at: f64) -> u64 {
-        (at * self.speed) as u64
-    }
-
-    #[inline(always)]
-    fn put(&mut self, at: f64, node: usize, target: usize) {
-        if self.len * 4 > self.heads.len() {
-            self.rebuild(self.heads.len() * 8, self.speed);
+    /// Makes ready for so many more requests, which come so many nanoseconds apart in the mean.
+    pub fn expect(&mut self, requests: usize, gap: f64) {
+        // Nobody is raised above the greatest count but from a least one, and that is at most the mean.
+        let more = requests.div_ceil(self.targets.max(1)) + 2;
+        let highest =
+            self.sizes.chunks(self.rows).filter_map(|it| it.iter().rposition(|it| *it > 0)).max().unwrap_or(0);
+        if highest + more > self.rows {
+            self.make_rows((highest + more).next_power_of_two());
         }
-        self.len += 1;
-        // What ends in a bucket that time has reached is looked for in the present one.
-        let bucket = self.bucket(at).max(self.now) as usize & (self.heads.len() - 1);
-        let entry = Entry { at, node: node as u16, next: self.heads[bucket], target: target as u32 };
-        let place = self.free;
-        if place == NONE {
-            self.heads[bucket] = self.entries.len() as u32;
-            self.entries.push(entry);
-        } else {
-            self.heads[bucket] = place;
-            self.free = self.entries[place as usize].next;
-            self.entries[place as usize] = entry;
+        let speed = 1.0 / gap.max(1.0);
+        let is_off = speed > 2.0 * self.speed || speed < 0.5 * self.speed;
+        if self.len * 4 > self.heads.len() || is_off {
+            let buckets = (8 * self.len).next_power_of_two().max(self.heads.len());
+            self.rebuild(buckets, if is_off { speed } else { self.speed });
+        }
+        let wanted = self.len + requests;
+        while self.entries.len() < wanted {
+            self.entries.push(Entry { at: 0.0, next: self.free, target: 0, node: 0 });
+            self.free = self.entries.len() as u32 - 1;
         }
     }
 
-    #[inline(always)]
-    fn take_until(&mut self, now: f64, mut ended: impl FnMut(usize, usize)) {
-        let last = self.bucket(now);
-        let rounds = self.heads.len() as u64;
-        if last - self.now > rounds {
-            // A long silence: every bucket once is enough.
-            self.now = last - rounds;
-        }
-        loop {
-            let bucket = self.now as usize & (self.heads.len() - 1);
-            let mut before = NONE;
-            let mut place = self.heads[bucket];
-            while place != NONE {
-                let Entry { at, node, next, target } = self.entries[place as usize];
-                if at <= now {
-                    ended(node as usize, target as usize);
-                    self.len -= 1;
-                    if before == NONE {
-                        self.heads[bucket] = next;
-                    } else {
-                        self.entries[before as usize].next = next;
-                    }
-                    self.entries[place as usize].next = self.free;
-                    self.free = place;
-                } else {
-                    before = place;
-                }
-                place = next;
+    fn make_rows(&mut self, rows: usize) {
+        self.rows = rows;
+        let nodes = self.lowest.len();
+        self.members = vec![0; nodes * rows * self.words];
+        self.sizes = vec![0; nodes * rows];
+        for node in 0..nodes {
+            for target in 0..self.targets {
+                let row = node * rows + self.counts[node * self.targets + target] as usize;
+                self.members[row * self.words + target / 64] |= 1 << (target % 64);
+                self.sizes[row] += 1;
             }
-            if self.now == last {
-                return;
-            }
-            self.now += 1;
-        }
-    }
-
-    fn expect(&mut self, gap: f64) {
-        let wanted = 1.0 / gap.max(1.0);
-        if wanted > 2.0 * self.speed || wanted < 0.5 * self.speed {
-            self.rebuild(self.heads.len(), wanted);
         }
     }
 
@@ -228,11 +119,280 @@ impl Calendar {
                 place = self.entries[place as usize].next;
             }
         }
-        // The instant at which the present bucket begins, in buckets of the new width.
-        let now = (self.now as f64 / self.speed * speed) as u64;
-        *self = Calendar { entries: Vec::new(), free: NONE, heads: vec![NONE; buckets], len: 0, speed, now };
-        self.entries.reserve(left.len() * 2);
-        left.into_iter().for_each(|it| self.put(it.at, it.node as usize, it.target as usize));
+        // An instant within the present bucket; what ends before it is found in the new present one.
+        let now = (self.now - bucket(0.0, 1.0)) as f64 / self.speed;
+        self.now = bucket(now, speed);
+        self.speed = speed;
+        self.heads = vec![NONE; buckets];
+        self.entries.clear();
+        for (place, it) in left.into_iter().enumerate() {
+            let head = &mut self.heads[bucket(it.at, speed).max(self.now) as usize & (buckets - 1)];
+            self.entries.push(Entry { next: *head, ..it });
+            *head = place as u32;
+        }
+        self.free = NONE;
+    }
+
+    /// A request is outstanding that was sent before these targets stood together.
+    pub fn add(&mut self, node: usize, target: usize, end: f64) {
+        let highest = self.counts[node * self.targets + target] as usize + 1;
+        if highest >= self.rows {
+            self.make_rows(2 * self.rows);
+        }
+        self.deal(Send { node, target, end });
+        let row = node * self.rows;
+        let lowest = self.sizes[row..row + self.rows].iter().position(|it| *it > 0);
+        self.lowest[node] = lowest.unwrap_or(0) as u32;
+    }
+
+    /// Lends all of it to a loop that deals requests for which [`expect`](Outstanding::expect) made room.
+    #[inline(always)]
+    pub fn deal<W: Work>(&mut self, work: W) -> W::Result {
+        let Outstanding { targets, words, rows, speed, free, len, now, .. } = *self;
+        let mut ends = Ends { speed, free, len, now, entries: &mut self.entries, heads: &mut self.heads };
+        let result = if self.lowest.len() == 1 && targets <= PLAIN && rows <= PLAIN && W::IS_LONG {
+            let mut plain = Plain { counts: [0; PLAIN], members: [0; PLAIN], lowest: self.lowest[0] as usize % PLAIN };
+            plain.counts[..targets].copy_from_slice(&self.counts);
+            plain.members[..rows].copy_from_slice(&self.members);
+            let result = work.run(&mut plain, &mut ends);
+            self.counts.copy_from_slice(&plain.counts[..targets]);
+            self.members.copy_from_slice(&plain.members[..rows]);
+            self.lowest[0] = plain.lowest as u32;
+            for (size, members) in self.sizes.iter_mut().zip(&self.members) {
+                *size = members.count_ones();
+            }
+            result
+        } else {
+            let mut levels = Levels {
+                targets,
+                words,
+                rows,
+                counts: &mut self.counts,
+                members: &mut self.members,
+                sizes: &mut self.sizes,
+                lowest: &mut self.lowest,
+            };
+            work.run(&mut levels, &mut ends)
+        };
+        let Ends { free, len, now, .. } = ends;
+        (self.free, self.len, self.now) = (free, len, now);
+        result
+    }
+}
+
+/// Something that deals requests, however they are counted.
+pub trait Work {
+    /// What comes of it.
+    type Result;
+    /// Whether it deals so many that it is worth bringing the counts close.
+    const IS_LONG: bool;
+    /// Deals.
+    fn run(self, counts: &mut impl Counts, ends: &mut Ends) -> Self::Result;
+}
+
+/// The target with the fewest of a node's requests at `now`, the first at or after `turn`.
+pub struct Fewest {
+    /// Node.
+    pub node: usize,
+    /// The target that is looked at first.
+    pub turn: usize,
+    /// When, nanoseconds.
+    pub now: f64,
+}
+
+impl Work for Fewest {
+    type Result = usize;
+    const IS_LONG: bool = false;
+    fn run(self, counts: &mut impl Counts, ends: &mut Ends) -> usize {
+        ends.pass(counts, self.now);
+        counts.fewest(self.node, self.turn)
+    }
+}
+
+/// A node sends a request to a target, and waits for it until `end`, nanoseconds.
+pub struct Send {
+    /// Node.
+    pub node: usize,
+    /// Target.
+    pub target: usize,
+    /// End.
+    pub end: f64,
+}
+
+impl Work for Send {
+    type Result = ();
+    const IS_LONG: bool = false;
+    fn run(self, counts: &mut impl Counts, ends: &mut Ends) {
+        counts.raise(self.node, self.target);
+        ends.put(self.end, self.node, self.target);
+    }
+}
+
+/// Counts of targets, and for each count who has it.
+pub trait Counts {
+    /// The first target at or after `turn` that has the least count at a node.
+    fn fewest(&self, node: usize, turn: usize) -> usize;
+    /// One more.
+    fn raise(&mut self, node: usize, target: usize);
+    /// One less.
+    fn lower(&mut self, node: usize, target: usize);
+}
+
+/// Most targets and rows that are kept close.
+const PLAIN: usize = 64;
+
+/// The counts of few targets at one node.
+struct Plain {
+    counts: [u32; PLAIN],
+    members: [u64; PLAIN],
+    lowest: usize,
+}
+
+impl Counts for Plain {
+    #[inline(always)]
+    fn fewest(&self, _: usize, turn: usize) -> usize {
+        // The bits behind the last target are zero, so that going round them changes nothing.
+        let from_turn = self.members[self.lowest % PLAIN].rotate_right(turn as u32);
+        (turn + from_turn.trailing_zeros() as usize) % PLAIN
+    }
+
+    #[inline(always)]
+    fn raise(&mut self, _: usize, target: usize) {
+        let count = &mut self.counts[target % PLAIN];
+        let from = *count as usize;
+        *count += 1;
+        self.members[from % PLAIN] ^= 1 << (target % PLAIN);
+        self.members[(from + 1) % PLAIN] ^= 1 << (target % PLAIN);
+        self.lowest += usize::from(self.members[self.lowest % PLAIN] == 0);
+    }
+
+    #[inline(always)]
+    fn lower(&mut self, _: usize, target: usize) {
+        let count = &mut self.counts[target % PLAIN];
+        *count -= 1;
+        let to = *count as usize;
+        self.members[(to + 1) % PLAIN] ^= 1 << (target % PLAIN);
+        self.members[to % PLAIN] ^= 1 << (target % PLAIN);
+        self.lowest = if to < self.lowest { to } else { self.lowest };
+    }
+}
+
+/// The counts of many targets, or at several nodes, as slices whose places a loop can keep at hand.
+struct Levels<'a> {
+    targets: usize,
+    words: usize,
+    rows: usize,
+    counts: &'a mut [u32],
+    members: &'a mut [u64],
+    sizes: &'a mut [u32],
+    lowest: &'a mut [u32],
+}
+
+impl Levels<'_> {
+    #[inline(always)]
+    fn moves(&mut self, target: usize, from: usize, to: usize) {
+        let (word, bit) = (target / 64, 1 << (target % 64));
+        self.members[from * self.words + word] ^= bit;
+        self.members[to * self.words + word] ^= bit;
+        self.sizes[from] -= 1;
+        self.sizes[to] += 1;
+    }
+}
+
+impl Counts for Levels<'_> {
+    #[inline(always)]
+    fn fewest(&self, node: usize, turn: usize) -> usize {
+        let row = node * self.rows + self.lowest[node] as usize;
+        let row = &self.members[row * self.words..][..self.words];
+        let (first, inside) = (turn / 64, turn % 64);
+        let after = (row[first] >> inside) << inside;
+        if after != 0 {
+            return first * 64 + after.trailing_zeros() as usize;
+        }
+        let word = (first + 1..row.len()).chain(0..=first).find(|it| row[*it] != 0).unwrap_or(0);
+        word * 64 + row[word].trailing_zeros() as usize
+    }
+
+    #[inline(always)]
+    fn raise(&mut self, node: usize, target: usize) {
+        let count = &mut self.counts[node * self.targets + target];
+        let from = node * self.rows + *count as usize;
+        *count += 1;
+        self.moves(target, from, from + 1);
+        let lowest = node * self.rows + self.lowest[node] as usize;
+        self.lowest[node] += u32::from(self.sizes[lowest] == 0);
+    }
+
+    #[inline(always)]
+    fn lower(&mut self, node: usize, target: usize) {
+        let count = &mut self.counts[node * self.targets + target];
+        let from = node * self.rows + *count as usize;
+        *count -= 1;
+        let to = *count;
+        self.moves(target, from, from - 1);
+        let lowest = &mut self.lowest[node];
+        *lowest = if to < *lowest { to } else { *lowest };
+    }
+}
+
+/// When requests end.
+pub struct Ends<'a> {
+    speed: f64,
+    free: u32,
+    len: usize,
+    now: u64,
+    entries: &'a mut [Entry],
+    heads: &'a mut [u32],
+}
+
+impl Ends<'_> {
+    /// One more that ends at `at`.
+    #[inline(always)]
+    pub fn put(&mut self, at: f64, node: usize, target: usize) {
+        // What ends in a bucket that time has reached is looked for in the present one.
+        let bucket = bucket(at, self.speed).max(self.now) as usize & (self.heads.len() - 1);
+        let place = self.free as usize;
+        let entry = &mut self.entries[place];
+        self.free = entry.next;
+        *entry = Entry { at, next: self.heads[bucket], target: target as u16, node: node as u16 };
+        self.heads[bucket] = place as u32;
+        self.len += 1;
+    }
+
+    /// Counts those that end by `now` as ended.
+    #[inline(always)]
+    pub fn pass(&mut self, counts: &mut impl Counts, now: f64) {
+        let last = bucket(now, self.speed);
+        let mask = self.heads.len() - 1;
+        if last - self.now > mask as u64 {
+            // A long silence: every bucket once is enough.
+            self.now = last - mask as u64 - 1;
+        }
+        loop {
+            let bucket = self.now as usize & mask;
+            let mut place = self.heads[bucket];
+            let mut kept = NONE;
+            while place != NONE {
+                let entry = &mut self.entries[place as usize];
+                let next = entry.next;
+                if entry.at <= now {
+                    let (node, target) = (entry.node as usize, entry.target as usize);
+                    entry.next = self.free;
+                    self.free = place;
+                    self.len -= 1;
+                    counts.lower(node, target);
+                } else {
+                    entry.next = kept;
+                    kept = place;
+                }
+                place = next;
+            }
+            self.heads[bucket] = kept;
+            if self.now == last {
+                return;
+            }
+            self.now += 1;
+        }
     }
 }
 
@@ -254,9 +414,8 @@ mod tests {
             for number in 0..20_000 {
                 now += if stream.below(1000) == 0 { 1e9 } else { stream.below(2_000_000) as f64 };
                 if number % 1000 == 0 {
-                    kernel.expect(1e3 * (1 + stream.below(10_000)) as f64);
+                    kernel.expect(1000, 1e3 * (1 + stream.below(10_000)) as f64);
                 }
-                kernel.pass(now);
                 ends.retain(|&(end, node, target)| {
                     let stays = end > now;
                     counts[node][target] -= u32::from(!stays);
@@ -266,10 +425,10 @@ mod tests {
                 let turn = turns[node];
                 let least = counts[node].iter().min().copied().expect("there are targets");
                 let expected = (turn..targets).chain(0..turn).find(|it| counts[node][*it] == least);
-                let target = kernel.fewest(node, turn);
+                let target = kernel.deal(Fewest { node, turn, now });
                 assert_eq!(Some(target), expected, "{targets} targets, request {number}");
                 let end = now + stream.below(100_000_000) as f64;
-                kernel.send(node, target, end);
+                kernel.deal(Send { node, target, end });
                 counts[node][target] += 1;
                 ends.push((end, node, target));
                 turns[node] = (target + 1) % targets;

@@ -4,7 +4,10 @@
 //! itself, with turns and counts of its own.
 
 use crate::aws::load_balancer::RoutingAlgorithm;
-use crate::data::outstanding::Outstanding;
+use crate::data::outstanding::{Fewest, Outstanding, Send};
+
+/// Nanoseconds between requests, until more is known.
+const GAP_UNKNOWN: f64 = 1e6;
 
 /// The targets that requests can go to, and what the nodes remember.
 #[derive(Clone, Debug)]
@@ -71,10 +74,14 @@ impl Rotation {
             node.turn = node.turn.checked_rem(self.pools[node.pool].places.len()).unwrap_or(0);
         }
         if self.algorithm == RoutingAlgorithm::LeastOutstandingRequests {
-            for it in awaited {
-                let pool = &mut self.pools[self.nodes[it.node].pool];
-                if let Some(target) = pool.places.iter().position(|place| *place == it.place) {
-                    pool.outstanding.send(it.node, target, it.until);
+            let awaited: Vec<Awaited> = awaited.collect();
+            for (number, pool) in self.pools.iter_mut().enumerate() {
+                pool.outstanding.expect(awaited.len(), GAP_UNKNOWN);
+                for it in awaited.iter().filter(|it| self.nodes[it.node].pool == number) {
+                    // Not the fewest, but as many as there are.
+                    if let Some(target) = pool.places.iter().position(|place| *place == it.place) {
+                        pool.outstanding.add(it.node, target, it.until);
+                    }
                 }
             }
         }
@@ -108,11 +115,21 @@ impl Rotation {
         self.algorithm == RoutingAlgorithm::LeastOutstandingRequests
     }
 
-    /// Makes ready for requests that come so many nanoseconds apart, in the mean.
-    pub fn expect(&mut self, gap: f64) {
+    /// Makes ready for so many requests, which come so many nanoseconds apart in the mean.
+    pub fn expect(&mut self, requests: usize, gap: f64) {
         if self.counts_requests() {
             let gap = gap * self.pools.len() as f64;
-            self.pools.iter_mut().for_each(|it| it.outstanding.expect(gap));
+            self.pools.iter_mut().for_each(|it| it.outstanding.expect(requests, gap));
+        }
+    }
+
+    /// The one pool, its requests outstanding, and the nodes, where each request goes to the target with the fewest.
+    pub fn dealt_to_fewest(&mut self) -> Option<(&[usize], &mut Outstanding, &mut [Node])> {
+        match &mut self.pools[..] {
+            [pool] if self.algorithm == RoutingAlgorithm::LeastOutstandingRequests => {
+                Some((&pool.places, &mut pool.outstanding, &mut self.nodes))
+            }
+            _ => None,
         }
     }
 
@@ -152,8 +169,7 @@ impl Rotation {
         let target = match self.algorithm {
             RoutingAlgorithm::RoundRobin => node.turn,
             RoutingAlgorithm::LeastOutstandingRequests => {
-                pool.outstanding.pass(arrival);
-                pool.outstanding.fewest(node_number, node.turn)
+                pool.outstanding.deal(Fewest { node: node_number, turn: node.turn, now: arrival })
             }
             RoutingAlgorithm::WeightedRandom => {
                 let sums = &pool.weight_sums;
@@ -175,7 +191,7 @@ impl Rotation {
             // The turn stands behind the one that was chosen.
             let target = node.turn.checked_sub(1).unwrap_or(pool.places.len() - 1);
             debug_assert_eq!(pool.places[target], place);
-            pool.outstanding.send(node_number, target, until);
+            pool.outstanding.deal(Send { node: node_number, target, end: until });
         }
     }
 }

@@ -310,6 +310,9 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                             let server: &Server = &servers[task];
                             server.given.iter().filter(of_node).count()
                         };
+                        servers.iter_mut().for_each(|it| it.given.retain(|it| !requests[*it].has_ended));
+                        let of_node = |it: &&usize| requests[**it].node == request.node;
+                        let outstanding = |task: usize| servers[task].given.iter().filter(of_node).count();
                         (0..rotation.len())
                             .min_by_key(|it| {
                                 (outstanding(rotation[*it]), (it + rotation.len() - turn) % rotation.len())
