@@ -1,7 +1,7 @@
 """One workload in SimPy, in the manner of its documentation: a process for each request, a Resource for each task.
 
 Arguments: round_robin or least_outstanding, first_come or sharing, tasks, workers, requests a second, mean service in
-seconds, requests, requests of a batch, seed. Prints the CPU seconds and the batch means in ms.
+seconds, requests, batches, seed. Prints the CPU seconds and the batch means in ms.
 """
 
 import random
@@ -90,7 +90,7 @@ def request(env, router, tasks, is_sharing, service, responses):
             yield turn
             yield env.timeout(service)
     router.answered(chosen)
-    responses.append(env.now - arrived)
+    responses.append((arrived, env.now - arrived))
 
 
 def source(env, draw, rate, mean, count, router, tasks, is_sharing, responses):
@@ -101,7 +101,7 @@ def source(env, draw, rate, mean, count, router, tasks, is_sharing, responses):
 
 def main():
     balancing, discipline, *numbers = sys.argv[1:]
-    tasks, workers, count, batch, seed = (int(numbers[place]) for place in (0, 1, 4, 5, 6))
+    tasks, workers, count, batches, seed = (int(numbers[place]) for place in (0, 1, 4, 5, 6))
     rate, mean = float(numbers[2]), float(numbers[3])
     begin = time.process_time()
     env = simpy.Environment()
@@ -113,8 +113,11 @@ def main():
     env.process(source(env, random.Random(seed), rate, mean, count, router, stations, is_sharing, responses))
     env.run()
     seconds = time.process_time() - begin
-    starts = range(0, len(responses) - batch + 1, batch)
-    means = (1e3 * sum(responses[start : start + batch]) / batch for start in starts)
+    by_batch = [[] for _ in range(batches)]
+    length = count / rate / batches
+    for arrived, response in responses:
+        by_batch[min(int(arrived / length), batches - 1)].append(response)
+    means = (1e3 * sum(batch) / len(batch) for batch in by_batch if batch)
     print(seconds, *means)
 
 

@@ -71,7 +71,7 @@ impl OkEvent<Store, u64> for Answer {
         if store.stamps[self.task] != self.stamp {
             return;
         }
-        store.responses.record(now - self.arrived);
+        store.responses.record(self.arrived, now);
         store.router.answered(self.task);
         let next = store.tasks[self.task].depart(now);
         Answer::schedule(self.task, next, simulation);
@@ -86,7 +86,7 @@ pub fn run(workload: &Workload, count: u64, seed: u64) -> Responses {
         tasks: (0..workload.tasks).map(|_| Task::new(workload.discipline)).collect(),
         stamps: vec![0; workload.tasks],
         does_replace: workload.discipline == Discipline::Sharing,
-        responses: Responses::new(count),
+        responses: Responses::new(count, workload.rate()),
     };
     let mut simulation = Simulation::new(store, 0);
     Arrival::schedule(&mut simulation);

@@ -10,13 +10,14 @@ mod simcore;
 mod simpy;
 mod workload;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use cpu_time::ProcessTime;
 
-use crate::responses::{Estimate, Responses, median};
+use crate::responses::{Estimate, median};
 use crate::workload::{WORKLOADS, Workload};
 
 /// A mean may be so many half widths of its 95 % interval from theory. Batch means of a queue are a little correlated,
@@ -68,40 +69,71 @@ impl Engine {
         }
     }
 
-    /// Runs a workload: the CPU time that it took and what came of it, or why it cannot be run.
-    fn run(self, workload: &Workload, requests: u64, seed: u64) -> Result<(Duration, Responses), String> {
+    /// Runs a workload; or says why it cannot be run.
+    fn run(self, workload: &Workload, requests: u64, seed: u64) -> Result<Outcome, String> {
         let count = self.share(requests);
-        let begin = ProcessTime::now();
-        let responses = match self {
-            Engine::Desque => desque::run(workload, count, seed),
-            Engine::Simcore => simcore::run(workload, count, seed),
-            Engine::Nexosim => nexosim::run(workload, count, seed),
+        let run = match self {
+            Engine::Desque => desque::run,
+            Engine::Simcore => simcore::run,
+            Engine::Nexosim => nexosim::run,
             Engine::Simpy => return simpy::run(workload, count, seed),
-            Engine::Plimsoll => plimsoll::run(workload, count, seed)?,
+            Engine::Plimsoll => return plimsoll::run(workload, count, seed),
         };
-        Ok((begin.elapsed(), responses))
+        let begin = ProcessTime::now();
+        let responses = run(workload, count, seed);
+        let elapsed = begin.elapsed();
+        assert_eq!(responses.count, count, "every request is answered");
+        Ok(Outcome { count, elapsed, batch_means_ms: responses.batch_means_ms() })
     }
 }
 
-/// The runs of one engine on one workload, a place for each round.
+/// What came of a run.
+struct Outcome {
+    /// Requests that were answered.
+    count: u64,
+    /// CPU time that they took.
+    elapsed: Duration,
+    /// Mean response times of consecutive batches.
+    batch_means_ms: Vec<f64>,
+}
+
+/// The runs of one engine on one workload.
 #[derive(Default)]
 struct Series {
+    count: u64,
+    /// A place for each round.
     requests_per_second: Vec<f64>,
     batch_means_ms: Vec<f64>,
-    count: u64,
+    /// Why the engine does not run it.
     refusal: Option<String>,
 }
 
 impl Series {
-    fn add(&mut self, result: Result<(Duration, Responses), String>) {
+    fn add(&mut self, result: Result<Outcome, String>) {
         match result {
-            Ok((elapsed, responses)) => {
-                self.requests_per_second.push(responses.count as f64 / elapsed.as_secs_f64());
-                self.batch_means_ms.extend(responses.batch_means_ms);
-                self.count += responses.count;
+            Ok(outcome) => {
+                self.count += outcome.count;
+                self.requests_per_second.push(outcome.count as f64 / outcome.elapsed.as_secs_f64());
+                self.batch_means_ms.extend(outcome.batch_means_ms);
             }
             Err(reason) => self.refusal = Some(reason),
         }
+    }
+
+    fn mean_ms(&self) -> Estimate {
+        Estimate::of(&self.batch_means_ms)
+    }
+
+    /// Whether the mean is what theory asks for.
+    fn agrees(&self, workload: &Workload) -> bool {
+        let Estimate { mean, half_width } = self.mean_ms();
+        (mean - workload.expected_mean_ms).abs() <= WIDENING * half_width
+    }
+
+    /// How often its requests a second go into another's, round by round; the median.
+    fn ratio_of(&self, other: &Series) -> f64 {
+        let pairs = other.requests_per_second.iter().zip(&self.requests_per_second);
+        median(pairs.map(|(other, own)| other / own).collect())
     }
 }
 
@@ -120,41 +152,44 @@ fn main() -> ExitCode {
     }
 
     let mut measured = WORKLOADS.map(|_| engines.iter().map(|_| Series::default()).collect::<Vec<_>>());
+    let is_watched = std::io::stderr().is_terminal();
     for round in 0..options.rounds {
         for (workload, measured) in WORKLOADS.iter().zip(&mut measured) {
             for (engine, series) in engines.iter().zip(measured).filter(|(_, series)| series.refusal.is_none()) {
-                eprint!("\rround {} of {}: {} {:<8}", round + 1, options.rounds, workload.name, engine.name());
+                if is_watched {
+                    eprint!("\rround {} of {}: {} {:<8}", round + 1, options.rounds, workload.name, engine.name());
+                }
                 series.add(engine.run(workload, options.requests, 1 + round));
             }
         }
     }
-    eprint!("\r{:40}\r", "");
+    if is_watched {
+        eprint!("\r{:40}\r", "");
+    }
 
-    println!("CPU time of the process; medians of {} interleaved rounds", options.rounds);
-    println!("a mean agrees within {WIDENING} times its 95 % interval");
+    println!("CPU time of the process, medians of {} interleaved rounds.", options.rounds);
+    println!("A mean agrees within {WIDENING} times its 95 % interval; a ratio is of means that agree.");
     let mut ratios = Vec::new();
     let mut do_agree = true;
     for (workload, measured) in WORKLOADS.iter().zip(&measured) {
         println!("\n{}: {}; theory {} ms", workload.name, workload.title, workload.expected_mean_ms);
         println!(
-            "  {:<9} {:>12} {:>18} {:>9} {:>13} {:>14}",
-            "engine", "requests", "mean ms, 95 %", "agrees", "requests/s", "ours / engine"
+            "  {:<9} {:>11} {:>17} {:>7} {:>13} {:>8}",
+            "engine", "requests", "mean ms, 95 %", "agrees", "requests/s", "ours x"
         );
-        let ours = engines.iter().position(|&it| it == Engine::Plimsoll).map(|it| &measured[it]);
+        let ours = engines.iter().zip(measured).find(|(engine, _)| **engine == Engine::Plimsoll);
+        let ours = ours.map(|(_, series)| series).filter(|it| it.refusal.is_none() && it.agrees(workload));
         for (engine, series) in engines.iter().zip(measured) {
             if let Some(reason) = &series.refusal {
                 println!("  {:<9} skipped: {reason}", engine.name());
                 continue;
             }
-            let Estimate { mean, half_width } = Estimate::of(&series.batch_means_ms);
-            let agrees = (mean - workload.expected_mean_ms).abs() <= WIDENING * half_width;
+            let Estimate { mean, half_width } = series.mean_ms();
+            let agrees = series.agrees(workload);
             do_agree &= agrees;
-            let ratio = ours.filter(|it| it.refusal.is_none()).map(|ours| {
-                let pairs = ours.requests_per_second.iter().zip(&series.requests_per_second);
-                median(pairs.map(|(ours, theirs)| ours / theirs).collect())
-            });
+            let ratio = ours.filter(|_| agrees).map(|ours| series.ratio_of(ours));
             println!(
-                "  {:<9} {:>12} {:>18} {:>9} {:>13.0} {:>14}",
+                "  {:<9} {:>11} {:>17} {:>7} {:>13.0} {:>8}",
                 engine.name(),
                 series.count,
                 format!("{mean:.2} +- {half_width:.2}"),

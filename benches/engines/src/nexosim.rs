@@ -59,7 +59,7 @@ impl Balancer {
     /// Server and arrival of a request that was answered -- input port.
     async fn answered(&mut self, (server, arrived): (usize, u64), context: &Context<Self>) {
         self.router.answered(server);
-        self.responses.record(nanos(context.time()) - arrived);
+        self.responses.record(arrived, nanos(context.time()));
         if self.responses.count == self.count {
             self.finished.send(self.responses.clone()).await;
         }
@@ -117,7 +117,7 @@ pub fn run(workload: &Workload, count: u64, seed: u64) -> Responses {
         requests: Requests::new(workload, count, seed),
         count,
         router: Router::new(workload),
-        responses: Responses::new(count),
+        responses: Responses::new(count, workload.rate()),
     };
     let balancer_mailbox = Mailbox::new();
     let mut bench = SimInit::with_num_threads(1);

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use cpu_time::ProcessTime;
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::scenario::{self, Scenario};
 
-use crate::responses::Responses;
+use crate::Outcome;
 use crate::workload::{Balancing, Discipline, SERVICE_SECONDS, WORKERS, Workload};
 
 /// Plimsoll reports by minute, so a minute is a batch; fewer make no interval.
@@ -69,12 +70,14 @@ fn scenario(workload: &Workload, minutes: u64) -> Result<Scenario, String> {
 }
 
 /// Simulates about `count` requests: the whole minutes in which so many come.
-pub fn run(workload: &Workload, count: u64, seed: u64) -> Result<Responses, String> {
+pub fn run(workload: &Workload, count: u64, seed: u64) -> Result<Outcome, String> {
+    let begin = ProcessTime::now();
     let minutes = ((count as f64 / workload.rate() / 60.0).round() as u64).max(LEAST_MINUTES);
     let scenario = scenario(workload, minutes)?;
     let run = simulate(&scenario, Seed { seed, replication: 0 });
+    let elapsed = begin.elapsed();
     let counts = &run.requests[0].counts;
     assert_eq!(counts.failed(), 0, "every request is answered");
     let batch_means_ms = run.service_minutes.iter().filter_map(|it| it.response_time_ms.mean).collect();
-    Ok(Responses::of_batches(counts.served, batch_means_ms))
+    Ok(Outcome { count: counts.served, elapsed, batch_means_ms })
 }

@@ -2,41 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Batches that a run is cut into.
-pub const BATCHES: u64 = 32;
+/// Batches that a run is cut into, by time of arrival.
+pub const BATCHES: usize = 32;
 
-/// Response times of a run, as means of consecutive batches.
+/// Response times of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Responses {
     /// Responses in all.
     pub count: u64,
-    /// Mean of each full batch, milliseconds.
-    pub batch_means_ms: Vec<f64>,
-    batch: u64,
-    in_batch: u64,
-    nanos_in_batch: u64,
+    batch_nanos: u64,
+    /// Responses and their sum in nanoseconds, by batch.
+    batches: Vec<(u64, u64)>,
 }
 
 impl Responses {
-    /// None yet, of about `expected` to come.
-    pub fn new(expected: u64) -> Responses {
-        Responses { batch: (expected / BATCHES).max(1), ..Responses::default() }
+    /// None yet, to `expected` requests of which a second brings `rate`.
+    pub fn new(expected: u64, rate: f64) -> Responses {
+        let batch_nanos = (expected as f64 / rate * 1e9 / BATCHES as f64) as u64;
+        Responses { count: 0, batch_nanos: batch_nanos.max(1), batches: vec![(0, 0); BATCHES] }
     }
 
-    /// Those of an engine that made the batches itself.
-    pub fn of_batches(count: u64, batch_means_ms: Vec<f64>) -> Responses {
-        Responses { count, batch_means_ms, ..Responses::default() }
-    }
-
-    /// Counts one that took `nanos`.
-    pub fn record(&mut self, nanos: u64) {
+    /// Counts the response at `now` to a request that came at `arrived`; nanoseconds.
+    pub fn record(&mut self, arrived: u64, now: u64) {
+        // The last arrivals may come a little later than expected.
+        let (count, sum) = &mut self.batches[((arrived / self.batch_nanos) as usize).min(BATCHES - 1)];
+        *count += 1;
+        *sum += now - arrived;
         self.count += 1;
-        self.in_batch += 1;
-        self.nanos_in_batch += nanos;
-        if self.in_batch == self.batch {
-            self.batch_means_ms.push(self.nanos_in_batch as f64 / self.batch as f64 / 1e6);
-            (self.in_batch, self.nanos_in_batch) = (0, 0);
-        }
+    }
+
+    /// Mean of each batch that has responses, milliseconds.
+    pub fn batch_means_ms(&self) -> Vec<f64> {
+        let filled = self.batches.iter().filter(|(count, _)| *count > 0);
+        filled.map(|&(count, sum)| sum as f64 / count as f64 / 1e6).collect()
     }
 }
 
@@ -70,10 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_closed_when_it_is_full() {
-        let mut responses = Responses::new(2 * BATCHES);
-        [1_000_000, 3_000_000, 5_000_000].into_iter().for_each(|it| responses.record(it));
-        assert_eq!((responses.count, responses.batch_means_ms), (3, vec![2.0]));
+    fn a_response_counts_where_its_request_came() {
+        let mut responses = Responses::new(BATCHES as u64, 1.0);
+        for (arrived, now) in [(0, 3_000_000_000), (500_000_000, 1_500_000_000), (2_000_000_000, 2_001_000_000)] {
+            responses.record(arrived, now);
+        }
+        assert_eq!((responses.count, responses.batch_means_ms()), (3, vec![2000.0, 1.0]));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl EventHandler for Server {
             Answer { arrived } => {
                 let now = self.now();
                 let mut board = self.board.borrow_mut();
-                board.responses.record(now - arrived);
+                board.responses.record(arrived, now);
                 board.router.answered(self.index);
                 drop(board);
                 let next = self.task.depart(now);
@@ -105,7 +105,10 @@ impl EventHandler for Server {
 /// Simulates `count` requests.
 pub fn run(workload: &Workload, count: u64, seed: u64) -> Responses {
     let mut simulation = Simulation::new(seed);
-    let board = Rc::new(RefCell::new(Board { router: Router::new(workload), responses: Responses::new(count) }));
+    let board = Rc::new(RefCell::new(Board {
+        router: Router::new(workload),
+        responses: Responses::new(count, workload.rate()),
+    }));
     let servers = (0..workload.tasks).map(|index| {
         let name = format!("server {index}");
         let server = Rc::new(RefCell::new(Server {

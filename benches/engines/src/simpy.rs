@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::responses::{BATCHES, Responses};
+use crate::Outcome;
+use crate::responses::BATCHES;
 use crate::workload::{Balancing, Discipline, SERVICE_SECONDS, WORKERS, Workload};
 
 const SCRIPT: &str = include_str!("../simpy/w.py");
@@ -24,7 +25,7 @@ pub fn version() -> Result<String, String> {
 }
 
 /// Simulates `count` requests. The time is Python's own account of the simulation, without its start.
-pub fn run(workload: &Workload, count: u64, seed: u64) -> Result<(Duration, Responses), String> {
+pub fn run(workload: &Workload, count: u64, seed: u64) -> Result<Outcome, String> {
     let balancing = match workload.balancing {
         Balancing::RoundRobin => "round_robin",
         Balancing::LeastOutstanding => "least_outstanding",
@@ -35,11 +36,11 @@ pub fn run(workload: &Workload, count: u64, seed: u64) -> Result<(Duration, Resp
     };
     let numbers = [workload.tasks as u64, WORKERS as u64].map(|it| it.to_string());
     let laws = [workload.rate(), SERVICE_SECONDS].map(|it| it.to_string());
-    let sizes = [count, (count / BATCHES).max(1), seed].map(|it| it.to_string());
+    let sizes = [count, BATCHES as u64, seed].map(|it| it.to_string());
     let words = ["-c", SCRIPT, balancing, discipline].map(str::to_owned);
     let output = python(&[&words[..], &numbers, &laws, &sizes].concat())?;
     let numbers = output.split_whitespace().map(str::parse::<f64>).collect::<Result<Vec<f64>, _>>();
     let numbers = numbers.map_err(|error| format!("python3 printed {output:?}: {error}"))?;
     let [seconds, batch_means_ms @ ..] = &numbers[..] else { return Err("python3 printed nothing".to_owned()) };
-    Ok((Duration::from_secs_f64(*seconds), Responses::of_batches(count, batch_means_ms.to_vec())))
+    Ok(Outcome { count, elapsed: Duration::from_secs_f64(*seconds), batch_means_ms: batch_means_ms.to_vec() })
 }
