@@ -2,8 +2,10 @@
 
 Arguments: round_robin or least_outstanding, first_come or sharing, tasks, workers, requests a second, mean service in
 seconds, requests, batches, seed. Prints the CPU seconds and the batch means in ms.
+Without arguments it prints the versions of SimPy and Python.
 """
 
+import platform
 import random
 import sys
 import time
@@ -100,6 +102,9 @@ def source(env, draw, rate, mean, count, router, tasks, is_sharing, responses):
 
 
 def main():
+    if len(sys.argv) == 1:
+        print(simpy.__version__, "on Python", platform.python_version())
+        return
     balancing, discipline, *numbers = sys.argv[1:]
     tasks, workers, count, batches, seed = (int(numbers[place]) for place in (0, 1, 4, 5, 6))
     rate, mean = float(numbers[2]), float(numbers[3])

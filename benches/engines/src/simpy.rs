@@ -7,10 +7,12 @@ use crate::Outcome;
 use crate::responses::BATCHES;
 use crate::workload::{Balancing, Discipline, SERVICE_SECONDS, WORKERS, Workload};
 
-const SCRIPT: &str = include_str!("../simpy/w.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/simpy/w.py");
 
+/// What the script prints.
 fn python(arguments: &[String]) -> Result<String, String> {
-    let output = Command::new("python3").args(arguments).output().map_err(|error| format!("python3: {error}"))?;
+    let output =
+        Command::new("python3").arg(SCRIPT).args(arguments).output().map_err(|error| format!("python3: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
@@ -20,8 +22,7 @@ fn python(arguments: &[String]) -> Result<String, String> {
 
 /// The versions of SimPy and Python, or why there are none.
 pub fn version() -> Result<String, String> {
-    let program = "import platform, simpy; print(simpy.__version__, 'on Python', platform.python_version())";
-    python(&["-c".to_owned(), program.to_owned()])
+    python(&[])
 }
 
 /// Simulates `count` requests. The time is Python's own account of the simulation, without its start.
@@ -37,7 +38,7 @@ pub fn run(workload: &Workload, count: u64, seed: u64) -> Result<Outcome, String
     let numbers = [workload.tasks as u64, WORKERS as u64].map(|it| it.to_string());
     let laws = [workload.rate(), SERVICE_SECONDS].map(|it| it.to_string());
     let sizes = [count, BATCHES as u64, seed].map(|it| it.to_string());
-    let words = ["-c", SCRIPT, balancing, discipline].map(str::to_owned);
+    let words = [balancing, discipline].map(str::to_owned);
     let output = python(&[&words[..], &numbers, &laws, &sizes].concat())?;
     let numbers = output.split_whitespace().map(str::parse::<f64>).collect::<Result<Vec<f64>, _>>();
     let numbers = numbers.map_err(|error| format!("python3 printed {output:?}: {error}"))?;
