@@ -29,6 +29,8 @@ pub enum Event {
     TaskAdvances(Id<Task>),
     /// A health check ends: it passed or not.
     ProbeEnds(Id<Target>, bool),
+    /// A health check may have been answered.
+    ProbeIsAwaited(Id<Target>),
     /// A health check is sent.
     ProbeIsSent(Id<Target>),
     /// Memory and CPU are sampled.

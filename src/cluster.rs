@@ -205,6 +205,8 @@ pub struct Target {
     pub failures: u32,
     /// When it was registered.
     pub registered_at: Instant,
+    /// When its last health check was sent.
+    pub probe_sent_at: Instant,
 }
 
 /// An instance as it comes out of EC2: its hardware, nothing on it.

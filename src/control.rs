@@ -142,6 +142,7 @@ impl<'a> Control<'a> {
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
+            Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),
             Event::SecondPasses => self.second_passes(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),

@@ -1,10 +1,10 @@
 //! The data plane: requests, in tight loops between two control events.
 //!
 //! Between two calls of [`advance`] the cluster stands still, so where a request goes and when it ends is known on its
-//! arrival, and no event queue is needed. What is approximate is the CPU: what each task may use is frozen for a simulated
-//! second from what all tasks of its instance used in the last; a request that starts gets an equal part of it beside
-//! those that its task's other threads compute then, and keeps that speed. (`tests/it/theory.rs` measures the
-//! error.)
+//! arrival, and no event queue is needed. Where its CPU is short the threads of a task share it, and the end of a request
+//! depends on what comes after it: such a task runs on its own small clock (`sharing`). What is approximate is how much CPU
+//! a task is given: it is frozen for a simulated second from what all tasks of its instance used in the last.
+//! (`tests/it/theory.rs` measures the error.)
 
 pub mod histogram;
 mod kernel;
@@ -12,6 +12,7 @@ pub mod lane;
 mod outstanding;
 mod rotation;
 mod second;
+pub mod sharing;
 pub mod station;
 
 use std::collections::BTreeMap;
@@ -99,6 +100,13 @@ impl Traffic {
         self.lanes.iter().map(|lane| lane.in_flight_of(target, self.now)).sum()
     }
 
+    /// What has come of the health check that a target was sent.
+    pub fn probe_answer(&self, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
+        let service = cluster.tasks[cluster.targets[target].task].service;
+        let lane = self.lane_of_service[service.index()].map(|it| &self.lanes[it]);
+        lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
+    }
+
     /// A service's last closed minute.
     pub fn last_minute(&self, service: Id<ServiceDefinition>) -> &ServiceTraffic {
         &self.minutes[service.index()]
@@ -126,11 +134,24 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     traffic.now = until;
 }
 
-/// Puts a health check into the target's queue, now. The time until it is answered; `None` when it is refused at once.
-pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> Option<Span> {
+/// What comes of a health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeAnswer {
+    /// Nobody answers: the process is down, its queue is full, or it has gone with the check.
+    Refused,
+    /// It is answered after so long.
+    After(Span),
+    /// When it is answered depends on what else comes; not before so long, and it has to be asked for then.
+    NotBefore(Span),
+    /// It has just been answered.
+    Answered,
+}
+
+/// Puts a health check into the target's queue, now.
+pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
     let service = cluster.tasks[cluster.targets[target].task].service;
     let now = traffic.now;
-    let lane = traffic.lane_of_service[service.index()]?;
+    let Some(lane) = traffic.lane_of_service[service.index()] else { return ProbeAnswer::Refused };
     let lane = &mut traffic.lanes[lane];
     lane.look(scenario, cluster, now);
     lane.probe(scenario, cluster, target, now)

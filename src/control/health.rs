@@ -4,6 +4,7 @@ use crate::agenda::Event;
 use crate::aws::load_balancer::TargetGroup;
 use crate::cluster::{Target, TargetState, Task};
 use crate::control::Control;
+use crate::data::{ProbeAnswer, Traffic};
 use crate::table::Id;
 use crate::units::Span;
 
@@ -24,6 +25,7 @@ impl Control<'_> {
             successes: 0,
             failures: 0,
             registered_at: now,
+            probe_sent_at: now,
         });
         self.cluster.tasks[task].target = Some(target);
         self.cluster.target_groups[group.index()].push(target);
@@ -62,15 +64,30 @@ impl Control<'_> {
         )
     }
 
-    /// Puts down the verdict of a check that was just sent: answered after `answer`, refused where that is `None`.
-    pub fn probe_was_sent(&mut self, target: Id<Target>, answer: Option<Span>) {
-        let timeout = self.check_of(target).timeout;
-        let (after, passed) = match answer {
-            None => (Span::ZERO, false),
-            Some(answer) if answer <= timeout => (answer, true),
-            Some(_) => (timeout, false),
+    /// Puts down the verdict of a check that was just sent, or when to ask for it.
+    pub fn probe_was_sent(&mut self, target: Id<Target>, answer: ProbeAnswer) {
+        self.cluster.targets[target].probe_sent_at = self.now();
+        self.await_probe(target, answer);
+    }
+
+    pub(super) fn probe_is_awaited(&mut self, target: Id<Target>, traffic: &Traffic) {
+        if self.is_checked(target) {
+            let answer = traffic.probe_answer(&self.cluster, target);
+            self.await_probe(target, answer);
+        }
+    }
+
+    fn await_probe(&mut self, target: Id<Target>, answer: ProbeAnswer) {
+        let now = self.now();
+        let ends = self.cluster.targets[target].probe_sent_at + self.check_of(target).timeout;
+        let (at, event) = match answer {
+            ProbeAnswer::Answered => (now, Event::ProbeEnds(target, true)),
+            ProbeAnswer::After(span) if now + span <= ends => (now + span, Event::ProbeEnds(target, true)),
+            ProbeAnswer::NotBefore(span) if now + span <= ends => (now + span, Event::ProbeIsAwaited(target)),
+            ProbeAnswer::After(_) | ProbeAnswer::NotBefore(_) => (ends, Event::ProbeEnds(target, false)),
+            ProbeAnswer::Refused => (now, Event::ProbeEnds(target, false)),
         };
-        self.agenda.put(self.now() + after, Event::ProbeEnds(target, passed));
+        self.agenda.put(at, event);
     }
 
     pub(super) fn probe_is_due_again(&mut self, target: Id<Target>) {

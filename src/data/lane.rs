@@ -9,11 +9,12 @@ use crate::aws::load_balancer::{RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
-use crate::data::ServiceTraffic;
 use crate::data::histogram::{Histogram, NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Lanes, Requests, SERVERS_MAXIMUM};
 use crate::data::rotation::{Awaited, Rotation};
-use crate::data::station::{Station, occupy};
+use crate::data::sharing::{Job, JobKind, Sharing, Standing};
+use crate::data::station::{Station, VCPU, occupy};
+use crate::data::{ProbeAnswer, ServiceTraffic};
 use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::{Seed, Stream};
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
@@ -49,6 +50,8 @@ pub struct Lane {
     /// Requests that are drawn at once.
     room: usize,
     stations: Vec<Station>,
+    /// What each station holds while its CPU is short.
+    sharing: Vec<Sharing>,
     /// When the servers of each station are free next: a row of `stride` for each, its first `servers` in use.
     free_at: Vec<f64>,
     stride: usize,
@@ -110,6 +113,8 @@ struct Law {
     /// Both together: the time on a server where CPU is not short.
     work: Vec<f64>,
     cancels: bool,
+    /// Whether requests take CPU at all.
+    computes: bool,
 }
 
 struct Drawn {
@@ -168,6 +173,7 @@ enum Outcome {
 }
 
 /// A request that outlived the segment it arrived in.
+#[derive(Clone)]
 struct InFlight {
     arrival: f64,
     start: f64,
@@ -176,11 +182,14 @@ struct InFlight {
     end: f64,
     /// When it ends for its caller: at its end or at the end of patience.
     caller_end: f64,
+    /// The end of patience.
+    deadline: f64,
     cpu: f64,
     /// How much of its CPU time has been counted.
     cpu_counted: f64,
     place: u32,
     node: u32,
+    kind: JobKind,
     outcome: Outcome,
     caller_has_ended: bool,
     /// Whether it will be dropped from the queue without having started.
@@ -237,6 +246,7 @@ impl Lane {
                 wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
                 work: Vec::new(),
                 cancels: application.cancel_on_timeout,
+                computes: application.cpu_time != Distribution::Constant(Span::ZERO),
             })
             .collect();
         let error_share = applications[0].error_share;
@@ -253,6 +263,7 @@ impl Lane {
             batch: Batch::default(),
             room: 0,
             stations: Vec::new(),
+            sharing: Vec::new(),
             free_at: Vec::new(),
             stride: applications.iter().map(|it| it.concurrency.max(1) as usize).max().unwrap_or(1),
             cpu_done: Vec::new(),
@@ -294,6 +305,42 @@ impl Lane {
                 self.settle_at = SETTLED_AT_LEAST.max(2 * self.in_flight.len());
             }
         }
+        self.run_sharing(until);
+    }
+
+    /// Lets the stations whose CPU is short run until `until`.
+    fn run_sharing(&mut self, until: f64) {
+        for place in 0..self.stations.len() {
+            if self.stations[place].shares_cpu {
+                self.run_station(place, until);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn run_station(&mut self, place: usize, until: f64) {
+        let Lane { sharing, stations, rotation, minute, .. } = self;
+        let sharing = &mut sharing[place];
+        if sharing.next() > until {
+            return;
+        }
+        let counts_requests = rotation.counts_requests();
+        sharing.run(until, |job, end| {
+            if job.kind == JobKind::Probe {
+                stations[place].probe_answered = Some(end);
+            } else if !job.caller_has_ended {
+                minute.count_job(job, end);
+                if counts_requests {
+                    rotation.ended(job.node as usize, place);
+                }
+            }
+        });
+        sharing.expire(until, |job| {
+            minute.count_job(job, f64::INFINITY);
+            if counts_requests {
+                rotation.ended(job.node as usize, place);
+            }
+        });
     }
 
     /// Reacts to what control has changed since the last look: at the instant of the change, before anything arrives.
@@ -307,7 +354,7 @@ impl Lane {
         for &target in registered {
             let task = cluster.targets[target].task;
             if !self.station_of_task.contains_key(&task) {
-                self.add_station(scenario, cluster, task, target);
+                self.add_station(scenario, cluster, (task, target), now);
             }
         }
         let mut gone = Vec::new();
@@ -338,6 +385,11 @@ impl Lane {
         let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now.0 as f64));
         let awaited =
             awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
+        let of_sharing = self.sharing.iter().enumerate().flat_map(|(place, sharing)| {
+            let awaited = sharing.jobs().filter(|it| !it.caller_has_ended);
+            awaited.map(move |it| Awaited { node: it.node as usize, place, until: f64::INFINITY })
+        });
+        let awaited = awaited.chain(of_sharing);
         self.rotation.renew(vec![targets], awaited);
         self.choose_kernel();
     }
@@ -359,21 +411,24 @@ impl Lane {
     }
 
     /// Puts a health check into a target's queue.
-    pub fn probe(&mut self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>, now: Instant) -> Option<Span> {
+    pub fn probe(&mut self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>, now: Instant) -> ProbeAnswer {
         let task = cluster.targets[target].task;
         let application = serving_application(scenario, cluster.tasks[task].task_definition, self.container);
         let cpu = application.health_check_cpu_time.sample(&mut self.health_check_stream).0 as f64;
-        let place = *self.station_of_task.get(&task)?;
-        self.refresh_queues(now.0 as f64);
+        let Some(&place) = self.station_of_task.get(&task) else { return ProbeAnswer::Refused };
         let arrival = now.0 as f64;
+        if self.stations[place].shares_cpu {
+            return self.probe_sharing(place, cpu, arrival);
+        }
+        self.refresh_queues(arrival);
         let station = &mut self.stations[place];
         let row = place * self.stride;
         let free_at = &mut self.free_at[row..row + station.servers];
         if !station.is_up || (free_at[0] > arrival && station.refuses(arrival)) {
-            return None;
+            return ProbeAnswer::Refused;
         }
         let start = free_at[0].max(arrival);
-        let end = station.cpu_end(start, cpu);
+        let end = start + cpu;
         station.takes(arrival, start);
         occupy(free_at, end);
         station.in_flight += 1;
@@ -384,21 +439,75 @@ impl Lane {
             cpu_end: end,
             end,
             caller_end: end,
+            deadline: f64::INFINITY,
             cpu,
             cpu_counted: cpu,
             place: place as u32,
             node: 0,
+            kind: JobKind::Probe,
             outcome: Outcome::Probe,
             caller_has_ended: true,
             is_dropped: false,
         });
-        Some(Span((end - arrival) as u64))
+        ProbeAnswer::After(Span((end - arrival) as u64))
+    }
+
+    fn probe_sharing(&mut self, place: usize, cpu: f64, now: f64) -> ProbeAnswer {
+        self.run_station(place, now);
+        self.stations[place].probe_answered = None;
+        let job = Job {
+            arrival: now,
+            cpu,
+            wait: 0.0,
+            deadline: f64::INFINITY,
+            node: 0,
+            kind: JobKind::Probe,
+            caller_has_ended: true,
+        };
+        let is_taken = self.stations[place].is_up && self.take_job(place, now, job);
+        if is_taken { self.foretold(place, now) } else { ProbeAnswer::Refused }
+    }
+
+    /// What has come of the health check that a target was sent.
+    pub fn probe_answer(&self, cluster: &Cluster, target: Id<Target>, now: Instant) -> ProbeAnswer {
+        let Some(&place) = self.station_of_task.get(&cluster.targets[target].task) else { return ProbeAnswer::Refused };
+        self.foretold(place, now.0 as f64)
+    }
+
+    /// When the health check of a station is answered, if nothing comes before.
+    fn foretold(&self, place: usize, now: f64) -> ProbeAnswer {
+        if self.stations[place].probe_answered.is_some() {
+            return ProbeAnswer::Answered;
+        }
+        match self.sharing[place].foretell_probe() {
+            Some(end) => ProbeAnswer::NotBefore(Span((end - now).max(1.0) as u64)),
+            None => ProbeAnswer::Refused,
+        }
+    }
+
+    /// Gives a job to a station whose CPU is short; tells whether it was taken.
+    #[inline(always)]
+    fn take_job(&mut self, place: usize, now: f64, job: Job) -> bool {
+        let Lane { sharing, rotation, minute, .. } = self;
+        let counts_requests = rotation.counts_requests();
+        sharing[place].take(now, job, |dropped, _| {
+            if !dropped.caller_has_ended {
+                minute.count_job(dropped, f64::INFINITY);
+                if counts_requests {
+                    rotation.ended(dropped.node as usize, place);
+                }
+            }
+        })
     }
 
     /// Requests of a target that still wait for their answer at `now`.
     pub fn in_flight_of(&self, target: Id<Target>, now: Instant) -> u32 {
-        let is_here = |it: &&InFlight| self.stations[it.place as usize].target == target && it.is_awaited(now.0 as f64);
-        self.in_flight.iter().filter(is_here).count() as u32
+        let now = now.0 as f64;
+        let is_here = |it: &&InFlight| self.stations[it.place as usize].target == target && it.is_awaited(now);
+        let of_queues = self.in_flight.iter().filter(is_here).count();
+        let here = self.stations.iter().zip(&self.sharing).filter(|(station, _)| station.target == target);
+        let of_sharing: usize = here.map(|(_, it)| it.jobs().filter(|it| it.is_awaited(now)).count()).sum();
+        (of_queues + of_sharing) as u32
     }
 
     /// Where the station of a task is.
@@ -420,6 +529,10 @@ impl Lane {
             self.cpu_done[it.place as usize] += done - it.cpu_counted;
             it.cpu_counted = done;
         }
+        for (place, station) in self.stations.iter_mut().enumerate().filter(|(_, it)| it.shares_cpu) {
+            self.cpu_done[place] += self.sharing[place].used(now) - station.used_before;
+            station.in_flight = self.sharing[place].len() as u32;
+        }
     }
 
     /// A second begins, with what each station may use of the CPU.
@@ -431,16 +544,104 @@ impl Lane {
             self.cpu_done[it.place as usize] += it.cpu - it.cpu_counted;
             it.cpu_counted = it.cpu;
         }
-        if self.stations.iter().any(Station::is_short_of_cpu) {
-            self.stations.iter_mut().for_each(|it| it.runnable.clear());
-            for it in self.in_flight.iter().filter(|it| it.cpu_end > now) {
-                let station = &mut self.stations[it.place as usize];
-                if station.is_short_of_cpu() {
-                    station.runnable.push(it.cpu_end);
-                }
-            }
+        for place in 0..self.stations.len() {
+            self.shares_or_not(place, now);
         }
         self.choose_kernel();
+    }
+
+    /// Lets the threads of a station share its CPU, or not, as it is short of it or not.
+    fn shares_or_not(&mut self, place: usize, now: f64) {
+        let station = &mut self.stations[place];
+        let shares = station.is_short_of_cpu() && self.laws[station.law].computes;
+        if shares {
+            let sharing = &mut self.sharing[place];
+            sharing.is_given(now, station.offer / VCPU);
+            station.used_before = sharing.used(now);
+        }
+        if shares != station.shares_cpu {
+            station.shares_cpu = shares;
+            if shares {
+                self.begin_sharing(place, now);
+            } else {
+                self.end_sharing(place, now);
+            }
+        }
+    }
+
+    /// Moves what a station holds from its servers, who had a vCPU each, to its threads.
+    fn begin_sharing(&mut self, place: usize, now: f64) {
+        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, .. } = self;
+        let mut moved: Vec<InFlight> = Vec::new();
+        in_flight.retain(|it| {
+            let moves = it.place as usize == place && !it.is_dropped;
+            moved.extend(moves.then(|| it.clone()));
+            !moves
+        });
+        moved.sort_by(|one, other| one.start.total_cmp(&other.start).then(one.arrival.total_cmp(&other.arrival)));
+        for it in moved {
+            let job = Job {
+                arrival: it.arrival,
+                cpu: it.cpu,
+                wait: it.end - it.cpu_end,
+                deadline: it.deadline,
+                node: it.node,
+                kind: it.kind,
+                caller_has_ended: it.caller_has_ended,
+            };
+            let stands = if it.start > now {
+                Standing::Queues
+            } else if it.cpu_end > now {
+                Standing::Computes(it.cpu_end - now)
+            } else {
+                Standing::Waits(it.end)
+            };
+            sharing[place].take_over(now, job, stands);
+        }
+        free_at[place * *stride..(place + 1) * *stride].fill(0.0);
+        stations[place].waiting.clear();
+        stations[place].giving_up.clear();
+        stations[place].in_flight = 0;
+        stations[place].used_before = sharing[place].used(now);
+        cpu_done[place] = 0.0;
+    }
+
+    /// Moves what a station holds from its threads to servers with a vCPU each.
+    fn end_sharing(&mut self, place: usize, now: f64) {
+        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, .. } = self;
+        let station = &mut stations[place];
+        let free_at = &mut free_at[place * *stride..][..station.servers];
+        free_at.fill(now);
+        station.in_flight = 0;
+        for (job, stands) in sharing[place].hand_over(now) {
+            let (start, cpu) = match stands {
+                Standing::Queues => (free_at[0], job.cpu),
+                Standing::Computes(left) => (now, left),
+                Standing::Waits(_) => (now, 0.0),
+            };
+            let cpu_end = start + cpu;
+            let end = if let Standing::Waits(until) = stands { until } else { cpu_end + job.wait };
+            occupy(free_at, end);
+            station.takes(now, start);
+            station.in_flight += 1;
+            cpu_done[place] += cpu;
+            in_flight.push(InFlight {
+                arrival: job.arrival,
+                start,
+                cpu_end,
+                end,
+                caller_end: end.min(job.deadline),
+                deadline: job.deadline,
+                cpu,
+                cpu_counted: cpu,
+                place: place as u32,
+                node: job.node,
+                kind: job.kind,
+                outcome: job.outcome(end),
+                caller_has_ended: job.caller_has_ended,
+                is_dropped: false,
+            });
+        }
     }
 
     /// Closes the minute.
@@ -467,6 +668,13 @@ impl Lane {
                 in_flight += 1;
             } else if !it.caller_has_ended {
                 open.count(it.outcome, it.caller_end - it.arrival);
+            }
+        }
+        for job in self.sharing.iter().flat_map(Sharing::jobs) {
+            if job.is_awaited(now.0 as f64) {
+                in_flight += 1;
+            } else if !job.caller_has_ended {
+                open.count_job(job, f64::INFINITY);
             }
         }
         open.counts.add(&self.total_counts);
@@ -721,11 +929,19 @@ impl Lane {
         let batch = &self.batch;
         let arrival = batch.arrival[request];
         let node = batch.node[request] as usize;
+        if self.rotation.counts_requests() {
+            self.run_sharing(arrival);
+        }
+        let batch = &self.batch;
         let Some(place) = self.rotation.choose(node, arrival, batch.chance[request]) else {
             self.minute.counts.elb_503 += 1;
             return;
         };
         self.minute.routed += 1;
+        if self.stations[place].shares_cpu {
+            self.share(request, place, node, arrival);
+            return;
+        }
         let station = &mut self.stations[place];
         let row = place * self.stride;
         let free_at = &mut self.free_at[row..row + station.servers];
@@ -744,7 +960,7 @@ impl Lane {
             return;
         }
         let cpu = law.cpu.nanos[request];
-        let cpu_end = station.cpu_end(start, cpu);
+        let cpu_end = start + cpu;
         let end = cpu_end + law.wait.nanos[request];
         station.takes(arrival, start);
         occupy(free_at, end);
@@ -758,18 +974,38 @@ impl Lane {
         }
     }
 
+    /// Gives a request to a station whose CPU is short.
+    #[inline(always)]
+    fn share(&mut self, request: usize, place: usize, node: usize, arrival: f64) {
+        self.run_station(place, arrival);
+        let batch = &self.batch;
+        let law = &self.laws[self.stations[place].law];
+        let patience = self.sources[batch.source[request] as usize].patience;
+        let deadline = arrival + patience.nanos;
+        let job = Job {
+            arrival,
+            cpu: law.cpu.nanos[request],
+            wait: law.wait.nanos[request],
+            deadline,
+            node: node as u32,
+            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: batch.is_fault[request] },
+            caller_has_ended: false,
+        };
+        if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
+            self.minute.counts.elb_502 += 1;
+        } else {
+            self.rotation.sent(node, place, f64::INFINITY);
+        }
+    }
+
     /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
     fn ends_later(&mut self, request: usize, place: usize, start: f64, cpu_end: f64, end: f64, cpu: f64, until: f64) {
         let arrival = self.batch.arrival[request];
         let patience = self.sources[self.batch.source[request] as usize].patience;
         let deadline = arrival + patience.nanos;
-        let outcome = match end <= deadline {
-            false if patience.is_callers => Outcome::ClientTimeout,
-            false => Outcome::Elb504,
-            true if self.batch.is_fault[request] => Outcome::Target5xx,
-            true => Outcome::Served,
-        };
+        let is_fault = self.batch.is_fault[request];
+        let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
         let caller_end = end.min(deadline);
         let caller_has_ended = caller_end <= until;
         if caller_has_ended {
@@ -787,10 +1023,12 @@ impl Lane {
             cpu_end,
             end,
             caller_end,
+            deadline,
             cpu,
             cpu_counted: cpu,
             place: place as u32,
             node: self.batch.node[request],
+            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault },
             outcome,
             caller_has_ended,
             is_dropped,
@@ -833,9 +1071,16 @@ impl Lane {
         let mut fate = vec![None; self.stations.len()];
         for &(place, process_is_gone) in gone {
             fate[place] = Some(process_is_gone);
+            let sharing = &mut self.sharing[place];
+            for job in sharing.jobs_mut().filter(|it| !it.caller_has_ended) {
+                job.caller_has_ended = true;
+                self.minute.counts.elb_502 += 1;
+            }
             if process_is_gone {
                 let row = place * self.stride;
                 self.free_at[row..row + self.stride].fill(0.0);
+                sharing.pass(now);
+                sharing.empty();
                 self.stations[place].empty();
             }
         }
@@ -854,7 +1099,13 @@ impl Lane {
         });
     }
 
-    fn add_station(&mut self, scenario: &Scenario, cluster: &Cluster, task: Id<Task>, target: Id<Target>) {
+    fn add_station(
+        &mut self,
+        scenario: &Scenario,
+        cluster: &Cluster,
+        (task, target): (Id<Task>, Id<Target>),
+        now: Instant,
+    ) {
         let revision = cluster.tasks[task].task_definition;
         let revisions = revisions_of(scenario, cluster.tasks[task].service);
         let law = revisions.iter().position(|it| *it == revision).expect("a task runs a revision its service names");
@@ -864,26 +1115,31 @@ impl Lane {
         if let Some(cap) = scenario.task_definitions[revision].cpu {
             station.is_offered(f64::from(cap));
         }
+        let sharing = Sharing::new(servers, application.queue as usize, self.laws[law].cancels);
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.stations[place] = station;
+                self.sharing[place] = sharing;
                 place
             }
             None => {
                 self.stations.push(station);
+                self.sharing.push(sharing);
                 self.free_at.resize(self.stations.len() * self.stride, 0.0);
                 self.cpu_done.push(0.0);
                 self.stations.len() - 1
             }
         };
         self.station_of_task.insert(task, place);
+        self.shares_or_not(place, now.0 as f64);
     }
 
     /// Gives the places of stopped tasks back. Their processes are gone, so nothing of theirs is in flight.
     fn forget_stopped(&mut self, cluster: &Cluster) {
-        let Lane { station_of_task, vacant, cpu_done, stations, .. } = self;
+        let Lane { station_of_task, vacant, cpu_done, stations, sharing, .. } = self;
         station_of_task.retain(|&task, place| {
-            let stays = cluster.tasks[task].stopped_at.is_none() || stations[*place].in_flight > 0;
+            let is_idle = stations[*place].in_flight == 0 && sharing[*place].len() == 0;
+            let stays = cluster.tasks[task].stopped_at.is_none() || !is_idle;
             if !stays {
                 cpu_done[*place] = 0.0;
                 vacant.push(*place);
@@ -951,7 +1207,39 @@ impl Source {
     }
 }
 
+/// How a request ends for its caller.
+fn outcome(is_in_time: bool, is_callers_patience: bool, is_fault: bool) -> Outcome {
+    match is_in_time {
+        false if is_callers_patience => Outcome::ClientTimeout,
+        false => Outcome::Elb504,
+        true if is_fault => Outcome::Target5xx,
+        true => Outcome::Served,
+    }
+}
+
+impl Job {
+    /// How it ends for its caller, if it ends then.
+    fn outcome(&self, end: f64) -> Outcome {
+        match self.kind {
+            JobKind::Probe => Outcome::Probe,
+            JobKind::Request { is_callers_patience, is_fault } => {
+                outcome(end <= self.deadline, is_callers_patience, is_fault)
+            }
+        }
+    }
+
+    /// Whether its caller still waits at `now`.
+    fn is_awaited(&self, now: f64) -> bool {
+        !self.caller_has_ended && self.deadline > now
+    }
+}
+
 impl Window {
+    /// Counts a job that ends then for the task.
+    fn count_job(&mut self, job: &Job, end: f64) {
+        self.count(job.outcome(end), end.min(job.deadline) - job.arrival);
+    }
+
     fn count(&mut self, outcome: Outcome, nanos: f64) {
         match outcome {
             Outcome::Served => {

@@ -139,7 +139,11 @@ impl Outstanding {
         if highest >= self.rows {
             self.make_rows(2 * self.rows);
         }
-        self.deal(Send { node, target, end });
+        if end == f64::INFINITY {
+            self.deal(Raise { node, target });
+        } else {
+            self.deal(Send { node, target, end });
+        }
         let row = node * self.rows;
         let lowest = self.sizes[row..row + self.rows].iter().position(|it| *it > 0);
         self.lowest[node] = lowest.unwrap_or(0) as u32;
@@ -225,6 +229,38 @@ impl Work for Send {
     fn run(self, counts: &mut impl Counts, ends: &mut Ends) {
         counts.raise(self.node, self.target);
         ends.put(self.end, self.node, self.target);
+    }
+}
+
+/// A node sends a request to a target, and waits until it hears of its end.
+pub struct Raise {
+    /// Node.
+    pub node: usize,
+    /// Target.
+    pub target: usize,
+}
+
+impl Work for Raise {
+    type Result = ();
+    const IS_LONG: bool = false;
+    fn run(self, counts: &mut impl Counts, _: &mut Ends) {
+        counts.raise(self.node, self.target);
+    }
+}
+
+/// A request without a known end has ended.
+pub struct Lower {
+    /// Node.
+    pub node: usize,
+    /// Target.
+    pub target: usize,
+}
+
+impl Work for Lower {
+    type Result = ();
+    const IS_LONG: bool = false;
+    fn run(self, counts: &mut impl Counts, _: &mut Ends) {
+        counts.lower(self.node, self.target);
     }
 }
 

@@ -4,7 +4,7 @@
 //! itself, with turns and counts of its own.
 
 use crate::aws::load_balancer::RoutingAlgorithm;
-use crate::data::outstanding::{Fewest, Outstanding, Send};
+use crate::data::outstanding::{Fewest, Lower, Outstanding, Raise, Send};
 
 /// Nanoseconds between requests, until more is known.
 const GAP_UNKNOWN: f64 = 1e6;
@@ -43,7 +43,7 @@ pub struct Awaited {
     pub node: usize,
     /// Station.
     pub place: usize,
-    /// When it ends for its caller, nanoseconds.
+    /// When it ends for its caller, nanoseconds; infinite where that is not known.
     pub until: f64,
 }
 
@@ -181,7 +181,8 @@ impl Rotation {
         Some(pool.places[target])
     }
 
-    /// The request that was just given to `place` at `node` is waited for until `until`.
+    /// The request that was just given to `place` at `node` is waited for until `until`; without an end that is known
+    /// (infinity), until it is said to have [`ended`](Rotation::ended).
     #[inline(always)]
     pub fn sent(&mut self, node: usize, place: usize, until: f64) {
         if self.counts_requests() {
@@ -191,7 +192,19 @@ impl Rotation {
             // The turn stands behind the one that was chosen.
             let target = node.turn.checked_sub(1).unwrap_or(pool.places.len() - 1);
             debug_assert_eq!(pool.places[target], place);
-            pool.outstanding.deal(Send { node: node_number, target, end: until });
+            if until == f64::INFINITY {
+                pool.outstanding.deal(Raise { node: node_number, target });
+            } else {
+                pool.outstanding.deal(Send { node: node_number, target, end: until });
+            }
+        }
+    }
+
+    /// A request that was sent without saying until when has ended for its caller.
+    pub fn ended(&mut self, node: usize, place: usize) {
+        let pool = &mut self.pools[self.nodes[node].pool];
+        if let Some(target) = pool.places.iter().position(|it| *it == place) {
+            pool.outstanding.deal(Lower { node, target });
         }
     }
 }

@@ -205,16 +205,11 @@ impl Traffic {
         self.roster = roster;
     }
 
-    /// CPU units that a task used in the second, and the requests it holds now. A capped task never shows more than its
-    /// cap; the rest is shown in the seconds that follow.
+    /// CPU units that a task used in the second, and the requests it holds now.
     fn take_second(&mut self, guest: &Guest) -> (f64, u32) {
         let Some((lane, place)) = guest.station else { return (0.0, 0) };
         let (station, cpu_done) = self.lanes[lane].station(place);
-        let second = NANOS_PER_SECOND as f64;
-        let used = cpu_done + station.cpu_debt;
-        let shown = guest.demand.cap.map_or(used, |cap| used.min(cap / 1024.0 * second));
-        station.cpu_debt = used - shown;
-        (shown * 1024.0 / second, station.in_flight)
+        (cpu_done * 1024.0 / NANOS_PER_SECOND as f64, station.in_flight)
     }
 
     /// Lets an instance earn and spend its CPU credits for a second; the CPU units that it can give in the next.

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::cluster::{Target, Task};
-use crate::distribution::whole_nanos;
 use crate::table::Id;
 
 /// CPU units of a whole vCPU, which is what one thread can use.
-const VCPU: f64 = 1024.0;
+pub const VCPU: f64 = 1024.0;
 
 /// The least that a task is offered, CPU units; with less, a request would last for ever.
 const OFFER_LEAST: f64 = 1.0;
@@ -33,10 +32,12 @@ pub struct Station {
     pub waiting: VecDeque<f64>,
     /// When requests leave the queue without being served.
     pub giving_up: Vec<f64>,
-    /// When its threads are done with the CPU. Kept only where CPU is short; some may lie behind.
-    pub runnable: Vec<f64>,
-    /// CPU time beyond its cap that has not been shown yet, nanoseconds.
-    pub cpu_debt: f64,
+    /// Whether its CPU is short, so that its threads share it; its requests are then in [`Sharing`](super::sharing::Sharing).
+    pub shares_cpu: bool,
+    /// CPU time that it had used when the second began, where it shares.
+    pub used_before: f64,
+    /// When the health check that it holds was answered; nothing as long as it is not.
+    pub probe_answered: Option<f64>,
     /// Requests it holds, waiting ones included, as its lane last settled.
     pub in_flight: u32,
 }
@@ -54,8 +55,9 @@ impl Station {
             offer: f64::INFINITY,
             waiting: VecDeque::new(),
             giving_up: Vec::new(),
-            runnable: Vec::new(),
-            cpu_debt: 0.0,
+            shares_cpu: false,
+            used_before: 0.0,
+            probe_answered: None,
             in_flight: 0,
         }
     }
@@ -86,27 +88,11 @@ impl Station {
         }
     }
 
-    /// When a thread that starts at `start` is done with `cpu` nanoseconds on the CPU.
-    ///
-    /// What the task may use is divided among the threads that are runnable at that moment, and the thread keeps that
-    /// speed: its end has to be known.
-    pub fn cpu_end(&mut self, start: f64, cpu: f64) -> f64 {
-        if !self.is_short_of_cpu() {
-            return start + cpu;
-        }
-        self.runnable.retain(|&it| it > start);
-        let wanted = VCPU * (self.runnable.len() + 1) as f64;
-        let length = if wanted <= self.offer { cpu } else { whole_nanos(cpu * (wanted / self.offer)) };
-        self.runnable.push(start + length);
-        start + length
-    }
-
     /// The process is gone, and all it held with it.
     pub fn empty(&mut self) {
         self.waiting.clear();
         self.giving_up.clear();
-        self.runnable.clear();
-        self.cpu_debt = 0.0;
+        self.probe_answered = None;
         self.in_flight = 0;
     }
 }
@@ -158,17 +144,5 @@ mod tests {
                 assert_eq!(free_at[0], plain[0]);
             }
         }
-    }
-
-    #[test]
-    fn threads_share_what_the_task_is_offered() {
-        let mut station = Station::new(Id::new(0), Id::new(0), 0, 4, 10);
-        assert_eq!(station.cpu_end(0.0, 100.0), 100.0);
-        station.is_offered(512.0);
-        assert_eq!(station.cpu_end(0.0, 100.0), 200.0, "one thread has half a vCPU");
-        assert_eq!(station.cpu_end(0.0, 100.0), 400.0, "two have a quarter each");
-        assert_eq!(station.cpu_end(200.0, 100.0), 600.0, "the first is done by then");
-        station.is_offered(2048.0);
-        assert_eq!(station.cpu_end(300.0, 300.0), 750.0, "three share two");
     }
 }

@@ -141,6 +141,7 @@ workloads:
                 successes: 0,
                 failures: 0,
                 registered_at: Instant::START,
+                probe_sent_at: Instant::START,
             });
             cluster.target_groups[0].push(target);
         }
@@ -204,6 +205,7 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
 /// In the order in which they happen at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
+    Computes { task: usize, stamp: u32 },
     Completes { task: usize, request: usize, life: u32 },
     TimesOut(usize),
     Changes(usize),
@@ -229,26 +231,39 @@ struct Server {
     busy: u32,
     waiting: VecDeque<usize>,
     serving: Vec<usize>,
-    /// All that it was ever given.
-    given: Vec<usize>,
-    /// When the threads that compute are done with it.
-    computing: Vec<u64>,
+    /// Requests sent here whose callers may still wait.
+    outstanding: Vec<usize>,
+    /// Requests that compute, each with what it must have been given when it is done.
+    computing: Vec<(usize, f64)>,
+    /// What each has been given since one alone began, and when that was so.
+    given: f64,
+    since: u64,
+    /// Grows when that changes, so that what was foreseen before is stale.
+    stamp: u32,
     /// Grows when the process ends, so that completions of its former life are stale.
     life: u32,
 }
 
 impl Server {
-    /// Starts a request: it computes as fast as the cap lets each of the threads that compute now, and keeps that speed.
-    /// When it will be done.
-    fn start(&mut self, now: u64, place: usize, request: &Request, cap: Option<u32>) -> u64 {
-        self.serving.push(place);
-        self.computing.retain(|it| *it > now);
-        let threads = self.computing.len() as u64 + 1;
-        // The caps divide 1024, so that no rounding comes between the two.
-        let slowdown = cap.map_or(1, |cap| threads * 1024 / u64::from(cap));
-        let computed = now + request.cpu * slowdown;
-        self.computing.push(computed);
-        computed + request.wait
+    /// Those that compute have gone on until now, each with its part of the CPU.
+    fn pass(&mut self, now: u64, vcpu: f64) {
+        let threads = self.computing.len() as f64;
+        let length = (now - self.since) as f64;
+        // In the same steps as the kernel, since what falls on half a nanosecond is rounded.
+        self.given += if threads <= vcpu { length } else { length * vcpu / threads };
+        if self.computing.is_empty() {
+            self.given = 0.0;
+        }
+        self.since = now;
+        self.stamp += 1;
+    }
+
+    /// The first of them that will be done, and when.
+    fn next(&self, vcpu: f64) -> Option<(u64, usize)> {
+        let first = self.computing.iter().enumerate().min_by(|one, other| one.1.1.total_cmp(&other.1.1));
+        let slowdown = (self.computing.len() as f64 * (1.0 / vcpu)).max(1.0);
+        let length = |needs: f64| ((needs - self.given).max(0.0) * slowdown).round_ties_even() as u64;
+        first.map(|(place, (_, needs))| (self.since + length(*needs), place))
     }
 }
 
@@ -264,8 +279,11 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
             busy: 0,
             waiting: VecDeque::new(),
             serving: Vec::new(),
-            given: Vec::new(),
+            outstanding: Vec::new(),
             computing: Vec::new(),
+            given: 0.0,
+            since: 0,
+            stamp: 0,
             life: 0,
         })
         .collect();
@@ -288,6 +306,16 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
         if healthy.is_empty() { pool } else { healthy }
     };
     let mut rotation = candidates(&servers);
+    let vcpu = case.cap.map_or(f64::INFINITY, |cap| f64::from(cap) / 1024.0);
+    let start =
+        |servers: &mut [Server], events: &mut BinaryHeap<_>, now: u64, task: usize, request: usize, cpu: u64| {
+            let server = &mut servers[task];
+            server.serving.push(request);
+            server.pass(now, vcpu);
+            server.computing.push((request, server.given + cpu as f64));
+            let (at, _) = server.next(vcpu).expect("it computes");
+            events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
+        };
     while let Some(Reverse((now, event))) = events.pop() {
         if now > LENGTH.0 || (now == LENGTH.0 && matches!(event, Event::Arrives(_))) {
             break;
@@ -304,15 +332,9 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let chosen = match case.algorithm {
                     "round_robin" => turn,
                     "least_outstanding_requests" => {
-                        let outstanding = |task: usize| {
-                            let of_node =
-                                |it: &&usize| requests[**it].node == request.node && !requests[**it].has_ended;
-                            let server: &Server = &servers[task];
-                            server.given.iter().filter(of_node).count()
-                        };
-                        servers.iter_mut().for_each(|it| it.given.retain(|it| !requests[*it].has_ended));
+                        servers.iter_mut().for_each(|it| it.outstanding.retain(|it| !requests[*it].has_ended));
                         let of_node = |it: &&usize| requests[**it].node == request.node;
-                        let outstanding = |task: usize| servers[task].given.iter().filter(of_node).count();
+                        let outstanding = |task: usize| servers[task].outstanding.iter().filter(of_node).count();
                         (0..rotation.len())
                             .min_by_key(|it| {
                                 (outstanding(rotation[*it]), (it + rotation.len() - turn) % rotation.len())
@@ -325,21 +347,36 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 turns[request.node] = (chosen + 1) % rotation.len();
                 let server = &mut servers[task];
                 if server.is_up && (server.busy < case.servers || server.waiting.len() < case.queue as usize) {
-                    server.given.push(place);
+                    server.outstanding.push(place);
                 }
                 if !server.is_up {
                     counts.elb_502 += 1;
                 } else if server.busy < case.servers {
                     server.busy += 1;
-                    let end = server.start(now, place, request, case.cap);
-                    let completes = Event::Completes { task, request: place, life: server.life };
-                    events.push(Reverse((end, completes)));
                     events.push(Reverse((request.deadline, Event::TimesOut(place))));
+                    let cpu = request.cpu;
+                    start(&mut servers, &mut events, now, task, place, cpu);
                 } else if server.waiting.len() < case.queue as usize {
                     server.waiting.push_back(place);
                     events.push(Reverse((request.deadline, Event::TimesOut(place))));
                 } else {
                     counts.elb_502 += 1;
+                }
+            }
+            Event::Computes { task, stamp } => {
+                let server = &mut servers[task];
+                if server.stamp != stamp {
+                    continue;
+                }
+                let (_, place) = server.next(vcpu).expect("one is done");
+                server.pass(now, vcpu);
+                let (request, needs) = server.computing.remove(place);
+                // The end of a step is rounded to a nanosecond; what was done in it is not.
+                server.given = needs;
+                let completes = Event::Completes { task, request, life: server.life };
+                events.push(Reverse((now + requests[request].wait, completes)));
+                if let Some((at, _)) = server.next(vcpu) {
+                    events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
                 }
             }
             Event::Completes { task, request, life } => {
@@ -359,11 +396,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                     }
                 }
                 match server.waiting.pop_front() {
-                    Some(next) => {
-                        let end = server.start(now, next, &requests[next], case.cap);
-                        let completes = Event::Completes { task, request: next, life };
-                        events.push(Reverse((end, completes)));
-                    }
+                    Some(next) => start(&mut servers, &mut events, now, task, next, requests[next].cpu),
                     None => server.busy -= 1,
                 }
             }
@@ -394,6 +427,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                         server.is_up = false;
                         server.busy = 0;
                         server.computing.clear();
+                        server.stamp += 1;
                         server.life += 1;
                     }
                     What::ProcessBegins => server.is_up = true,

@@ -1,0 +1,431 @@
+//! A task whose threads share its CPU: each of the n that compute progresses at min(1, v / n) of a vCPU, where the task
+//! is given v of them, and the rest of its work is waiting. (Kleinrock, "Queueing Systems" II, 1976: processor sharing.)
+//!
+//! The clock of a task moves only when one of its requests begins or ends a step, or when v changes, so that the numbers
+//! do not depend on how often someone looks.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use crate::distribution::whole_nanos;
+
+/// A request at a task. Times are whole nanoseconds in floats.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    /// When it came.
+    pub arrival: f64,
+    /// CPU time.
+    pub cpu: f64,
+    /// Time that it waits after that, holding its thread.
+    pub wait: f64,
+    /// When its caller, or the load balancer, gives it up.
+    pub deadline: f64,
+    /// Load balancer node.
+    pub node: u32,
+    /// Whose patience ends at the deadline, and what the answer would be.
+    pub kind: JobKind,
+    /// Whether nobody waits for it any more.
+    pub caller_has_ended: bool,
+}
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// A request.
+    Request {
+        /// Whether it is its caller that gives up, rather than the load balancer.
+        is_callers_patience: bool,
+        /// Whether the application answers with an error.
+        is_fault: bool,
+    },
+    /// A health check.
+    Probe,
+}
+
+/// The jobs of one task.
+#[derive(Clone, Debug)]
+pub struct Sharing {
+    servers: usize,
+    queue_limit: usize,
+    /// Whether a job whose caller has given up is dropped before it starts.
+    cancels: bool,
+    /// Jobs that hold a thread.
+    busy: usize,
+    vcpu: f64,
+    inverse_vcpu: f64,
+    /// When the clock was moved last, and the work that each job that computes has been given by then, counted from
+    /// when the first of them began.
+    at: f64,
+    given: f64,
+    /// CPU time that all have used by then.
+    used: f64,
+    /// What each must have been given when it is done, descending.
+    computing: Vec<(f64, u32)>,
+    waiting: BinaryHeap<Reverse<(u64, u32)>>,
+    queue: VecDeque<u32>,
+    jobs: Vec<Option<Job>>,
+    free: Vec<u32>,
+    /// When the next step ends; infinite without any.
+    next_cpu: f64,
+    next_wait: f64,
+    /// No job's caller gives up before this.
+    earliest_deadline: f64,
+}
+
+impl Sharing {
+    /// An idle task.
+    pub fn new(servers: usize, queue_limit: usize, cancels: bool) -> Sharing {
+        Sharing {
+            servers,
+            queue_limit,
+            cancels,
+            busy: 0,
+            vcpu: 1.0,
+            inverse_vcpu: 1.0,
+            at: 0.0,
+            given: 0.0,
+            used: 0.0,
+            computing: Vec::new(),
+            waiting: BinaryHeap::new(),
+            queue: VecDeque::new(),
+            jobs: Vec::new(),
+            free: Vec::new(),
+            next_cpu: f64::INFINITY,
+            next_wait: f64::INFINITY,
+            earliest_deadline: f64::INFINITY,
+        }
+    }
+
+    /// How many jobs it holds, those that queue included.
+    pub fn len(&self) -> usize {
+        self.busy + self.queue.len()
+    }
+
+    /// When something happens next, if nothing comes: a step ends, or a caller may give up.
+    pub fn next(&self) -> f64 {
+        self.next_cpu.min(self.next_wait).min(self.earliest_deadline)
+    }
+
+    /// All jobs, in no particular order.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().flatten()
+    }
+
+    /// All jobs, in no particular order.
+    pub fn jobs_mut(&mut self) -> impl Iterator<Item = &mut Job> {
+        self.jobs.iter_mut().flatten()
+    }
+
+    /// CPU time used by `now`, at or after the last step.
+    pub fn used(&self, now: f64) -> f64 {
+        self.used + (now - self.at) * (self.computing.len() as f64).min(self.vcpu)
+    }
+
+    /// Gives the task so many vCPUs from `now` on, up to which it has run.
+    pub fn is_given(&mut self, now: f64, vcpu: f64) {
+        if vcpu != self.vcpu {
+            self.pass(now);
+            self.vcpu = vcpu;
+            self.inverse_vcpu = 1.0 / vcpu;
+            self.foresee();
+        }
+    }
+
+    /// Runs until `until`: `ended` hears of each job that is done by then, and when; of one that is dropped, infinity.
+    #[inline(always)]
+    pub fn run(&mut self, until: f64, mut ended: impl FnMut(&Job, f64)) {
+        while self.next_cpu.min(self.next_wait) <= until {
+            self.step(&mut ended);
+        }
+    }
+
+    #[inline(always)]
+    fn step(&mut self, ended: &mut impl FnMut(&Job, f64)) {
+        if self.next_cpu <= self.next_wait {
+            let now = self.next_cpu;
+            self.pass(now);
+            let Some((needs, place)) = self.computing.pop() else { return };
+            self.given = needs;
+            let wait = self.jobs[place as usize].as_ref().map_or(0.0, |it| it.wait);
+            if wait > 0.0 {
+                self.waiting.push(Reverse(((now + wait) as u64, place)));
+                self.look_at_waiting();
+            } else {
+                self.finish(place, now, ended);
+            }
+        } else {
+            let now = self.next_wait;
+            let Some(Reverse((_, place))) = self.waiting.pop() else { return };
+            self.look_at_waiting();
+            self.finish(place, now, ended);
+        }
+        self.foresee();
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, place: u32, now: f64, ended: &mut impl FnMut(&Job, f64)) {
+        if let Some(job) = self.jobs[place as usize].take() {
+            ended(&job, now);
+        }
+        self.free.push(place);
+        self.busy -= 1;
+        while let Some(next) = self.queue.pop_front() {
+            let job = self.jobs[next as usize].as_ref();
+            if self.cancels && job.is_some_and(|it| it.deadline <= now) {
+                self.drop_job(next, ended);
+                continue;
+            }
+            self.busy += 1;
+            let cpu = job.map_or(0.0, |it| it.cpu);
+            self.pass(now);
+            self.compute(cpu, next);
+            break;
+        }
+    }
+
+    fn drop_job(&mut self, place: u32, ended: &mut impl FnMut(&Job, f64)) {
+        if let Some(job) = self.jobs[place as usize].take() {
+            ended(&job, f64::INFINITY);
+        }
+        self.free.push(place);
+    }
+
+    /// Takes a job that comes at `now`, up to which the task has run. Tells whether there was room, and who was dropped.
+    #[inline(always)]
+    pub fn take(&mut self, now: f64, job: Job, mut ended: impl FnMut(&Job, f64)) -> bool {
+        if self.busy >= self.servers {
+            if self.cancels {
+                let queue = std::mem::take(&mut self.queue);
+                for place in queue {
+                    if self.jobs[place as usize].as_ref().is_some_and(|it| it.deadline <= now) {
+                        self.drop_job(place, &mut ended);
+                    } else {
+                        self.queue.push_back(place);
+                    }
+                }
+            }
+            if self.queue.len() >= self.queue_limit {
+                return false;
+            }
+        }
+        self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.jobs[place as usize] = Some(job);
+                place
+            }
+            None => {
+                self.jobs.push(Some(job));
+                self.jobs.len() as u32 - 1
+            }
+        };
+        if self.busy < self.servers {
+            self.busy += 1;
+            self.pass(now);
+            self.compute(job.cpu, place);
+            self.foresee();
+        } else {
+            self.queue.push_back(place);
+        }
+        true
+    }
+
+    /// Takes a job as it stands at `now`: with `cpu` left to do, or waiting until `until`.
+    pub fn take_over(&mut self, now: f64, job: Job, stands: Standing) {
+        let place = self.jobs.len() as u32;
+        self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+        self.jobs.push(Some(job));
+        match stands {
+            Standing::Queues => self.queue.push_back(place),
+            Standing::Computes(left) => {
+                self.busy += 1;
+                self.pass(now);
+                self.compute(left, place);
+                self.foresee();
+            }
+            Standing::Waits(until) => {
+                self.busy += 1;
+                self.waiting.push(Reverse((until as u64, place)));
+                self.look_at_waiting();
+            }
+        }
+    }
+
+    /// Hands all jobs over as they stand at `now`, up to which the task has run: those that hold threads, then those
+    /// that queue, in order.
+    pub fn hand_over(&mut self, now: f64) -> Vec<(Job, Standing)> {
+        self.pass(now);
+        let mut jobs = Vec::new();
+        for (needs, place) in std::mem::take(&mut self.computing) {
+            let left = whole_nanos((needs - self.given).max(0.0));
+            jobs.extend(self.jobs[place as usize].take().map(|it| (it, Standing::Computes(left))));
+        }
+        for Reverse((until, place)) in std::mem::take(&mut self.waiting) {
+            jobs.extend(self.jobs[place as usize].take().map(|it| (it, Standing::Waits(until as f64))));
+        }
+        jobs.sort_by(|one, other| one.0.arrival.total_cmp(&other.0.arrival));
+        for place in std::mem::take(&mut self.queue) {
+            jobs.extend(self.jobs[place as usize].take().map(|it| (it, Standing::Queues)));
+        }
+        self.empty();
+        jobs
+    }
+
+    /// When the health check that it holds will be answered if nothing more comes; `None` without one.
+    pub fn foretell_probe(&self) -> Option<f64> {
+        self.jobs().find(|it| it.kind == JobKind::Probe)?;
+        let mut future = self.clone();
+        let mut answered = None;
+        while answered.is_none() && future.next_cpu.min(future.next_wait) < f64::INFINITY {
+            future.step(&mut |job, end| {
+                if job.kind == JobKind::Probe {
+                    answered = Some(end);
+                }
+            });
+        }
+        answered
+    }
+
+    /// Calls `given_up` for each job whose caller gives up by `until`.
+    pub fn expire(&mut self, until: f64, mut given_up: impl FnMut(&Job)) {
+        if self.earliest_deadline > until {
+            return;
+        }
+        self.earliest_deadline = f64::INFINITY;
+        for job in self.jobs.iter_mut().flatten().filter(|it| !it.caller_has_ended) {
+            if job.deadline <= until {
+                given_up(job);
+                job.caller_has_ended = true;
+            } else {
+                self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+            }
+        }
+    }
+
+    /// The process is gone, and all it held with it; what it has used stays.
+    pub fn empty(&mut self) {
+        self.busy = 0;
+        self.computing.clear();
+        self.waiting.clear();
+        self.queue.clear();
+        self.jobs.clear();
+        self.free.clear();
+        self.given = 0.0;
+        (self.next_cpu, self.next_wait) = (f64::INFINITY, f64::INFINITY);
+        self.earliest_deadline = f64::INFINITY;
+    }
+
+    /// Moves the clock.
+    #[inline(always)]
+    pub fn pass(&mut self, now: f64) {
+        let count = self.computing.len();
+        let length = now - self.at;
+        self.at = now;
+        if count == 0 {
+            self.given = 0.0;
+        } else if count as f64 <= self.vcpu {
+            self.given += length;
+            self.used += length * count as f64;
+        } else {
+            self.given += length * self.vcpu / count as f64;
+            self.used += length * self.vcpu;
+        }
+    }
+
+    #[inline(always)]
+    fn compute(&mut self, cpu: f64, place: u32) {
+        let needs = self.given + cpu;
+        self.computing.push((needs, place));
+        let mut at = self.computing.len() - 1;
+        // At a tie the one that came first is done first.
+        while at > 0 && self.computing[at - 1].0 <= needs {
+            self.computing[at] = self.computing[at - 1];
+            at -= 1;
+        }
+        self.computing[at] = (needs, place);
+    }
+
+    #[inline(always)]
+    fn foresee(&mut self) {
+        self.next_cpu = match self.computing.last() {
+            None => f64::INFINITY,
+            Some((needs, _)) => {
+                let slowdown = (self.computing.len() as f64 * self.inverse_vcpu).max(1.0);
+                self.at + whole_nanos((needs - self.given).max(0.0) * slowdown)
+            }
+        };
+    }
+
+    #[inline(always)]
+    fn look_at_waiting(&mut self) {
+        self.next_wait = self.waiting.peek().map_or(f64::INFINITY, |Reverse((until, _))| *until as f64);
+    }
+}
+
+/// How a job stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing {
+    /// It has not begun.
+    Queues,
+    /// It has so much CPU time left to do.
+    Computes(f64),
+    /// It waits until then.
+    Waits(f64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(arrival: f64, cpu: f64, wait: f64) -> Job {
+        let kind = JobKind::Request { is_callers_patience: false, is_fault: false };
+        Job { arrival, cpu, wait, deadline: 1e12, node: 0, kind, caller_has_ended: false }
+    }
+
+    fn ends(sharing: &mut Sharing, until: f64) -> Vec<(f64, f64)> {
+        let mut ends = Vec::new();
+        sharing.run(until, |job, end| ends.push((job.arrival, end)));
+        ends
+    }
+
+    #[test]
+    fn threads_share_what_the_task_is_given() {
+        let mut sharing = Sharing::new(3, 10, false);
+        sharing.is_given(0.0, 0.5);
+        assert!(sharing.take(0.0, job(0.0, 100.0, 0.0), |_, _| ()));
+        assert!(sharing.take(0.0, job(0.0, 200.0, 50.0), |_, _| ()));
+        // Each has a quarter of a vCPU until the first is done; then the other has half.
+        assert_eq!(ends(&mut sharing, 399.0), []);
+        assert_eq!(ends(&mut sharing, 400.0), [(0.0, 400.0)]);
+        assert_eq!(sharing.used(400.0), 200.0);
+        assert_eq!(sharing.len(), 1);
+        assert_eq!(ends(&mut sharing, 1000.0), [(0.0, 650.0)], "200 more on the CPU, then 50 of waiting");
+        assert_eq!(sharing.used(1000.0), 300.0);
+    }
+
+    #[test]
+    fn more_than_the_threads_queue_and_more_than_the_queue_are_refused() {
+        let mut sharing = Sharing::new(1, 1, false);
+        for (arrival, is_taken) in [(0.0, true), (1.0, true), (2.0, false)] {
+            assert_eq!(sharing.take(arrival, job(arrival, 100.0, 10.0), |_, _| ()), is_taken);
+        }
+        assert_eq!(ends(&mut sharing, 1000.0), [(0.0, 110.0), (1.0, 220.0)], "a thread is held while it waits");
+    }
+
+    #[test]
+    fn what_changes_hands_ends_when_it_would_have() {
+        let mut sharing = Sharing::new(2, 10, false);
+        for arrival in [0.0, 10.0, 20.0] {
+            sharing.take(arrival, job(arrival, 100.0, 30.0), |_, _| ());
+        }
+        let jobs = sharing.hand_over(60.0);
+        assert_eq!(sharing.len(), 0);
+        let mut other = Sharing::new(2, 10, false);
+        jobs.into_iter().for_each(|(job, stands)| other.take_over(60.0, job, stands));
+        let mut whole = Sharing::new(2, 10, false);
+        for arrival in [0.0, 10.0, 20.0] {
+            whole.take(arrival, job(arrival, 100.0, 30.0), |_, _| ());
+        }
+        assert_eq!(ends(&mut other, 1e6), ends(&mut whole, 1e6));
+    }
+}
