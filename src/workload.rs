@@ -1,6 +1,8 @@
 //! When requests come.
 
 pub mod arrivals;
+pub mod modulation;
+pub mod renewal;
 pub mod trace;
 pub mod words;
 

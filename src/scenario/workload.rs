@@ -12,12 +12,29 @@ use crate::scenario::tree::{Entry, Node};
 use crate::table::Table;
 use crate::units::{Instant, Span};
 use crate::workload::Workload;
-use crate::workload::arrivals::{ArrivalProcess, Spacing};
+use crate::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
+use crate::workload::modulation::Modulation;
 use crate::workload::trace::{self, BadTrace, Column, Trace};
-use crate::workload::words::{self, Curve, Spike};
+use crate::workload::words::{self, Curve, FlashCrowd, Spike};
 
-/// The words of `arrivals`; their meaning is in `workload::words` and `workload::trace`.
-const WORDS: &[&str] = &["constant", "poisson", "ramp", "steps", "diurnal", "hourly", "spikes", "trace", "sum"];
+/// The words of `arrivals`; their meaning is in `workload`.
+const WORDS: &[&str] = &[
+    "constant",
+    "poisson",
+    "ramp",
+    "steps",
+    "diurnal",
+    "hourly",
+    "spikes",
+    "flashCrowd",
+    "mmpp",
+    "renewal",
+    "batches",
+    "onOff",
+    "trace",
+    "sum",
+    "shape",
+];
 
 /// The section `workloads`.
 pub fn workloads(
@@ -52,11 +69,36 @@ pub fn workloads(
 
 fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {
     let entry = word(reader, node, of)?;
-    if entry.key == "trace" {
-        return trace_counts(reader, entry, of, duration);
+    let word = entry.key.as_str();
+    match word {
+        "trace" => return trace_counts(reader, entry, of, duration),
+        "sum" => return sum(reader, entry, of, duration),
+        "steps" => return Some(poisson(steps(reader, entry, of)?)),
+        _ => {}
     }
-    let (curve, spacing) = rate(reader, entry, of, duration)?;
-    Some(ArrivalProcess::Rate { curve, spacing })
+    let mut fields = reader.fields(&entry.node, format!("`{word}` of {of}"))?;
+    let process = match word {
+        "mmpp" => mmpp(reader, &mut fields, entry),
+        "renewal" => {
+            let rate = required_rate(reader, &mut fields, "rate");
+            fields.required(reader, "cv2");
+            let cv2 = fields.number(reader, "cv2", 0.0..=1e6);
+            rate.zip(cv2).map(|(rate, cv2)| ArrivalProcess::Renewal { rate, cv2 })
+        }
+        "batches" => batches(reader, &mut fields),
+        "onOff" => on_off(reader, &mut fields),
+        "shape" => shape(reader, &mut fields, of, duration),
+        _ => curve(reader, word, &mut fields, duration).map(|curve| {
+            let spacing = if word == "constant" { Spacing::Even } else { Spacing::Poisson };
+            ArrivalProcess::Rate { curve, spacing }
+        }),
+    };
+    fields.finish(reader, &Shape::OURS);
+    process
+}
+
+fn poisson(curve: Curve) -> ArrivalProcess {
+    ArrivalProcess::Rate { curve, spacing: Spacing::Poisson }
 }
 
 /// The one entry that says how requests come.
@@ -68,34 +110,125 @@ fn word<'n>(reader: &mut Reader<'_>, node: &'n Node, of: &str) -> Option<&'n Ent
     reader.one_of(What { field: "arrivals", of }, node, ("arrivals", WORDS), &expected)
 }
 
-/// A rate over time, and how requests lie within it.
-fn rate(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<(Curve, Spacing)> {
-    if entry.key == "trace" {
-        let problem = Problem::new(entry.key_place, format!("a trace of {of} cannot be part of a `sum`"));
-        reader.refuse(problem.help("give the trace a workload of its own, to the same service"));
+fn sum(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<ArrivalProcess> {
+    let nodes = reader.list(What { field: "sum", of }, &entry.node);
+    if nodes.is_empty() {
+        reader.refuse(Problem::new(entry.key_place, format!("`sum` of {of} adds up nothing")));
         return None;
     }
-    if entry.key == "sum" {
-        let parts = reader.list(What { field: "sum", of }, &entry.node);
-        let parts: Option<Vec<(Curve, Spacing)>> =
-            parts.iter().map(|it| word(reader, it, of).and_then(|it| rate(reader, it, of, duration))).collect();
-        let parts = parts?;
-        if parts.is_empty() {
-            reader.refuse(Problem::new(entry.key_place, format!("`sum` of {of} adds up nothing")));
+    let parts: Vec<Option<ArrivalProcess>> = nodes.iter().map(|it| arrivals(reader, it, of, duration)).collect();
+    let mut curves = Vec::new();
+    let mut is_even = true;
+    for (node, part) in nodes.iter().zip(parts) {
+        let ArrivalProcess::Rate { curve, spacing } = part? else {
+            let message = format!("`sum` of {of} can add up rates only, and this is none");
+            let problem = Problem::new(node.place, message);
+            reader.refuse(problem.help("give it a workload of its own, to the same service"));
             return None;
+        };
+        is_even &= spacing == Spacing::Even;
+        curves.push(curve);
+    }
+    let spacing = if is_even { Spacing::Even } else { Spacing::Poisson };
+    Some(ArrivalProcess::Rate { curve: words::sum(&curves), spacing })
+}
+
+/// A stretch of another way for requests to come, scaled and moved.
+fn shape(reader: &mut Reader<'_>, fields: &mut Fields<'_>, of: &str, duration: Span) -> Option<ArrivalProcess> {
+    let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
+    let from = fields.span_or(reader, "from", Span::ZERO);
+    let length = above_zero(reader, fields, "for");
+    let start = fields.span_or(reader, "start", Span::ZERO);
+    let node = fields.required(reader, "of")?;
+    // What repeats does so until the end of the stretch.
+    let process = arrivals(reader, node, of, duration + from)?;
+    Some(process.shaped(scale, from, length, Instant::START + start))
+}
+
+/// A length of time above zero, where the field is there.
+fn above_zero(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Span> {
+    let node = fields.take(name)?;
+    reader.span_above_zero(What { field: name, of: &fields.of }, node)
+}
+
+fn required_above_zero(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Span> {
+    fields.required(reader, name)?;
+    above_zero(reader, fields, name)
+}
+
+fn mmpp(reader: &mut Reader<'_>, fields: &mut Fields<'_>, entry: &Entry) -> Option<ArrivalProcess> {
+    if !fields.has("rates") {
+        let mean = required_rate(reader, fields, "mean");
+        fields.required(reader, "indexOfDispersion");
+        let index = fields.number(reader, "indexOfDispersion", 1.0..=1e9);
+        let duration = required_above_zero(reader, fields, "burstDuration");
+        fields.required(reader, "burstShare");
+        let share = fields.number(reader, "burstShare", 1e-6..=0.999_999);
+        let (mean, index) = (mean?, index?);
+        return match Modulation::two_states(mean, index, duration?, share?) {
+            Ok(modulation) => Some(ArrivalProcess::Modulated(modulation)),
+            Err(most) => {
+                let at = entry.node.get("indexOfDispersion").map_or(entry.node.place, |it| it.place);
+                let message = format!("{} cannot have an index of dispersion of {index}", fields.of);
+                let problem = Problem::new(at, message).label(format!("at most {}", rounded_down(most)));
+                reader.refuse(problem.help(
+                    "between bursts no rate is left; longer bursts, a smaller share of them or a higher mean allow more",
+                ));
+                None
+            }
+        };
+    }
+    let of = fields.of.clone();
+    let mut two = |reader: &mut Reader<'_>, name: &'static str| {
+        let node = fields.required(reader, name)?;
+        match reader.list(What { field: name, of: &of }, node) {
+            [one, other] => Some([one, other]),
+            nodes => {
+                let message = format!("`{name}` of {of} has {} values, not one for each of two states", nodes.len());
+                reader.refuse(Problem::new(node.place, message));
+                None
+            }
         }
-        let is_even = parts.iter().all(|(_, spacing)| *spacing == Spacing::Even);
-        let curves: Vec<Curve> = parts.into_iter().map(|(curve, _)| curve).collect();
-        return Some((words::sum(&curves), if is_even { Spacing::Even } else { Spacing::Poisson }));
-    }
-    if entry.key == "steps" {
-        return Some((steps(reader, entry, of)?, Spacing::Poisson));
-    }
-    let spacing = if entry.key == "constant" { Spacing::Even } else { Spacing::Poisson };
-    let mut fields = reader.fields(&entry.node, format!("`{}` of {of}", entry.key))?;
-    let curve = curve(reader, &entry.key, &mut fields, duration);
-    fields.finish(reader, &Shape::OURS);
-    Some((curve?, spacing))
+    };
+    let (rates, durations) = (two(reader, "rates"), two(reader, "meanDurations"));
+    let rates = rates.map(|it| it.map(|it| reader.parsed(What { field: "rates", of: &of }, it, quantity::rate)));
+    let what = What { field: "meanDurations", of: &of };
+    let durations = durations.map(|it| it.map(|it| reader.span_above_zero(what, it)));
+    let ([quiet, burst], [quiet_time, burst_time]) = (rates?, durations?);
+    let modulation = Modulation::TwoStates { rates: [quiet?, burst?], mean_durations: [quiet_time?, burst_time?] };
+    Some(ArrivalProcess::Modulated(modulation))
+}
+
+/// Three digits of what may be at most so much.
+fn rounded_down(most: f64) -> f64 {
+    let unit = libm::pow(10.0, libm::floor(libm::log10(most)) - 2.0);
+    (most / unit).floor() * unit
+}
+
+fn batches(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ArrivalProcess> {
+    let rate = required_rate(reader, fields, "rate");
+    let node = fields.required(reader, "size")?;
+    let is_fixed = fields.word_or(reader, "sizes", &[("geometric", false), ("fixed", true)], false);
+    let what = What { field: "size", of: &fields.of };
+    let size = if is_fixed {
+        reader.count(what, node, 1..=1_000_000).map(BatchSize::Fixed)
+    } else {
+        reader.number(what, node, 1.0..=1e6).map(BatchSize::Geometric)
+    };
+    Some(ArrivalProcess::Batches { rate: rate?, size: size? })
+}
+
+fn on_off(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ArrivalProcess> {
+    let rate = required_rate(reader, fields, "rate");
+    let sources = fields.required_count(reader, "sources", 1..=100_000);
+    let on = required_above_zero(reader, fields, "on");
+    let off = required_above_zero(reader, fields, "off");
+    let shape = fields.number_or(reader, "shape", 1.05..=10.0, 1.4);
+    let (rate, sources, on, off) = (rate?, sources?, on?, off?);
+    // The rate of all, on or not, from that of one that is on.
+    let of_one = rate * (on.as_seconds() + off.as_seconds()) / (on.as_seconds() * f64::from(sources));
+    let modulation = Modulation::OnOff { sources, rate: of_one, mean_durations: [on, off], shape };
+    Some(ArrivalProcess::Modulated(modulation))
 }
 
 fn required_rate(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<f64> {
@@ -137,6 +270,15 @@ fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration:
                 return None;
             };
             Some(words::hourly(&rates, scale, duration))
+        }
+        "flashCrowd" => {
+            let base = required_rate(reader, fields, "base");
+            let factor = fields.number_or(reader, "factor", 1.0..=1e6, 10.0);
+            let at = fields.required_span(reader, "at");
+            let doubling = fields.span_or(reader, "doubling", Span::MINUTE * 7);
+            let hold = fields.span_or(reader, "hold", Span::MINUTE * 60);
+            let half_life = fields.span_or(reader, "halfLife", Span::MINUTE * 60);
+            Some(words::flash_crowd(&FlashCrowd { base: base?, factor, at: at?, doubling, hold, half_life }))
         }
         _ => spikes(reader, fields),
     }
@@ -193,10 +335,6 @@ fn trace_counts(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span
         Some(number) => Column::Numbered(usize::try_from(number).unwrap_or(usize::MAX)),
         None => Column::Named(it.to_owned()),
     });
-    let above_zero = |reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str| {
-        let node = fields.take(name)?;
-        reader.span_above_zero(What { field: name, of: &fields.of }, node)
-    };
     let interval = above_zero(reader, &mut fields, "interval");
     let from_node = fields.take("from");
     let length = above_zero(reader, &mut fields, "for");

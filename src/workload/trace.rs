@@ -4,6 +4,7 @@
 //! column may hold the time at which the interval begins, in ISO 8601 or in seconds.
 
 use crate::units::Span;
+use crate::workload::arrivals::whole_counts;
 
 /// A trace as the file has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,16 +166,7 @@ impl Trace {
     ///
     /// What rounding takes from one interval goes to the next, so that totals stay true.
     pub fn window(&self, from: usize, length: usize, scale: f64) -> Vec<u64> {
-        let (mut exact, mut given) = (0.0, 0.0);
-        let window = self.counts.iter().skip(from).take(length);
-        window
-            .map(|it| {
-                exact += it * scale;
-                let whole = (exact + 0.5).floor() - given;
-                given += whole;
-                whole as u64
-            })
-            .collect()
+        whole_counts(self.counts.iter().skip(from).take(length).map(|it| it * scale))
     }
 }
 

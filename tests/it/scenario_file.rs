@@ -10,7 +10,8 @@ use plimsoll::aws::task_definition::NetworkMode;
 use plimsoll::distribution::Distribution;
 use plimsoll::scenario::{Measure, Problems, Scenario, Story, TimelineChange, read};
 use plimsoll::units::{Instant, Span};
-use plimsoll::workload::arrivals::{ArrivalProcess, Spacing};
+use plimsoll::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
+use plimsoll::workload::modulation::Modulation;
 
 /// Reads the scenario `text` as `stories/story.yaml`, beside which `files` lie.
 fn read_with(text: &str, files: &[(&str, &str)]) -> Result<Story, Problems> {
@@ -269,12 +270,13 @@ services: {web: {<<: file://../aws/sv.json, desiredCount: 9}}
     assert!(story.notes.iter().any(|it| it.contains("says `family: other`")), "{:?}", story.notes);
 }
 
+fn process(arrivals: &str) -> ArrivalProcess {
+    let scenario = base(&web(&format!("workloads: {{users: {{service: web, arrivals: {arrivals}}}}}\n")));
+    scenario.workloads.iter().next().expect("one workload").arrivals.clone()
+}
+
 #[test]
 fn arrivals_have_words() {
-    let process = |arrivals: &str| {
-        let scenario = base(&web(&format!("workloads: {{users: {{service: web, arrivals: {arrivals}}}}}\n")));
-        scenario.workloads.iter().next().expect("one workload").arrivals.clone()
-    };
     for (arrivals, points, spacing) in [
         ("{constant: {rate: 10}}", &[(0, 10.0)][..], Spacing::Even),
         ("{poisson: {rate: 6000/min}}", &[(0, 100.0)], Spacing::Poisson),
@@ -295,6 +297,16 @@ fn arrivals_have_words() {
         ),
         ("{sum: [{constant: {rate: 1}}, {constant: {rate: 2/s}}]}", &[(0, 3.0)], Spacing::Even),
         (
+            "{shape: {of: {constant: {rate: 1}}, scale: 3, start: 1m, for: 2m}}",
+            &[(0, 0.0), (60, 0.0), (60, 3.0), (180, 3.0), (180, 0.0)],
+            Spacing::Even,
+        ),
+        (
+            "{sum: [{poisson: {rate: 1}}, {shape: {of: {steps: [{at: 1m, rate: 2}]}, from: 30s}}]}",
+            &[(0, 1.0), (30, 1.0), (30, 3.0)],
+            Spacing::Poisson,
+        ),
+        (
             "{sum: [{constant: {rate: 1}}, {steps: [{at: 1m, rate: 2}]}]}",
             &[(0, 1.0), (60, 1.0), (60, 3.0)],
             Spacing::Poisson,
@@ -303,6 +315,48 @@ fn arrivals_have_words() {
         let ArrivalProcess::Rate { curve, spacing: found } = process(arrivals) else { panic!("a rate: {arrivals}") };
         let curve: Vec<(u64, f64)> = curve.iter().map(|it| (it.at.0 / 1_000_000_000, it.rate)).collect();
         assert_eq!((curve.as_slice(), found), (points, spacing), "{arrivals}");
+    }
+}
+
+#[test]
+fn bursts_have_words() {
+    let two = |rates, durations: [u64; 2]| {
+        ArrivalProcess::Modulated(Modulation::TwoStates { rates, mean_durations: durations.map(Span::seconds) })
+    };
+    let renewal = ArrivalProcess::Renewal { rate: 5.0, cv2: 4.0 };
+    for (arrivals, expected) in [
+        ("{mmpp: {rates: [1, 60/min], meanDurations: [1m, 10s]}}", two([1.0, 1.0], [60, 10])),
+        // The rates lie 90/s apart, the root of (I - 1) m (r12 + r21) / (2 p1 p2) = 81 x 100 x 0.5 / 0.5.
+        (
+            "{mmpp: {mean: 100, indexOfDispersion: 82, burstDuration: 4s, burstShare: 0.5}}",
+            two([100.0 - 45.0, 100.0 + 45.0], [4, 4]),
+        ),
+        ("{renewal: {rate: 5/s, cv2: 4}}", renewal.clone()),
+        ("{batches: {rate: 5, size: 2.5}}", ArrivalProcess::Batches { rate: 5.0, size: BatchSize::Geometric(2.5) }),
+        (
+            "{batches: {rate: 5, size: 3, sizes: fixed}}",
+            ArrivalProcess::Batches { rate: 5.0, size: BatchSize::Fixed(3) },
+        ),
+        (
+            "{onOff: {rate: 50, sources: 10, on: 1s, off: 3s}}",
+            ArrivalProcess::Modulated(Modulation::OnOff {
+                sources: 10,
+                rate: 20.0,
+                mean_durations: [Span::SECOND, Span::seconds(3)],
+                shape: 1.4,
+            }),
+        ),
+        (
+            "{shape: {of: {renewal: {rate: 10, cv2: 4}}, scale: 0.5, from: 1m, for: 2m, start: 10s}}",
+            ArrivalProcess::Window {
+                of: Box::new(renewal),
+                from: Span::MINUTE,
+                start: Instant::START + Span::seconds(10),
+                length: Some(Span::MINUTE * 2),
+            },
+        ),
+    ] {
+        assert_eq!(process(arrivals), expected, "{arrivals}");
     }
 }
 
