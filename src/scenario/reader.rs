@@ -19,8 +19,20 @@ use crate::units::Span;
 /// What the whole is called.
 pub const SCENARIO: &str = "the scenario";
 
-/// How the caller opens a file.
+/// How the caller opens a file. Of a folder it may fail with a [`Folder`].
 pub type Open<'o> = &'o mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
+
+/// The error of opening a folder, by which the reader learns what is in it: all files, those in folders below included.
+#[derive(Debug)]
+pub struct Folder(pub Vec<PathBuf>);
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it is a folder")
+    }
+}
+
+impl std::error::Error for Folder {}
 
 /// What has been read, and what was noticed on the way.
 pub struct Reader<'o> {

@@ -1,20 +1,17 @@
 //! `workloads`: which requests come to which service, and when.
 
-use std::path::{Path, PathBuf};
-
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
-use crate::scenario::files;
-use crate::scenario::problem::{Place, Problem, SourceFile};
+use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
+use crate::scenario::recorded;
 use crate::scenario::tree::{Entry, Node};
 use crate::table::Table;
 use crate::units::{Instant, Span};
 use crate::workload::Workload;
 use crate::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
 use crate::workload::modulation::Modulation;
-use crate::workload::trace::{self, BadTrace, Column, Trace};
 use crate::workload::words::{self, Curve, FlashCrowd, Spike};
 
 /// The words of `arrivals`; their meaning is in `workload`.
@@ -32,6 +29,8 @@ const WORDS: &[&str] = &[
     "batches",
     "onOff",
     "trace",
+    "accessLog",
+    "cloudWatch",
     "sum",
     "shape",
 ];
@@ -71,7 +70,6 @@ fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> O
     let entry = word(reader, node, of)?;
     let word = entry.key.as_str();
     match word {
-        "trace" => return trace_counts(reader, entry, of, duration),
         "sum" => return sum(reader, entry, of, duration),
         "steps" => return Some(poisson(steps(reader, entry, of)?)),
         _ => {}
@@ -88,6 +86,9 @@ fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> O
         "batches" => batches(reader, &mut fields),
         "onOff" => on_off(reader, &mut fields),
         "shape" => shape(reader, &mut fields, of, duration),
+        "trace" => recorded::trace(reader, &mut fields, duration),
+        "accessLog" => recorded::access_log(reader, &mut fields, duration),
+        "cloudWatch" => recorded::cloud_watch(reader, &mut fields, duration),
         _ => curve(reader, word, &mut fields, duration).map(|curve| {
             let spacing = if word == "constant" { Spacing::Even } else { Spacing::Poisson };
             ArrivalProcess::Rate { curve, spacing }
@@ -146,7 +147,7 @@ fn shape(reader: &mut Reader<'_>, fields: &mut Fields<'_>, of: &str, duration: S
 }
 
 /// A length of time above zero, where the field is there.
-fn above_zero(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Span> {
+pub fn above_zero(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Span> {
     let node = fields.take(name)?;
     reader.span_above_zero(What { field: name, of: &fields.of }, node)
 }
@@ -325,111 +326,4 @@ fn spikes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Curve> {
         spikes.push(Spike { at, rate, ramp_up, hold, decay });
     }
     Some(words::spikes(base?, &spikes))
-}
-
-fn trace_counts(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<ArrivalProcess> {
-    let mut fields = reader.fields(&entry.node, format!("`trace` of {of}"))?;
-    let file_node = fields.required(reader, "file");
-    let file = file_node.and_then(|it| reader.text(What { field: "file", of: &fields.of }, it));
-    let column = fields.text(reader, "column").map(|it| match quantity::whole(it) {
-        Some(number) => Column::Numbered(usize::try_from(number).unwrap_or(usize::MAX)),
-        None => Column::Named(it.to_owned()),
-    });
-    let interval = above_zero(reader, &mut fields, "interval");
-    let from_node = fields.take("from");
-    let length = above_zero(reader, &mut fields, "for");
-    let start = fields.span_or(reader, "start", Span::ZERO);
-    let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
-    let spreads = [("poisson", Spacing::Poisson), ("even", Spacing::Even)];
-    let spacing = fields.word_or(reader, "spread", &spreads, Spacing::default());
-    let of = fields.of.clone();
-    fields.finish(reader, &Shape::OURS);
-    let (file, node) = (file?, file_node?);
-    let trace = open_trace(reader, node, file, column.as_ref(), interval)?;
-    let shown = file.strip_prefix("file://").unwrap_or(file);
-    if trace.missing > 0 {
-        reader.note(format!("{shown}: {} intervals without a row count as 0 requests", trace.missing));
-    }
-    if trace.shared > 0 {
-        reader.note(format!("{shown}: {} rows share an interval with the row before, and add up", trace.shared));
-    }
-    let from = from_node.map_or(Some(Span::ZERO), |it| window_begin(reader, it, &of, &trace))?;
-    for (name, span) in [("from", Some(from)), ("for", length)] {
-        if let Some(span) = span.filter(|it| it.0 % trace.interval.0 != 0) {
-            let at = entry.node.get(name).map_or(entry.node.place, |it| it.place);
-            let message =
-                format!("`{name}` of {of} is {span}, and the intervals of the trace are of {}", trace.interval);
-            reader.refuse(Problem::new(at, message).help("a window begins and ends with an interval"));
-            return None;
-        }
-    }
-    let intervals = |span: Span| usize::try_from(span.0 / trace.interval.0).unwrap_or(usize::MAX);
-    let counts = trace.window(intervals(from), length.map_or(usize::MAX, intervals), scale);
-    if counts.is_empty() {
-        let at = entry.node.get("from").map_or(entry.node.place, |it| it.place);
-        let all = trace.interval * trace.counts.len() as u64;
-        reader.refuse(Problem::new(at, format!("{of} begins at {from}, and the trace ends after {all}")));
-        return None;
-    }
-    let end = start + trace.interval * counts.len() as u64;
-    if end < duration {
-        reader.note(format!("{of} ends after {end} of {}; no requests of it come after that", duration));
-    }
-    Some(ArrivalProcess::Counts { start: Instant::START + start, interval: trace.interval, counts, spacing })
-}
-
-/// Where a window begins: a length of time behind the begin of the trace, or a time of it.
-fn window_begin(reader: &mut Reader<'_>, node: &Node, of: &str, trace: &Trace) -> Option<Span> {
-    reader.parsed(What { field: "from", of }, node, |text| match quantity::span(text) {
-        Ok(span) => Ok(span),
-        Err(why) => trace.offset(text).ok_or_else(|| format!("{why}, or as a time that the trace has")),
-    })
-}
-
-fn open_trace(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    named: &str,
-    column: Option<&Column>,
-    interval: Option<Span>,
-) -> Option<Trace> {
-    let beside: PathBuf = reader.files[node.place.file].path.clone();
-    let path = files::relative_to(&beside, named.strip_prefix("file://").unwrap_or(named));
-    let index = match files::bytes(reader, &path) {
-        Ok(index) => index,
-        Err(why) => {
-            reader.refuse(Problem::new(node.place, format!("cannot read `{}`: {why}", path.display())));
-            return None;
-        }
-    };
-    match trace::read(&reader.inputs[index].1, column, interval) {
-        Ok(trace) => Some(trace),
-        Err(bad) => {
-            refuse_trace(reader, node, &path, index, bad);
-            None
-        }
-    }
-}
-
-/// Points at the bad line, and at the place that names the file.
-fn refuse_trace(reader: &mut Reader<'_>, node: &Node, path: &Path, index: usize, bad: BadTrace) {
-    let shown = path.display();
-    let Some(line) = bad.line else {
-        reader.refuse(Problem::new(node.place, format!("`{shown}` is no trace: {}", bad.message)));
-        return;
-    };
-    let text = String::from_utf8_lossy(&reader.inputs[index].1).into_owned();
-    let lines_before = usize::try_from(line).unwrap_or(1).saturating_sub(1);
-    let start = text.split_inclusive('\n').take(lines_before).map(str::len).sum::<usize>();
-    let end = start + text[start..].lines().next().map_or(0, str::len);
-    let file = match reader.files.iter().position(|it| it.path == path) {
-        Some(file) => file,
-        None => {
-            reader.files.push(SourceFile { path: path.to_owned(), text: text.into() });
-            reader.files.len() - 1
-        }
-    };
-    let problem =
-        Problem::new(Place { file, start, end }, format!("line {line} of `{shown}` is no trace: {}", bad.message));
-    reader.refuse(problem.related(node.place, "named here"));
 }

@@ -60,7 +60,7 @@ pub enum ArrivalProcess {
     },
     /// Each request at an instant of its own, as a log has it.
     Instants {
-        /// When, in nanoseconds since the first, not decreasing.
+        /// When, in nanoseconds since the start, not decreasing.
         times: Arc<[u64]>,
         /// How often each comes: of a part of one, requests are left out at equal distances; further ones lie evenly
         /// before the next request.
