@@ -15,6 +15,7 @@ use crate::scenario::record::{AskedField, Kind, Record, Usual, Written};
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::table::Id;
 use crate::units::Span;
+use crate::workload::access_log::AccessLog;
 
 /// What the whole is called.
 pub const SCENARIO: &str = "the scenario";
@@ -40,6 +41,8 @@ pub struct Reader<'o> {
     pub open: Open<'o>,
     /// Files as bytes, the scenario first.
     pub inputs: Vec<(PathBuf, Vec<u8>)>,
+    /// Access logs among them, by their numbers: variants read them again, and they can be long.
+    pub access_logs: BTreeMap<usize, AccessLog>,
     /// Files as text, as places count them.
     pub files: Vec<SourceFile>,
     /// What is wrong.
@@ -138,6 +141,7 @@ impl<'o> Reader<'o> {
         Reader {
             open,
             inputs: Vec::new(),
+            access_logs: BTreeMap::new(),
             files: Vec::new(),
             problems: Vec::new(),
             unsupported: Vec::new(),

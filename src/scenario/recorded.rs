@@ -9,7 +9,7 @@ use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::tree::{Node, Value};
 use crate::scenario::workload::above_zero;
 use crate::units::{Instant, Span};
-use crate::workload::access_log::{self, AccessLog};
+use crate::workload::access_log;
 use crate::workload::arrivals::{ArrivalProcess, Spacing};
 use crate::workload::cloud_watch;
 use crate::workload::trace::{self, BadTrace, Column, Trace};
@@ -269,7 +269,7 @@ fn logged(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node) -> Option<V
         reader.refuse(Problem::new(node.place, format!("{what} names no file")));
         return None;
     }
-    let mut arrivals = Vec::new();
+    let mut files = Vec::new();
     // All are read before any is given up, so that everything wrong is told at once.
     let mut is_whole = true;
     for node in named {
@@ -279,9 +279,13 @@ fn logged(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node) -> Option<V
         };
         let path = beside(reader, node, text);
         match log_files(reader, &path) {
-            Ok(files) => {
-                for (path, index) in files {
-                    is_whole &= read_log(reader, node, &path, index, &mut arrivals);
+            Ok(found) => {
+                for (path, index) in found {
+                    is_whole &= is_log(reader, node, &path, index);
+                    // A file that is named twice, as by its folder too, counts once.
+                    if !files.iter().any(|it: &(PathBuf, usize)| it.1 == index) {
+                        files.push((path, index));
+                    }
                 }
             }
             Err(why) => {
@@ -290,8 +294,14 @@ fn logged(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node) -> Option<V
             }
         }
     }
+    if !is_whole {
+        return None;
+    }
+    let mut arrivals = Vec::new();
+    files.iter().for_each(|(_, index)| arrivals.extend(&reader.access_logs[index].arrivals));
     arrivals.sort_unstable();
-    (is_whole && !arrivals.is_empty()).then_some(arrivals)
+    note_bad_lines(reader, &files, arrivals.len());
+    Some(arrivals)
 }
 
 /// A file, or the logs in a folder and in those below it; with their numbers among the inputs.
@@ -312,32 +322,49 @@ fn log_files(reader: &mut Reader<'_>, path: &Path) -> Result<Vec<(PathBuf, usize
     opened.collect()
 }
 
-/// Adds the requests of one file; tells whether it is a log.
-fn read_log(reader: &mut Reader<'_>, node: &Node, path: &Path, index: usize, arrivals: &mut Vec<i64>) -> bool {
+/// Whether a file is a log; it is refused otherwise.
+fn is_log(reader: &mut Reader<'_>, node: &Node, path: &Path, index: usize) -> bool {
     let shown = path.display();
-    let why = match access_log::read(&reader.inputs[index].1) {
-        Ok(AccessLog { arrivals: found, bad_count, bad }) if !found.is_empty() => {
-            if bad_count > 0 {
-                let lines: Vec<String> = bad.iter().map(|it| format!("line {} ({})", it.line, it.why)).collect();
-                let more = if bad_count > bad.len() as u64 { " and others" } else { "" };
-                let all = bad_count + found.len() as u64;
-                let lines = lines.join(", ");
-                reader.note(format!(
-                    "{shown}: {bad_count} of {all} lines are none of an access log and are left out: {lines}{more}"
-                ));
+    if !reader.access_logs.contains_key(&index) {
+        match access_log::read(&reader.inputs[index].1) {
+            Ok(log) => drop(reader.access_logs.insert(index, log)),
+            Err(error) => {
+                let message = format!("`{shown}` is no access log: it is damaged: {error}");
+                reader.refuse(Problem::new(node.place, message));
+                return false;
             }
-            arrivals.extend(found);
-            return true;
         }
-        Ok(AccessLog { bad, .. }) => match bad.first() {
-            Some(bad) => format!("line {}: {}", bad.line, bad.why),
-            None => "it has no lines".to_owned(),
-        },
-        Err(error) => format!("it is damaged: {error}"),
+    }
+    let log = &reader.access_logs[&index];
+    if !log.arrivals.is_empty() {
+        return true;
+    }
+    let why = match log.bad.first() {
+        Some(bad) => format!("line {}: {}", bad.line, bad.why),
+        None => "it has no lines".to_owned(),
     };
     let problem = Problem::new(node.place, format!("`{shown}` is no access log: {why}"));
     reader.refuse(problem.help(
         "files are read as an Application Load Balancer stores them, compressed or not; counts in a CSV are a `trace`",
     ));
     false
+}
+
+/// Tells how many lines were left out, and the first of them.
+fn note_bad_lines(reader: &mut Reader<'_>, files: &[(PathBuf, usize)], good_count: usize) {
+    const SHOWN: usize = 3;
+    let logs = || files.iter().map(|(path, index)| (path, &reader.access_logs[index]));
+    let bad_count: u64 = logs().map(|(_, log)| log.bad_count).sum();
+    let lines = logs().flat_map(|(path, log)| {
+        log.bad.iter().map(move |it| format!("{}, line {} ({})", path.display(), it.line, it.why))
+    });
+    let lines: Vec<String> = lines.take(SHOWN).collect();
+    if bad_count > 0 {
+        let more = if bad_count > lines.len() as u64 { "; and others" } else { "" };
+        reader.note(format!(
+            "{bad_count} of {} lines are none of an access log and are left out: {}{more}",
+            bad_count + good_count as u64,
+            lines.join("; ")
+        ));
+    }
 }
