@@ -25,7 +25,8 @@ const REQUEST_COUNT: &str = "RequestCount";
 /// Reads an export. `id` chooses one of several results, by `Id` or `Label`; `period` is needed where a single datapoint does
 /// not tell how long one is.
 pub fn read(bytes: &[u8], id: Option<&str>, period: Option<Span>) -> Result<Export, BadTrace> {
-    let json: Value = serde_json::from_slice(bytes)
+    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+    let json: Value = serde_json::from_slice(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes))
         .map_err(|error| BadTrace { line: u64::try_from(error.line()).ok(), message: format!("not JSON: {error}") })?;
     let (mut points, is_partial) = if let Some(points) = json.get("Datapoints").and_then(Value::as_array) {
         (points.iter().map(datapoint).collect::<Result<Vec<_>, _>>()?, false)
@@ -142,6 +143,7 @@ mod tests {
     #[test]
     fn datapoints_come_in_any_order() {
         let export = check(STATISTICS, Span::MINUTE, &[3_000.0, 6_000.0]);
+        check(&format!("\u{feff}{STATISTICS}"), Span::MINUTE, &[3_000.0, 6_000.0]);
         assert_eq!((export.longest_gap, export.is_partial), (Span::ZERO, false));
         let data = r#"{"MetricDataResults": [{"Id": "m1", "Label": "web", "StatusCode": "PartialData",
             "Timestamps": [1772367000, 1772366700, 1772366400.0], "Values": [3, 2.5, 1]}], "Messages": []}"#;

@@ -29,7 +29,8 @@ enum Law {
 impl Gaps {
     /// Gaps of so many requests a second, with this squared coefficient of variation; neither negative.
     pub fn new(rate: f64, cv2: f64) -> Gaps {
-        let law = if cv2 == 0.0 {
+        // Less than that no one can measure, and its shape would leave the range of floats.
+        let law = if cv2 < 1e-12 {
             Law::Even
         } else if cv2 < 1.0 {
             Law::Gamma { shape: 1.0 / cv2 }
