@@ -138,11 +138,16 @@ fn sum(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Opti
 fn shape(reader: &mut Reader<'_>, fields: &mut Fields<'_>, of: &str, duration: Span) -> Option<ArrivalProcess> {
     let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
     let from = fields.span_or(reader, "from", Span::ZERO);
+    let year = Span::seconds(366 * 86_400);
+    if from > year {
+        reader
+            .refuse(Problem::new(fields.place_of("from"), format!("`from` of {} is {from}; at most 366d", fields.of)));
+    }
     let length = above_zero(reader, fields, "for");
     let start = fields.span_or(reader, "start", Span::ZERO);
     let node = fields.required(reader, "of")?;
     // What repeats does so until the end of the stretch.
-    let process = arrivals(reader, node, of, duration + from)?;
+    let process = arrivals(reader, node, of, duration + from.min(year))?;
     Some(process.shaped(scale, from, length, Instant::START + start))
 }
 
@@ -167,7 +172,7 @@ fn mmpp(reader: &mut Reader<'_>, fields: &mut Fields<'_>, entry: &Entry) -> Opti
         let share = fields.number(reader, "burstShare", 1e-6..=0.999_999);
         let (mean, index) = (mean?, index?);
         return match Modulation::two_states(mean, index, duration?, share?) {
-            Ok(modulation) => Some(ArrivalProcess::Modulated(modulation)),
+            Ok(modulation) => modulated(reader, fields, modulation),
             Err(most) => {
                 let at = entry.node.get("indexOfDispersion").map_or(entry.node.place, |it| it.place);
                 let message = format!("{} cannot have an index of dispersion of {index}", fields.of);
@@ -197,6 +202,19 @@ fn mmpp(reader: &mut Reader<'_>, fields: &mut Fields<'_>, entry: &Entry) -> Opti
     let durations = durations.map(|it| it.map(|it| reader.span_above_zero(what, it)));
     let ([quiet, burst], [quiet_time, burst_time]) = (rates?, durations?);
     let modulation = Modulation::TwoStates { rates: [quiet?, burst?], mean_durations: [quiet_time?, burst_time?] };
+    modulated(reader, fields, modulation)
+}
+
+/// Refuses what would change its state so often that no request would ever be reached.
+fn modulated(reader: &mut Reader<'_>, fields: &Fields<'_>, modulation: Modulation) -> Option<ArrivalProcess> {
+    const CHANGES_MAXIMUM: f64 = 1e6;
+    let changes = modulation.changes_per_request();
+    if changes > CHANGES_MAXIMUM {
+        let message = format!("{} changes its state {changes:.0} times for each request", fields.of);
+        let problem = Problem::new(fields.place, message).label("at most 1000000 times");
+        reader.refuse(problem.help("make the states last longer, or the rate higher"));
+        return None;
+    }
     Some(ArrivalProcess::Modulated(modulation))
 }
 
@@ -229,7 +247,7 @@ fn on_off(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ArrivalPro
     // The rate of all, on or not, from that of one that is on.
     let of_one = rate * (on.as_seconds() + off.as_seconds()) / (on.as_seconds() * f64::from(sources));
     let modulation = Modulation::OnOff { sources, rate: of_one, mean_durations: [on, off], shape };
-    Some(ArrivalProcess::Modulated(modulation))
+    modulated(reader, fields, modulation)
 }
 
 fn required_rate(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<f64> {

@@ -55,6 +55,18 @@ impl Modulation {
         })
     }
 
+    /// How often the rate changes for each request, in the mean; 0 where none comes.
+    pub fn changes_per_request(self) -> f64 {
+        let (sources, rates, [first, second]) = match self {
+            Modulation::TwoStates { rates, mean_durations } => (1.0, rates, mean_durations),
+            Modulation::OnOff { sources, rate, mean_durations, .. } => {
+                (f64::from(sources), [f64::from(sources) * rate, 0.0], mean_durations)
+            }
+        };
+        let requests = rates[0] * first.as_seconds() + rates[1] * second.as_seconds();
+        if requests > 0.0 { 2.0 * sources / requests } else { 0.0 }
+    }
+
     /// The same at so many times its rate.
     pub fn scaled(self, scale: f64) -> Modulation {
         match self {
