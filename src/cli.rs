@@ -140,8 +140,25 @@ fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-fn open(path: &Path) -> std::io::Result<Vec<u8>> {
-    std::fs::read(path)
+/// The bytes of a file; of a folder, what is in it, by the error that the reader asks for.
+pub fn open(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !path.is_dir() {
+        return std::fs::read(path);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            // Links to folders are not followed, since they can lead in a circle.
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, scenario::Folder(files)))
 }
 
 fn check(paths: &[PathBuf]) -> Exit {

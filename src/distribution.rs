@@ -171,7 +171,7 @@ fn standard_normal(stream: &mut Stream) -> f64 {
 }
 
 /// A gamma variate of scale 1: a sum of exponentials for small whole shapes, else Marsaglia and Tsang (2000).
-fn gamma(shape: f64, stream: &mut Stream) -> f64 {
+pub fn gamma(shape: f64, stream: &mut Stream) -> f64 {
     if shape.fract() == 0.0 && shape <= 16.0 {
         return (0..shape as u32).map(|_| unit_exponential(stream.word())).sum();
     }

@@ -19,6 +19,7 @@ pub mod problem;
 pub mod quantity;
 pub mod reader;
 pub mod record;
+pub mod recorded;
 pub mod scaling;
 pub mod schema;
 pub mod sections;
@@ -45,6 +46,7 @@ use crate::workload::Workload;
 
 pub use defaults::with_defaults;
 pub use problem::Problems;
+pub use reader::Folder;
 pub use schema::schema;
 pub use story::{Story, read};
 

@@ -1,6 +1,10 @@
 //! When requests come.
 
+pub mod access_log;
 pub mod arrivals;
+pub mod cloud_watch;
+pub mod modulation;
+pub mod renewal;
 pub mod trace;
 pub mod words;
 

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::scenario::problem::{Place, Problem, SourceFile};
-use crate::scenario::reader::Reader;
+use crate::scenario::reader::{Folder, Reader};
 use crate::scenario::tree::{self, Entry, Node, Value, is_same_field};
 
 /// Most bytes of one file: a scenario is written by hand.
@@ -18,15 +18,35 @@ pub fn load(reader: &mut Reader<'_>, path: &Path) -> Option<Node> {
     splice_file(reader, path, &mut Vec::new(), None)
 }
 
+/// What lies at a path.
+pub enum Opened {
+    /// A file; its number among the inputs.
+    File(usize),
+    /// A folder; the files in it.
+    Folder(Vec<PathBuf>),
+}
+
 /// The bytes of a file, read once however often it is named; its number among the inputs.
 pub fn bytes(reader: &mut Reader<'_>, path: &Path) -> Result<usize, String> {
+    match opened(reader, path)? {
+        Opened::File(index) => Ok(index),
+        Opened::Folder(_) => Err("it is a folder".to_owned()),
+    }
+}
+
+/// As [`bytes`], of a folder its files.
+pub fn opened(reader: &mut Reader<'_>, path: &Path) -> Result<Opened, String> {
     if let Some(index) = reader.inputs.iter().position(|(known, _)| known == path) {
-        return Ok(index);
+        return Ok(Opened::File(index));
     }
     match (reader.open)(path) {
         Ok(bytes) => {
             reader.inputs.push((path.to_owned(), bytes));
-            Ok(reader.inputs.len() - 1)
+            Ok(Opened::File(reader.inputs.len() - 1))
+        }
+        Err(error) if error.get_ref().is_some_and(|it| it.is::<Folder>()) => {
+            let folder = error.into_inner().and_then(|it| it.downcast::<Folder>().ok());
+            Ok(Opened::Folder(folder.map(|it| it.0).unwrap_or_default()))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("there is no such file".to_owned()),
         Err(error) => Err(error.to_string()),
@@ -127,8 +147,8 @@ fn splice(reader: &mut Reader<'_>, node: Node, path: &Path, within: &mut Vec<Pat
         Value::Map(entries) => {
             let spliced = entries.into_iter().map(|entry| match entry.key.as_str() {
                 "containerDefinitions" | "ContainerDefinitions" if matches!(entry.node.value, Value::List(_)) => entry,
-                // The path of a trace, which its decoder reads.
-                "file" => entry,
+                // The path of recorded traffic, which its decoder reads.
+                "file" | "path" => entry,
                 _ => Entry { node: splice(reader, entry.node, path, within), ..entry },
             });
             let spliced = spliced.collect();

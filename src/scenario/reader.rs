@@ -15,12 +15,25 @@ use crate::scenario::record::{AskedField, Kind, Record, Usual, Written};
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::table::Id;
 use crate::units::Span;
+use crate::workload::access_log::AccessLog;
 
 /// What the whole is called.
 pub const SCENARIO: &str = "the scenario";
 
-/// How the caller opens a file.
+/// How the caller opens a file. Of a folder it may fail with a [`Folder`].
 pub type Open<'o> = &'o mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
+
+/// The error of opening a folder, by which the reader learns what is in it: all files, those in folders below included.
+#[derive(Debug)]
+pub struct Folder(pub Vec<PathBuf>);
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it is a folder")
+    }
+}
+
+impl std::error::Error for Folder {}
 
 /// What has been read, and what was noticed on the way.
 pub struct Reader<'o> {
@@ -28,6 +41,8 @@ pub struct Reader<'o> {
     pub open: Open<'o>,
     /// Files as bytes, the scenario first.
     pub inputs: Vec<(PathBuf, Vec<u8>)>,
+    /// Access logs among them, by their numbers: variants read them again, and they can be long.
+    pub access_logs: BTreeMap<usize, AccessLog>,
     /// Files as text, as places count them.
     pub files: Vec<SourceFile>,
     /// What is wrong.
@@ -126,6 +141,7 @@ impl<'o> Reader<'o> {
         Reader {
             open,
             inputs: Vec::new(),
+            access_logs: BTreeMap::new(),
             files: Vec::new(),
             problems: Vec::new(),
             unsupported: Vec::new(),

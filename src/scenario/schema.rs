@@ -45,8 +45,13 @@ fn marked_schema() -> Json {
     let story = read_and_look(
         Path::new("complete.yaml"),
         &mut |path| {
-            let is_trace = path.extension().is_some_and(|it| it == "csv");
-            Ok(if is_trace { b"count\n1\n".to_vec() } else { COMPLETE.as_bytes().to_vec() })
+            let extension = path.extension().and_then(|it| it.to_str());
+            Ok(Vec::from(match extension {
+                Some("csv") => "count\n1\n",
+                Some("json") => r#"{"Datapoints": [{"Timestamp": 0, "Sum": 1}]}"#,
+                Some("log") => "http 2026-03-01T12:00:00Z - - - 0 0 0 200 200 0 0 -",
+                _ => COMPLETE,
+            }))
         },
         Some(&mut |root, variants, record| schema = whole(root, variants, record)),
     );

@@ -1,23 +1,39 @@
 //! `workloads`: which requests come to which service, and when.
 
-use std::path::{Path, PathBuf};
-
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
-use crate::scenario::files;
-use crate::scenario::problem::{Place, Problem, SourceFile};
+use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
+use crate::scenario::recorded;
 use crate::scenario::tree::{Entry, Node};
 use crate::table::Table;
 use crate::units::{Instant, Span};
 use crate::workload::Workload;
-use crate::workload::arrivals::{ArrivalProcess, Spacing};
-use crate::workload::trace::{self, BadTrace, Column, Trace};
-use crate::workload::words::{self, Curve, Spike};
+use crate::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
+use crate::workload::modulation::Modulation;
+use crate::workload::words::{self, Curve, FlashCrowd, Spike};
 
-/// The words of `arrivals`; their meaning is in `workload::words` and `workload::trace`.
-const WORDS: &[&str] = &["constant", "poisson", "ramp", "steps", "diurnal", "hourly", "spikes", "trace", "sum"];
+/// The words of `arrivals`; their meaning is in `workload`.
+const WORDS: &[&str] = &[
+    "constant",
+    "poisson",
+    "ramp",
+    "steps",
+    "diurnal",
+    "hourly",
+    "spikes",
+    "flashCrowd",
+    "mmpp",
+    "renewal",
+    "batches",
+    "onOff",
+    "trace",
+    "accessLog",
+    "cloudWatch",
+    "sum",
+    "shape",
+];
 
 /// The section `workloads`.
 pub fn workloads(
@@ -52,11 +68,38 @@ pub fn workloads(
 
 fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {
     let entry = word(reader, node, of)?;
-    if entry.key == "trace" {
-        return trace_counts(reader, entry, of, duration);
+    let word = entry.key.as_str();
+    match word {
+        "sum" => return sum(reader, entry, of, duration),
+        "steps" => return Some(poisson(steps(reader, entry, of)?)),
+        _ => {}
     }
-    let (curve, spacing) = rate(reader, entry, of, duration)?;
-    Some(ArrivalProcess::Rate { curve, spacing })
+    let mut fields = reader.fields(&entry.node, format!("`{word}` of {of}"))?;
+    let process = match word {
+        "mmpp" => mmpp(reader, &mut fields, entry),
+        "renewal" => {
+            let rate = required_rate(reader, &mut fields, "rate");
+            fields.required(reader, "cv2");
+            let cv2 = fields.number(reader, "cv2", 0.0..=1e6);
+            rate.zip(cv2).map(|(rate, cv2)| ArrivalProcess::Renewal { rate, cv2 })
+        }
+        "batches" => batches(reader, &mut fields),
+        "onOff" => on_off(reader, &mut fields),
+        "shape" => shape(reader, &mut fields, of, duration),
+        "trace" => recorded::trace(reader, &mut fields, duration),
+        "accessLog" => recorded::access_log(reader, &mut fields, duration),
+        "cloudWatch" => recorded::cloud_watch(reader, &mut fields, duration),
+        _ => curve(reader, word, &mut fields, duration).map(|curve| {
+            let spacing = if word == "constant" { Spacing::Even } else { Spacing::Poisson };
+            ArrivalProcess::Rate { curve, spacing }
+        }),
+    };
+    fields.finish(reader, &Shape::OURS);
+    process
+}
+
+fn poisson(curve: Curve) -> ArrivalProcess {
+    ArrivalProcess::Rate { curve, spacing: Spacing::Poisson }
 }
 
 /// The one entry that says how requests come.
@@ -68,34 +111,143 @@ fn word<'n>(reader: &mut Reader<'_>, node: &'n Node, of: &str) -> Option<&'n Ent
     reader.one_of(What { field: "arrivals", of }, node, ("arrivals", WORDS), &expected)
 }
 
-/// A rate over time, and how requests lie within it.
-fn rate(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<(Curve, Spacing)> {
-    if entry.key == "trace" {
-        let problem = Problem::new(entry.key_place, format!("a trace of {of} cannot be part of a `sum`"));
-        reader.refuse(problem.help("give the trace a workload of its own, to the same service"));
+fn sum(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<ArrivalProcess> {
+    let nodes = reader.list(What { field: "sum", of }, &entry.node);
+    if nodes.is_empty() {
+        reader.refuse(Problem::new(entry.key_place, format!("`sum` of {of} adds up nothing")));
         return None;
     }
-    if entry.key == "sum" {
-        let parts = reader.list(What { field: "sum", of }, &entry.node);
-        let parts: Option<Vec<(Curve, Spacing)>> =
-            parts.iter().map(|it| word(reader, it, of).and_then(|it| rate(reader, it, of, duration))).collect();
-        let parts = parts?;
-        if parts.is_empty() {
-            reader.refuse(Problem::new(entry.key_place, format!("`sum` of {of} adds up nothing")));
+    let parts: Vec<Option<ArrivalProcess>> = nodes.iter().map(|it| arrivals(reader, it, of, duration)).collect();
+    let mut curves = Vec::new();
+    let mut is_even = true;
+    for (node, part) in nodes.iter().zip(parts) {
+        let ArrivalProcess::Rate { curve, spacing } = part? else {
+            let message = format!("`sum` of {of} can add up rates only, and this is none");
+            let problem = Problem::new(node.place, message);
+            reader.refuse(problem.help("give it a workload of its own, to the same service"));
             return None;
+        };
+        is_even &= spacing == Spacing::Even;
+        curves.push(curve);
+    }
+    let spacing = if is_even { Spacing::Even } else { Spacing::Poisson };
+    Some(ArrivalProcess::Rate { curve: words::sum(&curves), spacing })
+}
+
+/// A stretch of another way for requests to come, scaled and moved.
+fn shape(reader: &mut Reader<'_>, fields: &mut Fields<'_>, of: &str, duration: Span) -> Option<ArrivalProcess> {
+    let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
+    let from = fields.span_or(reader, "from", Span::ZERO);
+    let year = Span::seconds(366 * 86_400);
+    if from > year {
+        reader
+            .refuse(Problem::new(fields.place_of("from"), format!("`from` of {} is {from}; at most 366d", fields.of)));
+    }
+    let length = above_zero(reader, fields, "for");
+    let start = fields.span_or(reader, "start", Span::ZERO);
+    let node = fields.required(reader, "of")?;
+    // What repeats does so until the end of the stretch.
+    let process = arrivals(reader, node, of, duration + from.min(year))?;
+    Some(process.shaped(scale, from, length, Instant::START + start))
+}
+
+/// A length of time above zero, where the field is there.
+pub fn above_zero(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Span> {
+    let node = fields.take(name)?;
+    reader.span_above_zero(What { field: name, of: &fields.of }, node)
+}
+
+fn required_above_zero(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Span> {
+    fields.required(reader, name)?;
+    above_zero(reader, fields, name)
+}
+
+fn mmpp(reader: &mut Reader<'_>, fields: &mut Fields<'_>, entry: &Entry) -> Option<ArrivalProcess> {
+    if !fields.has("rates") {
+        let mean = required_rate(reader, fields, "mean");
+        fields.required(reader, "indexOfDispersion");
+        let index = fields.number(reader, "indexOfDispersion", 1.0..=1e9);
+        let duration = required_above_zero(reader, fields, "burstDuration");
+        fields.required(reader, "burstShare");
+        let share = fields.number(reader, "burstShare", 1e-6..=0.999_999);
+        let (mean, index) = (mean?, index?);
+        return match Modulation::two_states(mean, index, duration?, share?) {
+            Ok(modulation) => modulated(reader, fields, modulation),
+            Err(most) => {
+                let at = entry.node.get("indexOfDispersion").map_or(entry.node.place, |it| it.place);
+                let message = format!("{} cannot have an index of dispersion of {index}", fields.of);
+                let problem = Problem::new(at, message).label(format!("at most {}", rounded_down(most)));
+                reader.refuse(problem.help(
+                    "between bursts no rate is left; longer bursts, a smaller share of them or a higher mean allow more",
+                ));
+                None
+            }
+        };
+    }
+    let of = fields.of.clone();
+    let mut two = |reader: &mut Reader<'_>, name: &'static str| {
+        let node = fields.required(reader, name)?;
+        match reader.list(What { field: name, of: &of }, node) {
+            [one, other] => Some([one, other]),
+            nodes => {
+                let message = format!("`{name}` of {of} has {} values, not one for each of two states", nodes.len());
+                reader.refuse(Problem::new(node.place, message));
+                None
+            }
         }
-        let is_even = parts.iter().all(|(_, spacing)| *spacing == Spacing::Even);
-        let curves: Vec<Curve> = parts.into_iter().map(|(curve, _)| curve).collect();
-        return Some((words::sum(&curves), if is_even { Spacing::Even } else { Spacing::Poisson }));
+    };
+    let (rates, durations) = (two(reader, "rates"), two(reader, "meanDurations"));
+    let rates = rates.map(|it| it.map(|it| reader.parsed(What { field: "rates", of: &of }, it, quantity::rate)));
+    let what = What { field: "meanDurations", of: &of };
+    let durations = durations.map(|it| it.map(|it| reader.span_above_zero(what, it)));
+    let ([quiet, burst], [quiet_time, burst_time]) = (rates?, durations?);
+    let modulation = Modulation::TwoStates { rates: [quiet?, burst?], mean_durations: [quiet_time?, burst_time?] };
+    modulated(reader, fields, modulation)
+}
+
+/// Refuses what would change its state so often that no request would ever be reached.
+fn modulated(reader: &mut Reader<'_>, fields: &Fields<'_>, modulation: Modulation) -> Option<ArrivalProcess> {
+    const CHANGES_MAXIMUM: f64 = 1e6;
+    let changes = modulation.changes_per_request();
+    if changes > CHANGES_MAXIMUM {
+        let message = format!("{} changes its state {changes:.0} times for each request", fields.of);
+        let problem = Problem::new(fields.place, message).label("at most 1000000 times");
+        reader.refuse(problem.help("make the states last longer, or the rate higher"));
+        return None;
     }
-    if entry.key == "steps" {
-        return Some((steps(reader, entry, of)?, Spacing::Poisson));
-    }
-    let spacing = if entry.key == "constant" { Spacing::Even } else { Spacing::Poisson };
-    let mut fields = reader.fields(&entry.node, format!("`{}` of {of}", entry.key))?;
-    let curve = curve(reader, &entry.key, &mut fields, duration);
-    fields.finish(reader, &Shape::OURS);
-    Some((curve?, spacing))
+    Some(ArrivalProcess::Modulated(modulation))
+}
+
+/// Three digits of what may be at most so much.
+fn rounded_down(most: f64) -> f64 {
+    let unit = libm::pow(10.0, libm::floor(libm::log10(most)) - 2.0);
+    (most / unit).floor() * unit
+}
+
+fn batches(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ArrivalProcess> {
+    let rate = required_rate(reader, fields, "rate");
+    let node = fields.required(reader, "size")?;
+    let is_fixed = fields.word_or(reader, "sizes", &[("geometric", false), ("fixed", true)], false);
+    let what = What { field: "size", of: &fields.of };
+    let size = if is_fixed {
+        reader.count(what, node, 1..=1_000_000).map(BatchSize::Fixed)
+    } else {
+        reader.number(what, node, 1.0..=1e6).map(BatchSize::Geometric)
+    };
+    Some(ArrivalProcess::Batches { rate: rate?, size: size? })
+}
+
+fn on_off(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ArrivalProcess> {
+    let rate = required_rate(reader, fields, "rate");
+    let sources = fields.required_count(reader, "sources", 1..=100_000);
+    let on = required_above_zero(reader, fields, "on");
+    let off = required_above_zero(reader, fields, "off");
+    let shape = fields.number_or(reader, "shape", 1.05..=10.0, 1.4);
+    let (rate, sources, on, off) = (rate?, sources?, on?, off?);
+    // The rate of all, on or not, from that of one that is on.
+    let of_one = rate * (on.as_seconds() + off.as_seconds()) / (on.as_seconds() * f64::from(sources));
+    let modulation = Modulation::OnOff { sources, rate: of_one, mean_durations: [on, off], shape };
+    modulated(reader, fields, modulation)
 }
 
 fn required_rate(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<f64> {
@@ -137,6 +289,15 @@ fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration:
                 return None;
             };
             Some(words::hourly(&rates, scale, duration))
+        }
+        "flashCrowd" => {
+            let base = required_rate(reader, fields, "base");
+            let factor = fields.number_or(reader, "factor", 1.0..=1e6, 10.0);
+            let at = fields.required_span(reader, "at");
+            let doubling = fields.span_or(reader, "doubling", Span::MINUTE * 7);
+            let hold = fields.span_or(reader, "hold", Span::MINUTE * 60);
+            let half_life = fields.span_or(reader, "halfLife", Span::MINUTE * 60);
+            Some(words::flash_crowd(&FlashCrowd { base: base?, factor, at: at?, doubling, hold, half_life }))
         }
         _ => spikes(reader, fields),
     }
@@ -183,115 +344,4 @@ fn spikes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Curve> {
         spikes.push(Spike { at, rate, ramp_up, hold, decay });
     }
     Some(words::spikes(base?, &spikes))
-}
-
-fn trace_counts(reader: &mut Reader<'_>, entry: &Entry, of: &str, duration: Span) -> Option<ArrivalProcess> {
-    let mut fields = reader.fields(&entry.node, format!("`trace` of {of}"))?;
-    let file_node = fields.required(reader, "file");
-    let file = file_node.and_then(|it| reader.text(What { field: "file", of: &fields.of }, it));
-    let column = fields.text(reader, "column").map(|it| match quantity::whole(it) {
-        Some(number) => Column::Numbered(usize::try_from(number).unwrap_or(usize::MAX)),
-        None => Column::Named(it.to_owned()),
-    });
-    let above_zero = |reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str| {
-        let node = fields.take(name)?;
-        reader.span_above_zero(What { field: name, of: &fields.of }, node)
-    };
-    let interval = above_zero(reader, &mut fields, "interval");
-    let from_node = fields.take("from");
-    let length = above_zero(reader, &mut fields, "for");
-    let start = fields.span_or(reader, "start", Span::ZERO);
-    let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
-    let spreads = [("poisson", Spacing::Poisson), ("even", Spacing::Even)];
-    let spacing = fields.word_or(reader, "spread", &spreads, Spacing::default());
-    let of = fields.of.clone();
-    fields.finish(reader, &Shape::OURS);
-    let (file, node) = (file?, file_node?);
-    let trace = open_trace(reader, node, file, column.as_ref(), interval)?;
-    let shown = file.strip_prefix("file://").unwrap_or(file);
-    if trace.missing > 0 {
-        reader.note(format!("{shown}: {} intervals without a row count as 0 requests", trace.missing));
-    }
-    if trace.shared > 0 {
-        reader.note(format!("{shown}: {} rows share an interval with the row before, and add up", trace.shared));
-    }
-    let from = from_node.map_or(Some(Span::ZERO), |it| window_begin(reader, it, &of, &trace))?;
-    for (name, span) in [("from", Some(from)), ("for", length)] {
-        if let Some(span) = span.filter(|it| it.0 % trace.interval.0 != 0) {
-            let at = entry.node.get(name).map_or(entry.node.place, |it| it.place);
-            let message =
-                format!("`{name}` of {of} is {span}, and the intervals of the trace are of {}", trace.interval);
-            reader.refuse(Problem::new(at, message).help("a window begins and ends with an interval"));
-            return None;
-        }
-    }
-    let intervals = |span: Span| usize::try_from(span.0 / trace.interval.0).unwrap_or(usize::MAX);
-    let counts = trace.window(intervals(from), length.map_or(usize::MAX, intervals), scale);
-    if counts.is_empty() {
-        let at = entry.node.get("from").map_or(entry.node.place, |it| it.place);
-        let all = trace.interval * trace.counts.len() as u64;
-        reader.refuse(Problem::new(at, format!("{of} begins at {from}, and the trace ends after {all}")));
-        return None;
-    }
-    let end = start + trace.interval * counts.len() as u64;
-    if end < duration {
-        reader.note(format!("{of} ends after {end} of {}; no requests of it come after that", duration));
-    }
-    Some(ArrivalProcess::Counts { start: Instant::START + start, interval: trace.interval, counts, spacing })
-}
-
-/// Where a window begins: a length of time behind the begin of the trace, or a time of it.
-fn window_begin(reader: &mut Reader<'_>, node: &Node, of: &str, trace: &Trace) -> Option<Span> {
-    reader.parsed(What { field: "from", of }, node, |text| match quantity::span(text) {
-        Ok(span) => Ok(span),
-        Err(why) => trace.offset(text).ok_or_else(|| format!("{why}, or as a time that the trace has")),
-    })
-}
-
-fn open_trace(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    named: &str,
-    column: Option<&Column>,
-    interval: Option<Span>,
-) -> Option<Trace> {
-    let beside: PathBuf = reader.files[node.place.file].path.clone();
-    let path = files::relative_to(&beside, named.strip_prefix("file://").unwrap_or(named));
-    let index = match files::bytes(reader, &path) {
-        Ok(index) => index,
-        Err(why) => {
-            reader.refuse(Problem::new(node.place, format!("cannot read `{}`: {why}", path.display())));
-            return None;
-        }
-    };
-    match trace::read(&reader.inputs[index].1, column, interval) {
-        Ok(trace) => Some(trace),
-        Err(bad) => {
-            refuse_trace(reader, node, &path, index, bad);
-            None
-        }
-    }
-}
-
-/// Points at the bad line, and at the place that names the file.
-fn refuse_trace(reader: &mut Reader<'_>, node: &Node, path: &Path, index: usize, bad: BadTrace) {
-    let shown = path.display();
-    let Some(line) = bad.line else {
-        reader.refuse(Problem::new(node.place, format!("`{shown}` is no trace: {}", bad.message)));
-        return;
-    };
-    let text = String::from_utf8_lossy(&reader.inputs[index].1).into_owned();
-    let lines_before = usize::try_from(line).unwrap_or(1).saturating_sub(1);
-    let start = text.split_inclusive('\n').take(lines_before).map(str::len).sum::<usize>();
-    let end = start + text[start..].lines().next().map_or(0, str::len);
-    let file = match reader.files.iter().position(|it| it.path == path) {
-        Some(file) => file,
-        None => {
-            reader.files.push(SourceFile { path: path.to_owned(), text: text.into() });
-            reader.files.len() - 1
-        }
-    };
-    let problem =
-        Problem::new(Place { file, start, end }, format!("line {line} of `{shown}` is no trace: {}", bad.message));
-    reader.refuse(problem.related(node.place, "named here"));
 }

@@ -1,8 +1,14 @@
 //! Arrival processes: at what rate, and how requests lie within it.
 
+use std::sync::Arc;
+
 use crate::distribution::{fill_unit_exponentials, whole_nanos};
+use crate::logarithm::unit_exponential;
 use crate::rng::Stream;
 use crate::units::{Instant, Span};
+use crate::workload::modulation::{Modulated, Modulation};
+use crate::workload::renewal::Gaps;
+use crate::workload::words;
 
 /// How requests lie within their rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +42,115 @@ pub enum ArrivalProcess {
         /// How they lie within their interval.
         spacing: Spacing,
     },
+    /// A Poisson process whose rate itself changes at random.
+    Modulated(Modulation),
+    /// Gaps that are independent of each other and of one law. A request is taken to have come just before the start.
+    Renewal {
+        /// Requests a second.
+        rate: f64,
+        /// Squared coefficient of variation of the gaps; see [`Gaps`].
+        cv2: f64,
+    },
+    /// Several requests at one instant, the instants a Poisson process.
+    Batches {
+        /// Requests a second, so that a batch comes every `size / rate` seconds.
+        rate: f64,
+        /// How many come at once.
+        size: BatchSize,
+    },
+    /// Each request at an instant of its own, as a log has it.
+    Instants {
+        /// When, in nanoseconds since the start, not decreasing.
+        times: Arc<[u64]>,
+        /// How often each comes: of a part of one, requests are left out at equal distances; further ones lie evenly
+        /// before the next request.
+        scale: f64,
+    },
+    /// A stretch of a process, moved.
+    Window {
+        /// The process.
+        of: Box<ArrivalProcess>,
+        /// Where in its time the stretch begins.
+        from: Span,
+        /// When that is in the run.
+        start: Instant,
+        /// How long the stretch is; `None` is without end.
+        length: Option<Span>,
+    },
+}
+
+/// How many requests come in a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BatchSize {
+    /// Always so many, at least 1.
+    Fixed(u32),
+    /// 1, 2, 3 ... with probabilities that fall by the same factor, and this mean, at least 1.
+    Geometric(f64),
+}
+
+impl BatchSize {
+    fn mean(self) -> f64 {
+        match self {
+            BatchSize::Fixed(size) => f64::from(size),
+            BatchSize::Geometric(mean) => mean,
+        }
+    }
+
+    fn sample(self, stream: &mut Stream) -> u64 {
+        match self {
+            BatchSize::Fixed(size) => u64::from(size),
+            // ln U over the logarithm of the share that goes on; of a mean of 1 that is a number over -infinity.
+            BatchSize::Geometric(mean) => 1 + (libm::log(stream.unit()) / libm::log1p(-1.0 / mean)) as u64,
+        }
+    }
+}
+
+impl ArrivalProcess {
+    /// `shape`: the process at `scale` times its rate, its time from `from` on, for `length`, moved to `start`.
+    pub fn shaped(self, scale: f64, from: Span, length: Option<Span>, start: Instant) -> ArrivalProcess {
+        let scaled = self.scaled(scale);
+        match scaled {
+            ArrivalProcess::Rate { curve, spacing } => {
+                ArrivalProcess::Rate { curve: words::window(&curve, from, length, start), spacing }
+            }
+            _ if from == Span::ZERO && length.is_none() && start == Instant::START => scaled,
+            _ => ArrivalProcess::Window { of: Box::new(scaled), from, start, length },
+        }
+    }
+
+    fn scaled(self, scale: f64) -> ArrivalProcess {
+        match self {
+            ArrivalProcess::Rate { curve, spacing } => {
+                let points = curve.into_iter().map(|it| RatePoint { rate: it.rate * scale, ..it });
+                ArrivalProcess::Rate { curve: points.collect(), spacing }
+            }
+            ArrivalProcess::Counts { start, interval, counts, spacing } => {
+                let counts = whole_counts(counts.into_iter().map(|it| it as f64 * scale));
+                ArrivalProcess::Counts { start, interval, counts, spacing }
+            }
+            ArrivalProcess::Modulated(modulation) => ArrivalProcess::Modulated(modulation.scaled(scale)),
+            ArrivalProcess::Renewal { rate, cv2 } => ArrivalProcess::Renewal { rate: rate * scale, cv2 },
+            ArrivalProcess::Batches { rate, size } => ArrivalProcess::Batches { rate: rate * scale, size },
+            ArrivalProcess::Instants { times, scale: before } => {
+                ArrivalProcess::Instants { times, scale: before * scale }
+            }
+            ArrivalProcess::Window { of, from, start, length } => {
+                ArrivalProcess::Window { of: Box::new(of.scaled(scale)), from, start, length }
+            }
+        }
+    }
+}
+
+/// Whole counts; what rounding takes from one goes to the next, so that totals stay true.
+pub fn whole_counts(counts: impl IntoIterator<Item = f64>) -> Vec<u64> {
+    let (mut exact, mut given) = (0.0, 0.0);
+    let whole = counts.into_iter().map(|it| {
+        exact += it;
+        let whole = (exact + 0.5).floor() - given;
+        given += whole;
+        whole as u64
+    });
+    whole.collect()
 }
 
 /// A point of a rate curve.
@@ -52,17 +167,37 @@ pub struct RatePoint {
 pub struct Arrivals {
     process: ArrivalProcess,
     stream: Stream,
-    /// Of a rate: the segment of its curve, and where in it, in nanoseconds. Of counts: the interval.
+    /// Of a rate: the segment of its curve, and where in it, in nanoseconds. Of counts: the interval. Of instants: the
+    /// request.
     segment: usize,
     position: f64,
-    /// Of counts: how many of the interval's requests have come, and how much of it random spacing has used up.
+    /// Of counts: how many of the interval's requests have come, and how much of it random spacing has used up. Of
+    /// instants and batches: how many have come of those that belong together.
     placed: u64,
+    /// Of batches and instants: how many belong together.
+    together: u64,
+    kind: Kind,
+}
+
+/// What some processes need to know beside that.
+#[derive(Clone, Debug)]
+enum Kind {
+    Plain,
+    Modulated(Modulated),
+    Renewal(Gaps),
+    Window(Box<Arrivals>),
 }
 
 impl Arrivals {
     /// Arrivals from the start of the run.
-    pub fn new(process: &ArrivalProcess, stream: Stream) -> Arrivals {
-        Arrivals { process: process.clone(), stream, segment: 0, position: 0.0, placed: 0 }
+    pub fn new(process: &ArrivalProcess, mut stream: Stream) -> Arrivals {
+        let kind = match process {
+            ArrivalProcess::Modulated(modulation) => Kind::Modulated(Modulated::new(modulation, &mut stream)),
+            ArrivalProcess::Renewal { rate, cv2 } => Kind::Renewal(Gaps::new(*rate, *cv2)),
+            ArrivalProcess::Window { of, .. } => Kind::Window(Box::new(Arrivals::new(of, stream.clone()))),
+            _ => Kind::Plain,
+        };
+        Arrivals { process: process.clone(), stream, segment: 0, position: 0.0, placed: 0, together: 0, kind }
     }
 
     /// The next arrivals, whole nanoseconds since the start, not decreasing; tells how many there were. Fewer than
@@ -76,17 +211,70 @@ impl Arrivals {
                 }
                 fill_from_rate(curve, *spacing, times, &mut self.segment, &mut self.position)
             }
-            ArrivalProcess::Counts { .. } => {
+            _ => {
                 let mut filled = 0;
                 while filled < times.len()
-                    && let Some(next) = self.next_of_counts()
+                    && let Some(next) = self.next()
                 {
-                    times[filled] = next as f64;
+                    times[filled] = next;
                     filled += 1;
                 }
                 filled
             }
         }
+    }
+
+    fn next(&mut self) -> Option<f64> {
+        match (&self.process, &mut self.kind) {
+            (_, Kind::Modulated(modulated)) => modulated.next(&mut self.stream),
+            (_, Kind::Renewal(gaps)) => {
+                self.position += gaps.next(&mut self.stream)?;
+                Some(whole_nanos(self.position))
+            }
+            (ArrivalProcess::Window { from, start, length, .. }, Kind::Window(arrivals)) => {
+                let end = length.map_or(f64::INFINITY, |it| (*from + it).0 as f64);
+                let mut time = [0.0];
+                while arrivals.fill(&mut time) > 0 && time[0] < end {
+                    if time[0] >= from.0 as f64 {
+                        return Some(time[0] - from.0 as f64 + start.0 as f64);
+                    }
+                }
+                None
+            }
+            (ArrivalProcess::Batches { rate, size }, _) => {
+                if *rate <= 0.0 {
+                    return None;
+                }
+                if self.placed == self.together {
+                    self.position += unit_exponential(self.stream.word()) * size.mean() * 1e9 / rate;
+                    (self.placed, self.together) = (0, size.sample(&mut self.stream));
+                }
+                self.placed += 1;
+                Some(whole_nanos(self.position))
+            }
+            (ArrivalProcess::Counts { .. }, _) => self.next_of_counts().map(|it| it as f64),
+            (ArrivalProcess::Instants { .. }, _) => self.next_of_instants(),
+            _ => unreachable!("rates are filled a batch at a time, and the other kinds have a state"),
+        }
+    }
+
+    fn next_of_instants(&mut self) -> Option<f64> {
+        let ArrivalProcess::Instants { times, scale } = &self.process else { return None };
+        while self.placed == self.together {
+            if self.segment == times.len() {
+                return None;
+            }
+            // How many are due after so many requests; the first of several stands for itself.
+            let due = |requests: usize| (requests as f64 * scale + 0.5).floor();
+            self.together = (due(self.segment + 1) - due(self.segment)) as u64;
+            self.placed = 0;
+            self.segment += 1;
+        }
+        let time = times[self.segment - 1];
+        let gap = times.get(self.segment).map_or(0, |next| next - time);
+        let offset = (gap as f64 * (self.placed as f64 / self.together as f64)).floor();
+        self.placed += 1;
+        Some(time as f64 + offset)
     }
 
     fn next_of_counts(&mut self) -> Option<u64> {
@@ -275,6 +463,172 @@ mod tests {
             let inside =
                 |from: u64| times.iter().filter(|&&it| it >= second(from).0 && it < second(from + 60).0).count();
             assert_eq!([inside(0), inside(60), inside(120), inside(180), inside(240)], [0, 3, 0, 500, 1]);
+        }
+    }
+
+    /// One of each kind.
+    fn processes() -> Vec<ArrivalProcess> {
+        let bursts = Modulation::two_states(50.0, 3.0, Span::SECOND, 0.2).expect("an index that is possible");
+        let sources =
+            Modulation::OnOff { sources: 20, rate: 10.0, mean_durations: [Span::SECOND, Span::seconds(3)], shape: 1.4 };
+        let times: Arc<[u64]> = (0..500).map(|it| it * it * 1_000_000).collect();
+        let of = Box::new(ArrivalProcess::Modulated(bursts));
+        let curve = vec![RatePoint { at: Instant::START, rate: 0.0 }, RatePoint { at: second(10), rate: 100.0 }];
+        vec![
+            ArrivalProcess::Rate { curve, spacing: Spacing::Poisson },
+            ArrivalProcess::Counts {
+                start: second(1),
+                interval: Span::SECOND,
+                counts: vec![300, 0, 300],
+                spacing: Spacing::Poisson,
+            },
+            ArrivalProcess::Modulated(bursts),
+            ArrivalProcess::Modulated(sources),
+            ArrivalProcess::Renewal { rate: 50.0, cv2: 0.3 },
+            ArrivalProcess::Renewal { rate: 50.0, cv2: 4.0 },
+            ArrivalProcess::Batches { rate: 50.0, size: BatchSize::Geometric(4.5) },
+            ArrivalProcess::Batches { rate: 50.0, size: BatchSize::Fixed(7) },
+            ArrivalProcess::Instants { times, scale: 1.5 },
+            ArrivalProcess::Window { of, from: Span::seconds(3), start: second(1), length: Some(Span::seconds(10)) },
+        ]
+    }
+
+    #[test]
+    fn arrivals_do_not_depend_on_how_many_are_asked_for_at_once() {
+        for process in processes() {
+            let new = || Arrivals::new(&process, Seed { seed: 91, replication: 0 }.stream("arrivals", "test"));
+            let mut whole = [0.0; 400];
+            let filled = new().fill(&mut whole);
+            let (mut parts, mut arrivals, mut sizes) = (Vec::new(), new(), [1, 7, 64, 3, 129].iter().cycle());
+            while parts.len() < filled {
+                let size = *sizes.next().expect("a cycle");
+                let mut part = vec![0.0; size.min(filled - parts.len())];
+                assert_eq!(arrivals.fill(&mut part), part.len(), "{process:?}");
+                parts.extend(part);
+            }
+            assert!(filled > 200, "{process:?}");
+            assert_eq!(whole[..filled], parts, "{process:?}");
+            assert!(whole[..filled].is_sorted(), "{process:?}");
+            assert!(whole.iter().all(|it| it.fract() == 0.0), "{process:?}");
+        }
+    }
+
+    /// Mean and variance over mean of the counts of `windows` windows.
+    fn dispersion(process: &ArrivalProcess, seed: u64, window: Span, windows: usize) -> (f64, f64) {
+        let mut counts = vec![0.0; windows];
+        for time in arrivals(process, seed, Instant(window.0 * windows as u64)) {
+            counts[(time / window.0) as usize] += 1.0;
+        }
+        let mean = counts.iter().sum::<f64>() / windows as f64;
+        let variance = counts.iter().map(|it| (it - mean) * (it - mean)).sum::<f64>() / (windows - 1) as f64;
+        (mean, variance / mean)
+    }
+
+    #[test]
+    fn two_states_disperse_as_they_should() {
+        for (rates, switching) in [([0.4, 1.2], 1.0), ([0.4, 1.2], 0.1), ([0.2, 1.4], 0.1)] {
+            let rates: [f64; 2] = rates.map(|it| it * 10.0);
+            let mean_durations = [Span::from_seconds_f64(1.0 / switching); 2];
+            let process = ArrivalProcess::Modulated(Modulation::TwoStates { rates, mean_durations });
+            let window = Span::seconds(50);
+            let (mean, index) = dispersion(&process, 92, window, 10_000);
+            // IDC(t) = 1 + 2 p1 p2 (l1 - l2)^2 / (s m) (1 - (1 - e^(-s t)) / (s t)), s the sum of both switching rates.
+            let s = 2.0 * switching;
+            let limit = 0.5 * (rates[0] - rates[1]) * (rates[0] - rates[1]) / (s * 8.0);
+            let st = s * window.as_seconds();
+            let expected = 1.0 + limit * (1.0 + libm::expm1(-st) / st);
+            assert!((mean / 400.0 - 1.0).abs() < 0.01, "{mean}");
+            // Four standard errors of a variance.
+            assert!((index / expected - 1.0).abs() < 4.0 * libm::sqrt(2.0 / 10_000.0), "{index} for {expected}");
+        }
+    }
+
+    #[test]
+    fn two_states_by_their_index_have_it() {
+        for (mean, index, duration, share) in [(100.0, 1.5, 5, 0.1), (40.0, 20.0, 2, 0.25), (100.0, 9.0, 1, 0.5)] {
+            let modulation = Modulation::two_states(mean, index, Span::seconds(duration), share).expect("possible");
+            let Modulation::TwoStates { rates: [quiet, burst], mean_durations: [calm, bursting] } = modulation else {
+                panic!("two states");
+            };
+            let (calm, bursting) = (calm.as_seconds(), bursting.as_seconds());
+            let (p1, p2) = (calm / (calm + bursting), bursting / (calm + bursting));
+            assert!((p2 - share).abs() < 1e-9 && (p1 * quiet + p2 * burst - mean).abs() < 1e-9 * mean);
+            let between = (burst - quiet) * (burst - quiet);
+            let limit = 1.0 + 2.0 * p1 * p2 * between / ((1.0 / calm + 1.0 / bursting) * mean);
+            assert!((limit / index - 1.0).abs() < 1e-9, "{limit} for {index}");
+        }
+        let most = Modulation::two_states(100.0, 1e6, Span::SECOND, 0.5).expect_err("impossible");
+        assert_eq!(most, 1.0 + 2.0 * 0.25 * 100.0 / 0.5);
+        let all = Modulation::two_states(100.0, most, Span::SECOND, 0.5).expect("just possible");
+        assert!(matches!(all, Modulation::TwoStates { rates: [quiet, _], .. } if quiet < 1e-6), "{all:?}");
+    }
+
+    #[test]
+    fn renewals_and_batches_disperse_as_they_should() {
+        // Of a renewal process the limit is the cv2 of its gaps; of batches E[N^2] / E[N].
+        for (process, expected) in [
+            (ArrivalProcess::Renewal { rate: 10.0, cv2: 0.25 }, 0.25),
+            (ArrivalProcess::Renewal { rate: 10.0, cv2: 1.0 }, 1.0),
+            (ArrivalProcess::Renewal { rate: 10.0, cv2: 4.0 }, 4.0),
+            (ArrivalProcess::Batches { rate: 10.0, size: BatchSize::Fixed(5) }, 5.0),
+            (ArrivalProcess::Batches { rate: 10.0, size: BatchSize::Geometric(3.0) }, 5.0),
+            (ArrivalProcess::Batches { rate: 10.0, size: BatchSize::Geometric(1.0) }, 1.0),
+        ] {
+            let (mean, index) = dispersion(&process, 93, Span::seconds(100), 8_000);
+            assert!((mean / 1_000.0 - 1.0).abs() < 4.0 * libm::sqrt(expected / 8e6), "{process:?}: {mean}");
+            // Four standard errors of a variance, and what the ends of a window make of a renewal.
+            assert!((index / expected - 1.0).abs() < 4.0 * libm::sqrt(2.0 / 8_000.0) + 0.01, "{process:?}: {index}");
+        }
+        let even = arrivals(&ArrivalProcess::Renewal { rate: 4.0, cv2: 0.0 }, 0, second(1));
+        assert_eq!(even, [250_000_000, 500_000_000, 750_000_000]);
+    }
+
+    /// The Hurst exponent of on-off sources with Pareto times of this shape.
+    ///
+    /// The counts of an interval t vary by its mean, as Poisson's do, and by what the sources do, which grows as t^(2H).
+    fn hurst(shape: f64) -> f64 {
+        let (sources, rate, mean_durations) = (20, 10.0, [Span::SECOND; 2]);
+        let process = ArrivalProcess::Modulated(Modulation::OnOff { sources, rate, mean_durations, shape });
+        let (mean, short) = dispersion(&process, 94, Span::seconds(10), 6_400);
+        let (_, long) = dispersion(&process, 94, Span::seconds(640), 100);
+        assert!((mean / 1_000.0 - 1.0).abs() < 0.05, "{mean}");
+        (libm::log((long - 1.0) / (short - 1.0)) / libm::log(64.0) + 1.0) / 2.0
+    }
+
+    #[test]
+    fn on_off_sources_are_self_similar() {
+        let (heavy, light) = (hurst(1.4), hurst(3.0));
+        println!("H is {heavy:.3} of shape 1.4 and {light:.3} of shape 3");
+        assert!((heavy - 0.8).abs() < 0.1, "H is (3 - shape) / 2, and here {heavy}");
+        assert!((light - 0.5).abs() < 0.1, "light tails leave no long memory: {light}");
+    }
+
+    #[test]
+    fn instants_come_when_they_did() {
+        let times: Arc<[u64]> = Arc::new([0, 0, 10, 20, 50, 50]);
+        let at = |scale| arrivals(&ArrivalProcess::Instants { times: times.clone(), scale }, 0, Instant::NEVER);
+        assert_eq!(at(1.0), [0, 0, 10, 20, 50, 50]);
+        assert_eq!(at(2.0), [0, 0, 0, 5, 10, 15, 20, 35, 50, 50, 50, 50]);
+        assert_eq!(at(0.5), [0, 10, 50]);
+        assert_eq!(at(0.0), [0; 0]);
+    }
+
+    #[test]
+    fn shapes_scale_cut_and_move() {
+        for process in processes() {
+            let plain = arrivals(&process, 96, second(60));
+            let shaped = |scale, length| process.clone().shaped(scale, Span::seconds(2), length, second(100));
+            let moved = arrivals(&shaped(1.0, Some(Span::seconds(5))), 96, second(200));
+            assert!(moved.iter().all(|it| (second(100).0..second(105).0).contains(it)), "{process:?}");
+            if !matches!(process, ArrivalProcess::Rate { .. }) {
+                // The same requests; of a rate only as many.
+                let cut = plain.iter().filter(|it| (second(2).0..second(7).0).contains(it));
+                assert_eq!(moved, cut.map(|it| it + second(98).0).collect::<Vec<_>>(), "{process:?}");
+            }
+            assert_eq!(arrivals(&shaped(0.0, None), 96, second(200)), [0; 0], "{process:?}");
+            let twice = arrivals(&shaped(2.0, Some(Span::seconds(5))), 96, second(200));
+            let ratio = twice.len() as f64 / moved.len().max(1) as f64;
+            assert!((1.4..2.8).contains(&ratio), "{process:?}: {ratio}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! column may hold the time at which the interval begins, in ISO 8601 or in seconds.
 
 use crate::units::Span;
+use crate::workload::arrivals::whole_counts;
 
 /// A trace as the file has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +41,7 @@ pub enum Column {
 }
 
 /// A year of seconds; a longer trace is a mistake in its times.
-const INTERVALS_MAXIMUM: i128 = 31_622_400;
+pub const INTERVALS_MAXIMUM: u64 = 31_622_400;
 
 /// Reads a trace; `interval` stands in for times, and is needed where the file has none.
 pub fn read(bytes: &[u8], column: Option<&Column>, interval: Option<Span>) -> Result<Trace, BadTrace> {
@@ -119,7 +120,7 @@ fn place(times: &[i128], values: &[f64], rows: &[(u64, csv::StringRecord)]) -> R
     for (index, (&time, &value)) in times.iter().zip(values).enumerate() {
         // To the nearest interval, since clocks drift.
         let slot = (time - times[0] + interval / 2) / interval;
-        if slot > INTERVALS_MAXIMUM {
+        if slot > i128::from(INTERVALS_MAXIMUM) {
             let message = format!("the time lies {slot} intervals behind the first");
             return Err(BadTrace { line: Some(rows[index].0), message });
         }
@@ -141,8 +142,8 @@ fn count(text: &str) -> Option<f64> {
     text.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0)
 }
 
-/// Nanoseconds of a time; without a zone it is UTC.
-fn nanos(text: &str) -> Option<i128> {
+/// Nanoseconds of a time since 1970, in ISO 8601 or in seconds; without a zone it is UTC.
+pub fn nanos(text: &str) -> Option<i128> {
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return Some(timestamp.as_nanosecond());
     }
@@ -154,27 +155,17 @@ fn nanos(text: &str) -> Option<i128> {
     (seconds.abs() < 3.2e10).then(|| (seconds * 1e9).round() as i128)
 }
 
-impl Trace {
-    /// How far behind its begin a time lies that is written as its first column writes times.
-    pub fn offset(&self, time: &str) -> Option<Span> {
-        let since = nanos(time)? - self.begins?;
-        u64::try_from(since).ok().map(Span)
-    }
+/// How far behind the begin of a recording a time lies that is written as the recording's are.
+pub fn offset(begins: Option<i128>, time: &str) -> Option<Span> {
+    u64::try_from(nanos(time)? - begins?).ok().map(Span)
+}
 
+impl Trace {
     /// Whole counts of the intervals from number `from` on, at most `length` of them, times `scale`.
     ///
     /// What rounding takes from one interval goes to the next, so that totals stay true.
     pub fn window(&self, from: usize, length: usize, scale: f64) -> Vec<u64> {
-        let (mut exact, mut given) = (0.0, 0.0);
-        let window = self.counts.iter().skip(from).take(length);
-        window
-            .map(|it| {
-                exact += it * scale;
-                let whole = (exact + 0.5).floor() - given;
-                given += whole;
-                whole as u64
-            })
-            .collect()
+        whole_counts(self.counts.iter().skip(from).take(length).map(|it| it * scale))
     }
 }
 
@@ -226,9 +217,9 @@ mod tests {
     #[test]
     fn windows_begin_at_times() {
         let trace = read(b"1995-07-01T04:00:00Z,42\n1995-07-01T04:01:00Z,61\n", None, None).expect("a trace");
-        assert_eq!(trace.offset("1995-07-01T05:00:00Z"), Some(Span::seconds(3_600)));
-        assert_eq!(trace.offset("1995-07-01T03:00:00Z"), None);
-        assert_eq!(trace.offset("noon"), None);
+        assert_eq!(offset(trace.begins, "1995-07-01T05:00:00Z"), Some(Span::seconds(3_600)));
+        assert_eq!(offset(trace.begins, "1995-07-01T03:00:00Z"), None);
+        assert_eq!(offset(trace.begins, "noon"), None);
     }
 
     #[test]

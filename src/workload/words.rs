@@ -103,6 +103,62 @@ pub fn spikes(base: f64, spikes: &[Spike]) -> Curve {
     sum(&curves)
 }
 
+/// A rise by doubling, as of a story that goes round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FlashCrowd {
+    /// The rate before and after.
+    pub base: f64,
+    /// How many times that the height is, at least 1.
+    pub factor: f64,
+    /// When it begins to rise.
+    pub at: Span,
+    /// In what time it doubles.
+    pub doubling: Span,
+    /// How long it stays at its height.
+    pub hold: Span,
+    /// In what time it halves, until it is back at the base.
+    pub half_life: Span,
+}
+
+/// `flashCrowd`: straight lines, a hundred to each doubling and halving, above the exponential by 6 in a million at most.
+pub fn flash_crowd(crowd: &FlashCrowd) -> Curve {
+    let doublings = libm::log2(crowd.factor);
+    let pieces = (doublings * 100.0).ceil() as u64;
+    let up = Span::from_nanos_f64(crowd.doubling.0 as f64 * doublings);
+    let down = Span::from_nanos_f64(crowd.half_life.0 as f64 * doublings);
+    // From `begin` on, piece after piece; one that takes no time is a step.
+    let exponential = |begin: Span, over: Span, is_rise: bool| {
+        let pieces = if over == Span::ZERO { 1 } else { pieces.max(1) };
+        (0..=pieces).map(move |piece| {
+            let share = piece as f64 / pieces as f64;
+            let height = if is_rise { share } else { 1.0 - share };
+            let at = begin.0 + (over.0 as f64 * share) as u64;
+            point(at, crowd.base * libm::exp2(doublings * height))
+        })
+    };
+    let mut curve = vec![point(0, crowd.base)];
+    curve.extend(exponential(crowd.at, up, true));
+    curve.extend(exponential(crowd.at + up + crowd.hold, down, false));
+    curve
+}
+
+/// A stretch of a curve, from `from` on and for `length`, moved to `start`; nothing before and behind it.
+pub fn window(curve: &Curve, from: Span, length: Option<Span>, start: Instant) -> Curve {
+    let (from, end) = (Instant(from.0), length.map_or(Instant::NEVER, |it| Instant((from + it).0)));
+    let mut window = Vec::new();
+    if start > Instant::START {
+        window.extend([point(0, 0.0), RatePoint { at: start, rate: 0.0 }]);
+    }
+    window.push(RatePoint { at: start, rate: rate_after(curve, from) });
+    let within = curve.iter().filter(|it| it.at > from && it.at < end);
+    window.extend(within.map(|it| RatePoint { at: start + (it.at - from), rate: it.rate }));
+    if let Some(length) = length {
+        let at = start + length;
+        window.extend([RatePoint { at, rate: rate_before(curve, end) }, RatePoint { at, rate: 0.0 }]);
+    }
+    window
+}
+
 /// `sum`: all of these together.
 pub fn sum(curves: &[Curve]) -> Curve {
     let mut instants: Vec<Instant> = curves.iter().flatten().map(|it| it.at).collect();
@@ -187,6 +243,38 @@ mod tests {
         let s = Span::seconds;
         let curves = [steps(&[(s(0), 1.0), (s(10), 2.0)]), ramp(0.0, 10.0, s(0), s(20))];
         check(&sum(&curves), &[(0, 1.0), (10, 6.0), (10, 7.0), (20, 12.0)]);
+    }
+
+    #[test]
+    fn a_flash_crowd_has_the_area_under_its_exponentials() {
+        let s = Span::seconds;
+        let crowd =
+            FlashCrowd { base: 5.0, factor: 10.0, at: s(600), doubling: s(420), hold: s(3_600), half_life: s(1_800) };
+        let curve = flash_crowd(&crowd);
+        let ln2 = std::f64::consts::LN_2;
+        let (rise, fall) = (420.0 * libm::log2(10.0), 1_800.0 * libm::log2(10.0));
+        // The integral of base 2^(t / doubling) up to the height is base (factor - 1) doubling / ln 2.
+        let expected = 5.0 * (600.0 + 9.0 * 420.0 / ln2 + 10.0 * 3_600.0 + 9.0 * 1_800.0 / ln2);
+        let end = curve.last().expect("points").at;
+        assert!((end.as_seconds() - (600.0 + rise + 3_600.0 + fall)).abs() < 1e-6);
+        let area = total(&curve, end);
+        assert!((area / expected - 1.0).abs() < 5e-6, "{area} for {expected}");
+        assert_eq!(rate_after(&curve, Instant(s(600).0)), 5.0);
+        let doubled = rate_after(&curve, Instant(s(600 + 420).0));
+        assert!((doubled - 10.0).abs() < 1e-4, "{doubled}");
+        let step = flash_crowd(&FlashCrowd { doubling: Span::ZERO, hold: s(60), half_life: Span::ZERO, ..crowd });
+        assert_eq!(total(&step, Instant(s(700).0)), 5.0 * 700.0 + 45.0 * 60.0);
+    }
+
+    #[test]
+    fn windows_cut_and_move() {
+        let s = Span::seconds;
+        let day = steps(&[(s(0), 1.0), (s(10), 2.0), (s(20), 4.0)]);
+        let moved = window(&day, s(5), Some(s(10)), Instant(s(100).0));
+        check(&moved, &[(0, 0.0), (100, 0.0), (100, 1.0), (105, 1.0), (105, 2.0), (110, 2.0), (110, 0.0)]);
+        check(&window(&day, s(10), None, Instant::START), &[(0, 2.0), (10, 2.0), (10, 4.0)]);
+        let slope = ramp(0.0, 10.0, s(0), s(10));
+        check(&window(&slope, s(2), Some(s(3)), Instant::START), &[(0, 2.0), (3, 5.0), (3, 0.0)]);
     }
 
     /// Requests of a curve until `end`, which is one of its instants or behind the last.

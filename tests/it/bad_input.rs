@@ -7,7 +7,7 @@ use plimsoll::scenario::{Problems, Story, read};
 
 /// Reads a file as it lies; paths in messages are relative to the package, so that they are the same everywhere.
 fn read_file(path: &Path) -> Result<Story, Problems> {
-    read(path, &mut |it| std::fs::read(it))
+    read(path, &mut plimsoll::cli::open)
 }
 
 /// Reads a text that is made up here.

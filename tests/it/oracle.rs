@@ -72,6 +72,20 @@ impl Case {
         }
     }
 
+    /// The second workload, of the same rate one way or another; batches put several requests on one instant.
+    fn others(&self) -> String {
+        let rate = self.second_rate;
+        match self.seed % 5 {
+            0 => format!("{{ constant: {{ rate: {rate} }} }}"),
+            1 => format!("{{ batches: {{ rate: {rate}, size: 6 }} }}"),
+            2 => format!("{{ mmpp: {{ rates: [0, {}], meanDurations: [2s, 2s] }} }}", 2 * rate),
+            3 => format!("{{ onOff: {{ rate: {rate}, sources: 5, on: 1s, off: 3s }} }}"),
+            _ => format!(
+                "{{ shape: {{ of: {{ renewal: {{ rate: {rate}, cv2: 8 }} }}, from: 10s, start: 5s, for: 20s }} }}"
+            ),
+        }
+    }
+
     fn scenario(&self) -> Scenario {
         let text = format!(
             r#"
@@ -84,7 +98,7 @@ targetGroups: {{ web: {{ attributes: {{ load_balancing.algorithm.type: {algorith
 services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
-  others: {{ service: web, arrivals: {{ constant: {{ rate: {second} }} }} }}
+  others: {{ service: web, arrivals: {others} }}
 "#,
             cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
             cpu = if self.cpu_ms == 0 {
@@ -101,7 +115,7 @@ workloads:
             nodes = self.nodes,
             rate = self.rate,
             timeout = self.timeout_ms,
-            second = self.second_rate,
+            others = self.others(),
         );
         let story = scenario::read(Path::new("case.yaml"), &mut |_| Ok(text.clone().into_bytes()))
             .unwrap_or_else(|problems| panic!("{}", problems.render(false)));

@@ -1,13 +1,14 @@
 //! Real traces drive a service end to end; every request of the trace is accounted for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
-use plimsoll::scenario;
+use plimsoll::scenario::{self, Story};
+use plimsoll::workload::arrivals::ArrivalProcess;
 
-/// A scenario that replays `trace` on twenty tasks, its window cut by `arrivals`.
-fn replay(duration: &str, trace: &std::path::Path, window: &str) -> String {
+/// A scenario that replays `arrivals` on twenty tasks.
+fn replay(duration: &str, arrivals: &str) -> String {
     format!(
         r#"
 duration: {duration}
@@ -20,9 +21,8 @@ targetGroups: {{ web: {{}} }}
 services:
   web: {{ taskDefinition: web, desiredCount: 20, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }}
 workloads:
-  trace: {{ service: web, arrivals: {{ trace: {{ file: "{}", {window} spread: poisson }} }} }}
-"#,
-        trace.display()
+  trace: {{ service: web, arrivals: {{ {arrivals} }} }}
+"#
     )
 }
 
@@ -32,25 +32,45 @@ fn counts(path: &std::path::Path, from: &str, rows: usize) -> u64 {
     lines.map(|line| line.split(',').nth(1).and_then(|it| it.trim().parse::<u64>().ok()).expect("a count")).sum()
 }
 
-fn check(file: &str, from: &str, days: u64) {
-    let Some(data) = std::env::var_os("PLIMSOLL_DATA").map(PathBuf::from) else {
-        println!("skipped: PLIMSOLL_DATA is not set, so {file} is not replayed");
-        return;
-    };
-    let trace = data.join("load").join(file);
-    let text = replay(&format!("{days}d"), &trace, &format!("from: \"{from}\", for: {days}d,"));
-    let story = scenario::read(std::path::Path::new("trace.yaml"), &mut |path| {
-        if path.ends_with("trace.yaml") { Ok(text.clone().into_bytes()) } else { std::fs::read(path) }
+fn data(what: &str) -> Option<PathBuf> {
+    let data = std::env::var_os("PLIMSOLL_DATA").map(PathBuf::from);
+    if data.is_none() {
+        println!("skipped: PLIMSOLL_DATA is not set, so {what} is not replayed");
+    }
+    data
+}
+
+/// Reads a scenario beside which `files` lie; others come from the disk.
+fn read(text: &str, files: &[(&str, &str)]) -> Story {
+    scenario::read(Path::new("trace.yaml"), &mut |path| {
+        let made_up = files.iter().find(|it| path == Path::new(it.0));
+        match made_up {
+            Some((_, file)) => Ok(file.as_bytes().to_vec()),
+            None if path == Path::new("trace.yaml") => Ok(text.as_bytes().to_vec()),
+            None => plimsoll::cli::open(path),
+        }
     })
-    .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    .unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+}
+
+/// Replays a story and checks that every request that arrived is accounted for; how many.
+fn arrived(story: &Story) -> u64 {
     let run = simulate(&story.variants[0], Seed { seed: 1, replication: 0 });
     let totals = &run.requests[0];
-    let expected = counts(&trace, from, (days * 1440) as usize);
-    assert_eq!(totals.counts.arrived, expected, "each request of the trace arrives");
     assert_eq!(totals.counts.arrived, totals.counts.served + totals.counts.failed() + totals.in_flight);
-    assert_eq!(run.service_minutes.len() as u64, days * 1440);
     let by_minute: u64 = run.service_minutes.iter().map(|row| row.counts.arrived).sum();
-    assert_eq!(by_minute, expected, "minutes add up to the whole");
+    assert_eq!(by_minute, totals.counts.arrived, "minutes add up to the whole");
+    totals.counts.arrived
+}
+
+fn check(file: &str, from: &str, days: u64) {
+    let Some(data) = data(file) else { return };
+    let trace = data.join("load").join(file);
+    let arrivals =
+        format!("trace: {{ file: \"{}\", from: \"{from}\", for: {days}d, spread: poisson }}", trace.display());
+    let story = read(&replay(&format!("{days}d"), &arrivals), &[]);
+    let expected = counts(&trace, from, (days * 1440) as usize);
+    assert_eq!(arrived(&story), expected, "each request of the trace arrives");
 }
 
 #[test]
@@ -61,4 +81,47 @@ fn a_week_of_the_world_cup_is_accounted_for() {
 #[test]
 fn four_weeks_of_nasa_are_accounted_for() {
     check("nasa-http-1995-07.csv", "1995-07-02T00:00:00Z", 25);
+}
+
+/// The user guide's own examples: five requests of one instant, and two of another, five months later.
+#[test]
+fn the_examples_of_an_access_log_are_accounted_for() {
+    let Some(data) = data("an access log") else { return };
+    let folder = data.join("alb-logs");
+    let log = |window: &str| format!("accessLog: {{ path: \"{}\"{window} }}", folder.display());
+    let whole = read(&replay("1h", &log("")), &[]);
+    let ArrivalProcess::Instants { times, .. } = &whole.variants[0].workloads.iter().next().expect("one").arrivals
+    else {
+        panic!("instants");
+    };
+    let later = 151 * 86_400_000_000_000;
+    assert_eq!(times[..], [0, 0, 0, 0, 0, later, later]);
+    assert!(whole.notes.iter().all(|it| !it.contains("left out")), "every line is one of a log: {:?}", whole.notes);
+    assert_eq!(arrived(&whole), 5);
+    assert_eq!(arrived(&read(&replay("1h", &log(", from: 2018-11-30T00:00:00Z, start: 5m")), &[])), 0);
+    let second_day = log(", from: 2018-11-30T22:22:48Z, start: 5m, scale: 10");
+    assert_eq!(arrived(&read(&replay("1h", &second_day), &[])), 20);
+}
+
+/// Counts of a real load balancer, as a CSV and as CloudWatch would have exported them.
+#[test]
+fn two_weeks_of_a_load_balancer_are_accounted_for() {
+    let Some(data) = data("a load balancer's counts") else { return };
+    let file = data.join("cloudwatch/nab-elb-request-count-5min.csv");
+    let csv = std::fs::read_to_string(&file).expect("the counts can be read");
+    let rows: Vec<(&str, f64)> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(',').expect("two columns"))
+        .map(|(time, count)| (time, count.parse().expect("a count")))
+        .collect();
+    // CloudWatch gives its datapoints in no order.
+    let points = rows.iter().rev().map(|(time, sum)| format!(r#"{{"Timestamp": "{time}", "Sum": {sum}}}"#));
+    let json = format!(r#"{{"Label": "RequestCount", "Datapoints": [{}]}}"#, points.collect::<Vec<_>>().join(","));
+    let total: f64 = rows.iter().map(|it| it.1).sum();
+    for arrivals in [format!("trace: {{ file: \"{}\" }}", file.display()), "cloudWatch: { file: elb.json }".to_owned()]
+    {
+        let story = read(&replay("15d", &arrivals), &[("elb.json", &json)]);
+        assert_eq!(arrived(&story) as f64, total, "{arrivals}");
+    }
 }

@@ -8,9 +8,11 @@ use plimsoll::aws::placement::{PlacementConstraint, PlacementStrategy, Resource,
 use plimsoll::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use plimsoll::aws::task_definition::NetworkMode;
 use plimsoll::distribution::Distribution;
-use plimsoll::scenario::{Measure, Problems, Scenario, Story, TimelineChange, read};
+use plimsoll::rng::Seed;
+use plimsoll::scenario::{Folder, Measure, Problems, Scenario, Story, TimelineChange, read};
 use plimsoll::units::{Instant, Span};
-use plimsoll::workload::arrivals::{ArrivalProcess, Spacing};
+use plimsoll::workload::arrivals::{ArrivalProcess, Arrivals, BatchSize, Spacing};
+use plimsoll::workload::modulation::Modulation;
 
 /// Reads the scenario `text` as `stories/story.yaml`, beside which `files` lie.
 fn read_with(text: &str, files: &[(&str, &str)]) -> Result<Story, Problems> {
@@ -269,12 +271,13 @@ services: {web: {<<: file://../aws/sv.json, desiredCount: 9}}
     assert!(story.notes.iter().any(|it| it.contains("says `family: other`")), "{:?}", story.notes);
 }
 
+fn process(arrivals: &str) -> ArrivalProcess {
+    let scenario = base(&web(&format!("workloads: {{users: {{service: web, arrivals: {arrivals}}}}}\n")));
+    scenario.workloads.iter().next().expect("one workload").arrivals.clone()
+}
+
 #[test]
 fn arrivals_have_words() {
-    let process = |arrivals: &str| {
-        let scenario = base(&web(&format!("workloads: {{users: {{service: web, arrivals: {arrivals}}}}}\n")));
-        scenario.workloads.iter().next().expect("one workload").arrivals.clone()
-    };
     for (arrivals, points, spacing) in [
         ("{constant: {rate: 10}}", &[(0, 10.0)][..], Spacing::Even),
         ("{poisson: {rate: 6000/min}}", &[(0, 100.0)], Spacing::Poisson),
@@ -295,6 +298,16 @@ fn arrivals_have_words() {
         ),
         ("{sum: [{constant: {rate: 1}}, {constant: {rate: 2/s}}]}", &[(0, 3.0)], Spacing::Even),
         (
+            "{shape: {of: {constant: {rate: 1}}, scale: 3, start: 1m, for: 2m}}",
+            &[(0, 0.0), (60, 0.0), (60, 3.0), (180, 3.0), (180, 0.0)],
+            Spacing::Even,
+        ),
+        (
+            "{sum: [{poisson: {rate: 1}}, {shape: {of: {steps: [{at: 1m, rate: 2}]}, from: 30s}}]}",
+            &[(0, 1.0), (30, 1.0), (30, 3.0)],
+            Spacing::Poisson,
+        ),
+        (
             "{sum: [{constant: {rate: 1}}, {steps: [{at: 1m, rate: 2}]}]}",
             &[(0, 1.0), (60, 1.0), (60, 3.0)],
             Spacing::Poisson,
@@ -303,6 +316,48 @@ fn arrivals_have_words() {
         let ArrivalProcess::Rate { curve, spacing: found } = process(arrivals) else { panic!("a rate: {arrivals}") };
         let curve: Vec<(u64, f64)> = curve.iter().map(|it| (it.at.0 / 1_000_000_000, it.rate)).collect();
         assert_eq!((curve.as_slice(), found), (points, spacing), "{arrivals}");
+    }
+}
+
+#[test]
+fn bursts_have_words() {
+    let two = |rates, durations: [u64; 2]| {
+        ArrivalProcess::Modulated(Modulation::TwoStates { rates, mean_durations: durations.map(Span::seconds) })
+    };
+    let renewal = ArrivalProcess::Renewal { rate: 5.0, cv2: 4.0 };
+    for (arrivals, expected) in [
+        ("{mmpp: {rates: [1, 60/min], meanDurations: [1m, 10s]}}", two([1.0, 1.0], [60, 10])),
+        // The rates lie 90/s apart, the root of (I - 1) m (r12 + r21) / (2 p1 p2) = 81 x 100 x 0.5 / 0.5.
+        (
+            "{mmpp: {mean: 100, indexOfDispersion: 82, burstDuration: 4s, burstShare: 0.5}}",
+            two([100.0 - 45.0, 100.0 + 45.0], [4, 4]),
+        ),
+        ("{renewal: {rate: 5/s, cv2: 4}}", renewal.clone()),
+        ("{batches: {rate: 5, size: 2.5}}", ArrivalProcess::Batches { rate: 5.0, size: BatchSize::Geometric(2.5) }),
+        (
+            "{batches: {rate: 5, size: 3, sizes: fixed}}",
+            ArrivalProcess::Batches { rate: 5.0, size: BatchSize::Fixed(3) },
+        ),
+        (
+            "{onOff: {rate: 50, sources: 10, on: 1s, off: 3s}}",
+            ArrivalProcess::Modulated(Modulation::OnOff {
+                sources: 10,
+                rate: 20.0,
+                mean_durations: [Span::SECOND, Span::seconds(3)],
+                shape: 1.4,
+            }),
+        ),
+        (
+            "{shape: {of: {renewal: {rate: 10, cv2: 4}}, scale: 0.5, from: 1m, for: 2m, start: 10s}}",
+            ArrivalProcess::Window {
+                of: Box::new(renewal),
+                from: Span::MINUTE,
+                start: Instant::START + Span::seconds(10),
+                length: Some(Span::MINUTE * 2),
+            },
+        ),
+    ] {
+        assert_eq!(process(arrivals), expected, "{arrivals}");
     }
 }
 
@@ -332,6 +387,98 @@ fn traces_are_read_beside_the_scenario() {
         assert_eq!(workload.arrivals, expected, "{more}");
         assert_eq!(story.inputs.len(), 2, "the trace is an input too");
     }
+}
+
+/// A line of an access log; the first is the worked example of the traffic reference.
+fn log_line(second: u32) -> String {
+    format!(
+        "h2 2026-03-01T12:00:{second:02}.250000Z app/web/0123456789abcdef 203.0.113.7:51000 10.0.1.15:8080 0.001 0.187 0.000 200 200 412 5120 \"GET https://shop.example:443/cart HTTP/2.0\" \"ua/1.0\" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/89abcdef01234567 \"Root=1-x\" \"shop.example\" \"session-reused\" 10 2026-03-01T12:00:{second:02}.062000Z \"forward\" \"-\" \"-\" \"10.0.1.15:8080\" \"200\" \"-\" \"-\" TID_x \"-\" \"-\" \"-\"\n"
+    )
+}
+
+#[test]
+fn logs_are_replayed_at_their_instants() {
+    // Two nodes of a load balancer, each out of order; one line is of neither.
+    let one = format!("{}{}oops\n", log_line(5), log_line(1));
+    let other = log_line(3);
+    let instants = |scale: f64, seconds: &[u64]| ArrivalProcess::Instants {
+        times: seconds.iter().map(|it| Span::seconds(*it).0).collect(),
+        scale,
+    };
+    let counts = |counts: &[u64], interval: u64, spacing| ArrivalProcess::Counts {
+        start: Instant::START,
+        interval: Span::seconds(interval),
+        counts: counts.to_vec(),
+        spacing,
+    };
+    for (fields, expected) in [
+        ("path: one.log", instants(1.0, &[0, 4])),
+        ("path: [one.log, other.log]", instants(1.0, &[0, 2, 4])),
+        ("path: [logs, logs/other.log]", instants(1.0, &[0, 2, 4])),
+        ("path: logs, from: 1s, start: 10s, scale: 2", instants(2.0, &[11, 13])),
+        ("path: logs, from: \"2026-03-01T12:00:03.062Z\", for: 2s", instants(1.0, &[0])),
+        ("path: logs, spread: poisson, interval: 2s", counts(&[1, 1, 1], 2, Spacing::Poisson)),
+        ("path: logs, spread: even, scale: 3", counts(&[3, 0, 3, 0, 3], 1, Spacing::Even)),
+    ] {
+        let text = web(&format!("workloads: {{users: {{service: web, arrivals: {{accessLog: {{{fields}}}}}}}}}\n"));
+        let story = read(Path::new("stories/story.yaml"), &mut |path| match path.to_str() {
+            Some("stories/story.yaml") => Ok(text.clone().into_bytes()),
+            Some("stories/one.log" | "stories/logs/2026/one.log") => Ok(one.clone().into_bytes()),
+            Some("stories/other.log" | "stories/logs/other.log") => Ok(other.clone().into_bytes()),
+            Some("stories/logs") => {
+                let inside = ["other.log", "index.html", "2026/one.log"].map(|it| Path::new("stories/logs").join(it));
+                Err(io::Error::new(io::ErrorKind::IsADirectory, Folder(inside.to_vec())))
+            }
+            _ => Err(io::ErrorKind::NotFound.into()),
+        });
+        let story = story.unwrap_or_else(|it| panic!("{fields}: {}", it.render(false)));
+        assert_eq!(story.variants[0].workloads.iter().next().expect("one workload").arrivals, expected, "{fields}");
+        let note = "one.log, line 3 (it has fewer than 13 fields)";
+        assert!(story.notes.iter().any(|it| it.ends_with(note)), "{:?}", story.notes);
+    }
+}
+
+#[test]
+fn what_cloud_watch_counted_is_replayed() {
+    let statistics = r#"{"Label": "RequestCount", "Datapoints": [
+        {"Timestamp": "2026-03-01T12:01:00Z", "Sum": 6000.0, "Unit": "Count"},
+        {"Timestamp": "2026-03-01T12:00:00Z", "Sum": 3000.0, "Unit": "Count"}]}"#;
+    let data = r#"{"MetricDataResults": [{"Id": "m1", "Label": "web", "StatusCode": "PartialData",
+        "Timestamps": [1772366460, 1772366400], "Values": [6000, 3000]}]}"#;
+    let read = |fields: &str, file: &str| {
+        let arrivals = format!("{{cloudWatch: {{file: requests.json{fields}}}}}");
+        let text = web(&format!("workloads: {{users: {{service: web, arrivals: {arrivals}}}}}\n"));
+        let story = read_with(&text, &[("stories/requests.json", file)]);
+        story.unwrap_or_else(|it| panic!("{fields}: {}", it.render(false)))
+    };
+    let of = |story: Story| story.variants[0].workloads.iter().next().expect("one workload").arrivals.clone();
+    let counts = |counts: &[u64]| ArrivalProcess::Counts {
+        start: Instant::START,
+        interval: Span::MINUTE,
+        counts: counts.to_vec(),
+        spacing: Spacing::Poisson,
+    };
+    assert_eq!(of(read("", statistics)), counts(&[3_000, 6_000]));
+    assert_eq!(of(read(", scale: 0.5, from: 1m", statistics)), counts(&[3_000]));
+    assert_eq!(of(read(", from: 2026-03-01T12:01:00Z", data)), counts(&[6_000]));
+    assert!(read("", data).notes.iter().any(|it| it.contains("a part of the data")));
+    // The worked example of the traffic reference: 50/s and 100/s, 9000 expected with a deviation of 94.87.
+    let process = of(read(", spread: rate", statistics));
+    let ArrivalProcess::Rate { curve, spacing: Spacing::Poisson } = &process else { panic!("a rate: {process:?}") };
+    let points: Vec<(u64, f64)> = curve.iter().map(|it| (it.at.0 / 1_000_000_000, it.rate)).collect();
+    assert_eq!(points, [(0, 50.0), (60, 50.0), (60, 100.0), (120, 100.0), (120, 0.0)]);
+    const RUNS: u32 = 400;
+    let totals: Vec<f64> = (0..RUNS)
+        .map(|replication| {
+            let stream = Seed { seed: 101, replication }.stream("arrivals", "users");
+            Arrivals::new(&process, stream).fill(&mut vec![0.0; 20_000]) as f64
+        })
+        .collect();
+    let mean = totals.iter().sum::<f64>() / f64::from(RUNS);
+    let deviation = (totals.iter().map(|it| (it - mean) * (it - mean)).sum::<f64>() / f64::from(RUNS - 1)).sqrt();
+    // Four standard errors of either.
+    assert!((mean - 9_000.0).abs() < 4.0 * 94.87 / f64::from(RUNS).sqrt(), "{mean}");
+    assert!((deviation / 94.87 - 1.0).abs() < 4.0 / f64::from(2 * RUNS).sqrt(), "{deviation}");
 }
 
 #[test]

@@ -78,3 +78,30 @@ fn a_file_with_its_defaults_is_the_same_scenario() {
         assert_eq!(twice, text.replace(" # default", ""), "{}: nothing is left to fill in", path.display());
     }
 }
+
+/// The files that the complete scenario names.
+fn beside_the_complete(path: &Path) -> std::io::Result<Vec<u8>> {
+    match path.extension().and_then(|it| it.to_str()) {
+        Some("csv") => Ok(b"count\n1\n".to_vec()),
+        Some("json") => Ok(br#"{"Datapoints": [{"Timestamp": 0, "Sum": 1}]}"#.to_vec()),
+        Some("log") => Ok(b"http 2026-03-01T12:00:00Z - - - 0 0 0 200 200 0 0 -".to_vec()),
+        _ => std::fs::read(path),
+    }
+}
+
+#[test]
+fn every_way_to_arrive_holds_by_the_schema_and_keeps_its_meaning_with_defaults() {
+    let path = Path::new("src/scenario/complete.yaml");
+    let complete = read(path);
+    let complete = as_json(&complete);
+    let validator = validator();
+    let wrong = validator.iter_errors(&complete).map(|it| format!("{}: {it}", it.instance_path()));
+    let wrong: Vec<String> = wrong.filter(|it| it.starts_with("/workloads")).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let mut open = |it: &Path| beside_the_complete(it);
+    let text = scenario::with_defaults(path, &mut open).expect("the complete scenario is sound");
+    let mut reopen = |it: &Path| if it == path { Ok(text.clone().into_bytes()) } else { beside_the_complete(it) };
+    let (story, again) = (scenario::read(path, &mut open), scenario::read(path, &mut reopen));
+    let (story, again) = (story.expect("sound"), again.unwrap_or_else(|it| panic!("{}", it.render(false))));
+    assert_eq!(format!("{:#?}", story.variants), format!("{:#?}", again.variants));
+}

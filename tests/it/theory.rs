@@ -20,6 +20,8 @@ struct Queue {
     name: &'static str,
     /// Arrivals of Poisson, per mean service time.
     arrivals: f64,
+    /// Another process of the same rate.
+    process: Option<&'static str>,
     service: &'static str,
     tasks: u32,
     servers: u32,
@@ -45,7 +47,7 @@ applications: {{ web: {{ cpuTime: 0s, waitTime: {service}, concurrency: {servers
 loadBalancers: {{ front: {{ nodes: {nodes}, idleTimeout: 4000 }} }}
 targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 300, HealthCheckTimeoutSeconds: 120 }} }}
 services: {{ web: {{ taskDefinition: web, desiredCount: {tasks}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
-workloads: {{ users: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }} }} }}
+workloads: {{ users: {{ service: web, arrivals: {arrivals} }} }}
 "#,
             minutes = self.minutes,
             service = self.service,
@@ -53,7 +55,10 @@ workloads: {{ users: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }
             waiting = self.waiting,
             nodes = self.nodes,
             tasks = self.tasks,
-            rate = self.arrivals * 1000.0,
+            arrivals = match self.process {
+                Some(process) => process.to_owned(),
+                None => format!("{{ poisson: {{ rate: {} }} }}", self.arrivals * 1000.0),
+            },
         );
         let story = scenario::read(Path::new("queue.yaml"), &mut |_| Ok(text.clone().into_bytes()))
             .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
@@ -92,7 +97,7 @@ fn check(queue: &Queue, sojourn: f64) -> Run {
 
 fn queue(name: &'static str, servers: u32, rho: f64, service: &'static str, minutes: u32, seed: u64) -> Queue {
     let arrivals = rho * f64::from(servers);
-    Queue { name, arrivals, service, tasks: 1, servers, waiting: UNBOUNDED, nodes: 1, minutes, seed }
+    Queue { name, arrivals, process: None, service, tasks: 1, servers, waiting: UNBOUNDED, nodes: 1, minutes, seed }
 }
 
 #[test]
@@ -109,6 +114,36 @@ fn one_station_first_come_first_served() {
         (queue("M/G/1 Erlang-2 .8", 1, 0.8, "{ erlang: { mean: 1ms, stages: 2 } }", 100, 20), 4.0),
     ] {
         check(&queue, sojourn);
+    }
+}
+
+/// MMPP(2)/M/1 at .8, by the matrix-geometric solution; two states that change at the same rate.
+#[test]
+fn bursts_wait_as_theory_says() {
+    for (process, minutes, seed, sojourn) in [
+        ("{ mmpp: { rates: [400, 1200], meanDurations: [1ms, 1ms] } }", 240, 81, 5.464_539_9),
+        ("{ mmpp: { rates: [400, 1200], meanDurations: [10ms, 10ms] } }", 360, 82, 8.691_130_1),
+        ("{ mmpp: { rates: [400, 1200], meanDurations: [100ms, 100ms] } }", 1200, 83, 32.907_523),
+        ("{ mmpp: { rates: [200, 1400], meanDurations: [100ms, 100ms] } }", 2880, 84, 82.008_421),
+        ("{ mmpp: { rates: [700, 900], meanDurations: [100ms, 100ms] } }", 240, 85, 5.942_732_8),
+        // The first of them by its index of dispersion, which is 1.2.
+        (
+            "{ mmpp: { mean: 800/s, indexOfDispersion: 1.2, burstDuration: 1ms, burstShare: 0.5 } }",
+            240,
+            86,
+            5.464_539_9,
+        ),
+    ] {
+        let run = Queue { process: Some(process), ..queue("MMPP(2)/M/1", 1, 0.8, EXPONENTIAL, minutes, seed) }.run();
+        let rows = &run.service_minutes;
+        let served = rows.iter().map(|row| row.counts.served as f64).sum::<f64>() / rows.len() as f64;
+        // Each request counts alike, and a minute of bursts has more of them.
+        let means: Vec<f64> = rows
+            .iter()
+            .map(|row| row.response_time_ms.mean.unwrap_or(0.0) * row.counts.served as f64 / served)
+            .collect();
+        println!("{process}: {:?}, theory has {sojourn}", batch_means(&means));
+        agrees(process, "the mean sojourn time", &means, sojourn);
     }
 }
 
