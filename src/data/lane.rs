@@ -13,7 +13,7 @@ use crate::data::histogram::{Histogram, NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Lanes, Requests, SERVERS_MAXIMUM};
 use crate::data::rotation::{Awaited, Rotation};
 use crate::data::sharing::{Job, JobKind, Sharing, Standing};
-use crate::data::station::{Station, VCPU, occupy};
+use crate::data::station::{Station, VCPU};
 use crate::data::{ProbeAnswer, ServiceTraffic};
 use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::{Seed, Stream};
@@ -87,6 +87,8 @@ enum Kernel {
     /// Every candidate works by this law on so many servers, is up, and has all the CPU its threads can use. Fits as
     /// long as no queue can fill.
     Plain { law: usize, servers: usize, least_queue: usize },
+    /// Every candidate works by this law, is up and shares its CPU, and how they fare does not decide where requests go.
+    Sharing { law: usize },
 }
 
 /// One workload's arrivals, a batch at a time.
@@ -144,7 +146,7 @@ struct Batch {
     chance: Vec<f64>,
     next: usize,
     len: usize,
-    /// Written by the kernels: stations, and ends.
+    /// Written by the kernels: stations, and ends (where CPU is shared, the lengths of responses as they come).
     place: Vec<u32>,
     end: Vec<f64>,
     /// The bucket of its response time, where it was simply served.
@@ -265,7 +267,12 @@ impl Lane {
             stations: Vec::new(),
             sharing: Vec::new(),
             free_at: Vec::new(),
-            stride: applications.iter().map(|it| it.concurrency.max(1) as usize).max().unwrap_or(1),
+            stride: applications
+                .iter()
+                .map(|it| it.concurrency.max(1) as usize)
+                .max()
+                .unwrap_or(1)
+                .min(SERVERS_MAXIMUM),
             cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
             vacant: Vec::new(),
@@ -407,6 +414,14 @@ impl Lane {
         {
             let least_queue = candidates.map(|it| it.queue).min().unwrap_or(0);
             self.kernel = Kernel::Plain { law: first.law, servers: first.servers, least_queue };
+        } else if self.rotation.serves_all()
+            && !self.rotation.counts_requests()
+            && self.rotation.places().all(|it| {
+                let it = &self.stations[it];
+                it.is_up && it.law == first.law && it.shares_cpu
+            })
+        {
+            self.kernel = Kernel::Sharing { law: first.law };
         }
     }
 
@@ -422,15 +437,15 @@ impl Lane {
         }
         self.refresh_queues(arrival);
         let station = &mut self.stations[place];
-        let row = place * self.stride;
-        let free_at = &mut self.free_at[row..row + station.servers];
-        if !station.is_up || (free_at[0] > arrival && station.refuses(arrival)) {
+        let row = &mut self.free_at[place * self.stride..][..self.stride];
+        let free_at = station.free_at(row);
+        if !station.is_up || (free_at > arrival && station.refuses(arrival)) {
             return ProbeAnswer::Refused;
         }
-        let start = free_at[0].max(arrival);
+        let start = free_at.max(arrival);
         let end = start + cpu;
         station.takes(arrival, start);
-        occupy(free_at, end);
+        station.occupy(row, end);
         station.in_flight += 1;
         self.cpu_done[place] += cpu;
         self.in_flight.push(InFlight {
@@ -598,7 +613,7 @@ impl Lane {
             };
             sharing[place].take_over(now, job, stands);
         }
-        free_at[place * *stride..(place + 1) * *stride].fill(0.0);
+        stations[place].frees_all(&mut free_at[place * *stride..][..*stride], 0.0);
         stations[place].waiting.clear();
         stations[place].giving_up.clear();
         stations[place].in_flight = 0;
@@ -610,18 +625,18 @@ impl Lane {
     fn end_sharing(&mut self, place: usize, now: f64) {
         let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, .. } = self;
         let station = &mut stations[place];
-        let free_at = &mut free_at[place * *stride..][..station.servers];
-        free_at.fill(now);
+        let row = &mut free_at[place * *stride..][..*stride];
+        station.frees_all(row, now);
         station.in_flight = 0;
         for (job, stands) in sharing[place].hand_over(now) {
             let (start, cpu) = match stands {
-                Standing::Queues => (free_at[0], job.cpu),
+                Standing::Queues => (station.free_at(row).max(now), job.cpu),
                 Standing::Computes(left) => (now, left),
                 Standing::Waits(_) => (now, 0.0),
             };
             let cpu_end = start + cpu;
             let end = if let Standing::Waits(until) = stands { until } else { cpu_end + job.wait };
-            occupy(free_at, end);
+            station.occupy(row, end);
             station.takes(now, start);
             station.in_flight += 1;
             cpu_done[place] += cpu;
@@ -807,6 +822,10 @@ impl Lane {
                     self.ends_otherwise(requests.start + offset, law, until);
                 }
             }
+            Kernel::Sharing { law } => {
+                self.minute.routed += due as u64;
+                self.serve_sharing(requests, law);
+            }
             _ => {
                 self.refresh_queues(self.batch.arrival[requests.start]);
                 requests.for_each(|it| self.serve_carefully(it, until));
@@ -943,13 +962,13 @@ impl Lane {
             return;
         }
         let station = &mut self.stations[place];
-        let row = place * self.stride;
-        let free_at = &mut self.free_at[row..row + station.servers];
-        if !station.is_up || (free_at[0] > arrival && station.refuses(arrival)) {
+        let row = &mut self.free_at[place * self.stride..][..self.stride];
+        let free_at = station.free_at(row);
+        if !station.is_up || (free_at > arrival && station.refuses(arrival)) {
             self.minute.counts.elb_502 += 1;
             return;
         }
-        let start = free_at[0].max(arrival);
+        let start = free_at.max(arrival);
         let law = &self.laws[station.law];
         let deadline = arrival + self.sources[batch.source[request] as usize].patience.nanos;
         if law.cancels && start > deadline {
@@ -963,7 +982,7 @@ impl Lane {
         let cpu_end = start + cpu;
         let end = cpu_end + law.wait.nanos[request];
         station.takes(arrival, start);
-        occupy(free_at, end);
+        station.occupy(row, end);
         self.rotation.sent(node, place, end.min(deadline));
         self.cpu_done[place] += cpu;
         if end <= until && end <= deadline && !batch.is_fault[request] {
@@ -972,6 +991,53 @@ impl Lane {
         } else {
             self.ends_later(request, place, start, cpu_end, end, cpu, until);
         }
+    }
+
+    /// Requests to stations that all are short of CPU.
+    fn serve_sharing(&mut self, range: Range<usize>, law: usize) {
+        let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, .. } = self;
+        let Batch { arrival, node, chance, source, is_fault, place, end: responses, .. } = batch;
+        let (law, mut served) = (&laws[law], 0);
+        rotation.route(&node[range.clone()], &chance[range.clone()], &mut place[range.clone()]);
+        for request in range {
+            let (now, place) = (arrival[request], place[request] as usize);
+            let source = source[request] as usize;
+            let kind = JobKind::Request {
+                is_callers_patience: sources[source].patience.is_callers,
+                is_fault: is_fault[request],
+            };
+            let job = Job {
+                arrival: now,
+                cpu: law.cpu.nanos[request],
+                wait: law.wait.nanos[request],
+                deadline: now + patience[source],
+                node: node[request],
+                kind,
+                caller_has_ended: false,
+            };
+            let station = &mut sharing[place];
+            station.run(now, |job, end| {
+                if job.is_simply_served(end) {
+                    responses[served] = end - job.arrival;
+                    served += 1;
+                    if served == responses.len() {
+                        minute.count_served(responses);
+                        served = 0;
+                    }
+                } else if job.kind == JobKind::Probe {
+                    stations[place].probe_answered = Some(end);
+                } else if !job.caller_has_ended {
+                    minute.count_job(job, end);
+                }
+            });
+            let is_taken = station.take(now, job, |dropped, _| {
+                if !dropped.caller_has_ended {
+                    minute.count_job(dropped, f64::INFINITY);
+                }
+            });
+            minute.counts.elb_502 += u64::from(!is_taken);
+        }
+        minute.count_served(&responses[..served]);
     }
 
     /// Gives a request to a station whose CPU is short.
@@ -1077,11 +1143,11 @@ impl Lane {
                 self.minute.counts.elb_502 += 1;
             }
             if process_is_gone {
-                let row = place * self.stride;
-                self.free_at[row..row + self.stride].fill(0.0);
+                let row = &mut self.free_at[place * self.stride..][..self.stride];
+                self.stations[place].frees_all(row, 0.0);
+                self.stations[place].empty();
                 sharing.pass(now);
                 sharing.empty();
-                self.stations[place].empty();
             }
         }
         let (window, cpu_done) = (&mut self.minute, &mut self.cpu_done);
@@ -1228,6 +1294,12 @@ impl Job {
         }
     }
 
+    /// Whether it is a request that is answered in time and without a fault.
+    #[inline(always)]
+    fn is_simply_served(&self, end: f64) -> bool {
+        matches!(self.kind, JobKind::Request { is_fault: false, .. }) & !self.caller_has_ended & (end <= self.deadline)
+    }
+
     /// Whether its caller still waits at `now`.
     fn is_awaited(&self, now: f64) -> bool {
         !self.caller_has_ended && self.deadline > now
@@ -1235,6 +1307,12 @@ impl Job {
 }
 
 impl Window {
+    /// Counts requests that were served, by their response times.
+    fn count_served(&mut self, nanos: &[f64]) {
+        self.counts.served += nanos.len() as u64;
+        self.histogram.record_all(nanos);
+    }
+
     /// Counts a job that ends then for the task.
     fn count_job(&mut self, job: &Job, end: f64) {
         self.count(job.outcome(end), end.min(job.deadline) - job.arrival);

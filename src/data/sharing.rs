@@ -49,8 +49,6 @@ pub struct Sharing {
     queue_limit: usize,
     /// Whether a job whose caller has given up is dropped before it starts.
     cancels: bool,
-    /// Jobs that hold a thread.
-    busy: usize,
     vcpu: f64,
     inverse_vcpu: f64,
     /// When the clock was moved last, and the work that each job that computes has been given by then, counted from
@@ -59,17 +57,51 @@ pub struct Sharing {
     given: f64,
     /// CPU time that all have used by then.
     used: f64,
-    /// What each must have been given when it is done, descending.
-    computing: Vec<(f64, u32)>,
-    waiting: BinaryHeap<Reverse<(u64, u32)>>,
-    queue: VecDeque<u32>,
-    jobs: Vec<Option<Job>>,
-    free: Vec<u32>,
+    /// Those that compute, the one that is done next at the end.
+    computing: Vec<Computing>,
+    waiting: Waiting,
+    queue: VecDeque<Job>,
     /// When the next step ends; infinite without any.
     next_cpu: f64,
     next_wait: f64,
     /// No job's caller gives up before this.
     earliest_deadline: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Computing {
+    /// What it must have been given when it is done.
+    needs: f64,
+    job: Job,
+}
+
+/// Jobs that wait, holding their threads: by when they are done, and where they are kept.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    ends: BinaryHeap<Reverse<(u64, u32)>>,
+    jobs: Vec<Option<Job>>,
+    free: Vec<u32>,
+}
+
+impl Waiting {
+    fn push(&mut self, until: f64, job: Job) {
+        let place = self.free.pop().unwrap_or(self.jobs.len() as u32);
+        if place as usize == self.jobs.len() {
+            self.jobs.push(None);
+        }
+        self.jobs[place as usize] = Some(job);
+        self.ends.push(Reverse((until as u64, place)));
+    }
+
+    fn pop(&mut self) -> Option<Job> {
+        let Reverse((_, place)) = self.ends.pop()?;
+        self.free.push(place);
+        self.jobs[place as usize].take()
+    }
+
+    fn next(&self) -> f64 {
+        self.ends.peek().map_or(f64::INFINITY, |Reverse((until, _))| *until as f64)
+    }
 }
 
 impl Sharing {
@@ -79,26 +111,29 @@ impl Sharing {
             servers,
             queue_limit,
             cancels,
-            busy: 0,
             vcpu: 1.0,
             inverse_vcpu: 1.0,
             at: 0.0,
             given: 0.0,
             used: 0.0,
             computing: Vec::new(),
-            waiting: BinaryHeap::new(),
+            waiting: Waiting::default(),
             queue: VecDeque::new(),
-            jobs: Vec::new(),
-            free: Vec::new(),
             next_cpu: f64::INFINITY,
             next_wait: f64::INFINITY,
             earliest_deadline: f64::INFINITY,
         }
     }
 
+    /// Jobs that hold a thread.
+    #[inline(always)]
+    fn busy(&self) -> usize {
+        self.computing.len() + self.waiting.ends.len()
+    }
+
     /// How many jobs it holds, those that queue included.
     pub fn len(&self) -> usize {
-        self.busy + self.queue.len()
+        self.busy() + self.queue.len()
     }
 
     /// When something happens next, if nothing comes: a step ends, or a caller may give up.
@@ -108,12 +143,13 @@ impl Sharing {
 
     /// All jobs, in no particular order.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.iter().flatten()
+        self.computing.iter().map(|it| &it.job).chain(self.waiting.jobs.iter().flatten()).chain(&self.queue)
     }
 
     /// All jobs, in no particular order.
     pub fn jobs_mut(&mut self) -> impl Iterator<Item = &mut Job> {
-        self.jobs.iter_mut().flatten()
+        let computing = self.computing.iter_mut().map(|it| &mut it.job);
+        computing.chain(self.waiting.jobs.iter_mut().flatten()).chain(&mut self.queue)
     }
 
     /// CPU time used by `now`, at or after the last step.
@@ -134,119 +170,102 @@ impl Sharing {
     /// Runs until `until`: `ended` hears of each job that is done by then, and when; of one that is dropped, infinity.
     #[inline(always)]
     pub fn run(&mut self, until: f64, mut ended: impl FnMut(&Job, f64)) {
-        while self.next_cpu.min(self.next_wait) <= until {
-            self.step(&mut ended);
+        loop {
+            if self.next_cpu <= until && self.next_cpu <= self.next_wait {
+                self.computes(&mut ended);
+            } else if self.next_wait <= until {
+                self.waits(&mut ended);
+            } else {
+                return;
+            }
         }
     }
 
+    /// The next one that computes is done with it.
     #[inline(always)]
-    fn step(&mut self, ended: &mut impl FnMut(&Job, f64)) {
-        if self.next_cpu <= self.next_wait {
-            let now = self.next_cpu;
-            self.pass(now);
-            let Some((needs, place)) = self.computing.pop() else { return };
-            self.given = needs;
-            let wait = self.jobs[place as usize].as_ref().map_or(0.0, |it| it.wait);
-            if wait > 0.0 {
-                self.waiting.push(Reverse(((now + wait) as u64, place)));
-                self.look_at_waiting();
-            } else {
-                self.finish(place, now, ended);
-            }
+    fn computes(&mut self, ended: &mut impl FnMut(&Job, f64)) {
+        let now = self.next_cpu;
+        self.pass(now);
+        let Some(Computing { needs, job }) = self.computing.pop() else { return };
+        self.given = needs;
+        if job.wait > 0.0 {
+            self.waiting.push(now + job.wait, job);
+            self.next_wait = self.waiting.next();
         } else {
-            let now = self.next_wait;
-            let Some(Reverse((_, place))) = self.waiting.pop() else { return };
-            self.look_at_waiting();
-            self.finish(place, now, ended);
+            ended(&job, now);
+            self.go_on(now, ended);
         }
         self.foresee();
     }
 
-    #[inline(always)]
-    fn finish(&mut self, place: u32, now: f64, ended: &mut impl FnMut(&Job, f64)) {
-        if let Some(job) = self.jobs[place as usize].take() {
-            ended(&job, now);
-        }
-        self.free.push(place);
-        self.busy -= 1;
-        while let Some(next) = self.queue.pop_front() {
-            let job = self.jobs[next as usize].as_ref();
-            if self.cancels && job.is_some_and(|it| it.deadline <= now) {
-                self.drop_job(next, ended);
-                continue;
-            }
-            self.busy += 1;
-            let cpu = job.map_or(0.0, |it| it.cpu);
-            self.pass(now);
-            self.compute(cpu, next);
-            break;
-        }
+    /// The next one that waits is done with it.
+    fn waits(&mut self, ended: &mut impl FnMut(&Job, f64)) {
+        let now = self.next_wait;
+        let Some(job) = self.waiting.pop() else { return };
+        self.next_wait = self.waiting.next();
+        ended(&job, now);
+        self.go_on(now, ended);
+        self.foresee();
     }
 
-    fn drop_job(&mut self, place: u32, ended: &mut impl FnMut(&Job, f64)) {
-        if let Some(job) = self.jobs[place as usize].take() {
-            ended(&job, f64::INFINITY);
+    /// A thread is free for the next one of the queue.
+    #[inline(always)]
+    fn go_on(&mut self, now: f64, ended: &mut impl FnMut(&Job, f64)) {
+        while let Some(job) = self.queue.pop_front() {
+            if self.cancels && job.deadline <= now {
+                ended(&job, f64::INFINITY);
+                continue;
+            }
+            self.pass(now);
+            self.compute(job.cpu, job);
+            return;
         }
-        self.free.push(place);
     }
 
     /// Takes a job that comes at `now`, up to which the task has run. Tells whether there was room, and who was dropped.
     #[inline(always)]
-    pub fn take(&mut self, now: f64, job: Job, mut ended: impl FnMut(&Job, f64)) -> bool {
-        if self.busy >= self.servers {
-            if self.cancels {
-                let queue = std::mem::take(&mut self.queue);
-                for place in queue {
-                    if self.jobs[place as usize].as_ref().is_some_and(|it| it.deadline <= now) {
-                        self.drop_job(place, &mut ended);
-                    } else {
-                        self.queue.push_back(place);
-                    }
-                }
-            }
-            if self.queue.len() >= self.queue_limit {
-                return false;
-            }
+    pub fn take(&mut self, now: f64, job: Job, ended: impl FnMut(&Job, f64)) -> bool {
+        if self.busy() >= self.servers {
+            return self.queues(now, job, ended);
         }
         self.earliest_deadline = self.earliest_deadline.min(job.deadline);
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.jobs[place as usize] = Some(job);
-                place
-            }
-            None => {
-                self.jobs.push(Some(job));
-                self.jobs.len() as u32 - 1
-            }
-        };
-        if self.busy < self.servers {
-            self.busy += 1;
-            self.pass(now);
-            self.compute(job.cpu, place);
-            self.foresee();
-        } else {
-            self.queue.push_back(place);
-        }
+        self.pass(now);
+        self.compute(job.cpu, job);
+        self.foresee();
         true
     }
 
-    /// Takes a job as it stands at `now`: with `cpu` left to do, or waiting until `until`.
+    fn queues(&mut self, now: f64, job: Job, mut ended: impl FnMut(&Job, f64)) -> bool {
+        if self.cancels {
+            self.queue.retain(|it| {
+                let stays = it.deadline > now;
+                if !stays {
+                    ended(it, f64::INFINITY);
+                }
+                stays
+            });
+        }
+        let is_taken = self.queue.len() < self.queue_limit;
+        if is_taken {
+            self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+            self.queue.push_back(job);
+        }
+        is_taken
+    }
+
+    /// Takes a job as it stands at `now`.
     pub fn take_over(&mut self, now: f64, job: Job, stands: Standing) {
-        let place = self.jobs.len() as u32;
         self.earliest_deadline = self.earliest_deadline.min(job.deadline);
-        self.jobs.push(Some(job));
         match stands {
-            Standing::Queues => self.queue.push_back(place),
+            Standing::Queues => self.queue.push_back(job),
             Standing::Computes(left) => {
-                self.busy += 1;
                 self.pass(now);
-                self.compute(left, place);
+                self.compute(left, job);
                 self.foresee();
             }
             Standing::Waits(until) => {
-                self.busy += 1;
-                self.waiting.push(Reverse((until as u64, place)));
-                self.look_at_waiting();
+                self.waiting.push(until, job);
+                self.next_wait = self.waiting.next();
             }
         }
     }
@@ -255,18 +274,14 @@ impl Sharing {
     /// that queue, in order.
     pub fn hand_over(&mut self, now: f64) -> Vec<(Job, Standing)> {
         self.pass(now);
-        let mut jobs = Vec::new();
-        for (needs, place) in std::mem::take(&mut self.computing) {
-            let left = whole_nanos((needs - self.given).max(0.0));
-            jobs.extend(self.jobs[place as usize].take().map(|it| (it, Standing::Computes(left))));
-        }
-        for Reverse((until, place)) in std::mem::take(&mut self.waiting) {
-            jobs.extend(self.jobs[place as usize].take().map(|it| (it, Standing::Waits(until as f64))));
+        let left = |needs: f64| whole_nanos((needs - self.given).max(0.0));
+        let computing = self.computing.iter().map(|it| (it.job, Standing::Computes(left(it.needs))));
+        let mut jobs: Vec<(Job, Standing)> = computing.collect();
+        for Reverse((until, place)) in &self.waiting.ends {
+            jobs.extend(self.waiting.jobs[*place as usize].map(|it| (it, Standing::Waits(*until as f64))));
         }
         jobs.sort_by(|one, other| one.0.arrival.total_cmp(&other.0.arrival));
-        for place in std::mem::take(&mut self.queue) {
-            jobs.extend(self.jobs[place as usize].take().map(|it| (it, Standing::Queues)));
-        }
+        jobs.extend(self.queue.iter().map(|it| (*it, Standing::Queues)));
         self.empty();
         jobs
     }
@@ -277,7 +292,7 @@ impl Sharing {
         let mut future = self.clone();
         let mut answered = None;
         while answered.is_none() && future.next_cpu.min(future.next_wait) < f64::INFINITY {
-            future.step(&mut |job, end| {
+            future.run(future.next_cpu.min(future.next_wait), |job, end| {
                 if job.kind == JobKind::Probe {
                     answered = Some(end);
                 }
@@ -291,25 +306,23 @@ impl Sharing {
         if self.earliest_deadline > until {
             return;
         }
-        self.earliest_deadline = f64::INFINITY;
-        for job in self.jobs.iter_mut().flatten().filter(|it| !it.caller_has_ended) {
+        let mut earliest = f64::INFINITY;
+        for job in self.jobs_mut().filter(|it| !it.caller_has_ended) {
             if job.deadline <= until {
                 given_up(job);
                 job.caller_has_ended = true;
             } else {
-                self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+                earliest = earliest.min(job.deadline);
             }
         }
+        self.earliest_deadline = earliest;
     }
 
     /// The process is gone, and all it held with it; what it has used stays.
     pub fn empty(&mut self) {
-        self.busy = 0;
         self.computing.clear();
-        self.waiting.clear();
+        self.waiting = Waiting::default();
         self.queue.clear();
-        self.jobs.clear();
-        self.free.clear();
         self.given = 0.0;
         (self.next_cpu, self.next_wait) = (f64::INFINITY, f64::INFINITY);
         self.earliest_deadline = f64::INFINITY;
@@ -318,47 +331,42 @@ impl Sharing {
     /// Moves the clock.
     #[inline(always)]
     pub fn pass(&mut self, now: f64) {
-        let count = self.computing.len();
+        let count = self.computing.len() as f64;
         let length = now - self.at;
         self.at = now;
-        if count == 0 {
-            self.given = 0.0;
-        } else if count as f64 <= self.vcpu {
-            self.given += length;
-            self.used += length * count as f64;
+        if count <= self.vcpu {
+            // Counted anew whenever nobody computes, so that no digits are lost in the long run.
+            self.given = if count == 0.0 { 0.0 } else { self.given + length };
+            self.used += length * count;
         } else {
-            self.given += length * self.vcpu / count as f64;
+            self.given += length * self.vcpu / count;
             self.used += length * self.vcpu;
         }
     }
 
     #[inline(always)]
-    fn compute(&mut self, cpu: f64, place: u32) {
+    fn compute(&mut self, cpu: f64, job: Job) {
         let needs = self.given + cpu;
-        self.computing.push((needs, place));
+        let computing = Computing { needs, job };
+        self.computing.push(computing);
         let mut at = self.computing.len() - 1;
         // At a tie the one that came first is done first.
-        while at > 0 && self.computing[at - 1].0 <= needs {
+        while at > 0 && self.computing[at - 1].needs <= needs {
             self.computing[at] = self.computing[at - 1];
             at -= 1;
         }
-        self.computing[at] = (needs, place);
+        self.computing[at] = computing;
     }
 
     #[inline(always)]
     fn foresee(&mut self) {
         self.next_cpu = match self.computing.last() {
             None => f64::INFINITY,
-            Some((needs, _)) => {
+            Some(Computing { needs, .. }) => {
                 let slowdown = (self.computing.len() as f64 * self.inverse_vcpu).max(1.0);
                 self.at + whole_nanos((needs - self.given).max(0.0) * slowdown)
             }
         };
-    }
-
-    #[inline(always)]
-    fn look_at_waiting(&mut self) {
-        self.next_wait = self.waiting.peek().map_or(f64::INFINITY, |Reverse((until, _))| *until as f64);
     }
 }
 

@@ -1,8 +1,10 @@
 //! A task as a station: c servers, first come first served, a bounded queue, and a share of its instance's CPU.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::cluster::{Target, Task};
+use crate::data::kernel::SERVERS_MAXIMUM;
 use crate::table::Id;
 
 /// CPU units of a whole vCPU, which is what one thread can use.
@@ -38,6 +40,9 @@ pub struct Station {
     pub used_before: f64,
     /// When the health check that it holds was answered; nothing as long as it is not.
     pub probe_answered: Option<f64>,
+    /// When its servers are free next, where they are more than the loops of [`kernel`](super::kernel) take; one that has
+    /// never been used is not in it.
+    pub many_free_at: BinaryHeap<Reverse<u64>>,
     /// Requests it holds, waiting ones included, as its lane last settled.
     pub in_flight: u32,
 }
@@ -58,6 +63,7 @@ impl Station {
             shares_cpu: false,
             used_before: 0.0,
             probe_answered: None,
+            many_free_at: BinaryHeap::new(),
             in_flight: 0,
         }
     }
@@ -65,6 +71,41 @@ impl Station {
     /// Whether its threads can be short of CPU, were they all busy.
     pub fn is_short_of_cpu(&self) -> bool {
         self.offer < VCPU * self.servers as f64
+    }
+
+    /// When a server is free next; `row` holds the times of few.
+    pub fn free_at(&self, row: &[f64]) -> f64 {
+        if self.servers <= SERVERS_MAXIMUM {
+            row[0]
+        } else if self.many_free_at.len() < self.servers {
+            0.0
+        } else {
+            self.many_free_at.peek().map_or(0.0, |it| it.0 as f64)
+        }
+    }
+
+    /// Gives the server that is free first to a request that ends at `end`. `row` stays sorted, as the loops of
+    /// [`kernel`](super::kernel) want it.
+    pub fn occupy(&mut self, row: &mut [f64], end: f64) {
+        if self.servers <= SERVERS_MAXIMUM {
+            let mut place = 0;
+            while place + 1 < self.servers && row[place + 1] < end {
+                row[place] = row[place + 1];
+                place += 1;
+            }
+            row[place] = end;
+        } else {
+            if self.many_free_at.len() == self.servers {
+                self.many_free_at.pop();
+            }
+            self.many_free_at.push(Reverse(end as u64));
+        }
+    }
+
+    /// All servers are free at once.
+    pub fn frees_all(&mut self, row: &mut [f64], now: f64) {
+        row.fill(now);
+        self.many_free_at.clear();
     }
 
     /// What the next second allows.
@@ -97,35 +138,6 @@ impl Station {
     }
 }
 
-/// Gives the server that is free first, `free_at[0]`, to a request that ends at `end`. `free_at` stays a heap; where it
-/// is short it is even sorted, as the loops of [`kernel`](super::kernel) want it.
-pub fn occupy(free_at: &mut [f64], end: f64) {
-    let len = free_at.len();
-    let mut place = 0;
-    if len <= super::kernel::SERVERS_MAXIMUM {
-        while place + 1 < len && free_at[place + 1] < end {
-            free_at[place] = free_at[place + 1];
-            place += 1;
-        }
-    } else {
-        loop {
-            let mut child = 2 * place + 1;
-            if child >= len {
-                break;
-            }
-            if child + 1 < len && free_at[child + 1] < free_at[child] {
-                child += 1;
-            }
-            if free_at[child] >= end {
-                break;
-            }
-            free_at[place] = free_at[child];
-            place = child;
-        }
-    }
-    free_at[place] = end;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,13 +147,14 @@ mod tests {
     fn the_first_server_is_the_one_that_is_free_first() {
         let mut stream = Seed { seed: 12, replication: 0 }.stream("test", "occupy");
         for servers in [1, 2, 8, 9, 100] {
-            let (mut free_at, mut plain) = (vec![0.0; servers], vec![0.0; servers]);
+            let mut station = Station::new(Id::new(0), Id::new(0), 0, servers, 10);
+            let (mut row, mut plain) = (vec![0.0; servers.min(SERVERS_MAXIMUM)], vec![0.0; servers]);
             for _ in 0..1000 {
-                let end = free_at[0] + stream.below(1000) as f64;
-                occupy(&mut free_at, end);
+                let end = station.free_at(&row) + stream.below(1000) as f64;
+                station.occupy(&mut row, end);
                 plain[0] = end;
                 plain.sort_by(f64::total_cmp);
-                assert_eq!(free_at[0], plain[0]);
+                assert_eq!(station.free_at(&row), plain[0]);
             }
         }
     }
