@@ -258,13 +258,15 @@ fn read<const N: usize>(values: &[f64], first: usize) -> [f64; N] {
 
 // Written as choices of a value, so that they become instructions and not jumps that are hard to foresee.
 
+/// The lesser of two numbers, neither of which is NaN.
 #[inline(always)]
-fn smaller(one: f64, other: f64) -> f64 {
+pub fn smaller(one: f64, other: f64) -> f64 {
     if one < other { one } else { other }
 }
 
+/// The greater of two numbers, neither of which is NaN.
 #[inline(always)]
-fn greater(one: f64, other: f64) -> f64 {
+pub fn greater(one: f64, other: f64) -> f64 {
     if one > other { one } else { other }
 }
 

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use crate::data::kernel::{greater, smaller};
 use crate::distribution::whole_nanos;
 
 /// A request at a task. Times are whole nanoseconds in floats.
@@ -228,7 +229,7 @@ impl Sharing {
         if self.busy() >= self.servers {
             return self.queues(now, job, ended);
         }
-        self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+        self.earliest_deadline = smaller(self.earliest_deadline, job.deadline);
         self.pass(now);
         self.compute(job.cpu, job);
         self.foresee();
@@ -247,7 +248,7 @@ impl Sharing {
         }
         let is_taken = self.queue.len() < self.queue_limit;
         if is_taken {
-            self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+            self.earliest_deadline = smaller(self.earliest_deadline, job.deadline);
             self.queue.push_back(job);
         }
         is_taken
@@ -255,7 +256,7 @@ impl Sharing {
 
     /// Takes a job as it stands at `now`.
     pub fn take_over(&mut self, now: f64, job: Job, stands: Standing) {
-        self.earliest_deadline = self.earliest_deadline.min(job.deadline);
+        self.earliest_deadline = smaller(self.earliest_deadline, job.deadline);
         match stands {
             Standing::Queues => self.queue.push_back(job),
             Standing::Computes(left) => {
@@ -331,17 +332,13 @@ impl Sharing {
     /// Moves the clock.
     #[inline(always)]
     pub fn pass(&mut self, now: f64) {
-        let count = self.computing.len() as f64;
+        let count = self.computing.len();
         let length = now - self.at;
         self.at = now;
-        if count <= self.vcpu {
-            // Counted anew whenever nobody computes, so that no digits are lost in the long run.
-            self.given = if count == 0.0 { 0.0 } else { self.given + length };
-            self.used += length * count;
-        } else {
-            self.given += length * self.vcpu / count;
-            self.used += length * self.vcpu;
-        }
+        let given = length * smaller(self.vcpu * inverse(count), 1.0);
+        // Counted anew whenever nobody computes, so that no digits are lost in the long run.
+        self.given = if count == 0 { 0.0 } else { self.given + given };
+        self.used += given * count as f64;
     }
 
     #[inline(always)]
@@ -363,11 +360,26 @@ impl Sharing {
         self.next_cpu = match self.computing.last() {
             None => f64::INFINITY,
             Some(Computing { needs, .. }) => {
-                let slowdown = (self.computing.len() as f64 * self.inverse_vcpu).max(1.0);
-                self.at + whole_nanos((needs - self.given).max(0.0) * slowdown)
+                let slowdown = greater(self.computing.len() as f64 * self.inverse_vcpu, 1.0);
+                self.at + whole_nanos(greater(needs - self.given, 0.0) * slowdown)
             }
         };
     }
+}
+
+/// One over few, without a division.
+#[inline(always)]
+fn inverse(count: usize) -> f64 {
+    const INVERSES: [f64; 64] = {
+        let mut inverses = [f64::INFINITY; 64];
+        let mut count = 1;
+        while count < 64 {
+            inverses[count] = 1.0 / count as f64;
+            count += 1;
+        }
+        inverses
+    };
+    if count < 64 { INVERSES[count] } else { 1.0 / count as f64 }
 }
 
 /// How a job stands.

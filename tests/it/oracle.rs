@@ -264,7 +264,7 @@ impl Server {
         let threads = self.computing.len() as f64;
         let length = (now - self.since) as f64;
         // In the same steps as the kernel, since what falls on half a nanosecond is rounded.
-        self.given += if threads <= vcpu { length } else { length * vcpu / threads };
+        self.given += length * (vcpu * (1.0 / threads)).min(1.0);
         if self.computing.is_empty() {
             self.given = 0.0;
         }
