@@ -205,6 +205,8 @@ pub struct Target {
     pub failures: u32,
     /// When it was registered.
     pub registered_at: Instant,
+    /// When it became healthy beside others that had been for longer, so that it starts slowly.
+    pub slow_start_since: Option<Instant>,
     /// When its last health check was sent.
     pub probe_sent_at: Instant,
 }

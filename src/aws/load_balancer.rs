@@ -40,8 +40,43 @@ pub struct TargetGroup {
     pub deregistration_delay: Span,
     /// `load_balancing.algorithm.type`; AWS's default is `round_robin`.
     pub algorithm: RoutingAlgorithm,
+    /// `slow_start.duration_seconds`, 30 to 900 s; zero, AWS's default, is off. Round robin only.
+    pub slow_start: Span,
+    /// `load_balancing.cross_zone.enabled`: whether a node sends to the targets of all zones; AWS's default is true.
+    pub cross_zone: bool,
+    /// `target_group_health.unhealthy_state_routing`: when a node sends to all targets, healthy or not.
+    pub unhealthy_state_routing: HealthThreshold,
     /// Health check.
     pub health_check: HealthCheck,
+}
+
+/// The least health below which a node gives up on health and sends to all targets that it may send to (fail-open).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthThreshold {
+    /// `minimum_healthy_targets.count`, at least 1; AWS's default is 1.
+    pub count: u32,
+    /// `minimum_healthy_targets.percentage`, 1 to 100; AWS's default is off.
+    pub percentage: Option<u32>,
+}
+
+impl Default for HealthThreshold {
+    fn default() -> Self {
+        HealthThreshold { count: 1, percentage: None }
+    }
+}
+
+impl HealthThreshold {
+    /// Whether so many healthy ones of all are too few.
+    pub fn is_missed(&self, healthy: usize, all: usize) -> bool {
+        let percentage = self.percentage.unwrap_or(0) as usize;
+        healthy < self.count as usize || healthy * 100 < percentage * all
+    }
+}
+
+/// The part of a whole target's requests that one in slow start gets, at `elapsed` of `duration` since it became healthy:
+/// it grows in a straight line.
+pub fn slow_start_weight(elapsed: Span, duration: Span) -> f64 {
+    if elapsed >= duration { 1.0 } else { elapsed.0 as f64 / duration.0 as f64 }
 }
 
 /// A target group's health check.
@@ -65,5 +100,38 @@ impl Default for HealthCheck {
             healthy_threshold: 5,
             unhealthy_threshold: 2,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 1.5 and worked example 3: one new target beside four old ones.
+    #[test]
+    fn w3_slow_start_shares() {
+        let duration = Span::seconds(60);
+        for (elapsed, share, rates) in [
+            (15, 0.058_823_529, [29.41, 117.65]),
+            (30, 0.111_111_11, [55.56, 111.11]),
+            (45, 0.157_894_74, [78.95, 105.26]),
+            (60, 0.2, [100.0, 100.0]),
+        ] {
+            let weight = slow_start_weight(Span::seconds(elapsed), duration);
+            let got = weight / (4.0 + weight);
+            assert!((got - share).abs() < 1e-8, "{elapsed}: {got}");
+            assert!((500.0 * got - rates[0]).abs() < 0.01, "{elapsed}");
+            assert!((500.0 / (4.0 + weight) - rates[1]).abs() < 0.01, "{elapsed}");
+        }
+    }
+
+    #[test]
+    fn too_few_healthy_ones_are_few_by_count_or_by_percentage() {
+        let usual = HealthThreshold::default();
+        assert!(usual.is_missed(0, 5) && !usual.is_missed(1, 5));
+        let half = HealthThreshold { count: 1, percentage: Some(50) };
+        assert!(half.is_missed(4, 10) && !half.is_missed(5, 10));
+        let three = HealthThreshold { count: 3, percentage: None };
+        assert!(three.is_missed(2, 2) && !three.is_missed(3, 9));
     }
 }

@@ -26,6 +26,7 @@ impl Control<'_> {
             failures: 0,
             registered_at: now,
             probe_sent_at: now,
+            slow_start_since: None,
         });
         self.cluster.tasks[task].target = Some(target);
         self.cluster.target_groups[group.index()].push(target);
@@ -118,6 +119,8 @@ impl Control<'_> {
         }
         row.state = state;
         let (task, group) = (row.task, row.target_group);
+        self.cluster.targets[target].slow_start_since =
+            (state == TargetState::Healthy && self.starts_slowly(target)).then_some(self.now());
         self.cluster.touch();
         let service = self.cluster.tasks[task].service;
         let (name, group_name) = (&self.scenario.services[service].name, &self.scenario.target_groups[group].name);
@@ -142,6 +145,18 @@ impl Control<'_> {
             self.services[service.index()].unhealthy_cause = Some(decision);
         }
         self.schedule_service(service);
+    }
+
+    /// Whether a target that becomes healthy starts slowly: only if another is healthy already and does not.
+    fn starts_slowly(&self, target: Id<Target>) -> bool {
+        let group = self.cluster.targets[target].target_group;
+        let duration = self.scenario.target_groups[group].slow_start;
+        let goes_at_full = |it: &Id<Target>| {
+            let other = &self.cluster.targets[*it];
+            let is_over = other.slow_start_since.is_none_or(|since| since + duration <= self.now());
+            *it != target && other.state == TargetState::Healthy && is_over
+        };
+        duration > Span::ZERO && self.cluster.target_groups[group.index()].iter().any(goes_at_full)
     }
 
     /// Takes a target out of rotation; requests in flight may end.

@@ -11,7 +11,7 @@ use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::histogram::{Histogram, NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Lanes, Requests, SERVERS_MAXIMUM};
-use crate::data::rotation::{Awaited, Rotation};
+use crate::data::rotation::{Awaited, Ramp, Rotation};
 use crate::data::sharing::{Job, JobKind, Sharing, Standing};
 use crate::data::station::{Station, VCPU};
 use crate::data::{ProbeAnswer, ServiceTraffic};
@@ -43,6 +43,8 @@ pub struct Lane {
     /// Of all sources; a response within it is in time for everyone.
     least_patience: f64,
     laws: Vec<Law>,
+    /// Whether requests of some law take CPU, so that it can be short.
+    may_share: bool,
     faults: Option<(f64, Stream)>,
     node_stream: Stream,
     health_check_stream: Stream,
@@ -218,6 +220,7 @@ impl Lane {
         let load_balancer = definition.load_balancer.as_ref()?;
         let group = &scenario.target_groups[load_balancer.target_group];
         let balancer = &scenario.load_balancers[group.load_balancer];
+        let zones = if group.cross_zone { 1 } else { balancer.availability_zones.len() };
         let name = &definition.name;
         let sources: Vec<Source> = scenario
             .workloads
@@ -258,6 +261,7 @@ impl Lane {
             least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
             patience: sources.iter().map(|it| it.patience.nanos).collect(),
             sources,
+            may_share: laws.iter().any(|it| it.computes),
             laws,
             faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
             node_stream: seed.stream("load balancer node", name),
@@ -276,7 +280,7 @@ impl Lane {
             cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
             vacant: Vec::new(),
-            rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, 1),
+            rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, zones),
             chances: (group.algorithm == RoutingAlgorithm::WeightedRandom).then(|| seed.stream("target", name)),
             kernel: Kernel::Careful,
             seen_version: None,
@@ -317,6 +321,9 @@ impl Lane {
 
     /// Lets the stations whose CPU is short run until `until`.
     fn run_sharing(&mut self, until: f64) {
+        if !self.may_share {
+            return;
+        }
         for place in 0..self.stations.len() {
             if self.stations[place].shares_cpu {
                 self.run_station(place, until);
@@ -380,15 +387,7 @@ impl Lane {
             self.cut_off(&gone, now.0 as f64);
         }
         self.forget_stopped(cluster);
-        let is_in_pool = |target: &Id<Target>| {
-            let state = cluster.targets[*target].state;
-            matches!(state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy)
-        };
-        let is_healthy = |target: &Id<Target>| cluster.targets[*target].state == TargetState::Healthy;
-        // Fail-open: with no healthy target the load balancer sends to all it has.
-        let fails_open = !registered.iter().any(is_healthy);
-        let chosen = registered.iter().filter(|it| if fails_open { is_in_pool(it) } else { is_healthy(it) });
-        let targets = chosen.map(|&it| (self.station_of_task[&cluster.targets[it].task], 1.0)).collect();
+        let pools = self.pools(scenario, cluster);
         let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now.0 as f64));
         let awaited =
             awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
@@ -397,8 +396,44 @@ impl Lane {
             awaited.map(move |it| Awaited { node: it.node as usize, place, until: f64::INFINITY })
         });
         let awaited = awaited.chain(of_sharing);
-        self.rotation.renew(vec![targets], awaited);
+        self.rotation.renew(pools, awaited);
         self.choose_kernel();
+    }
+
+    /// The targets that each zone's nodes send to, or all nodes: the healthy ones, or all where those are too few.
+    fn pools(&self, scenario: &Scenario, cluster: &Cluster) -> Vec<Vec<(usize, Option<Ramp>)>> {
+        let group = &scenario.target_groups[self.target_group];
+        let zones = &scenario.load_balancers[group.load_balancer].availability_zones;
+        let zone_of = |target: &Target| {
+            let instance = cluster.tasks[target.task].instance.map(|it| cluster.instances[it].availability_zone);
+            instance.map_or(Some(0), |zone| zones.iter().position(|it| *it == zone))
+        };
+        let mut pools = vec![Vec::new(); if group.cross_zone { 1 } else { zones.len().max(1) }];
+        for &target in &cluster.target_groups[self.target_group.index()] {
+            let target = &cluster.targets[target];
+            let is_in_pool =
+                matches!(target.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy);
+            // A target outside of the load balancer's zones is unused.
+            if let Some(zone) = zone_of(target).filter(|_| is_in_pool) {
+                pools[if group.cross_zone { 0 } else { zone }].push(target);
+            }
+        }
+        let slow_start = group.slow_start.0 as f64;
+        let of_target = |it: &&Target| {
+            let begin = it.slow_start_since.map(|it| it.0 as f64);
+            let ramp = begin.map(|begin| Ramp { begin, end: begin + slow_start });
+            (self.station_of_task[&it.task], ramp)
+        };
+        let chosen = pools.into_iter().map(|pool: Vec<&Target>| {
+            let is_healthy = |it: &&&Target| it.state == TargetState::Healthy;
+            let healthy = pool.iter().filter(is_healthy).count();
+            if group.unhealthy_state_routing.is_missed(healthy, pool.len()) {
+                pool.iter().map(of_target).collect()
+            } else {
+                pool.iter().filter(is_healthy).map(of_target).collect()
+            }
+        });
+        chosen.collect()
     }
 
     fn choose_kernel(&mut self) {
@@ -546,7 +581,7 @@ impl Lane {
         }
         for (place, station) in self.stations.iter_mut().enumerate().filter(|(_, it)| it.shares_cpu) {
             self.cpu_done[place] += self.sharing[place].used(now) - station.used_before;
-            station.in_flight = self.sharing[place].len() as u32;
+            station.in_flight = self.sharing[place].held() as u32;
         }
     }
 
@@ -559,8 +594,10 @@ impl Lane {
             self.cpu_done[it.place as usize] += it.cpu - it.cpu_counted;
             it.cpu_counted = it.cpu;
         }
-        for place in 0..self.stations.len() {
-            self.shares_or_not(place, now);
+        if self.may_share {
+            for place in 0..self.stations.len() {
+                self.shares_or_not(place, now);
+            }
         }
         self.choose_kernel();
     }
@@ -802,10 +839,13 @@ impl Lane {
         self.batch.next += due;
         self.minute.counts.arrived += due as u64;
         match self.kernel {
-            Kernel::Plain { law, servers, least_queue } if !self.a_queue_can_fill(due, servers, least_queue) => {
+            Kernel::Plain { law, servers, least_queue }
+                if !self.a_queue_can_fill(due, servers, least_queue) && self.rotation.is_dealt_apart() =>
+            {
                 self.minute.routed += due as u64;
                 self.queues_are_stale = true;
-                let turn = self.rotation.dealt_in_turn().map(|(places, turn)| (places.len(), *turn));
+                let now = self.batch.arrival[requests.start];
+                let turn = self.rotation.dealt_in_turn(now).map(|(places, turn)| (places.len(), *turn));
                 let turn = turn.filter(|(width, _)| *width >= LANES_LEAST);
                 if turn.is_some() {
                     self.serve_side_by_side(requests.clone(), law, servers);
@@ -816,7 +856,7 @@ impl Lane {
                 }
                 for late in 0..self.count_served(requests.clone(), until) {
                     let offset = self.batch.late[late] as usize;
-                    if let (Some((width, first)), Some((places, _))) = (turn, self.rotation.dealt_in_turn()) {
+                    if let (Some((width, first)), Some((places, _))) = (turn, self.rotation.dealt_in_turn(now)) {
                         self.batch.place[requests.start + offset] = places[(first + offset) % width] as u32;
                     }
                     self.ends_otherwise(requests.start + offset, law, until);
@@ -849,7 +889,8 @@ impl Lane {
 
     /// One node and many tasks: whole rounds at once.
     fn serve_side_by_side(&mut self, range: Range<usize>, law: usize, servers: usize) {
-        let Some((places, turn_after)) = self.rotation.dealt_in_turn() else { return };
+        let now = self.batch.arrival[range.start];
+        let Some((places, turn_after)) = self.rotation.dealt_in_turn(now) else { return };
         let (width, turn) = (places.len(), *turn_after);
         let touched =
             || (0..width.min(range.len())).map(|it| if turn + it < width { turn + it } else { turn + it - width });
@@ -884,7 +925,7 @@ impl Lane {
     fn serve_routed(&mut self, range: Range<usize>, law: usize, servers: usize) {
         let Batch { arrival, node, chance, place, end, .. } = &mut self.batch;
         let places = &mut place[range.clone()];
-        self.rotation.route(&node[range.clone()], &chance[range.clone()], places);
+        self.rotation.route(&arrival[range.clone()], &node[range.clone()], &chance[range.clone()], places);
         let law = &self.laws[law];
         let mut requests = Requests {
             arrivals: &arrival[range.clone()],
@@ -998,7 +1039,12 @@ impl Lane {
         let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, .. } = self;
         let Batch { arrival, node, chance, source, is_fault, place, end: responses, .. } = batch;
         let (law, mut served) = (&laws[law], 0);
-        rotation.route(&node[range.clone()], &chance[range.clone()], &mut place[range.clone()]);
+        rotation.route(
+            &arrival[range.clone()],
+            &node[range.clone()],
+            &chance[range.clone()],
+            &mut place[range.clone()],
+        );
         for request in range {
             let (now, place) = (arrival[request], place[request] as usize);
             let source = source[request] as usize;
@@ -1204,7 +1250,7 @@ impl Lane {
     fn forget_stopped(&mut self, cluster: &Cluster) {
         let Lane { station_of_task, vacant, cpu_done, stations, sharing, .. } = self;
         station_of_task.retain(|&task, place| {
-            let is_idle = stations[*place].in_flight == 0 && sharing[*place].len() == 0;
+            let is_idle = stations[*place].in_flight == 0 && sharing[*place].held() == 0;
             let stays = cluster.tasks[task].stopped_at.is_none() || !is_idle;
             if !stays {
                 cpu_done[*place] = 0.0;

@@ -3,8 +3,9 @@
 //! Follows *Routing algorithms* in the User Guide for Application Load Balancers (read 2026-04). Each node chooses by
 //! itself, with turns and counts of its own.
 
-use crate::aws::load_balancer::RoutingAlgorithm;
+use crate::aws::load_balancer::{RoutingAlgorithm, slow_start_weight};
 use crate::data::outstanding::{Fewest, Lower, Outstanding, Raise, Send};
+use crate::units::Span;
 
 /// Nanoseconds between requests, until more is known.
 const GAP_UNKNOWN: f64 = 1e6;
@@ -24,8 +25,43 @@ struct Pool {
     places: Vec<usize>,
     /// Kept where requests go to the target with the fewest.
     outstanding: Outstanding,
-    /// The sum of the weights up to each, where they are chosen at random.
-    weight_sums: Vec<f64>,
+    /// Until when some start slowly, each by its ramp.
+    slow_until: f64,
+    ramps: Vec<Option<Ramp>>,
+}
+
+/// A target's slow start: from no requests at `begin` to its full part at `end`, nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Ramp {
+    /// Begin.
+    pub begin: f64,
+    /// End.
+    pub end: f64,
+}
+
+impl Ramp {
+    fn weight(self, now: f64) -> f64 {
+        slow_start_weight(Span((now - self.begin) as u64), Span((self.end - self.begin) as u64))
+    }
+}
+
+impl Pool {
+    /// The target whose turn it is while some start slowly: each earns its weight with every request, and who has earned
+    /// most is chosen and pays for all. Every part is met as closely as whole requests allow.
+    fn choose_by_weight(&self, credits: &mut Vec<f64>, now: f64) -> usize {
+        credits.resize(self.places.len(), 0.0);
+        let (mut sum, mut chosen) = (0.0, 0);
+        for (target, ramp) in self.ramps.iter().enumerate() {
+            let weight = ramp.map_or(1.0, |it| it.weight(now));
+            credits[target] += weight;
+            sum += weight;
+            if credits[target] > credits[chosen] {
+                chosen = target;
+            }
+        }
+        credits[chosen] -= sum;
+        chosen
+    }
 }
 
 /// A load balancer node.
@@ -34,6 +70,8 @@ pub struct Node {
     pool: usize,
     /// Where it goes on in its pool.
     pub turn: usize,
+    /// What each target of its pool has earned, while some start slowly.
+    credits: Vec<f64>,
 }
 
 /// A request that waits for its answer: its node, the place of its station, and until when the node waits.
@@ -51,26 +89,21 @@ impl Rotation {
     /// No targets yet; `zones` pools, of which each node takes the one whose turn it is.
     pub fn new(algorithm: RoutingAlgorithm, nodes: usize, zones: usize) -> Rotation {
         let zones = zones.max(1);
-        let pool = Pool { places: Vec::new(), outstanding: Outstanding::new(0, 0), weight_sums: Vec::new() };
-        let nodes = (0..nodes.max(1)).map(|it| Node { pool: it % zones, turn: 0 }).collect();
+        let pool = Pool { places: Vec::new(), outstanding: Outstanding::new(0, 0), slow_until: 0.0, ramps: Vec::new() };
+        let nodes = (0..nodes.max(1)).map(|it| Node { pool: it % zones, ..Node::default() }).collect();
         Rotation { algorithm, pools: vec![pool; zones], nodes }
     }
 
-    /// Takes new targets, each pool's as places with their weights; `awaited` is what is under way.
-    pub fn renew(&mut self, pools: Vec<Vec<(usize, f64)>>, awaited: impl Iterator<Item = Awaited>) {
+    /// Takes new targets, each pool's as places, some of them starting slowly; `awaited` is what is under way.
+    pub fn renew(&mut self, pools: Vec<Vec<(usize, Option<Ramp>)>>, awaited: impl Iterator<Item = Awaited>) {
         let nodes = self.nodes.len();
         for (pool, targets) in self.pools.iter_mut().zip(pools) {
-            let mut sum = 0.0;
-            pool.places.clear();
-            pool.weight_sums.clear();
-            for (place, weight) in targets {
-                sum += weight;
-                pool.places.push(place);
-                pool.weight_sums.push(sum);
-            }
+            (pool.places, pool.ramps) = targets.into_iter().unzip();
+            pool.slow_until = pool.ramps.iter().flatten().map(|it| it.end).fold(0.0, f64::max);
             pool.outstanding = Outstanding::new(nodes, pool.places.len());
         }
         for node in &mut self.nodes {
+            node.credits.clear();
             node.turn = node.turn.checked_rem(self.pools[node.pool].places.len()).unwrap_or(0);
         }
         if self.algorithm == RoutingAlgorithm::LeastOutstandingRequests {
@@ -97,10 +130,12 @@ impl Rotation {
         self.pools.iter().flat_map(|it| it.places.iter().copied())
     }
 
-    /// The one pool and the one node's turn, where requests are dealt to one after the other.
-    pub fn dealt_in_turn(&mut self) -> Option<(&[usize], &mut usize)> {
+    /// The one pool and the one node's turn, where requests from `now` on are dealt to one after the other.
+    pub fn dealt_in_turn(&mut self, now: f64) -> Option<(&[usize], &mut usize)> {
         match (&mut self.nodes[..], &self.pools[..]) {
-            ([node], [pool]) if self.algorithm == RoutingAlgorithm::RoundRobin => Some((&pool.places, &mut node.turn)),
+            ([node], [pool]) if self.algorithm == RoutingAlgorithm::RoundRobin && pool.slow_until <= now => {
+                Some((&pool.places, &mut node.turn))
+            }
             _ => None,
         }
     }
@@ -113,6 +148,11 @@ impl Rotation {
     /// Whether how many requests a target has decides where the next one goes.
     pub fn counts_requests(&self) -> bool {
         self.algorithm == RoutingAlgorithm::LeastOutstandingRequests
+    }
+
+    /// Whether requests can be dealt by a loop: not to the fewest of several pools.
+    pub fn is_dealt_apart(&self) -> bool {
+        !self.counts_requests() || self.pools.len() == 1
     }
 
     /// Makes ready for so many requests, which come so many nanoseconds apart in the mean.
@@ -138,12 +178,14 @@ impl Rotation {
         // Each node deals evenly, one more at most to some.
         let least = self.pools.iter().map(|it| it.places.len()).min().filter(|it| *it > 0)?;
         let is_dealt = self.algorithm == RoutingAlgorithm::RoundRobin && self.pools.len() == 1;
-        is_dealt.then(|| requests / least + self.nodes.len())
+        let is_even = is_dealt && self.pools[0].slow_until == 0.0;
+        is_even.then(|| requests / least + self.nodes.len())
     }
 
     /// Chooses a target for each request, where that does not depend on how the ones before fared; every node has one.
-    pub fn route(&mut self, nodes: &[u32], chances: &[f64], places: &mut [u32]) {
-        if self.algorithm == RoutingAlgorithm::RoundRobin {
+    pub fn route(&mut self, arrivals: &[f64], nodes: &[u32], chances: &[f64], places: &mut [u32]) {
+        let is_slow = self.pools.iter().any(|it| it.slow_until > arrivals[0]);
+        if self.algorithm == RoutingAlgorithm::RoundRobin && !is_slow {
             for (place, &node) in places.iter_mut().zip(nodes) {
                 let node = &mut self.nodes[node as usize];
                 let pool = &self.pools[node.pool].places;
@@ -151,8 +193,8 @@ impl Rotation {
                 node.turn = if node.turn + 1 == pool.len() { 0 } else { node.turn + 1 };
             }
         } else {
-            for ((place, &node), &chance) in places.iter_mut().zip(nodes).zip(chances) {
-                *place = self.choose(node as usize, 0.0, chance).expect("every node has a target") as u32;
+            for (((place, &arrival), &node), &chance) in places.iter_mut().zip(arrivals).zip(nodes).zip(chances) {
+                *place = self.choose(node as usize, arrival, chance).expect("every node has a target") as u32;
             }
         }
     }
@@ -167,14 +209,15 @@ impl Rotation {
             return None;
         }
         let target = match self.algorithm {
+            RoutingAlgorithm::RoundRobin if pool.slow_until > arrival => {
+                pool.choose_by_weight(&mut node.credits, arrival)
+            }
             RoutingAlgorithm::RoundRobin => node.turn,
             RoutingAlgorithm::LeastOutstandingRequests => {
                 pool.outstanding.deal(Fewest { node: node_number, turn: node.turn, now: arrival })
             }
             RoutingAlgorithm::WeightedRandom => {
-                let sums = &pool.weight_sums;
-                let point = chance * sums[sums.len() - 1];
-                sums.partition_point(|it| *it <= point).min(sums.len() - 1)
+                ((chance * pool.places.len() as f64) as usize).min(pool.places.len() - 1)
             }
         };
         node.turn = if target + 1 == pool.places.len() { 0 } else { target + 1 };

@@ -133,7 +133,7 @@ impl Sharing {
     }
 
     /// How many jobs it holds, those that queue included.
-    pub fn len(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.busy() + self.queue.len()
     }
 
@@ -418,7 +418,7 @@ mod tests {
         assert_eq!(ends(&mut sharing, 399.0), []);
         assert_eq!(ends(&mut sharing, 400.0), [(0.0, 400.0)]);
         assert_eq!(sharing.used(400.0), 200.0);
-        assert_eq!(sharing.len(), 1);
+        assert_eq!(sharing.held(), 1);
         assert_eq!(ends(&mut sharing, 1000.0), [(0.0, 650.0)], "200 more on the CPU, then 50 of waiting");
         assert_eq!(sharing.used(1000.0), 300.0);
     }
@@ -439,7 +439,7 @@ mod tests {
             sharing.take(arrival, job(arrival, 100.0, 30.0), |_, _| ());
         }
         let jobs = sharing.hand_over(60.0);
-        assert_eq!(sharing.len(), 0);
+        assert_eq!(sharing.held(), 0);
         let mut other = Sharing::new(2, 10, false);
         jobs.into_iter().for_each(|(job, stands)| other.take_over(60.0, job, stands));
         let mut whole = Sharing::new(2, 10, false);

@@ -123,7 +123,7 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
         for (name, place) in
             [("base", &mut application.memory_base_mib), ("perRequest", &mut application.memory_per_request_mib)]
         {
-            memory.usual(reader, name, format!("{place}MiB").as_str());
+            memory.derived(reader, name, format!("{place}MiB").as_str());
             *place = memory.parsed(reader, name, quantity::memory_mib).unwrap_or(*place);
         }
         memory.finish(reader, &Shape::OURS);

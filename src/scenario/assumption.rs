@@ -99,7 +99,7 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
     let mut fields = scenario.map(reader, "prices");
     let mut region = of_zone.to_owned();
     if let Some(fields) = &mut fields {
-        fields.usual(reader, "region", of_zone);
+        fields.derived(reader, "region", of_zone);
         if let Some(said) = fields.text(reader, "region") {
             said.clone_into(&mut region);
         }
@@ -109,7 +109,7 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         Prices { region: region.clone(), ..price::prices("us-east-1").expect("the table has us-east-1") }
     });
     let Some(mut fields) = fields else { return prices };
-    fields.usual(reader, "date", prices.date.as_str());
+    fields.derived(reader, "date", prices.date.as_str());
     if let Some(date) = fields.text(reader, "date") {
         date.clone_into(&mut prices.date);
     }

@@ -106,7 +106,7 @@ impl Capacity {
         let name = "availabilityZones";
         let what = What { field: name, of: &fields.of.clone() };
         let all: Vec<String> = self.zones.iter().map(|it| it.name.clone()).collect();
-        fields.usual(reader, name, &all[..]);
+        fields.derived(reader, name, &all[..]);
         let mut zones = Vec::new();
         match fields.take(name) {
             Some(node) if node.text().is_some() => {
@@ -144,7 +144,7 @@ impl Capacity {
             desired: fields.count(reader, "DesiredCapacity", 0..=5_000),
         };
         if let Some(min) = bounds.min {
-            fields.usual(reader, "DesiredCapacity", &min);
+            fields.derived(reader, "DesiredCapacity", &min);
         }
         bounds.check(reader, entry.node.place, &fields.of, ["MinSize", "MaxSize", "DesiredCapacity"], &entry.node);
         let availability_zones = self.some_zones(reader, &mut fields);
@@ -155,7 +155,7 @@ impl Capacity {
         fields.usual(reader, "reservedMemory", &0);
         let reserved_memory_mib = fields.parsed(reader, "reservedMemory", quantity::task_memory);
         if let Some(instance_type) = &instance_type {
-            fields.usual(reader, "registeredMemory", &instance_type.registered_memory_mib);
+            fields.derived(reader, "registeredMemory", &instance_type.registered_memory_mib);
         }
         let registered_memory_mib = fields.parsed(reader, "registeredMemory", quantity::task_memory);
         let attributes = attributes(reader, &mut fields);

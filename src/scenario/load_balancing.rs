@@ -1,6 +1,6 @@
 //! `loadBalancers` and `targetGroups`.
 
-use crate::aws::load_balancer::{HealthCheck, LoadBalancer, RoutingAlgorithm, TargetGroup};
+use crate::aws::load_balancer::{HealthCheck, HealthThreshold, LoadBalancer, RoutingAlgorithm, TargetGroup};
 use crate::scenario::aws_fields::{LOAD_BALANCER_ATTRIBUTES, Shape, TARGET_GROUP_ATTRIBUTES};
 use crate::scenario::capacity::Capacity;
 use crate::scenario::problem::{Problem, nearest};
@@ -94,6 +94,8 @@ impl LoadBalancing {
         }
         let mut delay = Span::seconds(300);
         let mut algorithm = RoutingAlgorithm::default();
+        let (mut slow_start, mut slow_start_place) = (Span::ZERO, None);
+        let (mut cross_zone, mut threshold) = (true, HealthThreshold::default());
         for (key, node) in attributes(reader, &mut fields) {
             let what = What { field: &key, of: &fields.of };
             match (key.as_str(), node.text().unwrap_or("")) {
@@ -104,15 +106,32 @@ impl LoadBalancing {
                 ("load_balancing.algorithm.type", _) => {
                     algorithm = reader.word(what, node, &ALGORITHMS).unwrap_or(algorithm);
                 }
-                ("slow_start.duration_seconds", seconds) if seconds != "0" => reader.not_simulated(node.place, what),
-                ("load_balancing.cross_zone.enabled", "false") => {
-                    reader.not_simulated(node.place, format!("`false` of {what}"));
+                ("slow_start.duration_seconds", "0") => {}
+                ("slow_start.duration_seconds", _) => {
+                    slow_start = whole_seconds(reader, what, node, 30, 900).unwrap_or(slow_start);
+                    slow_start_place = Some(node.place);
                 }
-                ("stickiness.enabled" | "slow_start.duration_seconds" | "load_balancing.cross_zone.enabled", _) => {}
+                ("load_balancing.cross_zone.enabled", _) => {
+                    let words = [("true", true), ("use_load_balancer_configuration", true), ("false", false)];
+                    cross_zone = reader.word(what, node, &words).unwrap_or(cross_zone);
+                }
+                ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", _) => {
+                    threshold.count = whole_number(reader, what, node, 1, 5_000).unwrap_or(1);
+                }
+                ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off") => {}
+                ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", _) => {
+                    threshold.percentage = whole_number(reader, what, node, 1, 100);
+                }
+                ("stickiness.enabled", _) => {}
                 (other, _) => accepted_attribute(reader, &fields.of, other, node, TARGET_GROUP_ATTRIBUTES),
             }
         }
-        fields.usual(reader, "deregistrationDelay", &delay);
+        if let Some(place) = slow_start_place.filter(|_| algorithm != RoutingAlgorithm::RoundRobin) {
+            let (name, _) = ALGORITHMS.iter().find(|it| it.1 == algorithm).unwrap_or(&ALGORITHMS[0]);
+            let problem = Problem::new(place, format!("{} has slow start and the algorithm `{name}`", fields.of));
+            reader.refuse(problem.help("slow start goes with `round_robin` only"));
+        }
+        fields.derived(reader, "deregistrationDelay", &delay);
         if let Some(ours) = fields.parsed(reader, "deregistrationDelay", span_or_seconds) {
             delay = ours;
             if ours > Span::seconds(3_600) {
@@ -126,6 +145,9 @@ impl LoadBalancing {
             load_balancer: load_balancer?,
             deregistration_delay: delay,
             algorithm,
+            slow_start,
+            cross_zone,
+            unhealthy_state_routing: threshold,
             health_check,
         })
     }
@@ -145,7 +167,7 @@ impl LoadBalancing {
             );
         }
         if let [(name, id)] = self.load_balancer_names.known.as_slice() {
-            fields.usual(reader, "loadBalancer", name.as_str());
+            fields.derived(reader, "loadBalancer", name.as_str());
             return *id;
         }
         let names: Vec<&str> = self.load_balancer_names.iter().collect();
@@ -165,7 +187,9 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
         reader.not_simulated(node.place, format!("`Type: {word}` of {}", fields.of));
     }
     let availability_zones = capacity.some_zones(reader, &mut fields);
-    let nodes = fields.count_or(reader, "nodes", 1..=100, node_count(availability_zones.len()));
+    let usual_nodes = node_count(availability_zones.len());
+    fields.derived(reader, "nodes", &usual_nodes);
+    let nodes = fields.count(reader, "nodes", 1..=100).unwrap_or(usual_nodes);
     let mut idle_timeout = Span::seconds(60);
     for (key, node) in attributes(reader, &mut fields) {
         let what = What { field: &key, of: &fields.of };
@@ -176,7 +200,7 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
             other => accepted_attribute(reader, &fields.of, other, node, LOAD_BALANCER_ATTRIBUTES),
         }
     }
-    fields.usual(reader, "idleTimeout", &idle_timeout);
+    fields.derived(reader, "idleTimeout", &idle_timeout);
     if let Some(ours) = fields.parsed(reader, "idleTimeout", span_or_seconds) {
         idle_timeout = ours;
         if !(Span::seconds(1)..=Span::seconds(4_000)).contains(&ours) {
@@ -225,6 +249,14 @@ fn whole_seconds(reader: &mut Reader<'_>, what: What<'_>, node: &Node, low: u64,
     reader.parsed(what, node, |text| match quantity::whole(text) {
         Some(seconds) if (low..=high).contains(&seconds) => Ok(Span::seconds(seconds)),
         _ => Err(format!("`{text}` is not a whole number of seconds from {low} to {high}")),
+    })
+}
+
+/// A whole number, which attributes hold as text.
+fn whole_number(reader: &mut Reader<'_>, what: What<'_>, node: &Node, low: u32, high: u32) -> Option<u32> {
+    reader.parsed(what, node, |text| match quantity::whole(text).and_then(|it| u32::try_from(it).ok()) {
+        Some(number) if (low..=high).contains(&number) => Ok(number),
+        _ => Err(format!("`{text}` is not a whole number from {low} to {high}")),
     })
 }
 

@@ -57,6 +57,8 @@ pub struct Reader<'o> {
     pub variant: Option<String>,
     /// Sections in files that could not be read: what they define is not known.
     pub unread_sections: BTreeSet<&'static str>,
+    /// Whether the file has variants.
+    pub has_variants: bool,
     /// What is asked of the tree, where someone wants to know.
     pub record: Option<Record>,
     /// What was said already, since every variant says again what is wrong with all.
@@ -149,6 +151,7 @@ impl<'o> Reader<'o> {
             accepted: BTreeMap::new(),
             variant: None,
             unread_sections: BTreeSet::new(),
+            has_variants: false,
             record: None,
             seen: BTreeSet::new(),
         }
@@ -718,6 +721,14 @@ impl<'n> Fields<'n> {
         if reader.record.is_some() {
             let usual = Some(Usual::Value(usual.written()));
             self.asked.push(AskedField { name, is_required: false, usual });
+        }
+    }
+
+    /// As [`usual`](Fields::usual), where that follows from other fields: with variants, which may change those, it is
+    /// better left unsaid.
+    pub fn derived<T: Written + ?Sized>(&mut self, reader: &Reader<'_>, name: &'static str, usual: &T) {
+        if !reader.has_variants {
+            self.usual(reader, name, usual);
         }
     }
 

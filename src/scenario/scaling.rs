@@ -568,7 +568,7 @@ fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AlarmRule> {
     });
     let evaluation_periods = fields.required_count(reader, "EvaluationPeriods", 1..=1_440);
     if let Some(periods) = evaluation_periods {
-        fields.usual(reader, "DatapointsToAlarm", &periods);
+        fields.derived(reader, "DatapointsToAlarm", &periods);
     }
     let datapoints_to_alarm = fields.count(reader, "DatapointsToAlarm", 1..=1_440).or(evaluation_periods);
     if let (Some(m), Some(n)) = (datapoints_to_alarm, evaluation_periods)

@@ -79,6 +79,7 @@ fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path, look: Option<Look
     let name = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let description = leading_comment(&reader.files[0].text);
     let (root, variants) = without(root, "variants");
+    reader.has_variants = variants.is_some();
     let root = sections::normalised(reader, root);
     let mut read = Vec::new();
     reader.record = look.is_some().then(Record::default);

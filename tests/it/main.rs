@@ -6,6 +6,8 @@ mod goldens;
 mod oracle;
 mod properties;
 mod real_data;
+mod reference;
+mod routing;
 mod scenario_file;
 mod schema;
 mod theory;

@@ -1,11 +1,11 @@
 //! The oracle: one event per request in one heap, written to be read. The kernels give the same numbers.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::path::Path;
 
 use plimsoll::aws::task_definition::Reservation;
-use plimsoll::cluster::{Cluster, Target, TargetState, Task, TaskStatus};
+use plimsoll::cluster::{Cluster, ContainerInstance, InstanceStatus, Target, TargetState, Task, TaskStatus};
 use plimsoll::data::histogram::Histogram;
 use plimsoll::data::{Traffic, advance};
 use plimsoll::rng::{Seed, Stream};
@@ -122,44 +122,8 @@ workloads:
         story.variants.into_iter().next().expect("a story has its base")
     }
 
-    fn cluster(&self) -> Cluster {
-        let mut cluster = Cluster { target_groups: vec![Vec::new()], version: 1, ..Cluster::default() };
-        for _ in 0..self.tasks {
-            let task = cluster.tasks.push(Task {
-                service: Id::new(0),
-                task_definition: Id::new(0),
-                deployment: 0,
-                capacity_provider: None,
-                instance: None,
-                status: TaskStatus::Running,
-                reservation: Reservation::default(),
-                holds_reservation: false,
-                process_is_up: true,
-                is_asked_to_stop: false,
-                target: None,
-                created_at: Instant::START,
-                placed_at: None,
-                pull_started_at: None,
-                pull_stopped_at: None,
-                started_at: Some(Instant::START),
-                healthy_at: None,
-                stopping_at: None,
-                stopped_at: None,
-                stopped_reason: None,
-                exit_code: None,
-            });
-            let target = cluster.targets.push(Target {
-                task,
-                target_group: Id::new(0),
-                state: TargetState::Healthy,
-                successes: 0,
-                failures: 0,
-                registered_at: Instant::START,
-                probe_sent_at: Instant::START,
-            });
-            cluster.target_groups[0].push(target);
-        }
-        cluster
+    fn cluster(&self, scenario: &Scenario) -> Cluster {
+        cluster_of(scenario, &vec![0; self.tasks])
     }
 
     fn changes(&self, stream: &mut Stream) -> Vec<Change> {
@@ -182,10 +146,71 @@ workloads:
     }
 }
 
+/// A cluster of healthy tasks of the first service, each on an instance of its own in one of the zones.
+pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
+    let mut cluster = Cluster { target_groups: vec![Vec::new()], version: 1, ..Cluster::default() };
+    for &zone in zones {
+        let instance = cluster.instances.push(ContainerInstance {
+            availability_zone: scenario.availability_zones.ids().nth(zone).expect("the scenario has the zone"),
+            name: "i".to_owned(),
+            auto_scaling_group: Id::new(0),
+            status: InstanceStatus::Active,
+            registered_cpu_units: 0,
+            registered_memory_mib: 0,
+            remaining_cpu_units: 0,
+            remaining_memory_mib: 0,
+            reserved_ports: BTreeMap::new(),
+            remaining_network_interfaces: 0,
+            tasks: Vec::new(),
+            cached_layers: BTreeSet::new(),
+            is_protected_from_scale_in: false,
+            launched_at: Instant::START,
+            in_service_at: None,
+            registered_at: None,
+            terminated_at: None,
+        });
+        let task = cluster.tasks.push(Task {
+            service: Id::new(0),
+            task_definition: Id::new(0),
+            deployment: 0,
+            capacity_provider: None,
+            instance: Some(instance),
+            status: TaskStatus::Running,
+            reservation: Reservation::default(),
+            holds_reservation: false,
+            process_is_up: true,
+            is_asked_to_stop: false,
+            target: None,
+            created_at: Instant::START,
+            placed_at: None,
+            pull_started_at: None,
+            pull_stopped_at: None,
+            started_at: Some(Instant::START),
+            healthy_at: None,
+            stopping_at: None,
+            stopped_at: None,
+            stopped_reason: None,
+            exit_code: None,
+        });
+        let target = cluster.targets.push(Target {
+            task,
+            target_group: Id::new(0),
+            state: TargetState::Healthy,
+            successes: 0,
+            failures: 0,
+            registered_at: Instant::START,
+            probe_sent_at: Instant::START,
+            slow_start_since: None,
+        });
+        cluster.target_groups[0].push(target);
+    }
+    cluster
+}
+
 /// The kernels, advanced to each change and to `stops` in between.
 fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCounts, u64, Histogram) {
     let scenario = case.scenario();
-    let mut cluster = case.cluster();
+    let mut cluster = case.cluster(&scenario);
     let mut traffic = Traffic::new(&scenario, Seed { seed: case.seed, replication: 0 });
     let mut stops: VecDeque<Instant> = stops.iter().copied().collect();
     for change in changes {

@@ -655,11 +655,6 @@ fn whatever_is_not_simulated_is_named() {
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
         (target_group("Attributes: {stickiness.enabled: 'true'}"), "`stickiness.enabled`"),
-        (target_group("Attributes: {slow_start.duration_seconds: '30'}"), "`slow_start.duration_seconds`"),
-        (
-            target_group("Attributes: {load_balancing.cross_zone.enabled: 'false'}"),
-            "`load_balancing.cross_zone.enabled`",
-        ),
         (task("placementConstraints: [{type: memberOf, expression: x}]"), "`memberOf`"),
         (task("volumes: [{name: v, configuredAtLaunch: true}]"), "EBS volume"),
         (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),

@@ -16,43 +16,52 @@ use plimsoll::table::Id;
 use plimsoll::workload::arrivals::Arrivals;
 
 /// A station or several, in units of the mean service time, which is a millisecond.
-struct Queue {
-    name: &'static str,
+#[derive(Clone, Copy)]
+pub struct Queue {
+    pub name: &'static str,
     /// Arrivals of Poisson, per mean service time.
-    arrivals: f64,
+    pub arrivals: f64,
     /// Another process of the same rate.
-    process: Option<&'static str>,
-    service: &'static str,
-    tasks: u32,
-    servers: u32,
+    pub process: Option<&'static str>,
+    pub service: &'static str,
+    pub tasks: u32,
+    pub servers: u32,
+    /// vCPUs that the requests of a task share, instead of its servers.
+    pub shared_vcpu: Option<u32>,
     /// Requests that may wait at a task.
-    waiting: u32,
-    nodes: u32,
-    minutes: u32,
-    seed: u64,
+    pub waiting: u32,
+    pub algorithm: &'static str,
+    pub nodes: u32,
+    pub minutes: u32,
+    pub seed: u64,
 }
 
-const UNBOUNDED: u32 = 10_000_000;
-const EXPONENTIAL: &str = "{ exponential: { mean: 1ms } }";
+pub const UNBOUNDED: u32 = 10_000_000;
+pub const EXPONENTIAL: &str = "{ exponential: { mean: 1ms } }";
 
 impl Queue {
-    fn run(&self) -> Run {
+    pub fn run(&self) -> Run {
+        let (cpu, service, servers) = match self.shared_vcpu {
+            Some(vcpu) => {
+                (format!("cpu: {},", 1024 * vcpu), format!("cpuTime: {}, waitTime: 0s", self.service), UNBOUNDED / 10)
+            }
+            None => (String::new(), format!("cpuTime: 0s, waitTime: {}", self.service), self.servers),
+        };
         let text = format!(
             r#"
 duration: {minutes}m
 cluster: {{ availabilityZones: [us-east-1a] }}
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.4xlarge, MinSize: 1, MaxSize: 1 }} }}
-taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 64, memory: 128, portMappings: [{{ containerPort: 80 }}] }}] }} }}
-applications: {{ web: {{ cpuTime: 0s, waitTime: {service}, concurrency: {servers}, queue: {waiting}, healthCheckCpuTime: 0s }} }}
+taskDefinitions: {{ web: {{ {cpu} memory: 128, containerDefinitions: [{{ name: web, cpu: 64, memory: 128, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ {service}, concurrency: {servers}, queue: {waiting}, healthCheckCpuTime: 0s }} }}
 loadBalancers: {{ front: {{ nodes: {nodes}, idleTimeout: 4000 }} }}
-targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 300, HealthCheckTimeoutSeconds: 120 }} }}
+targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 300, HealthCheckTimeoutSeconds: 120, attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
 services: {{ web: {{ taskDefinition: web, desiredCount: {tasks}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads: {{ users: {{ service: web, arrivals: {arrivals} }} }}
 "#,
             minutes = self.minutes,
-            service = self.service,
-            servers = self.servers,
             waiting = self.waiting,
+            algorithm = self.algorithm,
             nodes = self.nodes,
             tasks = self.tasks,
             arrivals = match self.process {
@@ -67,7 +76,7 @@ workloads: {{ users: {{ service: web, arrivals: {arrivals} }} }}
 }
 
 /// Mean and half-width of the 95 % interval, from twenty batches of whole minutes.
-fn batch_means(values: &[f64]) -> (f64, f64) {
+pub fn batch_means(values: &[f64]) -> (f64, f64) {
     const BATCHES: usize = 20;
     let values = &values[values.len() / 20..];
     let means: Vec<f64> =
@@ -79,7 +88,7 @@ fn batch_means(values: &[f64]) -> (f64, f64) {
     (mean, 2.093 * libm::sqrt(variance / n))
 }
 
-fn agrees(name: &str, what: &str, values: &[f64], expected: f64) {
+pub fn agrees(name: &str, what: &str, values: &[f64], expected: f64) {
     let (mean, half_width) = batch_means(values);
     assert!(half_width <= 0.02 * expected, "{name}: {what} is known only to {half_width}: run it longer");
     assert!(
@@ -88,16 +97,29 @@ fn agrees(name: &str, what: &str, values: &[f64], expected: f64) {
     );
 }
 
-fn check(queue: &Queue, sojourn: f64) -> Run {
+pub fn check(queue: &Queue, sojourn: f64) -> Run {
     let run = queue.run();
     let means: Vec<f64> = run.service_minutes.iter().filter_map(|row| row.response_time_ms.mean).collect();
     agrees(queue.name, "the mean sojourn time", &means, sojourn);
     run
 }
 
-fn queue(name: &'static str, servers: u32, rho: f64, service: &'static str, minutes: u32, seed: u64) -> Queue {
+pub fn queue(name: &'static str, servers: u32, rho: f64, service: &'static str, minutes: u32, seed: u64) -> Queue {
     let arrivals = rho * f64::from(servers);
-    Queue { name, arrivals, process: None, service, tasks: 1, servers, waiting: UNBOUNDED, nodes: 1, minutes, seed }
+    Queue {
+        name,
+        arrivals,
+        process: None,
+        service,
+        tasks: 1,
+        servers,
+        shared_vcpu: None,
+        waiting: UNBOUNDED,
+        algorithm: "round_robin",
+        nodes: 1,
+        minutes,
+        seed,
+    }
 }
 
 #[test]
