@@ -440,7 +440,7 @@ impl Lane {
         self.kernel = Kernel::Careful;
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
         let is_plain =
-            |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.is_short_of_cpu();
+            |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
         let candidates = self.rotation.places().map(|it| &self.stations[it]);
         if self.rotation.serves_all()
             && candidates.clone().all(is_plain)
@@ -574,10 +574,13 @@ impl Lane {
     pub fn second_ends(&mut self, now: Instant) {
         let now = now.0 as f64;
         self.settle(now);
-        for it in &mut self.in_flight {
+        for it in self.in_flight.iter_mut().filter(|it| it.cpu > 0.0) {
             let done = it.cpu_done(now);
             self.cpu_done[it.place as usize] += done - it.cpu_counted;
             it.cpu_counted = done;
+        }
+        if !self.may_share {
+            return;
         }
         for (place, station) in self.stations.iter_mut().enumerate().filter(|(_, it)| it.shares_cpu) {
             self.cpu_done[place] += self.sharing[place].used(now) - station.used_before;
@@ -589,7 +592,7 @@ impl Lane {
     pub fn second_begins(&mut self, now: Instant) {
         let now = now.0 as f64;
         self.cpu_done.fill(0.0);
-        for it in &mut self.in_flight {
+        for it in self.in_flight.iter_mut().filter(|it| it.cpu > 0.0) {
             // What will still be done is counted as if it were: the end of the second takes back what lies beyond.
             self.cpu_done[it.place as usize] += it.cpu - it.cpu_counted;
             it.cpu_counted = it.cpu;
@@ -598,8 +601,8 @@ impl Lane {
             for place in 0..self.stations.len() {
                 self.shares_or_not(place, now);
             }
+            self.choose_kernel();
         }
-        self.choose_kernel();
     }
 
     /// Lets the threads of a station share its CPU, or not, as it is short of it or not.
