@@ -10,7 +10,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::histogram::{Histogram, NO_BUCKET, bucket_of_float, whole_bits};
-use crate::data::kernel::{self, Callers, Lanes, Requests, SERVERS_MAXIMUM};
+use crate::data::kernel::{self, Callers, Lanes, Requests, SERVERS_MAXIMUM, smaller};
 use crate::data::rotation::{Awaited, Ramp, Rotation};
 use crate::data::sharing::{Job, JobKind, Sharing, Standing};
 use crate::data::station::{Station, VCPU};
@@ -439,8 +439,7 @@ impl Lane {
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
-        let is_plain =
-            |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
+        let is_plain = |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
         let candidates = self.rotation.places().map(|it| &self.stations[it]);
         if self.rotation.serves_all()
             && candidates.clone().all(is_plain)
@@ -1114,6 +1113,7 @@ impl Lane {
     }
 
     /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
+    #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
     fn ends_later(&mut self, request: usize, place: usize, start: f64, cpu_end: f64, end: f64, cpu: f64, until: f64) {
         let arrival = self.batch.arrival[request];
@@ -1121,7 +1121,7 @@ impl Lane {
         let deadline = arrival + patience.nanos;
         let is_fault = self.batch.is_fault[request];
         let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
-        let caller_end = end.min(deadline);
+        let caller_end = smaller(end, deadline);
         let caller_has_ended = caller_end <= until;
         if caller_has_ended {
             self.minute.count(outcome, caller_end - arrival);
