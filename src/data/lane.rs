@@ -35,7 +35,7 @@ const LANES_LEAST: usize = 8;
 /// Requests in flight below which it is not worth looking for those that have ended.
 const SETTLED_AT_LEAST: usize = 256;
 
-/// The requests of one service. Times are whole nanoseconds held in floats, see [`kernel`](super::kernel).
+/// The requests of one service. Times are whole nanoseconds held in floats, see `kernel`.
 pub struct Lane {
     target_group: Id<TargetGroup>,
     container: usize,

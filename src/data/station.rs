@@ -40,7 +40,7 @@ pub struct Station {
     pub used_before: f64,
     /// When the health check that it holds was answered; nothing as long as it is not.
     pub probe_answered: Option<f64>,
-    /// When its servers are free next, where they are more than the loops of [`kernel`](super::kernel) take; one that has
+    /// When its servers are free next, where they are more than the loops of `kernel` take; one that has
     /// never been used is not in it.
     pub many_free_at: BinaryHeap<Reverse<u64>>,
     /// Requests it holds, waiting ones included, as its lane last settled.
@@ -85,7 +85,7 @@ impl Station {
     }
 
     /// Gives the server that is free first to a request that ends at `end`. `row` stays sorted, as the loops of
-    /// [`kernel`](super::kernel) want it.
+    /// `kernel` want it.
     pub fn occupy(&mut self, row: &mut [f64], end: f64) {
         if self.servers <= SERVERS_MAXIMUM {
             let mut place = 0;

@@ -294,8 +294,9 @@ fn repeatable_section<'n>(reader: &mut Reader<'_>, fields: &mut Fields<'n>, name
 fn duration(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Span> {
     let what = What { field: "duration", of: SCENARIO };
     let duration = reader.span_above_zero(what, node?)?;
-    if duration > Span::seconds(366 * 86_400) {
-        reader.refuse(Problem::new(node?.place, format!("{what} is {duration}; at most 366d are simulated")));
+    // Longer, and a float no longer holds every nanosecond.
+    if duration > Span::seconds(104 * 86_400) {
+        reader.refuse(Problem::new(node?.place, format!("{what} is {duration}; at most 104d are simulated")));
     }
     Some(duration)
 }

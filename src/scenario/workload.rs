@@ -274,7 +274,15 @@ fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration:
             let period = fields.take("period").map_or(Some(Span::seconds(86_400)), |it| {
                 reader.span_above_zero(What { field: "period", of: &fields.of }, it)
             });
-            Some(words::diurnal(mean?, amplitude?, peak_at, period?, duration))
+            let period = period?;
+            // Each is drawn with a hundred lines.
+            if duration.0 / period.0 > 10_000 {
+                let message = format!("`period` of {} is {period}, and the run lasts {duration}", fields.of);
+                let problem = Problem::new(fields.place_of("period"), message);
+                reader.refuse(problem.help("a run has at most 10000 periods"));
+                return None;
+            }
+            Some(words::diurnal(mean?, amplitude?, peak_at, period, duration))
         }
         "hourly" => {
             let of = fields.of.clone();
