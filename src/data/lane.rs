@@ -666,7 +666,7 @@ impl Lane {
         let station = &mut stations[place];
         let row = &mut free_at[place * *stride..][..*stride];
         station.frees_all(row, now);
-        station.in_flight = 0;
+        station.in_flight = in_flight.iter().filter(|it| it.place as usize == place).count() as u32;
         for (job, stands) in sharing[place].hand_over(now) {
             let (start, cpu) = match stands {
                 Standing::Queues => (station.free_at(row).max(now), job.cpu),
@@ -1163,7 +1163,10 @@ impl Lane {
             }
             let place = it.place as usize;
             cpu_done[place] += it.cpu - it.cpu_counted;
-            stations[place].in_flight -= 1;
+            // One that shares its CPU counts its own jobs; what is left here of it was dropped before it did.
+            if !stations[place].shares_cpu {
+                stations[place].in_flight -= 1;
+            }
             false
         });
     }
