@@ -1,8 +1,8 @@
 //! The inner loops: when requests end whose tasks are never short of CPU, never refuse and never drop.
 //!
 //! Times are whole nanoseconds held in floats: exact up to 2^53 ns, which is 104 days, and older processors have a
-//! minimum and a maximum for floats but not for 64-bit integers. Where several loops serve the same requests they compute the same numbers; correct only while
-//! the set of tasks stands still, that is, between two control events.
+//! minimum and a maximum for floats but not for 64-bit integers. Where several loops serve the same requests they compute
+//! the same numbers; correct only while the set of tasks stands still, that is, between two control events.
 
 use multiversion::multiversion;
 
