@@ -1,0 +1,190 @@
+//! What is drawn: arrivals, and the fate of each request.
+
+use multiversion::multiversion;
+
+use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
+use crate::distribution::Distribution;
+use crate::rng::Stream;
+use crate::workload::arrivals::Arrivals;
+
+/// One workload's arrivals, a batch at a time.
+pub(super) struct Source {
+    pub(super) arrivals: Arrivals,
+    pub(super) patience: Patience,
+    pub(super) times: Vec<f64>,
+    pub(super) next: usize,
+    pub(super) has_ended: bool,
+}
+
+/// How long a caller waits, and whose patience ends first.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) nanos: f64,
+    pub(super) is_callers: bool,
+}
+
+/// What a request costs a task of one revision; all laws are drawn for each request, from streams of the same names, so
+/// that a revision that costs twice as much does so for each single request.
+pub(super) struct Law {
+    pub(super) cpu: Drawn,
+    pub(super) wait: Drawn,
+    /// Both together: the time on a server where CPU is not short.
+    pub(super) work: Vec<f64>,
+    pub(super) cancels: bool,
+    /// Whether requests take CPU at all.
+    pub(super) computes: bool,
+}
+
+pub(super) struct Drawn {
+    pub(super) distribution: Distribution,
+    pub(super) stream: Stream,
+    pub(super) nanos: Vec<f64>,
+}
+
+impl Drawn {
+    pub(super) fn new(distribution: &Distribution, stream: Stream) -> Drawn {
+        Drawn { distribution: distribution.clone(), stream, nanos: Vec::new() }
+    }
+
+    pub(super) fn fill(&mut self, len: usize) {
+        self.distribution.fill(&mut self.stream, &mut self.nanos[..len]);
+    }
+}
+
+/// Requests whose fate is drawn and that have not been served yet.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) arrival: Vec<f64>,
+    pub(super) source: Vec<u32>,
+    pub(super) node: Vec<u32>,
+    pub(super) is_fault: Vec<bool>,
+    /// By which a target is chosen at random, from 0 to 1.
+    pub(super) chance: Vec<f64>,
+    pub(super) next: usize,
+    pub(super) len: usize,
+    /// Written by the kernels: stations, and ends (where CPU is shared, the lengths of responses as they come).
+    pub(super) place: Vec<u32>,
+    pub(super) end: Vec<f64>,
+    /// The bucket of its response time, where it was simply served.
+    pub(super) bucket: Vec<u32>,
+    /// Those of a segment that were not; one more than there are requests is room to write without asking.
+    pub(super) late: Vec<u32>,
+}
+
+impl Lane {
+    /// Draws the next batch; `false` when nothing more arrives.
+    pub(super) fn draw(&mut self) -> bool {
+        self.make_room();
+        self.batch.next = 0;
+        self.batch.len = match &mut self.sources[..] {
+            [only] => only.arrivals.fill(&mut self.batch.arrival),
+            _ => self.merge(),
+        };
+        let n = self.batch.len;
+        for law in &mut self.laws {
+            law.cpu.fill(n);
+            law.wait.fill(n);
+            add(&law.cpu.nanos[..n], &law.wait.nanos[..n], &mut law.work[..n]);
+        }
+        let nodes = self.rotation.nodes();
+        if nodes > 1 {
+            for node in &mut self.batch.node[..n] {
+                *node = self.node_stream.below(nodes) as u32;
+            }
+        }
+        if let Some(stream) = &mut self.chances {
+            self.batch.chance[..n].iter_mut().for_each(|it| *it = stream.unit());
+        }
+        if let Some((share, stream)) = &mut self.faults {
+            for is_fault in &mut self.batch.is_fault[..n] {
+                *is_fault = stream.unit() <= *share;
+            }
+        }
+        n > 0
+    }
+
+    /// Lets batches grow where requests come so fast that one is soon over.
+    pub(super) fn make_room(&mut self) {
+        let times = &self.batch.arrival[..self.batch.len];
+        let is_short = times.last().is_some_and(|last| last - times[0] < BATCH_LASTS);
+        let wanted = if is_short { (2 * self.room).min(BATCH_MOST) } else { self.room.max(BATCH_LEAST) };
+        if wanted == self.room {
+            return;
+        }
+        self.room = wanted;
+        let batch = &mut self.batch;
+        for times in [&mut batch.arrival, &mut batch.chance, &mut batch.end] {
+            times.resize(wanted, 0.0);
+        }
+        for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {
+            numbers.resize(wanted, 0);
+        }
+        batch.is_fault.resize(wanted, false);
+        batch.late.resize(wanted + 1, 0);
+        for law in &mut self.laws {
+            for times in [&mut law.cpu.nanos, &mut law.wait.nanos, &mut law.work] {
+                times.resize(wanted, 0.0);
+            }
+        }
+    }
+
+    /// The next arrivals of several workloads in order of time, as many as the batch has room for.
+    pub(super) fn merge(&mut self) -> usize {
+        let batch = &mut self.batch;
+        let mut len = 0;
+        while len < self.room {
+            let mut earliest: Option<(f64, usize)> = None;
+            // The one that comes first, and until when the others come after it; at a tie the first workload leads.
+            let mut until = f64::INFINITY;
+            let mut ties = true;
+            for place in 0..self.sources.len() {
+                let Some(time) = self.sources[place].peek() else { continue };
+                match earliest {
+                    Some((first, _)) if time >= first => {
+                        if time < until {
+                            (until, ties) = (time, true);
+                        }
+                    }
+                    other => {
+                        if let Some((first, _)) = other {
+                            (until, ties) = (first, false);
+                        }
+                        earliest = Some((time, place));
+                    }
+                }
+            }
+            let Some((_, place)) = earliest else { break };
+            let source = &mut self.sources[place];
+            while len < self.room
+                && let Some(&time) = source.times.get(source.next)
+                && (time < until || (time == until && ties))
+            {
+                batch.arrival[len] = time;
+                batch.source[len] = place as u32;
+                source.next += 1;
+                len += 1;
+            }
+        }
+        len
+    }
+}
+
+impl Source {
+    pub(super) fn peek(&mut self) -> Option<f64> {
+        if self.next == self.times.len() && !self.has_ended {
+            self.times.resize(BATCH_LEAST, 0.0);
+            let filled = self.arrivals.fill(&mut self.times);
+            self.has_ended = filled < BATCH_LEAST;
+            self.times.truncate(filled);
+            self.next = 0;
+        }
+        self.times.get(self.next).copied()
+    }
+}
+
+#[multiversion(targets = "simd")]
+pub(super) fn add(one: &[f64], other: &[f64], sum: &mut [f64]) {
+    for ((sum, one), other) in sum.iter_mut().zip(one).zip(other) {
+        *sum = one + other;
+    }
+}
