@@ -5,6 +5,7 @@ mod batch;
 mod health_check;
 mod serving;
 mod short_of_cpu;
+mod with_users;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,9 @@ use crate::run::RequestCounts;
 use crate::scenario::{Scenario, TimelineChange};
 use crate::table::Id;
 use crate::units::{Instant, Span};
+use crate::workload::Workload;
 use crate::workload::arrivals::Arrivals;
+use crate::workload::users::{NOBODY, Users};
 
 /// Requests drawn at once: as many as come in a quarter of a second, within these bounds. In a long batch few requests
 /// outlive it, and a short one stays in the processor's nearest cache.
@@ -44,6 +47,8 @@ pub struct Lane {
     target_group: Id<TargetGroup>,
     container: usize,
     sources: Vec<Source>,
+    /// Those who wait for their answers before they ask again.
+    users: Users,
     /// Of all sources; a response within it is in time for everyone.
     least_patience: f64,
     laws: Vec<Law>,
@@ -125,6 +130,9 @@ impl Lane {
                 }
             })
             .collect();
+        let habit = |it: &Workload| it.users.clone().map(|habit| (habit, seed.stream("users", &it.name)));
+        let workloads = scenario.workloads.iter().filter(|it| it.service == service);
+        let users = Users::new(workloads.map(habit).collect());
         let revisions = revisions_of(scenario, service);
         let applications: Vec<&Application> =
             revisions.into_iter().map(|it| serving_application(scenario, it, load_balancer.container)).collect();
@@ -145,6 +153,7 @@ impl Lane {
             least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
             patience: sources.iter().map(|it| it.patience.nanos).collect(),
             sources,
+            users,
             may_share: laws.iter().any(|it| it.computes),
             laws,
             faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
@@ -182,6 +191,9 @@ impl Lane {
     pub fn advance(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant, until: Instant) {
         self.look(scenario, cluster, now);
         let until = until.0 as f64;
+        if self.users.are_expected() {
+            return self.advance_with_users(until);
+        }
         loop {
             if self.batch.next == self.batch.len && !self.draw() {
                 break;
@@ -284,6 +296,9 @@ impl Lane {
 
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
+        if self.users.are_expected() {
+            return;
+        }
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
         let is_plain = |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
         let candidates = self.rotation.places().map(|it| &self.stations[it]);
@@ -369,6 +384,9 @@ impl Lane {
             for job in sharing.jobs_mut().filter(|it| !it.caller_has_ended) {
                 job.caller_has_ended = true;
                 self.minute.counts.elb_502 += 1;
+                if job.user != NOBODY {
+                    self.users.are_answered(job.user, now as u64);
+                }
             }
             if process_is_gone {
                 let row = &mut self.free_at[place * self.stride..][..self.stride];
@@ -378,13 +396,16 @@ impl Lane {
                 sharing.empty();
             }
         }
-        let (window, cpu_done) = (&mut self.minute, &mut self.cpu_done);
+        let (window, cpu_done, users) = (&mut self.minute, &mut self.cpu_done, &mut self.users);
         self.in_flight.retain_mut(|it| {
             let Some(process_is_gone) = fate[it.place as usize] else { return true };
             if !it.caller_has_ended {
                 debug_assert!(it.caller_end > now, "what has ended is settled before the cluster is looked at");
                 it.caller_has_ended = true;
                 window.counts.elb_502 += 1;
+                if it.user != NOBODY {
+                    users.are_answered(it.user, now as u64);
+                }
             }
             if process_is_gone {
                 cpu_done[it.place as usize] += it.cpu_done(now) - it.cpu_counted;

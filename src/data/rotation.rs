@@ -8,7 +8,7 @@ use crate::data::outstanding::{Fewest, Lower, Outstanding, Raise, Send};
 use crate::units::Span;
 
 /// Nanoseconds between requests, until more is known.
-const GAP_UNKNOWN: f64 = 1e6;
+pub const GAP_UNKNOWN: f64 = 1e6;
 
 /// The targets that requests can go to, and what the nodes remember.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::distribution::whole_nanos;
 /// A request at a task. Times are whole nanoseconds in floats.
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
-    /// When it came.
+    /// When it came; of a user who wanted to send it before, when that was.
     pub arrival: f64,
     /// CPU time.
     pub cpu: f64,
@@ -22,7 +22,9 @@ pub struct Job {
     /// When its caller, or the load balancer, gives it up.
     pub deadline: f64,
     /// Load balancer node.
-    pub node: u32,
+    pub node: u8,
+    /// The user that sent it, or nobody.
+    pub user: u32,
     /// Whose patience ends at the deadline, and what the answer would be.
     pub kind: JobKind,
     /// Whether nobody waits for it any more.
@@ -396,10 +398,11 @@ pub enum Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::users::NOBODY;
 
     fn job(arrival: f64, cpu: f64, wait: f64) -> Job {
         let kind = JobKind::Request { is_callers_patience: false, is_fault: false };
-        Job { arrival, cpu, wait, deadline: 1e12, node: 0, kind, caller_has_ended: false }
+        Job { arrival, cpu, wait, deadline: 1e12, node: 0, user: NOBODY, kind, caller_has_ended: false }
     }
 
     fn ends(sharing: &mut Sharing, until: f64) -> Vec<(f64, f64)> {

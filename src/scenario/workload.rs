@@ -12,6 +12,7 @@ use crate::units::{Instant, Span};
 use crate::workload::Workload;
 use crate::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
 use crate::workload::modulation::Modulation;
+use crate::workload::users::{Habit, Pause};
 use crate::workload::words::{self, Curve, FlashCrowd, Spike};
 
 /// The words of `arrivals`; their meaning is in `workload`.
@@ -33,6 +34,8 @@ const WORDS: &[&str] = &[
     "cloudWatch",
     "sum",
     "shape",
+    "users",
+    "sessions",
 ];
 
 /// The section `workloads`.
@@ -55,20 +58,104 @@ pub fn workloads(
                 Problem::new(node.place, format!("{} goes to service `{name}`, which has no target group", fields.of));
             reader.refuse(problem.help("requests come through a load balancer: add `loadBalancers` to the service"));
         }
-        let arrivals = fields.required(reader, "arrivals").and_then(|it| arrivals(reader, it, &fields.of, duration));
+        let demand = fields.required(reader, "arrivals").and_then(|it| demand(reader, it, &fields.of, duration));
         let timeout =
             fields.take("timeout").and_then(|it| reader.span_above_zero(What { field: "timeout", of: &fields.of }, it));
         fields.finish(reader, &Shape::OURS);
-        if let (Some(service), Some(arrivals)) = (service, arrivals) {
-            table.push(Workload { name: entry.key.clone(), service, arrivals, timeout });
+        if let (Some(service), Some((arrivals, users))) = (service, demand) {
+            table.push(Workload { name: entry.key.clone(), service, arrivals, users, timeout });
         }
     }
     table
 }
 
+/// Requests that come by themselves, or those of users.
+fn demand(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<(ArrivalProcess, Option<Habit>)> {
+    let entry = word(reader, node, of)?;
+    let word = entry.key.as_str();
+    if word != "users" && word != "sessions" {
+        return arrivals(reader, node, of, duration).map(|it| (it, None));
+    }
+    let mut fields = reader.fields(&entry.node, format!("`{word}` of {of}"))?;
+    let (come, habit) = match word {
+        "users" => users(reader, &mut fields),
+        _ => sessions(reader, &mut fields, duration),
+    };
+    fields.finish(reader, &Shape::OURS);
+    Some((come?, Some(habit?)))
+}
+
+/// So many users for the whole run.
+fn users(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> (Option<ArrivalProcess>, Option<Habit>) {
+    let count = fields.required_count(reader, "count", 1..=10_000_000);
+    let start = Instant::START + fields.span_or(reader, "start", Span::ZERO);
+    let pause = pause(reader, fields);
+    // Those who ask by the clock do so at different times.
+    let usual = if let Some(Pause::Every(every)) = pause { every } else { Span::ZERO };
+    fields.derived(reader, "rampUp", &usual);
+    let ramp_up = fields.span(reader, "rampUp").unwrap_or(usual);
+    let come = count.map(|count| match u64::from(count) {
+        count if ramp_up == Span::ZERO => {
+            ArrivalProcess::Instants { times: vec![start.0; count as usize].into(), scale: 1.0 }
+        }
+        count => ArrivalProcess::Instants {
+            times: (0..count)
+                .map(|it| start.0 + (u128::from(ramp_up.0) * u128::from(it) / u128::from(count)) as u64)
+                .collect(),
+            scale: 1.0,
+        },
+    });
+    let begins_with_pause = !matches!(pause, Some(Pause::Every(_)));
+    (come, pause.map(|pause| Habit { pause, requests: None, begins_with_pause }))
+}
+
+/// Users who come, ask some times and leave.
+fn sessions(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    duration: Span,
+) -> (Option<ArrivalProcess>, Option<Habit>) {
+    let of = fields.of.clone();
+    let come = fields.required(reader, "of").and_then(|it| arrivals(reader, it, &of, duration));
+    fields.required(reader, "requests");
+    let requests = fields.number(reader, "requests", 1.0..=1e6);
+    let pause = pause(reader, fields);
+    let habit =
+        requests.zip(pause).map(|(mean, pause)| Habit { pause, requests: Some(mean), begins_with_pause: false });
+    (come, habit)
+}
+
+/// `thinkTime` or `every`.
+fn pause(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Pause> {
+    match (fields.has("thinkTime"), fields.has("every")) {
+        (true, false) => fields.distribution(reader, "thinkTime").map(Pause::ThinkTime),
+        (false, true) => above_zero(reader, fields, "every").map(Pause::Every),
+        (both, _) => {
+            fields.take("thinkTime");
+            fields.take("every");
+            let said = if both { "has `thinkTime` and `every`" } else { "does not say what lies between two requests" };
+            let problem = Problem::new(fields.place, format!("{} {said}", fields.of));
+            reader.refuse(problem.help(
+                "give one of `thinkTime`, from an answer to the next request, and `every`, from one request to the next",
+            ));
+            None
+        }
+    }
+}
+
 fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {
     let entry = word(reader, node, of)?;
     let word = entry.key.as_str();
+    if word == "users" || word == "sessions" {
+        let problem =
+            Problem::new(entry.key_place, format!("`{word}` of {of} stands within another way for requests to come"));
+        reader.refuse(
+            problem.help(
+                "users wait for answers, so they cannot be added up or shaped: give them a workload of their own",
+            ),
+        );
+        return None;
+    }
     match word {
         "sum" => return sum(reader, entry, of, duration),
         "steps" => return Some(poisson(steps(reader, entry, of)?)),

@@ -14,6 +14,7 @@ use plimsoll::scenario::{self, Scenario};
 use plimsoll::table::Id;
 use plimsoll::units::{Instant, Span};
 use plimsoll::workload::arrivals::Arrivals;
+use plimsoll::workload::users::{NOBODY, Users};
 
 /// A small case, drawn.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ struct Case {
     cap: Option<u32>,
     cancels: bool,
     algorithm: &'static str,
+    /// Users who wait for their answers.
+    users: Option<&'static str>,
     seed: u64,
 }
 
@@ -68,6 +71,14 @@ impl Case {
             cap: [None, Some(256), Some(1024)][stream.below(3)],
             cancels: stream.below(3) == 0,
             algorithm: ["round_robin", "least_outstanding_requests", "weighted_random"][stream.below(3)],
+            users: [
+                None,
+                None,
+                None,
+                Some("users: { count: 7, thinkTime: { exponential: { mean: 80ms } } }"),
+                Some("users: { count: 5, every: 60ms, start: 3s }"),
+                Some("sessions: { of: { poisson: { rate: 8 } }, requests: 4, thinkTime: 30ms }"),
+            ][stream.below(6)],
             seed,
         }
     }
@@ -99,6 +110,7 @@ services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
   others: {{ service: web, arrivals: {others} }}
+{users}
 "#,
             cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
             cpu = if self.cpu_ms == 0 {
@@ -116,6 +128,9 @@ workloads:
             rate = self.rate,
             timeout = self.timeout_ms,
             others = self.others(),
+            users = self.users.map_or(String::new(), |it| {
+                format!("  people: {{ service: web, arrivals: {{ {it} }}, timeout: {}ms }}", 2 * self.timeout_ms)
+            }),
         );
         let story = scenario::read(Path::new("case.yaml"), &mut |_| Ok(text.clone().into_bytes()))
             .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
@@ -248,11 +263,12 @@ enum Event {
     Completes { task: usize, request: usize, life: u32 },
     TimesOut(usize),
     Changes(usize),
-    Arrives(usize),
 }
 
 struct Request {
+    /// Since when its caller waits.
     arrival: u64,
+    user: u32,
     cpu: u64,
     wait: u64,
     deadline: u64,
@@ -309,8 +325,8 @@ impl Server {
 /// One event after the other.
 fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram) {
     let scenario = case.scenario();
-    let requests = requests_of(case, &scenario);
-    let mut requests: Vec<Request> = requests;
+    let mut source = Requests::new(case, &scenario);
+    let mut requests: Vec<Request> = Vec::new();
     let mut servers: Vec<Server> = (0..case.tasks)
         .map(|_| Server {
             state: TargetState::Healthy,
@@ -333,9 +349,6 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
     for (place, change) in changes.iter().enumerate() {
         events.push(Reverse((change.at.0, Event::Changes(place))));
     }
-    for (place, request) in requests.iter().enumerate() {
-        events.push(Reverse((request.arrival, Event::Arrives(place))));
-    }
     let candidates = |servers: &[Server]| {
         let pool: Vec<usize> = (0..servers.len())
             .filter(|&it| !matches!(servers[it].state, TargetState::Draining | TargetState::Unused))
@@ -355,16 +368,26 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
             let (at, _) = server.next(vcpu).expect("it computes");
             events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
         };
-    while let Some(Reverse((now, event))) = events.pop() {
-        if now > LENGTH.0 || (now == LENGTH.0 && matches!(event, Event::Arrives(_))) {
-            break;
-        }
+    loop {
+        // What ends at an instant does so before anything arrives.
+        let arrives_at = source.next().filter(|it| *it < LENGTH.0);
+        let happens_at = events.peek().map(|it| it.0.0).filter(|it| *it <= LENGTH.0);
+        let (now, event) = match (arrives_at, happens_at) {
+            (None, None) => break,
+            (Some(at), other) if other.is_none_or(|other| at < other) => (at, None),
+            _ => events.pop().map(|Reverse((at, event))| (at, Some(event))).expect("there is one"),
+        };
+        let refusal = now + 1_000_000;
         match event {
-            Event::Arrives(place) => {
+            None => {
+                let Some(request) = source.draw() else { continue };
                 counts.arrived += 1;
+                requests.push(request);
+                let place = requests.len() - 1;
                 let request = &requests[place];
                 if rotation.is_empty() {
                     counts.elb_503 += 1;
+                    source.answers(request, refusal.min(request.deadline));
                     continue;
                 }
                 let turn = turns[request.node];
@@ -390,6 +413,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 }
                 if !server.is_up {
                     counts.elb_502 += 1;
+                    source.answers(request, refusal.min(request.deadline));
                 } else if server.busy < case.servers {
                     server.busy += 1;
                     events.push(Reverse((request.deadline, Event::TimesOut(place))));
@@ -400,9 +424,10 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                     events.push(Reverse((request.deadline, Event::TimesOut(place))));
                 } else {
                     counts.elb_502 += 1;
+                    source.answers(request, refusal.min(request.deadline));
                 }
             }
-            Event::Computes { task, stamp } => {
+            Some(Event::Computes { task, stamp }) => {
                 let server = &mut servers[task];
                 if server.stamp != stamp {
                     continue;
@@ -418,7 +443,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                     events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
                 }
             }
-            Event::Completes { task, request, life } => {
+            Some(Event::Completes { task, request, life }) => {
                 let server = &mut servers[task];
                 if server.life != life {
                     continue;
@@ -427,6 +452,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let it = &mut requests[request];
                 if !it.has_ended {
                     it.has_ended = true;
+                    source.answers(it, now);
                     if it.is_fault {
                         counts.target_5xx += 1;
                     } else {
@@ -439,17 +465,18 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                     None => server.busy -= 1,
                 }
             }
-            Event::TimesOut(place) => {
+            Some(Event::TimesOut(place)) => {
                 let it = &mut requests[place];
                 if !it.has_ended {
                     it.has_ended = true;
+                    source.answers(it, now);
                     if it.is_callers { counts.client_timeout += 1 } else { counts.elb_504 += 1 }
                 }
                 if case.cancels {
                     servers.iter_mut().for_each(|server| server.waiting.retain(|it| *it != place));
                 }
             }
-            Event::Changes(place) => {
+            Some(Event::Changes(place)) => {
                 let Change { task, what, .. } = changes[place];
                 let server = &mut servers[task];
                 let mut cut = Vec::new();
@@ -474,6 +501,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 for request in cut {
                     if !requests[request].has_ended {
                         requests[request].has_ended = true;
+                        source.answers(&requests[request], now);
                         counts.elb_502 += 1;
                     }
                 }
@@ -488,51 +516,101 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
     (counts, in_flight, histogram)
 }
 
-/// All requests of a case, with their fates, drawn from the streams that the kernels draw from.
-fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
-    let seed = Seed { seed: case.seed, replication: 0 };
-    let mut arrivals: Vec<(u64, usize)> = Vec::new();
-    for (place, workload) in scenario.workloads.iter().enumerate() {
-        let mut of_workload = Arrivals::new(&workload.arrivals, seed.stream("arrivals", &workload.name));
-        let mut batch = [0.0; 64];
-        loop {
-            let filled = of_workload.fill(&mut batch);
-            let due = batch[..filled].iter().map(|it| *it as u64).filter(|it| *it < LENGTH.0);
-            arrivals.extend(due.map(|it| (it, place)));
-            if filled < batch.len() || batch[filled - 1] as u64 >= LENGTH.0 {
-                break;
+/// The requests of a case, each with its fate, drawn from the streams that the kernels draw from.
+struct Requests<'s> {
+    case: &'s Case,
+    scenario: &'s Scenario,
+    /// Requests that come by themselves, and users who come; by instant and workload.
+    arrivals: VecDeque<(u64, usize)>,
+    users: Users,
+    cpus: Stream,
+    waits: Stream,
+    nodes: Stream,
+    faults: Stream,
+    chances: Stream,
+}
+
+impl<'s> Requests<'s> {
+    fn new(case: &'s Case, scenario: &'s Scenario) -> Requests<'s> {
+        let seed = Seed { seed: case.seed, replication: 0 };
+        let mut arrivals: Vec<(u64, usize)> = Vec::new();
+        for (place, workload) in scenario.workloads.iter().enumerate() {
+            let mut of_workload = Arrivals::new(&workload.arrivals, seed.stream("arrivals", &workload.name));
+            let mut batch = [0.0; 64];
+            loop {
+                let filled = of_workload.fill(&mut batch);
+                let due = batch[..filled].iter().map(|it| *it as u64).filter(|it| *it < LENGTH.0);
+                arrivals.extend(due.map(|it| (it, place)));
+                if filled < batch.len() || batch[filled - 1] as u64 >= LENGTH.0 {
+                    break;
+                }
             }
         }
+        arrivals.sort_unstable();
+        let habits = scenario.workloads.iter().map(|it| Some((it.users.clone()?, seed.stream("users", &it.name))));
+        Requests {
+            case,
+            scenario,
+            arrivals: arrivals.into(),
+            users: Users::new(habits.collect()),
+            cpus: seed.stream("cpu time", "web"),
+            waits: seed.stream("wait time", "web"),
+            nodes: seed.stream("load balancer node", "web"),
+            faults: seed.stream("faults", "web"),
+            chances: seed.stream("target", "web"),
+        }
     }
-    arrivals.sort_unstable();
-    let application = &scenario.task_definitions[Id::new(0)].containers[0].application;
-    let mut cpus = seed.stream("cpu time", "web");
-    let mut waits = seed.stream("wait time", "web");
-    let mut nodes = seed.stream("load balancer node", "web");
-    let mut faults = seed.stream("faults", "web");
-    let mut chances = seed.stream("target", "web");
-    arrivals
-        .into_iter()
-        .map(|(arrival, workload)| {
-            let patience = scenario.workloads[Id::new(workload)].timeout;
-            Request {
-                arrival,
-                cpu: application.cpu_time.sample(&mut cpus).0,
-                wait: application.wait_time.sample(&mut waits).0,
-                deadline: arrival + patience.unwrap_or(Span::seconds(60)).0,
-                is_callers: patience.is_some(),
-                node: if case.nodes > 1 { nodes.below(case.nodes as usize) } else { 0 },
-                chance: if case.algorithm == "weighted_random" { chances.unit() } else { 0.0 },
-                is_fault: application.error_share > 0.0 && faults.unit() <= application.error_share,
-                has_ended: false,
+
+    /// When the next one comes.
+    fn next(&mut self) -> Option<u64> {
+        let arrival = self.arrivals.front().map(|it| it.0);
+        arrival.into_iter().chain(self.users.next_at()).min()
+    }
+
+    /// The next one; `None` where a user comes or leaves instead.
+    fn draw(&mut self) -> Option<Request> {
+        let now = self.next()?;
+        let (workload, user, arrival) = match self.arrivals.front() {
+            Some(&(at, workload)) if at == now => {
+                self.arrivals.pop_front();
+                if self.users.ask(workload) {
+                    self.users.joins(workload, at);
+                    return None;
+                }
+                (workload, NOBODY, at)
             }
+            _ => {
+                let sending = self.users.send()?;
+                (sending.workload, sending.user, sending.wanted_at)
+            }
+        };
+        let application = &self.scenario.task_definitions[Id::new(0)].containers[0].application;
+        let patience = self.scenario.workloads[Id::new(workload)].timeout;
+        Some(Request {
+            arrival,
+            user,
+            cpu: application.cpu_time.sample(&mut self.cpus).0,
+            wait: application.wait_time.sample(&mut self.waits).0,
+            deadline: now + patience.unwrap_or(Span::seconds(60)).0,
+            is_callers: patience.is_some(),
+            node: if self.case.nodes > 1 { self.nodes.below(self.case.nodes as usize) } else { 0 },
+            chance: if self.case.algorithm == "weighted_random" { self.chances.unit() } else { 0.0 },
+            is_fault: application.error_share > 0.0 && self.faults.unit() <= application.error_share,
+            has_ended: false,
         })
-        .collect()
+    }
+
+    /// A request ends for its caller.
+    fn answers(&mut self, request: &Request, now: u64) {
+        if request.user != NOBODY {
+            self.users.are_answered(request.user, now);
+        }
+    }
 }
 
 #[test]
 fn kernels_and_oracle_give_the_same_numbers() {
-    for seed in 0..400 {
+    for seed in 0..600 {
         let mut stream = Seed { seed, replication: 0 }.stream("test", "oracle");
         let case = Case::draw(&mut stream, seed);
         let changes = case.changes(&mut stream);

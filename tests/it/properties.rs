@@ -101,6 +101,7 @@ scalingPolicies:
   cpu: {{ PolicyType: TargetTrackingScaling, service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, ScaleOutCooldown: 60, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }}
 workloads:
   users: {{ service: web, arrivals: {{ steps: [{{ at: 0s, rate: {rate} }}, {{ at: 10m, rate: {peak} }}, {{ at: 25m, rate: {rate} }}] }}, timeout: {timeout}s }}
+{people}
 timeline:
   - {{ at: 20m, deploy: {{ service: web, taskDefinition: "web:2" }} }}
   - {{ at: 30m, terminateInstances: {{ autoScalingGroup: nodes, count: 1 }} }}
@@ -124,6 +125,12 @@ timeline:
             rate = self.rate,
             peak = self.peak,
             timeout = self.timeout_s,
+            // Half of the stories, since a lane with users is served otherwise.
+            people = if self.seed.is_multiple_of(2) {
+                "  people: { service: web, arrivals: { sessions: { of: { poisson: { rate: 2 } }, requests: 5, thinkTime: 2s } }, timeout: 3s }"
+            } else {
+                ""
+            },
         )
     }
 

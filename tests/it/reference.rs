@@ -229,3 +229,35 @@ fn processor_sharing() {
         }
     }
 }
+
+/// Section 3.5: so many users who think for nine mean service times; what one task of exponential servers gets done, and
+/// how long each request takes. Where requests share the CPU the law of their work does not matter (BCMP).
+#[test]
+fn closed_loops_of_users() {
+    for (users, servers, shared_vcpu, service, throughput, sojourn, minutes, seed) in [
+        (5, 1, None, EXPONENTIAL, 0.475_092, 1.524_277_3, 30, 301),
+        (10, 1, None, EXPONENTIAL, 0.832_036_77, 3.018_699_6, 60, 302),
+        (20, 1, None, EXPONENTIAL, 0.999_383_03, 11.012_347, 30, 303),
+        (50, 1, None, EXPONENTIAL, 1.0, 41.0, 30, 304),
+        (20, 4, None, EXPONENTIAL, 1.989_460_8, 1.052_975_3, 30, 305),
+        (40, 4, None, EXPONENTIAL, 3.649_065_2, 1.961_711_4, 30, 306),
+        (60, 4, None, EXPONENTIAL, 3.999_284_2, 6.002_684_9, 30, 307),
+        (10, 1, Some(1), EXPONENTIAL, 0.832_036_77, 3.018_699_6, 60, 308),
+        (10, 1, Some(1), UNEVEN, 0.832_036_77, 3.018_699_6, 120, 309),
+        (40, 4, Some(4), EXPONENTIAL, 3.649_065_2, 1.961_711_4, 30, 310),
+    ] {
+        let process: &'static str =
+            format!("{{ users: {{ count: {users}, thinkTime: {{ exponential: {{ mean: 9ms }} }} }} }}").leak();
+        let one = queue("closed", servers, 0.5, service, minutes, seed);
+        let run = Queue { process: Some(process), shared_vcpu, ..one }.run();
+        let what = format!("{users} users, {servers} servers, {shared_vcpu:?}, {service}");
+        mean_agrees(&what, &run, sojourn, 0.0);
+        let served: Vec<f64> = run.service_minutes.iter().map(|it| it.counts.served as f64 / 60_000.0).collect();
+        agrees(&what, "the throughput", &served, throughput);
+        // Little's law for the whole loop: everybody waits or thinks.
+        let waits = run.requests[0].response_time_ms.mean.expect("requests were served");
+        let per_milli = run.requests[0].counts.served as f64 / (f64::from(minutes) * 60_000.0);
+        let there = per_milli * (waits + 9.0);
+        assert!((there - f64::from(users)).abs() < 0.02 * f64::from(users), "{what}: {there}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::data::sharing::{Job, JobKind, Sharing};
 use crate::distribution::whole_nanos;
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
 use crate::units::Instant;
+use crate::workload::users::{NOBODY, Users};
 
 /// What is counted until the minute closes.
 #[derive(Clone, Default)]
@@ -31,6 +32,7 @@ pub(super) enum Outcome {
 /// A request that outlived the segment it arrived in.
 #[derive(Clone)]
 pub(super) struct InFlight {
+    /// When it came; of a user who wanted to send it before, when that was.
     pub(super) arrival: f64,
     pub(super) start: f64,
     /// When its CPU part is done.
@@ -44,7 +46,9 @@ pub(super) struct InFlight {
     /// How much of its CPU time has been counted.
     pub(super) cpu_counted: f64,
     pub(super) place: u32,
-    pub(super) node: u32,
+    /// The user that sent it, or nobody.
+    pub(super) user: u32,
+    pub(super) node: u8,
     pub(super) kind: JobKind,
     pub(super) outcome: Outcome,
     pub(super) caller_has_ended: bool,
@@ -111,9 +115,12 @@ impl Lane {
         let is_fault = self.batch.is_fault[request];
         let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
         let caller_end = smaller(end, deadline);
+        let user = self.batch.user_of(request);
+        self.answers(user, caller_end);
+        let since = self.batch.awaited_since(request);
         let caller_has_ended = caller_end <= until;
         if caller_has_ended {
-            self.minute.count(outcome, caller_end - arrival);
+            self.minute.count(outcome, caller_end - since);
         }
         let is_dropped = end == f64::INFINITY;
         let end = if is_dropped { deadline } else { end };
@@ -122,7 +129,7 @@ impl Lane {
         }
         self.stations[place].in_flight += 1;
         self.in_flight.push(InFlight {
-            arrival,
+            arrival: since,
             start,
             cpu_end,
             end,
@@ -131,7 +138,8 @@ impl Lane {
             cpu,
             cpu_counted: cpu,
             place: place as u32,
-            node: self.batch.node[request],
+            user,
+            node: self.batch.node[request] as u8,
             kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault },
             outcome,
             caller_has_ended,
@@ -210,6 +218,14 @@ impl Job {
             JobKind::Request { is_callers_patience, is_fault } => {
                 outcome(end <= self.deadline, is_callers_patience, is_fault)
             }
+        }
+    }
+
+    /// Tells the user, if one sent it, that it ends then for the task.
+    #[inline(always)]
+    pub(super) fn answers(&self, users: &mut Users, end: f64) {
+        if self.user != NOBODY {
+            users.are_answered(self.user, end.min(self.deadline) as u64);
         }
     }
 

@@ -6,6 +6,7 @@ use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
 use crate::distribution::Distribution;
 use crate::rng::Stream;
 use crate::workload::arrivals::Arrivals;
+use crate::workload::users::NOBODY;
 
 /// One workload's arrivals, a batch at a time.
 pub(super) struct Source {
@@ -57,6 +58,9 @@ pub(super) struct Batch {
     pub(super) arrival: Vec<f64>,
     pub(super) source: Vec<u32>,
     pub(super) node: Vec<u32>,
+    /// Of users only: who sent it, and since when they wanted to.
+    pub(super) user: Vec<u32>,
+    pub(super) wanted_at: Vec<f64>,
     pub(super) is_fault: Vec<bool>,
     /// By which a target is chosen at random, from 0 to 1.
     pub(super) chance: Vec<f64>,
@@ -80,6 +84,12 @@ impl Lane {
             [only] => only.arrivals.fill(&mut self.batch.arrival),
             _ => self.merge(),
         };
+        self.draw_fates();
+        self.batch.len > 0
+    }
+
+    /// Draws what befalls each request of the batch.
+    pub(super) fn draw_fates(&mut self) {
         let n = self.batch.len;
         for law in &mut self.laws {
             law.cpu.fill(n);
@@ -100,7 +110,6 @@ impl Lane {
                 *is_fault = stream.unit() <= *share;
             }
         }
-        n > 0
     }
 
     /// Lets batches grow where requests come so fast that one is soon over.
@@ -108,9 +117,13 @@ impl Lane {
         let times = &self.batch.arrival[..self.batch.len];
         let is_short = times.last().is_some_and(|last| last - times[0] < BATCH_LASTS);
         let wanted = if is_short { (2 * self.room).min(BATCH_MOST) } else { self.room.max(BATCH_LEAST) };
-        if wanted == self.room {
-            return;
+        if wanted != self.room {
+            self.resize(wanted);
         }
+    }
+
+    /// Makes room for so many requests.
+    pub(super) fn resize(&mut self, wanted: usize) {
         self.room = wanted;
         let batch = &mut self.batch;
         for times in [&mut batch.arrival, &mut batch.chance, &mut batch.end] {
@@ -166,6 +179,20 @@ impl Lane {
             }
         }
         len
+    }
+}
+
+impl Batch {
+    /// The user that sent a request, or nobody.
+    #[inline(always)]
+    pub(super) fn user_of(&self, request: usize) -> u32 {
+        self.user.get(request).copied().unwrap_or(NOBODY)
+    }
+
+    /// Since when its caller waits for a request's answer.
+    #[inline(always)]
+    pub(super) fn awaited_since(&self, request: usize) -> f64 {
+        self.wanted_at.get(request).copied().unwrap_or(self.arrival[request])
     }
 }
 

@@ -8,6 +8,7 @@ use crate::data::sharing::{Job, JobKind};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
+use crate::workload::users::NOBODY;
 
 impl Lane {
     /// Puts a health check into a target's queue.
@@ -43,6 +44,7 @@ impl Lane {
             cpu,
             cpu_counted: cpu,
             place: place as u32,
+            user: NOBODY,
             node: 0,
             kind: JobKind::Probe,
             outcome: Outcome::Probe,
@@ -60,6 +62,7 @@ impl Lane {
             cpu,
             wait: 0.0,
             deadline: f64::INFINITY,
+            user: NOBODY,
             node: 0,
             kind: JobKind::Probe,
             caller_has_ended: true,

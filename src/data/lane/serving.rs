@@ -8,13 +8,15 @@ use crate::data::histogram::{NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Requests};
 use crate::data::lane::batch::Batch;
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
+use crate::data::rotation::GAP_UNKNOWN;
 
 impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
     pub(super) fn serve(&mut self, due: usize, until: f64) {
         let requests = self.batch.next..self.batch.next + due;
         let all = &self.batch.arrival[..self.batch.len];
-        self.rotation.expect(due, (all[all.len() - 1] - all[0]) / all.len() as f64);
+        let gap = if all.len() > 1 { (all[all.len() - 1] - all[0]) / all.len() as f64 } else { GAP_UNKNOWN };
+        self.rotation.expect(due, gap);
         self.batch.next += due;
         self.minute.counts.arrived += due as u64;
         match self.kernel {
@@ -174,6 +176,7 @@ impl Lane {
         let batch = &self.batch;
         let Some(place) = self.rotation.choose(node, arrival, batch.chance[request]) else {
             self.minute.counts.elb_503 += 1;
+            self.refuses(request);
             return;
         };
         self.minute.routed += 1;
@@ -186,6 +189,7 @@ impl Lane {
         let free_at = station.free_at(row);
         if !station.is_up || (free_at > arrival && station.refuses(arrival)) {
             self.minute.counts.elb_502 += 1;
+            self.refuses(request);
             return;
         }
         let start = free_at.max(arrival);
@@ -207,7 +211,8 @@ impl Lane {
         self.cpu_done[place] += cpu;
         if end <= until && end <= deadline && !batch.is_fault[request] {
             self.minute.counts.served += 1;
-            self.minute.histogram.record((end - arrival) as u64);
+            self.minute.histogram.record((end - self.batch.awaited_since(request)) as u64);
+            self.answers(self.batch.user_of(request), end);
         } else {
             self.ends_later(request, place, start, cpu_end, end, cpu, until);
         }

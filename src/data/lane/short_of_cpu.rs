@@ -7,6 +7,7 @@ use crate::data::lane::accounts::InFlight;
 use crate::data::lane::batch::Batch;
 use crate::data::sharing::{Job, JobKind, Standing};
 use crate::data::station::VCPU;
+use crate::workload::users::NOBODY;
 
 impl Lane {
     /// Lets the stations whose CPU is short run until `until`.
@@ -23,7 +24,7 @@ impl Lane {
 
     #[inline(always)]
     pub(super) fn run_station(&mut self, place: usize, until: f64) {
-        let Lane { sharing, stations, rotation, minute, .. } = self;
+        let Lane { sharing, stations, rotation, minute, users, .. } = self;
         let sharing = &mut sharing[place];
         if sharing.next() > until {
             return;
@@ -34,6 +35,7 @@ impl Lane {
                 stations[place].probe_answered = Some(end);
             } else if !job.caller_has_ended {
                 minute.count_job(job, end);
+                job.answers(users, end);
                 if counts_requests {
                     rotation.ended(job.node as usize, place);
                 }
@@ -41,6 +43,7 @@ impl Lane {
         });
         sharing.expire(until, |job| {
             minute.count_job(job, f64::INFINITY);
+            job.answers(users, f64::INFINITY);
             if counts_requests {
                 rotation.ended(job.node as usize, place);
             }
@@ -50,11 +53,12 @@ impl Lane {
     /// Gives a job to a station whose CPU is short; tells whether it was taken.
     #[inline(always)]
     pub(super) fn take_job(&mut self, place: usize, now: f64, job: Job) -> bool {
-        let Lane { sharing, rotation, minute, .. } = self;
+        let Lane { sharing, rotation, minute, users, .. } = self;
         let counts_requests = rotation.counts_requests();
         sharing[place].take(now, job, |dropped, _| {
             if !dropped.caller_has_ended {
                 minute.count_job(dropped, f64::INFINITY);
+                dropped.answers(users, f64::INFINITY);
                 if counts_requests {
                     rotation.ended(dropped.node as usize, place);
                 }
@@ -83,7 +87,7 @@ impl Lane {
 
     /// Moves what a station holds from its servers, who had a vCPU each, to its threads.
     pub(super) fn begin_sharing(&mut self, place: usize, now: f64) {
-        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, .. } = self;
+        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, users, .. } = self;
         let mut moved: Vec<InFlight> = Vec::new();
         in_flight.retain(|it| {
             let moves = it.place as usize == place && !it.is_dropped;
@@ -92,12 +96,16 @@ impl Lane {
         });
         moved.sort_by(|one, other| one.start.total_cmp(&other.start).then(one.arrival.total_cmp(&other.arrival)));
         for it in moved {
+            if it.user != NOBODY && !it.caller_has_ended {
+                users.wait_on(it.user);
+            }
             let job = Job {
                 arrival: it.arrival,
                 cpu: it.cpu,
                 wait: it.end - it.cpu_end,
                 deadline: it.deadline,
                 node: it.node,
+                user: it.user,
                 kind: it.kind,
                 caller_has_ended: it.caller_has_ended,
             };
@@ -120,7 +128,7 @@ impl Lane {
 
     /// Moves what a station holds from its threads to servers with a vCPU each.
     pub(super) fn end_sharing(&mut self, place: usize, now: f64) {
-        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, .. } = self;
+        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, users, .. } = self;
         let station = &mut stations[place];
         let row = &mut free_at[place * *stride..][..*stride];
         station.frees_all(row, now);
@@ -137,6 +145,9 @@ impl Lane {
             station.takes(now, start);
             station.in_flight += 1;
             cpu_done[place] += cpu;
+            if !job.caller_has_ended {
+                job.answers(users, end);
+            }
             in_flight.push(InFlight {
                 arrival: job.arrival,
                 start,
@@ -147,6 +158,7 @@ impl Lane {
                 cpu,
                 cpu_counted: cpu,
                 place: place as u32,
+                user: job.user,
                 node: job.node,
                 kind: job.kind,
                 outcome: job.outcome(end),
@@ -179,7 +191,8 @@ impl Lane {
                 cpu: law.cpu.nanos[request],
                 wait: law.wait.nanos[request],
                 deadline: now + patience[source],
-                node: node[request],
+                node: node[request] as u8,
+                user: NOBODY,
                 kind,
                 caller_has_ended: false,
             };
@@ -217,16 +230,18 @@ impl Lane {
         let patience = self.sources[batch.source[request] as usize].patience;
         let deadline = arrival + patience.nanos;
         let job = Job {
-            arrival,
+            arrival: batch.awaited_since(request),
             cpu: law.cpu.nanos[request],
             wait: law.wait.nanos[request],
             deadline,
-            node: node as u32,
+            node: node as u8,
+            user: batch.user_of(request),
             kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: batch.is_fault[request] },
             caller_has_ended: false,
         };
         if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
             self.minute.counts.elb_502 += 1;
+            self.refuses(request);
         } else {
             self.rotation.sent(node, place, f64::INFINITY);
         }
