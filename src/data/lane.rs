@@ -19,6 +19,7 @@ use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
 use crate::data::rotation::{Awaited, Ramp, Rotation};
 use crate::data::sharing::Sharing;
+use crate::data::sharing::abreast::Abreast;
 use crate::data::station::Station;
 use crate::distribution::Distribution;
 use crate::rng::{Seed, Stream};
@@ -63,6 +64,7 @@ pub struct Lane {
     stations: Vec<Station>,
     /// What each station holds while its CPU is short.
     sharing: Vec<Sharing>,
+    abreast: Abreast,
     /// When the servers of each station are free next: a row of `stride` for each, its first `servers` in use.
     free_at: Vec<f64>,
     stride: usize,
@@ -144,6 +146,7 @@ impl Lane {
                 work: Vec::new(),
                 cancels: application.cancel_on_timeout,
                 computes: application.cpu_time != Distribution::Constant(Span::ZERO),
+                waits: application.wait_time != Distribution::Constant(Span::ZERO),
             })
             .collect();
         let error_share = applications[0].error_share;
@@ -163,6 +166,7 @@ impl Lane {
             room: 0,
             stations: Vec::new(),
             sharing: Vec::new(),
+            abreast: Abreast::default(),
             free_at: Vec::new(),
             stride: applications
                 .iter()

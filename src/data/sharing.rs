@@ -4,6 +4,8 @@
 //! The clock of a task moves only when one of its requests begins or ends a step, or when v changes, so that the numbers
 //! do not depend on how often someone looks.
 
+pub mod abreast;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -137,6 +139,12 @@ impl Sharing {
     /// How many jobs it holds, those that queue included.
     pub fn held(&self) -> usize {
         self.busy() + self.queue.len()
+    }
+
+    /// Whether it holds nothing but jobs that compute.
+    #[inline(always)]
+    fn only_computes(&self) -> bool {
+        self.waiting.ends.is_empty() && self.queue.is_empty()
     }
 
     /// When something happens next, if nothing comes: a step ends, or a caller may give up.

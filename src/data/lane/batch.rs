@@ -32,8 +32,9 @@ pub(super) struct Law {
     /// Both together: the time on a server where CPU is not short.
     pub(super) work: Vec<f64>,
     pub(super) cancels: bool,
-    /// Whether requests take CPU at all.
+    /// Whether requests take CPU at all, and whether they wait for anything else.
     pub(super) computes: bool,
+    pub(super) waits: bool,
 }
 
 pub(super) struct Drawn {

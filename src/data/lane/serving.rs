@@ -45,7 +45,7 @@ impl Lane {
             }
             Kernel::Sharing { law } => {
                 self.minute.routed += due as u64;
-                self.serve_sharing(requests, law);
+                self.serve_sharing(requests, law, until);
             }
             _ => {
                 self.refresh_queues(self.batch.arrival[requests.start]);

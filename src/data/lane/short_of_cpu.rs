@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use crate::data::lane::Lane;
-use crate::data::lane::accounts::InFlight;
-use crate::data::lane::batch::Batch;
-use crate::data::sharing::{Job, JobKind, Standing};
-use crate::data::station::VCPU;
+use crate::data::lane::accounts::{InFlight, Window};
+use crate::data::lane::batch::{Batch, Law, Source};
+use crate::data::sharing::abreast::{self, Departure, Segment};
+use crate::data::sharing::{Job, JobKind, Sharing, Standing};
+use crate::data::station::{Station, VCPU};
 use crate::workload::users::NOBODY;
 
 impl Lane {
@@ -168,57 +169,55 @@ impl Lane {
         }
     }
 
-    /// Requests to stations that all are short of CPU.
-    pub(super) fn serve_sharing(&mut self, range: Range<usize>, law: usize) {
-        let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, .. } = self;
+    /// Requests to stations that all are short of CPU, which run until `until`.
+    pub(super) fn serve_sharing(&mut self, range: Range<usize>, law: usize, until: f64) {
+        let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, abreast, .. } = self;
         let Batch { arrival, node, chance, source, is_fault, place, end: responses, .. } = batch;
-        let (law, mut served) = (&laws[law], 0);
-        rotation.route(
-            &arrival[range.clone()],
-            &node[range.clone()],
-            &chance[range.clone()],
-            &mut place[range.clone()],
-        );
-        for request in range {
-            let (now, place) = (arrival[request], place[request] as usize);
-            let source = source[request] as usize;
-            let kind = JobKind::Request {
-                is_callers_patience: sources[source].patience.is_callers,
-                is_fault: is_fault[request],
+        let law = &laws[law];
+        let jobs = Jobs { arrival, node, source, is_fault, law, sources, patience };
+        let mut counts = Departures { minute, stations, responses, served: 0 };
+        if let Some((places, turn)) = rotation.dealt_in_turn(arrival[range.start])
+            && places.len() >= abreast::WIDTH
+            && !law.waits
+        {
+            let segment = Segment {
+                arrivals: &arrival[range.clone()],
+                cpu: &law.cpu.nanos[range.clone()],
+                tasks: places.len(),
+                least_patience: self.least_patience,
+                until,
             };
-            let job = Job {
-                arrival: now,
-                cpu: law.cpu.nanos[request],
-                wait: law.wait.nanos[request],
-                deadline: now + patience[source],
-                node: node[request] as u8,
-                user: NOBODY,
-                kind,
-                caller_has_ended: false,
-            };
-            let station = &mut sharing[place];
-            station.run(now, |job, end| {
-                if job.is_simply_served(end) {
-                    responses[served] = end - job.arrival;
-                    served += 1;
-                    if served == responses.len() {
-                        minute.count_served(responses);
-                        served = 0;
+            abreast.expect(&segment);
+            for (group, some) in places.chunks(abreast::WIDTH).enumerate() {
+                let first = |lane: usize| (group * abreast::WIDTH + lane + places.len() - *turn) % places.len();
+                let firsts: [usize; abreast::WIDTH] = std::array::from_fn(first);
+                let job_of = |request: usize| jobs.of(range.start + request);
+                let fit = abreast.run(sharing, (some, &firsts), &segment, job_of, |departure, end| match departure {
+                    Departure::Held(place, job) => counts.count(place, &job, end),
+                    Departure::Request(request) => counts.count(0, &jobs.of(range.start + request), end),
+                });
+                if !fit {
+                    for (&place, &first) in some.iter().zip(&firsts) {
+                        for request in (range.start + first..range.end).step_by(places.len()) {
+                            counts.serve(&mut sharing[place], place, jobs.of(request));
+                        }
                     }
-                } else if job.kind == JobKind::Probe {
-                    stations[place].probe_answered = Some(end);
-                } else if !job.caller_has_ended {
-                    minute.count_job(job, end);
                 }
-            });
-            let is_taken = station.take(now, job, |dropped, _| {
-                if !dropped.caller_has_ended {
-                    minute.count_job(dropped, f64::INFINITY);
-                }
-            });
-            minute.counts.elb_502 += u64::from(!is_taken);
+            }
+            *turn = (*turn + range.len()) % places.len();
+        } else {
+            rotation.route(
+                &arrival[range.clone()],
+                &node[range.clone()],
+                &chance[range.clone()],
+                &mut place[range.clone()],
+            );
+            for request in range {
+                let place = place[request] as usize;
+                counts.serve(&mut sharing[place], place, jobs.of(request));
+            }
         }
-        minute.count_served(&responses[..served]);
+        counts.finish();
     }
 
     /// Gives a request to a station whose CPU is short.
@@ -245,5 +244,78 @@ impl Lane {
         } else {
             self.rotation.sent(node, place, f64::INFINITY);
         }
+    }
+}
+
+/// What the requests of a batch are to tasks of one law.
+struct Jobs<'l> {
+    arrival: &'l [f64],
+    node: &'l [u32],
+    source: &'l [u32],
+    is_fault: &'l [bool],
+    law: &'l Law,
+    sources: &'l [Source],
+    patience: &'l [f64],
+}
+
+impl Jobs<'_> {
+    #[inline(always)]
+    fn of(&self, request: usize) -> Job {
+        let source = self.source[request] as usize;
+        Job {
+            arrival: self.arrival[request],
+            cpu: self.law.cpu.nanos[request],
+            wait: self.law.wait.nanos[request],
+            deadline: self.arrival[request] + self.patience[source],
+            node: self.node[request] as u8,
+            user: NOBODY,
+            kind: JobKind::Request {
+                is_callers_patience: self.sources[source].patience.is_callers,
+                is_fault: self.is_fault[request],
+            },
+            caller_has_ended: false,
+        }
+    }
+}
+
+/// Counts the jobs that tasks are done with; those that are simply served, many at a time.
+struct Departures<'l> {
+    minute: &'l mut Window,
+    stations: &'l mut [Station],
+    responses: &'l mut [f64],
+    served: usize,
+}
+
+impl Departures<'_> {
+    #[inline(always)]
+    fn count(&mut self, place: usize, job: &Job, end: f64) {
+        if job.is_simply_served(end) {
+            self.responses[self.served] = end - job.arrival;
+            self.served += 1;
+            if self.served == self.responses.len() {
+                self.minute.count_served(self.responses);
+                self.served = 0;
+            }
+        } else if job.kind == JobKind::Probe {
+            self.stations[place].probe_answered = Some(end);
+        } else if !job.caller_has_ended {
+            self.minute.count_job(job, end);
+        }
+    }
+
+    /// Gives a task a job, after all that it is done with by then.
+    #[inline(always)]
+    fn serve(&mut self, task: &mut Sharing, place: usize, job: Job) {
+        task.run(job.arrival, |job, end| self.count(place, job, end));
+        let is_taken = task.take(job.arrival, job, |dropped, _| {
+            if !dropped.caller_has_ended {
+                self.minute.count_job(dropped, f64::INFINITY);
+            }
+        });
+        self.minute.counts.elb_502 += u64::from(!is_taken);
+    }
+
+    fn finish(self) {
+        self.minute.count_served(&self.responses[..self.served]);
     }
 }
