@@ -49,7 +49,8 @@ pub struct Lane {
     laws: Vec<Law>,
     /// Whether requests of some law take CPU, so that it can be short.
     may_share: bool,
-    faults: Option<(f64, Stream)>,
+    /// The chances of requests to be answered with an error, where some law does so.
+    faults: Option<Stream>,
     node_stream: Stream,
     health_check_stream: Stream,
     batch: Batch,
@@ -134,11 +135,12 @@ impl Lane {
                 cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
                 wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
                 work: Vec::new(),
+                error_share: application.error_share,
+                is_fault: Vec::new(),
                 cancels: application.cancel_on_timeout,
                 computes: application.cpu_time != Distribution::Constant(Span::ZERO),
             })
             .collect();
-        let error_share = applications[0].error_share;
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
@@ -146,8 +148,8 @@ impl Lane {
             patience: sources.iter().map(|it| it.patience.nanos).collect(),
             sources,
             may_share: laws.iter().any(|it| it.computes),
+            faults: laws.iter().any(|it| it.error_share > 0.0).then(|| seed.stream("faults", name)),
             laws,
-            faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
             batch: Batch::default(),

@@ -108,7 +108,7 @@ impl Lane {
         let arrival = self.batch.arrival[request];
         let patience = self.sources[self.batch.source[request] as usize].patience;
         let deadline = arrival + patience.nanos;
-        let is_fault = self.batch.is_fault[request];
+        let is_fault = self.laws[self.stations[place].law].is_fault[request];
         let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
         let caller_end = smaller(end, deadline);
         let caller_has_ended = caller_end <= until;
@@ -152,10 +152,7 @@ impl Lane {
             }
             let place = it.place as usize;
             cpu_done[place] += it.cpu - it.cpu_counted;
-            // One that shares its CPU counts its own jobs; what is left here of it was dropped before it did.
-            if !stations[place].shares_cpu {
-                stations[place].in_flight -= 1;
-            }
+            stations[place].in_flight -= 1;
             false
         });
     }

@@ -30,6 +30,9 @@ pub(super) struct Law {
     pub(super) wait: Drawn,
     /// Both together: the time on a server where CPU is not short.
     pub(super) work: Vec<f64>,
+    /// The share of requests that it answers with an error, and which those are.
+    pub(super) error_share: f64,
+    pub(super) is_fault: Vec<bool>,
     pub(super) cancels: bool,
     /// Whether requests take CPU at all.
     pub(super) computes: bool,
@@ -57,7 +60,6 @@ pub(super) struct Batch {
     pub(super) arrival: Vec<f64>,
     pub(super) source: Vec<u32>,
     pub(super) node: Vec<u32>,
-    pub(super) is_fault: Vec<bool>,
     /// By which a target is chosen at random, from 0 to 1.
     pub(super) chance: Vec<f64>,
     pub(super) next: usize,
@@ -95,9 +97,12 @@ impl Lane {
         if let Some(stream) = &mut self.chances {
             self.batch.chance[..n].iter_mut().for_each(|it| *it = stream.unit());
         }
-        if let Some((share, stream)) = &mut self.faults {
-            for is_fault in &mut self.batch.is_fault[..n] {
-                *is_fault = stream.unit() <= *share;
+        if let Some(stream) = &mut self.faults {
+            for request in 0..n {
+                let chance = stream.unit();
+                for law in &mut self.laws {
+                    law.is_fault[request] = chance <= law.error_share;
+                }
             }
         }
         n > 0
@@ -119,12 +124,12 @@ impl Lane {
         for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {
             numbers.resize(wanted, 0);
         }
-        batch.is_fault.resize(wanted, false);
         batch.late.resize(wanted + 1, 0);
         for law in &mut self.laws {
             for times in [&mut law.cpu.nanos, &mut law.wait.nanos, &mut law.work] {
                 times.resize(wanted, 0.0);
             }
+            law.is_fault.resize(wanted, false);
         }
     }
 

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 
 use crate::data::histogram::{NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Requests};
-use crate::data::lane::batch::Batch;
+use crate::data::lane::batch::{Batch, Law};
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 
 impl Lane {
@@ -33,7 +33,7 @@ impl Lane {
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
                 }
-                for late in 0..self.count_served(requests.clone(), until) {
+                for late in 0..self.count_served(requests.clone(), law, until) {
                     let offset = self.batch.late[late] as usize;
                     if let (Some((width, first)), Some((places, _))) = (turn, self.rotation.dealt_in_turn(now)) {
                         self.batch.place[requests.start + offset] = places[(first + offset) % width] as u32;
@@ -135,11 +135,12 @@ impl Lane {
 
     /// Counts the requests of a plain segment that were simply served by `until`; how many were not, and are now listed
     /// as late, by their place in the segment.
-    pub(super) fn count_served(&mut self, range: Range<usize>, until: f64) -> usize {
-        let Batch { arrival, end, is_fault, bucket, late, .. } = &mut self.batch;
+    pub(super) fn count_served(&mut self, range: Range<usize>, law: usize, until: f64) -> usize {
+        let Batch { arrival, end, bucket, late, .. } = &mut self.batch;
+        let Law { is_fault, error_share, .. } = &self.laws[law];
         let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
         let mut sum = served_buckets(arrivals, ends, until, self.least_patience, buckets);
-        if self.faults.is_some() {
+        if *error_share > 0.0 {
             for ((bucket, _), (arrival, end)) in
                 buckets.iter_mut().zip(&is_fault[range]).zip(arrivals.iter().zip(ends)).filter(|it| *it.0.1)
             {
@@ -205,7 +206,7 @@ impl Lane {
         station.occupy(row, end);
         self.rotation.sent(node, place, end.min(deadline));
         self.cpu_done[place] += cpu;
-        if end <= until && end <= deadline && !batch.is_fault[request] {
+        if end <= until && end <= deadline && !law.is_fault[request] {
             self.minute.counts.served += 1;
             self.minute.histogram.record((end - arrival) as u64);
         } else {

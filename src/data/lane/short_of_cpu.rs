@@ -159,7 +159,7 @@ impl Lane {
     /// Requests to stations that all are short of CPU.
     pub(super) fn serve_sharing(&mut self, range: Range<usize>, law: usize) {
         let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, .. } = self;
-        let Batch { arrival, node, chance, source, is_fault, place, end: responses, .. } = batch;
+        let Batch { arrival, node, chance, source, place, end: responses, .. } = batch;
         let (law, mut served) = (&laws[law], 0);
         rotation.route(
             &arrival[range.clone()],
@@ -172,7 +172,7 @@ impl Lane {
             let source = source[request] as usize;
             let kind = JobKind::Request {
                 is_callers_patience: sources[source].patience.is_callers,
-                is_fault: is_fault[request],
+                is_fault: law.is_fault[request],
             };
             let job = Job {
                 arrival: now,
@@ -222,7 +222,7 @@ impl Lane {
             wait: law.wait.nanos[request],
             deadline,
             node: node as u32,
-            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: batch.is_fault[request] },
+            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: law.is_fault[request] },
             caller_has_ended: false,
         };
         if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
