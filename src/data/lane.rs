@@ -17,7 +17,7 @@ use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
 use crate::data::rotation::{Awaited, Ramp, Rotation};
-use crate::data::sharing::Sharing;
+use crate::data::sharing::{Quota, Sharing};
 use crate::data::station::Station;
 use crate::distribution::Distribution;
 use crate::rng::{Seed, Stream};
@@ -53,6 +53,8 @@ pub struct Lane {
     faults: Option<Stream>,
     node_stream: Stream,
     health_check_stream: Stream,
+    /// Where the periods of CFS quotas begin.
+    cfs_period_stream: Stream,
     batch: Batch,
     /// Requests that are drawn at once.
     room: usize,
@@ -139,6 +141,8 @@ impl Lane {
                 is_fault: Vec::new(),
                 cancels: application.cancel_on_timeout,
                 computes: application.cpu_time != Distribution::Constant(Span::ZERO),
+                cold_start: application.cold_start,
+                counts_taken: application.memory_leak_per_request_mib > 0.0,
             })
             .collect();
         Some(Lane {
@@ -152,6 +156,7 @@ impl Lane {
             laws,
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
+            cfs_period_stream: seed.stream("cfs period", name),
             batch: Batch::default(),
             room: 0,
             stations: Vec::new(),
@@ -159,7 +164,7 @@ impl Lane {
             free_at: Vec::new(),
             stride: applications
                 .iter()
-                .map(|it| it.concurrency.max(1) as usize)
+                .map(|it| it.servers() as usize)
                 .max()
                 .unwrap_or(1)
                 .min(SERVERS_MAXIMUM),
@@ -225,6 +230,10 @@ impl Lane {
             let is_up = cluster.tasks[task].process_is_up;
             let was_up = std::mem::replace(&mut station.is_up, is_up);
             let is_unused = cluster.targets[station.target].state == TargetState::Unused;
+            // What is up when a run begins has been up for long.
+            if is_up && !was_up && now > Instant::START {
+                station.begins(self.laws[station.law].cold_start, now.0 as f64);
+            }
             if was_up && !is_up {
                 gone.push((place, true));
             } else if is_unused {
@@ -236,16 +245,25 @@ impl Lane {
         }
         self.forget_stopped(cluster);
         let pools = self.pools(scenario, cluster);
-        let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now.0 as f64));
+        self.rotation.renew(pools);
+        self.count_awaited(now.0 as f64);
+        self.choose_kernel(now.0 as f64);
+    }
+
+    /// Counts anew what each node waits for, as who knows of its end may have changed.
+    fn count_awaited(&mut self, now: f64) {
+        if !self.rotation.counts_requests() {
+            return;
+        }
+        let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now));
         let awaited =
             awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
         let of_sharing = self.sharing.iter().enumerate().flat_map(|(place, sharing)| {
             let awaited = sharing.jobs().filter(|it| !it.caller_has_ended);
             awaited.map(move |it| Awaited { node: it.node as usize, place, until: f64::INFINITY })
         });
-        let awaited = awaited.chain(of_sharing);
-        self.rotation.renew(pools, awaited);
-        self.choose_kernel();
+        let awaited: Vec<Awaited> = awaited.chain(of_sharing).collect();
+        self.rotation.count_anew(&awaited);
     }
 
     /// The targets that each zone's nodes send to, or all nodes: the healthy ones, or all where those are too few.
@@ -284,11 +302,14 @@ impl Lane {
         chosen.collect()
     }
 
-    fn choose_kernel(&mut self) {
+    fn choose_kernel(&mut self, now: f64) {
         self.kernel = Kernel::Careful;
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
         let is_plain = |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
         let candidates = self.rotation.places().map(|it| &self.stations[it]);
+        if self.laws[first.law].counts_taken || candidates.clone().any(|it| it.is_cold(now)) {
+            return;
+        }
         if self.rotation.serves_all()
             && candidates.clone().all(is_plain)
             && first.servers <= SERVERS_MAXIMUM
@@ -355,10 +376,16 @@ impl Lane {
             it.cpu_counted = it.cpu;
         }
         if self.may_share {
+            let mut has_changed = false;
             for place in 0..self.stations.len() {
-                self.shares_or_not(place, now);
+                has_changed |= self.shares_or_not(place, now);
             }
-            self.choose_kernel();
+            if has_changed {
+                self.count_awaited(now);
+            }
+        }
+        if self.may_share || self.laws.iter().any(|it| it.cold_start.is_some()) {
+            self.choose_kernel(now);
         }
     }
 
@@ -406,12 +433,19 @@ impl Lane {
         let revisions = revisions_of(scenario, cluster.tasks[task].service);
         let law = revisions.iter().position(|it| *it == revision).expect("a task runs a revision its service names");
         let application = serving_application(scenario, revision, self.container);
-        let servers = application.concurrency.max(1) as usize;
-        let mut station = Station::new(task, target, law, servers, application.queue as usize);
-        if let Some(cap) = scenario.task_definitions[revision].cpu {
+        let (servers, queue) = (application.servers() as usize, application.queue_room() as usize);
+        let mut station = Station::new(task, target, law, servers, queue);
+        let definition = &scenario.task_definitions[revision];
+        let quota = application.cfs_period.and_then(|period| {
+            let phase = self.cfs_period_stream.below(period.0 as usize) as u64;
+            let amount = definition.cfs_quota(period)?.0 as f64;
+            Some(Quota { amount, period: period.0, phase }).filter(|_| amount < servers as f64 * period.0 as f64)
+        });
+        station.is_throttled = quota.is_some();
+        if let Some(cap) = definition.cpu.filter(|_| quota.is_none()) {
             station.is_offered(f64::from(cap));
         }
-        let sharing = Sharing::new(servers, application.queue as usize, self.laws[law].cancels);
+        let sharing = Sharing::new(servers, queue, self.laws[law].cancels, quota);
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.stations[place] = station;

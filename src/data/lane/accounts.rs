@@ -172,6 +172,26 @@ impl Lane {
 }
 
 impl InFlight {
+    /// A job that will leave the queue when its caller gives up.
+    pub(super) fn dropped(job: &Job, place: usize) -> InFlight {
+        InFlight {
+            arrival: job.arrival,
+            start: job.deadline,
+            cpu_end: job.deadline,
+            end: job.deadline,
+            caller_end: job.deadline,
+            deadline: job.deadline,
+            cpu: 0.0,
+            cpu_counted: 0.0,
+            place: place as u32,
+            node: job.node,
+            kind: job.kind,
+            outcome: job.outcome(f64::INFINITY),
+            caller_has_ended: job.caller_has_ended,
+            is_dropped: true,
+        }
+    }
+
     /// CPU time done by `now`.
     pub(super) fn cpu_done(&self, now: f64) -> f64 {
         if now >= self.cpu_end {

@@ -2,8 +2,10 @@
 
 use multiversion::multiversion;
 
+use crate::aws::task_definition::ColdStart;
 use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
-use crate::distribution::Distribution;
+use crate::data::station::Station;
+use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::Stream;
 use crate::workload::arrivals::Arrivals;
 
@@ -36,12 +38,26 @@ pub(super) struct Law {
     pub(super) cancels: bool,
     /// Whether requests take CPU at all.
     pub(super) computes: bool,
+    pub(super) cold_start: Option<ColdStart>,
+    /// Whether it matters how many requests a process has taken.
+    pub(super) counts_taken: bool,
 }
 
 pub(super) struct Drawn {
     pub(super) distribution: Distribution,
     pub(super) stream: Stream,
     pub(super) nanos: Vec<f64>,
+}
+
+impl Law {
+    /// The CPU time of a request that comes to a station at `now`.
+    pub(super) fn cpu_at(&self, station: &Station, request: usize, now: f64) -> f64 {
+        let cpu = self.cpu.nanos[request];
+        match self.cold_start {
+            Some(ColdStart { factor, .. }) if station.is_cold(now) => whole_nanos(cpu * factor),
+            _ => cpu,
+        }
+    }
 }
 
 impl Drawn {

@@ -195,11 +195,13 @@ impl Lane {
         if law.cancels && start > deadline {
             // It holds its place in the queue until its caller gives up, and never a server.
             station.giving_up.push(deadline);
+            station.has_taken_one();
             self.rotation.sent(node, place, deadline);
             self.ends_later(request, place, deadline, deadline, f64::INFINITY, 0.0, until);
             return;
         }
-        let cpu = law.cpu.nanos[request];
+        let cpu = law.cpu_at(station, request, arrival);
+        station.has_taken_one();
         let cpu_end = start + cpu;
         let end = cpu_end + law.wait.nanos[request];
         station.takes(arrival, start);

@@ -6,7 +6,6 @@ use crate::data::lane::Lane;
 use crate::data::lane::accounts::InFlight;
 use crate::data::lane::batch::Batch;
 use crate::data::sharing::{Job, JobKind, Standing};
-use crate::data::station::VCPU;
 
 impl Lane {
     /// Lets the stations whose CPU is short run until `until`.
@@ -62,16 +61,17 @@ impl Lane {
         })
     }
 
-    /// Lets the threads of a station share its CPU, or not, as it is short of it or not.
-    pub(super) fn shares_or_not(&mut self, place: usize, now: f64) {
+    /// Lets the threads of a station share its CPU, or not, as it is short of it or not; tells whether that has changed.
+    pub(super) fn shares_or_not(&mut self, place: usize, now: f64) -> bool {
         let station = &mut self.stations[place];
         let shares = station.is_short_of_cpu() && self.laws[station.law].computes;
         if shares {
             let sharing = &mut self.sharing[place];
-            sharing.is_given(now, station.offer / VCPU);
+            sharing.is_given(now, station.offered_vcpu());
             station.used_before = sharing.used(now);
         }
-        if shares != station.shares_cpu {
+        let changes = shares != station.shares_cpu;
+        if changes {
             station.shares_cpu = shares;
             if shares {
                 self.begin_sharing(place, now);
@@ -79,6 +79,7 @@ impl Lane {
                 self.end_sharing(place, now);
             }
         }
+        changes
     }
 
     /// Moves what a station holds from its servers, who had a vCPU each, to its threads.
@@ -86,11 +87,15 @@ impl Lane {
         let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, .. } = self;
         let mut moved: Vec<InFlight> = Vec::new();
         in_flight.retain(|it| {
-            let moves = it.place as usize == place && !it.is_dropped;
+            let moves = it.place as usize == place;
             moved.extend(moves.then(|| it.clone()));
             !moves
         });
-        moved.sort_by(|one, other| one.start.total_cmp(&other.start).then(one.arrival.total_cmp(&other.arrival)));
+        // Those that have begun, then those that queue, in the order in which they came: one that is dropped starts never,
+        // but stands in the queue until its caller gives up.
+        moved.sort_by(|one, other| {
+            (one.start > now).cmp(&(other.start > now)).then(one.arrival.total_cmp(&other.arrival))
+        });
         for it in moved {
             let job = Job {
                 arrival: it.arrival,
@@ -101,7 +106,8 @@ impl Lane {
                 kind: it.kind,
                 caller_has_ended: it.caller_has_ended,
             };
-            let stands = if it.start > now {
+            // One that is dropped would still not be done in time with less CPU; it needs none to be dropped again.
+            let stands = if it.is_dropped || it.start > now {
                 Standing::Queues
             } else if it.cpu_end > now {
                 Standing::Computes(it.cpu_end - now)
@@ -120,8 +126,9 @@ impl Lane {
 
     /// Moves what a station holds from its threads to servers with a vCPU each.
     pub(super) fn end_sharing(&mut self, place: usize, now: f64) {
-        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, .. } = self;
+        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, laws, .. } = self;
         let station = &mut stations[place];
+        let cancels = laws[station.law].cancels;
         let row = &mut free_at[place * *stride..][..*stride];
         station.frees_all(row, now);
         station.in_flight = in_flight.iter().filter(|it| it.place as usize == place).count() as u32;
@@ -131,11 +138,20 @@ impl Lane {
                 Standing::Computes(left) => (now, left),
                 Standing::Waits(_) => (now, 0.0),
             };
+            let is_dropped = cancels && start > job.deadline;
+            if is_dropped && job.deadline <= now {
+                continue;
+            }
+            station.in_flight += 1;
+            if is_dropped {
+                station.giving_up.push(job.deadline);
+                in_flight.push(InFlight::dropped(&job, place));
+                continue;
+            }
             let cpu_end = start + cpu;
             let end = if let Standing::Waits(until) = stands { until } else { cpu_end + job.wait };
             station.occupy(row, end);
             station.takes(now, start);
-            station.in_flight += 1;
             cpu_done[place] += cpu;
             in_flight.push(InFlight {
                 arrival: job.arrival,
@@ -213,12 +229,13 @@ impl Lane {
     pub(super) fn share(&mut self, request: usize, place: usize, node: usize, arrival: f64) {
         self.run_station(place, arrival);
         let batch = &self.batch;
-        let law = &self.laws[self.stations[place].law];
+        let station = &self.stations[place];
+        let law = &self.laws[station.law];
         let patience = self.sources[batch.source[request] as usize].patience;
         let deadline = arrival + patience.nanos;
         let job = Job {
             arrival,
-            cpu: law.cpu.nanos[request],
+            cpu: law.cpu_at(station, request, arrival),
             wait: law.wait.nanos[request],
             deadline,
             node: node as u32,
@@ -228,6 +245,7 @@ impl Lane {
         if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
             self.minute.counts.elb_502 += 1;
         } else {
+            self.stations[place].has_taken_one();
             self.rotation.sent(node, place, f64::INFINITY);
         }
     }
