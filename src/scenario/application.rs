@@ -121,7 +121,7 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
     application.concurrency = fields.count_or(reader, "concurrency", 1..=1_000_000, application.concurrency);
     application.queue = fields.count_or(reader, "queue", 0..=1_000_000_000, application.queue);
     application.connections = fields.count(reader, "connections", 1..=1_000_000_000);
-    application.cfs_period = fields.parsed(reader, "cfsPeriod", cfs_period);
+    application.cfs_period = cfs_period(reader, fields);
     application.cold_start = cold_start(reader, fields);
     if let Some(mut memory) = fields.map(reader, "memory") {
         for (name, place) in [
@@ -139,11 +139,15 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
     application.cancel_on_timeout = fields.flag_or(reader, "cancelOnTimeout", application.cancel_on_timeout);
 }
 
-/// The length of a period, which the agent takes from 8 ms to 100 ms.
-fn cfs_period(text: &str) -> Result<Span, String> {
-    let within = Span::millis(8)..=Span::millis(100);
-    quantity::span(text)
-        .and_then(|it| if within.contains(&it) { Ok(it) } else { Err(format!("`{text}` is not from 8ms to 100ms")) })
+fn cfs_period(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Span> {
+    let place = fields.place_of("cfsPeriod");
+    let period = fields.span(reader, "cfsPeriod")?;
+    let is_allowed = (Span::millis(8)..=Span::millis(100)).contains(&period);
+    if !is_allowed {
+        let message = format!("`cfsPeriod` of {} has to be from 8ms to 100ms", fields.of);
+        reader.refuse(Problem::new(place, message).help("the agent takes no other ECS_CGROUP_CPU_PERIOD; 100ms is usual"));
+    }
+    is_allowed.then_some(period)
 }
 
 fn cold_start(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ColdStart> {
@@ -155,8 +159,9 @@ fn cold_start(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ColdSt
     }
     let requests = described.count_or(reader, "requests", 0..=1_000_000_000, 0);
     let lasts = described.span_or(reader, "for", Span::ZERO);
-    described.required(reader, "factor");
-    let factor = described.number(reader, "factor", 0.0..=1000.0);
+    let factor = described
+        .required(reader, "factor")
+        .and_then(|it| reader.number(What { field: "factor", of: &described.of }, it, 1.0..=1000.0));
     described.finish(reader, &Shape::OURS);
     Some(ColdStart { requests, lasts, factor: factor? })
 }

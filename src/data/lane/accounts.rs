@@ -48,8 +48,8 @@ pub(super) struct InFlight {
     pub(super) kind: JobKind,
     pub(super) outcome: Outcome,
     pub(super) caller_has_ended: bool,
-    /// Whether it will be dropped from the queue without having started.
-    pub(super) is_dropped: bool,
+    /// What it would cost, CPU time and waiting, where it will be dropped from the queue without having started.
+    pub(super) dropped: Option<(f64, f64)>,
 }
 
 impl Lane {
@@ -92,7 +92,7 @@ impl Lane {
         RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram }
     }
 
-    /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
+    /// Settles a request that was not simply served within its segment.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
     pub(super) fn ends_later(
@@ -115,8 +115,6 @@ impl Lane {
         if caller_has_ended {
             self.minute.count(outcome, caller_end - arrival);
         }
-        let is_dropped = end == f64::INFINITY;
-        let end = if is_dropped { deadline } else { end };
         if end <= until {
             return;
         }
@@ -135,7 +133,7 @@ impl Lane {
             kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault },
             outcome,
             caller_has_ended,
-            is_dropped,
+            dropped: None,
         });
     }
 
@@ -165,7 +163,7 @@ impl Lane {
         for station in &mut self.stations {
             station.waiting.clear();
         }
-        for it in self.in_flight.iter().filter(|it| it.start > now && !it.is_dropped) {
+        for it in self.in_flight.iter().filter(|it| it.start > now && it.dropped.is_none()) {
             self.stations[it.place as usize].waiting.push_back(it.start);
         }
     }
@@ -188,7 +186,7 @@ impl InFlight {
             kind: job.kind,
             outcome: job.outcome(f64::INFINITY),
             caller_has_ended: job.caller_has_ended,
-            is_dropped: true,
+            dropped: Some((job.cpu, job.wait)),
         }
     }
 

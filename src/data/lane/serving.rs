@@ -6,6 +6,7 @@ use multiversion::multiversion;
 
 use crate::data::histogram::{NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Requests};
+use crate::data::lane::accounts::InFlight;
 use crate::data::lane::batch::{Batch, Law};
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 
@@ -195,9 +196,16 @@ impl Lane {
         if law.cancels && start > deadline {
             // It holds its place in the queue until its caller gives up, and never a server.
             station.giving_up.push(deadline);
+            let job = self.job_of(request, place);
+            let station = &mut self.stations[place];
             station.has_taken_one();
+            if deadline <= until {
+                self.minute.count_job(&job, f64::INFINITY);
+            } else {
+                station.in_flight += 1;
+                self.in_flight.push(InFlight::dropped(&job, place));
+            }
             self.rotation.sent(node, place, deadline);
-            self.ends_later(request, place, deadline, deadline, f64::INFINITY, 0.0, until);
             return;
         }
         let cpu = law.cpu_at(station, request, arrival);

@@ -91,23 +91,23 @@ impl Lane {
             moved.extend(moves.then(|| it.clone()));
             !moves
         });
-        // Those that have begun, then those that queue, in the order in which they came: one that is dropped starts never,
-        // but stands in the queue until its caller gives up.
+        // Those that have begun, then those that queue, in the order in which they came: one that was to be dropped stands
+        // among them, and may begin after all if others before it are dropped.
         moved.sort_by(|one, other| {
             (one.start > now).cmp(&(other.start > now)).then(one.arrival.total_cmp(&other.arrival))
         });
         for it in moved {
+            let (cpu, wait) = it.dropped.unwrap_or((it.cpu, it.end - it.cpu_end));
             let job = Job {
                 arrival: it.arrival,
-                cpu: it.cpu,
-                wait: it.end - it.cpu_end,
+                cpu,
+                wait,
                 deadline: it.deadline,
                 node: it.node,
                 kind: it.kind,
                 caller_has_ended: it.caller_has_ended,
             };
-            // One that is dropped would still not be done in time with less CPU; it needs none to be dropped again.
-            let stands = if it.is_dropped || it.start > now {
+            let stands = if it.start > now {
                 Standing::Queues
             } else if it.cpu_end > now {
                 Standing::Computes(it.cpu_end - now)
@@ -167,7 +167,7 @@ impl Lane {
                 kind: job.kind,
                 outcome: job.outcome(end),
                 caller_has_ended: job.caller_has_ended,
-                is_dropped: false,
+                dropped: None,
             });
         }
     }
@@ -224,24 +224,29 @@ impl Lane {
         minute.count_served(&responses[..served]);
     }
 
+    /// A request as a job of a station, which takes it when it arrives.
+    #[inline(always)]
+    pub(super) fn job_of(&self, request: usize, place: usize) -> Job {
+        let (batch, station) = (&self.batch, &self.stations[place]);
+        let law = &self.laws[station.law];
+        let arrival = batch.arrival[request];
+        let patience = self.sources[batch.source[request] as usize].patience;
+        Job {
+            arrival,
+            cpu: law.cpu_at(station, request, arrival),
+            wait: law.wait.nanos[request],
+            deadline: arrival + patience.nanos,
+            node: batch.node[request],
+            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: law.is_fault[request] },
+            caller_has_ended: false,
+        }
+    }
+
     /// Gives a request to a station whose CPU is short.
     #[inline(always)]
     pub(super) fn share(&mut self, request: usize, place: usize, node: usize, arrival: f64) {
         self.run_station(place, arrival);
-        let batch = &self.batch;
-        let station = &self.stations[place];
-        let law = &self.laws[station.law];
-        let patience = self.sources[batch.source[request] as usize].patience;
-        let deadline = arrival + patience.nanos;
-        let job = Job {
-            arrival,
-            cpu: law.cpu_at(station, request, arrival),
-            wait: law.wait.nanos[request],
-            deadline,
-            node: node as u32,
-            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: law.is_fault[request] },
-            caller_has_ended: false,
-        };
+        let job = self.job_of(request, place);
         if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
             self.minute.counts.elb_502 += 1;
         } else {
