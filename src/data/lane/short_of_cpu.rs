@@ -138,7 +138,7 @@ impl Lane {
                 Standing::Computes(left) => (now, left),
                 Standing::Waits(_) => (now, 0.0),
             };
-            let is_dropped = cancels && start > job.deadline;
+            let is_dropped = cancels && stands == Standing::Queues && start > job.deadline;
             if is_dropped && job.deadline <= now {
                 continue;
             }
