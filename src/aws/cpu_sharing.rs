@@ -176,8 +176,10 @@ mod tests {
     #[test]
     fn an_offer_is_what_the_others_leave() {
         let offers = |capacity, tasks: &[(f64, f64)]| {
-            let tasks: Vec<CpuDemand> =
-                tasks.iter().map(|&(weight, demand)| CpuDemand { demand, weight, cap: None, is_throttled: false }).collect();
+            let tasks: Vec<CpuDemand> = tasks
+                .iter()
+                .map(|&(weight, demand)| CpuDemand { demand, weight, cap: None, is_throttled: false })
+                .collect();
             let mut offers = CpuOffers::default();
             offer_cpu(capacity, &tasks, &mut offers);
             offers.offers.iter().map(|it| it.round()).collect::<Vec<_>>()

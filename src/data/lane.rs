@@ -162,12 +162,7 @@ impl Lane {
             stations: Vec::new(),
             sharing: Vec::new(),
             free_at: Vec::new(),
-            stride: applications
-                .iter()
-                .map(|it| it.servers() as usize)
-                .max()
-                .unwrap_or(1)
-                .min(SERVERS_MAXIMUM),
+            stride: applications.iter().map(|it| it.servers() as usize).max().unwrap_or(1).min(SERVERS_MAXIMUM),
             cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
             vacant: Vec::new(),

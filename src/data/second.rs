@@ -114,9 +114,11 @@ fn guest(
         memory_base_mib: definition.containers.iter().map(|it| it.application.memory_base_mib).sum(),
         memory_per_request_mib: serves.map_or(0.0, |it| it.memory_per_request_mib),
         requests_within_limits: requests_within_limits(definition, serving),
-        leaks: definition.containers.iter().map(|it| &it.application).any(|it| {
-            it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0
-        }),
+        leaks: definition
+            .containers
+            .iter()
+            .map(|it| &it.application)
+            .any(|it| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0),
         leaks_since: row.started_at,
         base: (row.status == TaskStatus::Running).then_some(base),
     }

@@ -41,6 +41,8 @@ struct CapacityRow<'a> {
     cost_usd: f64,
     reserved_cpu_percent: Option<f64>,
     reserved_memory_percent: Option<f64>,
+    cpu_credits_least: Option<f64>,
+    cpu_credits_mean: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +135,8 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         cost_usd: row.cost_usd,
         reserved_cpu_percent: row.reserved_cpu_percent,
         reserved_memory_percent: row.reserved_memory_percent,
+        cpu_credits_least: row.cpu_credits_least,
+        cpu_credits_mean: row.cpu_credits_mean,
     });
     let instances = run.instance_changes.iter().map(|row| InstanceRow {
         time_s: seconds(row.at),

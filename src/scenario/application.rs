@@ -145,7 +145,9 @@ fn cfs_period(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Span> 
     let is_allowed = (Span::millis(8)..=Span::millis(100)).contains(&period);
     if !is_allowed {
         let message = format!("`cfsPeriod` of {} has to be from 8ms to 100ms", fields.of);
-        reader.refuse(Problem::new(place, message).help("the agent takes no other ECS_CGROUP_CPU_PERIOD; 100ms is usual"));
+        reader.refuse(
+            Problem::new(place, message).help("the agent takes no other ECS_CGROUP_CPU_PERIOD; 100ms is usual"),
+        );
     }
     is_allowed.then_some(period)
 }

@@ -445,7 +445,8 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
         .map(|task| Server {
             revision: case.revision_of(task),
             used: 0.0,
-            offered: f64::from(threads).min(case.cap.filter(|_| case.quota().is_none()).map_or(f64::INFINITY, |cap| f64::from(cap) / 1024.0)),
+            offered: f64::from(threads)
+                .min(case.cap.filter(|_| case.quota().is_none()).map_or(f64::INFINITY, |cap| f64::from(cap) / 1024.0)),
             quota: {
                 let phase = case.cfs_period_ms.map_or(0, |it| phases.below(it as usize * 1_000_000) as u64);
                 case.quota().map(|(amount, period)| (amount, period, phase))
@@ -487,14 +488,15 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
         if healthy.is_empty() { pool } else { healthy }
     };
     let mut rotation = candidates(&servers);
-    let start = |servers: &mut [Server], events: &mut BinaryHeap<_>, now: u64, task: usize, request: usize, cpu: u64| {
-        let server = &mut servers[task];
-        server.serving.push(request);
-        server.pass(now);
-        server.computing.push((request, server.given + cpu as f64));
-        let (at, _) = server.next().expect("it computes");
-        events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
-    };
+    let start =
+        |servers: &mut [Server], events: &mut BinaryHeap<_>, now: u64, task: usize, request: usize, cpu: u64| {
+            let server = &mut servers[task];
+            server.serving.push(request);
+            server.pass(now);
+            server.computing.push((request, server.given + cpu as f64));
+            let (at, _) = server.next().expect("it computes");
+            events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
+        };
     while let Some(Reverse((now, event))) = events.pop() {
         if now > LENGTH.0 || (now == LENGTH.0 && matches!(event, Event::Arrives(_))) {
             break;
