@@ -206,7 +206,8 @@ const SERVICES: &str = "minute service desired_count running_count pending_count
     cpu_percent memory_percent response_time_p50_ms response_time_p90_ms response_time_p99_ms response_time_mean_ms \
     healthy_targets_count";
 const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_count draining_count reservation_percent \
-    m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent";
+    m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent \
+    cpu_credits_least cpu_credits_mean";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";
