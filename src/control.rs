@@ -151,7 +151,7 @@ impl<'a> Control<'a> {
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
-            Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider),
+            Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),
             Event::GroupIsReconciled(group) => self.group_is_reconciled(group),
         }
     }
@@ -174,7 +174,7 @@ impl<'a> Control<'a> {
         for provider in self.scenario.capacity_providers.ids() {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }
-        self.record_groups_without_provider();
+        self.record_groups_without_provider(traffic);
         let next = self.now() + Span::MINUTE;
         self.agenda.put(next, Event::MinuteCloses);
     }

@@ -165,6 +165,11 @@ pub struct CapacityMinute {
     pub reserved_cpu_percent: Option<f64>,
     /// Share of registered memory that tasks reserve at the minute's end, percent.
     pub reserved_memory_percent: Option<f64>,
+    /// The least CPU credit balance of the group's instances at the minute's end; `None` where none has credits. Below zero
+    /// is what an unlimited instance has borrowed.
+    pub cpu_credits_least: Option<f64>,
+    /// The mean of those balances.
+    pub cpu_credits_mean: Option<f64>,
 }
 
 /// An instance came to a state.

@@ -14,11 +14,18 @@ pub struct CpuDemand {
     pub weight: f64,
     /// Its hard cap in CPU units, if it has one.
     pub cap: Option<f64>,
+    /// Whether the cap is a quota of each period rather than a bound at each instant, so that it may be offered more.
+    pub is_throttled: bool,
 }
 
 impl CpuDemand {
     fn wanted(&self) -> f64 {
         self.cap.map_or(self.demand, |cap| self.demand.min(cap))
+    }
+
+    /// The most that it can use at once.
+    fn most(&self) -> f64 {
+        self.cap.filter(|_| !self.is_throttled).unwrap_or(f64::INFINITY)
     }
 
     /// The water level, CPU units to a unit of weight, at which it has all that it wants.
@@ -38,7 +45,7 @@ pub fn offer_cpu(capacity: f64, tasks: &[CpuDemand], offers: &mut CpuOffers) {
     let highest = |of: fn(&CpuDemand) -> f64| tasks.iter().map(of).fold(0.0, f64::max);
     if highest(CpuDemand::satisfied_at) * highest(|it| it.weight) <= capacity - wanted {
         // Enough for everyone beside a boundless one, whoever that is.
-        let offer = |it: &CpuDemand| (capacity - (wanted - it.wanted())).min(it.cap.unwrap_or(f64::INFINITY));
+        let offer = |it: &CpuDemand| (capacity - (wanted - it.wanted())).min(it.most());
         offers.clear();
         offers.extend(tasks.iter().map(offer));
         return;
@@ -76,7 +83,7 @@ pub fn offer_cpu(capacity: f64, tasks: &[CpuDemand], offers: &mut CpuOffers) {
             (capacity - (wanted - task.wanted()), task.weight)
         };
         let offer = (left * (task.weight / weight).min(1.0)).max(0.0);
-        offers[place] = task.cap.map_or(offer, |cap| offer.min(cap));
+        offers[place] = offer.min(task.most());
     }
 }
 
@@ -140,7 +147,7 @@ mod tests {
 
     fn check(capacity: f64, tasks: &[(f64, f64, Option<f64>)], expected: &[f64]) {
         let tasks: Vec<CpuDemand> =
-            tasks.iter().map(|&(weight, demand, cap)| CpuDemand { demand, weight, cap }).collect();
+            tasks.iter().map(|&(weight, demand, cap)| CpuDemand { demand, weight, cap, is_throttled: false }).collect();
         let mut offers = CpuOffers::default();
         offer_cpu(capacity, &tasks, &mut offers);
         let given: Vec<f64> = tasks.iter().zip(&offers.offers).map(|(task, &offer)| offer.min(task.demand)).collect();
@@ -169,8 +176,10 @@ mod tests {
     #[test]
     fn an_offer_is_what_the_others_leave() {
         let offers = |capacity, tasks: &[(f64, f64)]| {
-            let tasks: Vec<CpuDemand> =
-                tasks.iter().map(|&(weight, demand)| CpuDemand { demand, weight, cap: None }).collect();
+            let tasks: Vec<CpuDemand> = tasks
+                .iter()
+                .map(|&(weight, demand)| CpuDemand { demand, weight, cap: None, is_throttled: false })
+                .collect();
             let mut offers = CpuOffers::default();
             offer_cpu(capacity, &tasks, &mut offers);
             offers.offers.iter().map(|it| it.round()).collect::<Vec<_>>()
@@ -180,6 +189,17 @@ mod tests {
         assert_eq!(offers(2048.0, &[(512.0, 0.0), (512.0, 2048.0)]), [1024.0, 2048.0]);
         assert_eq!(offers(2048.0, &[(1024.0, 100.0), (512.0, 2048.0), (512.0, 2048.0)]), [1024.0, 974.0, 974.0]);
         assert!(offers(2048.0, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_throttled_task_may_use_more_than_its_cap_at_once() {
+        let capped = |is_throttled| CpuDemand { demand: 200.0, weight: 1024.0, cap: Some(256.0), is_throttled };
+        let other = CpuDemand { demand: 500.0, weight: 1024.0, cap: None, is_throttled: false };
+        let mut offers = CpuOffers::default();
+        offer_cpu(2048.0, &[capped(true), other], &mut offers);
+        assert_eq!(offers.offers, [1548.0, 1848.0]);
+        offer_cpu(2048.0, &[capped(false), other], &mut offers);
+        assert_eq!(offers.offers, [256.0, 1848.0]);
     }
 
     fn burst(name: &str) -> (Burst, u32) {

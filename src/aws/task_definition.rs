@@ -78,14 +78,48 @@ pub struct Application {
     pub concurrency: u32,
     /// Requests that may wait for a worker; more are refused (502 from the load balancer).
     pub queue: u32,
+    /// Connections, each of a request that is served or waits; more are refused like those that the queue has no room for.
+    pub connections: Option<u32>,
+    /// The length of the periods of the task's CFS quota, 8 ms to 100 ms (`ECS_CGROUP_CPU_PERIOD` of the agent); without
+    /// it a task-level `cpu` bounds what the task uses at each instant.
+    pub cfs_period: Option<Span>,
+    /// How slow a fresh process is.
+    pub cold_start: Option<ColdStart>,
     /// Memory of the idle process, in MiB.
     pub memory_base_mib: f64,
     /// Memory of each request in flight, in MiB.
     pub memory_per_request_mib: f64,
+    /// Memory that each request leaves behind, in MiB; 0 or more.
+    pub memory_leak_per_request_mib: f64,
+    /// Memory that the process loses in each hour since its task runs, in MiB; 0 or more.
+    pub memory_leak_per_hour_mib: f64,
     /// The share of requests that the application itself answers with a 5xx status, 0 to 1.
     pub error_share: f64,
     /// Whether work whose caller has given up is dropped before it starts; by default it is done for nobody.
     pub cancel_on_timeout: bool,
+}
+
+/// A fresh process is cold: caches are empty, code is not compiled yet, connections are not open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColdStart {
+    /// It is cold for so many requests,
+    pub requests: u32,
+    /// and for so long from when it listens: until both have passed.
+    pub lasts: Span,
+    /// The CPU time of a request is so many times as long.
+    pub factor: f64,
+}
+
+impl Application {
+    /// Requests that are served at once: no more than there may be connections.
+    pub fn servers(&self) -> u32 {
+        self.concurrency.max(1).min(self.connections.unwrap_or(u32::MAX))
+    }
+
+    /// Requests that may wait beside those that are served.
+    pub fn queue_room(&self) -> u32 {
+        self.queue.min(self.connections.map_or(u32::MAX, |it| it - self.servers()))
+    }
 }
 
 impl Default for Application {
@@ -100,8 +134,13 @@ impl Default for Application {
             health_check_cpu_time: Distribution::Constant(Span::millis(1)),
             concurrency: 8,
             queue: 1024,
+            connections: None,
+            cfs_period: None,
+            cold_start: None,
             memory_base_mib: 64.0,
             memory_per_request_mib: 0.0,
+            memory_leak_per_request_mib: 0.0,
+            memory_leak_per_hour_mib: 0.0,
             error_share: 0.0,
             cancel_on_timeout: false,
         }
@@ -207,6 +246,13 @@ impl TaskDefinition {
         }
     }
 
+    /// The CPU time that all threads of a task may use in each period of its CFS quota (agent source,
+    /// `buildExplicitLinuxCPUSpec`: whole microseconds); `None` without a task-level `cpu`.
+    pub fn cfs_quota(&self, period: Span) -> Option<Span> {
+        let micros = |cpu: u32| u64::from(cpu) * (period.0 / 1000) / 1024;
+        self.cpu.filter(|&cpu| cpu > 0).map(|cpu| Span(1000 * micros(cpu).max(1)))
+    }
+
     /// CPU units that `CPUUtilization` is a percentage of; 0 where the definition reserves none.
     pub fn cpu_base(&self) -> u32 {
         self.reservation().cpu_units
@@ -261,6 +307,27 @@ mod tests {
         assert_eq!(reserves(&definition(vec![container(0, Some(300), Some(128))])), (0, 128));
         let soft = definition(vec![container(0, None, Some(100))]);
         assert_eq!((reserves(&soft), soft.cpu_weight()), ((0, 100), 2));
+    }
+
+    #[test]
+    fn a_quota_is_the_cpu_of_a_period() {
+        let quota = |cpu, period| TaskDefinition { cpu, ..definition(Vec::new()) }.cfs_quota(Span::millis(period));
+        assert_eq!(quota(Some(256), 100), Some(Span::millis(25)));
+        assert_eq!(quota(Some(2048), 100), Some(Span::millis(200)));
+        assert_eq!(quota(Some(100), 8), Some(Span(781_000)), "whole microseconds");
+        assert_eq!(quota(None, 100), None);
+    }
+
+    #[test]
+    fn connections_bound_who_is_served_and_who_waits() {
+        let rooms = |concurrency, queue, connections| {
+            let application = Application { concurrency, queue, connections, ..Application::default() };
+            (application.servers(), application.queue_room())
+        };
+        assert_eq!(rooms(8, 100, None), (8, 100));
+        assert_eq!(rooms(8, 100, Some(20)), (8, 12));
+        assert_eq!(rooms(8, 5, Some(20)), (8, 5));
+        assert_eq!(rooms(8, 100, Some(3)), (3, 0));
     }
 
     #[test]

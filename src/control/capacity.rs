@@ -18,6 +18,7 @@ use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::task_life::Agent;
+use crate::data::Traffic;
 use crate::metrics::Datapoint;
 use crate::run::{CapacityMinute, InstanceChange};
 use crate::table::Id;
@@ -129,11 +130,11 @@ impl Control<'_> {
         self.groups[group.index()].cost_of_terminated_usd + running.sum::<f64>()
     }
 
-    pub(super) fn capacity_provider_is_measured(&mut self, provider: Id<CapacityProvider>) {
+    pub(super) fn capacity_provider_is_measured(&mut self, provider: Id<CapacityProvider>, traffic: &Traffic) {
         let scenario = self.scenario;
         let definition = &scenario.capacity_providers[provider];
         let group = definition.auto_scaling_group;
-        let mut row = self.capacity_row(group, &definition.name);
+        let mut row = self.capacity_row(group, &definition.name, traffic);
         if let Some(managed) = &definition.managed_scaling {
             let (present, used) = self.instances_present_and_used(group);
             let waiting = self.waiting_groups(provider);
@@ -150,10 +151,10 @@ impl Control<'_> {
         self.records.capacity_minutes.push(row);
     }
 
-    pub(super) fn record_groups_without_provider(&mut self) {
+    pub(super) fn record_groups_without_provider(&mut self, traffic: &Traffic) {
         for (group, definition) in self.scenario.auto_scaling_groups.entries() {
             if self.scenario.capacity_providers.iter().all(|it| it.auto_scaling_group != group) {
-                let row = self.capacity_row(group, &definition.name);
+                let row = self.capacity_row(group, &definition.name, traffic);
                 self.records.capacity_minutes.push(row);
             }
         }
@@ -532,7 +533,7 @@ impl Control<'_> {
         self.providers[provider.index()].last_reason = reason;
     }
 
-    fn capacity_row(&self, group: Id<AutoScalingGroup>, name: &str) -> CapacityMinute {
+    fn capacity_row(&self, group: Id<AutoScalingGroup>, name: &str, traffic: &Traffic) -> CapacityMinute {
         let state = &self.groups[group.index()];
         let hosts: Vec<&ContainerInstance> = state.instances.iter().map(|&it| &self.cluster.instances[it]).collect();
         let count = |status: &[InstanceStatus]| hosts.iter().filter(|it| status.contains(&it.status)).count() as u32;
@@ -543,6 +544,7 @@ impl Control<'_> {
             let free: u64 = registered().map(|it| u64::from(left(it))).sum();
             (total > 0).then(|| 100.0 * (total - free) as f64 / total as f64)
         };
+        let credits: Vec<f64> = state.instances.iter().filter_map(|&it| traffic.credits(it)).collect();
         CapacityMinute {
             minute: self.now().0 / Span::MINUTE.0 - 1,
             capacity_provider: name.to_owned(),
@@ -555,6 +557,8 @@ impl Control<'_> {
             cost_usd: self.group_cost_usd(group),
             reserved_cpu_percent: share(|it| it.remaining_cpu_units, |it| it.registered_cpu_units),
             reserved_memory_percent: share(|it| it.remaining_memory_mib, |it| it.registered_memory_mib),
+            cpu_credits_least: credits.iter().copied().reduce(f64::min),
+            cpu_credits_mean: (!credits.is_empty()).then(|| credits.iter().sum::<f64>() / credits.len() as f64),
         }
     }
 

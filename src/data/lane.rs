@@ -18,8 +18,8 @@ use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
 use crate::data::rotation::{Awaited, Ramp, Rotation};
-use crate::data::sharing::Sharing;
 use crate::data::sharing::abreast::Abreast;
+use crate::data::sharing::{Quota, Sharing};
 use crate::data::station::Station;
 use crate::distribution::Distribution;
 use crate::rng::{Seed, Stream};
@@ -55,9 +55,12 @@ pub struct Lane {
     laws: Vec<Law>,
     /// Whether requests of some law take CPU, so that it can be short.
     may_share: bool,
-    faults: Option<(f64, Stream)>,
+    /// The chances of requests to be answered with an error, where some law does so.
+    faults: Option<Stream>,
     node_stream: Stream,
     health_check_stream: Stream,
+    /// Where the periods of CFS quotas begin.
+    cfs_period_stream: Stream,
     batch: Batch,
     /// Requests that are drawn at once.
     room: usize,
@@ -144,12 +147,15 @@ impl Lane {
                 cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
                 wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
                 work: Vec::new(),
+                error_share: application.error_share,
+                is_fault: Vec::new(),
                 cancels: application.cancel_on_timeout,
                 computes: application.cpu_time != Distribution::Constant(Span::ZERO),
                 waits: application.wait_time != Distribution::Constant(Span::ZERO),
+                cold_start: application.cold_start,
+                counts_taken: application.memory_leak_per_request_mib > 0.0,
             })
             .collect();
-        let error_share = applications[0].error_share;
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
@@ -158,22 +164,18 @@ impl Lane {
             sources,
             users,
             may_share: laws.iter().any(|it| it.computes),
+            faults: laws.iter().any(|it| it.error_share > 0.0).then(|| seed.stream("faults", name)),
             laws,
-            faults: (error_share > 0.0).then(|| (error_share, seed.stream("faults", name))),
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
+            cfs_period_stream: seed.stream("cfs period", name),
             batch: Batch::default(),
             room: 0,
             stations: Vec::new(),
             sharing: Vec::new(),
             abreast: Abreast::default(),
             free_at: Vec::new(),
-            stride: applications
-                .iter()
-                .map(|it| it.concurrency.max(1) as usize)
-                .max()
-                .unwrap_or(1)
-                .min(SERVERS_MAXIMUM),
+            stride: applications.iter().map(|it| it.servers() as usize).max().unwrap_or(1).min(SERVERS_MAXIMUM),
             cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
             vacant: Vec::new(),
@@ -239,6 +241,10 @@ impl Lane {
             let is_up = cluster.tasks[task].process_is_up;
             let was_up = std::mem::replace(&mut station.is_up, is_up);
             let is_unused = cluster.targets[station.target].state == TargetState::Unused;
+            // What is up when a run begins has been up for long.
+            if is_up && !was_up && now > Instant::START {
+                station.begins(self.laws[station.law].cold_start, now.0 as f64);
+            }
             if was_up && !is_up {
                 gone.push((place, true));
             } else if is_unused {
@@ -250,16 +256,25 @@ impl Lane {
         }
         self.forget_stopped(cluster);
         let pools = self.pools(scenario, cluster);
-        let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now.0 as f64));
+        self.rotation.renew(pools);
+        self.count_awaited(now.0 as f64);
+        self.choose_kernel(now.0 as f64);
+    }
+
+    /// Counts anew what each node waits for, as who knows of its end may have changed.
+    fn count_awaited(&mut self, now: f64) {
+        if !self.rotation.counts_requests() {
+            return;
+        }
+        let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now));
         let awaited =
             awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
         let of_sharing = self.sharing.iter().enumerate().flat_map(|(place, sharing)| {
             let awaited = sharing.jobs().filter(|it| !it.caller_has_ended);
             awaited.map(move |it| Awaited { node: it.node as usize, place, until: f64::INFINITY })
         });
-        let awaited = awaited.chain(of_sharing);
-        self.rotation.renew(pools, awaited);
-        self.choose_kernel();
+        let awaited: Vec<Awaited> = awaited.chain(of_sharing).collect();
+        self.rotation.count_anew(&awaited);
     }
 
     /// The targets that each zone's nodes send to, or all nodes: the healthy ones, or all where those are too few.
@@ -298,7 +313,7 @@ impl Lane {
         chosen.collect()
     }
 
-    fn choose_kernel(&mut self) {
+    fn choose_kernel(&mut self, now: f64) {
         self.kernel = Kernel::Careful;
         if self.users.are_expected() {
             return;
@@ -306,6 +321,9 @@ impl Lane {
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
         let is_plain = |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
         let candidates = self.rotation.places().map(|it| &self.stations[it]);
+        if self.laws[first.law].counts_taken || candidates.clone().any(|it| it.is_cold(now)) {
+            return;
+        }
         if self.rotation.serves_all()
             && candidates.clone().all(is_plain)
             && first.servers <= SERVERS_MAXIMUM
@@ -372,10 +390,16 @@ impl Lane {
             it.cpu_counted = it.cpu;
         }
         if self.may_share {
+            let mut has_changed = false;
             for place in 0..self.stations.len() {
-                self.shares_or_not(place, now);
+                has_changed |= self.shares_or_not(place, now);
             }
-            self.choose_kernel();
+            if has_changed {
+                self.count_awaited(now);
+            }
+        }
+        if self.may_share || self.laws.iter().any(|it| it.cold_start.is_some()) {
+            self.choose_kernel(now);
         }
     }
 
@@ -429,12 +453,19 @@ impl Lane {
         let revisions = revisions_of(scenario, cluster.tasks[task].service);
         let law = revisions.iter().position(|it| *it == revision).expect("a task runs a revision its service names");
         let application = serving_application(scenario, revision, self.container);
-        let servers = application.concurrency.max(1) as usize;
-        let mut station = Station::new(task, target, law, servers, application.queue as usize);
-        if let Some(cap) = scenario.task_definitions[revision].cpu {
+        let (servers, queue) = (application.servers() as usize, application.queue_room() as usize);
+        let mut station = Station::new(task, target, law, servers, queue);
+        let definition = &scenario.task_definitions[revision];
+        let quota = application.cfs_period.and_then(|period| {
+            let phase = self.cfs_period_stream.below(period.0 as usize) as u64;
+            let amount = definition.cfs_quota(period)?.0 as f64;
+            Some(Quota { amount, period: period.0, phase }).filter(|_| amount < servers as f64 * period.0 as f64)
+        });
+        station.is_throttled = quota.is_some();
+        if let Some(cap) = definition.cpu.filter(|_| quota.is_none()) {
             station.is_offered(f64::from(cap));
         }
-        let sharing = Sharing::new(servers, application.queue as usize, self.laws[law].cancels);
+        let sharing = Sharing::new(servers, queue, self.laws[law].cancels, quota);
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.stations[place] = station;

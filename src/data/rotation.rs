@@ -94,27 +94,28 @@ impl Rotation {
         Rotation { algorithm, pools: vec![pool; zones], nodes }
     }
 
-    /// Takes new targets, each pool's as places, some of them starting slowly; `awaited` is what is under way.
-    pub fn renew(&mut self, pools: Vec<Vec<(usize, Option<Ramp>)>>, awaited: impl Iterator<Item = Awaited>) {
-        let nodes = self.nodes.len();
+    /// Takes new targets, each pool's as places, some of them starting slowly. Where they count, what is under way has to
+    /// be [counted anew](Rotation::count_anew).
+    pub fn renew(&mut self, pools: Vec<Vec<(usize, Option<Ramp>)>>) {
         for (pool, targets) in self.pools.iter_mut().zip(pools) {
             (pool.places, pool.ramps) = targets.into_iter().unzip();
             pool.slow_until = pool.ramps.iter().flatten().map(|it| it.end).fold(0.0, f64::max);
-            pool.outstanding = Outstanding::new(nodes, pool.places.len());
         }
         for node in &mut self.nodes {
             node.credits.clear();
             node.turn = node.turn.checked_rem(self.pools[node.pool].places.len()).unwrap_or(0);
         }
-        if self.algorithm == RoutingAlgorithm::LeastOutstandingRequests {
-            let awaited: Vec<Awaited> = awaited.collect();
-            for (number, pool) in self.pools.iter_mut().enumerate() {
-                pool.outstanding.expect(awaited.len(), GAP_UNKNOWN);
-                for it in awaited.iter().filter(|it| self.nodes[it.node].pool == number) {
-                    // Not the fewest, but as many as there are.
-                    if let Some(target) = pool.places.iter().position(|place| *place == it.place) {
-                        pool.outstanding.add(it.node, target, it.until);
-                    }
+    }
+
+    /// Forgets what the targets have, but for what is awaited.
+    pub fn count_anew(&mut self, awaited: &[Awaited]) {
+        for (number, pool) in self.pools.iter_mut().enumerate() {
+            pool.outstanding = Outstanding::new(self.nodes.len(), pool.places.len());
+            pool.outstanding.expect(awaited.len(), GAP_UNKNOWN);
+            for it in awaited.iter().filter(|it| self.nodes[it.node].pool == number) {
+                // Not the fewest, but as many as there are.
+                if let Some(target) = pool.places.iter().position(|place| *place == it.place) {
+                    pool.outstanding.add(it.node, target, it.until);
                 }
             }
         }

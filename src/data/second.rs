@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task, TaskStatu
 use crate::data::Traffic;
 use crate::scenario::Scenario;
 use crate::table::Id;
-use crate::units::NANOS_PER_SECOND;
+use crate::units::{Instant, NANOS_PER_SECOND};
 
 /// Who computes where, as long as the cluster stands still.
 #[derive(Default)]
@@ -45,8 +45,11 @@ struct Guest {
     demand: CpuDemand,
     memory_base_mib: f64,
     memory_per_request_mib: f64,
-    /// Requests that it can hold without passing a limit of its own.
+    /// Requests that it can hold without passing a limit of its own, as long as nothing leaks.
     requests_within_limits: u32,
+    /// Whether memory leaks, and since when.
+    leaks: bool,
+    leaks_since: Option<Instant>,
     /// CPU units and MiB that its utilisation refers to; none unless it is RUNNING.
     base: Option<(f64, f64)>,
 }
@@ -106,10 +109,17 @@ fn guest(
             demand: 0.0,
             weight: f64::from(definition.cpu_weight()),
             cap: definition.cpu.map(f64::from),
+            is_throttled: serves.is_some_and(|it| it.cfs_period.is_some()),
         },
         memory_base_mib: definition.containers.iter().map(|it| it.application.memory_base_mib).sum(),
         memory_per_request_mib: serves.map_or(0.0, |it| it.memory_per_request_mib),
         requests_within_limits: requests_within_limits(definition, serving),
+        leaks: definition
+            .containers
+            .iter()
+            .map(|it| &it.application)
+            .any(|it| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0),
+        leaks_since: row.started_at,
         base: (row.status == TaskStatus::Running).then_some(base),
     }
 }
@@ -117,7 +127,10 @@ fn guest(
 /// How many requests a task can hold before it or one of its containers passes its limit; 0 too where it has passed it
 /// without any.
 fn requests_within_limits(definition: &TaskDefinition, serving: Option<usize>) -> u32 {
-    let within = |requests: u32| who_passes_its_limit(definition, serving, requests).next().is_none();
+    let within = |requests: u32| {
+        let load = Load { requests, ..Load::default() };
+        who_passes_its_limit(definition, serving, load).next().is_none()
+    };
     let (mut low, mut high) = (0, u32::MAX);
     if within(high) {
         return high;
@@ -133,20 +146,35 @@ fn requests_within_limits(definition: &TaskDefinition, serving: Option<usize>) -
     low
 }
 
-/// MiB that a container uses, with so many requests at the one that serves.
-fn memory_of(definition: &TaskDefinition, serving: Option<usize>, container: usize, requests: u32) -> f64 {
+/// What a task's memory follows.
+#[derive(Clone, Copy, Default)]
+struct Load {
+    /// Requests that the container that serves holds.
+    requests: u32,
+    /// Requests that it has taken since it began.
+    taken: u64,
+    /// Since the task runs.
+    hours: f64,
+}
+
+/// MiB that a container uses.
+fn memory_of(definition: &TaskDefinition, serving: Option<usize>, container: usize, load: Load) -> f64 {
     let application = &definition.containers[container].application;
-    let requests = if serving == Some(container) { f64::from(requests) } else { 0.0 };
-    application.memory_base_mib + application.memory_per_request_mib * requests
+    let (requests, taken) =
+        if serving == Some(container) { (f64::from(load.requests), load.taken as f64) } else { (0.0, 0.0) };
+    application.memory_base_mib
+        + application.memory_per_request_mib * requests
+        + application.memory_leak_per_request_mib * taken
+        + application.memory_leak_per_hour_mib * load.hours
 }
 
 /// The containers that the kernel kills: those above their own limit, and the largest of a task that is above its.
 fn who_passes_its_limit(
     definition: &TaskDefinition,
     serving: Option<usize>,
-    requests: u32,
+    load: Load,
 ) -> impl Iterator<Item = usize> {
-    let memory = move |container: usize| memory_of(definition, serving, container, requests);
+    let memory = move |container: usize| memory_of(definition, serving, container, load);
     let containers = 0..definition.containers.len();
     let largest = containers
         .clone()
@@ -172,14 +200,20 @@ impl Traffic {
             demands.clear();
             let (mut memory_of_all, mut cpu_of_all) = (0.0, 0.0);
             for guest in own {
-                let (cpu_units_used, requests) = self.take_second(guest);
-                if requests > guest.requests_within_limits || guest.requests_within_limits == 0 {
-                    let definition = &scenario.task_definitions[guest.task_definition];
-                    for container in who_passes_its_limit(definition, guest.serving, requests) {
+                let (cpu_units_used, load) = self.take_second(guest);
+                let definition = &scenario.task_definitions[guest.task_definition];
+                let within = guest.requests_within_limits;
+                if guest.leaks || load.requests > within || within == 0 {
+                    for container in who_passes_its_limit(definition, guest.serving, load) {
                         self.runs_out_of_memory(guest.task, container);
                     }
                 }
-                let memory_mib = guest.memory_base_mib + guest.memory_per_request_mib * f64::from(requests);
+                let memory_mib = if guest.leaks {
+                    let containers = 0..definition.containers.len();
+                    containers.map(|it| memory_of(definition, guest.serving, it, load)).sum()
+                } else {
+                    guest.memory_base_mib + guest.memory_per_request_mib * f64::from(load.requests)
+                };
                 memory_of_all += memory_mib;
                 cpu_of_all += cpu_units_used;
                 demands.push(CpuDemand { demand: cpu_units_used, ..guest.demand });
@@ -205,11 +239,13 @@ impl Traffic {
         self.roster = roster;
     }
 
-    /// CPU units that a task used in the second, and the requests it holds now.
-    fn take_second(&mut self, guest: &Guest) -> (f64, u32) {
-        let Some((lane, place)) = guest.station else { return (0.0, 0) };
+    /// CPU units that a task used in the second, and what its memory follows now.
+    fn take_second(&mut self, guest: &Guest) -> (f64, Load) {
+        let hours = guest.leaks_since.map_or(0.0, |it| self.now.since(it).as_hours());
+        let Some((lane, place)) = guest.station else { return (0.0, Load { hours, ..Load::default() }) };
         let (station, cpu_done) = self.lanes[lane].station(place);
-        (cpu_done * 1024.0 / NANOS_PER_SECOND as f64, station.in_flight)
+        let load = Load { requests: station.in_flight, taken: station.taken, hours };
+        (cpu_done * 1024.0 / NANOS_PER_SECOND as f64, load)
     }
 
     /// Lets an instance earn and spend its CPU credits for a second; the CPU units that it can give in the next.
@@ -224,10 +260,10 @@ impl Traffic {
     fn instance_runs_out_of_memory(&mut self, scenario: &Scenario, guests: &[Guest]) {
         let mut greediest: Option<(f64, &Guest, usize)> = None;
         for guest in guests {
-            let requests = guest.station.map_or(0, |(lane, place)| self.lanes[lane].station(place).0.in_flight);
+            let (_, load) = self.take_second(guest);
             let definition = &scenario.task_definitions[guest.task_definition];
             for (place, container) in definition.containers.iter().enumerate() {
-                let used = memory_of(definition, guest.serving, place, requests);
+                let used = memory_of(definition, guest.serving, place, load);
                 let above = used - f64::from(container.memory_reservation.or(container.memory).unwrap_or(0));
                 if greediest.is_none_or(|(most, ..)| above > most) {
                     greediest = Some((above, guest, place));

@@ -1,6 +1,9 @@
 //! A task whose threads share its CPU: each of the n that compute progresses at min(1, v / n) of a vCPU, where the task
 //! is given v of them, and the rest of its work is waiting. (Kleinrock, "Queueing Systems" II, 1976: processor sharing.)
 //!
+//! A CFS quota is the CPU time that all of them may use in each period. Once it is spent they stand still until the next
+//! period begins. (Linux kernel documentation, "CFS Bandwidth Control": a budget for each period, shared by all threads.)
+//!
 //! The clock of a task moves only when one of its requests begins or ends a step, or when v changes, so that the numbers
 //! do not depend on how often someone looks.
 
@@ -54,6 +57,8 @@ pub struct Sharing {
     queue_limit: usize,
     /// Whether a job whose caller has given up is dropped before it starts.
     cancels: bool,
+    /// What it is given, and what of that its threads use now: nothing while its quota is spent.
+    offered_vcpu: f64,
     vcpu: f64,
     inverse_vcpu: f64,
     /// When the clock was moved last, and the work that each job that computes has been given by then, counted from
@@ -66,11 +71,46 @@ pub struct Sharing {
     computing: Vec<Computing>,
     waiting: Waiting,
     queue: VecDeque<Job>,
-    /// When the next step ends; infinite without any.
+    throttle: Option<Throttle>,
+    /// When the next step ends; infinite without any. Where `quota_turns`, it is that the quota is spent or fresh.
     next_cpu: f64,
+    quota_turns: bool,
     next_wait: f64,
     /// No job's caller gives up before this.
     earliest_deadline: f64,
+}
+
+/// CPU time that all threads of a task may use in each period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quota {
+    /// CPU time, nanoseconds; above 0.
+    pub amount: f64,
+    /// Length of the periods, nanoseconds; above 0.
+    pub period: u64,
+    /// When one of the first periods begins, less than a period from zero, nanoseconds.
+    pub phase: u64,
+}
+
+/// How much of its quota a task has used.
+#[derive(Clone, Copy, Debug)]
+struct Throttle {
+    quota: Quota,
+    period_ends: f64,
+    /// The CPU time used, all in all, when the quota of this period is spent.
+    spent_at: f64,
+}
+
+impl Throttle {
+    /// A new period has begun, if one has by `now`.
+    fn renew(&mut self, now: f64, used: f64) {
+        if now >= self.period_ends {
+            let Quota { amount, period, phase } = self.quota;
+            // In whole numbers, since a quotient of floats may be rounded up to the next period.
+            let since_phase = now as u64 + period - phase;
+            self.period_ends = ((since_phase / period) * period + phase) as f64;
+            self.spent_at = used + amount;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,12 +150,13 @@ impl Waiting {
 }
 
 impl Sharing {
-    /// An idle task.
-    pub fn new(servers: usize, queue_limit: usize, cancels: bool) -> Sharing {
+    /// An idle task; with a `quota`, one whose CPU is throttled.
+    pub fn new(servers: usize, queue_limit: usize, cancels: bool, quota: Option<Quota>) -> Sharing {
         Sharing {
             servers,
             queue_limit,
             cancels,
+            offered_vcpu: 1.0,
             vcpu: 1.0,
             inverse_vcpu: 1.0,
             at: 0.0,
@@ -124,7 +165,9 @@ impl Sharing {
             computing: Vec::new(),
             waiting: Waiting::default(),
             queue: VecDeque::new(),
+            throttle: quota.map(|quota| Throttle { quota, period_ends: 0.0, spent_at: 0.0 }),
             next_cpu: f64::INFINITY,
+            quota_turns: false,
             next_wait: f64::INFINITY,
             earliest_deadline: f64::INFINITY,
         }
@@ -141,10 +184,10 @@ impl Sharing {
         self.busy() + self.queue.len()
     }
 
-    /// Whether it holds nothing but jobs that compute.
+    /// Whether it holds nothing but jobs that compute, as fast as it is given CPU.
     #[inline(always)]
     fn only_computes(&self) -> bool {
-        self.waiting.ends.is_empty() && self.queue.is_empty()
+        self.waiting.ends.is_empty() && self.queue.is_empty() && self.throttle.is_none()
     }
 
     /// When something happens next, if nothing comes: a step ends, or a caller may give up.
@@ -170,9 +213,9 @@ impl Sharing {
 
     /// Gives the task so many vCPUs from `now` on, up to which it has run.
     pub fn is_given(&mut self, now: f64, vcpu: f64) {
-        if vcpu != self.vcpu {
+        if vcpu != self.offered_vcpu {
             self.pass(now);
-            self.vcpu = vcpu;
+            (self.offered_vcpu, self.vcpu) = (vcpu, vcpu);
             self.inverse_vcpu = 1.0 / vcpu;
             self.foresee();
         }
@@ -197,6 +240,10 @@ impl Sharing {
     fn computes(&mut self, ended: &mut impl FnMut(&Job, f64)) {
         let now = self.next_cpu;
         self.pass(now);
+        if self.quota_turns {
+            self.foresee();
+            return;
+        }
         let Some(Computing { needs, job }) = self.computing.pop() else { return };
         self.given = needs;
         if job.wait > 0.0 {
@@ -223,7 +270,7 @@ impl Sharing {
     #[inline(always)]
     fn go_on(&mut self, now: f64, ended: &mut impl FnMut(&Job, f64)) {
         while let Some(job) = self.queue.pop_front() {
-            if self.cancels && job.deadline <= now {
+            if self.cancels && job.deadline < now {
                 ended(&job, f64::INFINITY);
                 continue;
             }
@@ -367,21 +414,47 @@ impl Sharing {
 
     #[inline(always)]
     fn foresee(&mut self) {
-        self.next_cpu = match self.computing.last() {
-            None => f64::INFINITY,
-            Some(Computing { needs, .. }) => {
-                let slowdown = greater(self.computing.len() as f64 * self.inverse_vcpu, 1.0);
-                self.at + whole_nanos(greater(needs - self.given, 0.0) * slowdown)
-            }
+        if self.throttle.is_some() {
+            self.foresee_throttled();
+            return;
+        }
+        self.next_cpu = self.computing.last().map_or(f64::INFINITY, |it| self.done_at(it.needs));
+    }
+
+    /// When one that computes and needs the least is done, if nothing comes.
+    #[inline(always)]
+    fn done_at(&self, needs: f64) -> f64 {
+        let slowdown = greater(self.computing.len() as f64 * self.inverse_vcpu, 1.0);
+        self.at + whole_nanos(greater(needs - self.given, 0.0) * slowdown)
+    }
+
+    fn foresee_throttled(&mut self) {
+        let (Some(throttle), Some(next)) = (&mut self.throttle, self.computing.last()) else {
+            (self.next_cpu, self.quota_turns) = (f64::INFINITY, false);
+            return;
+        };
+        throttle.renew(self.at, self.used);
+        let Throttle { period_ends, spent_at, .. } = *throttle;
+        let speed = smaller(self.computing.len() as f64, self.offered_vcpu);
+        let spent = self.at + whole_nanos(greater(spent_at - self.used, 0.0) / speed);
+        let done = self.done_at(next.needs);
+        // What is done just when the quota is spent is done.
+        self.quota_turns = done > smaller(spent, period_ends);
+        let is_spent = self.quota_turns && spent <= self.at;
+        self.vcpu = if is_spent { 0.0 } else { self.offered_vcpu };
+        self.next_cpu = match self.quota_turns {
+            false => done,
+            true if is_spent => period_ends,
+            true => smaller(spent, period_ends),
         };
     }
 }
 
-/// One over few, without a division.
+/// One over few, without a division; of none, whatever is finite.
 #[inline(always)]
 fn inverse(count: usize) -> f64 {
     const INVERSES: [f64; 64] = {
-        let mut inverses = [f64::INFINITY; 64];
+        let mut inverses = [1.0; 64];
         let mut count = 1;
         while count < 64 {
             inverses[count] = 1.0 / count as f64;
@@ -421,7 +494,7 @@ mod tests {
 
     #[test]
     fn threads_share_what_the_task_is_given() {
-        let mut sharing = Sharing::new(3, 10, false);
+        let mut sharing = Sharing::new(3, 10, false, None);
         sharing.is_given(0.0, 0.5);
         assert!(sharing.take(0.0, job(0.0, 100.0, 0.0), |_, _| ()));
         assert!(sharing.take(0.0, job(0.0, 200.0, 50.0), |_, _| ()));
@@ -436,7 +509,7 @@ mod tests {
 
     #[test]
     fn more_than_the_threads_queue_and_more_than_the_queue_are_refused() {
-        let mut sharing = Sharing::new(1, 1, false);
+        let mut sharing = Sharing::new(1, 1, false, None);
         for (arrival, is_taken) in [(0.0, true), (1.0, true), (2.0, false)] {
             assert_eq!(sharing.take(arrival, job(arrival, 100.0, 10.0), |_, _| ()), is_taken);
         }
@@ -445,18 +518,60 @@ mod tests {
 
     #[test]
     fn what_changes_hands_ends_when_it_would_have() {
-        let mut sharing = Sharing::new(2, 10, false);
+        let mut sharing = Sharing::new(2, 10, false, None);
         for arrival in [0.0, 10.0, 20.0] {
             sharing.take(arrival, job(arrival, 100.0, 30.0), |_, _| ());
         }
         let jobs = sharing.hand_over(60.0);
         assert_eq!(sharing.held(), 0);
-        let mut other = Sharing::new(2, 10, false);
+        let mut other = Sharing::new(2, 10, false, None);
         jobs.into_iter().for_each(|(job, stands)| other.take_over(60.0, job, stands));
-        let mut whole = Sharing::new(2, 10, false);
+        let mut whole = Sharing::new(2, 10, false, None);
         for arrival in [0.0, 10.0, 20.0] {
             whole.take(arrival, job(arrival, 100.0, 30.0), |_, _| ());
         }
         assert_eq!(ends(&mut other, 1e6), ends(&mut whole, 1e6));
+    }
+    /// When jobs of so much CPU time each, which come at `begin`, are done by a task of this quota in each 100 ms; all ms.
+    fn throttled(begin: f64, jobs: &[f64], quota: f64) -> Vec<f64> {
+        let quota = Quota { amount: quota * 1e6, period: 100_000_000, phase: 0 };
+        let mut sharing = Sharing::new(8, 10, false, Some(quota));
+        sharing.is_given(0.0, 8.0);
+        for cpu in jobs {
+            sharing.take(begin * 1e6, job(begin * 1e6, cpu * 1e6, 0.0), |_, _| ());
+        }
+        let ends = ends(&mut sharing, 1e12);
+        assert!((sharing.used(1e12) - jobs.iter().sum::<f64>() * 1e6).abs() < 1.0);
+        ends.into_iter().map(|(_, end)| end / 1e6 - begin).collect()
+    }
+
+    #[test]
+    fn a_burst_takes_whole_periods_and_the_rest() {
+        assert_eq!(throttled(0.0, &[25.0], 10.0), [205.0]);
+        assert_eq!(throttled(0.0, &[50.0; 4], 100.0), [125.0; 4]);
+        assert_eq!(throttled(0.0, &[50.0; 2], 50.0), [125.0; 2]);
+        assert_eq!(throttled(0.0, &[30.0], 25.0), [105.0]);
+        assert_eq!(throttled(0.0, &[12.5; 4], 200.0), [12.5; 4]);
+        assert_eq!(throttled(0.0, &[7.5; 4], 25.0), [101.25; 4], "25 ms are spent in 6.25 ms");
+        assert_eq!(throttled(0.0, &[10.0, 20.0], 30.0), [10.0, 20.0], "30 ms of CPU are just enough");
+    }
+
+    #[test]
+    fn a_burst_within_a_period_meets_the_next_one_sooner() {
+        assert_eq!(throttled(90.0, &[30.0], 25.0), [30.0], "10 ms of this period, 20 ms of the next");
+        assert_eq!(throttled(195.0, &[40.0], 25.0), [5.0 + 100.0 + 10.0]);
+    }
+
+    #[test]
+    fn one_that_comes_while_the_quota_is_spent_stands_still_too() {
+        let quota = Quota { amount: 10.0, period: 100, phase: 30 };
+        let mut sharing = Sharing::new(8, 10, false, Some(quota));
+        sharing.is_given(0.0, 8.0);
+        sharing.take(30.0, job(30.0, 12.0, 0.0), |_, _| ());
+        assert_eq!(ends(&mut sharing, 50.0), []);
+        assert_eq!(sharing.used(50.0), 10.0);
+        sharing.take(50.0, job(50.0, 1.0, 0.0), |_, _| ());
+        assert_eq!(ends(&mut sharing, 1000.0), [(50.0, 131.0), (30.0, 132.0)]);
+        assert_eq!(sharing.used(1000.0), 13.0);
     }
 }

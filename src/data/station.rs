@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use crate::aws::task_definition::ColdStart;
 use crate::cluster::{Target, Task};
 use crate::data::kernel::SERVERS_MAXIMUM;
 use crate::table::Id;
@@ -26,6 +27,8 @@ pub struct Station {
     pub servers: usize,
     /// Requests that may wait.
     pub queue: usize,
+    /// Whether a CFS quota can stop its threads, whatever its instance offers.
+    pub is_throttled: bool,
     /// Whether its process answers at all.
     pub is_up: bool,
     /// CPU units that it may use in this second; infinite where nothing bounds it.
@@ -45,6 +48,12 @@ pub struct Station {
     pub many_free_at: BinaryHeap<Reverse<u64>>,
     /// Requests it holds, waiting ones included, as its lane last settled.
     pub in_flight: u32,
+    /// Requests that its process has taken, where its lane counts them.
+    pub taken: u64,
+    /// Its process is cold until it has taken so many more requests,
+    pub cold_requests: u32,
+    /// and until this instant.
+    pub cold_until: f64,
 }
 
 impl Station {
@@ -56,6 +65,7 @@ impl Station {
             law,
             servers,
             queue,
+            is_throttled: false,
             is_up: false,
             offer: f64::INFINITY,
             waiting: VecDeque::new(),
@@ -65,12 +75,33 @@ impl Station {
             probe_answered: None,
             many_free_at: BinaryHeap::new(),
             in_flight: 0,
+            taken: 0,
+            cold_requests: 0,
+            cold_until: 0.0,
         }
+    }
+
+    /// A fresh process listens from `now` on.
+    pub fn begins(&mut self, cold_start: Option<ColdStart>, now: f64) {
+        self.taken = 0;
+        self.cold_requests = cold_start.map_or(0, |it| it.requests);
+        self.cold_until = cold_start.map_or(0.0, |it| now + it.lasts.0 as f64);
+    }
+
+    /// Whether a request that comes at `now` finds the process cold.
+    pub fn is_cold(&self, now: f64) -> bool {
+        self.cold_requests > 0 || now < self.cold_until
+    }
+
+    /// Counts a request that its process has taken.
+    pub fn has_taken_one(&mut self) {
+        self.taken += 1;
+        self.cold_requests = self.cold_requests.saturating_sub(1);
     }
 
     /// Whether its threads can be short of CPU, were they all busy.
     pub fn is_short_of_cpu(&self) -> bool {
-        self.offer < VCPU * self.servers as f64
+        self.is_throttled || self.offer < VCPU * self.servers as f64
     }
 
     /// When a server is free next; `row` holds the times of few.
@@ -106,6 +137,11 @@ impl Station {
     pub fn frees_all(&mut self, row: &mut [f64], now: f64) {
         row.fill(now);
         self.many_free_at.clear();
+    }
+
+    /// The vCPUs that its threads can use at most, as long as it shares its CPU.
+    pub fn offered_vcpu(&self) -> f64 {
+        (self.offer / VCPU).min(self.servers as f64)
     }
 
     /// What the next second allows.

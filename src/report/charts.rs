@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
-use crate::run::{Run, ServiceMinute};
+use crate::run::{CapacityMinute, Run, ServiceMinute};
 use crate::table::Id;
 use crate::units::Instant;
 
@@ -15,15 +15,19 @@ const SERVICES_MAXIMUM: usize = 6;
 
 /// All charts of a run, name and bytes.
 pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
-    vec![
+    let mut charts = vec![
         ("load_and_capacity.svg", panels(run, "Load against capacity", &each_service(run, load_and_capacity))),
         ("tasks.svg", panels(run, "Tasks: desired, running, pending", &each_service(run, tasks))),
-        ("instances.svg", panels(run, "Instances: desired and in service", &instances(run))),
+        ("instances.svg", panels(run, "Instances: desired and in service", &each_group(run, instances))),
         ("utilization.svg", panels(run, "Utilisation, and what scaling aims at", &each_service(run, utilization))),
         ("response_time.svg", panels(run, "Response times", &each_service(run, response_time))),
         ("errors.svg", panels(run, "Errors by kind", &each_service(run, errors))),
         ("packing.svg", packing(run)),
-    ]
+    ];
+    if run.capacity_minutes.iter().any(|row| row.cpu_credits_mean.is_some()) {
+        charts.push(("credits.svg", panels(run, "CPU credits of burstable instances", &each_group(run, credits))));
+    }
+    charts
 }
 
 fn each_service(run: &Run, panel: fn(&Run, usize, &[&ServiceMinute]) -> Panel) -> Vec<Panel> {
@@ -102,38 +106,62 @@ fn tasks(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
     }
 }
 
-fn instances(run: &Run) -> Vec<Panel> {
+/// A panel for each capacity provider, or group without one, that `panel` finds worth one.
+fn each_group(run: &Run, panel: fn(&str, &[&CapacityMinute]) -> Option<Panel>) -> Vec<Panel> {
     let mut names: Vec<&str> = Vec::new();
     for row in &run.capacity_minutes {
         if !names.contains(&row.capacity_provider.as_str()) {
             names.push(&row.capacity_provider);
         }
     }
-    names
-        .into_iter()
-        .take(SERVICES_MAXIMUM)
-        .map(|name| {
-            let rows: Vec<_> = run.capacity_minutes.iter().filter(|row| row.capacity_provider == name).collect();
-            let line = |label: &str, colour: usize, stroke, of: &dyn Fn(usize) -> f64| Line {
-                name: label.to_owned(),
-                colour: PALETTE[colour],
-                stroke,
-                points: (0..rows.len()).map(|it| (rows[it].minute as f64 * 60.0 + 60.0, Some(of(it)))).collect(),
-            };
-            Panel {
-                title: name.to_owned(),
-                unit: "instances".to_owned(),
-                lines: vec![
-                    line("in service", 0, Stroke::Area, &|it| f64::from(rows[it].in_service)),
-                    line("draining", 5, Stroke::Area, &|it| f64::from(rows[it].draining)),
-                    line("desired", 1, Stroke::Step, &|it| f64::from(rows[it].desired_capacity)),
-                ],
-                is_logarithmic: false,
-                top_at_least: 1.0,
-                when_empty: "no instances",
-            }
-        })
-        .collect()
+    let rows_of = |name: &str| run.capacity_minutes.iter().filter(|row| row.capacity_provider == name).collect();
+    let panels = names.into_iter().filter_map(|name| {
+        let rows: Vec<&CapacityMinute> = rows_of(name);
+        panel(name, &rows)
+    });
+    panels.take(SERVICES_MAXIMUM).collect()
+}
+
+/// A line with a point at the end of each minute.
+fn at_minutes_end(
+    name: &str,
+    colour: usize,
+    stroke: Stroke,
+    rows: &[&CapacityMinute],
+    of: impl Fn(&CapacityMinute) -> Option<f64>,
+) -> Line {
+    let points = rows.iter().map(|row| (row.minute as f64 * 60.0 + 60.0, of(row))).collect();
+    Line { name: name.to_owned(), colour: PALETTE[colour], stroke, points }
+}
+
+fn instances(name: &str, rows: &[&CapacityMinute]) -> Option<Panel> {
+    Some(Panel {
+        title: name.to_owned(),
+        unit: "instances".to_owned(),
+        lines: vec![
+            at_minutes_end("in service", 0, Stroke::Area, rows, |row| Some(f64::from(row.in_service))),
+            at_minutes_end("draining", 5, Stroke::Area, rows, |row| Some(f64::from(row.draining))),
+            at_minutes_end("desired", 1, Stroke::Step, rows, |row| Some(f64::from(row.desired_capacity))),
+        ],
+        is_logarithmic: false,
+        top_at_least: 1.0,
+        when_empty: "no instances",
+    })
+}
+
+fn credits(name: &str, rows: &[&CapacityMinute]) -> Option<Panel> {
+    rows.iter().find(|row| row.cpu_credits_mean.is_some())?;
+    Some(Panel {
+        title: name.to_owned(),
+        unit: "credits an instance (a vCPU for a minute each)".to_owned(),
+        lines: vec![
+            at_minutes_end("mean balance", 0, Stroke::Area, rows, |row| row.cpu_credits_mean),
+            at_minutes_end("least balance", 1, Stroke::Plain, rows, |row| row.cpu_credits_least),
+        ],
+        is_logarithmic: false,
+        top_at_least: 1.0,
+        when_empty: "no instances with credits",
+    })
 }
 
 fn utilization(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {

@@ -41,6 +41,8 @@ struct CapacityRow<'a> {
     cost_usd: f64,
     reserved_cpu_percent: Option<f64>,
     reserved_memory_percent: Option<f64>,
+    cpu_credits_least: Option<f64>,
+    cpu_credits_mean: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +135,8 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         cost_usd: row.cost_usd,
         reserved_cpu_percent: row.reserved_cpu_percent,
         reserved_memory_percent: row.reserved_memory_percent,
+        cpu_credits_least: row.cpu_credits_least,
+        cpu_credits_mean: row.cpu_credits_mean,
     });
     let instances = run.instance_changes.iter().map(|row| InstanceRow {
         time_s: seconds(row.at),
@@ -202,7 +206,8 @@ const SERVICES: &str = "minute service desired_count running_count pending_count
     cpu_percent memory_percent response_time_p50_ms response_time_p90_ms response_time_p99_ms response_time_mean_ms \
     healthy_targets_count";
 const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_count draining_count reservation_percent \
-    m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent";
+    m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent \
+    cpu_credits_least cpu_credits_mean";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";

@@ -1,11 +1,12 @@
 //! `applications`: how a container behaves, which AWS does not know and a scenario must say.
 
-use crate::aws::task_definition::{Application, ImageLayer};
+use crate::aws::task_definition::{Application, ColdStart, ImageLayer};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::tree::Entry;
+use crate::units::Span;
 
 /// The applications of a file, and which of them have met a container.
 pub struct Applications<'n> {
@@ -119,10 +120,16 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
     }
     application.concurrency = fields.count_or(reader, "concurrency", 1..=1_000_000, application.concurrency);
     application.queue = fields.count_or(reader, "queue", 0..=1_000_000_000, application.queue);
+    application.connections = fields.count(reader, "connections", 1..=1_000_000_000);
+    application.cfs_period = cfs_period(reader, fields);
+    application.cold_start = cold_start(reader, fields);
     if let Some(mut memory) = fields.map(reader, "memory") {
-        for (name, place) in
-            [("base", &mut application.memory_base_mib), ("perRequest", &mut application.memory_per_request_mib)]
-        {
+        for (name, place) in [
+            ("base", &mut application.memory_base_mib),
+            ("perRequest", &mut application.memory_per_request_mib),
+            ("leakPerRequest", &mut application.memory_leak_per_request_mib),
+            ("leakPerHour", &mut application.memory_leak_per_hour_mib),
+        ] {
             memory.derived(reader, name, format!("{place}MiB").as_str());
             *place = memory.parsed(reader, name, quantity::memory_mib).unwrap_or(*place);
         }
@@ -130,4 +137,33 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
     }
     application.error_share = fields.number_or(reader, "errorShare", 0.0..=1.0, application.error_share);
     application.cancel_on_timeout = fields.flag_or(reader, "cancelOnTimeout", application.cancel_on_timeout);
+}
+
+fn cfs_period(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Span> {
+    let place = fields.place_of("cfsPeriod");
+    let period = fields.span(reader, "cfsPeriod")?;
+    let is_allowed = (Span::millis(8)..=Span::millis(100)).contains(&period);
+    if !is_allowed {
+        let message = format!("`cfsPeriod` of {} has to be from 8ms to 100ms", fields.of);
+        reader.refuse(
+            Problem::new(place, message).help("the agent takes no other ECS_CGROUP_CPU_PERIOD; 100ms is usual"),
+        );
+    }
+    is_allowed.then_some(period)
+}
+
+fn cold_start(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ColdStart> {
+    let node = fields.take("coldStart")?;
+    let mut described = reader.fields(node, format!("`coldStart` of {}", fields.of))?;
+    if !described.has("requests") && !described.has("for") {
+        let problem = Problem::new(node.place, format!("{} does not say how long it is", described.of));
+        reader.refuse(problem.help("`requests: 100` for so many requests, `for: 60s` for so long, or both"));
+    }
+    let requests = described.count_or(reader, "requests", 0..=1_000_000_000, 0);
+    let lasts = described.span_or(reader, "for", Span::ZERO);
+    let factor = described
+        .required(reader, "factor")
+        .and_then(|it| reader.number(What { field: "factor", of: &described.of }, it, 1.0..=1000.0));
+    described.finish(reader, &Shape::OURS);
+    Some(ColdStart { requests, lasts, factor: factor? })
 }

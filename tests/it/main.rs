@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod goldens;
 mod oracle;
+mod processes;
 mod properties;
 mod real_data;
 mod reference;

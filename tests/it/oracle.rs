@@ -7,7 +7,7 @@ use std::path::Path;
 use plimsoll::aws::task_definition::Reservation;
 use plimsoll::cluster::{Cluster, ContainerInstance, InstanceStatus, Target, TargetState, Task, TaskStatus};
 use plimsoll::data::histogram::Histogram;
-use plimsoll::data::{Traffic, advance};
+use plimsoll::data::{Traffic, advance, second_passes};
 use plimsoll::rng::{Seed, Stream};
 use plimsoll::run::RequestCounts;
 use plimsoll::scenario::{self, Scenario};
@@ -35,6 +35,14 @@ struct Case {
     algorithm: &'static str,
     /// Users who wait for their answers.
     users: Option<&'static str>,
+    /// Most connections to a task.
+    connections: Option<u32>,
+    /// With a cap, how long the periods of its quota are.
+    cfs_period_ms: Option<u64>,
+    /// Of a fresh process: requests, milliseconds, and how much slower it is.
+    cold_start: Option<(u32, u64, f64)>,
+    /// Whether every other task is of a second revision, which has another share of errors and needs twice the CPU time.
+    has_revisions: bool,
     seed: u64,
 }
 
@@ -51,9 +59,18 @@ enum What {
     State(TargetState),
     ProcessEnds,
     ProcessBegins,
+    /// Its instance has so many CPU units.
+    Offered(u32),
 }
 
 const LENGTH: Span = Span::seconds(40);
+
+/// CPU units of an instance, more than its threads can use.
+const CPU_UNITS: u32 = 16 * 1024;
+
+fn cpu(mean_ms: u32) -> String {
+    if mean_ms == 0 { "0s".to_owned() } else { format!("{{ exponential: {{ mean: {mean_ms}ms }} }}") }
+}
 
 impl Case {
     fn draw(stream: &mut Stream, seed: u64) -> Case {
@@ -79,6 +96,10 @@ impl Case {
                 Some("users: { count: 5, every: 60ms, start: 3s }"),
                 Some("sessions: { of: { poisson: { rate: 8 } }, requests: 4, thinkTime: 30ms }"),
             ][stream.below(6)],
+            connections: [None, None, Some(1), Some(6), Some(50)][stream.below(5)],
+            cfs_period_ms: [None, Some(100), Some(20)][stream.below(3)],
+            cold_start: [None, Some((30, 0, 3.0)), Some((0, 2500, 1.7)), Some((5, 1000, 2.3))][stream.below(4)],
+            has_revisions: stream.below(3) == 0,
             seed,
         }
     }
@@ -102,21 +123,28 @@ impl Case {
             r#"
 duration: 1m
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
-taskDefinitions: {{ web: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
-applications: {{ web: {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} }} }}
+taskDefinitions:
+  web:1: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }}
+  web:2: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }}
+applications:
+  web: &web {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} {options} }}
+  web:2/web: {{ <<: *web, cpuTime: {twice_the_cpu}, errorShare: 0.3 }}
 loadBalancers: {{ front: {{ nodes: {nodes} }} }}
 targetGroups: {{ web: {{ attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
-services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+services: {{ web: {{ taskDefinition: web:1, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
   others: {{ service: web, arrivals: {others} }}
-{users}
+{users}{timeline}
 "#,
             cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
-            cpu = if self.cpu_ms == 0 {
-                "0s".to_owned()
+            cpu = cpu(self.cpu_ms),
+            twice_the_cpu = cpu(2 * self.cpu_ms),
+            options = self.options(),
+            timeline = if self.has_revisions {
+                "timeline: [{ at: 59s, updateService: { service: web, taskDefinition: web:2 } }]"
             } else {
-                format!("{{ exponential: {{ mean: {}ms }} }}", self.cpu_ms)
+                ""
             },
             cancels = self.cancels,
             algorithm = self.algorithm,
@@ -129,7 +157,7 @@ workloads:
             timeout = self.timeout_ms,
             others = self.others(),
             users = self.users.map_or(String::new(), |it| {
-                format!("  people: {{ service: web, arrivals: {{ {it} }}, timeout: {}ms }}", 2 * self.timeout_ms)
+                format!("  people: {{ service: web, arrivals: {{ {it} }}, timeout: {}ms }}\n", 2 * self.timeout_ms)
             }),
         );
         let story = scenario::read(Path::new("case.yaml"), &mut |_| Ok(text.clone().into_bytes()))
@@ -137,8 +165,35 @@ workloads:
         story.variants.into_iter().next().expect("a story has its base")
     }
 
+    fn options(&self) -> String {
+        let connections = self.connections.map_or(String::new(), |it| format!(", connections: {it}"));
+        let period = self.cfs_period_ms.map_or(String::new(), |it| format!(", cfsPeriod: {it}ms"));
+        let cold_start = self.cold_start.map_or(String::new(), |(requests, lasts, factor)| {
+            format!(", coldStart: {{ requests: {requests}, for: {lasts}ms, factor: {factor} }}")
+        });
+        connections + &period + &cold_start
+    }
+
     fn cluster(&self, scenario: &Scenario) -> Cluster {
-        cluster_of(scenario, &vec![0; self.tasks])
+        let mut cluster = cluster_of(scenario, &vec![0; self.tasks]);
+        for task in cluster.tasks.ids() {
+            cluster.tasks[task].task_definition = Id::new(self.revision_of(task.index()));
+            let instance = cluster.tasks[task].instance.expect("it has one");
+            cluster.instances[instance].tasks.push(task);
+            cluster.instances[instance].registered_cpu_units = CPU_UNITS;
+        }
+        cluster
+    }
+
+    fn revision_of(&self, task: usize) -> usize {
+        if self.has_revisions { task % 2 } else { 0 }
+    }
+
+    /// CPU time a period, as far as it can stop anyone.
+    fn quota(&self) -> Option<(f64, u64)> {
+        let (cap, period) = (u64::from(self.cap?), self.cfs_period_ms? * 1_000_000);
+        let servers = self.servers.min(self.connections.unwrap_or(u32::MAX));
+        (cap < 1024 * u64::from(servers)).then_some(((cap * period / 1024) as f64, period))
     }
 
     fn changes(&self, stream: &mut Stream) -> Vec<Change> {
@@ -154,6 +209,13 @@ workloads:
                 },
             })
             .collect();
+        // Half of the cases know more and less CPU.
+        let offers = stream.below(2) * stream.below(30);
+        changes.extend((0..offers).map(|_| Change {
+            at: Instant(stream.below(LENGTH.0 as usize) as u64),
+            task: stream.below(self.tasks),
+            what: What::Offered([100, 300, 700, 1024, 1536, 4000, CPU_UNITS][stream.below(7)]),
+        }));
         // At the end one target goes for good.
         changes.push(Change { at: Instant(LENGTH.0 - 1), task: 0, what: What::State(TargetState::Unused) });
         changes.sort_by_key(|it| it.at);
@@ -244,6 +306,12 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
             }
             (What::ProcessEnds, _) => cluster.tasks[Id::new(change.task)].process_is_up = false,
             (What::ProcessBegins, _) => cluster.tasks[Id::new(change.task)].process_is_up = true,
+            (What::Offered(cpu_units), _) => {
+                let instance = cluster.tasks[Id::new(change.task)].instance.expect("it has one");
+                cluster.instances[instance].registered_cpu_units = cpu_units;
+                cluster.touch();
+                second_passes(&mut traffic, &scenario, &cluster);
+            }
             (What::State(_), None) => {}
         }
         cluster.touch();
@@ -269,18 +337,20 @@ struct Request {
     /// Since when its caller waits.
     arrival: u64,
     user: u32,
-    cpu: u64,
-    wait: u64,
+    /// By revision, until it is known who serves it.
+    cpu: [u64; 2],
+    wait: [u64; 2],
+    is_fault: [bool; 2],
     deadline: u64,
     is_callers: bool,
     node: usize,
     /// Where it falls if its target is chosen at random.
     chance: f64,
-    is_fault: bool,
     has_ended: bool,
 }
 
 struct Server {
+    revision: usize,
     state: TargetState,
     is_up: bool,
     busy: u32,
@@ -290,35 +360,92 @@ struct Server {
     outstanding: Vec<usize>,
     /// Requests that compute, each with what it must have been given when it is done.
     computing: Vec<(usize, f64)>,
-    /// What each has been given since one alone began, and when that was so.
+    /// What each has been given since one alone began, and when that was so; and what all have used.
     given: f64,
     since: u64,
+    used: f64,
+    /// vCPUs.
+    offered: f64,
+    /// CPU time that may be used in a period, its length and when the first one begins; when this one ends, and what all
+    /// will have used when it is spent.
+    quota: Option<(f64, u64, u64)>,
+    period_ends: u64,
+    spent_at: f64,
+    is_spent: bool,
+    /// Requests, and an instant, until which it is cold.
+    cold_requests: u32,
+    cold_until: u64,
     /// Grows when that changes, so that what was foreseen before is stale.
     stamp: u32,
     /// Grows when the process ends, so that completions of its former life are stale.
     life: u32,
 }
 
+/// What comes next among those that compute.
+#[derive(Clone, Copy)]
+enum Next {
+    /// The one at this place is done.
+    IsDone(usize),
+    /// The quota is spent, or fresh.
+    QuotaTurns,
+}
+
 impl Server {
     /// Those that compute have gone on until now, each with its part of the CPU.
-    fn pass(&mut self, now: u64, vcpu: f64) {
+    fn pass(&mut self, now: u64) {
         let threads = self.computing.len() as f64;
         let length = (now - self.since) as f64;
         // In the same steps as the kernel, since what falls on half a nanosecond is rounded.
-        self.given += length * (vcpu * (1.0 / threads)).min(1.0);
-        if self.computing.is_empty() {
-            self.given = 0.0;
-        }
+        let vcpu = if self.is_spent { 0.0 } else { self.offered };
+        let given = if threads == 0.0 { 0.0 } else { length * (vcpu * (1.0 / threads)).min(1.0) };
+        self.used += given * threads;
+        self.given = if threads == 0.0 { 0.0 } else { self.given + given };
         self.since = now;
         self.stamp += 1;
     }
 
-    /// The first of them that will be done, and when.
-    fn next(&self, vcpu: f64) -> Option<(u64, usize)> {
+    /// What comes next, and when, as things stand since the clock was moved.
+    fn next(&mut self) -> Option<(u64, Next)> {
         let first = self.computing.iter().enumerate().min_by(|one, other| one.1.1.total_cmp(&other.1.1));
-        let slowdown = (self.computing.len() as f64 * (1.0 / vcpu)).max(1.0);
-        let length = |needs: f64| ((needs - self.given).max(0.0) * slowdown).round_ties_even() as u64;
-        first.map(|(place, (_, needs))| (self.since + length(*needs), place))
+        let (place, (_, needs)) = first?;
+        let threads = self.computing.len() as f64;
+        let after = |length: f64| self.since + length.round_ties_even() as u64;
+        let slowdown = (threads * (1.0 / self.offered)).max(1.0);
+        let done = after((needs - self.given).max(0.0) * slowdown);
+        let Some((amount, period, phase)) = self.quota else { return Some((done, Next::IsDone(place))) };
+        if self.since >= self.period_ends {
+            self.period_ends = (0..).map(|it| phase + it * period).find(|end| *end > self.since)?;
+            self.spent_at = self.used + amount;
+        }
+        let spent = after((self.spent_at - self.used).max(0.0) / threads.min(self.offered));
+        self.is_spent = false;
+        if done <= spent && done <= self.period_ends {
+            return Some((done, Next::IsDone(place)));
+        }
+        self.is_spent = spent == self.since;
+        let turn = if self.is_spent { self.period_ends } else { spent.min(self.period_ends) };
+        Some((turn, Next::QuotaTurns))
+    }
+
+    /// The instance has so many CPU units.
+    fn is_offered(&mut self, now: u64, cpu_units: f64, case: &Case, servers: u32) {
+        let cap = case.cap.filter(|_| self.quota.is_none()).map_or(f64::INFINITY, f64::from);
+        let threads = f64::from(servers);
+        let is_short = |vcpu: f64| self.quota.is_some() || vcpu < threads;
+        let before = self.offered;
+        let offered = (cpu_units.min(cap) / 1024.0).min(threads);
+        let (was_short, is_short) = (is_short(before), is_short(offered));
+        if offered != before {
+            self.pass(now);
+            self.offered = offered;
+        }
+        if was_short != is_short {
+            // What is left to do is counted anew, in whole nanoseconds.
+            for (_, needs) in &mut self.computing {
+                *needs = (*needs - self.given).max(0.0).round_ties_even();
+            }
+            self.given = 0.0;
+        }
     }
 }
 
@@ -327,8 +454,23 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
     let scenario = case.scenario();
     let mut source = Requests::new(case, &scenario);
     let mut requests: Vec<Request> = Vec::new();
+    let threads = case.servers.min(case.connections.unwrap_or(u32::MAX));
+    let mut phases = Seed { seed: case.seed, replication: 0 }.stream("cfs period", "web");
     let mut servers: Vec<Server> = (0..case.tasks)
-        .map(|_| Server {
+        .map(|task| Server {
+            revision: case.revision_of(task),
+            used: 0.0,
+            offered: f64::from(threads)
+                .min(case.cap.filter(|_| case.quota().is_none()).map_or(f64::INFINITY, |cap| f64::from(cap) / 1024.0)),
+            quota: {
+                let phase = case.cfs_period_ms.map_or(0, |it| phases.below(it as usize * 1_000_000) as u64);
+                case.quota().map(|(amount, period)| (amount, period, phase))
+            },
+            period_ends: 0,
+            spent_at: 0.0,
+            is_spent: false,
+            cold_requests: 0,
+            cold_until: 0,
             state: TargetState::Healthy,
             is_up: true,
             busy: 0,
@@ -358,14 +500,13 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
         if healthy.is_empty() { pool } else { healthy }
     };
     let mut rotation = candidates(&servers);
-    let vcpu = case.cap.map_or(f64::INFINITY, |cap| f64::from(cap) / 1024.0);
     let start =
         |servers: &mut [Server], events: &mut BinaryHeap<_>, now: u64, task: usize, request: usize, cpu: u64| {
             let server = &mut servers[task];
             server.serving.push(request);
-            server.pass(now, vcpu);
+            server.pass(now);
             server.computing.push((request, server.given + cpu as f64));
-            let (at, _) = server.next(vcpu).expect("it computes");
+            let (at, _) = server.next().expect("it computes");
             events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
         };
     loop {
@@ -408,23 +549,29 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let task = rotation[chosen];
                 turns[request.node] = (chosen + 1) % rotation.len();
                 let server = &mut servers[task];
-                if server.is_up && (server.busy < case.servers || server.waiting.len() < case.queue as usize) {
-                    server.outstanding.push(place);
+                let held = server.busy + server.waiting.len() as u32;
+                let has_room = server.busy < case.servers || server.waiting.len() < case.queue as usize;
+                if !server.is_up || !has_room || case.connections.is_some_and(|most| held >= most) {
+                    counts.elb_502 += 1;
+                    source.answers(request, refusal.min(request.deadline));
+                    continue;
                 }
-                if !server.is_up {
-                    counts.elb_502 += 1;
-                    source.answers(request, refusal.min(request.deadline));
-                } else if server.busy < case.servers {
+                server.outstanding.push(place);
+                if let Some((_, _, factor)) = case.cold_start
+                    && (server.cold_requests > 0 || now < server.cold_until)
+                {
+                    let cpu = &mut requests[place].cpu[server.revision];
+                    *cpu = (*cpu as f64 * factor).round_ties_even() as u64;
+                }
+                server.cold_requests = server.cold_requests.saturating_sub(1);
+                let request = &requests[place];
+                events.push(Reverse((request.deadline, Event::TimesOut(place))));
+                if server.busy < case.servers {
                     server.busy += 1;
-                    events.push(Reverse((request.deadline, Event::TimesOut(place))));
-                    let cpu = request.cpu;
+                    let cpu = request.cpu[server.revision];
                     start(&mut servers, &mut events, now, task, place, cpu);
-                } else if server.waiting.len() < case.queue as usize {
-                    server.waiting.push_back(place);
-                    events.push(Reverse((request.deadline, Event::TimesOut(place))));
                 } else {
-                    counts.elb_502 += 1;
-                    source.answers(request, refusal.min(request.deadline));
+                    server.waiting.push_back(place);
                 }
             }
             Some(Event::Computes { task, stamp }) => {
@@ -432,14 +579,16 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 if server.stamp != stamp {
                     continue;
                 }
-                let (_, place) = server.next(vcpu).expect("one is done");
-                server.pass(now, vcpu);
-                let (request, needs) = server.computing.remove(place);
-                // The end of a step is rounded to a nanosecond; what was done in it is not.
-                server.given = needs;
-                let completes = Event::Completes { task, request, life: server.life };
-                events.push(Reverse((now + requests[request].wait, completes)));
-                if let Some((at, _)) = server.next(vcpu) {
+                let (_, next) = server.next().expect("something comes next");
+                server.pass(now);
+                if let Next::IsDone(place) = next {
+                    let (request, needs) = server.computing.remove(place);
+                    // The end of a step is rounded to a nanosecond; what was done in it is not.
+                    server.given = needs;
+                    let completes = Event::Completes { task, request, life: server.life };
+                    events.push(Reverse((now + requests[request].wait[server.revision], completes)));
+                }
+                if let Some((at, _)) = server.next() {
                     events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
                 }
             }
@@ -453,7 +602,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 if !it.has_ended {
                     it.has_ended = true;
                     source.answers(it, now);
-                    if it.is_fault {
+                    if it.is_fault[server.revision] {
                         counts.target_5xx += 1;
                     } else {
                         counts.served += 1;
@@ -461,7 +610,10 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                     }
                 }
                 match server.waiting.pop_front() {
-                    Some(next) => start(&mut servers, &mut events, now, task, next, requests[next].cpu),
+                    Some(next) => {
+                        let cpu = requests[next].cpu[server.revision];
+                        start(&mut servers, &mut events, now, task, next, cpu);
+                    }
                     None => server.busy -= 1,
                 }
             }
@@ -492,11 +644,23 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                         cut.extend(server.serving.drain(..).chain(server.waiting.drain(..)));
                         server.is_up = false;
                         server.busy = 0;
+                        server.pass(now);
                         server.computing.clear();
-                        server.stamp += 1;
                         server.life += 1;
                     }
-                    What::ProcessBegins => server.is_up = true,
+                    What::ProcessBegins => {
+                        if let Some((requests, lasts, _)) = case.cold_start.filter(|_| !server.is_up) {
+                            (server.cold_requests, server.cold_until) = (requests, now + lasts * 1_000_000);
+                        }
+                        server.is_up = true;
+                    }
+                    What::Offered(cpu_units) => {
+                        server.is_offered(now, f64::from(cpu_units), case, threads);
+                        if let Some((at, _)) = server.next() {
+                            events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
+                        }
+                        continue;
+                    }
                 }
                 for request in cut {
                     if !requests[request].has_ended {
@@ -523,8 +687,8 @@ struct Requests<'s> {
     /// Requests that come by themselves, and users who come; by instant and workload.
     arrivals: VecDeque<(u64, usize)>,
     users: Users,
-    cpus: Stream,
-    waits: Stream,
+    cpus: [Stream; 2],
+    waits: [Stream; 2],
     nodes: Stream,
     faults: Stream,
     chances: Stream,
@@ -553,8 +717,8 @@ impl<'s> Requests<'s> {
             scenario,
             arrivals: arrivals.into(),
             users: Users::new(habits.collect()),
-            cpus: seed.stream("cpu time", "web"),
-            waits: seed.stream("wait time", "web"),
+            cpus: [0, 1].map(|_| seed.stream("cpu time", "web")),
+            waits: [0, 1].map(|_| seed.stream("wait time", "web")),
             nodes: seed.stream("load balancer node", "web"),
             faults: seed.stream("faults", "web"),
             chances: seed.stream("target", "web"),
@@ -584,18 +748,23 @@ impl<'s> Requests<'s> {
                 (sending.workload, sending.user, sending.wanted_at)
             }
         };
-        let application = &self.scenario.task_definitions[Id::new(0)].containers[0].application;
+        let definitions = [0, 1].map(|it| &self.scenario.task_definitions[Id::new(it)]);
+        let applications = definitions.map(|it| &it.containers[0].application);
         let patience = self.scenario.workloads[Id::new(workload)].timeout;
         Some(Request {
             arrival,
             user,
-            cpu: application.cpu_time.sample(&mut self.cpus).0,
-            wait: application.wait_time.sample(&mut self.waits).0,
+            cpu: [0, 1].map(|it| applications[it].cpu_time.sample(&mut self.cpus[it]).0),
+            wait: [0, 1].map(|it| applications[it].wait_time.sample(&mut self.waits[it]).0),
+            is_fault: {
+                let draws = applications[0].error_share > 0.0 || self.case.has_revisions;
+                let chance = if draws { self.faults.unit() } else { 1.0 };
+                applications.map(|it| chance <= it.error_share)
+            },
             deadline: now + patience.unwrap_or(Span::seconds(60)).0,
             is_callers: patience.is_some(),
             node: if self.case.nodes > 1 { self.nodes.below(self.case.nodes as usize) } else { 0 },
             chance: if self.case.algorithm == "weighted_random" { self.chances.unit() } else { 0.0 },
-            is_fault: application.error_share > 0.0 && self.faults.unit() <= application.error_share,
             has_ended: false,
         })
     }

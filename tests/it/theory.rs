@@ -328,6 +328,7 @@ impl Sharing {
                     demand: task.computing.len() as f64,
                     weight: if it.cap.is_some() { 1024.0 } else { f64::from(it.weight) },
                     cap: it.cap.map(|cap| f64::from(cap) / 1024.0),
+                    is_throttled: false,
                 })
                 .collect();
             offer_cpu(SHARED_VCPU, &demands, &mut offers);

@@ -52,8 +52,8 @@ pub(super) struct InFlight {
     pub(super) kind: JobKind,
     pub(super) outcome: Outcome,
     pub(super) caller_has_ended: bool,
-    /// Whether it will be dropped from the queue without having started.
-    pub(super) is_dropped: bool,
+    /// What it would cost, CPU time and waiting, where it will be dropped from the queue without having started.
+    pub(super) dropped: Option<(f64, f64)>,
 }
 
 impl Lane {
@@ -96,7 +96,7 @@ impl Lane {
         RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram }
     }
 
-    /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
+    /// Settles a request that was not simply served within its segment.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
     pub(super) fn ends_later(
@@ -112,7 +112,7 @@ impl Lane {
         let arrival = self.batch.arrival[request];
         let patience = self.sources[self.batch.source[request] as usize].patience;
         let deadline = arrival + patience.nanos;
-        let is_fault = self.batch.is_fault[request];
+        let is_fault = self.laws[self.stations[place].law].is_fault[request];
         let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
         let caller_end = smaller(end, deadline);
         let user = self.batch.user_of(request);
@@ -122,8 +122,6 @@ impl Lane {
         if caller_has_ended {
             self.minute.count(outcome, caller_end - since);
         }
-        let is_dropped = end == f64::INFINITY;
-        let end = if is_dropped { deadline } else { end };
         if end <= until {
             return;
         }
@@ -143,7 +141,7 @@ impl Lane {
             kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault },
             outcome,
             caller_has_ended,
-            is_dropped,
+            dropped: None,
         });
     }
 
@@ -160,10 +158,7 @@ impl Lane {
             }
             let place = it.place as usize;
             cpu_done[place] += it.cpu - it.cpu_counted;
-            // One that shares its CPU counts its own jobs; what is left here of it was dropped before it did.
-            if !stations[place].shares_cpu {
-                stations[place].in_flight -= 1;
-            }
+            stations[place].in_flight -= 1;
             false
         });
     }
@@ -176,13 +171,34 @@ impl Lane {
         for station in &mut self.stations {
             station.waiting.clear();
         }
-        for it in self.in_flight.iter().filter(|it| it.start > now && !it.is_dropped) {
+        for it in self.in_flight.iter().filter(|it| it.start > now && it.dropped.is_none()) {
             self.stations[it.place as usize].waiting.push_back(it.start);
         }
     }
 }
 
 impl InFlight {
+    /// A job that will leave the queue when its caller gives up.
+    pub(super) fn dropped(job: &Job, place: usize) -> InFlight {
+        InFlight {
+            arrival: job.arrival,
+            start: job.deadline,
+            cpu_end: job.deadline,
+            end: job.deadline,
+            caller_end: job.deadline,
+            deadline: job.deadline,
+            cpu: 0.0,
+            cpu_counted: 0.0,
+            place: place as u32,
+            user: job.user,
+            node: job.node,
+            kind: job.kind,
+            outcome: job.outcome(f64::INFINITY),
+            caller_has_ended: job.caller_has_ended,
+            dropped: Some((job.cpu, job.wait)),
+        }
+    }
+
     /// CPU time done by `now`.
     pub(super) fn cpu_done(&self, now: f64) -> f64 {
         if now >= self.cpu_end {

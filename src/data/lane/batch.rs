@@ -2,8 +2,10 @@
 
 use multiversion::multiversion;
 
+use crate::aws::task_definition::ColdStart;
 use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
-use crate::distribution::Distribution;
+use crate::data::station::Station;
+use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::Stream;
 use crate::workload::arrivals::Arrivals;
 use crate::workload::users::NOBODY;
@@ -31,16 +33,33 @@ pub(super) struct Law {
     pub(super) wait: Drawn,
     /// Both together: the time on a server where CPU is not short.
     pub(super) work: Vec<f64>,
+    /// The share of requests that it answers with an error, and which those are.
+    pub(super) error_share: f64,
+    pub(super) is_fault: Vec<bool>,
     pub(super) cancels: bool,
     /// Whether requests take CPU at all, and whether they wait for anything else.
     pub(super) computes: bool,
     pub(super) waits: bool,
+    pub(super) cold_start: Option<ColdStart>,
+    /// Whether it matters how many requests a process has taken.
+    pub(super) counts_taken: bool,
 }
 
 pub(super) struct Drawn {
     pub(super) distribution: Distribution,
     pub(super) stream: Stream,
     pub(super) nanos: Vec<f64>,
+}
+
+impl Law {
+    /// The CPU time of a request that comes to a station at `now`.
+    pub(super) fn cpu_at(&self, station: &Station, request: usize, now: f64) -> f64 {
+        let cpu = self.cpu.nanos[request];
+        match self.cold_start {
+            Some(ColdStart { factor, .. }) if station.is_cold(now) => whole_nanos(cpu * factor),
+            _ => cpu,
+        }
+    }
 }
 
 impl Drawn {
@@ -62,7 +81,6 @@ pub(super) struct Batch {
     /// Of users only: who sent it, and since when they wanted to.
     pub(super) user: Vec<u32>,
     pub(super) wanted_at: Vec<f64>,
-    pub(super) is_fault: Vec<bool>,
     /// By which a target is chosen at random, from 0 to 1.
     pub(super) chance: Vec<f64>,
     pub(super) next: usize,
@@ -106,9 +124,12 @@ impl Lane {
         if let Some(stream) = &mut self.chances {
             self.batch.chance[..n].iter_mut().for_each(|it| *it = stream.unit());
         }
-        if let Some((share, stream)) = &mut self.faults {
-            for is_fault in &mut self.batch.is_fault[..n] {
-                *is_fault = stream.unit() <= *share;
+        if let Some(stream) = &mut self.faults {
+            for request in 0..n {
+                let chance = stream.unit();
+                for law in &mut self.laws {
+                    law.is_fault[request] = chance <= law.error_share;
+                }
             }
         }
     }
@@ -133,12 +154,12 @@ impl Lane {
         for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {
             numbers.resize(wanted, 0);
         }
-        batch.is_fault.resize(wanted, false);
         batch.late.resize(wanted + 1, 0);
         for law in &mut self.laws {
             for times in [&mut law.cpu.nanos, &mut law.wait.nanos, &mut law.work] {
                 times.resize(wanted, 0.0);
             }
+            law.is_fault.resize(wanted, false);
         }
     }
 

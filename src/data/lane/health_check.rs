@@ -49,7 +49,7 @@ impl Lane {
             kind: JobKind::Probe,
             outcome: Outcome::Probe,
             caller_has_ended: true,
-            is_dropped: false,
+            dropped: None,
         });
         ProbeAnswer::After(Span((end - arrival) as u64))
     }

@@ -6,7 +6,8 @@ use multiversion::multiversion;
 
 use crate::data::histogram::{NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Requests};
-use crate::data::lane::batch::Batch;
+use crate::data::lane::accounts::InFlight;
+use crate::data::lane::batch::{Batch, Law};
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 use crate::data::rotation::GAP_UNKNOWN;
 
@@ -35,7 +36,7 @@ impl Lane {
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
                 }
-                for late in 0..self.count_served(requests.clone(), until) {
+                for late in 0..self.count_served(requests.clone(), law, until) {
                     let offset = self.batch.late[late] as usize;
                     if let (Some((width, first)), Some((places, _))) = (turn, self.rotation.dealt_in_turn(now)) {
                         self.batch.place[requests.start + offset] = places[(first + offset) % width] as u32;
@@ -137,11 +138,12 @@ impl Lane {
 
     /// Counts the requests of a plain segment that were simply served by `until`; how many were not, and are now listed
     /// as late, by their place in the segment.
-    pub(super) fn count_served(&mut self, range: Range<usize>, until: f64) -> usize {
-        let Batch { arrival, end, is_fault, bucket, late, .. } = &mut self.batch;
+    pub(super) fn count_served(&mut self, range: Range<usize>, law: usize, until: f64) -> usize {
+        let Batch { arrival, end, bucket, late, .. } = &mut self.batch;
+        let Law { is_fault, error_share, .. } = &self.laws[law];
         let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
         let mut sum = served_buckets(arrivals, ends, until, self.least_patience, buckets);
-        if self.faults.is_some() {
+        if *error_share > 0.0 {
             for ((bucket, _), (arrival, end)) in
                 buckets.iter_mut().zip(&is_fault[range]).zip(arrivals.iter().zip(ends)).filter(|it| *it.0.1)
             {
@@ -198,18 +200,28 @@ impl Lane {
         if law.cancels && start > deadline {
             // It holds its place in the queue until its caller gives up, and never a server.
             station.giving_up.push(deadline);
+            let job = self.job_of(request, place);
+            let station = &mut self.stations[place];
+            station.has_taken_one();
+            if deadline <= until {
+                self.minute.count_job(&job, f64::INFINITY);
+            } else {
+                station.in_flight += 1;
+                self.in_flight.push(InFlight::dropped(&job, place));
+            }
+            self.answers(job.user, deadline);
             self.rotation.sent(node, place, deadline);
-            self.ends_later(request, place, deadline, deadline, f64::INFINITY, 0.0, until);
             return;
         }
-        let cpu = law.cpu.nanos[request];
+        let cpu = law.cpu_at(station, request, arrival);
+        station.has_taken_one();
         let cpu_end = start + cpu;
         let end = cpu_end + law.wait.nanos[request];
         station.takes(arrival, start);
         station.occupy(row, end);
         self.rotation.sent(node, place, end.min(deadline));
         self.cpu_done[place] += cpu;
-        if end <= until && end <= deadline && !batch.is_fault[request] {
+        if end <= until && end <= deadline && !law.is_fault[request] {
             self.minute.counts.served += 1;
             self.minute.histogram.record((end - self.batch.awaited_since(request)) as u64);
             self.answers(self.batch.user_of(request), end);

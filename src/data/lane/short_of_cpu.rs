@@ -7,7 +7,7 @@ use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Law, Source};
 use crate::data::sharing::abreast::{self, Departure, Segment};
 use crate::data::sharing::{Job, JobKind, Sharing, Standing};
-use crate::data::station::{Station, VCPU};
+use crate::data::station::Station;
 use crate::workload::users::NOBODY;
 
 impl Lane {
@@ -67,16 +67,17 @@ impl Lane {
         })
     }
 
-    /// Lets the threads of a station share its CPU, or not, as it is short of it or not.
-    pub(super) fn shares_or_not(&mut self, place: usize, now: f64) {
+    /// Lets the threads of a station share its CPU, or not, as it is short of it or not; tells whether that has changed.
+    pub(super) fn shares_or_not(&mut self, place: usize, now: f64) -> bool {
         let station = &mut self.stations[place];
         let shares = station.is_short_of_cpu() && self.laws[station.law].computes;
         if shares {
             let sharing = &mut self.sharing[place];
-            sharing.is_given(now, station.offer / VCPU);
+            sharing.is_given(now, station.offered_vcpu());
             station.used_before = sharing.used(now);
         }
-        if shares != station.shares_cpu {
+        let changes = shares != station.shares_cpu;
+        if changes {
             station.shares_cpu = shares;
             if shares {
                 self.begin_sharing(place, now);
@@ -84,6 +85,7 @@ impl Lane {
                 self.end_sharing(place, now);
             }
         }
+        changes
     }
 
     /// Moves what a station holds from its servers, who had a vCPU each, to its threads.
@@ -91,19 +93,22 @@ impl Lane {
         let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, users, .. } = self;
         let mut moved: Vec<InFlight> = Vec::new();
         in_flight.retain(|it| {
-            let moves = it.place as usize == place && !it.is_dropped;
+            let moves = it.place as usize == place;
             moved.extend(moves.then(|| it.clone()));
             !moves
         });
-        moved.sort_by(|one, other| one.start.total_cmp(&other.start).then(one.arrival.total_cmp(&other.arrival)));
+        // Those that have begun, then those that queue, in the order in which they came: one that was to be dropped stands
+        // among them, and may begin after all if others before it are dropped.
+        moved.sort_by_key(|it| it.start > now);
         for it in moved {
             if it.user != NOBODY && !it.caller_has_ended {
                 users.wait_on(it.user);
             }
+            let (cpu, wait) = it.dropped.unwrap_or((it.cpu, it.end - it.cpu_end));
             let job = Job {
                 arrival: it.arrival,
-                cpu: it.cpu,
-                wait: it.end - it.cpu_end,
+                cpu,
+                wait,
                 deadline: it.deadline,
                 node: it.node,
                 user: it.user,
@@ -129,8 +134,9 @@ impl Lane {
 
     /// Moves what a station holds from its threads to servers with a vCPU each.
     pub(super) fn end_sharing(&mut self, place: usize, now: f64) {
-        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, users, .. } = self;
+        let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, laws, users, .. } = self;
         let station = &mut stations[place];
+        let cancels = laws[station.law].cancels;
         let row = &mut free_at[place * *stride..][..*stride];
         station.frees_all(row, now);
         station.in_flight = in_flight.iter().filter(|it| it.place as usize == place).count() as u32;
@@ -140,11 +146,23 @@ impl Lane {
                 Standing::Computes(left) => (now, left),
                 Standing::Waits(_) => (now, 0.0),
             };
+            let is_dropped = cancels && stands == Standing::Queues && start > job.deadline;
+            if is_dropped && job.deadline <= now {
+                continue;
+            }
+            station.in_flight += 1;
+            if is_dropped {
+                if !job.caller_has_ended {
+                    job.answers(users, f64::INFINITY);
+                }
+                station.giving_up.push(job.deadline);
+                in_flight.push(InFlight::dropped(&job, place));
+                continue;
+            }
             let cpu_end = start + cpu;
             let end = if let Standing::Waits(until) = stands { until } else { cpu_end + job.wait };
             station.occupy(row, end);
             station.takes(now, start);
-            station.in_flight += 1;
             cpu_done[place] += cpu;
             if !job.caller_has_ended {
                 job.answers(users, end);
@@ -164,7 +182,7 @@ impl Lane {
                 kind: job.kind,
                 outcome: job.outcome(end),
                 caller_has_ended: job.caller_has_ended,
-                is_dropped: false,
+                dropped: None,
             });
         }
     }
@@ -172,9 +190,9 @@ impl Lane {
     /// Requests to stations that all are short of CPU, which run until `until`.
     pub(super) fn serve_sharing(&mut self, range: Range<usize>, law: usize, until: f64) {
         let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, abreast, .. } = self;
-        let Batch { arrival, node, chance, source, is_fault, place, end: responses, .. } = batch;
+        let Batch { arrival, node, chance, source, place, end: responses, .. } = batch;
         let law = &laws[law];
-        let jobs = Jobs { arrival, node, source, is_fault, law, sources, patience };
+        let jobs = Jobs { arrival, node, source, law, sources, patience };
         let mut counts = Departures { minute, stations, responses, served: 0 };
         if let Some((places, turn)) = rotation.dealt_in_turn(arrival[range.start])
             && places.len() >= abreast::WIDTH
@@ -220,28 +238,35 @@ impl Lane {
         counts.finish();
     }
 
+    /// A request as a job of a station, which takes it when it arrives.
+    #[inline(always)]
+    pub(super) fn job_of(&self, request: usize, place: usize) -> Job {
+        let (batch, station) = (&self.batch, &self.stations[place]);
+        let law = &self.laws[station.law];
+        let arrival = batch.arrival[request];
+        let patience = self.sources[batch.source[request] as usize].patience;
+        Job {
+            arrival: batch.awaited_since(request),
+            cpu: law.cpu_at(station, request, arrival),
+            wait: law.wait.nanos[request],
+            deadline: arrival + patience.nanos,
+            node: batch.node[request] as u8,
+            user: batch.user_of(request),
+            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: law.is_fault[request] },
+            caller_has_ended: false,
+        }
+    }
+
     /// Gives a request to a station whose CPU is short.
     #[inline(always)]
     pub(super) fn share(&mut self, request: usize, place: usize, node: usize, arrival: f64) {
         self.run_station(place, arrival);
-        let batch = &self.batch;
-        let law = &self.laws[self.stations[place].law];
-        let patience = self.sources[batch.source[request] as usize].patience;
-        let deadline = arrival + patience.nanos;
-        let job = Job {
-            arrival: batch.awaited_since(request),
-            cpu: law.cpu.nanos[request],
-            wait: law.wait.nanos[request],
-            deadline,
-            node: node as u8,
-            user: batch.user_of(request),
-            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: batch.is_fault[request] },
-            caller_has_ended: false,
-        };
+        let job = self.job_of(request, place);
         if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
             self.minute.counts.elb_502 += 1;
             self.refuses(request);
         } else {
+            self.stations[place].has_taken_one();
             self.rotation.sent(node, place, f64::INFINITY);
         }
     }
@@ -252,7 +277,6 @@ struct Jobs<'l> {
     arrival: &'l [f64],
     node: &'l [u32],
     source: &'l [u32],
-    is_fault: &'l [bool],
     law: &'l Law,
     sources: &'l [Source],
     patience: &'l [f64],
@@ -271,7 +295,7 @@ impl Jobs<'_> {
             user: NOBODY,
             kind: JobKind::Request {
                 is_callers_patience: self.sources[source].patience.is_callers,
-                is_fault: self.is_fault[request],
+                is_fault: self.law.is_fault[request],
             },
             caller_has_ended: false,
         }

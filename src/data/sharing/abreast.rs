@@ -163,7 +163,7 @@ impl Abreast {
         lanes.room = ROWS;
         for lane in 0..WIDTH {
             lanes.done[lane] = lane * stretch;
-            let Some(&place) = places.get(lane) else {
+            let (Some(&place), Some(&first)) = (places.get(lane), firsts.get(lane)) else {
                 // Behind the last request: nothing ever happens here.
                 lanes.next[lane] = segment.arrivals.len();
                 lanes.next_cpu[lane] = f64::INFINITY;
@@ -181,7 +181,7 @@ impl Abreast {
             (lanes.at[lane], lanes.given[lane], lanes.used[lane]) = (task.at, task.given, task.used);
             (lanes.vcpu[lane], lanes.inverse_vcpu[lane]) = (task.vcpu, task.inverse_vcpu);
             lanes.next_cpu[lane] = task.next_cpu;
-            lanes.next[lane] = firsts[lane].min(segment.arrivals.len());
+            lanes.next[lane] = first.min(segment.arrivals.len());
         }
     }
 }
@@ -262,8 +262,8 @@ fn run_abreast(
         if most > lanes.room as f64 {
             return false;
         }
-        for lane in 0..WIDTH {
-            lanes.next[lane] += if arrives[lane] == 1.0 { segment.tasks } else { 0 };
+        for (next, arrives) in lanes.next.iter_mut().zip(arrives) {
+            *next += if arrives == 1.0 { segment.tasks } else { 0 };
         }
     }
 }
@@ -294,7 +294,7 @@ mod tests {
             let mut stream = Seed { seed: case, replication: 0 }.stream("test", "abreast");
             let tasks = 1 + stream.below(WIDTH);
             let servers = [3, 12, 1000][stream.below(3)];
-            let mut plain: Vec<Sharing> = (0..tasks).map(|_| Sharing::new(servers, 10, false)).collect();
+            let mut plain: Vec<Sharing> = (0..tasks).map(|_| Sharing::new(servers, 10, false, None)).collect();
             for it in &mut plain {
                 it.is_given(0.0, [0.25, 1.0, 2.0, 3.0][stream.below(4)]);
             }
