@@ -45,6 +45,8 @@ pub struct Station {
     pub many_free_at: BinaryHeap<Reverse<u64>>,
     /// Requests it holds, waiting ones included, as its lane last settled.
     pub in_flight: u32,
+    /// Share of requests that it answers with a 5xx beside those that its application does.
+    pub error_share: f64,
 }
 
 impl Station {
@@ -65,6 +67,7 @@ impl Station {
             probe_answered: None,
             many_free_at: BinaryHeap::new(),
             in_flight: 0,
+            error_share: 0.0,
         }
     }
 

@@ -191,16 +191,20 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             stopped_at: None,
             stopped_reason: None,
             exit_code: None,
+            error_share: 0.0,
         });
         let target = cluster.targets.push(Target {
             task,
             target_group: Id::new(0),
             state: TargetState::Healthy,
+            reason: None,
             successes: 0,
             failures: 0,
             registered_at: Instant::START,
             probe_sent_at: Instant::START,
             slow_start_since: None,
+            is_anomalous: false,
+            weight: 1.0,
         });
         cluster.target_groups[0].push(target);
     }

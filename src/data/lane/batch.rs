@@ -60,6 +60,8 @@ pub(super) struct Batch {
     pub(super) is_fault: Vec<bool>,
     /// By which a target is chosen at random, from 0 to 1.
     pub(super) chance: Vec<f64>,
+    /// By which a target that is broken fails, from 0 to 1.
+    pub(super) error_chance: Vec<f64>,
     pub(super) next: usize,
     pub(super) len: usize,
     /// Written by the kernels: stations, and ends (where CPU is shared, the lengths of responses as they come).
@@ -100,6 +102,13 @@ impl Lane {
                 *is_fault = stream.unit() <= *share;
             }
         }
+        if let Some(stream) = &mut self.error_chances {
+            self.batch.error_chance[..n].iter_mut().for_each(|it| *it = stream.unit());
+            if self.faults.is_none() {
+                // Broken targets have left their marks.
+                self.batch.is_fault[..n].fill(false);
+            }
+        }
         n > 0
     }
 
@@ -113,7 +122,7 @@ impl Lane {
         }
         self.room = wanted;
         let batch = &mut self.batch;
-        for times in [&mut batch.arrival, &mut batch.chance, &mut batch.end] {
+        for times in [&mut batch.arrival, &mut batch.chance, &mut batch.error_chance, &mut batch.end] {
             times.resize(wanted, 0.0);
         }
         for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {

@@ -33,14 +33,14 @@ impl Lane {
             if job.kind == JobKind::Probe {
                 stations[place].probe_answered = Some(end);
             } else if !job.caller_has_ended {
-                minute.count_job(job, end);
+                minute.count_job(job, end, place);
                 if counts_requests {
                     rotation.ended(job.node as usize, place);
                 }
             }
         });
         sharing.expire(until, |job| {
-            minute.count_job(job, f64::INFINITY);
+            minute.count_job(job, f64::INFINITY, place);
             if counts_requests {
                 rotation.ended(job.node as usize, place);
             }
@@ -54,7 +54,7 @@ impl Lane {
         let counts_requests = rotation.counts_requests();
         sharing[place].take(now, job, |dropped, _| {
             if !dropped.caller_has_ended {
-                minute.count_job(dropped, f64::INFINITY);
+                minute.count_job(dropped, f64::INFINITY, place);
                 if counts_requests {
                     rotation.ended(dropped.node as usize, place);
                 }
@@ -195,15 +195,17 @@ impl Lane {
                 } else if job.kind == JobKind::Probe {
                     stations[place].probe_answered = Some(end);
                 } else if !job.caller_has_ended {
-                    minute.count_job(job, end);
+                    minute.count_job(job, end, place);
                 }
             });
             let is_taken = station.take(now, job, |dropped, _| {
                 if !dropped.caller_has_ended {
-                    minute.count_job(dropped, f64::INFINITY);
+                    minute.count_job(dropped, f64::INFINITY, place);
                 }
             });
-            minute.counts.elb_502 += u64::from(!is_taken);
+            if !is_taken {
+                minute.count_refused(place);
+            }
         }
         minute.count_served(&responses[..served]);
     }
@@ -226,7 +228,7 @@ impl Lane {
             caller_has_ended: false,
         };
         if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
-            self.minute.counts.elb_502 += 1;
+            self.minute.count_refused(place);
         } else {
             self.rotation.sent(node, place, f64::INFINITY);
         }
