@@ -51,7 +51,9 @@ pub struct ServiceTraffic {
     pub counts: RequestCounts,
     /// What the load balancer's nodes counted.
     pub routing: RoutingCounts,
-    /// Times until a target answered, a 5xx of its own included.
+    /// Times until a target answered, a 5xx of its own included, ms.
+    pub target_response_time_ms: ResponseTimes,
+    /// The same, so that those of several services can be put together.
     pub target_response_time: Histogram,
     /// Requests in flight, in the mean over the minute.
     pub in_flight_mean: f64,

@@ -10,7 +10,7 @@ use crate::control::Control;
 use crate::data::histogram::Histogram;
 use crate::data::lane::response_times;
 use crate::data::{ServiceTraffic, Traffic};
-use crate::run::{HostMinute, Level, LoadBalancerCapacity, LoadBalancerMinute, RequestCounts, RoutingCounts};
+use crate::run::{HostMinute, Level, LoadBalancerCapacity, LoadBalancerMinute, RequestCounts, ResponseTimes, RoutingCounts};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -72,24 +72,37 @@ impl HostCounts {
 
 /// What several services' minutes add up to.
 #[derive(Default)]
-struct Sum {
+struct Sum<'a> {
     counts: RequestCounts,
     routing: RoutingCounts,
-    target_response_time: Histogram,
+    /// Those whose targets answered anything.
+    answering: Vec<&'a ServiceTraffic>,
     in_flight_mean: f64,
     arrivals_by_second: Vec<u64>,
 }
 
-impl Sum {
-    fn add(&mut self, other: &ServiceTraffic) {
+impl<'a> Sum<'a> {
+    fn add(&mut self, other: &'a ServiceTraffic) {
         self.counts.add(&other.counts);
         self.routing.add(&other.routing);
-        self.target_response_time.merge(&other.target_response_time);
+        self.answering.extend((other.target_response_time.count() > 0).then_some(other));
         self.in_flight_mean += other.in_flight_mean;
         let seconds = self.arrivals_by_second.len().max(other.arrivals_by_second.len());
         self.arrivals_by_second.resize(seconds, 0);
         for (sum, more) in self.arrivals_by_second.iter_mut().zip(&other.arrivals_by_second) {
             *sum += more;
+        }
+    }
+
+    fn target_response_time_ms(&self) -> ResponseTimes {
+        match self.answering.as_slice() {
+            [] => ResponseTimes::default(),
+            [only] => only.target_response_time_ms,
+            several => {
+                let mut all = Histogram::default();
+                several.iter().for_each(|it| all.merge(&it.target_response_time));
+                response_times(&all)
+            }
         }
     }
 }
@@ -154,9 +167,9 @@ impl Control<'_> {
                     minute,
                     load_balancer: load_balancer.index(),
                     target_group: Some(group.index()),
+                    target_response_time_ms: sum.target_response_time_ms(),
                     counts: sum.counts,
                     routing: sum.routing,
-                    target_response_time_ms: response_times(&sum.target_response_time),
                     hosts,
                     request_count_per_target: hosts.and_then(|it| per_target(sum.routing.routed, it.healthy)),
                     capacity: None,
@@ -167,9 +180,9 @@ impl Control<'_> {
                 minute,
                 load_balancer: load_balancer.index(),
                 target_group: None,
+                target_response_time_ms: whole.target_response_time_ms(),
                 counts: whole.counts,
                 routing: whole.routing,
-                target_response_time_ms: response_times(&whole.target_response_time),
                 hosts: None,
                 request_count_per_target: None,
                 capacity: Some(capacity),
@@ -185,7 +198,7 @@ impl Control<'_> {
         of_group.next().and_then(|it| it.request_count_per_target)
     }
 
-    fn capacity_of(&mut self, load_balancer: Id<LoadBalancer>, whole: &Sum) -> LoadBalancerCapacity {
+    fn capacity_of(&mut self, load_balancer: Id<LoadBalancer>, whole: &Sum<'_>) -> LoadBalancerCapacity {
         let assumptions = &self.scenario.assumptions;
         let in_flight_before =
             std::mem::replace(&mut self.in_flight_before[load_balancer.index()], whole.in_flight_mean);

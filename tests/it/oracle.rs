@@ -46,6 +46,8 @@ struct Change {
 #[derive(Clone, Copy, Debug)]
 enum What {
     State(TargetState),
+    Weight(f64),
+    ErrorShare(f64),
     ProcessEnds,
     ProcessBegins,
 }
@@ -99,6 +101,7 @@ services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
   others: {{ service: web, arrivals: {others} }}
+timeline: [{{ at: 59s, targetErrors: {{ service: web }} }}]
 "#,
             cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
             cpu = if self.cpu_ms == 0 {
@@ -132,9 +135,11 @@ workloads:
             .map(|_| Change {
                 at: Instant(stream.below(LENGTH.0 as usize) as u64),
                 task: stream.below(self.tasks),
-                what: match stream.below(6) {
+                what: match stream.below(8) {
                     0 => What::ProcessEnds,
                     1 => What::ProcessBegins,
+                    6 => What::Weight([0.05, 0.5, 1.0][stream.below(3)]),
+                    7 => What::ErrorShare([0.0, 0.3, 1.0][stream.below(3)]),
                     other => What::State(states[other - 2]),
                 },
             })
@@ -233,6 +238,8 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
             }
             (What::ProcessEnds, _) => cluster.tasks[Id::new(change.task)].process_is_up = false,
             (What::ProcessBegins, _) => cluster.tasks[Id::new(change.task)].process_is_up = true,
+            (What::Weight(weight), _) => cluster.targets[Id::new(change.task)].weight = weight,
+            (What::ErrorShare(share), _) => cluster.tasks[Id::new(change.task)].error_share = share,
             (What::State(_), None) => {}
         }
         cluster.touch();
@@ -264,12 +271,16 @@ struct Request {
     node: usize,
     /// Where it falls if its target is chosen at random.
     chance: f64,
+    /// Whether it fails at a target that fails for this share.
+    error_chance: f64,
     is_fault: bool,
     has_ended: bool,
 }
 
 struct Server {
     state: TargetState,
+    weight: f64,
+    error_share: f64,
     is_up: bool,
     busy: u32,
     waiting: VecDeque<usize>,
@@ -318,6 +329,8 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
     let mut servers: Vec<Server> = (0..case.tasks)
         .map(|_| Server {
             state: TargetState::Healthy,
+            weight: 1.0,
+            error_share: 0.0,
             is_up: true,
             busy: 0,
             waiting: VecDeque::new(),
@@ -384,10 +397,24 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                             })
                             .expect("there are targets")
                     }
-                    _ => ((request.chance * rotation.len() as f64) as usize).min(rotation.len() - 1),
+                    _ => {
+                        // The chance falls into one of the weights, laid end to end.
+                        let whole: f64 = rotation.iter().map(|it| servers[*it].weight).sum();
+                        let mut left = request.chance * whole;
+                        let falls = |it: &usize| {
+                            let is_here = left < servers[*it].weight;
+                            left -= servers[*it].weight;
+                            is_here
+                        };
+                        rotation.iter().position(falls).unwrap_or(rotation.len() - 1)
+                    }
                 };
                 let task = rotation[chosen];
                 turns[request.node] = (chosen + 1) % rotation.len();
+                if request.error_chance < servers[task].error_share {
+                    requests[place].is_fault = true;
+                }
+                let request = &requests[place];
                 let server = &mut servers[task];
                 if server.is_up && (server.busy < case.servers || server.waiting.len() < case.queue as usize) {
                     server.outstanding.push(place);
@@ -458,6 +485,8 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let server = &mut servers[task];
                 let mut cut = Vec::new();
                 match what {
+                    What::Weight(weight) => server.weight = weight,
+                    What::ErrorShare(share) => server.error_share = share,
                     What::State(_) if server.state == TargetState::Unused => {}
                     What::State(state) => {
                         server.state = state;
@@ -515,6 +544,7 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
     let mut nodes = seed.stream("load balancer node", "web");
     let mut faults = seed.stream("faults", "web");
     let mut chances = seed.stream("target", "web");
+    let mut error_chances = seed.stream("target errors", "web");
     arrivals
         .into_iter()
         .map(|(arrival, workload)| {
@@ -527,6 +557,7 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
                 is_callers: patience.is_some(),
                 node: if case.nodes > 1 { nodes.below(case.nodes as usize) } else { 0 },
                 chance: if case.algorithm == "weighted_random" { chances.unit() } else { 0.0 },
+                error_chance: error_chances.unit(),
                 is_fault: application.error_share > 0.0 && faults.unit() <= application.error_share,
                 has_ended: false,
             }

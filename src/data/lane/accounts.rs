@@ -74,10 +74,13 @@ impl Lane {
         let minute = &mut self.minute;
         let mut target_response_time = minute.histogram.clone();
         target_response_time.merge(&minute.of_faults);
+        let response_time_ms = response_times(&minute.histogram);
+        let has_faults = minute.of_faults.count() > 0;
         let closed = ServiceTraffic {
             counts: std::mem::take(&mut minute.counts),
             routing: std::mem::take(&mut minute.routing),
-            response_time_ms: response_times(&minute.histogram),
+            response_time_ms,
+            target_response_time_ms: if has_faults { response_times(&target_response_time) } else { response_time_ms },
             target_response_time,
             in_flight_mean: in_flight_nanos / Span::MINUTE.0 as f64,
             arrivals_by_second: std::mem::take(&mut minute.arrivals),
