@@ -159,7 +159,9 @@ impl<'a> Control<'a> {
             }
         }
         for group in scenario.target_groups.ids() {
-            control.agenda.put(Instant::START + scenario.assumptions.anomaly.interval, Event::TargetsAreCompared(group));
+            control
+                .agenda
+                .put(Instant::START + scenario.assumptions.anomaly.interval, Event::TargetsAreCompared(group));
         }
         control.agenda.put(Instant::START + Span::SECOND, Event::SecondPasses);
         control.agenda.put(Instant::START + Span::MINUTE, Event::MinuteCloses);

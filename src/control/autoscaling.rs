@@ -209,7 +209,8 @@ impl Control<'_> {
     /// Closes the minute of every service: a row for the report, datapoints for CloudWatch.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
         let minute = self.now().0 / Span::MINUTE.0 - 1;
-        let of_service = |it: &ServiceDefinition| self.request_count_per_target(it.load_balancer.as_ref()?.target_group);
+        let of_service =
+            |it: &ServiceDefinition| self.request_count_per_target(it.load_balancer.as_ref()?.target_group);
         let per_target: Vec<Option<f64>> = self.scenario.services.iter().map(of_service).collect();
         for (service, definition) in self.scenario.services.entries() {
             let closed = traffic.last_minute(service);

@@ -10,7 +10,9 @@ use crate::control::Control;
 use crate::data::histogram::Histogram;
 use crate::data::lane::response_times;
 use crate::data::{ServiceTraffic, Traffic};
-use crate::run::{HostMinute, Level, LoadBalancerCapacity, LoadBalancerMinute, RequestCounts, ResponseTimes, RoutingCounts};
+use crate::run::{
+    HostMinute, Level, LoadBalancerCapacity, LoadBalancerMinute, RequestCounts, ResponseTimes, RoutingCounts,
+};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -203,8 +205,8 @@ impl Control<'_> {
         let in_flight_before =
             std::mem::replace(&mut self.in_flight_before[load_balancer.index()], whole.in_flight_mean);
         let answered = whole.counts.ended() - whole.counts.client_timeout;
-        let processed_bytes = whole.counts.arrived as f64 * assumptions.request_bytes
-            + answered as f64 * assumptions.response_bytes;
+        let processed_bytes =
+            whole.counts.arrived as f64 * assumptions.request_bytes + answered as f64 * assumptions.response_bytes;
         let units = |requests_per_second: f64, bytes_per_second: f64| {
             let connections = requests_per_second / assumptions.requests_per_connection;
             load_balancer_capacity_units(connections, whole.in_flight_mean, bytes_per_second * 3600.0 / 1e9, 0.0)
@@ -249,7 +251,10 @@ mod tests {
         let _ = gauge.close(at(0));
         gauge.set(at(15), 3);
         gauge.set(at(45), 5);
-        assert_eq!(gauge.close(at(60)), Level { minimum: 3, mean: (4.0 * 15.0 + 3.0 * 30.0 + 5.0 * 15.0) / 60.0, maximum: 5 });
+        assert_eq!(
+            gauge.close(at(60)),
+            Level { minimum: 3, mean: (4.0 * 15.0 + 3.0 * 30.0 + 5.0 * 15.0) / 60.0, maximum: 5 }
+        );
         assert_eq!(gauge.close(at(120)), Level { minimum: 5, mean: 5.0, maximum: 5 });
     }
 }

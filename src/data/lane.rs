@@ -323,7 +323,9 @@ impl Lane {
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
         // Targets that are broken, or nodes that differ in whom they send to, are looked at with each request.
-        if self.rotation.is_fail_open().is_none() || self.rotation.places().any(|it| self.stations[it].error_share > 0.0) {
+        if self.rotation.is_fail_open().is_none()
+            || self.rotation.places().any(|it| self.stations[it].error_share > 0.0)
+        {
             return;
         }
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };

@@ -335,8 +335,7 @@ const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count re
     anomalous_host_count_max mitigated_host_count_max unhealthy_routing_request_count target_connection_error_count \
     rejected_connection_count new_connection_count active_connection_count processed_bytes consumed_lcus peak_lcus \
     rule_evaluations";
-const TARGETS: &str =
-    "time_s task target_group state reason anomaly_detection_result mitigation_in_effect weight";
+const TARGETS: &str = "time_s task target_group state reason anomaly_detection_result mitigation_in_effect weight";
 const EVENTS: &str = "time_s id cause_id kind resource message";
 
 #[cfg(test)]

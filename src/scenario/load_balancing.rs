@@ -141,7 +141,8 @@ impl LoadBalancing {
             mitigation_place.filter(|_| anomaly_mitigation && algorithm != RoutingAlgorithm::WeightedRandom)
         {
             let (name, _) = ALGORITHMS.iter().find(|it| it.1 == algorithm).unwrap_or(&ALGORITHMS[0]);
-            let problem = Problem::new(place, format!("{} has anomaly mitigation and the algorithm `{name}`", fields.of));
+            let problem =
+                Problem::new(place, format!("{} has anomaly mitigation and the algorithm `{name}`", fields.of));
             reader.refuse(problem.help("anomaly mitigation goes with `weighted_random` only"));
         }
         fields.derived(reader, "deregistrationDelay", &delay);

@@ -59,9 +59,10 @@ const EVEN: &str = "arrivals: { constant: { rate: 100/s } }";
 /// Worked example 4: a target that refuses connections is found out after 45 s in the mean, 7.5 s with quick checks.
 #[test]
 fn w4_requests_that_fail_until_a_dead_target_is_found_out() {
-    for (checks, phases, step, least, mean, most) in
-        [("", 30, 1.0, 600, 900.0, 1200), ("HealthCheckIntervalSeconds: 5, HealthCheckTimeoutSeconds: 2", 10, 0.5, 100, 150.0, 200)]
-    {
+    for (checks, phases, step, least, mean, most) in [
+        ("", 30, 1.0, 600, 900.0, 1200),
+        ("HealthCheckIntervalSeconds: 5, HealthCheckTimeoutSeconds: 2", 10, 0.5, 100, 150.0, 200),
+    ] {
         let mut sum = 0;
         for phase in 0..phases {
             let at = 120_000 + (f64::from(phase) * step * 1000.0) as u64 + 7;
@@ -121,8 +122,13 @@ fn w6_504_and_460() {
     for timeout in ["", "timeout: 30s,"] {
         let workload = format!("{timeout} arrivals: {{ constant: {{ rate: 0.015384615 }} }}");
         // One target only, whose checks need no server.
-        let text = story("HealthCheckIntervalSeconds: 300, UnhealthyThresholdCount: 10", application, &workload, "duration: 30m")
-            .replace("desiredCount: 5", "desiredCount: 1");
+        let text = story(
+            "HealthCheckIntervalSeconds: 300, UnhealthyThresholdCount: 10",
+            application,
+            &workload,
+            "duration: 30m",
+        )
+        .replace("desiredCount: 5", "desiredCount: 1");
         let run = run(&text, 1);
         let rows = of_group(&run);
         let sum = |of: fn(&LoadBalancerMinute) -> u64| rows.iter().map(|it| of(it)).sum::<u64>();
@@ -163,8 +169,8 @@ fn codes_add_up_and_what_is_zero_is_absent() {
     for (whole, group) in of_load_balancer(&run).iter().zip(of_group(&run)) {
         assert_eq!((&whole.counts, whole.routing), (&group.counts, group.routing), "one group is all of it");
         let capacity = whole.capacity.expect("a load balancer has it");
-        let bytes = 400.0 * whole.counts.arrived as f64
-            + 5000.0 * (whole.counts.ended() - whole.counts.client_timeout) as f64;
+        let bytes =
+            400.0 * whole.counts.arrived as f64 + 5000.0 * (whole.counts.ended() - whole.counts.client_timeout) as f64;
         assert_eq!(capacity.processed_bytes, bytes);
         assert_eq!(capacity.consumed_lcus, bytes * 60.0 / 1e9, "bytes weigh most here");
         assert!(capacity.peak_lcus >= capacity.consumed_lcus);
@@ -174,7 +180,15 @@ fn codes_add_up_and_what_is_zero_is_absent() {
 /// By Little's law the requests in flight are the rate times the time each takes; here both are given.
 #[test]
 fn connections_follow_the_requests_in_flight() {
-    let run = run(&story("", "waitTime: 90s, concurrency: 4000", "timeout: 30s, arrivals: { constant: { rate: 40/s } }", "duration: 4m"), 1);
+    let run = run(
+        &story(
+            "",
+            "waitTime: 90s, concurrency: 4000",
+            "timeout: 30s, arrivals: { constant: { rate: 40/s } }",
+            "duration: 4m",
+        ),
+        1,
+    );
     let active: Vec<f64> =
         of_load_balancer(&run).iter().map(|it| it.capacity.expect("it has it").active_client_connections).collect();
     // Nothing at first; 40/s x 30 s later on; in between it grows for half a minute.
@@ -199,7 +213,8 @@ scalingPolicies:
     for change in &run.alarm_changes {
         let value = change.value.expect("there is traffic from the start");
         let minutes = (change.at.since(Instant::START).as_seconds() / 60.0) as usize;
-        let told: Vec<Option<f64>> = rows[..minutes].iter().rev().take(3).map(|it| it.request_count_per_target).collect();
+        let told: Vec<Option<f64>> =
+            rows[..minutes].iter().rev().take(3).map(|it| it.request_count_per_target).collect();
         assert!(told.contains(&Some(value)), "{value} of {told:?}");
     }
     // Where the targets change within a minute, their mean over time divides.
@@ -238,7 +253,8 @@ fn requests_to_targets_that_are_all_unhealthy_are_counted_as_such() {
 
 const MITIGATED: &str =
     "attributes: { load_balancing.algorithm.type: weighted_random, load_balancing.algorithm.anomaly_mitigation: 'on' }";
-const ONE_BREAKS: &str = "duration: 20m\ntimeline: [{ at: 5m, targetErrors: { service: web, tasks: 1, errorShare: 1, for: 10m } }]";
+const ONE_BREAKS: &str =
+    "duration: 20m\ntimeline: [{ at: 5m, targetErrors: { service: web, tasks: 1, errorShare: 1, for: 10m } }]";
 
 /// The weight of a target halves every 5 s to its floor, and comes back in tenths once the window holds no errors.
 #[test]
