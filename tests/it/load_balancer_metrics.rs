@@ -283,12 +283,12 @@ fn an_anomalous_target_loses_its_requests_and_gets_them_back() {
     assert_eq!(decisions[14], (at + 45.0, "target.weight", "0.95 to 1.00"));
     let rows = of_group(&run);
     // At its floor it gets 0.05 of 4.05; each of its requests fails.
-    for minute in 6..15 {
+    for row in &rows[6..15] {
         let (share, requests) = (0.05 / 4.05, 6000.0);
         let off = 3.5 * libm::sqrt(requests * share * (1.0 - share));
-        let errors = rows[minute].counts.target_5xx as f64;
-        assert!((errors - requests * share).abs() <= off, "minute {minute}: {errors}");
-        let hosts = rows[minute].hosts.expect("there are targets");
+        let errors = row.counts.target_5xx as f64;
+        assert!((errors - requests * share).abs() <= off, "minute {}: {errors}", row.minute);
+        let hosts = row.hosts.expect("there are targets");
         assert_eq!((hosts.anomalous.maximum, hosts.mitigated.minimum, hosts.healthy.minimum), (1, 1, 5));
     }
     assert!(rows[16..].iter().all(|it| it.counts.target_5xx == 0));
