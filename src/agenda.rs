@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::load_balancer::TargetGroup;
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
@@ -23,6 +24,8 @@ use crate::units::Instant;
 pub enum Event {
     /// An entry of the timeline, by its place.
     TimelineIsDue(usize),
+    /// Tasks that an entry of the timeline has broken, by its place, are whole again.
+    TargetErrorsEnd(usize),
     /// A container instance's next state.
     InstanceAdvances(Id<ContainerInstance>),
     /// A task's next state.
@@ -33,6 +36,8 @@ pub enum Event {
     ProbeIsAwaited(Id<Target>),
     /// A health check is sent.
     ProbeIsSent(Id<Target>),
+    /// The targets of a group are compared, whether some fail more than their peers.
+    TargetsAreCompared(Id<TargetGroup>),
     /// Memory and CPU are sampled.
     SecondPasses,
     /// A period of CloudWatch's ends.

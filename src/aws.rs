@@ -1,6 +1,7 @@
 //! AWS's nouns and their rules, pure: they answer questions, they do not wait.
 
 pub mod alarm;
+pub mod anomaly_detection;
 pub mod auto_scaling_group;
 pub mod capacity_provider;
 pub mod cpu_sharing;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
-use crate::aws::load_balancer::TargetGroup;
+use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
 use crate::table::{Id, Table};
@@ -145,6 +145,8 @@ pub struct Task {
     pub stopped_reason: Option<(StopCode, String)>,
     /// The exit code of its containers.
     pub exit_code: Option<u8>,
+    /// Share of requests that it answers with a 5xx because the timeline has broken it, from 0 to 1.
+    pub error_share: f64,
 }
 
 /// `stopCode` of a task.
@@ -190,6 +192,54 @@ pub enum TargetState {
     Unused,
 }
 
+impl TargetState {
+    /// `TargetHealth.State`, as the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TargetState::Initial => "initial",
+            TargetState::Healthy => "healthy",
+            TargetState::Unhealthy => "unhealthy",
+            TargetState::Draining => "draining",
+            TargetState::Unused => "unused",
+        }
+    }
+}
+
+/// `TargetHealth.Reason`: why a target is not healthy (API Reference of Elastic Load Balancing, *TargetHealth*). Those that
+/// tell of what is not simulated, such as a response code that does not match, are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetHealthReason {
+    /// The target is being registered.
+    RegistrationInProgress,
+    /// It is being checked, without a verdict so far.
+    InitialHealthChecking,
+    /// A check was not answered in time.
+    Timeout,
+    /// Its checks failed: nobody took the connection.
+    FailedHealthChecks,
+    /// It is being deregistered.
+    DeregistrationInProgress,
+    /// It is not registered.
+    NotRegistered,
+    /// It gets no requests: its zone is none of the load balancer's.
+    NotInUse,
+}
+
+impl TargetHealthReason {
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TargetHealthReason::RegistrationInProgress => "Elb.RegistrationInProgress",
+            TargetHealthReason::InitialHealthChecking => "Elb.InitialHealthChecking",
+            TargetHealthReason::Timeout => "Target.Timeout",
+            TargetHealthReason::FailedHealthChecks => "Target.FailedHealthChecks",
+            TargetHealthReason::DeregistrationInProgress => "Target.DeregistrationInProgress",
+            TargetHealthReason::NotRegistered => "Target.NotRegistered",
+            TargetHealthReason::NotInUse => "Target.NotInUse",
+        }
+    }
+}
+
 /// A task as a load balancer sees it.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -199,6 +249,8 @@ pub struct Target {
     pub target_group: Id<TargetGroup>,
     /// State.
     pub state: TargetState,
+    /// Why it is not healthy.
+    pub reason: Option<TargetHealthReason>,
     /// Consecutive checks that passed.
     pub successes: u32,
     /// Consecutive checks that failed.
@@ -209,6 +261,10 @@ pub struct Target {
     pub slow_start_since: Option<Instant>,
     /// When its last health check was sent.
     pub probe_sent_at: Instant,
+    /// Whether anomaly detection finds that it fails more than its peers.
+    pub is_anomalous: bool,
+    /// Its part of what goes to targets at random, from 0 to 1; less than 1 while an anomaly is mitigated.
+    pub weight: f64,
 }
 
 /// An instance as it comes out of EC2: its hardware, nothing on it.
@@ -279,6 +335,35 @@ impl Cluster {
     /// Tells the data plane that something it must see has changed.
     pub fn touch(&mut self) {
         self.version += 1;
+    }
+
+    /// The targets that each zone's nodes may send to, healthy or not, in order of registration; one pool for all nodes with
+    /// cross-zone load balancing. A target outside of the load balancer's zones is in none.
+    pub fn target_pools(
+        &self,
+        id: Id<TargetGroup>,
+        group: &TargetGroup,
+        load_balancer: &LoadBalancer,
+    ) -> Vec<Vec<Id<Target>>> {
+        let zones = load_balancer.availability_zones.len().max(1);
+        let mut pools = vec![Vec::new(); if group.cross_zone { 1 } else { zones }];
+        for &target in &self.target_groups[id.index()] {
+            let is_in_pool = matches!(
+                self.targets[target].state,
+                TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
+            );
+            if let Some(zone) = self.zone_of(target, load_balancer).filter(|_| is_in_pool) {
+                pools[if group.cross_zone { 0 } else { zone }].push(target);
+            }
+        }
+        pools
+    }
+
+    /// The place of a target's zone among those of the load balancer; `None` where it is none of them.
+    pub fn zone_of(&self, target: Id<Target>, load_balancer: &LoadBalancer) -> Option<usize> {
+        let Some(instance) = self.tasks[self.targets[target].task].instance else { return Some(0) };
+        let zone = self.instances[instance].availability_zone;
+        load_balancer.availability_zones.iter().position(|it| *it == zone)
     }
 
     /// Healthy targets of a group.

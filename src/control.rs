@@ -2,26 +2,32 @@
 //!
 //! It writes the cluster and reads the traffic; the rules themselves are in `aws`.
 
+pub mod anomaly;
 pub mod autoscaling;
 pub mod capacity;
 pub mod health;
+pub mod load_balancer_metrics;
 pub mod log;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
 
+use std::collections::BTreeMap;
+
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Target, Task};
+use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
-use crate::control::log::Log;
+use crate::control::load_balancer_metrics::HostCounts;
+use crate::control::log::{Decision, Log};
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
-use crate::run::{AlarmChange, CapacityMinute, InstanceChange, ServiceMinute};
+use crate::run::{AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, TargetChange};
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -52,6 +58,18 @@ pub struct Control<'a> {
     pub service_metrics: Vec<ServiceMetrics>,
     /// `CapacityProviderReservation` of each provider.
     pub reservation_metrics: Vec<Series>,
+    /// Targets by their health, of each target group.
+    pub hosts: Vec<HostCounts>,
+    /// The cluster's version when they were counted.
+    pub hosts_seen_version: Option<u64>,
+    /// Requests in flight behind each load balancer in the last minute, in the mean.
+    pub in_flight_before: Vec<f64>,
+    /// What anomaly detection has counted, of each target group.
+    pub comparisons: Vec<Comparisons>,
+    /// What was last decided of targets that were anomalous.
+    pub anomaly_causes: BTreeMap<Id<Target>, Decision>,
+    /// Tasks that the timeline has broken, by the place of the entry.
+    pub broken_tasks: BTreeMap<Id<Task>, usize>,
     /// The agent of each instance.
     pub agents: Vec<Agent>,
     /// Streams of randomness.
@@ -77,6 +95,10 @@ pub struct Streams {
 pub struct Records {
     /// A row per service and minute.
     pub service_minutes: Vec<ServiceMinute>,
+    /// A row per load balancer and minute and one for each of its target groups.
+    pub load_balancer_minutes: Vec<LoadBalancerMinute>,
+    /// What `DescribeTargetHealth` would tell anew of targets.
+    pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute.
     pub capacity_minutes: Vec<CapacityMinute>,
     /// State changes of instances.
@@ -113,6 +135,12 @@ impl<'a> Control<'a> {
                 .iter()
                 .map(|_| Series::new(scenario.assumptions.capacity_provider_metric_delay))
                 .collect(),
+            hosts: vec![HostCounts::default(); scenario.target_groups.len()],
+            hosts_seen_version: None,
+            in_flight_before: vec![0.0; scenario.load_balancers.len()],
+            comparisons: vec![Comparisons::default(); scenario.target_groups.len()],
+            anomaly_causes: BTreeMap::new(),
+            broken_tasks: BTreeMap::new(),
             agents: Vec::new(),
             streams,
             records: Records::default(),
@@ -130,8 +158,14 @@ impl<'a> Control<'a> {
                 control.agenda.put(at, Event::ScheduledActionRuns(id, occurrence));
             }
         }
+        for group in scenario.target_groups.ids() {
+            control
+                .agenda
+                .put(Instant::START + scenario.assumptions.anomaly.interval, Event::TargetsAreCompared(group));
+        }
         control.agenda.put(Instant::START + Span::SECOND, Event::SecondPasses);
         control.agenda.put(Instant::START + Span::MINUTE, Event::MinuteCloses);
+        control.hosts_begin();
         control
     }
 
@@ -139,11 +173,13 @@ impl<'a> Control<'a> {
     pub fn handle(&mut self, event: Event, traffic: &Traffic) {
         match event {
             Event::TimelineIsDue(index) => self.timeline_is_due(index),
+            Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),
+            Event::TargetsAreCompared(group) => self.targets_are_compared(group, traffic),
             Event::SecondPasses => self.second_passes(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),
             Event::ScheduledActionRuns(action, occurrence) => self.scheduled_action_runs(action, occurrence),
@@ -154,6 +190,7 @@ impl<'a> Control<'a> {
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),
             Event::GroupIsReconciled(group) => self.group_is_reconciled(group),
         }
+        self.count_hosts();
     }
 
     /// The present instant.
@@ -170,6 +207,7 @@ impl<'a> Control<'a> {
     }
 
     fn minute_closes(&mut self, traffic: &Traffic) {
+        self.publish_load_balancer_minutes(traffic);
         self.publish_service_minutes(traffic);
         for provider in self.scenario.capacity_providers.ids() {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));

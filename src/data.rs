@@ -17,13 +17,16 @@ pub mod station;
 
 use std::collections::BTreeMap;
 
+use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::cpu_sharing::CpuCredits;
+use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
+use crate::data::histogram::Histogram;
 use crate::data::lane::Lane;
 use crate::data::second::Roster;
 use crate::rng::Seed;
-use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
+use crate::run::{RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -46,8 +49,16 @@ pub struct Traffic {
 pub struct ServiceTraffic {
     /// Requests: arrivals of the minute, and what ended in it.
     pub counts: RequestCounts,
-    /// Requests for which a target was chosen.
-    pub routed: u64,
+    /// What the load balancer's nodes counted.
+    pub routing: RoutingCounts,
+    /// Times until a target answered, a 5xx of its own included, ms.
+    pub target_response_time_ms: ResponseTimes,
+    /// The same, so that those of several services can be put together.
+    pub target_response_time: Histogram,
+    /// Requests in flight, in the mean over the minute.
+    pub in_flight_mean: f64,
+    /// Arrivals, by second.
+    pub arrivals_by_second: Vec<u64>,
     /// Response times of served requests, ms.
     pub response_time_ms: ResponseTimes,
     /// `CPUUtilization`, percent; `None` without running tasks.
@@ -105,6 +116,13 @@ impl Traffic {
         let service = cluster.tasks[cluster.targets[target].task].service;
         let lane = self.lane_of_service[service.index()].map(|it| &self.lanes[it]);
         lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
+    }
+
+    /// Requests and errors of a target between the last two times that its group's were closed.
+    pub fn tally_of(&self, cluster: &Cluster, target: Id<Target>) -> TargetTally {
+        let mut tally = TargetTally::default();
+        self.lanes.iter().for_each(|lane| tally.add(lane.tally_of(cluster.targets[target].task)));
+        tally
     }
 
     /// A service's last closed minute.
@@ -169,6 +187,12 @@ pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Clust
     for lane in &mut traffic.lanes {
         lane.second_begins(now);
     }
+}
+
+/// Closes what was counted of the requests and errors of each target of a group since the last time.
+pub fn tally_targets(traffic: &mut Traffic, group: Id<TargetGroup>) {
+    let now = traffic.now;
+    traffic.lanes.iter_mut().filter(|it| it.target_group() == group).for_each(|lane| lane.tally_targets(now));
 }
 
 /// Closes the minute (t - 60 s, t] of every service.

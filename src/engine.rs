@@ -19,6 +19,7 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
         let now = control.now();
         data::advance(&mut traffic, scenario, &control.cluster, now);
         match event {
+            Event::TargetsAreCompared(group) => data::tally_targets(&mut traffic, group),
             Event::SecondPasses => data::second_passes(&mut traffic, scenario, &control.cluster),
             Event::MinuteCloses => data::minute_closes(&mut traffic, scenario),
             Event::ProbeIsSent(target) if control.is_checked(target) => {
@@ -67,6 +68,8 @@ fn finish(scenario: &Scenario, seed: Seed, control: &Control, traffic: &Traffic)
         fingerprint: control.log.fingerprint(),
         simulated: scenario.duration,
         requests,
+        load_balancer_minutes: control.records.load_balancer_minutes.clone(),
+        target_changes: control.records.target_changes.clone(),
         service_minutes: control.records.service_minutes.clone(),
         capacity_minutes: control.records.capacity_minutes.clone(),
         instance_changes: control.records.instance_changes.clone(),
@@ -109,26 +112,23 @@ fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
     let instances_usd = scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).sum();
     let hours_started = scenario.duration.0.div_ceil(3600 * Span::SECOND.0);
     let load_balancers_usd = scenario.load_balancers.ids().map(|load_balancer| {
-        // An hour's units follow its requests: each new connection carries several of them, and nothing else is counted.
+        // An hour's units follow its requests: each new connection carries several of them.
         let mut unit_hours = 0.0;
         for hour in 0..hours_started {
             let minutes = hour * 60..(hour + 1) * 60;
-            let requests: u64 = control
-                .records
-                .service_minutes
-                .iter()
-                .filter(|row| minutes.contains(&row.minute))
-                .filter(|row| {
-                    let service = &scenario.services[crate::table::Id::new(row.service)];
-                    service
-                        .load_balancer
-                        .as_ref()
-                        .is_some_and(|it| scenario.target_groups[it.target_group].load_balancer == load_balancer)
-                })
-                .map(|row| row.counts.arrived)
-                .sum();
+            let rows = || {
+                let rows = control.records.load_balancer_minutes.iter();
+                let of_hour = rows.filter(|row| minutes.contains(&row.minute));
+                of_hour.filter(|row| row.load_balancer == load_balancer.index())
+            };
+            let requests: u64 = rows().filter(|row| row.target_group.is_none()).map(|row| row.counts.arrived).sum();
+            let (mut active, mut bytes) = (0.0, 0.0);
+            for capacity in rows().filter_map(|row| row.capacity) {
+                active += capacity.active_client_connections / 60.0;
+                bytes += capacity.processed_bytes;
+            }
             let connections = requests as f64 / 3600.0 / scenario.assumptions.requests_per_connection;
-            unit_hours += load_balancer_capacity_units(connections, 0.0, 0.0, 0.0);
+            unit_hours += load_balancer_capacity_units(connections, active, bytes / 1e9, 0.0);
         }
         scenario.prices.load_balancer_usd(hours_started, unit_hours)
     });

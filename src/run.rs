@@ -22,6 +22,11 @@ pub struct Run {
     pub requests: Vec<RequestTotals>,
     /// A row per service and minute, ordered by minute, then service.
     pub service_minutes: Vec<ServiceMinute>,
+    /// A row per load balancer and minute and one for each of its target groups, ordered by minute, then load balancer; the
+    /// load balancer's own comes first.
+    pub load_balancer_minutes: Vec<LoadBalancerMinute>,
+    /// What `DescribeTargetHealth` would tell anew of a target, in order of time.
+    pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute, ordered by minute, then provider; groups without provider have rows too.
     pub capacity_minutes: Vec<CapacityMinute>,
     /// State changes of instances, in order of time.
@@ -88,6 +93,26 @@ impl RequestCounts {
     }
 }
 
+/// What load balancer nodes count beside how requests end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoutingCounts {
+    /// Requests for which a target was chosen: `RequestCount`.
+    pub routed: u64,
+    /// Of these, while too few targets were healthy, so that all were sent to: `UnhealthyRoutingRequestCount`.
+    pub unhealthy_routed: u64,
+    /// Connections that a target refused, each a 502: `TargetConnectionErrorCount`.
+    pub target_connection_errors: u64,
+}
+
+impl RoutingCounts {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &RoutingCounts) {
+        self.routed += other.routed;
+        self.unhealthy_routed += other.unhealthy_routed;
+        self.target_connection_errors += other.target_connection_errors;
+    }
+}
+
 /// Response times of served requests, in milliseconds; `None` where there were none. Percentiles are of the
 /// log-linear histogram, within 0.4 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -138,6 +163,91 @@ pub struct ServiceMinute {
     pub response_time_ms: ResponseTimes,
     /// Healthy targets at the minute's end.
     pub healthy_targets: u32,
+}
+
+/// One load balancer over one minute, or one of its target groups: the metrics of `AWS/ApplicationELB`.
+#[derive(Clone, Debug)]
+pub struct LoadBalancerMinute {
+    /// Minutes since the run began, from 0.
+    pub minute: u64,
+    /// Place of the load balancer in the scenario.
+    pub load_balancer: usize,
+    /// Place of the target group in the scenario; `None` for the load balancer as a whole.
+    pub target_group: Option<usize>,
+    /// Requests; `arrived` counts arrivals of the minute, the others what ended in it.
+    pub counts: RequestCounts,
+    /// What the nodes counted.
+    pub routing: RoutingCounts,
+    /// Times until a target answered, a 5xx of its own included, ms.
+    pub target_response_time_ms: ResponseTimes,
+    /// Targets by their health; of a target group that had any.
+    pub hosts: Option<HostMinute>,
+    /// `RequestCountPerTarget`; `None` where no target was healthy for any of the minute. Of a target group.
+    pub request_count_per_target: Option<f64>,
+    /// What is counted for a whole load balancer only.
+    pub capacity: Option<LoadBalancerCapacity>,
+}
+
+/// Targets of a group over a minute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostMinute {
+    /// `HealthyHostCount`
+    pub healthy: Level,
+    /// `UnHealthyHostCount`
+    pub unhealthy: Level,
+    /// `AnomalousHostCount`
+    pub anomalous: Level,
+    /// `MitigatedHostCount`
+    pub mitigated: Level,
+    /// `HealthyStateRouting`: zones with enough healthy targets.
+    pub healthy_state_routing: Level,
+}
+
+/// A number that holds until it changes, over a minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Level {
+    /// Least.
+    pub minimum: u32,
+    /// Mean over time.
+    pub mean: f64,
+    /// Greatest.
+    pub maximum: u32,
+}
+
+/// What a load balancer's capacity units are counted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LoadBalancerCapacity {
+    /// Connections that clients opened.
+    pub new_client_connections: f64,
+    /// Connections that nodes opened to targets.
+    pub new_target_connections: f64,
+    /// Connections that carry a request at one time, from clients, in the mean; to targets there are as many.
+    pub active_client_connections: f64,
+    /// Bytes of requests and responses.
+    pub processed_bytes: f64,
+    /// `ConsumedLCUs`: capacity units in use, in the mean.
+    pub consumed_lcus: f64,
+    /// `PeakLCUs`: the same in the busiest second.
+    pub peak_lcus: f64,
+}
+
+/// What `DescribeTargetHealth` tells of a target from now on.
+#[derive(Clone, Debug)]
+pub struct TargetChange {
+    /// When.
+    pub at: Instant,
+    /// Place of its task in the order of creation.
+    pub task: usize,
+    /// Place of its target group in the scenario.
+    pub target_group: usize,
+    /// `State`: `initial`, `healthy`, `unhealthy`, `draining`, `unused`.
+    pub state: &'static str,
+    /// `Reason`; `None` of a healthy target.
+    pub reason: Option<&'static str>,
+    /// `AnomalyDetection.Result`: whether it is `anomalous`, not `normal`.
+    pub is_anomalous: bool,
+    /// Its weight; `AnomalyDetection.MitigationInEffect` is `yes` below 1.
+    pub weight: f64,
 }
 
 /// One capacity provider (or a group without one) over one minute.

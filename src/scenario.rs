@@ -30,6 +30,7 @@ pub mod timeline;
 pub mod tree;
 pub mod workload;
 
+use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
@@ -135,6 +136,17 @@ pub enum TimelineChange {
         auto_scaling_group: Id<AutoScalingGroup>,
         /// How many.
         count: u32,
+    },
+    /// Tasks of a service begin to answer requests with a 5xx, though their health checks pass.
+    TargetErrors {
+        /// The service, which has a load balancer.
+        service: Id<ServiceDefinition>,
+        /// How many of its running tasks, the oldest first.
+        tasks: u32,
+        /// The share of requests that fail, above 0 and up to 1, beside those that fail at every task.
+        error_share: f64,
+        /// For how long; until the end of the run, or of the task, where `None`.
+        lasts: Option<Span>,
     },
     /// `UpdateAutoScalingGroup`: what is `None` stays.
     UpdateAutoScalingGroup {
@@ -265,6 +277,12 @@ pub struct Assumptions {
     pub first_growth_by_formula: bool,
     /// Requests that one connection to a load balancer carries, for its capacity units: 10.
     pub requests_per_connection: f64,
+    /// Bytes of a request, for `ProcessedBytes` and capacity units: 0, so that bytes are not counted.
+    pub request_bytes: f64,
+    /// Bytes of a response, for the same: 0.
+    pub response_bytes: f64,
+    /// Thresholds, floor and ramp of Automatic Target Weights.
+    pub anomaly: AnomalyRule,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
 }
@@ -307,6 +325,9 @@ impl Default for Assumptions {
             empty_capacity_provider_metric: None,
             first_growth_by_formula: false,
             requests_per_connection: 10.0,
+            request_bytes: 0.0,
+            response_bytes: 0.0,
+            anomaly: AnomalyRule::default(),
             burst_credits: true,
         }
     }

@@ -46,6 +46,9 @@ pub struct TargetGroup {
     pub cross_zone: bool,
     /// `target_group_health.unhealthy_state_routing`: when a node sends to all targets, healthy or not.
     pub unhealthy_state_routing: HealthThreshold,
+    /// `load_balancing.algorithm.anomaly_mitigation`: whether targets that fail more than their peers get fewer requests; AWS's
+    /// default is off. Weighted random only.
+    pub anomaly_mitigation: bool,
     /// Health check.
     pub health_check: HealthCheck,
 }

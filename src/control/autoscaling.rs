@@ -209,6 +209,9 @@ impl Control<'_> {
     /// Closes the minute of every service: a row for the report, datapoints for CloudWatch.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
         let minute = self.now().0 / Span::MINUTE.0 - 1;
+        let of_service =
+            |it: &ServiceDefinition| self.request_count_per_target(it.load_balancer.as_ref()?.target_group);
+        let per_target: Vec<Option<f64>> = self.scenario.services.iter().map(of_service).collect();
         for (service, definition) in self.scenario.services.entries() {
             let closed = traffic.last_minute(service);
             let state = &self.services[service.index()];
@@ -234,12 +237,12 @@ impl Control<'_> {
             metrics.cpu_utilization.publish(closed.cpu_percent.map(|percent| Datapoint::of(percent, samples)));
             metrics.memory_utilization.publish(closed.memory_percent.map(|percent| Datapoint::of(percent, samples)));
             // The count is published at 0 too, as long as there is a target to divide by.
-            let per_target = healthy.filter(|&it| it > 0).map(|it| closed.routed as f64 / it as f64);
+            let per_target = per_target.get(service.index()).copied().flatten();
             metrics.request_count_per_target.publish(per_target.map(|value| Datapoint::of(value, 1.0)));
-            let routed = (closed.routed > 0).then(|| Datapoint::of(closed.routed as f64, 1.0));
+            let routed = (closed.routing.routed > 0).then(|| Datapoint::of(closed.routing.routed as f64, 1.0));
             metrics.request_count.publish(routed);
-            let response =
-                closed.response_time_ms.mean.map(|mean| Datapoint::of(mean / 1e3, closed.counts.served as f64));
+            let answers = &closed.target_response_time;
+            let response = answers.mean().map(|nanos| Datapoint::of(nanos / 1e9, answers.count() as f64));
             metrics.target_response_time.publish(response);
             self.log.close_period(&row);
             self.records.service_minutes.push(row);

@@ -2,9 +2,10 @@
 
 use crate::agenda::Event;
 use crate::aws::load_balancer::TargetGroup;
-use crate::cluster::{Target, TargetState, Task};
+use crate::cluster::{Target, TargetHealthReason, TargetState, Task};
 use crate::control::Control;
 use crate::data::{ProbeAnswer, Traffic};
+use crate::run::TargetChange;
 use crate::table::Id;
 use crate::units::Span;
 
@@ -22,15 +23,19 @@ impl Control<'_> {
             task,
             target_group: group,
             state: TargetState::Initial,
+            reason: Some(TargetHealthReason::RegistrationInProgress),
             successes: 0,
             failures: 0,
             registered_at: now,
             probe_sent_at: now,
             slow_start_since: None,
+            is_anomalous: false,
+            weight: 1.0,
         });
         self.cluster.tasks[task].target = Some(target);
         self.cluster.target_groups[group.index()].push(target);
         self.cluster.touch();
+        self.record_target(target, TargetState::Initial, Some(TargetHealthReason::RegistrationInProgress));
         let name = &self.scenario.services[service].name;
         self.log.put(
             now,
@@ -52,8 +57,7 @@ impl Control<'_> {
     /// Makes a target healthy without a check, as in a cluster that has settled before the run begins.
     pub(super) fn settle_target(&mut self, task: Id<Task>) {
         if let Some(target) = self.cluster.tasks[task].target {
-            self.cluster.targets[target].state = TargetState::Healthy;
-            self.cluster.touch();
+            self.target_comes_to(target, TargetState::Healthy, None);
         }
     }
 
@@ -68,6 +72,10 @@ impl Control<'_> {
     /// Puts down the verdict of a check that was just sent, or when to ask for it.
     pub fn probe_was_sent(&mut self, target: Id<Target>, answer: ProbeAnswer) {
         self.cluster.targets[target].probe_sent_at = self.now();
+        if self.cluster.targets[target].reason == Some(TargetHealthReason::RegistrationInProgress) {
+            self.cluster.targets[target].reason = Some(TargetHealthReason::InitialHealthChecking);
+            self.record_target(target, TargetState::Initial, Some(TargetHealthReason::InitialHealthChecking));
+        }
         self.await_probe(target, answer);
     }
 
@@ -102,7 +110,7 @@ impl Control<'_> {
         if !self.is_checked(target) {
             return;
         }
-        let check = self.check_of(target);
+        let (check, now) = (self.check_of(target), self.now());
         let row = &mut self.cluster.targets[target];
         (row.successes, row.failures) = if passed { (row.successes + 1, 0) } else { (0, row.failures + 1) };
         let state = match row.state {
@@ -117,14 +125,14 @@ impl Control<'_> {
         if state == row.state {
             return;
         }
-        row.state = state;
+        let is_late = now.since(row.probe_sent_at) >= check.timeout;
+        let why = if is_late { TargetHealthReason::Timeout } else { TargetHealthReason::FailedHealthChecks };
         let (task, group) = (row.task, row.target_group);
         self.cluster.targets[target].slow_start_since =
             (state == TargetState::Healthy && self.starts_slowly(target)).then_some(self.now());
-        self.cluster.touch();
+        self.target_comes_to(target, state, (state == TargetState::Unhealthy).then_some(why));
         let service = self.cluster.tasks[task].service;
         let (name, group_name) = (&self.scenario.services[service].name, &self.scenario.target_groups[group].name);
-        let now = self.now();
         let (kind, message) = if state == TargetState::Healthy {
             self.cluster.tasks[task].healthy_at.get_or_insert(now);
             (
@@ -161,17 +169,43 @@ impl Control<'_> {
 
     /// Takes a target out of rotation; requests in flight may end.
     pub(super) fn drain_target(&mut self, target: Id<Target>) {
-        self.cluster.targets[target].state = TargetState::Draining;
-        self.cluster.touch();
+        self.target_comes_to(target, TargetState::Draining, Some(TargetHealthReason::DeregistrationInProgress));
     }
 
     /// Takes a target out altogether; requests in flight are cut off.
     pub(super) fn remove_target(&mut self, target: Id<Target>) {
-        let row = &mut self.cluster.targets[target];
-        row.state = TargetState::Unused;
-        let group = row.target_group;
+        self.target_comes_to(target, TargetState::Unused, Some(TargetHealthReason::NotRegistered));
+        let group = self.cluster.targets[target].target_group;
         self.cluster.target_groups[group.index()].retain(|it| *it != target);
+    }
+
+    fn target_comes_to(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {
+        let row = &mut self.cluster.targets[target];
+        (row.state, row.reason) = (state, reason);
         self.cluster.touch();
+        self.record_target(target, state, reason);
+    }
+
+    /// Writes down what `DescribeTargetHealth` tells of a target from now on.
+    pub(super) fn record_target(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {
+        let row = &self.cluster.targets[target];
+        let group = &self.scenario.target_groups[row.target_group];
+        let is_in_zone = self.cluster.zone_of(target, &self.scenario.load_balancers[group.load_balancer]).is_some();
+        // One outside of the load balancer's zones is checked like any other, but it is not in use.
+        let (state, reason) = if is_in_zone || matches!(state, TargetState::Draining | TargetState::Unused) {
+            (state, reason)
+        } else {
+            (TargetState::Unused, Some(TargetHealthReason::NotInUse))
+        };
+        self.records.target_changes.push(TargetChange {
+            at: self.agenda.now(),
+            task: row.task.index(),
+            target_group: row.target_group.index(),
+            state: state.as_str(),
+            reason: reason.map(TargetHealthReason::as_str),
+            is_anomalous: row.is_anomalous,
+            weight: row.weight,
+        });
     }
 
     /// How long a drained target of the group keeps its task waiting.

@@ -59,6 +59,7 @@ impl<'a> Control<'a> {
             stopped_at: None,
             stopped_reason: None,
             exit_code: None,
+            error_share: 0.0,
         };
         let id = self.cluster.tasks.push(task);
         self.services[service.index()].tasks.push(id);

@@ -1,7 +1,12 @@
 //! What the scenario makes happen at given times.
 
+use crate::agenda::Event;
+use crate::aws::service::ServiceDefinition;
+use crate::cluster::{Task, TaskStatus};
 use crate::control::Control;
+use crate::control::health::task_name;
 use crate::scenario::TimelineChange;
+use crate::table::Id;
 
 impl Control<'_> {
     pub(super) fn timeline_is_due(&mut self, index: usize) {
@@ -36,9 +41,53 @@ impl Control<'_> {
             TimelineChange::TerminateInstances { auto_scaling_group, count } => {
                 self.lose_instances(*auto_scaling_group, *count);
             }
+            TimelineChange::TargetErrors { service, tasks, error_share, lasts } => {
+                self.break_tasks(index, *service, *tasks, *error_share);
+                if let Some(lasts) = *lasts {
+                    self.agenda.put(self.now() + lasts, Event::TargetErrorsEnd(index));
+                }
+            }
             TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, min_size, max_size, desired_capacity } => {
                 self.update_group(*auto_scaling_group, *min_size, *max_size, *desired_capacity);
             }
         }
+    }
+
+    /// The oldest running tasks of a service begin to fail.
+    fn break_tasks(&mut self, index: usize, service: Id<ServiceDefinition>, tasks: u32, error_share: f64) {
+        let is_running = |it: &Id<Task>| self.cluster.tasks[*it].status == TaskStatus::Running;
+        let mut broken: Vec<Id<Task>> =
+            self.services[service.index()].tasks.iter().copied().filter(is_running).collect();
+        broken.sort_unstable();
+        broken.truncate(tasks as usize);
+        for &task in &broken {
+            self.cluster.tasks[task].error_share = error_share;
+            self.broken_tasks.insert(task, index);
+        }
+        self.cluster.touch();
+        let names: Vec<String> = broken.into_iter().map(task_name).collect();
+        let message = format!(
+            "(service {}) {} running tasks fail {} % of their requests: {}",
+            self.scenario.services[service].name,
+            names.len(),
+            100.0 * error_share,
+            names.join(", ")
+        );
+        self.log.put(self.agenda.now(), None, "timeline.target_errors", self.service_resource(service), message);
+    }
+
+    /// Tasks that an entry of the timeline has broken are whole again, but for those that another has broken since.
+    pub(super) fn target_errors_end(&mut self, index: usize) {
+        let TimelineChange::TargetErrors { service, .. } = self.scenario.timeline[index].change else { return };
+        let cluster = &mut self.cluster;
+        self.broken_tasks.retain(|&task, by| {
+            if *by == index {
+                cluster.tasks[task].error_share = 0.0;
+            }
+            *by != index
+        });
+        cluster.touch();
+        let message = format!("(service {}) its tasks fail no more", self.scenario.services[service].name);
+        self.log.put(self.agenda.now(), None, "timeline.target_errors", self.service_resource(service), message);
     }
 }

@@ -7,8 +7,10 @@ mod serving;
 mod short_of_cpu;
 mod with_users;
 
+pub(crate) use accounts::response_times;
 use std::collections::BTreeMap;
 
+use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::load_balancer::{RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
@@ -17,7 +19,7 @@ use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
-use crate::data::rotation::{Awaited, Ramp, Rotation};
+use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp, Rotation};
 use crate::data::sharing::abreast::Abreast;
 use crate::data::sharing::{Quota, Sharing};
 use crate::data::station::Station;
@@ -80,6 +82,8 @@ pub struct Lane {
     rotation: Rotation,
     /// The chances of requests whose target is chosen at random.
     chances: Option<Stream>,
+    /// The chances of requests to fail at a target that is broken, where the timeline breaks some.
+    error_chances: Option<Stream>,
     /// How long the callers of each workload wait, nanoseconds.
     patience: Vec<f64>,
     kernel: Kernel,
@@ -90,6 +94,15 @@ pub struct Lane {
     /// Whether requests were served without keeping the stations' queues.
     queues_are_stale: bool,
     minute: Window,
+    /// How long what was in flight when the minute began had been waited for then, nanoseconds.
+    waited_before: f64,
+    /// Arrivals of the minute up to the last second.
+    arrived_before: u64,
+    /// Requests of each station since targets were last compared, and those that all have their even part of.
+    routed_to: Vec<f64>,
+    routed_evenly: f64,
+    /// Of each station when targets were last compared.
+    tallies: Vec<TargetTally>,
     total_counts: RequestCounts,
     total_histogram: Histogram,
     lanes: Lanes,
@@ -181,12 +194,18 @@ impl Lane {
             vacant: Vec::new(),
             rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, zones),
             chances: (group.algorithm == RoutingAlgorithm::WeightedRandom).then(|| seed.stream("target", name)),
+            error_chances: breaks_targets(scenario, service).then(|| seed.stream("target errors", name)),
             kernel: Kernel::Careful,
             seen_version: None,
             in_flight: Vec::new(),
             settle_at: SETTLED_AT_LEAST,
             queues_are_stale: false,
             minute: Window::default(),
+            waited_before: 0.0,
+            arrived_before: 0,
+            routed_to: Vec::new(),
+            routed_evenly: 0.0,
+            tallies: Vec::new(),
             total_counts: RequestCounts::default(),
             total_histogram: Histogram::default(),
             lanes: Lanes::default(),
@@ -255,6 +274,10 @@ impl Lane {
             self.cut_off(&gone, now.0 as f64);
         }
         self.forget_stopped(cluster);
+        for (&task, &place) in &self.station_of_task {
+            self.stations[place].error_share = cluster.tasks[task].error_share;
+        }
+        self.deal_evenly();
         let pools = self.pools(scenario, cluster);
         self.rotation.renew(pools);
         self.count_awaited(now.0 as f64);
@@ -278,44 +301,63 @@ impl Lane {
     }
 
     /// The targets that each zone's nodes send to, or all nodes: the healthy ones, or all where those are too few.
-    fn pools(&self, scenario: &Scenario, cluster: &Cluster) -> Vec<Vec<(usize, Option<Ramp>)>> {
+    fn pools(&self, scenario: &Scenario, cluster: &Cluster) -> Vec<Candidates> {
         let group = &scenario.target_groups[self.target_group];
-        let zones = &scenario.load_balancers[group.load_balancer].availability_zones;
-        let zone_of = |target: &Target| {
-            let instance = cluster.tasks[target.task].instance.map(|it| cluster.instances[it].availability_zone);
-            instance.map_or(Some(0), |zone| zones.iter().position(|it| *it == zone))
-        };
-        let mut pools = vec![Vec::new(); if group.cross_zone { 1 } else { zones.len().max(1) }];
-        for &target in &cluster.target_groups[self.target_group.index()] {
-            let target = &cluster.targets[target];
-            let is_in_pool =
-                matches!(target.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy);
-            // A target outside of the load balancer's zones is unused.
-            if let Some(zone) = zone_of(target).filter(|_| is_in_pool) {
-                pools[if group.cross_zone { 0 } else { zone }].push(target);
-            }
-        }
         let slow_start = group.slow_start.0 as f64;
-        let of_target = |it: &&Target| {
+        let candidate = |it: &Target| {
             let begin = it.slow_start_since.map(|it| it.0 as f64);
             let ramp = begin.map(|begin| Ramp { begin, end: begin + slow_start });
-            (self.station_of_task[&it.task], ramp)
+            Candidate { place: self.station_of_task[&it.task], ramp, weight: it.weight }
         };
-        let chosen = pools.into_iter().map(|pool: Vec<&Target>| {
-            let is_healthy = |it: &&&Target| it.state == TargetState::Healthy;
-            let healthy = pool.iter().filter(is_healthy).count();
-            if group.unhealthy_state_routing.is_missed(healthy, pool.len()) {
-                pool.iter().map(of_target).collect()
-            } else {
-                pool.iter().filter(is_healthy).map(of_target).collect()
-            }
+        let pools = cluster.target_pools(self.target_group, group, &scenario.load_balancers[group.load_balancer]);
+        let chosen = pools.into_iter().map(|pool| {
+            let of_pool = || pool.iter().map(|it| &cluster.targets[*it]);
+            let is_healthy = |it: &&Target| it.state == TargetState::Healthy;
+            let healthy = of_pool().filter(is_healthy).count();
+            let is_fail_open = group.unhealthy_state_routing.is_missed(healthy, pool.len());
+            let targets = of_pool().filter(|it| is_fail_open || is_healthy(it)).map(candidate).collect();
+            Candidates { targets, is_fail_open }
         });
         chosen.collect()
     }
 
+    /// Gives each target its part of what was dealt evenly among those that still are the candidates.
+    fn deal_evenly(&mut self) {
+        let requests = std::mem::take(&mut self.routed_evenly);
+        if requests > 0.0 {
+            for (place, part) in self.rotation.even_parts() {
+                self.routed_to[place] += requests * part;
+            }
+        }
+    }
+
+    /// Closes what was counted of each target's requests and errors since the last time.
+    pub fn tally_targets(&mut self, now: Instant) {
+        self.settle(now.0 as f64);
+        self.deal_evenly();
+        let errors = self.minute.errors.iter_mut().map(std::mem::take);
+        let tallies = self.routed_to.iter_mut().map(std::mem::take).zip(errors);
+        self.tallies.clear();
+        self.tallies.extend(tallies.map(|(requests, errors)| TargetTally { requests, errors }));
+    }
+
+    /// Requests and errors of a task between the last two times that they were closed.
+    pub fn tally_of(&self, task: Id<Task>) -> TargetTally {
+        self.place_of(task).and_then(|it| self.tallies.get(it)).copied().unwrap_or_default()
+    }
+
+    /// Where its requests go.
+    pub fn target_group(&self) -> Id<TargetGroup> {
+        self.target_group
+    }
+
     fn choose_kernel(&mut self, now: f64) {
         self.kernel = Kernel::Careful;
-        if self.users.are_expected() {
+        // Users, targets that are broken and nodes that differ in whom they send to are looked at with each request.
+        if self.users.are_expected()
+            || self.rotation.is_fail_open().is_none()
+            || self.rotation.places().any(|it| self.stations[it].error_share > 0.0)
+        {
             return;
         }
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
@@ -365,6 +407,8 @@ impl Lane {
     /// A second ends: counts what has ended, and of what is in flight the CPU time it has done by `now`.
     pub fn second_ends(&mut self, now: Instant) {
         let now = now.0 as f64;
+        let arrived = self.minute.counts.arrived;
+        self.minute.arrivals.push(arrived - std::mem::replace(&mut self.arrived_before, arrived));
         self.settle(now);
         for it in self.in_flight.iter_mut().filter(|it| it.cpu > 0.0) {
             let done = it.cpu_done(now);
@@ -411,7 +455,7 @@ impl Lane {
             let sharing = &mut self.sharing[place];
             for job in sharing.jobs_mut().filter(|it| !it.caller_has_ended) {
                 job.caller_has_ended = true;
-                self.minute.counts.elb_502 += 1;
+                self.minute.count_cut_off(now - job.arrival, place);
                 if job.user != NOBODY {
                     self.users.are_answered(job.user, now as u64);
                 }
@@ -430,7 +474,7 @@ impl Lane {
             if !it.caller_has_ended {
                 debug_assert!(it.caller_end > now, "what has ended is settled before the cluster is looked at");
                 it.caller_has_ended = true;
-                window.counts.elb_502 += 1;
+                window.count_cut_off(now - it.arrival, it.place as usize);
                 if it.user != NOBODY {
                     users.are_answered(it.user, now as u64);
                 }
@@ -470,6 +514,8 @@ impl Lane {
             Some(place) => {
                 self.stations[place] = station;
                 self.sharing[place] = sharing;
+                // What its predecessor left is nobody's.
+                (self.routed_to[place], self.minute.errors[place]) = (0.0, 0);
                 place
             }
             None => {
@@ -477,6 +523,8 @@ impl Lane {
                 self.sharing.push(sharing);
                 self.free_at.resize(self.stations.len() * self.stride, 0.0);
                 self.cpu_done.push(0.0);
+                self.routed_to.push(0.0);
+                self.minute.errors.push(0);
                 self.stations.len() - 1
             }
         };
@@ -497,6 +545,14 @@ impl Lane {
             stays
         });
     }
+}
+
+/// Whether the timeline breaks tasks of a service.
+fn breaks_targets(scenario: &Scenario, service: Id<ServiceDefinition>) -> bool {
+    scenario
+        .timeline
+        .iter()
+        .any(|it| matches!(it.change, TimelineChange::TargetErrors { service: broken, .. } if broken == service))
 }
 
 /// The revisions that a service runs at some time, its first one first.

@@ -28,6 +28,30 @@ struct Pool {
     /// Until when some start slowly, each by its ramp.
     slow_until: f64,
     ramps: Vec<Option<Ramp>>,
+    /// The weights added up, where they differ; else nothing.
+    weights_up_to: Vec<f64>,
+    /// Whether too few are healthy, so that all are in it.
+    is_fail_open: bool,
+}
+
+/// The targets that one pool's nodes send to.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    /// Targets, in order of registration.
+    pub targets: Vec<Candidate>,
+    /// Whether too few are healthy, so that all are among them.
+    pub is_fail_open: bool,
+}
+
+/// A target that requests can go to.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// The place of its station.
+    pub place: usize,
+    /// Its slow start, where it has one.
+    pub ramp: Option<Ramp>,
+    /// Its weight where targets are chosen at random, above 0.
+    pub weight: f64,
 }
 
 /// A target's slow start: from no requests at `begin` to its full part at `end`, nanoseconds.
@@ -46,6 +70,29 @@ impl Ramp {
 }
 
 impl Pool {
+    fn new() -> Pool {
+        Pool {
+            places: Vec::new(),
+            outstanding: Outstanding::new(0, 0),
+            slow_until: 0.0,
+            ramps: Vec::new(),
+            weights_up_to: Vec::new(),
+            is_fail_open: false,
+        }
+    }
+
+    /// The target that a chance between 0 and 1 falls on, each by its weight.
+    fn choose_at_random(&self, chance: f64) -> usize {
+        let target = match self.weights_up_to.last() {
+            Some(whole) => {
+                let wanted = chance * whole;
+                self.weights_up_to.partition_point(|&it| it <= wanted)
+            }
+            None => (chance * self.places.len() as f64) as usize,
+        };
+        target.min(self.places.len() - 1)
+    }
+
     /// The target whose turn it is while some start slowly: each earns its weight with every request, and who has earned
     /// most is chosen and pays for all. Every part is met as closely as whole requests allow.
     fn choose_by_weight(&self, credits: &mut Vec<f64>, now: f64) -> usize {
@@ -89,16 +136,25 @@ impl Rotation {
     /// No targets yet; `zones` pools, of which each node takes the one whose turn it is.
     pub fn new(algorithm: RoutingAlgorithm, nodes: usize, zones: usize) -> Rotation {
         let zones = zones.max(1);
-        let pool = Pool { places: Vec::new(), outstanding: Outstanding::new(0, 0), slow_until: 0.0, ramps: Vec::new() };
         let nodes = (0..nodes.max(1)).map(|it| Node { pool: it % zones, ..Node::default() }).collect();
-        Rotation { algorithm, pools: vec![pool; zones], nodes }
+        Rotation { algorithm, pools: vec![Pool::new(); zones], nodes }
     }
 
-    /// Takes new targets, each pool's as places, some of them starting slowly. Where they count, what is under way has to
-    /// be [counted anew](Rotation::count_anew).
-    pub fn renew(&mut self, pools: Vec<Vec<(usize, Option<Ramp>)>>) {
-        for (pool, targets) in self.pools.iter_mut().zip(pools) {
-            (pool.places, pool.ramps) = targets.into_iter().unzip();
+    /// Takes each pool's new targets. Where they count, what is under way has to be
+    /// [counted anew](Rotation::count_anew).
+    pub fn renew(&mut self, pools: Vec<Candidates>) {
+        for (pool, Candidates { targets, is_fail_open }) in self.pools.iter_mut().zip(pools) {
+            pool.places = targets.iter().map(|it| it.place).collect();
+            pool.ramps = targets.iter().map(|it| it.ramp).collect();
+            pool.is_fail_open = is_fail_open;
+            pool.weights_up_to.clear();
+            if targets.iter().any(|it| it.weight != 1.0) {
+                let mut sum = 0.0;
+                pool.weights_up_to.extend(targets.iter().map(|it| {
+                    sum += it.weight;
+                    sum
+                }));
+            }
             pool.slow_until = pool.ramps.iter().flatten().map(|it| it.end).fold(0.0, f64::max);
         }
         for node in &mut self.nodes {
@@ -139,6 +195,32 @@ impl Rotation {
             }
             _ => None,
         }
+    }
+
+    /// Whether requests are dealt by weights that differ.
+    pub fn is_weighted(&self) -> bool {
+        self.algorithm == RoutingAlgorithm::WeightedRandom && self.pools.iter().any(|it| !it.weights_up_to.is_empty())
+    }
+
+    /// Whether a node sends to all targets because too few are healthy.
+    pub fn is_fail_open_at(&self, node: usize) -> bool {
+        self.pools[self.nodes[node].pool].is_fail_open
+    }
+
+    /// Whether all nodes do; `None` where some do and others do not.
+    pub fn is_fail_open(&self) -> Option<bool> {
+        let first = self.is_fail_open_at(0);
+        (0..self.nodes.len()).all(|it| self.is_fail_open_at(it) == first).then_some(first)
+    }
+
+    /// The places, each with its part of requests that are dealt evenly.
+    pub fn even_parts(&self) -> impl Iterator<Item = (usize, f64)> {
+        let all = self.nodes.len() as f64;
+        self.pools.iter().enumerate().flat_map(move |(number, pool)| {
+            let nodes = self.nodes.iter().filter(|it| it.pool == number).count();
+            let part = nodes as f64 / all / pool.places.len() as f64;
+            pool.places.iter().map(move |it| (*it, part))
+        })
     }
 
     /// Whether every node has a target.
@@ -217,9 +299,7 @@ impl Rotation {
             RoutingAlgorithm::LeastOutstandingRequests => {
                 pool.outstanding.deal(Fewest { node: node_number, turn: node.turn, now: arrival })
             }
-            RoutingAlgorithm::WeightedRandom => {
-                ((chance * pool.places.len() as f64) as usize).min(pool.places.len() - 1)
-            }
+            RoutingAlgorithm::WeightedRandom => pool.choose_at_random(chance),
         };
         node.turn = if target + 1 == pool.places.len() { 0 } else { target + 1 };
         Some(pool.places[target])

@@ -54,6 +54,8 @@ pub struct Station {
     pub cold_requests: u32,
     /// and until this instant.
     pub cold_until: f64,
+    /// Share of requests that it answers with a 5xx beside those that its application does.
+    pub error_share: f64,
 }
 
 impl Station {
@@ -78,6 +80,7 @@ impl Station {
             taken: 0,
             cold_requests: 0,
             cold_until: 0.0,
+            error_share: 0.0,
         }
     }
 

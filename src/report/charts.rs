@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
-use crate::run::{CapacityMinute, Run, ServiceMinute};
+use crate::run::{CapacityMinute, HostMinute, Run, ServiceMinute};
 use crate::table::Id;
 use crate::units::Instant;
 
@@ -22,6 +22,7 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("utilization.svg", panels(run, "Utilisation, and what scaling aims at", &each_service(run, utilization))),
         ("response_time.svg", panels(run, "Response times", &each_service(run, response_time))),
         ("errors.svg", panels(run, "Errors by kind", &each_service(run, errors))),
+        ("target_health.svg", panels(run, "Targets by their health", &target_health(run))),
         ("packing.svg", packing(run)),
     ];
     if run.capacity_minutes.iter().any(|row| row.cpu_credits_mean.is_some()) {
@@ -228,6 +229,36 @@ fn errors(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
         top_at_least: 1.0,
         when_empty: "no errors",
     }
+}
+
+fn target_health(run: &Run) -> Vec<Panel> {
+    let groups = run.scenario.target_groups.entries().take(SERVICES_MAXIMUM);
+    let panels = groups.map(|(id, group)| {
+        let rows: Vec<_> =
+            run.load_balancer_minutes.iter().filter(|row| row.target_group == Some(id.index())).collect();
+        let line = |name: &str, colour: usize, stroke, of: fn(&HostMinute) -> f64| Line {
+            name: name.to_owned(),
+            colour: PALETTE[colour],
+            stroke,
+            points: rows.iter().map(|row| (row.minute as f64 * 60.0 + 30.0, row.hosts.as_ref().map(of))).collect(),
+        };
+        let mut lines = vec![
+            line("healthy", 2, Stroke::Area, |it| it.healthy.mean),
+            line("unhealthy", 1, Stroke::Area, |it| it.unhealthy.mean),
+        ];
+        if rows.iter().any(|row| row.hosts.is_some_and(|it| it.anomalous.maximum > 0)) {
+            lines.push(line("anomalous", 3, Stroke::Step, |it| f64::from(it.anomalous.maximum)));
+        }
+        Panel {
+            title: group.name.clone(),
+            unit: "targets".to_owned(),
+            lines,
+            is_logarithmic: false,
+            top_at_least: 1.0,
+            when_empty: "no targets",
+        }
+    });
+    panels.collect()
 }
 
 /// Which tasks sat on which instance over time: a band for each instance, its tasks in it by the share they reserve.

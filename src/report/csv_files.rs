@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::run::Run;
+use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
 use crate::table::Id;
 
 #[derive(Serialize)]
@@ -26,6 +26,58 @@ struct ServiceRow<'a> {
     response_time_p99_ms: Option<f64>,
     response_time_mean_ms: Option<f64>,
     healthy_targets_count: u32,
+}
+
+#[derive(Serialize)]
+struct LoadBalancerRow<'a> {
+    minute: u64,
+    load_balancer: &'a str,
+    target_group: Option<&'a str>,
+    request_count: Option<u64>,
+    request_count_per_target: Option<f64>,
+    target_response_time_mean_ms: Option<f64>,
+    target_response_time_p50_ms: Option<f64>,
+    target_response_time_p90_ms: Option<f64>,
+    target_response_time_p99_ms: Option<f64>,
+    http_code_target_2xx_count: Option<u64>,
+    http_code_target_3xx_count: Option<u64>,
+    http_code_target_4xx_count: Option<u64>,
+    http_code_target_5xx_count: Option<u64>,
+    http_code_elb_4xx_count: Option<u64>,
+    http_code_elb_5xx_count: Option<u64>,
+    http_code_elb_502_count: Option<u64>,
+    http_code_elb_503_count: Option<u64>,
+    http_code_elb_504_count: Option<u64>,
+    healthy_host_count_min: Option<u32>,
+    healthy_host_count_mean: Option<f64>,
+    healthy_host_count_max: Option<u32>,
+    un_healthy_host_count_min: Option<u32>,
+    un_healthy_host_count_mean: Option<f64>,
+    un_healthy_host_count_max: Option<u32>,
+    healthy_state_routing_min: Option<u32>,
+    anomalous_host_count_max: Option<u32>,
+    mitigated_host_count_max: Option<u32>,
+    unhealthy_routing_request_count: Option<u64>,
+    target_connection_error_count: Option<u64>,
+    rejected_connection_count: Option<u64>,
+    new_connection_count: Option<f64>,
+    active_connection_count: Option<f64>,
+    processed_bytes: Option<f64>,
+    consumed_lcus: Option<f64>,
+    peak_lcus: Option<f64>,
+    rule_evaluations: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct TargetRow<'a> {
+    time_s: f64,
+    task: String,
+    target_group: &'a str,
+    state: &'a str,
+    reason: Option<&'a str>,
+    anomaly_detection_result: &'a str,
+    mitigation_in_effect: &'a str,
+    weight: f64,
 }
 
 #[derive(Serialize)]
@@ -123,6 +175,17 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         response_time_mean_ms: row.response_time_ms.mean,
         healthy_targets_count: row.healthy_targets,
     });
+    let load_balancers = run.load_balancer_minutes.iter().map(|row| load_balancer_row(run, row));
+    let targets = run.target_changes.iter().map(|row| TargetRow {
+        time_s: seconds(row.at),
+        task: crate::control::health::task_name(Id::new(row.task)),
+        target_group: &run.scenario.target_groups[Id::new(row.target_group)].name,
+        state: row.state,
+        reason: row.reason,
+        anomaly_detection_result: if row.is_anomalous { "anomalous" } else { "normal" },
+        mitigation_in_effect: if row.weight < 1.0 { "yes" } else { "no" },
+        weight: row.weight,
+    });
     let capacity = run.capacity_minutes.iter().map(|row| CapacityRow {
         minute: row.minute,
         capacity_provider: &row.capacity_provider,
@@ -190,7 +253,63 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("tasks.csv", table(TASKS, tasks)),
         ("alarms.csv", table(ALARMS, alarms)),
         ("events.csv", table(EVENTS, events)),
+        ("load_balancers.csv", table(LOAD_BALANCERS, load_balancers)),
+        ("targets.csv", table(TARGETS, targets)),
     ]
+}
+
+/// A metric that is reported only where it is not zero.
+fn reported(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
+}
+
+/// The same of one that need not be whole.
+fn reported_amount(amount: f64) -> Option<f64> {
+    (amount > 0.0).then_some(amount)
+}
+
+fn load_balancer_row<'a>(run: &'a Run, row: &LoadBalancerMinute) -> LoadBalancerRow<'a> {
+    let (counts, routing, times, hosts) = (&row.counts, &row.routing, &row.target_response_time_ms, row.hosts);
+    let capacity = |of: fn(&LoadBalancerCapacity) -> f64| row.capacity.as_ref().map(of);
+    LoadBalancerRow {
+        minute: row.minute,
+        load_balancer: &run.scenario.load_balancers[Id::new(row.load_balancer)].name,
+        target_group: row.target_group.map(|it| run.scenario.target_groups[Id::new(it)].name.as_str()),
+        request_count: reported(routing.routed),
+        request_count_per_target: row.request_count_per_target,
+        target_response_time_mean_ms: times.mean,
+        target_response_time_p50_ms: times.p50,
+        target_response_time_p90_ms: times.p90,
+        target_response_time_p99_ms: times.p99,
+        http_code_target_2xx_count: reported(counts.served),
+        http_code_target_3xx_count: None,
+        http_code_target_4xx_count: None,
+        http_code_target_5xx_count: reported(counts.target_5xx),
+        http_code_elb_4xx_count: reported(counts.client_timeout),
+        http_code_elb_5xx_count: reported(counts.elb_502 + counts.elb_503 + counts.elb_504),
+        http_code_elb_502_count: reported(counts.elb_502),
+        http_code_elb_503_count: reported(counts.elb_503),
+        http_code_elb_504_count: reported(counts.elb_504),
+        healthy_host_count_min: hosts.map(|it| it.healthy.minimum),
+        healthy_host_count_mean: hosts.map(|it| it.healthy.mean),
+        healthy_host_count_max: hosts.map(|it| it.healthy.maximum),
+        un_healthy_host_count_min: hosts.map(|it| it.unhealthy.minimum),
+        un_healthy_host_count_mean: hosts.map(|it| it.unhealthy.mean),
+        un_healthy_host_count_max: hosts.map(|it| it.unhealthy.maximum),
+        healthy_state_routing_min: hosts.map(|it| it.healthy_state_routing.minimum),
+        anomalous_host_count_max: hosts.map(|it| it.anomalous.maximum),
+        mitigated_host_count_max: hosts.map(|it| it.mitigated.maximum),
+        unhealthy_routing_request_count: reported(routing.unhealthy_routed),
+        target_connection_error_count: reported(routing.target_connection_errors),
+        rejected_connection_count: None,
+        new_connection_count: capacity(|it| it.new_client_connections + it.new_target_connections)
+            .and_then(reported_amount),
+        active_connection_count: capacity(|it| 2.0 * it.active_client_connections).and_then(reported_amount),
+        processed_bytes: capacity(|it| it.processed_bytes).and_then(reported_amount),
+        consumed_lcus: capacity(|it| it.consumed_lcus),
+        peak_lcus: capacity(|it| it.peak_lcus),
+        rule_evaluations: None,
+    }
 }
 
 /// Rows under their header; a table without rows has its header all the same.
@@ -212,6 +331,16 @@ const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availa
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
+const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count request_count_per_target \
+    target_response_time_mean_ms target_response_time_p50_ms target_response_time_p90_ms target_response_time_p99_ms \
+    http_code_target_2xx_count http_code_target_3xx_count http_code_target_4xx_count http_code_target_5xx_count \
+    http_code_elb_4xx_count http_code_elb_5xx_count http_code_elb_502_count http_code_elb_503_count \
+    http_code_elb_504_count healthy_host_count_min healthy_host_count_mean healthy_host_count_max \
+    un_healthy_host_count_min un_healthy_host_count_mean un_healthy_host_count_max healthy_state_routing_min \
+    anomalous_host_count_max mitigated_host_count_max unhealthy_routing_request_count target_connection_error_count \
+    rejected_connection_count new_connection_count active_connection_count processed_bytes consumed_lcus peak_lcus \
+    rule_evaluations";
+const TARGETS: &str = "time_s task target_group state reason anomaly_detection_result mitigation_in_effect weight";
 const EVENTS: &str = "time_s id cause_id kind resource message";
 
 #[cfg(test)]

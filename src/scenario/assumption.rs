@@ -39,12 +39,17 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("capacityProviderMetricDelay", &mut a.capacity_provider_metric_delay),
         ("activityTimeout", &mut a.activity_timeout),
         ("scheduledActionDelay", &mut a.scheduled_action_delay),
+        ("anomalyInterval", &mut a.anomaly.interval),
+        ("anomalyWindow", &mut a.anomaly.window),
     ] {
         *place = fields.span_or(reader, name, *place);
     }
     // A pause of nothing would be a loop without end.
-    for (name, span) in [("placementRetryFast", a.placement_retry_fast), ("placementRetrySlow", a.placement_retry_slow)]
-    {
+    for (name, span) in [
+        ("placementRetryFast", a.placement_retry_fast),
+        ("placementRetrySlow", a.placement_retry_slow),
+        ("anomalyInterval", a.anomaly.interval),
+    ] {
         if span == Span::ZERO {
             let at = fields.place_of(name);
             reader.refuse(Problem::new(at, format!("`{name}` of `assumptions` must be longer than nothing")));
@@ -58,17 +63,30 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     ] {
         *place = fields.flag_or(reader, name, *place);
     }
-    for (name, place) in
-        [("provisioningMaximum", &mut a.provisioning_maximum), ("launchesPerMinute", &mut a.launches_per_minute)]
-    {
+    for (name, place) in [
+        ("provisioningMaximum", &mut a.provisioning_maximum),
+        ("launchesPerMinute", &mut a.launches_per_minute),
+        ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
+    ] {
         *place = fields.count_or(reader, name, 1..=1_000_000, *place);
     }
     for (name, place) in [
         ("alarmLowRatio", &mut a.alarm_low_ratio),
         ("scaleInMaxFraction", &mut a.scale_in_max_fraction),
         ("capacityScaleInMaxFraction", &mut a.capacity_scale_in_max_fraction),
+        ("anomalyErrorShare", &mut a.anomaly.error_share),
+        ("anomalyWeightFactor", &mut a.anomaly.weight_factor),
+        ("anomalyWeightFloor", &mut a.anomaly.weight_floor),
+        ("anomalyWeightStep", &mut a.anomaly.weight_step),
     ] {
         *place = fields.number_or(reader, name, 0.0..=1.0, *place);
+    }
+    for (name, place, most) in [
+        ("requestBytes", &mut a.request_bytes, 1e9),
+        ("responseBytes", &mut a.response_bytes, 1e9),
+        ("anomalyErrorRatio", &mut a.anomaly.error_ratio, 1e6),
+    ] {
+        *place = fields.number_or(reader, name, 0.0..=most, *place);
     }
     for (name, place) in [
         ("imagePullMbPerSecond", &mut a.image_pull_mb_per_second),

@@ -347,7 +347,6 @@ impl Shape {
 pub const TARGET_GROUP_ATTRIBUTES: &[&str] = &[
     "deregistration_delay.connection_termination.enabled",
     "lambda.multi_value_headers.enabled",
-    "load_balancing.algorithm.anomaly_mitigation",
     "preserve_client_ip.enabled",
     "proxy_protocol_v2.enabled",
     "stickiness.app_cookie.cookie_name",

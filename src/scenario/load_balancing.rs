@@ -95,6 +95,7 @@ impl LoadBalancing {
         let mut delay = Span::seconds(300);
         let mut algorithm = RoutingAlgorithm::default();
         let (mut slow_start, mut slow_start_place) = (Span::ZERO, None);
+        let (mut anomaly_mitigation, mut mitigation_place) = (false, None);
         let (mut cross_zone, mut threshold) = (true, HealthThreshold::default());
         for (key, node) in attributes(reader, &mut fields) {
             let what = What { field: &key, of: &fields.of };
@@ -105,6 +106,11 @@ impl LoadBalancing {
                 ("stickiness.enabled", "true") => reader.not_simulated(node.place, what),
                 ("load_balancing.algorithm.type", _) => {
                     algorithm = reader.word(what, node, &ALGORITHMS).unwrap_or(algorithm);
+                }
+                ("load_balancing.algorithm.anomaly_mitigation", _) => {
+                    let words = [("on", true), ("off", false)];
+                    anomaly_mitigation = reader.word(what, node, &words).unwrap_or(false);
+                    mitigation_place = Some(node.place);
                 }
                 ("slow_start.duration_seconds", "0") => {}
                 ("slow_start.duration_seconds", _) => {
@@ -131,6 +137,14 @@ impl LoadBalancing {
             let problem = Problem::new(place, format!("{} has slow start and the algorithm `{name}`", fields.of));
             reader.refuse(problem.help("slow start goes with `round_robin` only"));
         }
+        if let Some(place) =
+            mitigation_place.filter(|_| anomaly_mitigation && algorithm != RoutingAlgorithm::WeightedRandom)
+        {
+            let (name, _) = ALGORITHMS.iter().find(|it| it.1 == algorithm).unwrap_or(&ALGORITHMS[0]);
+            let problem =
+                Problem::new(place, format!("{} has anomaly mitigation and the algorithm `{name}`", fields.of));
+            reader.refuse(problem.help("anomaly mitigation goes with `weighted_random` only"));
+        }
         fields.derived(reader, "deregistrationDelay", &delay);
         if let Some(ours) = fields.parsed(reader, "deregistrationDelay", span_or_seconds) {
             delay = ours;
@@ -148,6 +162,7 @@ impl LoadBalancing {
             slow_start,
             cross_zone,
             unhealthy_state_routing: threshold,
+            anomaly_mitigation,
             health_check,
         })
     }

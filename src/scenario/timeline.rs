@@ -13,7 +13,7 @@ use crate::scenario::{TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
-const CHANGES: &[&str] = &["updateService", "deploy", "terminateInstances", "updateAutoScalingGroup"];
+const CHANGES: &[&str] = &["updateService", "deploy", "terminateInstances", "targetErrors", "updateAutoScalingGroup"];
 
 /// What the timeline refers to.
 pub struct Around<'a> {
@@ -91,6 +91,11 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             fields.finish(reader, &Shape::OURS);
             Some(TimelineChange::TerminateInstances { auto_scaling_group: auto_scaling_group?, count: count? })
         }
+        "targetErrors" => {
+            let change = target_errors(reader, &mut fields, around);
+            fields.finish(reader, &Shape::OURS);
+            change
+        }
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
             let bounds = Bounds {
@@ -134,6 +139,23 @@ fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Aro
         minimum_healthy_percent: percents.0,
         maximum_percent: percents.1,
     })
+}
+
+fn target_errors(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<TimelineChange> {
+    fields.required(reader, "service");
+    let service = fields.reference(reader, "service", around.service_names);
+    let at = fields.place_of("service");
+    let tasks = fields.count_or(reader, "tasks", 1..=5_000, 1);
+    let error_share = fields.number_or(reader, "errorShare", 0.0..=1.0, 1.0);
+    let lasts = fields.span(reader, "for");
+    let service = service?;
+    if around.services[service].load_balancer.is_none() {
+        let name = &around.services[service].name;
+        let problem = Problem::new(at, format!("service `{name}` has no load balancer, so no targets that could fail"));
+        reader.refuse(problem.help("`targetErrors` needs a service with `loadBalancers`"));
+        return None;
+    }
+    Some(TimelineChange::TargetErrors { service, tasks, error_share, lasts })
 }
 
 /// A task definition that a service is to run from now on: it must still have the container that serves.

@@ -57,6 +57,8 @@ struct Change {
 #[derive(Clone, Copy, Debug)]
 enum What {
     State(TargetState),
+    Weight(f64),
+    ErrorShare(f64),
     ProcessEnds,
     ProcessBegins,
     /// Its instance has so many CPU units.
@@ -135,14 +137,14 @@ services: {{ web: {{ taskDefinition: web:1, loadBalancers: [{{ targetGroupArn: w
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
   others: {{ service: web, arrivals: {others} }}
-{users}{timeline}
+{users}timeline: [{{ at: 59s, targetErrors: {{ service: web }} }}{timeline}]
 "#,
             cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
             cpu = cpu(self.cpu_ms),
             twice_the_cpu = cpu(2 * self.cpu_ms),
             options = self.options(),
             timeline = if self.has_revisions {
-                "timeline: [{ at: 59s, updateService: { service: web, taskDefinition: web:2 } }]"
+                ", { at: 59s, updateService: { service: web, taskDefinition: web:2 } }"
             } else {
                 ""
             },
@@ -202,9 +204,11 @@ workloads:
             .map(|_| Change {
                 at: Instant(stream.below(LENGTH.0 as usize) as u64),
                 task: stream.below(self.tasks),
-                what: match stream.below(6) {
+                what: match stream.below(8) {
                     0 => What::ProcessEnds,
                     1 => What::ProcessBegins,
+                    6 => What::Weight([0.05, 0.5, 1.0][stream.below(3)]),
+                    7 => What::ErrorShare([0.0, 0.3, 1.0][stream.below(3)]),
                     other => What::State(states[other - 2]),
                 },
             })
@@ -268,16 +272,20 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             stopped_at: None,
             stopped_reason: None,
             exit_code: None,
+            error_share: 0.0,
         });
         let target = cluster.targets.push(Target {
             task,
             target_group: Id::new(0),
             state: TargetState::Healthy,
+            reason: None,
             successes: 0,
             failures: 0,
             registered_at: Instant::START,
             probe_sent_at: Instant::START,
             slow_start_since: None,
+            is_anomalous: false,
+            weight: 1.0,
         });
         cluster.target_groups[0].push(target);
     }
@@ -312,6 +320,8 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
                 cluster.touch();
                 second_passes(&mut traffic, &scenario, &cluster);
             }
+            (What::Weight(weight), _) => cluster.targets[Id::new(change.task)].weight = weight,
+            (What::ErrorShare(share), _) => cluster.tasks[Id::new(change.task)].error_share = share,
             (What::State(_), None) => {}
         }
         cluster.touch();
@@ -346,12 +356,16 @@ struct Request {
     node: usize,
     /// Where it falls if its target is chosen at random.
     chance: f64,
+    /// Whether it fails at a target that fails for this share.
+    error_chance: f64,
     has_ended: bool,
 }
 
 struct Server {
     revision: usize,
     state: TargetState,
+    weight: f64,
+    error_share: f64,
     is_up: bool,
     busy: u32,
     waiting: VecDeque<usize>,
@@ -472,6 +486,8 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
             cold_requests: 0,
             cold_until: 0,
             state: TargetState::Healthy,
+            weight: 1.0,
+            error_share: 0.0,
             is_up: true,
             busy: 0,
             waiting: VecDeque::new(),
@@ -544,10 +560,24 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                             })
                             .expect("there are targets")
                     }
-                    _ => ((request.chance * rotation.len() as f64) as usize).min(rotation.len() - 1),
+                    _ => {
+                        // The chance falls into one of the weights, laid end to end.
+                        let whole: f64 = rotation.iter().map(|it| servers[*it].weight).sum();
+                        let mut left = request.chance * whole;
+                        let falls = |it: &usize| {
+                            let is_here = left < servers[*it].weight;
+                            left -= servers[*it].weight;
+                            is_here
+                        };
+                        rotation.iter().position(falls).unwrap_or(rotation.len() - 1)
+                    }
                 };
                 let task = rotation[chosen];
                 turns[request.node] = (chosen + 1) % rotation.len();
+                if request.error_chance < servers[task].error_share {
+                    requests[place].is_fault = [true; 2];
+                }
+                let request = &requests[place];
                 let server = &mut servers[task];
                 let held = server.busy + server.waiting.len() as u32;
                 let has_room = server.busy < case.servers || server.waiting.len() < case.queue as usize;
@@ -633,6 +663,8 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let server = &mut servers[task];
                 let mut cut = Vec::new();
                 match what {
+                    What::Weight(weight) => server.weight = weight,
+                    What::ErrorShare(share) => server.error_share = share,
                     What::State(_) if server.state == TargetState::Unused => {}
                     What::State(state) => {
                         server.state = state;
@@ -692,6 +724,7 @@ struct Requests<'s> {
     nodes: Stream,
     faults: Stream,
     chances: Stream,
+    error_chances: Stream,
 }
 
 impl<'s> Requests<'s> {
@@ -722,6 +755,7 @@ impl<'s> Requests<'s> {
             nodes: seed.stream("load balancer node", "web"),
             faults: seed.stream("faults", "web"),
             chances: seed.stream("target", "web"),
+            error_chances: seed.stream("target errors", "web"),
         }
     }
 
@@ -765,6 +799,7 @@ impl<'s> Requests<'s> {
             is_callers: patience.is_some(),
             node: if self.case.nodes > 1 { self.nodes.below(self.case.nodes as usize) } else { 0 },
             chance: if self.case.algorithm == "weighted_random" { self.chances.unit() } else { 0.0 },
+            error_chance: self.error_chances.unit(),
             has_ended: false,
         })
     }

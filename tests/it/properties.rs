@@ -188,6 +188,17 @@ proptest! {
         let ended: u64 = run.service_minutes.iter().map(|row| row.counts.ended()).sum();
         let whole: u64 = run.requests.iter().map(|it| it.counts.ended()).sum();
         prop_assert_eq!(ended, whole, "minutes add up to the whole");
+        for row in &run.load_balancer_minutes {
+            let hosts = row.hosts.map(|it| it.healthy);
+            prop_assert!(hosts.is_none_or(|it| f64::from(it.minimum) <= it.mean && it.mean <= f64::from(it.maximum)));
+            prop_assert!(row.routing.unhealthy_routed <= row.routing.routed);
+            prop_assert!(row.routing.target_connection_errors <= row.counts.elb_502);
+            prop_assert!(row.capacity.is_none_or(|it| it.active_client_connections > -1e-6), "{:?}", row.capacity);
+        }
+        let of_groups = run.load_balancer_minutes.iter().filter(|it| it.target_group.is_some());
+        let routed: u64 = of_groups.map(|it| it.routing.routed).sum();
+        let arrived: u64 = run.requests.iter().map(|it| it.counts.arrived - it.counts.elb_503).sum();
+        prop_assert_eq!(routed, arrived, "a target is chosen for all that do not get 503");
     }
 
     #[test]

@@ -6,16 +6,25 @@ use crate::data::kernel::smaller;
 use crate::data::lane::Lane;
 use crate::data::sharing::{Job, JobKind, Sharing};
 use crate::distribution::whole_nanos;
-use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
-use crate::units::Instant;
+use crate::run::{RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
+use crate::units::{Instant, Span};
 use crate::workload::users::{NOBODY, Users};
 
 /// What is counted until the minute closes.
 #[derive(Clone, Default)]
 pub(super) struct Window {
     pub(super) counts: RequestCounts,
-    pub(super) routed: u64,
+    pub(super) routing: RoutingCounts,
+    /// Response times of what was served.
     pub(super) histogram: Histogram,
+    /// Response times of what was answered with a 5xx of the application.
+    pub(super) of_faults: Histogram,
+    /// For how long requests have waited that ended without an answer, nanoseconds.
+    pub(super) in_vain: f64,
+    /// Arrivals of each second that has passed.
+    pub(super) arrivals: Vec<u64>,
+    /// Errors of each station since targets were last compared.
+    pub(super) errors: Vec<u64>,
 }
 
 /// How a request ends for its caller.
@@ -59,17 +68,44 @@ pub(super) struct InFlight {
 impl Lane {
     /// Closes the minute.
     pub fn close_minute(&mut self, now: Instant) -> ServiceTraffic {
-        self.settle(now.0 as f64);
+        let now = now.0 as f64;
+        self.settle(now);
+        // What has ended was waited for so long, and what has not so far; less what was before the minute.
+        let minute = &self.minute;
+        let ended = minute.histogram.sum() as f64 + minute.of_faults.sum() as f64 + minute.in_vain;
+        let waits = self.waited_for(now);
+        let in_flight_nanos = ended + waits - std::mem::replace(&mut self.waited_before, waits);
+        let minute = &mut self.minute;
+        let mut target_response_time = minute.histogram.clone();
+        target_response_time.merge(&minute.of_faults);
+        let response_time_ms = response_times(&minute.histogram);
+        let has_faults = minute.of_faults.count() > 0;
         let closed = ServiceTraffic {
-            counts: std::mem::take(&mut self.minute.counts),
-            routed: std::mem::take(&mut self.minute.routed),
-            response_time_ms: response_times(&self.minute.histogram),
+            counts: std::mem::take(&mut minute.counts),
+            routing: std::mem::take(&mut minute.routing),
+            response_time_ms,
+            target_response_time_ms: if has_faults { response_times(&target_response_time) } else { response_time_ms },
+            target_response_time,
+            in_flight_mean: in_flight_nanos / Span::MINUTE.0 as f64,
+            arrivals_by_second: std::mem::take(&mut minute.arrivals),
             ..ServiceTraffic::default()
         };
         self.total_counts.add(&closed.counts);
-        self.total_histogram.merge(&self.minute.histogram);
-        self.minute.histogram.clear();
+        self.total_histogram.merge(&minute.histogram);
+        minute.histogram.clear();
+        minute.of_faults.clear();
+        minute.in_vain = 0.0;
+        self.arrived_before = 0;
         closed
+    }
+
+    /// For how long the requests in flight have been waited for, nanoseconds: those too whose caller has given up without
+    /// having been counted yet.
+    fn waited_for(&self, now: f64) -> f64 {
+        let of_queues = self.in_flight.iter().filter(|it| !it.caller_has_ended);
+        let of_sharing = self.sharing.iter().flat_map(Sharing::jobs).filter(|it| !it.caller_has_ended);
+        of_queues.map(|it| it.caller_end.min(now) - it.arrival).sum::<f64>()
+            + of_sharing.map(|it| it.deadline.min(now) - it.arrival).sum::<f64>()
     }
 
     /// The whole run so far, the open minute included.
@@ -80,14 +116,15 @@ impl Lane {
             if it.is_awaited(now.0 as f64) {
                 in_flight += 1;
             } else if !it.caller_has_ended {
-                open.count(it.outcome, it.caller_end - it.arrival);
+                open.count(it.outcome, it.caller_end - it.arrival, it.place as usize);
             }
         }
-        for job in self.sharing.iter().flat_map(Sharing::jobs) {
+        let jobs = self.sharing.iter().enumerate().flat_map(|(place, it)| it.jobs().map(move |job| (place, job)));
+        for (place, job) in jobs {
             if job.is_awaited(now.0 as f64) {
                 in_flight += 1;
             } else if !job.caller_has_ended {
-                open.count_job(job, f64::INFINITY);
+                open.count_job(job, f64::INFINITY, place);
             }
         }
         open.counts.add(&self.total_counts);
@@ -120,7 +157,7 @@ impl Lane {
         let since = self.batch.awaited_since(request);
         let caller_has_ended = caller_end <= until;
         if caller_has_ended {
-            self.minute.count(outcome, caller_end - since);
+            self.minute.count(outcome, caller_end - since, place);
         }
         if end <= until {
             return;
@@ -151,7 +188,7 @@ impl Lane {
         self.in_flight.retain_mut(|it| {
             if !it.caller_has_ended && it.caller_end <= until {
                 it.caller_has_ended = true;
-                window.count(it.outcome, it.caller_end - it.arrival);
+                window.count(it.outcome, it.caller_end - it.arrival, it.place as usize);
             }
             if it.end > until {
                 return true;
@@ -265,25 +302,50 @@ impl Window {
     }
 
     /// Counts a job that ends then for the task.
-    pub(super) fn count_job(&mut self, job: &Job, end: f64) {
-        self.count(job.outcome(end), end.min(job.deadline) - job.arrival);
+    pub(super) fn count_job(&mut self, job: &Job, end: f64, place: usize) {
+        self.count(job.outcome(end), end.min(job.deadline) - job.arrival, place);
     }
 
-    pub(super) fn count(&mut self, outcome: Outcome, nanos: f64) {
+    /// Counts a request whose connection the station at `place` refused.
+    pub(super) fn count_refused(&mut self, place: usize) {
+        self.counts.elb_502 += 1;
+        self.routing.target_connection_errors += 1;
+        self.errors[place] += 1;
+    }
+
+    /// Counts a request that was cut off after so long.
+    pub(super) fn count_cut_off(&mut self, nanos: f64, place: usize) {
+        self.counts.elb_502 += 1;
+        self.in_vain += nanos;
+        self.errors[place] += 1;
+    }
+
+    /// Counts a request that the station at `place` had, and that ended after so long.
+    pub(super) fn count(&mut self, outcome: Outcome, nanos: f64, place: usize) {
         match outcome {
             Outcome::Served => {
                 self.counts.served += 1;
                 self.histogram.record(nanos as u64);
             }
-            Outcome::Target5xx => self.counts.target_5xx += 1,
-            Outcome::Elb504 => self.counts.elb_504 += 1,
-            Outcome::ClientTimeout => self.counts.client_timeout += 1,
+            Outcome::Target5xx => {
+                self.counts.target_5xx += 1;
+                self.of_faults.record(nanos as u64);
+                self.errors[place] += 1;
+            }
+            Outcome::Elb504 => {
+                self.counts.elb_504 += 1;
+                self.in_vain += nanos;
+            }
+            Outcome::ClientTimeout => {
+                self.counts.client_timeout += 1;
+                self.in_vain += nanos;
+            }
             Outcome::Probe => {}
         }
     }
 }
 
-pub(super) fn response_times(histogram: &Histogram) -> ResponseTimes {
+pub(crate) fn response_times(histogram: &Histogram) -> ResponseTimes {
     let millis = |nanos: Option<f64>| nanos.map(|it| it / 1e6);
     ResponseTimes {
         mean: millis(histogram.mean()),

@@ -83,6 +83,8 @@ pub(super) struct Batch {
     pub(super) wanted_at: Vec<f64>,
     /// By which a target is chosen at random, from 0 to 1.
     pub(super) chance: Vec<f64>,
+    /// By which a target that is broken fails, from 0 to 1.
+    pub(super) error_chance: Vec<f64>,
     pub(super) next: usize,
     pub(super) len: usize,
     /// Written by the kernels: stations, and ends (where CPU is shared, the lengths of responses as they come).
@@ -132,6 +134,13 @@ impl Lane {
                 }
             }
         }
+        if let Some(stream) = &mut self.error_chances {
+            self.batch.error_chance[..n].iter_mut().for_each(|it| *it = stream.unit());
+            if self.faults.is_none() {
+                // Broken targets have left their marks.
+                self.laws.iter_mut().for_each(|it| it.is_fault[..n].fill(false));
+            }
+        }
     }
 
     /// Lets batches grow where requests come so fast that one is soon over.
@@ -148,7 +157,7 @@ impl Lane {
     pub(super) fn resize(&mut self, wanted: usize) {
         self.room = wanted;
         let batch = &mut self.batch;
-        for times in [&mut batch.arrival, &mut batch.chance, &mut batch.end] {
+        for times in [&mut batch.arrival, &mut batch.chance, &mut batch.error_chance, &mut batch.end] {
             times.resize(wanted, 0.0);
         }
         for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {

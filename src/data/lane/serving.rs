@@ -20,11 +20,12 @@ impl Lane {
         self.rotation.expect(due, gap);
         self.batch.next += due;
         self.minute.counts.arrived += due as u64;
+        let is_fail_open = self.rotation.is_fail_open();
         match self.kernel {
             Kernel::Plain { law, servers, least_queue }
                 if !self.a_queue_can_fill(due, servers, least_queue) && self.rotation.is_dealt_apart() =>
             {
-                self.minute.routed += due as u64;
+                self.count_routed(due as u64, is_fail_open == Some(true));
                 self.queues_are_stale = true;
                 let now = self.batch.arrival[requests.start];
                 let turn = self.rotation.dealt_in_turn(now).map(|(places, turn)| (places.len(), *turn));
@@ -43,14 +44,36 @@ impl Lane {
                     }
                     self.ends_otherwise(requests.start + offset, law, until);
                 }
+                self.tally_routed(requests, turn.is_some());
             }
             Kernel::Sharing { law } => {
-                self.minute.routed += due as u64;
-                self.serve_sharing(requests, law, until);
+                self.count_routed(due as u64, is_fail_open == Some(true));
+                let is_in_turn = self.rotation.dealt_in_turn(self.batch.arrival[requests.start]).is_some();
+                self.serve_sharing(requests.clone(), law, until);
+                self.tally_routed(requests, is_in_turn);
             }
             _ => {
                 self.refresh_queues(self.batch.arrival[requests.start]);
                 requests.for_each(|it| self.serve_carefully(it, until));
+            }
+        }
+    }
+
+    fn count_routed(&mut self, requests: u64, is_fail_open: bool) {
+        self.minute.routing.routed += requests;
+        if is_fail_open {
+            self.minute.routing.unhealthy_routed += requests;
+        }
+    }
+
+    /// Adds the requests of a segment to those of the targets. Where nothing fails, or they were dealt in turn, each target
+    /// has its even part of them; where something can fail, or weights differ, they are counted one by one.
+    fn tally_routed(&mut self, requests: Range<usize>, is_in_turn: bool) {
+        if is_in_turn || (self.faults.is_none() && !self.rotation.is_weighted()) {
+            self.routed_evenly += requests.len() as f64;
+        } else {
+            for &place in &self.batch.place[requests] {
+                self.routed_to[place as usize] += 1.0;
             }
         }
     }
@@ -167,6 +190,14 @@ impl Lane {
         self.ends_later(request, self.batch.place[request] as usize, start, start + cpu, end, cpu, until);
     }
 
+    /// Lets a request fail because its target is broken, where its chance falls so.
+    fn fails_too(&mut self, request: usize, place: usize) {
+        let share = self.stations[place].error_share;
+        if share > 0.0 && self.batch.error_chance[request] < share {
+            self.laws[self.stations[place].law].is_fault[request] = true;
+        }
+    }
+
     /// Serves one request, with all that can befall it.
     pub(super) fn serve_carefully(&mut self, request: usize, until: f64) {
         let batch = &self.batch;
@@ -181,7 +212,11 @@ impl Lane {
             self.refuses(request);
             return;
         };
-        self.minute.routed += 1;
+        let is_fail_open = self.rotation.is_fail_open_at(node);
+        self.count_routed(1, is_fail_open);
+        self.routed_to[place] += 1.0;
+        self.fails_too(request, place);
+        let batch = &self.batch;
         if self.stations[place].shares_cpu {
             self.share(request, place, node, arrival);
             return;
@@ -190,7 +225,7 @@ impl Lane {
         let row = &mut self.free_at[place * self.stride..][..self.stride];
         let free_at = station.free_at(row);
         if !station.is_up || (free_at > arrival && station.refuses(arrival)) {
-            self.minute.counts.elb_502 += 1;
+            self.minute.count_refused(place);
             self.refuses(request);
             return;
         }
@@ -204,7 +239,7 @@ impl Lane {
             let station = &mut self.stations[place];
             station.has_taken_one();
             if deadline <= until {
-                self.minute.count_job(&job, f64::INFINITY);
+                self.minute.count_job(&job, f64::INFINITY, place);
             } else {
                 station.in_flight += 1;
                 self.in_flight.push(InFlight::dropped(&job, place));

@@ -35,7 +35,7 @@ impl Lane {
             if job.kind == JobKind::Probe {
                 stations[place].probe_answered = Some(end);
             } else if !job.caller_has_ended {
-                minute.count_job(job, end);
+                minute.count_job(job, end, place);
                 job.answers(users, end);
                 if counts_requests {
                     rotation.ended(job.node as usize, place);
@@ -43,7 +43,7 @@ impl Lane {
             }
         });
         sharing.expire(until, |job| {
-            minute.count_job(job, f64::INFINITY);
+            minute.count_job(job, f64::INFINITY, place);
             job.answers(users, f64::INFINITY);
             if counts_requests {
                 rotation.ended(job.node as usize, place);
@@ -58,7 +58,7 @@ impl Lane {
         let counts_requests = rotation.counts_requests();
         sharing[place].take(now, job, |dropped, _| {
             if !dropped.caller_has_ended {
-                minute.count_job(dropped, f64::INFINITY);
+                minute.count_job(dropped, f64::INFINITY, place);
                 dropped.answers(users, f64::INFINITY);
                 if counts_requests {
                     rotation.ended(dropped.node as usize, place);
@@ -210,9 +210,12 @@ impl Lane {
                 let first = |lane: usize| (group * abreast::WIDTH + lane + places.len() - *turn) % places.len();
                 let firsts: [usize; abreast::WIDTH] = std::array::from_fn(first);
                 let job_of = |request: usize| jobs.of(range.start + request);
-                let fit = abreast.run(sharing, (some, &firsts), &segment, job_of, |departure, end| match departure {
-                    Departure::Held(place, job) => counts.count(place, &job, end),
-                    Departure::Request(request) => counts.count(0, &jobs.of(range.start + request), end),
+                let fit = abreast.run(sharing, (some, &firsts), &segment, job_of, |place, departure, end| {
+                    let job = match departure {
+                        Departure::Held(job) => job,
+                        Departure::Request(request) => jobs.of(range.start + request),
+                    };
+                    counts.count(place, &job, end);
                 });
                 if !fit {
                     for (&place, &first) in some.iter().zip(&firsts) {
@@ -263,7 +266,7 @@ impl Lane {
         self.run_station(place, arrival);
         let job = self.job_of(request, place);
         if !self.stations[place].is_up || !self.take_job(place, arrival, job) {
-            self.minute.counts.elb_502 += 1;
+            self.minute.count_refused(place);
             self.refuses(request);
         } else {
             self.stations[place].has_taken_one();
@@ -323,7 +326,7 @@ impl Departures<'_> {
         } else if job.kind == JobKind::Probe {
             self.stations[place].probe_answered = Some(end);
         } else if !job.caller_has_ended {
-            self.minute.count_job(job, end);
+            self.minute.count_job(job, end, place);
         }
     }
 
@@ -333,10 +336,12 @@ impl Departures<'_> {
         task.run(job.arrival, |job, end| self.count(place, job, end));
         let is_taken = task.take(job.arrival, job, |dropped, _| {
             if !dropped.caller_has_ended {
-                self.minute.count_job(dropped, f64::INFINITY);
+                self.minute.count_job(dropped, f64::INFINITY, place);
             }
         });
-        self.minute.counts.elb_502 += u64::from(!is_taken);
+        if !is_taken {
+            self.minute.count_refused(place);
+        }
     }
 
     fn finish(self) {

@@ -36,8 +36,8 @@ pub struct Segment<'a> {
 /// A job that is done.
 #[derive(Clone, Copy, Debug)]
 pub enum Departure {
-    /// One that the task at the place held before.
-    Held(usize, Job),
+    /// One that its task held before.
+    Held(Job),
     /// A request of the segment, by its number.
     Request(usize),
 }
@@ -49,8 +49,8 @@ pub struct Abreast {
     /// Arrivals and CPU times, behind them nobody for each task.
     arrivals: Vec<f64>,
     cpu: Vec<f64>,
-    /// The jobs that the tasks held before, each with its task's place; they are numbered before the requests.
-    held: Vec<(usize, Job)>,
+    /// The jobs that the tasks held before; they are numbered before the requests.
+    held: Vec<Job>,
     /// Numbers of those that are done, and when; a stretch of room for each task.
     done: Vec<(f64, f64)>,
 }
@@ -110,7 +110,7 @@ impl Abreast {
 
     /// Runs up to eight tasks, by their places, through the segment: the first request goes to the task of each at
     /// `firsts`. `false`, and nothing has happened, where one of them holds, or would hold, what has no place here.
-    /// `job_of` is what a request is to its task; `departs` hears of each job that is done, and when.
+    /// `job_of` is what a request is to its task; `departs` hears of each job that is done: where, which, when.
     #[inline(always)]
     pub fn run(
         &mut self,
@@ -118,7 +118,7 @@ impl Abreast {
         (places, firsts): (&[usize], &[usize]),
         segment: &Segment<'_>,
         job_of: impl Fn(usize) -> Job,
-        mut departs: impl FnMut(Departure, f64),
+        mut departs: impl FnMut(usize, Departure, f64),
     ) -> bool {
         let has_room = |it: &Sharing| it.computing.len() <= ROWS.min(it.servers);
         if !places.iter().all(|&it| tasks[it].only_computes() && has_room(&tasks[it])) {
@@ -133,8 +133,8 @@ impl Abreast {
         for (lane, &place) in places.iter().enumerate() {
             for &(number, at) in &self.done[lane * stretch..self.lanes.done[lane]] {
                 match numbered(number) {
-                    Some(request) => departs(Departure::Request(request), at),
-                    None => departs(Departure::Held(self.held[number as usize].0, self.held[number as usize].1), at),
+                    Some(request) => departs(place, Departure::Request(request), at),
+                    None => departs(place, Departure::Held(self.held[number as usize]), at),
                 }
             }
             let task = &mut tasks[place];
@@ -144,7 +144,7 @@ impl Abreast {
             task.computing.clear();
             for row in (0..self.lanes.count[lane] as usize).rev() {
                 let number = self.lanes.jobs[row][lane];
-                let job = numbered(number).map_or_else(|| self.held[number as usize].1, &job_of);
+                let job = numbered(number).map_or_else(|| self.held[number as usize], &job_of);
                 task.computing.push(Computing { needs: self.lanes.needs[row][lane], job });
             }
             (task.at, task.given, task.used) = (self.lanes.at[lane], self.lanes.given[lane], self.lanes.used[lane]);
@@ -174,7 +174,7 @@ impl Abreast {
             for (row, computing) in task.computing.iter().rev().enumerate() {
                 lanes.needs[row][lane] = computing.needs;
                 lanes.jobs[row][lane] = self.held.len() as f64;
-                self.held.push((place, computing.job));
+                self.held.push(computing.job);
             }
             lanes.room = lanes.room.min(task.servers);
             lanes.count[lane] = task.computing.len() as f64;
@@ -322,9 +322,9 @@ mod tests {
                 let job_of = |request: usize| job(arrivals[request], cpu[request]);
                 let mut ends_abreast = Vec::new();
                 abreast.expect(&segment);
-                let fits = abreast.run(&mut wide, (&places, &firsts), &segment, job_of, |departure, end| {
+                let fits = abreast.run(&mut wide, (&places, &firsts), &segment, job_of, |_, departure, end| {
                     ends_abreast.push(match departure {
-                        Departure::Held(_, job) => (job.arrival, end),
+                        Departure::Held(job) => (job.arrival, end),
                         Departure::Request(request) => (arrivals[request], end),
                     });
                 });

@@ -1,0 +1,260 @@
+//! What CloudWatch is told of load balancers, minute by minute: `AWS/ApplicationELB`.
+//!
+//! Follows *CloudWatch metrics for your Application Load Balancer* (User Guide, read 2026-04). The nodes' requests are
+//! counted in the data plane; here are the targets by their health, and how all of it becomes a load balancer's minute.
+
+use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::price::load_balancer_capacity_units;
+use crate::cluster::TargetState;
+use crate::control::Control;
+use crate::data::histogram::Histogram;
+use crate::data::lane::response_times;
+use crate::data::{ServiceTraffic, Traffic};
+use crate::run::{
+    HostMinute, Level, LoadBalancerCapacity, LoadBalancerMinute, RequestCounts, ResponseTimes, RoutingCounts,
+};
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// The targets of a group by their health, in the open minute.
+#[derive(Clone, Debug, Default)]
+pub struct HostCounts {
+    registered: Gauge,
+    healthy: Gauge,
+    unhealthy: Gauge,
+    anomalous: Gauge,
+    mitigated: Gauge,
+    healthy_zones: Gauge,
+}
+
+/// A number that holds until it is set anew, over the open minute.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gauge {
+    value: u32,
+    since: Instant,
+    /// Value times nanoseconds before that.
+    sum: u128,
+    minimum: u32,
+    maximum: u32,
+}
+
+impl Gauge {
+    fn set(&mut self, at: Instant, value: usize) {
+        self.sum += u128::from(at.since(self.since).0) * u128::from(self.value);
+        self.since = at;
+        self.value = u32::try_from(value).unwrap_or(u32::MAX);
+        self.minimum = self.minimum.min(self.value);
+        self.maximum = self.maximum.max(self.value);
+    }
+
+    /// The minute that ends at `at`; the next one begins with the value as it stands.
+    fn close(&mut self, at: Instant) -> Level {
+        self.set(at, self.value as usize);
+        let level =
+            Level { minimum: self.minimum, mean: self.sum as f64 / Span::MINUTE.0 as f64, maximum: self.maximum };
+        *self = Gauge { value: self.value, since: at, sum: 0, minimum: self.value, maximum: self.value };
+        level
+    }
+}
+
+impl HostCounts {
+    /// Closes the minute; `None` where no target was registered in it.
+    fn close(&mut self, at: Instant) -> Option<HostMinute> {
+        let registered = self.registered.close(at);
+        let minute = HostMinute {
+            healthy: self.healthy.close(at),
+            unhealthy: self.unhealthy.close(at),
+            anomalous: self.anomalous.close(at),
+            mitigated: self.mitigated.close(at),
+            healthy_state_routing: self.healthy_zones.close(at),
+        };
+        (registered.maximum > 0).then_some(minute)
+    }
+}
+
+/// What several services' minutes add up to.
+#[derive(Default)]
+struct Sum<'a> {
+    counts: RequestCounts,
+    routing: RoutingCounts,
+    /// Those whose targets answered anything.
+    answering: Vec<&'a ServiceTraffic>,
+    in_flight_mean: f64,
+    arrivals_by_second: Vec<u64>,
+}
+
+impl<'a> Sum<'a> {
+    fn add(&mut self, other: &'a ServiceTraffic) {
+        self.counts.add(&other.counts);
+        self.routing.add(&other.routing);
+        self.answering.extend((other.target_response_time.count() > 0).then_some(other));
+        self.in_flight_mean += other.in_flight_mean;
+        let seconds = self.arrivals_by_second.len().max(other.arrivals_by_second.len());
+        self.arrivals_by_second.resize(seconds, 0);
+        for (sum, more) in self.arrivals_by_second.iter_mut().zip(&other.arrivals_by_second) {
+            *sum += more;
+        }
+    }
+
+    fn target_response_time_ms(&self) -> ResponseTimes {
+        match self.answering.as_slice() {
+            [] => ResponseTimes::default(),
+            [only] => only.target_response_time_ms,
+            several => {
+                let mut all = Histogram::default();
+                several.iter().for_each(|it| all.merge(&it.target_response_time));
+                response_times(&all)
+            }
+        }
+    }
+}
+
+impl Control<'_> {
+    /// Counts targets for the first time: what stands then is what the first minute begins with.
+    pub(super) fn hosts_begin(&mut self) {
+        self.count_hosts();
+        for hosts in &mut self.hosts {
+            hosts.close(Instant::START);
+        }
+    }
+
+    /// Counts targets by their health, if anything has changed since the last time.
+    pub(super) fn count_hosts(&mut self) {
+        if self.hosts_seen_version == Some(self.cluster.version) {
+            return;
+        }
+        self.hosts_seen_version = Some(self.cluster.version);
+        let now = self.now();
+        for (id, group) in self.scenario.target_groups.entries() {
+            let load_balancer = &self.scenario.load_balancers[group.load_balancer];
+            let pools = self.cluster.target_pools(id, group, load_balancer);
+            let hosts = &mut self.hosts[id.index()];
+            let targets = || pools.iter().flatten().map(|it| &self.cluster.targets[*it]);
+            let in_state = |state: TargetState| targets().filter(|it| it.state == state).count();
+            hosts.registered.set(now, self.cluster.target_groups[id.index()].len());
+            hosts.healthy.set(now, in_state(TargetState::Healthy));
+            hosts.unhealthy.set(now, in_state(TargetState::Unhealthy));
+            hosts.anomalous.set(now, targets().filter(|it| it.is_anomalous).count());
+            hosts.mitigated.set(now, targets().filter(|it| it.weight < 1.0).count());
+            let is_enough = |pool: &Vec<_>| {
+                let is_healthy = |it: &&_| self.cluster.targets[**it].state == TargetState::Healthy;
+                let healthy = pool.iter().filter(is_healthy).count();
+                !group.unhealthy_state_routing.is_missed(healthy, pool.len())
+            };
+            let pools_enough = pools.iter().filter(|it| is_enough(it)).count();
+            let zones_of_pool = zones_of(load_balancer) / pools.len().max(1);
+            hosts.healthy_zones.set(now, pools_enough * zones_of_pool);
+        }
+    }
+
+    /// Closes the minute of every load balancer and target group.
+    pub(super) fn publish_load_balancer_minutes(&mut self, traffic: &Traffic) {
+        let now = self.now();
+        let scenario = self.scenario;
+        let minute = now.0 / Span::MINUTE.0 - 1;
+        for (load_balancer, _) in scenario.load_balancers.entries() {
+            let place = self.records.load_balancer_minutes.len();
+            let mut whole = Sum::default();
+            for (group, definition) in scenario.target_groups.entries() {
+                if definition.load_balancer != load_balancer {
+                    continue;
+                }
+                let mut sum = Sum::default();
+                for (service, _) in scenario.services.entries().filter(|it| serves(it.1, group)) {
+                    sum.add(traffic.last_minute(service));
+                    whole.add(traffic.last_minute(service));
+                }
+                let hosts = self.hosts[group.index()].close(now);
+                self.records.load_balancer_minutes.push(LoadBalancerMinute {
+                    minute,
+                    load_balancer: load_balancer.index(),
+                    target_group: Some(group.index()),
+                    target_response_time_ms: sum.target_response_time_ms(),
+                    counts: sum.counts,
+                    routing: sum.routing,
+                    hosts,
+                    request_count_per_target: hosts.and_then(|it| per_target(sum.routing.routed, it.healthy)),
+                    capacity: None,
+                });
+            }
+            let capacity = self.capacity_of(load_balancer, &whole);
+            let row = LoadBalancerMinute {
+                minute,
+                load_balancer: load_balancer.index(),
+                target_group: None,
+                target_response_time_ms: whole.target_response_time_ms(),
+                counts: whole.counts,
+                routing: whole.routing,
+                hosts: None,
+                request_count_per_target: None,
+                capacity: Some(capacity),
+            };
+            self.records.load_balancer_minutes.insert(place, row);
+        }
+    }
+
+    /// `RequestCountPerTarget` of a group's minute that has just been published.
+    pub(super) fn request_count_per_target(&self, group: Id<TargetGroup>) -> Option<f64> {
+        let rows = self.records.load_balancer_minutes.iter().rev();
+        let mut of_group = rows.filter(|it| it.target_group == Some(group.index()));
+        of_group.next().and_then(|it| it.request_count_per_target)
+    }
+
+    fn capacity_of(&mut self, load_balancer: Id<LoadBalancer>, whole: &Sum<'_>) -> LoadBalancerCapacity {
+        let assumptions = &self.scenario.assumptions;
+        let in_flight_before =
+            std::mem::replace(&mut self.in_flight_before[load_balancer.index()], whole.in_flight_mean);
+        let answered = whole.counts.ended() - whole.counts.client_timeout;
+        let processed_bytes =
+            whole.counts.arrived as f64 * assumptions.request_bytes + answered as f64 * assumptions.response_bytes;
+        let units = |requests_per_second: f64, bytes_per_second: f64| {
+            let connections = requests_per_second / assumptions.requests_per_connection;
+            load_balancer_capacity_units(connections, whole.in_flight_mean, bytes_per_second * 3600.0 / 1e9, 0.0)
+        };
+        let busiest = whole.arrivals_by_second.iter().max().copied().unwrap_or(0) as f64;
+        let bytes_of_one = assumptions.request_bytes + assumptions.response_bytes;
+        let consumed_lcus = units(whole.counts.arrived as f64 / 60.0, processed_bytes / 60.0);
+        LoadBalancerCapacity {
+            new_client_connections: whole.counts.arrived as f64 / assumptions.requests_per_connection,
+            new_target_connections: (whole.in_flight_mean - in_flight_before).max(0.0),
+            active_client_connections: whole.in_flight_mean,
+            processed_bytes,
+            consumed_lcus,
+            peak_lcus: units(busiest, busiest * bytes_of_one).max(consumed_lcus),
+        }
+    }
+}
+
+/// Whether a service's tasks are targets of a group.
+fn serves(service: &crate::aws::service::ServiceDefinition, group: Id<TargetGroup>) -> bool {
+    service.load_balancer.as_ref().is_some_and(|it| it.target_group == group)
+}
+
+fn zones_of(load_balancer: &LoadBalancer) -> usize {
+    load_balancer.availability_zones.len().max(1)
+}
+
+/// Requests for each target that was healthy, in the mean over the minute.
+fn per_target(routed: u64, healthy: Level) -> Option<f64> {
+    (healthy.mean > 0.0).then(|| routed as f64 / healthy.mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_means_over_time() {
+        let at = |seconds: u64| Instant::START + Span::seconds(seconds);
+        let mut gauge = Gauge::default();
+        gauge.set(at(0), 4);
+        let _ = gauge.close(at(0));
+        gauge.set(at(15), 3);
+        gauge.set(at(45), 5);
+        assert_eq!(
+            gauge.close(at(60)),
+            Level { minimum: 3, mean: (4.0 * 15.0 + 3.0 * 30.0 + 5.0 * 15.0) / 60.0, maximum: 5 }
+        );
+        assert_eq!(gauge.close(at(120)), Level { minimum: 5, mean: 5.0, maximum: 5 });
+    }
+}
