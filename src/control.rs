@@ -21,7 +21,7 @@ use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
-use crate::run::{AlarmChange, CapacityMinute, InstanceChange, ServiceMinute};
+use crate::run::{AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, ServiceMinute};
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -77,6 +77,8 @@ pub struct Streams {
 pub struct Records {
     /// A row per service and minute.
     pub service_minutes: Vec<ServiceMinute>,
+    /// A row per load balancer that has listeners or sticky sessions, and minute.
+    pub load_balancer_minutes: Vec<LoadBalancerMinute>,
     /// A row per capacity provider and minute.
     pub capacity_minutes: Vec<CapacityMinute>,
     /// State changes of instances.
@@ -98,7 +100,11 @@ impl<'a> Control<'a> {
         };
         let mut control = Control {
             scenario,
-            cluster: Cluster { target_groups: vec![Vec::new(); scenario.target_groups.len()], ..Cluster::default() },
+            cluster: Cluster {
+                target_groups: vec![Vec::new(); scenario.target_groups.len()],
+                actions: scenario.listener_rules.iter().map(|it| it.action.clone()).collect(),
+                ..Cluster::default()
+            },
             agenda: Agenda::default(),
             log: Log::default(),
             services: scenario.services.iter().map(Service::new).collect(),
@@ -171,6 +177,7 @@ impl<'a> Control<'a> {
 
     fn minute_closes(&mut self, traffic: &Traffic) {
         self.publish_service_minutes(traffic);
+        self.record_load_balancers(traffic);
         for provider in self.scenario.capacity_providers.ids() {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }

@@ -15,7 +15,7 @@ use crate::control::log::Decision;
 use crate::data::Traffic;
 use crate::metrics::{Datapoint, Series};
 use crate::rng::fnv;
-use crate::run::{AlarmChange, ServiceMinute};
+use crate::run::{AlarmChange, LoadBalancerMinute, ServiceMinute};
 use crate::scenario::Assumptions;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -243,6 +243,16 @@ impl Control<'_> {
             metrics.target_response_time.publish(response);
             self.log.close_period(&row);
             self.records.service_minutes.push(row);
+        }
+    }
+
+    pub(super) fn record_load_balancers(&mut self, traffic: &Traffic) {
+        let minute = self.now().0 / Span::MINUTE.0 - 1;
+        for load_balancer in self.scenario.load_balancers.ids().filter(|it| self.scenario.counts_apart(*it)) {
+            let counts = traffic.last_minute_of(load_balancer).clone();
+            let row = LoadBalancerMinute { minute, load_balancer: load_balancer.index(), counts };
+            self.log.close_load_balancer_period(&row);
+            self.records.load_balancer_minutes.push(row);
         }
     }
 

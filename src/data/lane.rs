@@ -1,9 +1,10 @@
-//! A lane: the requests of one service, from arrival to end.
+//! A lane: the requests that come to one service's target group, from arrival to end.
 
 mod accounts;
 mod batch;
 mod health_check;
 mod serving;
+mod sessions;
 mod short_of_cpu;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,12 @@ use crate::aws::load_balancer::{RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
+use crate::data::forwarding::{Forwarding, is_ever_sticky};
 use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
+use crate::data::lane::sessions::Sessions;
 use crate::data::rotation::{Awaited, Ramp, Rotation};
 use crate::data::sharing::Sharing;
 use crate::data::station::Station;
@@ -27,6 +30,7 @@ use crate::table::Id;
 use crate::units::{Instant, Span};
 use crate::workload::arrivals::Arrivals;
 use crate::workload::clients::ClientDraw;
+use crate::workload::{Destination, Workload};
 
 /// Requests drawn at once: as many as come in a quarter of a second, within these bounds. In a long batch few requests
 /// outlive it, and a short one stays in the processor's nearest cache.
@@ -40,7 +44,8 @@ const LANES_LEAST: usize = 8;
 /// Requests in flight below which it is not worth looking for those that have ended.
 const SETTLED_AT_LEAST: usize = 256;
 
-/// The requests of one service. Times are whole nanoseconds held in floats, see `kernel`.
+/// The requests of one service. Those of a workload that are split over several target groups are drawn whole by the lane
+/// of each, alike, which keeps its part. Times are whole nanoseconds held in floats, see `kernel`.
 pub struct Lane {
     target_group: Id<TargetGroup>,
     container: usize,
@@ -53,6 +58,10 @@ pub struct Lane {
     faults: Option<(f64, Stream)>,
     node_stream: Stream,
     health_check_stream: Stream,
+    /// Whether some requests of a source go elsewhere.
+    serves_part: bool,
+    /// Where clients stay, if they do.
+    sessions: Option<Sessions>,
     batch: Batch,
     /// Whether something depends on who sends a request, so that the batch says so.
     knows_clients: bool,
@@ -109,11 +118,14 @@ impl Lane {
         let balancer = &scenario.load_balancers[group.load_balancer];
         let zones = if group.cross_zone { 1 } else { balancer.availability_zones.len() };
         let name = &definition.name;
-        let knows_clients = false;
-        let sources: Vec<Source> = scenario
-            .workloads
-            .iter()
-            .filter(|it| it.service == service)
+        let workloads = || scenario.workloads.iter().filter(|it| comes_to(scenario, it, service));
+        let is_split = |workload: &Workload| match workload.destination {
+            Destination::Rule { rule, .. } => scenario.actions_of(rule).any(|it| !it.is_whole()).then_some(rule),
+            Destination::Service(_) => None,
+        };
+        let needs_clients = |it: &Workload| is_split(it).is_some_and(|rule| is_ever_sticky(scenario, rule));
+        let knows_clients = group.stickiness.is_some() || workloads().any(needs_clients);
+        let sources: Vec<Source> = workloads()
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 let patience = match it.timeout {
@@ -124,6 +136,7 @@ impl Lane {
                     arrivals: Arrivals::new(&it.arrivals, seed.stream("arrivals", &it.name)),
                     patience,
                     clients: ClientDraw::new(it.clients.filter(|_| knows_clients), seed.stream("clients", &it.name)),
+                    forwarding: is_split(it).map(|rule| Forwarding::new(scenario, rule, it, seed)),
                     times: Vec::new(),
                     next: 0,
                     has_ended: false,
@@ -149,6 +162,8 @@ impl Lane {
             container: load_balancer.container,
             least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
             patience: sources.iter().map(|it| it.patience.nanos).collect(),
+            serves_part: sources.iter().any(|it| it.forwarding.is_some()),
+            sessions: group.stickiness.map(|it| Sessions::new(it, sources.iter().map(|it| it.clients.count()))),
             sources,
             may_share: laws.iter().any(|it| it.computes),
             laws,
@@ -216,6 +231,7 @@ impl Lane {
         }
         self.seen_version = Some(cluster.version);
         self.settle(now.0 as f64);
+        self.sources.iter_mut().filter_map(|it| it.forwarding.as_mut()).for_each(|it| it.look(cluster));
         let registered = &cluster.target_groups[self.target_group.index()];
         for &target in registered {
             let task = cluster.targets[target].task;
@@ -249,6 +265,11 @@ impl Lane {
         });
         let awaited = awaited.chain(of_sharing);
         self.rotation.renew(pools, awaited);
+        if self.sessions.is_some() {
+            let stations = &self.stations;
+            let is_healthy = |place: usize| cluster.targets[stations[place].target].state == TargetState::Healthy;
+            self.rotation.let_stay(is_healthy);
+        }
         self.choose_kernel();
     }
 
@@ -290,6 +311,9 @@ impl Lane {
 
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
+        if self.sessions.is_some() {
+            return;
+        }
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
         let is_plain = |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
         let candidates = self.rotation.places().map(|it| &self.stations[it]);
@@ -446,6 +470,16 @@ impl Lane {
             }
             stays
         });
+    }
+}
+
+/// Whether requests of a workload come to the target group of a service, at some time.
+fn comes_to(scenario: &Scenario, workload: &Workload, service: Id<ServiceDefinition>) -> bool {
+    match workload.destination {
+        Destination::Service(it) => it == service,
+        Destination::Rule { .. } => {
+            scenario.target_groups_of(workload).into_iter().any(|it| scenario.service_of(it) == Some(service))
+        }
     }
 }
 

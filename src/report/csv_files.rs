@@ -76,6 +76,17 @@ struct TaskRow<'a> {
 }
 
 #[derive(Serialize)]
+struct LoadBalancerRow<'a> {
+    minute: u64,
+    load_balancer: &'a str,
+    fixed_response_count: u64,
+    fixed_response_5xx_count: u64,
+    redirect_count: u64,
+    errors_elb_503_count: u64,
+    non_sticky_request_count: u64,
+}
+
+#[derive(Serialize)]
 struct AlarmRow<'a> {
     time_s: f64,
     alarm: &'a str,
@@ -179,14 +190,27 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         resource: &row.resource,
         message: &row.message,
     });
-    vec![
+    let load_balancers = run.load_balancer_minutes.iter().map(|row| LoadBalancerRow {
+        minute: row.minute,
+        load_balancer: &run.scenario.load_balancers[Id::new(row.load_balancer)].name,
+        fixed_response_count: row.counts.fixed_responses(),
+        fixed_response_5xx_count: row.counts.requests.fixed_response_5xx,
+        redirect_count: row.counts.redirects,
+        errors_elb_503_count: row.counts.requests.elb_503,
+        non_sticky_request_count: row.counts.non_sticky,
+    });
+    let mut files = vec![
         ("services.csv", table(SERVICES, services)),
         ("capacity.csv", table(CAPACITY, capacity)),
         ("instances.csv", table(INSTANCES, instances)),
         ("tasks.csv", table(TASKS, tasks)),
         ("alarms.csv", table(ALARMS, alarms)),
         ("events.csv", table(EVENTS, events)),
-    ]
+    ];
+    if run.scenario.load_balancers.ids().any(|it| run.scenario.counts_apart(it)) {
+        files.push(("load_balancers.csv", table(LOAD_BALANCERS, load_balancers)));
+    }
+    files
 }
 
 /// Rows under their header; a table without rows has its header all the same.
@@ -207,6 +231,8 @@ const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availa
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
+const LOAD_BALANCERS: &str = "minute load_balancer fixed_response_count fixed_response_5xx_count redirect_count \
+    errors_elb_503_count non_sticky_request_count";
 const EVENTS: &str = "time_s id cause_id kind resource message";
 
 #[cfg(test)]

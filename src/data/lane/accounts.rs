@@ -14,6 +14,7 @@ use crate::units::Instant;
 pub(super) struct Window {
     pub(super) counts: RequestCounts,
     pub(super) routed: u64,
+    pub(super) non_sticky: u64,
     pub(super) histogram: Histogram,
 }
 
@@ -59,6 +60,7 @@ impl Lane {
         let closed = ServiceTraffic {
             counts: std::mem::take(&mut self.minute.counts),
             routed: std::mem::take(&mut self.minute.routed),
+            non_sticky: std::mem::take(&mut self.minute.non_sticky),
             response_time_ms: response_times(&self.minute.histogram),
             ..ServiceTraffic::default()
         };

@@ -1,7 +1,10 @@
 //! What is drawn: arrivals, and the fate of each request.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
+use crate::data::forwarding::{End, Forwarding};
 use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
 use crate::distribution::Distribution;
 use crate::rng::Stream;
@@ -13,6 +16,8 @@ pub(super) struct Source {
     pub(super) arrivals: Arrivals,
     pub(super) patience: Patience,
     pub(super) clients: ClientDraw,
+    /// Which of its requests come here, where that is not all of them.
+    pub(super) forwarding: Option<Forwarding>,
     pub(super) times: Vec<f64>,
     pub(super) next: usize,
     pub(super) has_ended: bool,
@@ -110,6 +115,37 @@ impl Lane {
             }
         }
         n > 0
+    }
+
+    /// Moves those of a range that come to this target group to its front; how many they are.
+    pub(super) fn keep_part(&mut self, range: Range<usize>) -> usize {
+        let Lane { batch, sources, laws, target_group, knows_clients, .. } = self;
+        let mut kept = range.start;
+        for request in range.clone() {
+            let client = if *knows_clients { batch.client[request] } else { Client::default() };
+            let forwarding = &mut sources[batch.source[request] as usize].forwarding;
+            let end = forwarding.as_mut().map(|it| it.next_end(batch.arrival[request], client));
+            if end.is_some_and(|it| it != End::TargetGroup(*target_group)) {
+                continue;
+            }
+            if kept < request {
+                batch.arrival[kept] = batch.arrival[request];
+                batch.source[kept] = batch.source[request];
+                batch.node[kept] = batch.node[request];
+                batch.is_fault[kept] = batch.is_fault[request];
+                batch.chance[kept] = batch.chance[request];
+                if *knows_clients {
+                    batch.client[kept] = client;
+                }
+                for law in laws.iter_mut() {
+                    law.cpu.nanos[kept] = law.cpu.nanos[request];
+                    law.wait.nanos[kept] = law.wait.nanos[request];
+                    law.work[kept] = law.work[request];
+                }
+            }
+            kept += 1;
+        }
+        kept - range.start
     }
 
     /// Lets batches grow where requests come so fast that one is soon over.

@@ -12,10 +12,16 @@ use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
     pub(super) fn serve(&mut self, due: usize, until: f64) {
-        let requests = self.batch.next..self.batch.next + due;
         let all = &self.batch.arrival[..self.batch.len];
-        self.rotation.expect(due, (all[all.len() - 1] - all[0]) / all.len() as f64);
+        let gap = (all[all.len() - 1] - all[0]) / all.len() as f64;
+        let first = self.batch.next;
         self.batch.next += due;
+        let due = if self.serves_part { self.keep_part(first..first + due) } else { due };
+        if due == 0 {
+            return;
+        }
+        let requests = first..first + due;
+        self.rotation.expect(due, gap);
         self.minute.counts.arrived += due as u64;
         match self.kernel {
             Kernel::Plain { law, servers, least_queue }
@@ -171,8 +177,7 @@ impl Lane {
         if self.rotation.counts_requests() {
             self.run_sharing(arrival);
         }
-        let batch = &self.batch;
-        let Some(place) = self.rotation.choose(node, arrival, batch.chance[request]) else {
+        let Some(place) = self.choose_target(request, node, arrival) else {
             self.minute.counts.elb_503 += 1;
             return;
         };
@@ -182,6 +187,7 @@ impl Lane {
             return;
         }
         let station = &mut self.stations[place];
+        let batch = &self.batch;
         let row = &mut self.free_at[place * self.stride..][..self.stride];
         let free_at = station.free_at(row);
         if !station.is_up || (free_at > arrival && station.refuses(arrival)) {
