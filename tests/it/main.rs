@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod goldens;
+mod listeners;
 mod oracle;
 mod properties;
 mod real_data;
