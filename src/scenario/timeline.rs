@@ -169,13 +169,14 @@ fn modify(reader: &mut Reader<'_>, name: &str, mut fields: Fields<'_>, around: &
     let what = What { field, of: &fields.of };
     let action = node.and_then(|it| listener::action(reader, what, it, row.load_balancer, around.load_balancing));
     let Some(rule) = rule else {
-        let known = row.rules.iter().filter_map(|it| listeners.rules[*it].priority).map(|it| it.to_string());
-        let known: Vec<String> = known.collect();
+        let known: Vec<String> =
+            row.rules.iter().filter_map(|it| listeners.rules[*it].priority).map(|it| it.to_string()).collect();
         let message = format!("{} is for a rule that listener {} does not have", fields.of, row.port);
-        let problem = Problem::new(fields.place_of("Priority"), message);
-        reader.refuse(
-            problem.help(format!("its rules have the priorities {}", listed(known.iter().map(String::as_str)))),
-        );
+        let help = match known.is_empty() {
+            true => "it has its default rule only, which `modifyListener` changes".to_owned(),
+            false => format!("its rules have the priorities {}", listed(known.iter().map(String::as_str))),
+        };
+        reader.refuse(Problem::new(fields.place_of("Priority"), message).help(help));
         return None;
     };
     let (place, of) = (fields.place, fields.of.clone());

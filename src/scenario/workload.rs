@@ -88,7 +88,11 @@ pub fn workloads(reader: &mut Reader<'_>, entries: &[Entry], around: &Around<'_>
 
 /// Straight to a service's target group.
 fn to_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<Destination> {
-    let node = fields.required(reader, "service");
+    let node = fields.take("service");
+    if node.is_none() {
+        let problem = Problem::new(fields.place_of_key("service"), format!("{} lacks `service`", fields.of));
+        reader.refuse(problem.label("add it here").help("or name a `loadBalancer`, whose listeners have rules"));
+    }
     let service = fields.reference(reader, "service", around.service_names);
     for name in ["loadBalancer", "port", "host", "path"] {
         if let Some(entry) = fields.take_entry(name) {
