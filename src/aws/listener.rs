@@ -180,7 +180,7 @@ pub fn matches_pattern(pattern: &str, text: &str) -> bool {
 /// side by side.
 fn covers_pattern(wide: &str, narrow: &str) -> bool {
     // A star of the narrow one can be taken by a star of the wide one only.
-    walk(wide, narrow, |wild, literal| (wild == b'?' && literal != b'*') || (wild == literal && literal != b'*'))
+    walk(wide, narrow, |wild, literal| literal != b'*' && (wild == b'?' || wild == literal))
 }
 
 /// Greedy, going back to the last star only: that is enough, since a later star can take whatever an earlier one could.

@@ -378,7 +378,6 @@ pub const TARGET_GROUP_ATTRIBUTES: &[&str] = &[
     "proxy_protocol_v2.enabled",
     "stickiness.app_cookie.cookie_name",
     "stickiness.app_cookie.duration_seconds",
-    "stickiness.enabled",
     "stickiness.lb_cookie.duration_seconds",
     "stickiness.type",
     "target_failover.on_deregistration",
