@@ -6,6 +6,7 @@ pub mod auto_scaling_group;
 pub mod capacity_provider;
 pub mod cpu_sharing;
 pub mod instance_type;
+pub mod listener;
 pub mod load_balancer;
 pub mod placement;
 pub mod price;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
@@ -21,7 +22,10 @@ pub struct Cluster {
     pub targets: Table<Target>,
     /// Targets of each target group that are not gone, in order of registration; by the group's number.
     pub target_groups: Vec<Vec<Id<Target>>>,
-    /// Grows with every change that the data plane must see: a process starting or ending, a target's state.
+    /// What each listener rule does, by the rule's number.
+    pub actions: Vec<Action>,
+    /// Grows with every change that the data plane must see: a process starting or ending, a target's state, a
+    /// rule's action.
     pub version: u64,
 }
 

@@ -120,7 +120,11 @@ impl<'a> Control<'a> {
         };
         let mut control = Control {
             scenario,
-            cluster: Cluster { target_groups: vec![Vec::new(); scenario.target_groups.len()], ..Cluster::default() },
+            cluster: Cluster {
+                target_groups: vec![Vec::new(); scenario.target_groups.len()],
+                actions: scenario.listener_rules.iter().map(|it| it.action.clone()).collect(),
+                ..Cluster::default()
+            },
             agenda: Agenda::default(),
             log: Log::default(),
             services: scenario.services.iter().map(Service::new).collect(),

@@ -6,10 +6,12 @@
 //! a task is given: it is frozen for a simulated second from what all tasks of its instance used in the last.
 //! (`tests/it/theory.rs` measures the error.)
 
+mod forwarding;
 pub mod histogram;
 mod kernel;
 pub mod lane;
 mod outstanding;
+mod own_answers;
 mod rotation;
 mod second;
 pub mod sharing;
@@ -19,14 +21,15 @@ use std::collections::BTreeMap;
 
 use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::cpu_sharing::CpuCredits;
-use crate::aws::load_balancer::TargetGroup;
+use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::data::histogram::Histogram;
 use crate::data::lane::Lane;
+use crate::data::own_answers::OwnAnswers;
 use crate::data::second::Roster;
 use crate::rng::Seed;
-use crate::run::{RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
+use crate::run::{LoadBalancerCounts, RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -36,7 +39,10 @@ pub struct Traffic {
     lanes: Vec<Lane>,
     /// The lane of each service, by the service's number.
     lane_of_service: Vec<Option<usize>>,
+    /// What load balancers answer by themselves, of those that do.
+    own_answers: Vec<OwnAnswers>,
     minutes: Vec<ServiceTraffic>,
+    load_balancer_minutes: Vec<LoadBalancerCounts>,
     samples: Vec<Samples>,
     credits: BTreeMap<Id<ContainerInstance>, CpuCredits>,
     out_of_memory: Vec<(Id<Task>, usize)>,
@@ -59,6 +65,8 @@ pub struct ServiceTraffic {
     pub in_flight_mean: f64,
     /// Arrivals, by second.
     pub arrivals_by_second: Vec<u64>,
+    /// Requests to a target group with sticky sessions for which a target was chosen anew.
+    pub non_sticky: u64,
     /// Response times of served requests, ms.
     pub response_time_ms: ResponseTimes,
     /// `CPUUtilization`, percent; `None` without running tasks.
@@ -92,6 +100,8 @@ impl Traffic {
         Traffic {
             lanes,
             lane_of_service,
+            own_answers: scenario.load_balancers.ids().filter_map(|it| OwnAnswers::new(scenario, it, seed)).collect(),
+            load_balancer_minutes: vec![LoadBalancerCounts::default(); scenario.load_balancers.len()],
             minutes: vec![ServiceTraffic::default(); scenario.services.len()],
             samples: vec![Samples::default(); scenario.services.len()],
             credits: BTreeMap::new(),
@@ -138,6 +148,17 @@ impl Traffic {
         }
     }
 
+    /// A load balancer's last closed minute.
+    pub fn last_minute_of(&self, load_balancer: Id<LoadBalancer>) -> &LoadBalancerCounts {
+        &self.load_balancer_minutes[load_balancer.index()]
+    }
+
+    /// What a load balancer has answered by itself so far.
+    pub fn answered_by(&self, load_balancer: Id<LoadBalancer>) -> LoadBalancerCounts {
+        let own = self.own_answers.iter().find(|it| it.load_balancer == load_balancer);
+        own.map_or(LoadBalancerCounts::default(), OwnAnswers::totals)
+    }
+
     /// CPU credits left on a burstable instance; below zero is what it has borrowed.
     pub fn credits(&self, instance: Id<ContainerInstance>) -> Option<f64> {
         self.credits.get(&instance).map(|it| it.balance)
@@ -148,6 +169,9 @@ impl Traffic {
 pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, until: Instant) {
     for lane in &mut traffic.lanes {
         lane.advance(scenario, cluster, traffic.now, until);
+    }
+    for own in &mut traffic.own_answers {
+        own.advance(cluster, until);
     }
     traffic.now = until;
 }
@@ -197,6 +221,10 @@ pub fn tally_targets(traffic: &mut Traffic, group: Id<TargetGroup>) {
 
 /// Closes the minute (t - 60 s, t] of every service.
 pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
+    traffic.load_balancer_minutes.fill(LoadBalancerCounts::default());
+    for own in &mut traffic.own_answers {
+        traffic.load_balancer_minutes[own.load_balancer.index()] = own.close_minute();
+    }
     for service in scenario.services.ids() {
         let samples = std::mem::take(&mut traffic.samples[service.index()]);
         let percent = |used: f64, base: f64| (base > 0.0).then(|| 100.0 * used / base);
@@ -206,6 +234,10 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
         };
         minute.cpu_percent = percent(samples.cpu_units_used, samples.cpu_units_base);
         minute.memory_percent = percent(samples.memory_mib_used, samples.memory_mib_base);
+        if let Some(definition) = &scenario.services[service].load_balancer {
+            let load_balancer = scenario.target_groups[definition.target_group].load_balancer;
+            traffic.load_balancer_minutes[load_balancer.index()].non_sticky += minute.non_sticky;
+        }
         traffic.minutes[service.index()] = minute;
     }
 }

@@ -68,6 +68,7 @@ fn finish(scenario: &Scenario, seed: Seed, control: &Control, traffic: &Traffic)
         fingerprint: control.log.fingerprint(),
         simulated: scenario.duration,
         requests,
+        load_balancer_totals: scenario.load_balancers.ids().map(|it| traffic.answered_by(it)).collect(),
         load_balancer_minutes: control.records.load_balancer_minutes.clone(),
         target_changes: control.records.target_changes.clone(),
         service_minutes: control.records.service_minutes.clone(),
@@ -161,6 +162,9 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
         Measure::ErrorPercent => {
             let mut all = RequestCounts::default();
             totals().for_each(|it| all.add(&it.counts));
+            if expectation.service.is_none() {
+                run.load_balancer_totals.iter().for_each(|it| all.add(&it.requests));
+            }
             error_percent(&all)
         }
         Measure::ResponseTimeP50Ms => quantile(0.5),

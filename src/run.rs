@@ -20,6 +20,8 @@ pub struct Run {
     pub simulated: Span,
     /// Requests of the whole run, by service in the scenario's order.
     pub requests: Vec<RequestTotals>,
+    /// What the load balancers answered themselves over the whole run, in the scenario's order.
+    pub load_balancer_totals: Vec<LoadBalancerCounts>,
     /// A row per service and minute, ordered by minute, then service.
     pub service_minutes: Vec<ServiceMinute>,
     /// A row per load balancer and minute and one for each of its target groups, ordered by minute, then load balancer; the
@@ -68,17 +70,21 @@ pub struct RequestCounts {
     pub target_5xx: u64,
     /// The caller gave up (460).
     pub client_timeout: u64,
+    /// Answered by a fixed response of the load balancer, of 2XX or 4XX.
+    pub fixed_response: u64,
+    /// Answered by a fixed response of the load balancer, of 5XX.
+    pub fixed_response_5xx: u64,
 }
 
 impl RequestCounts {
     /// All that failed.
     pub fn failed(&self) -> u64 {
-        self.elb_502 + self.elb_503 + self.elb_504 + self.target_5xx + self.client_timeout
+        self.elb_502 + self.elb_503 + self.elb_504 + self.target_5xx + self.client_timeout + self.fixed_response_5xx
     }
 
     /// All that ended.
     pub fn ended(&self) -> u64 {
-        self.served + self.failed()
+        self.served + self.fixed_response + self.failed()
     }
 
     /// Adds another's counts.
@@ -90,6 +96,8 @@ impl RequestCounts {
         self.elb_504 += other.elb_504;
         self.target_5xx += other.target_5xx;
         self.client_timeout += other.client_timeout;
+        self.fixed_response += other.fixed_response;
+        self.fixed_response_5xx += other.fixed_response_5xx;
     }
 }
 
@@ -110,6 +118,33 @@ impl RoutingCounts {
         self.routed += other.routed;
         self.unhealthy_routed += other.unhealthy_routed;
         self.target_connection_errors += other.target_connection_errors;
+    }
+}
+
+/// What a load balancer does by itself. What its target groups get is counted by service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadBalancerCounts {
+    /// Requests that it answered: fixed responses, and 503 for target groups that no service fills.
+    pub requests: RequestCounts,
+    /// `HTTP_Redirect_Count`: answers that sent the client elsewhere. The client comes back at once, and its request is
+    /// counted where that ends.
+    pub redirects: u64,
+    /// `NonStickyRequestCount`: requests to target groups with sticky sessions for which a target was chosen anew; first
+    /// requests of clients are among them.
+    pub non_sticky: u64,
+}
+
+impl LoadBalancerCounts {
+    /// `HTTP_Fixed_Response_Count`
+    pub fn fixed_responses(&self) -> u64 {
+        self.requests.fixed_response + self.requests.fixed_response_5xx
+    }
+
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &LoadBalancerCounts) {
+        self.requests.add(&other.requests);
+        self.redirects += other.redirects;
+        self.non_sticky += other.non_sticky;
     }
 }
 
@@ -184,6 +219,8 @@ pub struct LoadBalancerMinute {
     pub hosts: Option<HostMinute>,
     /// `RequestCountPerTarget`; `None` where no target was healthy for any of the minute. Of a target group.
     pub request_count_per_target: Option<f64>,
+    /// What the load balancer did by itself; `counts` has its answers too. Of a whole load balancer.
+    pub own: LoadBalancerCounts,
     /// What is counted for a whole load balancer only.
     pub capacity: Option<LoadBalancerCapacity>,
 }

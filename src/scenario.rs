@@ -13,6 +13,7 @@ pub mod capacity;
 pub mod defaults;
 pub mod expectation;
 pub mod files;
+pub mod listener;
 pub mod load_balancing;
 pub mod patch;
 pub mod problem;
@@ -33,6 +34,7 @@ pub mod workload;
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
@@ -43,7 +45,7 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
-use crate::workload::Workload;
+use crate::workload::{Destination, Workload};
 
 pub use defaults::with_defaults;
 pub use problem::Problems;
@@ -79,6 +81,10 @@ pub struct Scenario {
     pub capacity_providers: Table<CapacityProvider>,
     /// Load balancers.
     pub load_balancers: Table<LoadBalancer>,
+    /// Listeners of all load balancers.
+    pub listeners: Table<Listener>,
+    /// Their rules.
+    pub listener_rules: Table<ListenerRule>,
     /// Target groups.
     pub target_groups: Table<TargetGroup>,
     /// Services.
@@ -101,6 +107,49 @@ pub struct Scenario {
     pub assumptions: Assumptions,
     /// Prices.
     pub prices: Prices,
+}
+
+impl Scenario {
+    /// What a listener rule does at some time: at first, and by each change of the timeline.
+    pub fn actions_of(&self, rule: Id<ListenerRule>) -> impl Iterator<Item = &Action> {
+        let changed = self.timeline.iter().filter_map(move |it| match &it.change {
+            TimelineChange::ModifyRule { rule: it, action } if *it == rule => Some(action),
+            _ => None,
+        });
+        std::iter::once(&self.listener_rules[rule].action).chain(changed)
+    }
+
+    /// The target groups that the requests of a workload go to at some time, each once.
+    pub fn target_groups_of(&self, workload: &Workload) -> Vec<Id<TargetGroup>> {
+        let mut groups = Vec::new();
+        match &workload.destination {
+            Destination::Service(service) => {
+                groups.extend(self.services[*service].load_balancer.as_ref().map(|it| it.target_group));
+            }
+            Destination::Rule { rule, .. } => {
+                for action in self.actions_of(*rule) {
+                    let Action::Forward(forward) = action else { continue };
+                    for it in &forward.target_groups {
+                        if !groups.contains(&it.target_group) {
+                            groups.push(it.target_group);
+                        }
+                    }
+                }
+            }
+        }
+        groups
+    }
+
+    /// Whether a load balancer has listeners or sticky sessions, so that its own counts say something.
+    pub fn counts_apart(&self, load_balancer: Id<LoadBalancer>) -> bool {
+        let is_its = |it: &TargetGroup| it.load_balancer == load_balancer && it.stickiness.is_some();
+        self.listeners.iter().any(|it| it.load_balancer == load_balancer) || self.target_groups.iter().any(is_its)
+    }
+
+    /// The service whose tasks are the targets of a group; `None` without any.
+    pub fn service_of(&self, target_group: Id<TargetGroup>) -> Option<Id<ServiceDefinition>> {
+        self.services.find(|it| it.load_balancer.as_ref().is_some_and(|it| it.target_group == target_group))
+    }
 }
 
 /// Something that happens at a given time.
@@ -158,6 +207,13 @@ pub enum TimelineChange {
         max_size: Option<u32>,
         /// `DesiredCapacity`
         desired_capacity: Option<u32>,
+    },
+    /// `ModifyListener` (of a default rule) or `ModifyRule`: from now on the rule does this.
+    ModifyRule {
+        /// The rule.
+        rule: Id<ListenerRule>,
+        /// What it does; never to or from a redirect.
+        action: Action,
     },
 }
 

@@ -51,6 +51,27 @@ pub struct TargetGroup {
     pub anomaly_mitigation: bool,
     /// Health check.
     pub health_check: HealthCheck,
+    /// `stickiness.enabled` and what belongs to it: whether a client's requests stay with the target of its first one.
+    pub stickiness: Option<Stickiness>,
+}
+
+/// How long a client's requests stay with one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stickiness {
+    /// `stickiness.type`
+    pub kind: StickinessType,
+    /// `stickiness.lb_cookie.duration_seconds` or `stickiness.app_cookie.duration_seconds`, 1 s to 7 days from the last
+    /// request; AWS's default is a day.
+    pub duration: Span,
+}
+
+/// `stickiness.type`: whose cookie it is. Which requests go where is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StickinessType {
+    /// `lb_cookie`: the load balancer's (`AWSALB`).
+    LbCookie,
+    /// `app_cookie`: the application's, which the load balancer follows.
+    AppCookie,
 }
 
 /// The least health below which a node gives up on health and sends to all targets that it may send to (fail-open).

@@ -11,7 +11,8 @@ use crate::data::histogram::Histogram;
 use crate::data::lane::response_times;
 use crate::data::{ServiceTraffic, Traffic};
 use crate::run::{
-    HostMinute, Level, LoadBalancerCapacity, LoadBalancerMinute, RequestCounts, ResponseTimes, RoutingCounts,
+    HostMinute, Level, LoadBalancerCapacity, LoadBalancerCounts, LoadBalancerMinute, RequestCounts, ResponseTimes,
+    RoutingCounts,
 };
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -174,9 +175,12 @@ impl Control<'_> {
                     routing: sum.routing,
                     hosts,
                     request_count_per_target: hosts.and_then(|it| per_target(sum.routing.routed, it.healthy)),
+                    own: LoadBalancerCounts::default(),
                     capacity: None,
                 });
             }
+            let own = traffic.last_minute_of(load_balancer).clone();
+            whole.counts.add(&own.requests);
             let capacity = self.capacity_of(load_balancer, &whole);
             let row = LoadBalancerMinute {
                 minute,
@@ -187,8 +191,12 @@ impl Control<'_> {
                 routing: whole.routing,
                 hosts: None,
                 request_count_per_target: None,
+                own,
                 capacity: Some(capacity),
             };
+            if scenario.counts_apart(load_balancer) {
+                self.log.close_load_balancer_period(&row);
+            }
             self.records.load_balancer_minutes.insert(place, row);
         }
     }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::run::{Event, ServiceMinute};
+use crate::run::{Event, LoadBalancerCounts, LoadBalancerMinute, ServiceMinute};
 use crate::units::Instant;
 
 /// The place of a decision in the log.
@@ -49,6 +49,15 @@ impl Log {
             row.response_time_ms.mean.unwrap_or(-1.0).to_bits(),
             row.response_time_ms.p99.unwrap_or(-1.0).to_bits(),
         ] {
+            self.hash.update(number.to_le_bytes());
+        }
+    }
+
+    /// Adds a load balancer's closed period to the fingerprint.
+    pub fn close_load_balancer_period(&mut self, row: &LoadBalancerMinute) {
+        let LoadBalancerCounts { requests, redirects, non_sticky } = &row.own;
+        let load_balancer = row.load_balancer as u64;
+        for number in [row.minute, load_balancer, requests.arrived, requests.failed(), *redirects, *non_sticky] {
             self.hash.update(number.to_le_bytes());
         }
     }

@@ -1,6 +1,7 @@
 //! What the scenario makes happen at given times.
 
 use crate::agenda::Event;
+use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Task, TaskStatus};
 use crate::control::Control;
@@ -50,6 +51,7 @@ impl Control<'_> {
             TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, min_size, max_size, desired_capacity } => {
                 self.update_group(*auto_scaling_group, *min_size, *max_size, *desired_capacity);
             }
+            TimelineChange::ModifyRule { rule, action } => self.modify_rule(*rule, action),
         }
     }
 
@@ -89,5 +91,30 @@ impl Control<'_> {
         cluster.touch();
         let message = format!("(service {}) its tasks fail no more", self.scenario.services[service].name);
         self.log.put(self.agenda.now(), None, "timeline.target_errors", self.service_resource(service), message);
+    }
+
+    fn modify_rule(&mut self, rule: Id<ListenerRule>, action: &Action) {
+        let scenario = self.scenario;
+        let Some((_, listener)) = scenario.listeners.entries().find(|(_, it)| it.rules.contains(&rule)) else { return };
+        self.cluster.actions[rule.index()] = action.clone();
+        self.cluster.touch();
+        let (kind, name) = match scenario.listener_rules[rule].priority {
+            Some(priority) => ("timeline.modify_rule", format!("ModifyRule {priority}")),
+            None => ("timeline.modify_listener", "ModifyListener".to_owned()),
+        };
+        let does = match action {
+            Action::Forward(forward) => {
+                let groups = forward
+                    .target_groups
+                    .iter()
+                    .map(|it| format!("{} {}", scenario.target_groups[it.target_group].name, it.weight));
+                format!("forward to {}", groups.collect::<Vec<_>>().join(", "))
+            }
+            Action::FixedResponse { status_code } => format!("fixed-response {status_code}"),
+            Action::Redirect(_) => "redirect".to_owned(),
+        };
+        let balancer = &scenario.load_balancers[listener.load_balancer].name;
+        let resource = format!("listener/{balancer}/{}", listener.port);
+        self.log.put(self.agenda.now(), None, kind, resource, format!("{name}: {does}"));
     }
 }

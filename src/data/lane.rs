@@ -1,9 +1,10 @@
-//! A lane: the requests of one service, from arrival to end.
+//! A lane: the requests that come to one service's target group, from arrival to end.
 
 mod accounts;
 mod batch;
 mod health_check;
 mod serving;
+mod sessions;
 mod short_of_cpu;
 mod with_users;
 
@@ -15,10 +16,12 @@ use crate::aws::load_balancer::{RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
+use crate::data::forwarding::{Forwarding, is_ever_sticky};
 use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
+use crate::data::lane::sessions::Sessions;
 use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp, Rotation};
 use crate::data::sharing::abreast::Abreast;
 use crate::data::sharing::{Quota, Sharing};
@@ -29,9 +32,10 @@ use crate::run::RequestCounts;
 use crate::scenario::{Scenario, TimelineChange};
 use crate::table::Id;
 use crate::units::{Instant, Span};
-use crate::workload::Workload;
 use crate::workload::arrivals::Arrivals;
+use crate::workload::clients::ClientDraw;
 use crate::workload::users::{NOBODY, Users};
+use crate::workload::{Destination, Workload};
 
 /// Requests drawn at once: as many as come in a quarter of a second, within these bounds. In a long batch few requests
 /// outlive it, and a short one stays in the processor's nearest cache.
@@ -45,7 +49,8 @@ const LANES_LEAST: usize = 8;
 /// Requests in flight below which it is not worth looking for those that have ended.
 const SETTLED_AT_LEAST: usize = 256;
 
-/// The requests of one service. Times are whole nanoseconds held in floats, see `kernel`.
+/// The requests of one service. Those of a workload that are split over several target groups are drawn whole by the lane
+/// of each, alike, which keeps its part. Times are whole nanoseconds held in floats, see `kernel`.
 pub struct Lane {
     target_group: Id<TargetGroup>,
     container: usize,
@@ -63,7 +68,13 @@ pub struct Lane {
     health_check_stream: Stream,
     /// Where the periods of CFS quotas begin.
     cfs_period_stream: Stream,
+    /// Whether some requests of a source go elsewhere.
+    serves_part: bool,
+    /// Where clients stay, if they do.
+    sessions: Option<Sessions>,
     batch: Batch,
+    /// Whether something depends on who sends a request, so that the batch says so.
+    knows_clients: bool,
     /// Requests that are drawn at once.
     room: usize,
     stations: Vec<Station>,
@@ -129,10 +140,14 @@ impl Lane {
         let balancer = &scenario.load_balancers[group.load_balancer];
         let zones = if group.cross_zone { 1 } else { balancer.availability_zones.len() };
         let name = &definition.name;
-        let sources: Vec<Source> = scenario
-            .workloads
-            .iter()
-            .filter(|it| it.service == service)
+        let workloads = || scenario.workloads.iter().filter(|it| comes_to(scenario, it, service));
+        let is_split = |workload: &Workload| match workload.destination {
+            Destination::Rule { rule, .. } => scenario.actions_of(rule).any(|it| !it.is_whole()).then_some(rule),
+            Destination::Service(_) => None,
+        };
+        let needs_clients = |it: &Workload| is_split(it).is_some_and(|rule| is_ever_sticky(scenario, rule));
+        let knows_clients = group.stickiness.is_some() || workloads().any(needs_clients);
+        let sources: Vec<Source> = workloads()
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 let patience = match it.timeout {
@@ -142,6 +157,8 @@ impl Lane {
                 Source {
                     arrivals: Arrivals::new(&it.arrivals, seed.stream("arrivals", &it.name)),
                     patience,
+                    clients: ClientDraw::new(it.clients.filter(|_| knows_clients), seed.stream("clients", &it.name)),
+                    forwarding: is_split(it).map(|rule| Forwarding::new(scenario, rule, it, seed)),
                     times: Vec::new(),
                     next: 0,
                     has_ended: false,
@@ -149,8 +166,7 @@ impl Lane {
             })
             .collect();
         let habit = |it: &Workload| it.users.clone().map(|habit| (habit, seed.stream("users", &it.name)));
-        let workloads = scenario.workloads.iter().filter(|it| it.service == service);
-        let users = Users::new(workloads.map(habit).collect());
+        let users = Users::new(workloads().map(habit).collect());
         let revisions = revisions_of(scenario, service);
         let applications: Vec<&Application> =
             revisions.into_iter().map(|it| serving_application(scenario, it, load_balancer.container)).collect();
@@ -174,6 +190,8 @@ impl Lane {
             container: load_balancer.container,
             least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
             patience: sources.iter().map(|it| it.patience.nanos).collect(),
+            serves_part: sources.iter().any(|it| it.forwarding.is_some()),
+            sessions: group.stickiness.map(|it| Sessions::new(it, sources.len())),
             sources,
             users,
             may_share: laws.iter().any(|it| it.computes),
@@ -183,6 +201,7 @@ impl Lane {
             health_check_stream: seed.stream("health check cpu time", name),
             cfs_period_stream: seed.stream("cfs period", name),
             batch: Batch::default(),
+            knows_clients,
             room: 0,
             stations: Vec::new(),
             sharing: Vec::new(),
@@ -247,6 +266,7 @@ impl Lane {
         }
         self.seen_version = Some(cluster.version);
         self.settle(now.0 as f64);
+        self.sources.iter_mut().filter_map(|it| it.forwarding.as_mut()).for_each(|it| it.look(cluster));
         let registered = &cluster.target_groups[self.target_group.index()];
         for &target in registered {
             let task = cluster.targets[target].task;
@@ -281,6 +301,11 @@ impl Lane {
         let pools = self.pools(scenario, cluster);
         self.rotation.renew(pools);
         self.count_awaited(now.0 as f64);
+        if self.sessions.is_some() {
+            let stations = &self.stations;
+            let is_healthy = |place: usize| cluster.targets[stations[place].target].state == TargetState::Healthy;
+            self.rotation.let_stay(is_healthy);
+        }
         self.choose_kernel(now.0 as f64);
     }
 
@@ -353,8 +378,9 @@ impl Lane {
 
     fn choose_kernel(&mut self, now: f64) {
         self.kernel = Kernel::Careful;
-        // Users, targets that are broken and nodes that differ in whom they send to are looked at with each request.
+        // Users, sessions, targets that are broken and nodes that differ in whom they send to are looked at with each request.
         if self.users.are_expected()
+            || self.sessions.is_some()
             || self.rotation.is_fail_open().is_none()
             || self.rotation.places().any(|it| self.stations[it].error_share > 0.0)
         {
@@ -553,6 +579,16 @@ fn breaks_targets(scenario: &Scenario, service: Id<ServiceDefinition>) -> bool {
         .timeline
         .iter()
         .any(|it| matches!(it.change, TimelineChange::TargetErrors { service: broken, .. } if broken == service))
+}
+
+/// Whether requests of a workload come to the target group of a service, at some time.
+fn comes_to(scenario: &Scenario, workload: &Workload, service: Id<ServiceDefinition>) -> bool {
+    match workload.destination {
+        Destination::Service(it) => it == service,
+        Destination::Rule { .. } => {
+            scenario.target_groups_of(workload).into_iter().any(|it| scenario.service_of(it) == Some(service))
+        }
+    }
 }
 
 /// The revisions that a service runs at some time, its first one first.

@@ -17,6 +17,9 @@ pub struct Rotation {
     /// The pools that nodes choose from: one a zone without cross-zone load balancing, else one.
     pools: Vec<Pool>,
     nodes: Vec<Node>,
+    /// Where in the one pool the targets are that sessions may stay with, by the places of their stations; empty without
+    /// sticky sessions.
+    staying: Vec<Option<u32>>,
 }
 
 /// Targets, by the places of their stations, in order of registration.
@@ -137,7 +140,7 @@ impl Rotation {
     pub fn new(algorithm: RoutingAlgorithm, nodes: usize, zones: usize) -> Rotation {
         let zones = zones.max(1);
         let nodes = (0..nodes.max(1)).map(|it| Node { pool: it % zones, ..Node::default() }).collect();
-        Rotation { algorithm, pools: vec![Pool::new(); zones], nodes }
+        Rotation { algorithm, pools: vec![Pool::new(); zones], nodes, staying: Vec::new() }
     }
 
     /// Takes each pool's new targets. Where they count, what is under way has to be
@@ -175,6 +178,28 @@ impl Rotation {
                 }
             }
         }
+    }
+
+    /// Sessions may stay with targets whose station's place passes; there is one pool, since they need cross-zone.
+    pub fn let_stay(&mut self, is_healthy: impl Fn(usize) -> bool) {
+        self.staying.clear();
+        for (target, &place) in self.pools[0].places.iter().enumerate().filter(|(_, place)| is_healthy(**place)) {
+            if self.staying.len() <= place {
+                self.staying.resize(place + 1, None);
+            }
+            self.staying[place] = Some(target as u32);
+        }
+    }
+
+    /// Whether a request of a session may stay with the target at `place`; then it is that node's choice. It is no turn.
+    pub fn stays(&mut self, node: usize, place: usize) -> bool {
+        let Some(target) = self.staying.get(place).copied().flatten() else { return false };
+        if self.counts_requests() {
+            // Who counts it finds the target before the turn.
+            let target = target as usize;
+            self.nodes[node].turn = if target + 1 == self.pools[0].places.len() { 0 } else { target + 1 };
+        }
+        true
     }
 
     /// How many nodes there are.

@@ -66,6 +66,9 @@ struct LoadBalancerRow<'a> {
     consumed_lcus: Option<f64>,
     peak_lcus: Option<f64>,
     rule_evaluations: Option<u64>,
+    http_redirect_count: Option<u64>,
+    http_fixed_response_count: Option<u64>,
+    non_sticky_request_count: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -309,6 +312,9 @@ fn load_balancer_row<'a>(run: &'a Run, row: &LoadBalancerMinute) -> LoadBalancer
         consumed_lcus: capacity(|it| it.consumed_lcus),
         peak_lcus: capacity(|it| it.peak_lcus),
         rule_evaluations: None,
+        http_redirect_count: reported(row.own.redirects),
+        http_fixed_response_count: reported(row.own.fixed_responses()),
+        non_sticky_request_count: reported(row.own.non_sticky),
     }
 }
 
@@ -339,7 +345,7 @@ const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count re
     un_healthy_host_count_min un_healthy_host_count_mean un_healthy_host_count_max healthy_state_routing_min \
     anomalous_host_count_max mitigated_host_count_max unhealthy_routing_request_count target_connection_error_count \
     rejected_connection_count new_connection_count active_connection_count processed_bytes consumed_lcus peak_lcus \
-    rule_evaluations";
+    rule_evaluations http_redirect_count http_fixed_response_count non_sticky_request_count";
 const TARGETS: &str = "time_s task target_group state reason anomaly_detection_result mitigation_in_effect weight";
 const EVENTS: &str = "time_s id cause_id kind resource message";
 

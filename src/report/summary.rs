@@ -36,6 +36,16 @@ struct Requests {
     served: u64,
     failed: Failed,
     in_flight: u64,
+    /// What load balancers with listeners did by themselves; `arrived` and `failed` count it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load_balancers: Option<OwnAnswers>,
+}
+
+#[derive(Serialize)]
+struct OwnAnswers {
+    fixed_response: u64,
+    fixed_response_5xx: u64,
+    redirects: u64,
 }
 
 #[derive(Serialize)]
@@ -58,7 +68,7 @@ pub struct WorstMinute {
     pub response_time_p99_ms: Option<f64>,
 }
 
-/// Requests of all services together.
+/// Requests of all services together, and those that load balancers answered themselves.
 pub fn all_requests(run: &Run) -> (RequestCounts, u64, ResponseTimes) {
     let mut counts = RequestCounts::default();
     let mut histogram = Histogram::default();
@@ -68,6 +78,7 @@ pub fn all_requests(run: &Run) -> (RequestCounts, u64, ResponseTimes) {
         histogram.merge(&totals.histogram);
         in_flight += totals.in_flight;
     }
+    run.load_balancer_totals.iter().for_each(|it| counts.add(&it.requests));
     let millis = |nanos: Option<f64>| nanos.map(|it| it / 1e6);
     let times = ResponseTimes {
         mean: millis(histogram.mean()),
@@ -84,6 +95,9 @@ pub fn worst_minute(run: &Run) -> Option<WorstMinute> {
     for minute in run.service_minutes.chunk_by(|one, other| one.minute == other.minute) {
         let mut counts = RequestCounts::default();
         minute.iter().for_each(|row| counts.add(&row.counts));
+        let number = minute[0].minute;
+        let own = run.load_balancer_minutes.iter().filter(|it| it.minute == number);
+        own.for_each(|it| counts.add(&it.own.requests));
         if counts.ended() == 0 {
             continue;
         }
@@ -123,6 +137,11 @@ pub fn summary(run: &Run) -> Vec<u8> {
                 client_timeout: counts.client_timeout,
             },
             in_flight,
+            load_balancers: (!run.scenario.listeners.is_empty()).then(|| OwnAnswers {
+                fixed_response: counts.fixed_response,
+                fixed_response_5xx: counts.fixed_response_5xx,
+                redirects: run.load_balancer_totals.iter().map(|it| it.redirects).sum(),
+            }),
         },
         response_time_ms,
         task_hours: run.task_hours,

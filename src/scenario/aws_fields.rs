@@ -267,6 +267,32 @@ impl Shape {
         ],
     };
 
+    /// `Listener`.
+    pub const LISTENER: Shape = Shape {
+        name: "listener",
+        not_simulated: &[],
+        accepted: &["AlpnPolicy", "Certificates", "LoadBalancerArn", "MutualAuthentication", "SslPolicy", "Tags"],
+    };
+
+    /// `Rule` of a listener.
+    pub const LISTENER_RULE: Shape =
+        Shape { name: "listener rule", not_simulated: &["Transforms"], accepted: &["ListenerArn", "Tags"] };
+
+    /// `Action` of a listener rule.
+    pub const ACTION: Shape = Shape {
+        name: "action",
+        not_simulated: &[],
+        accepted: &["AuthenticateCognitoConfig", "AuthenticateOidcConfig", "JwtValidationConfig", "Order"],
+    };
+
+    /// `RuleCondition`, and its configurations by field.
+    pub const RULE_CONDITION_CONFIG: Shape =
+        Shape { name: "rule condition", not_simulated: &["RegexValues"], accepted: &[] };
+
+    /// `FixedResponseActionConfig`.
+    pub const FIXED_RESPONSE: Shape =
+        Shape { name: "fixed response", not_simulated: &[], accepted: &["ContentType", "MessageBody"] };
+
     /// `TargetGroup`.
     pub const TARGET_GROUP: Shape = Shape {
         name: "target group",

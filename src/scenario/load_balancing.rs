@@ -1,6 +1,8 @@
 //! `loadBalancers` and `targetGroups`.
 
-use crate::aws::load_balancer::{HealthCheck, HealthThreshold, LoadBalancer, RoutingAlgorithm, TargetGroup};
+use crate::aws::load_balancer::{
+    HealthCheck, HealthThreshold, LoadBalancer, RoutingAlgorithm, Stickiness, StickinessType, TargetGroup,
+};
 use crate::scenario::aws_fields::{LOAD_BALANCER_ATTRIBUTES, Shape, TARGET_GROUP_ATTRIBUTES};
 use crate::scenario::capacity::Capacity;
 use crate::scenario::problem::{Problem, nearest};
@@ -97,13 +99,31 @@ impl LoadBalancing {
         let (mut slow_start, mut slow_start_place) = (Span::ZERO, None);
         let (mut anomaly_mitigation, mut mitigation_place) = (false, None);
         let (mut cross_zone, mut threshold) = (true, HealthThreshold::default());
+        let (mut is_sticky, mut sticky_place, mut sticky_kind) = (false, fields.place, None);
+        let (mut by_lb_cookie, mut by_app_cookie) = (Span::seconds(86_400), Span::seconds(86_400));
         for (key, node) in attributes(reader, &mut fields) {
             let what = What { field: &key, of: &fields.of };
             match (key.as_str(), node.text().unwrap_or("")) {
                 ("deregistration_delay.timeout_seconds", _) => {
                     delay = whole_seconds(reader, what, node, 0, 3_600).unwrap_or(delay);
                 }
-                ("stickiness.enabled", "true") => reader.not_simulated(node.place, what),
+                ("stickiness.enabled", _) => {
+                    is_sticky = reader.word(what, node, &[("true", true), ("false", false)]).unwrap_or(false);
+                    sticky_place = node.place;
+                }
+                ("stickiness.type", "source_ip" | "source_ip_dest_ip" | "source_ip_dest_ip_proto") => {
+                    reader.not_simulated(node.place, what);
+                }
+                ("stickiness.type", _) => {
+                    let words = [("lb_cookie", StickinessType::LbCookie), ("app_cookie", StickinessType::AppCookie)];
+                    sticky_kind = reader.word(what, node, &words);
+                }
+                ("stickiness.lb_cookie.duration_seconds", _) => {
+                    by_lb_cookie = whole_seconds(reader, what, node, 1, 604_800).unwrap_or(by_lb_cookie);
+                }
+                ("stickiness.app_cookie.duration_seconds", _) => {
+                    by_app_cookie = whole_seconds(reader, what, node, 1, 604_800).unwrap_or(by_app_cookie);
+                }
                 ("load_balancing.algorithm.type", _) => {
                     algorithm = reader.word(what, node, &ALGORITHMS).unwrap_or(algorithm);
                 }
@@ -128,7 +148,6 @@ impl LoadBalancing {
                 ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", _) => {
                     threshold.percentage = whole_number(reader, what, node, 1, 100);
                 }
-                ("stickiness.enabled", _) => {}
                 (other, _) => accepted_attribute(reader, &fields.of, other, node, TARGET_GROUP_ATTRIBUTES),
             }
         }
@@ -144,6 +163,20 @@ impl LoadBalancing {
             let problem =
                 Problem::new(place, format!("{} has anomaly mitigation and the algorithm `{name}`", fields.of));
             reader.refuse(problem.help("anomaly mitigation goes with `weighted_random` only"));
+        }
+        let stickiness = is_sticky.then(|| {
+            let kind = sticky_kind.unwrap_or(StickinessType::LbCookie);
+            let duration = if kind == StickinessType::LbCookie { by_lb_cookie } else { by_app_cookie };
+            Stickiness { kind, duration }
+        });
+        if is_sticky && !cross_zone {
+            let problem = Problem::new(sticky_place, format!("{} has sticky sessions and no cross-zone", fields.of));
+            reader.refuse(problem.help("sticky sessions need `load_balancing.cross_zone.enabled`"));
+        }
+        if is_sticky && algorithm == RoutingAlgorithm::WeightedRandom {
+            let problem =
+                Problem::new(sticky_place, format!("{} has sticky sessions and `weighted_random`", fields.of));
+            reader.refuse(problem.help("they go with `round_robin` and `least_outstanding_requests`"));
         }
         fields.derived(reader, "deregistrationDelay", &delay);
         if let Some(ours) = fields.parsed(reader, "deregistrationDelay", span_or_seconds) {
@@ -164,6 +197,7 @@ impl LoadBalancing {
             unhealthy_state_routing: threshold,
             anomaly_mitigation,
             health_check,
+            stickiness,
         })
     }
 
@@ -215,6 +249,8 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
             other => accepted_attribute(reader, &fields.of, other, node, LOAD_BALANCER_ATTRIBUTES),
         }
     }
+    // They refer to target groups, which are read after this.
+    fields.take("listeners");
     fields.derived(reader, "idleTimeout", &idle_timeout);
     if let Some(ours) = fields.parsed(reader, "idleTimeout", span_or_seconds) {
         idle_timeout = ours;

@@ -593,6 +593,11 @@ impl<'n> Fields<'n> {
         self.entries.iter().find(|it| is_same_field(&it.key, name)).map_or(self.place, |it| it.node.place)
     }
 
+    /// Where a field's key stands, or where it would.
+    pub fn place_of_key(&self, name: &str) -> Place {
+        self.entries.iter().find(|it| is_same_field(&it.key, name)).map_or(self.place, |it| it.key_place)
+    }
+
     /// The value of a field that has to be there.
     pub fn required(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<&'n Node> {
         self.required_entry(reader, name).map(|it| &it.node)
@@ -602,8 +607,7 @@ impl<'n> Fields<'n> {
         let entry = self.take_entry(name);
         self.asked.push(AskedField { name, is_required: true, usual: None });
         if entry.is_none() {
-            let null = self.entries.iter().find(|it| is_same_field(&it.key, name));
-            let place = null.map_or(self.place, |it| it.key_place);
+            let place = self.place_of_key(name);
             reader.refuse(Problem::new(place, format!("{} lacks `{name}`", self.of)).label("add it here"));
         }
         entry

@@ -298,9 +298,14 @@ mod tests {
             "revision",
             "serviceName",
         ];
-        let other_spellings = ["LoadBalancerArns", "autoScalingGroupName", "clusterName"];
+        let other_spellings = ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName"];
         let refused = [
+            "HttpHeaderConfig",
+            "HttpHeaderName",
+            "HttpRequestMethodConfig",
             "PredictiveScalingPolicyConfiguration",
+            "QueryStringConfig",
+            "SourceIpConfig",
             "configuredAtLaunch",
             "efsVolumeConfiguration",
             "fsxWindowsFileServerVolumeConfiguration",
@@ -318,7 +323,16 @@ mod tests {
             "operatingSystemFamily",
             "patch",
         ];
-        let mut by_hand = [&own_names[..], &other_spellings, &refused, &formless].concat();
+        // Of these an action or a condition has one: the others have their form beside it.
+        let alternatives = [
+            "FixedResponseConfig",
+            "ForwardConfig",
+            "HostHeaderConfig",
+            "PathPatternConfig",
+            "RedirectConfig",
+            "TargetGroupArn",
+        ];
+        let mut by_hand = [&own_names[..], &other_spellings, &refused, &formless, &alternatives].concat();
         by_hand.sort_unstable();
         assert_eq!(unread, by_hand);
     }

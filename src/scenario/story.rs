@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
@@ -13,8 +14,7 @@ use crate::scenario::record::Record;
 use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
-use crate::scenario::workload::workloads;
-use crate::scenario::{Scenario, assumption, expectation, files, patch, sections, service, timeline};
+use crate::scenario::{Scenario, assumption, expectation, files, patch, sections, service, timeline, workload};
 use crate::units::Span;
 
 /// One file's worth: its variants, and what was noticed.
@@ -203,6 +203,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
     let load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
+    let listeners = Listeners::read(reader, load_balancers, &load_balancing);
     let application_entries = section(reader, &mut fields, "applications");
     let entries = repeatable_section(reader, &mut fields, "taskDefinitions");
     let mut applications = Applications::new(application_entries);
@@ -222,13 +223,22 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let clock = (start_unix_seconds, length);
     let scaling = Scaling::read(reader, &scaling_sections, (&services, &names), &load_balancing, clock);
     let entries = section(reader, &mut fields, "workloads");
-    let workloads = workloads(reader, entries, (&services, &names), length);
+    let around = workload::Around {
+        services: &services,
+        service_names: &names,
+        load_balancing: &load_balancing,
+        listeners: &listeners,
+        duration: length,
+    };
+    let workloads = workload::workloads(reader, entries, &around);
     let timeline = fields.take("timeline").map_or(Vec::new(), |it| {
         let around = timeline::Around {
             task_definitions: &task_definitions,
             capacity: &capacity,
             services: &services,
             service_names: &names,
+            load_balancing: &load_balancing,
+            listeners: &listeners,
             duration: length,
         };
         timeline::timeline(reader, it, &around)
@@ -242,7 +252,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions);
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
-    Some(Scenario {
+    let scenario = Scenario {
         name: named.scenario.to_owned(),
         variant: named.variant.to_owned(),
         description,
@@ -255,6 +265,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         auto_scaling_groups: capacity.groups,
         capacity_providers: capacity.providers,
         load_balancers: load_balancing.load_balancers,
+        listeners: listeners.table.clone(),
+        listener_rules: listeners.rules.clone(),
         target_groups: load_balancing.target_groups,
         scalable_targets: targets,
         scaling_policies: policies,
@@ -266,7 +278,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         expect_failure,
         assumptions,
         prices,
-    })
+    };
+    listeners.check_destinations(reader, &scenario);
+    Some(scenario)
 }
 
 /// The entries of a section keyed by name; a name that came twice (out of a list) is refused.

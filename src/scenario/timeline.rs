@@ -1,9 +1,12 @@
 //! `timeline`: what happens when.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::listener::Action;
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity};
+use crate::scenario::listener::{self, Listeners};
+use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::service::deployment_configuration;
@@ -13,7 +16,15 @@ use crate::scenario::{TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
-const CHANGES: &[&str] = &["updateService", "deploy", "terminateInstances", "targetErrors", "updateAutoScalingGroup"];
+const CHANGES: &[&str] = &[
+    "updateService",
+    "deploy",
+    "terminateInstances",
+    "targetErrors",
+    "updateAutoScalingGroup",
+    "modifyListener",
+    "modifyRule",
+];
 
 /// What the timeline refers to.
 pub struct Around<'a> {
@@ -25,6 +36,10 @@ pub struct Around<'a> {
     pub services: &'a Table<ServiceDefinition>,
     /// Names of services.
     pub service_names: &'a Names<ServiceDefinition>,
+    /// Load balancers and target groups.
+    pub load_balancing: &'a LoadBalancing,
+    /// Listeners.
+    pub listeners: &'a Listeners,
     /// How long the run is.
     pub duration: Span,
 }
@@ -96,6 +111,7 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             fields.finish(reader, &Shape::OURS);
             change
         }
+        "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
             let bounds = Bounds {
@@ -114,6 +130,75 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             })
         }
     }
+}
+
+/// New actions of a listener's default rule, or of another one: the listener by its ARN, or by load balancer and port; the
+/// rule by its ARN, or by listener and priority.
+fn modify(reader: &mut Reader<'_>, name: &str, mut fields: Fields<'_>, around: &Around<'_>) -> Option<TimelineChange> {
+    let listeners = around.listeners;
+    let is_rule = name == "modifyRule";
+    let by_rule_arn = if is_rule { fields.text(reader, "RuleArn") } else { None };
+    let by_arn = fields.text(reader, "ListenerArn");
+    let balancer = fields.reference(reader, "loadBalancer", &around.load_balancing.load_balancer_names);
+    let port_place = fields.place_of("port");
+    let port = fields.count(reader, "port", 1..=65_535).and_then(|it| u16::try_from(it).ok());
+    let listener = match (by_rule_arn, by_arn, balancer) {
+        (Some(_), ..) => {
+            listeners.table.find(|it| it.rules.iter().any(|rule| listeners.rules[*rule].arn.as_deref() == by_rule_arn))
+        }
+        (None, Some(arn), _) => listeners.table.find(|it| it.arn.as_deref() == Some(arn)),
+        (None, None, Some(balancer)) => {
+            let name = &around.load_balancing.load_balancers[balancer].name;
+            Some(listeners.on_port(reader, balancer, name, (port, port_place, &fields.of))?)
+        }
+        (None, None, None) if fields.has("loadBalancer") => return None,
+        (None, None, None) => {
+            fields.required(reader, "loadBalancer");
+            return None;
+        }
+    };
+    let Some(listener) = listener else {
+        let field = if by_rule_arn.is_some() { "RuleArn" } else { "ListenerArn" };
+        let problem =
+            Problem::new(fields.place_of(field), format!("`{field}` of {} is of no listener here", fields.of));
+        reader.refuse(problem.help("name the load balancer and the port: `loadBalancer: NAME`, `port: 443`"));
+        return None;
+    };
+    let row = &listeners.table[listener];
+    let rule = if let Some(arn) = by_rule_arn {
+        row.rules.iter().copied().find(|it| listeners.rules[*it].arn.as_deref() == Some(arn))
+    } else {
+        let priority = if is_rule {
+            fields.required(reader, "Priority");
+            fields.parsed(reader, "Priority", listener::priority)?
+        } else {
+            None
+        };
+        row.rules.iter().copied().find(|it| listeners.rules[*it].priority == priority)
+    };
+    let field = if is_rule { "Actions" } else { "DefaultActions" };
+    let node = fields.required(reader, field);
+    let what = What { field, of: &fields.of };
+    let action = node.and_then(|it| listener::action(reader, what, it, row.load_balancer, around.load_balancing));
+    let Some(rule) = rule else {
+        let known: Vec<String> =
+            row.rules.iter().filter_map(|it| listeners.rules[*it].priority).map(|it| it.to_string()).collect();
+        let message = format!("{} is for a rule that listener {} does not have", fields.of, row.port);
+        let help = match known.is_empty() {
+            true => "it has its default rule only, which `modifyListener` changes".to_owned(),
+            false => format!("its rules have the priorities {}", listed(known.iter().map(String::as_str))),
+        };
+        reader.refuse(Problem::new(fields.place_of("Priority"), message).help(help));
+        return None;
+    };
+    let (place, of) = (fields.place, fields.of.clone());
+    fields.finish(reader, &Shape::OURS);
+    let action = action?;
+    if matches!(action, Action::Redirect(_)) || matches!(listeners.rules[rule].action, Action::Redirect(_)) {
+        reader.not_simulated(place, format!("{of} to or from a redirect"));
+        return None;
+    }
+    Some(TimelineChange::ModifyRule { rule, action })
 }
 
 fn group(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<Id<AutoScalingGroup>> {

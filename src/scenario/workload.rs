@@ -1,19 +1,25 @@
 //! `workloads`: which requests come to which service, and when.
 
+use std::collections::BTreeSet;
+
+use crate::aws::listener::ListenerRule;
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::listener::Listeners;
+use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::recorded;
 use crate::scenario::tree::{Entry, Node};
-use crate::table::Table;
+use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
-use crate::workload::Workload;
 use crate::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
+use crate::workload::clients::Clients;
 use crate::workload::modulation::Modulation;
 use crate::workload::users::{Habit, Pause};
 use crate::workload::words::{self, Curve, FlashCrowd, Spike};
+use crate::workload::{Destination, Workload};
 
 /// The words of `arrivals`; their meaning is in `workload`.
 const WORDS: &[&str] = &[
@@ -38,33 +44,53 @@ const WORDS: &[&str] = &[
     "sessions",
 ];
 
+/// What workloads refer to.
+pub struct Around<'a> {
+    /// Services.
+    pub services: &'a Table<ServiceDefinition>,
+    /// Names of services.
+    pub service_names: &'a Names<ServiceDefinition>,
+    /// Load balancers and target groups.
+    pub load_balancing: &'a LoadBalancing,
+    /// Listeners.
+    pub listeners: &'a Listeners,
+    /// How long the run is.
+    pub duration: Span,
+}
+
 /// The section `workloads`.
-pub fn workloads(
-    reader: &mut Reader<'_>,
-    entries: &[Entry],
-    (services, names): (&Table<ServiceDefinition>, &Names<ServiceDefinition>),
-    duration: Span,
-) -> Table<Workload> {
+pub fn workloads(reader: &mut Reader<'_>, entries: &[Entry], around: &Around<'_>) -> Table<Workload> {
     let mut table = Table::new();
     for entry in entries {
         let Some(mut fields) = reader.fields(&entry.node, format!("workload `{}`", entry.key)) else { continue };
-        let service_node = fields.required(reader, "service");
-        let service = fields.reference(reader, "service", names);
-        if let (Some(service), Some(node)) = (service, service_node)
-            && services[service].load_balancer.is_none()
-        {
-            let name = &services[service].name;
-            let problem =
-                Problem::new(node.place, format!("{} goes to service `{name}`, which has no target group", fields.of));
-            reader.refuse(problem.help("requests come through a load balancer: add `loadBalancers` to the service"));
-        }
-        let demand = fields.required(reader, "arrivals").and_then(|it| demand(reader, it, &fields.of, duration));
+        let destination = if fields.has("loadBalancer") && !fields.has("service") {
+            to_listener(reader, &mut fields, around)
+        } else {
+            to_service(reader, &mut fields, around)
+        };
+        let demand = fields.required(reader, "arrivals").and_then(|it| demand(reader, it, &fields.of, around.duration));
         let timeout =
             fields.take("timeout").and_then(|it| reader.span_above_zero(What { field: "timeout", of: &fields.of }, it));
-        fields.finish(reader, &Shape::OURS);
-        if let (Some(service), Some((arrivals, users))) = (service, demand) {
-            table.push(Workload { name: entry.key.clone(), service, arrivals, users, timeout });
+        let clients = fields.take("clients").and_then(|it| clients(reader, it, &fields.of));
+        if let (Some(Destination::Rule { .. }), Some((_, Some(_)))) = (&destination, &demand) {
+            let message = format!("{} has users who wait for answers, and comes to the rules of a listener", fields.of);
+            let problem = Problem::new(fields.place_of("loadBalancer"), message);
+            reader.refuse(
+                problem.help("which rule answers them is not known to the others: name their `service` instead"),
+            );
         }
+        fields.finish(reader, &Shape::OURS);
+        if let (Some(destination), Some((arrivals, users))) = (destination, demand) {
+            table.push(Workload { name: entry.key.clone(), destination, arrivals, users, timeout, clients });
+        }
+    }
+    let rules = table.iter().filter_map(|it| match &it.destination {
+        Destination::Service(_) => None,
+        Destination::Rule { redirects, rule, .. } => Some(redirects.iter().chain([rule]).copied()),
+    });
+    let used: BTreeSet<Id<ListenerRule>> = rules.flatten().collect();
+    if !table.is_empty() {
+        around.listeners.note_unused(reader, &used);
     }
     table
 }
@@ -141,6 +167,67 @@ fn pause(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Pause> {
             None
         }
     }
+}
+
+/// Straight to a service's target group.
+fn to_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<Destination> {
+    let node = fields.take("service");
+    if node.is_none() {
+        let problem = Problem::new(fields.place_of_key("service"), format!("{} lacks `service`", fields.of));
+        reader.refuse(problem.label("add it here").help("or name a `loadBalancer`, whose listeners have rules"));
+    }
+    let service = fields.reference(reader, "service", around.service_names);
+    for name in ["loadBalancer", "port", "host", "path"] {
+        if let Some(entry) = fields.take_entry(name) {
+            let message = format!("{} names a service, and `{name}` as well", fields.of);
+            let help = "`service` goes straight to its target group; `loadBalancer` to the rules of a listener";
+            reader.refuse(Problem::new(entry.key_place, message).help(help));
+        }
+    }
+    let (service, node) = (service?, node?);
+    if around.services[service].load_balancer.is_none() {
+        let name = &around.services[service].name;
+        let problem =
+            Problem::new(node.place, format!("{} goes to service `{name}`, which has no target group", fields.of));
+        reader.refuse(problem.help("requests come through a load balancer: add `loadBalancers` to the service"));
+    }
+    Some(Destination::Service(service))
+}
+
+/// To a listener, whose rules say where on.
+fn to_listener(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<Destination> {
+    fields.take("service");
+    let place = fields.place_of("loadBalancer");
+    let load_balancer = fields.reference(reader, "loadBalancer", &around.load_balancing.load_balancer_names);
+    let port_place = if fields.has("port") { fields.place_of("port") } else { place };
+    let port = fields.count(reader, "port", 1..=65_535).and_then(|it| u16::try_from(it).ok());
+    let host = fields.text(reader, "host").unwrap_or_default();
+    fields.usual(reader, "path", "/");
+    let path_node = fields.take("path");
+    let path = path_node.map_or(Some("/"), |it| reader.text(What { field: "path", of: &fields.of }, it))?;
+    if let Some(node) = path_node.filter(|_| !path.starts_with('/')) {
+        let problem = Problem::new(node.place, format!("`path` of {} does not begin with `/`", fields.of));
+        reader.refuse(problem.label(format!("write `/{path}`")));
+    }
+    let load_balancer = load_balancer?;
+    let name = &around.load_balancing.load_balancers[load_balancer].name;
+    let listener = around.listeners.on_port(reader, load_balancer, name, (port, port_place, &fields.of))?;
+    let way = around.listeners.way(reader, listener, (host, path), (place, &fields.of))?;
+    Some(Destination::Rule { load_balancer, redirects: way.redirects, rule: way.rule })
+}
+
+/// `clients`: how many there are, alone or with how many requests one of them sends.
+fn clients(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Clients> {
+    const CLIENTS_MAXIMUM: u32 = 10_000_000;
+    if node.text().is_some() {
+        let count = reader.count(What { field: "clients", of }, node, 1..=CLIENTS_MAXIMUM)?;
+        return Some(Clients { count, requests: None });
+    }
+    let mut fields = reader.fields(node, format!("`clients` of {of}"))?;
+    let count = fields.required_count(reader, "count", 1..=CLIENTS_MAXIMUM);
+    let requests = fields.number(reader, "requests", 1.0..=1e12);
+    fields.finish(reader, &Shape::OURS);
+    Some(Clients { count: count?, requests })
 }
 
 fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {

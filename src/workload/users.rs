@@ -51,6 +51,8 @@ pub struct Users {
 #[derive(Clone, Debug)]
 struct User {
     workload: u32,
+    /// How many have had this number before.
+    generation: u32,
     /// When the next request is sent; [`AWAITS`] while one is under way.
     sends_at: u64,
     /// When the last request was sent, and when the user wanted to.
@@ -67,8 +69,10 @@ const AWAITS: u64 = u64::MAX;
 /// A request that a user sends. Nanoseconds since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sending {
-    /// The user's number.
+    /// The user's number, and how many have had it before.
     pub user: u32,
+    /// Generation.
+    pub generation: u32,
     /// Which workload it belongs to.
     pub workload: usize,
     /// When.
@@ -101,10 +105,12 @@ impl Users {
             _ => 0,
         };
         let at = at + pause;
-        let user =
-            User { workload: workload as u32, sends_at: at, sent_at: at, wanted_at: at, pause: 0, leaves: false };
+        let workload = workload as u32;
+        let mut user =
+            User { workload, generation: 0, sends_at: at, sent_at: at, wanted_at: at, pause: 0, leaves: false };
         let number = match self.free.pop() {
             Some(number) => {
+                user.generation = self.users[number as usize].generation.wrapping_add(1);
                 self.users[number as usize] = user;
                 number
             }
@@ -146,7 +152,7 @@ impl Users {
             user.pause = think_time.sample(stream).0;
         }
         user.leaves = habit.requests.is_some_and(|mean| stream.unit() * mean <= 1.0);
-        Some(Sending { user: number, workload, at, wanted_at: user.wanted_at })
+        Some(Sending { user: number, generation: user.generation, workload, at, wanted_at: user.wanted_at })
     }
 
     /// The request of a user ends for them at `at`; said again, what was said before is void.

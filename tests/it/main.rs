@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod goldens;
+mod listeners;
 mod load_balancer_metrics;
 mod oracle;
 mod processes;

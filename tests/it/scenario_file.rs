@@ -654,7 +654,7 @@ fn whatever_is_not_simulated_is_named() {
         (target_group("Protocol: TCP"), "`Protocol: TCP`"),
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
-        (target_group("Attributes: {stickiness.enabled: 'true'}"), "`stickiness.enabled`"),
+        (target_group("Attributes: {stickiness.type: source_ip}"), "`stickiness.type`"),
         (task("placementConstraints: [{type: memberOf, expression: x}]"), "`memberOf`"),
         (task("volumes: [{name: v, configuredAtLaunch: true}]"), "EBS volume"),
         (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),

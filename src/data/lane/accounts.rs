@@ -15,6 +15,7 @@ use crate::workload::users::{NOBODY, Users};
 pub(super) struct Window {
     pub(super) counts: RequestCounts,
     pub(super) routing: RoutingCounts,
+    pub(super) non_sticky: u64,
     /// Response times of what was served.
     pub(super) histogram: Histogram,
     /// Response times of what was answered with a 5xx of the application.
@@ -83,6 +84,7 @@ impl Lane {
         let closed = ServiceTraffic {
             counts: std::mem::take(&mut minute.counts),
             routing: std::mem::take(&mut minute.routing),
+            non_sticky: std::mem::take(&mut minute.non_sticky),
             response_time_ms,
             target_response_time_ms: if has_faults { response_times(&target_response_time) } else { response_time_ms },
             target_response_time,

@@ -1,19 +1,26 @@
 //! What is drawn: arrivals, and the fate of each request.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use crate::aws::task_definition::ColdStart;
+use crate::data::forwarding::{End, Forwarding};
 use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
 use crate::data::station::Station;
 use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::Stream;
 use crate::workload::arrivals::Arrivals;
+use crate::workload::clients::{Client, ClientDraw};
 use crate::workload::users::NOBODY;
 
 /// One workload's arrivals, a batch at a time.
 pub(super) struct Source {
     pub(super) arrivals: Arrivals,
     pub(super) patience: Patience,
+    pub(super) clients: ClientDraw,
+    /// Which of its requests come here, where that is not all of them.
+    pub(super) forwarding: Option<Forwarding>,
     pub(super) times: Vec<f64>,
     pub(super) next: usize,
     pub(super) has_ended: bool,
@@ -81,6 +88,8 @@ pub(super) struct Batch {
     /// Of users only: who sent it, and since when they wanted to.
     pub(super) user: Vec<u32>,
     pub(super) wanted_at: Vec<f64>,
+    /// Who sends each, of the clients of its source; drawn where [`Lane::knows_clients`].
+    pub(super) client: Vec<Client>,
     /// By which a target is chosen at random, from 0 to 1.
     pub(super) chance: Vec<f64>,
     /// By which a target that is broken fails, from 0 to 1.
@@ -123,6 +132,11 @@ impl Lane {
                 *node = self.node_stream.below(nodes) as u32;
             }
         }
+        if self.knows_clients {
+            for (client, &source) in self.batch.client[..n].iter_mut().zip(&self.batch.source) {
+                *client = self.sources[source as usize].clients.next_client();
+            }
+        }
         if let Some(stream) = &mut self.chances {
             self.batch.chance[..n].iter_mut().for_each(|it| *it = stream.unit());
         }
@@ -141,6 +155,38 @@ impl Lane {
                 self.laws.iter_mut().for_each(|it| it.is_fault[..n].fill(false));
             }
         }
+    }
+
+    /// Moves those of a range that come to this target group to its front; how many they are.
+    pub(super) fn keep_part(&mut self, range: Range<usize>) -> usize {
+        let Lane { batch, sources, laws, target_group, knows_clients, .. } = self;
+        let mut kept = range.start;
+        for request in range.clone() {
+            let client = if *knows_clients { batch.client[request] } else { Client::default() };
+            let forwarding = &mut sources[batch.source[request] as usize].forwarding;
+            let end = forwarding.as_mut().map(|it| it.next_end(batch.arrival[request], client));
+            if end.is_some_and(|it| it != End::TargetGroup(*target_group)) {
+                continue;
+            }
+            if kept < request {
+                batch.arrival[kept] = batch.arrival[request];
+                batch.source[kept] = batch.source[request];
+                batch.node[kept] = batch.node[request];
+                batch.chance[kept] = batch.chance[request];
+                batch.error_chance[kept] = batch.error_chance[request];
+                if *knows_clients {
+                    batch.client[kept] = client;
+                }
+                for law in laws.iter_mut() {
+                    law.cpu.nanos[kept] = law.cpu.nanos[request];
+                    law.wait.nanos[kept] = law.wait.nanos[request];
+                    law.work[kept] = law.work[request];
+                    law.is_fault[kept] = law.is_fault[request];
+                }
+            }
+            kept += 1;
+        }
+        kept - range.start
     }
 
     /// Lets batches grow where requests come so fast that one is soon over.
@@ -162,6 +208,9 @@ impl Lane {
         }
         for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {
             numbers.resize(wanted, 0);
+        }
+        if self.knows_clients {
+            batch.client.resize(wanted, Client::default());
         }
         batch.late.resize(wanted + 1, 0);
         for law in &mut self.laws {

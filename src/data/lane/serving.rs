@@ -14,11 +14,16 @@ use crate::data::rotation::GAP_UNKNOWN;
 impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
     pub(super) fn serve(&mut self, due: usize, until: f64) {
-        let requests = self.batch.next..self.batch.next + due;
         let all = &self.batch.arrival[..self.batch.len];
         let gap = if all.len() > 1 { (all[all.len() - 1] - all[0]) / all.len() as f64 } else { GAP_UNKNOWN };
-        self.rotation.expect(due, gap);
+        let first = self.batch.next;
         self.batch.next += due;
+        let due = if self.serves_part { self.keep_part(first..first + due) } else { due };
+        if due == 0 {
+            return;
+        }
+        let requests = first..first + due;
+        self.rotation.expect(due, gap);
         self.minute.counts.arrived += due as u64;
         let is_fail_open = self.rotation.is_fail_open();
         match self.kernel {
@@ -206,8 +211,7 @@ impl Lane {
         if self.rotation.counts_requests() {
             self.run_sharing(arrival);
         }
-        let batch = &self.batch;
-        let Some(place) = self.rotation.choose(node, arrival, batch.chance[request]) else {
+        let Some(place) = self.choose_target(request, node, arrival) else {
             self.minute.counts.elb_503 += 1;
             self.refuses(request);
             return;
@@ -216,12 +220,12 @@ impl Lane {
         self.count_routed(1, is_fail_open);
         self.routed_to[place] += 1.0;
         self.fails_too(request, place);
-        let batch = &self.batch;
         if self.stations[place].shares_cpu {
             self.share(request, place, node, arrival);
             return;
         }
         let station = &mut self.stations[place];
+        let batch = &self.batch;
         let row = &mut self.free_at[place * self.stride..][..self.stride];
         let free_at = station.free_at(row);
         if !station.is_up || (free_at > arrival && station.refuses(arrival)) {

@@ -2,6 +2,7 @@
 
 use crate::data::kernel::smaller;
 use crate::data::lane::{Lane, SETTLED_AT_LEAST};
+use crate::workload::clients::Client;
 use crate::workload::users::NOBODY;
 
 /// Nanoseconds until a user knows that nobody takes the request: time has to pass before the next one.
@@ -74,11 +75,11 @@ impl Lane {
             self.batch.user.resize(1, NOBODY);
             self.batch.wanted_at.resize(1, 0.0);
         }
-        let (source, user, wanted_at) = match sender {
-            Sender::Workload(place) => (place, NOBODY, at),
+        let (source, user, wanted_at, generation) = match sender {
+            Sender::Workload(place) => (place, NOBODY, at, 0),
             Sender::User => {
                 let Some(sending) = self.users.send() else { return false };
-                (sending.workload, sending.user, sending.wanted_at as f64)
+                (sending.workload, sending.user, sending.wanted_at as f64, sending.generation)
             }
         };
         let batch = &mut self.batch;
@@ -86,6 +87,10 @@ impl Lane {
         (batch.arrival[0], batch.wanted_at[0]) = (at, wanted_at);
         (batch.source[0], batch.user[0]) = (source as u32, user);
         self.draw_fates();
+        if self.knows_clients && user != NOBODY {
+            // Users are clients of their own.
+            self.batch.client[0] = Client { place: user, generation };
+        }
         true
     }
 
