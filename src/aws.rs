@@ -6,6 +6,7 @@ pub mod capacity_provider;
 pub mod cpu_sharing;
 pub mod instance_type;
 pub mod load_balancer;
+pub mod network;
 pub mod placement;
 pub mod price;
 pub mod scaling_policy;

@@ -113,6 +113,8 @@ pub struct RequestTotals {
     pub response_time_ms: ResponseTimes,
     /// The histogram itself, so that totals over services can be formed.
     pub histogram: crate::data::histogram::Histogram,
+    /// What callers wait beyond these response times: the way to the load balancer, and what that adds.
+    pub to_caller: Span,
 }
 
 /// One service over one minute.

@@ -33,6 +33,7 @@ pub mod workload;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
@@ -263,8 +264,13 @@ pub struct Assumptions {
     pub empty_capacity_provider_metric: Option<f64>,
     /// First growth from zero: two instances (`false`), or the formula `ceil(200 / target)`.
     pub first_growth_by_formula: bool,
-    /// Requests that one connection to a load balancer carries, for its capacity units: 10.
+    /// Requests that one connection carries, to a load balancer or from it to a task, for its capacity units and for what
+    /// opening connections costs: 10.
     pub requests_per_connection: f64,
+    /// What the network takes between callers, load balancers and tasks.
+    pub network_times: NetworkTimes,
+    /// CPU time of a task for the TLS handshake of a new connection, where its target group speaks HTTPS or TLS: 1 ms.
+    pub tls_handshake_cpu_time: Span,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
 }
@@ -307,6 +313,8 @@ impl Default for Assumptions {
             empty_capacity_provider_metric: None,
             first_growth_by_formula: false,
             requests_per_connection: 10.0,
+            network_times: NetworkTimes::default(),
+            tls_handshake_cpu_time: Span::millis(1),
             burst_credits: true,
         }
     }

@@ -1,20 +1,55 @@
-//! Application Load Balancers, target groups and health checks.
+//! Load balancers, target groups and health checks.
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::table::Id;
 use crate::units::Span;
 
-/// An Application Load Balancer.
+/// A load balancer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadBalancer {
     /// Name.
     pub name: String,
+    /// `Scheme`; AWS's default is `internet-facing`.
+    pub scheme: Scheme,
+    /// What its listener speaks with callers.
+    pub protocol: ListenerProtocol,
     /// Nodes: each routes and counts by itself; AWS has at least one a zone, which is the default.
     pub nodes: u32,
     /// `idle_timeout.timeout_seconds`, 1 to 4000 s; AWS's default is 60 s. A longer wait ends in 504.
     pub idle_timeout: Span,
     /// Its zones.
     pub availability_zones: Vec<Id<AvailabilityZone>>,
+}
+
+/// `Scheme`: where a load balancer can be reached from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// From the internet; AWS's default.
+    #[default]
+    InternetFacing,
+    /// From its VPC.
+    Internal,
+}
+
+/// `Protocol` of a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListenerProtocol {
+    /// HTTP.
+    #[default]
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// TCP, passed on as it comes.
+    Tcp,
+    /// TCP over TLS, which the load balancer ends.
+    Tls,
+}
+
+impl ListenerProtocol {
+    /// Whether callers shake hands over TLS with the load balancer.
+    pub fn has_tls(self) -> bool {
+        matches!(self, ListenerProtocol::Https | ListenerProtocol::Tls)
+    }
 }
 
 /// `load_balancing.algorithm.type`: how a node chooses among the targets in rotation.
@@ -36,6 +71,8 @@ pub struct TargetGroup {
     pub name: String,
     /// The load balancer in front of it.
     pub load_balancer: Id<LoadBalancer>,
+    /// Whether its `Protocol` is HTTPS or TLS, so that targets shake hands with the load balancer.
+    pub has_tls: bool,
     /// `deregistration_delay.timeout_seconds`, 0 to 3600 s; AWS's default is 300 s.
     pub deregistration_delay: Span,
     /// `load_balancing.algorithm.type`; AWS's default is `round_robin`.

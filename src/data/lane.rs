@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
-use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
+use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source};
 use crate::data::rotation::{Awaited, Ramp, Rotation};
 use crate::data::sharing::Sharing;
 use crate::data::station::Station;
@@ -44,8 +44,6 @@ pub struct Lane {
     target_group: Id<TargetGroup>,
     container: usize,
     sources: Vec<Source>,
-    /// Of all sources; a response within it is in time for everyone.
-    least_patience: f64,
     laws: Vec<Law>,
     /// Whether requests of some law take CPU, so that it can be short.
     may_share: bool,
@@ -70,8 +68,10 @@ pub struct Lane {
     rotation: Rotation,
     /// The chances of requests whose target is chosen at random.
     chances: Option<Stream>,
-    /// How long the callers of each workload wait, nanoseconds.
-    patience: Vec<f64>,
+    /// What callers wait beyond the time that the load balancer waits for a task.
+    to_caller: Span,
+    /// TLS handshakes of tasks: how many of the requests bring one, its CPU time, and their chances.
+    handshakes: Option<Handshakes>,
     kernel: Kernel,
     seen_version: Option<u64>,
     in_flight: Vec<InFlight>,
@@ -106,13 +106,18 @@ impl Lane {
         let balancer = &scenario.load_balancers[group.load_balancer];
         let zones = if group.cross_zone { 1 } else { balancer.availability_zones.len() };
         let name = &definition.name;
+        let times = &scenario.assumptions.network_times;
+        let per_connection = scenario.assumptions.requests_per_connection;
+        let to_caller = times.to_caller(balancer, per_connection);
         let sources: Vec<Source> = scenario
             .workloads
             .iter()
             .filter(|it| it.service == service)
             .map(|it| {
                 let idle = balancer.idle_timeout;
-                let patience = match it.timeout {
+                // As long as the answer is on its way to the caller, the load balancer waits no more.
+                let timeout = it.timeout.map(|timeout| Span(timeout.0.saturating_sub(to_caller.0)));
+                let patience = match timeout {
                     Some(timeout) if timeout <= idle => Patience { nanos: timeout.0 as f64, is_callers: true },
                     _ => Patience { nanos: idle.0 as f64, is_callers: false },
                 };
@@ -127,23 +132,39 @@ impl Lane {
             .collect();
         let revisions = revisions_of(scenario, service);
         let applications: Vec<&Application> =
-            revisions.into_iter().map(|it| serving_application(scenario, it, load_balancer.container)).collect();
-        let laws: Vec<Law> = applications
+            revisions.iter().map(|it| serving_application(scenario, *it, load_balancer.container)).collect();
+        let handshakes = group.has_tls.then(|| Handshakes {
+            share: 1.0 / per_connection,
+            cpu: scenario.assumptions.tls_handshake_cpu_time.0 as f64,
+            stream: seed.stream("tls handshake", name),
+        });
+        let zones_reached = if group.cross_zone { balancer.availability_zones.len() } else { 1 };
+        let laws: Vec<Law> = revisions
             .iter()
-            .map(|application| Law {
-                cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
-                wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
-                work: Vec::new(),
-                cancels: application.cancel_on_timeout,
-                computes: application.cpu_time != Distribution::Constant(Span::ZERO),
+            .zip(&applications)
+            .map(|(revision, application)| {
+                let mode = scenario.task_definitions[*revision].network_mode;
+                let to_target = times.to_target(zones_reached, mode, group.has_tls, per_connection).0 as f64;
+                let patience: Vec<f64> =
+                    sources.iter().map(|it| (it.patience.nanos - to_target).max(0.0)).collect();
+                Law {
+                    cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
+                    wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
+                    work: Vec::new(),
+                    cancels: application.cancel_on_timeout,
+                    computes: application.cpu_time != Distribution::Constant(Span::ZERO) || handshakes.is_some(),
+                    to_target,
+                    least_patience: patience.iter().copied().fold(f64::INFINITY, f64::min),
+                    patience,
+                }
             })
             .collect();
         let error_share = applications[0].error_share;
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
-            least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
-            patience: sources.iter().map(|it| it.patience.nanos).collect(),
+            to_caller,
+            handshakes,
             sources,
             may_share: laws.iter().any(|it| it.computes),
             laws,
@@ -406,6 +427,7 @@ impl Lane {
         let application = serving_application(scenario, revision, self.container);
         let servers = application.concurrency.max(1) as usize;
         let mut station = Station::new(task, target, law, servers, application.queue as usize);
+        station.to_target = self.laws[law].to_target;
         if let Some(cap) = scenario.task_definitions[revision].cpu {
             station.is_offered(f64::from(cap));
         }

@@ -22,6 +22,8 @@ pub struct Station {
     pub target: Id<Target>,
     /// Which of its lane's laws it serves by.
     pub law: usize,
+    /// What the network adds between the load balancer and it, nanoseconds: response times have it, its own do not.
+    pub to_target: f64,
     /// Servers.
     pub servers: usize,
     /// Requests that may wait.
@@ -54,6 +56,7 @@ impl Station {
             task,
             target,
             law,
+            to_target: 0.0,
             servers,
             queue,
             is_up: false,

@@ -1,6 +1,8 @@
 //! `loadBalancers` and `targetGroups`.
 
-use crate::aws::load_balancer::{HealthCheck, HealthThreshold, LoadBalancer, RoutingAlgorithm, TargetGroup};
+use crate::aws::load_balancer::{
+    HealthCheck, HealthThreshold, ListenerProtocol, LoadBalancer, RoutingAlgorithm, Scheme, TargetGroup,
+};
 use crate::scenario::aws_fields::{LOAD_BALANCER_ATTRIBUTES, Shape, TARGET_GROUP_ATTRIBUTES};
 use crate::scenario::capacity::Capacity;
 use crate::scenario::problem::{Problem, nearest};
@@ -15,6 +17,15 @@ const ALGORITHMS: [(&str, RoutingAlgorithm); 3] = [
     ("round_robin", RoutingAlgorithm::RoundRobin),
     ("least_outstanding_requests", RoutingAlgorithm::LeastOutstandingRequests),
     ("weighted_random", RoutingAlgorithm::WeightedRandom),
+];
+
+const SCHEMES: [(&str, Scheme); 2] = [("internet-facing", Scheme::InternetFacing), ("internal", Scheme::Internal)];
+
+const LISTENER_PROTOCOLS: [(&str, ListenerProtocol); 4] = [
+    ("HTTP", ListenerProtocol::Http),
+    ("HTTPS", ListenerProtocol::Https),
+    ("TCP", ListenerProtocol::Tcp),
+    ("TLS", ListenerProtocol::Tls),
 ];
 
 /// Load balancers and the target groups behind them.
@@ -65,6 +76,7 @@ impl LoadBalancing {
         let mut fields = reader.fields(&entry.node, format!("target group `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "targetGroups", &entry.key);
         let load_balancer = self.load_balancer_of(reader, &mut fields);
+        let has_tls = matches!(entry.node.get("Protocol").and_then(Node::text), Some("HTTPS" | "TLS"));
         for (name, simulated) in [
             ("Protocol", &["HTTP", "HTTPS"][..]),
             ("TargetType", &["instance", "ip"]),
@@ -143,6 +155,7 @@ impl LoadBalancing {
         Some(TargetGroup {
             name: entry.key.clone(),
             load_balancer: load_balancer?,
+            has_tls,
             deregistration_delay: delay,
             algorithm,
             slow_start,
@@ -186,6 +199,8 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
     {
         reader.not_simulated(node.place, format!("`Type: {word}` of {}", fields.of));
     }
+    let scheme = fields.word_or(reader, "Scheme", &SCHEMES, Scheme::default());
+    let protocol = fields.word_or(reader, "listenerProtocol", &LISTENER_PROTOCOLS, ListenerProtocol::default());
     let availability_zones = capacity.some_zones(reader, &mut fields);
     let usual_nodes = node_count(availability_zones.len());
     fields.derived(reader, "nodes", &usual_nodes);
@@ -209,7 +224,7 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
         }
     }
     fields.finish(reader, &Shape::LOAD_BALANCER);
-    Some(LoadBalancer { name: entry.key.clone(), nodes, idle_timeout, availability_zones })
+    Some(LoadBalancer { name: entry.key.clone(), scheme, protocol, nodes, idle_timeout, availability_zones })
 }
 
 /// AWS runs at least one node in each zone.

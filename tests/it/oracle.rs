@@ -32,6 +32,11 @@ struct Case {
     cap: Option<u32>,
     cancels: bool,
     algorithm: &'static str,
+    /// Round trips to the load balancer and from it to a task, ms.
+    to_balancer_ms: u64,
+    to_task_ms: u64,
+    /// Whether tasks shake hands with the load balancer, for 5 ms of CPU on a quarter of the requests.
+    has_tls: bool,
     seed: u64,
 }
 
@@ -68,6 +73,9 @@ impl Case {
             cap: [None, Some(256), Some(1024)][stream.below(3)],
             cancels: stream.below(3) == 0,
             algorithm: ["round_robin", "least_outstanding_requests", "weighted_random"][stream.below(3)],
+            to_balancer_ms: [0, 20][stream.below(2)],
+            to_task_ms: [0, 4][stream.below(2)],
+            has_tls: stream.below(4) == 0,
             seed,
         }
     }
@@ -94,7 +102,8 @@ autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }
 taskDefinitions: {{ web: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
 applications: {{ web: {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} }} }}
 loadBalancers: {{ front: {{ nodes: {nodes} }} }}
-targetGroups: {{ web: {{ attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
+assumptions: {{ requestsPerConnection: 4, internetRoundTrip: {to_balancer}ms, httpOverhead: 0s, sameZoneRoundTrip: {to_task}ms, otherZoneRoundTrip: {to_task}ms, sameZoneConnection: 0s, otherZoneConnection: 0s, bridgeLatency: 0s, tlsHandshakeCpuTime: 5ms }}
+targetGroups: {{ web: {{ Protocol: {protocol}, attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
 services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
@@ -113,6 +122,9 @@ workloads:
             queue = self.queue,
             error_share = self.error_share,
             nodes = self.nodes,
+            to_balancer = self.to_balancer_ms,
+            to_task = self.to_task_ms,
+            protocol = if self.has_tls { "HTTPS" } else { "HTTP" },
             rate = self.rate,
             timeout = self.timeout_ms,
             others = self.others(),
@@ -120,6 +132,16 @@ workloads:
         let story = scenario::read(Path::new("case.yaml"), &mut |_| Ok(text.clone().into_bytes()))
             .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         story.variants.into_iter().next().expect("a story has its base")
+    }
+
+    /// What the network adds to a response: a round trip, and one more for each handshake.
+    fn to_target(&self) -> u64 {
+        self.to_task_ms * if self.has_tls { 1_250_000 } else { 1_000_000 }
+    }
+
+    /// What a caller waits beyond that: a round trip, and one more for each connection.
+    fn to_caller(&self) -> u64 {
+        self.to_balancer_ms * 1_250_000
     }
 
     fn cluster(&self, scenario: &Scenario) -> Cluster {
@@ -431,7 +453,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                         counts.target_5xx += 1;
                     } else {
                         counts.served += 1;
-                        histogram.record(now - it.arrival);
+                        histogram.record(now - it.arrival + case.to_target());
                     }
                 }
                 match server.waiting.pop_front() {
@@ -511,16 +533,22 @@ fn requests_of(case: &Case, scenario: &Scenario) -> Vec<Request> {
     let mut nodes = seed.stream("load balancer node", "web");
     let mut faults = seed.stream("faults", "web");
     let mut chances = seed.stream("target", "web");
+    let mut handshakes = seed.stream("tls handshake", "web");
     arrivals
         .into_iter()
         .map(|(arrival, workload)| {
-            let patience = scenario.workloads[Id::new(workload)].timeout;
+            let timeout = scenario.workloads[Id::new(workload)].timeout;
+            let patience = match timeout {
+                Some(timeout) => timeout.0.saturating_sub(case.to_caller()),
+                None => Span::seconds(60).0,
+            };
+            let handshake = if case.has_tls && handshakes.unit() <= 0.25 { 5_000_000 } else { 0 };
             Request {
                 arrival,
-                cpu: application.cpu_time.sample(&mut cpus).0,
+                cpu: application.cpu_time.sample(&mut cpus).0 + handshake,
                 wait: application.wait_time.sample(&mut waits).0,
-                deadline: arrival + patience.unwrap_or(Span::seconds(60)).0,
-                is_callers: patience.is_some(),
+                deadline: arrival + patience.saturating_sub(case.to_target()),
+                is_callers: timeout.is_some(),
                 node: if case.nodes > 1 { nodes.below(case.nodes as usize) } else { 0 },
                 chance: if case.algorithm == "weighted_random" { chances.unit() } else { 0.0 },
                 is_fault: application.error_share > 0.0 && faults.unit() <= application.error_share,

@@ -4,7 +4,7 @@ use crate::data::ServiceTraffic;
 use crate::data::histogram::Histogram;
 use crate::data::kernel::smaller;
 use crate::data::lane::Lane;
-use crate::data::sharing::{Job, JobKind, Sharing};
+use crate::data::sharing::{Job, JobKind};
 use crate::distribution::whole_nanos;
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
 use crate::units::Instant;
@@ -76,20 +76,22 @@ impl Lane {
             if it.is_awaited(now.0 as f64) {
                 in_flight += 1;
             } else if !it.caller_has_ended {
-                open.count(it.outcome, it.caller_end - it.arrival);
+                open.count(it.outcome, it.caller_end - it.arrival + self.stations[it.place as usize].to_target);
             }
         }
-        for job in self.sharing.iter().flat_map(Sharing::jobs) {
+        let stations = self.stations.iter().zip(&self.sharing);
+        for (station, job) in stations.flat_map(|(station, it)| it.jobs().map(move |job| (station, job))) {
             if job.is_awaited(now.0 as f64) {
                 in_flight += 1;
             } else if !job.caller_has_ended {
-                open.count_job(job, f64::INFINITY);
+                open.count_job(job, f64::INFINITY, station.to_target);
             }
         }
         open.counts.add(&self.total_counts);
         open.histogram.merge(&self.total_histogram);
         let response_time_ms = response_times(&open.histogram);
-        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram }
+        let to_caller = self.to_caller;
+        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram, to_caller }
     }
 
     /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
@@ -107,13 +109,15 @@ impl Lane {
     ) {
         let arrival = self.batch.arrival[request];
         let patience = self.sources[self.batch.source[request] as usize].patience;
-        let deadline = arrival + patience.nanos;
+        let station = &self.stations[place];
+        let (law, to_target) = (&self.laws[station.law], station.to_target);
+        let deadline = arrival + law.patience[self.batch.source[request] as usize];
         let is_fault = self.batch.is_fault[request];
         let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
         let caller_end = smaller(end, deadline);
         let caller_has_ended = caller_end <= until;
         if caller_has_ended {
-            self.minute.count(outcome, caller_end - arrival);
+            self.minute.count(outcome, caller_end - arrival + to_target);
         }
         let is_dropped = end == f64::INFINITY;
         let end = if is_dropped { deadline } else { end };
@@ -145,7 +149,7 @@ impl Lane {
         self.in_flight.retain_mut(|it| {
             if !it.caller_has_ended && it.caller_end <= until {
                 it.caller_has_ended = true;
-                window.count(it.outcome, it.caller_end - it.arrival);
+                window.count(it.outcome, it.caller_end - it.arrival + stations[it.place as usize].to_target);
             }
             if it.end > until {
                 return true;
@@ -232,9 +236,9 @@ impl Window {
         self.histogram.record_all(nanos);
     }
 
-    /// Counts a job that ends then for the task.
-    pub(super) fn count_job(&mut self, job: &Job, end: f64) {
-        self.count(job.outcome(end), end.min(job.deadline) - job.arrival);
+    /// Counts a job that ends then for the task, `to_target` away.
+    pub(super) fn count_job(&mut self, job: &Job, end: f64, to_target: f64) {
+        self.count(job.outcome(end), end.min(job.deadline) - job.arrival + to_target);
     }
 
     pub(super) fn count(&mut self, outcome: Outcome, nanos: f64) {

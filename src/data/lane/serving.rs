@@ -33,7 +33,7 @@ impl Lane {
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
                 }
-                for late in 0..self.count_served(requests.clone(), until) {
+                for late in 0..self.count_served(requests.clone(), law, until) {
                     let offset = self.batch.late[late] as usize;
                     if let (Some((width, first)), Some((places, _))) = (turn, self.rotation.dealt_in_turn(now)) {
                         self.batch.place[requests.start + offset] = places[(first + offset) % width] as u32;
@@ -125,7 +125,7 @@ impl Lane {
             ends: &mut end[range.clone()],
         };
         let callers =
-            Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &self.patience };
+            Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &law.patience };
         let stations =
             kernel::Stations { servers, stride: self.stride, free_at: &mut self.free_at, cpu_done: &mut self.cpu_done };
         if let Some(pool) = self.rotation.dealt_to_fewest() {
@@ -135,16 +135,17 @@ impl Lane {
 
     /// Counts the requests of a plain segment that were simply served by `until`; how many were not, and are now listed
     /// as late, by their place in the segment.
-    pub(super) fn count_served(&mut self, range: Range<usize>, until: f64) -> usize {
+    pub(super) fn count_served(&mut self, range: Range<usize>, law: usize, until: f64) -> usize {
         let Batch { arrival, end, is_fault, bucket, late, .. } = &mut self.batch;
         let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
-        let mut sum = served_buckets(arrivals, ends, until, self.least_patience, buckets);
+        let law = &self.laws[law];
+        let mut sum = served_buckets((arrivals, ends), until, law.least_patience, law.to_target, buckets);
         if self.faults.is_some() {
             for ((bucket, _), (arrival, end)) in
                 buckets.iter_mut().zip(&is_fault[range]).zip(arrivals.iter().zip(ends)).filter(|it| *it.0.1)
             {
                 if std::mem::replace(bucket, NO_BUCKET) != NO_BUCKET {
-                    sum -= (end - arrival) as u64;
+                    sum -= (end - arrival + law.to_target) as u64;
                 }
             }
         }
@@ -190,7 +191,7 @@ impl Lane {
         }
         let start = free_at.max(arrival);
         let law = &self.laws[station.law];
-        let deadline = arrival + self.sources[batch.source[request] as usize].patience.nanos;
+        let deadline = arrival + law.patience[batch.source[request] as usize];
         if law.cancels && start > deadline {
             // It holds its place in the queue until its caller gives up, and never a server.
             station.giving_up.push(deadline);
@@ -207,21 +208,27 @@ impl Lane {
         self.cpu_done[place] += cpu;
         if end <= until && end <= deadline && !batch.is_fault[request] {
             self.minute.counts.served += 1;
-            self.minute.histogram.record((end - arrival) as u64);
+            self.minute.histogram.record((end - arrival + station.to_target) as u64);
         } else {
             self.ends_later(request, place, start, cpu_end, end, cpu, until);
         }
     }
 }
 
-/// Writes the bucket of each response that ends by `until` and takes no longer than `patience`, of the others
-/// [`NO_BUCKET`]; the sum of the times of those that have a bucket.
+/// Writes the bucket of each response that ends by `until` and takes a task no longer than `patience`, of the others
+/// [`NO_BUCKET`]; the sum of the times of those that have a bucket. A response is longer by `to_target`.
 #[multiversion(targets = "simd")]
-pub(super) fn served_buckets(arrivals: &[f64], ends: &[f64], until: f64, patience: f64, buckets: &mut [u32]) -> u64 {
+pub(super) fn served_buckets(
+    (arrivals, ends): (&[f64], &[f64]),
+    until: f64,
+    patience: f64,
+    to_target: f64,
+    buckets: &mut [u32],
+) -> u64 {
     let mut sum = 0;
     for ((&arrival, &end), bucket) in arrivals.iter().zip(ends).zip(buckets) {
-        let response = end - arrival;
-        let is_served = (end <= until) & (response <= patience);
+        let is_served = (end <= until) & (end - arrival <= patience);
+        let response = end - arrival + to_target;
         let counted = if is_served { response } else { 0.0 };
         sum += whole_bits(counted);
         *bucket = if is_served { bucket_of_float(response) } else { NO_BUCKET };

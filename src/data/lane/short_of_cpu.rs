@@ -29,18 +29,19 @@ impl Lane {
             return;
         }
         let counts_requests = rotation.counts_requests();
+        let to_target = stations[place].to_target;
         sharing.run(until, |job, end| {
             if job.kind == JobKind::Probe {
                 stations[place].probe_answered = Some(end);
             } else if !job.caller_has_ended {
-                minute.count_job(job, end);
+                minute.count_job(job, end, to_target);
                 if counts_requests {
                     rotation.ended(job.node as usize, place);
                 }
             }
         });
         sharing.expire(until, |job| {
-            minute.count_job(job, f64::INFINITY);
+            minute.count_job(job, f64::INFINITY, to_target);
             if counts_requests {
                 rotation.ended(job.node as usize, place);
             }
@@ -50,11 +51,12 @@ impl Lane {
     /// Gives a job to a station whose CPU is short; tells whether it was taken.
     #[inline(always)]
     pub(super) fn take_job(&mut self, place: usize, now: f64, job: Job) -> bool {
-        let Lane { sharing, rotation, minute, .. } = self;
+        let Lane { sharing, stations, rotation, minute, .. } = self;
         let counts_requests = rotation.counts_requests();
+        let to_target = stations[place].to_target;
         sharing[place].take(now, job, |dropped, _| {
             if !dropped.caller_has_ended {
-                minute.count_job(dropped, f64::INFINITY);
+                minute.count_job(dropped, f64::INFINITY, to_target);
                 if counts_requests {
                     rotation.ended(dropped.node as usize, place);
                 }
@@ -158,9 +160,10 @@ impl Lane {
 
     /// Requests to stations that all are short of CPU.
     pub(super) fn serve_sharing(&mut self, range: Range<usize>, law: usize) {
-        let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, .. } = self;
+        let Lane { batch, rotation, sharing, stations, minute, laws, sources, .. } = self;
         let Batch { arrival, node, chance, source, is_fault, place, end: responses, .. } = batch;
         let (law, mut served) = (&laws[law], 0);
+        let to_target = law.to_target;
         rotation.route(
             &arrival[range.clone()],
             &node[range.clone()],
@@ -178,7 +181,7 @@ impl Lane {
                 arrival: now,
                 cpu: law.cpu.nanos[request],
                 wait: law.wait.nanos[request],
-                deadline: now + patience[source],
+                deadline: now + law.patience[source],
                 node: node[request],
                 kind,
                 caller_has_ended: false,
@@ -186,7 +189,7 @@ impl Lane {
             let station = &mut sharing[place];
             station.run(now, |job, end| {
                 if job.is_simply_served(end) {
-                    responses[served] = end - job.arrival;
+                    responses[served] = end - job.arrival + to_target;
                     served += 1;
                     if served == responses.len() {
                         minute.count_served(responses);
@@ -195,12 +198,12 @@ impl Lane {
                 } else if job.kind == JobKind::Probe {
                     stations[place].probe_answered = Some(end);
                 } else if !job.caller_has_ended {
-                    minute.count_job(job, end);
+                    minute.count_job(job, end, to_target);
                 }
             });
             let is_taken = station.take(now, job, |dropped, _| {
                 if !dropped.caller_has_ended {
-                    minute.count_job(dropped, f64::INFINITY);
+                    minute.count_job(dropped, f64::INFINITY, to_target);
                 }
             });
             minute.counts.elb_502 += u64::from(!is_taken);
@@ -215,7 +218,7 @@ impl Lane {
         let batch = &self.batch;
         let law = &self.laws[self.stations[place].law];
         let patience = self.sources[batch.source[request] as usize].patience;
-        let deadline = arrival + patience.nanos;
+        let deadline = arrival + law.patience[batch.source[request] as usize];
         let job = Job {
             arrival,
             cpu: law.cpu.nanos[request],
