@@ -145,8 +145,7 @@ impl Lane {
             .map(|(revision, application)| {
                 let mode = scenario.task_definitions[*revision].network_mode;
                 let to_target = times.to_target(zones_reached, mode, group.has_tls, per_connection).0 as f64;
-                let patience: Vec<f64> =
-                    sources.iter().map(|it| (it.patience.nanos - to_target).max(0.0)).collect();
+                let patience: Vec<f64> = sources.iter().map(|it| (it.patience.nanos - to_target).max(0.0)).collect();
                 Law {
                     cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
                     wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),

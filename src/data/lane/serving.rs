@@ -124,8 +124,7 @@ impl Lane {
             cpu: &law.cpu.nanos[range.clone()],
             ends: &mut end[range.clone()],
         };
-        let callers =
-            Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &law.patience };
+        let callers = Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &law.patience };
         let stations =
             kernel::Stations { servers, stride: self.stride, free_at: &mut self.free_at, cpu_done: &mut self.cpu_done };
         if let Some(pool) = self.rotation.dealt_to_fewest() {
