@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod arrivals;
+pub mod clients;
 pub mod cloud_watch;
 pub mod modulation;
 pub mod renewal;
@@ -12,6 +13,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::table::Id;
 use crate::units::Span;
 use crate::workload::arrivals::ArrivalProcess;
+use crate::workload::clients::Clients;
 
 /// Requests to one service.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,4 +26,6 @@ pub struct Workload {
     pub arrivals: ArrivalProcess,
     /// How long a caller waits; `None` is until the load balancer gives up.
     pub timeout: Option<Span>,
+    /// Who sends them; `None` is a new client for each.
+    pub clients: Option<Clients>,
 }

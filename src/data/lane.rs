@@ -26,6 +26,7 @@ use crate::scenario::{Scenario, TimelineChange};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 use crate::workload::arrivals::Arrivals;
+use crate::workload::clients::ClientDraw;
 
 /// Requests drawn at once: as many as come in a quarter of a second, within these bounds. In a long batch few requests
 /// outlive it, and a short one stays in the processor's nearest cache.
@@ -51,6 +52,8 @@ pub struct Lane {
     node_stream: Stream,
     health_check_stream: Stream,
     batch: Batch,
+    /// Whether something depends on who sends a request, so that the batch says so.
+    knows_clients: bool,
     /// Requests that are drawn at once.
     room: usize,
     stations: Vec<Station>,
@@ -109,6 +112,7 @@ impl Lane {
         let times = &scenario.assumptions.network_times;
         let per_connection = scenario.assumptions.requests_per_connection;
         let to_caller = times.to_caller(balancer, per_connection);
+        let knows_clients = false;
         let sources: Vec<Source> = scenario
             .workloads
             .iter()
@@ -124,6 +128,7 @@ impl Lane {
                 Source {
                     arrivals: Arrivals::new(&it.arrivals, seed.stream("arrivals", &it.name)),
                     patience,
+                    clients: ClientDraw::new(it.clients.filter(|_| knows_clients), seed.stream("clients", &it.name)),
                     times: Vec::new(),
                     next: 0,
                     has_ended: false,
@@ -171,6 +176,7 @@ impl Lane {
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
             batch: Batch::default(),
+            knows_clients,
             room: 0,
             stations: Vec::new(),
             sharing: Vec::new(),

@@ -11,6 +11,7 @@ use crate::table::Table;
 use crate::units::{Instant, Span};
 use crate::workload::Workload;
 use crate::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
+use crate::workload::clients::Clients;
 use crate::workload::modulation::Modulation;
 use crate::workload::words::{self, Curve, FlashCrowd, Spike};
 
@@ -58,12 +59,27 @@ pub fn workloads(
         let arrivals = fields.required(reader, "arrivals").and_then(|it| arrivals(reader, it, &fields.of, duration));
         let timeout =
             fields.take("timeout").and_then(|it| reader.span_above_zero(What { field: "timeout", of: &fields.of }, it));
+        let clients = fields.take("clients").and_then(|it| clients(reader, it, &fields.of));
         fields.finish(reader, &Shape::OURS);
         if let (Some(service), Some(arrivals)) = (service, arrivals) {
-            table.push(Workload { name: entry.key.clone(), service, arrivals, timeout });
+            table.push(Workload { name: entry.key.clone(), service, arrivals, timeout, clients });
         }
     }
     table
+}
+
+/// `clients`: how many there are, alone or with how many requests one of them sends.
+fn clients(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Clients> {
+    const CLIENTS_MAXIMUM: u32 = 10_000_000;
+    if node.text().is_some() {
+        let count = reader.count(What { field: "clients", of }, node, 1..=CLIENTS_MAXIMUM)?;
+        return Some(Clients { count, requests: None });
+    }
+    let mut fields = reader.fields(node, format!("`clients` of {of}"))?;
+    let count = fields.required_count(reader, "count", 1..=CLIENTS_MAXIMUM);
+    let requests = fields.number(reader, "requests", 1.0..=1e12);
+    fields.finish(reader, &Shape::OURS);
+    Some(Clients { count: count?, requests })
 }
 
 fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {

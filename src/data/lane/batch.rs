@@ -6,11 +6,13 @@ use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
 use crate::distribution::Distribution;
 use crate::rng::Stream;
 use crate::workload::arrivals::Arrivals;
+use crate::workload::clients::{Client, ClientDraw};
 
 /// One workload's arrivals, a batch at a time.
 pub(super) struct Source {
     pub(super) arrivals: Arrivals,
     pub(super) patience: Patience,
+    pub(super) clients: ClientDraw,
     pub(super) times: Vec<f64>,
     pub(super) next: usize,
     pub(super) has_ended: bool,
@@ -72,6 +74,8 @@ pub(super) struct Batch {
     pub(super) arrival: Vec<f64>,
     pub(super) source: Vec<u32>,
     pub(super) node: Vec<u32>,
+    /// Who sends each, of the clients of its source; drawn where [`Lane::knows_clients`].
+    pub(super) client: Vec<Client>,
     pub(super) is_fault: Vec<bool>,
     /// By which a target is chosen at random, from 0 to 1.
     pub(super) chance: Vec<f64>,
@@ -116,6 +120,11 @@ impl Lane {
                 *node = self.node_stream.below(nodes) as u32;
             }
         }
+        if self.knows_clients {
+            for (client, &source) in self.batch.client[..n].iter_mut().zip(&self.batch.source) {
+                *client = self.sources[source as usize].clients.next_client();
+            }
+        }
         if let Some(stream) = &mut self.chances {
             self.batch.chance[..n].iter_mut().for_each(|it| *it = stream.unit());
         }
@@ -142,6 +151,9 @@ impl Lane {
         }
         for numbers in [&mut batch.source, &mut batch.node, &mut batch.place, &mut batch.bucket] {
             numbers.resize(wanted, 0);
+        }
+        if self.knows_clients {
+            batch.client.resize(wanted, Client::default());
         }
         batch.is_fault.resize(wanted, false);
         batch.late.resize(wanted + 1, 0);
