@@ -9,17 +9,36 @@ use crate::units::Span;
 pub struct LoadBalancer {
     /// Name.
     pub name: String,
+    /// `Type`; AWS's default is `application`.
+    pub kind: LoadBalancerType,
     /// `Scheme`; AWS's default is `internet-facing`.
     pub scheme: Scheme,
     /// What its listener speaks with callers.
     pub protocol: ListenerProtocol,
     /// Nodes: each routes and counts by itself; AWS has at least one a zone, which is the default.
     pub nodes: u32,
-    /// `idle_timeout.timeout_seconds`, 1 to 4000 s; AWS's default is 60 s. A longer wait ends in 504.
+    /// `idle_timeout.timeout_seconds`, 1 to 4000 s; AWS's default is 60 s. A longer wait ends in 504. Of a Network Load
+    /// Balancer `tcp.idle_timeout.seconds`, 60 to 6000 s, by default 350 s: an idle connection is reset.
     pub idle_timeout: Span,
     /// Its zones.
     pub availability_zones: Vec<Id<AvailabilityZone>>,
 }
+
+/// `Type` of a load balancer, as far as ECS services can stand behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadBalancerType {
+    /// Routes requests; AWS's default.
+    #[default]
+    Application,
+    /// Routes connections.
+    Network,
+    /// Routes requests or connections to instances; keeps requests that no instance takes in its surge queue.
+    Classic,
+}
+
+/// Requests that wait at each node of a Classic Load Balancer for an instance to take them; what comes beyond is answered
+/// with 503 (*CloudWatch metrics for your Classic Load Balancer*: `SurgeQueueLength`, `SpilloverCount`).
+pub const SURGE_QUEUE_LENGTH: usize = 1024;
 
 /// `Scheme`: where a load balancer can be reached from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +81,9 @@ pub enum RoutingAlgorithm {
     LeastOutstandingRequests,
     /// At random, by weight.
     WeightedRandom,
+    /// At random for each connection, to whose target all of its requests go: what the flow hash of a Network Load
+    /// Balancer comes to.
+    FlowHash,
 }
 
 /// A target group.
@@ -83,6 +105,12 @@ pub struct TargetGroup {
     pub cross_zone: bool,
     /// `target_group_health.unhealthy_state_routing`: when a node sends to all targets, healthy or not.
     pub unhealthy_state_routing: HealthThreshold,
+    /// `target_health_state.unhealthy.connection_termination.enabled`: whether the connections of a target that turns
+    /// unhealthy are reset. Of Network Load Balancers only, whose default is true.
+    pub resets_unhealthy: bool,
+    /// Whether connections are cut when the deregistration delay is over; Network Load Balancers leave them alone unless
+    /// `deregistration_delay.connection_termination.enabled` says so.
+    pub cuts_deregistered: bool,
     /// Health check.
     pub health_check: HealthCheck,
 }
@@ -136,6 +164,18 @@ impl Default for HealthCheck {
             timeout: Span::seconds(5),
             healthy_threshold: 5,
             unhealthy_threshold: 2,
+        }
+    }
+}
+
+impl HealthCheck {
+    /// The default of a load balancer of this type, whose checks speak TCP (or HTTP).
+    pub fn usual(kind: LoadBalancerType, is_http: bool) -> HealthCheck {
+        let usual = HealthCheck::default();
+        match kind {
+            LoadBalancerType::Application => usual,
+            LoadBalancerType::Network => HealthCheck { timeout: Span::seconds(if is_http { 6 } else { 10 }), ..usual },
+            LoadBalancerType::Classic => HealthCheck { healthy_threshold: 10, ..usual },
         }
     }
 }

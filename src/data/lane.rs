@@ -2,13 +2,15 @@
 
 mod accounts;
 mod batch;
+mod flows;
 mod health_check;
 mod serving;
 mod short_of_cpu;
+mod surge_queue;
 
 use std::collections::BTreeMap;
 
-use crate::aws::load_balancer::{RoutingAlgorithm, TargetGroup};
+use crate::aws::load_balancer::{LoadBalancerType, RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
@@ -16,6 +18,8 @@ use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source};
+use crate::data::lane::flows::Flows;
+use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::rotation::{Awaited, Ramp, Rotation};
 use crate::data::sharing::Sharing;
 use crate::data::station::Station;
@@ -75,6 +79,11 @@ pub struct Lane {
     to_caller: Span,
     /// TLS handshakes of tasks: how many of the requests bring one, its CPU time, and their chances.
     handshakes: Option<Handshakes>,
+    kind: LoadBalancerType,
+    /// The connections of clients, where requests follow them.
+    flows: Option<Flows>,
+    /// Of a Classic Load Balancer.
+    surge: Option<SurgeQueues>,
     kernel: Kernel,
     seen_version: Option<u64>,
     in_flight: Vec<InFlight>,
@@ -112,11 +121,9 @@ impl Lane {
         let times = &scenario.assumptions.network_times;
         let per_connection = scenario.assumptions.requests_per_connection;
         let to_caller = times.to_caller(balancer, per_connection);
-        let knows_clients = false;
-        let sources: Vec<Source> = scenario
-            .workloads
-            .iter()
-            .filter(|it| it.service == service)
+        let of_service = || scenario.workloads.iter().filter(|it| it.service == service);
+        let knows_clients = balancer.kind == LoadBalancerType::Network && of_service().any(|it| it.clients.is_some());
+        let sources: Vec<Source> = of_service()
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 // As long as the answer is on its way to the caller, the load balancer waits no more.
@@ -169,6 +176,14 @@ impl Lane {
             container: load_balancer.container,
             to_caller,
             handshakes,
+            kind: balancer.kind,
+            flows: knows_clients.then(|| {
+                let clients: Vec<usize> = sources.iter().map(|it| it.clients.count()).collect();
+                let per_connection = of_service().map(|it| it.requests_per_connection.unwrap_or(0)).collect();
+                Flows::new(&clients, per_connection, balancer.idle_timeout.0 as f64)
+            }),
+            surge: (balancer.kind == LoadBalancerType::Classic)
+                .then(|| SurgeQueues::new(balancer.nodes.max(1) as usize)),
             sources,
             may_share: laws.iter().any(|it| it.computes),
             laws,
@@ -191,7 +206,11 @@ impl Lane {
             station_of_task: BTreeMap::new(),
             vacant: Vec::new(),
             rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, zones),
-            chances: (group.algorithm == RoutingAlgorithm::WeightedRandom).then(|| seed.stream("target", name)),
+            chances: match group.algorithm {
+                RoutingAlgorithm::WeightedRandom => Some(seed.stream("target", name)),
+                RoutingAlgorithm::FlowHash => Some(seed.stream("flow", name)),
+                RoutingAlgorithm::RoundRobin | RoutingAlgorithm::LeastOutstandingRequests => None,
+            },
             kernel: Kernel::Careful,
             seen_version: None,
             in_flight: Vec::new(),
@@ -226,6 +245,7 @@ impl Lane {
                 self.settle_at = SETTLED_AT_LEAST.max(2 * self.in_flight.len());
             }
         }
+        self.run_surge(until);
         self.run_sharing(until);
     }
 
@@ -248,10 +268,16 @@ impl Lane {
             let station = &mut self.stations[place];
             let is_up = cluster.tasks[task].process_is_up;
             let was_up = std::mem::replace(&mut station.is_up, is_up);
-            let is_unused = cluster.targets[station.target].state == TargetState::Unused;
+            let group = &scenario.target_groups[self.target_group];
+            let is_cut_off = match cluster.targets[station.target].state {
+                TargetState::Unused => group.cuts_deregistered,
+                TargetState::Unhealthy => group.resets_unhealthy && !station.is_reset,
+                _ => false,
+            };
+            station.is_reset = cluster.targets[station.target].state == TargetState::Unhealthy;
             if was_up && !is_up {
                 gone.push((place, true));
-            } else if is_unused {
+            } else if is_cut_off {
                 gone.push((place, false));
             }
         }
@@ -269,6 +295,7 @@ impl Lane {
         });
         let awaited = awaited.chain(of_sharing);
         self.rotation.renew(pools, awaited);
+        self.empty_surge_queues();
         self.choose_kernel();
     }
 
@@ -299,7 +326,9 @@ impl Lane {
         let chosen = pools.into_iter().map(|pool: Vec<&Target>| {
             let is_healthy = |it: &&&Target| it.state == TargetState::Healthy;
             let healthy = pool.iter().filter(is_healthy).count();
-            if group.unhealthy_state_routing.is_missed(healthy, pool.len()) {
+            // A Classic Load Balancer has no fail-open.
+            let fails_open = self.kind != LoadBalancerType::Classic;
+            if fails_open && group.unhealthy_state_routing.is_missed(healthy, pool.len()) {
                 pool.iter().map(of_target).collect()
             } else {
                 pool.iter().filter(is_healthy).map(of_target).collect()
@@ -310,6 +339,9 @@ impl Lane {
 
     fn choose_kernel(&mut self) {
         self.kernel = Kernel::Careful;
+        if self.flows.is_some() {
+            return;
+        }
         let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
         let is_plain = |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
         let candidates = self.rotation.places().map(|it| &self.stations[it]);
@@ -322,6 +354,7 @@ impl Lane {
             self.kernel = Kernel::Plain { law: first.law, servers: first.servers, least_queue };
         } else if self.rotation.serves_all()
             && !self.rotation.counts_requests()
+            && self.surge.is_none()
             && self.rotation.places().all(|it| {
                 let it = &self.stations[it];
                 it.is_up && it.law == first.law && it.shares_cpu
@@ -391,6 +424,9 @@ impl Lane {
         let mut fate = vec![None; self.stations.len()];
         for &(place, process_is_gone) in gone {
             fate[place] = Some(process_is_gone);
+            if let Some(flows) = &mut self.flows {
+                flows.reset(place);
+            }
             let sharing = &mut self.sharing[place];
             for job in sharing.jobs_mut().filter(|it| !it.caller_has_ended) {
                 job.caller_has_ended = true;

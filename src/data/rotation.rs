@@ -216,7 +216,7 @@ impl Rotation {
             RoutingAlgorithm::LeastOutstandingRequests => {
                 pool.outstanding.deal(Fewest { node: node_number, turn: node.turn, now: arrival })
             }
-            RoutingAlgorithm::WeightedRandom => {
+            RoutingAlgorithm::WeightedRandom | RoutingAlgorithm::FlowHash => {
                 ((chance * pool.places.len() as f64) as usize).min(pool.places.len() - 1)
             }
         };
@@ -240,6 +240,20 @@ impl Rotation {
             } else {
                 pool.outstanding.deal(Send { node: node_number, target, end: until });
             }
+        }
+    }
+
+    /// The places that a node chooses from.
+    pub fn places_of(&self, node: usize) -> &[usize] {
+        &self.pools[self.nodes[node].pool].places
+    }
+
+    /// The node sends to `place`, whoever's turn it is.
+    pub fn turn_behind(&mut self, node: usize, place: usize) {
+        let node = &mut self.nodes[node];
+        let places = &self.pools[node.pool].places;
+        if let Some(target) = places.iter().position(|it| *it == place) {
+            node.turn = if target + 1 == places.len() { 0 } else { target + 1 };
         }
     }
 

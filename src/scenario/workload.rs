@@ -60,9 +60,17 @@ pub fn workloads(
         let timeout =
             fields.take("timeout").and_then(|it| reader.span_above_zero(What { field: "timeout", of: &fields.of }, it));
         let clients = fields.take("clients").and_then(|it| clients(reader, it, &fields.of));
+        let requests_per_connection = fields.count(reader, "requestsPerConnection", 1..=1_000_000_000);
         fields.finish(reader, &Shape::OURS);
         if let (Some(service), Some(arrivals)) = (service, arrivals) {
-            table.push(Workload { name: entry.key.clone(), service, arrivals, timeout, clients });
+            table.push(Workload {
+                name: entry.key.clone(),
+                service,
+                arrivals,
+                timeout,
+                requests_per_connection,
+                clients,
+            });
         }
     }
     table

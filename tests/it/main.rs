@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod goldens;
+mod load_balancer_types;
 mod oracle;
 mod properties;
 mod real_data;

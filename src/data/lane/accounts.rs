@@ -1,10 +1,12 @@
 //! What is counted: how requests end for their callers, and what is still in flight.
 
+use crate::aws::load_balancer::LoadBalancerType;
 use crate::data::ServiceTraffic;
 use crate::data::histogram::Histogram;
 use crate::data::kernel::smaller;
 use crate::data::lane::Lane;
-use crate::data::sharing::{Job, JobKind};
+use crate::data::lane::surge_queue::SurgeQueues;
+use crate::data::sharing::{Job, JobKind, Sharing};
 use crate::distribution::whole_nanos;
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes};
 use crate::units::Instant;
@@ -15,6 +17,23 @@ pub(super) struct Window {
     pub(super) counts: RequestCounts,
     pub(super) routed: u64,
     pub(super) histogram: Histogram,
+    /// Connections that were opened to targets of a Network Load Balancer.
+    pub(super) new_flows: u64,
+    /// The longest that a surge queue was, and requests that found it full.
+    pub(super) surge_queue_length: u64,
+    pub(super) spillover: u64,
+}
+
+/// What a request's caller waits for.
+#[derive(Clone, Copy)]
+pub(super) struct Caller {
+    pub(super) arrival: f64,
+    /// Until when it, or the load balancer, waits.
+    pub(super) deadline: f64,
+    pub(super) is_callers_patience: bool,
+    /// Whether the application answers with an error.
+    pub(super) is_fault: bool,
+    pub(super) node: u32,
 }
 
 /// How a request ends for its caller.
@@ -56,10 +75,16 @@ impl Lane {
     /// Closes the minute.
     pub fn close_minute(&mut self, now: Instant) -> ServiceTraffic {
         self.settle(now.0 as f64);
+        let active_flows = self.active_flows(now.0 as f64);
+        self.minute.counts = self.as_its_type_says(self.minute.counts.clone());
         let closed = ServiceTraffic {
             counts: std::mem::take(&mut self.minute.counts),
             routed: std::mem::take(&mut self.minute.routed),
             response_time_ms: response_times(&self.minute.histogram),
+            new_flows: std::mem::take(&mut self.minute.new_flows),
+            active_flows,
+            surge_queue_length: std::mem::take(&mut self.minute.surge_queue_length),
+            spillover: std::mem::take(&mut self.minute.spillover),
             ..ServiceTraffic::default()
         };
         self.total_counts.add(&closed.counts);
@@ -87,6 +112,14 @@ impl Lane {
                 open.count_job(job, f64::INFINITY, station.to_target);
             }
         }
+        for caller in self.surge.iter().flat_map(SurgeQueues::callers) {
+            if caller.deadline > now.0 as f64 {
+                in_flight += 1;
+            } else {
+                open.count(outcome(false, caller.is_callers_patience, caller.is_fault), 0.0);
+            }
+        }
+        open.counts = self.as_its_type_says(open.counts);
         open.counts.add(&self.total_counts);
         open.histogram.merge(&self.total_histogram);
         let response_time_ms = response_times(&open.histogram);
@@ -94,12 +127,48 @@ impl Lane {
         RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram, to_caller }
     }
 
+    /// Counts in the words of the load balancer's type: a Network Load Balancer answers nothing, so that what others answer
+    /// with 503 or 504 are connections that it refuses or resets, as those that a task does.
+    fn as_its_type_says(&self, mut counts: RequestCounts) -> RequestCounts {
+        if self.kind == LoadBalancerType::Network {
+            counts.elb_502 += std::mem::take(&mut counts.elb_503) + std::mem::take(&mut counts.elb_504);
+        }
+        counts
+    }
+
+    /// Connections that are open through a Network Load Balancer: those that clients keep, or one for each request.
+    fn active_flows(&self, now: f64) -> u64 {
+        match &self.flows {
+            Some(flows) => flows.active(now),
+            None if self.kind == LoadBalancerType::Network => {
+                let of_queues = self.in_flight.iter().filter(|it| it.is_awaited(now)).count();
+                let jobs = self.sharing.iter().flat_map(Sharing::jobs);
+                (of_queues + jobs.filter(|it| it.is_awaited(now)).count()) as u64
+            }
+            None => 0,
+        }
+    }
+
+    /// What the caller of a request waits for, if it goes to the station at `place`.
+    #[inline(always)]
+    pub(super) fn caller_of(&self, request: usize, place: usize) -> Caller {
+        let source = self.batch.source[request] as usize;
+        let arrival = self.batch.arrival[request];
+        Caller {
+            arrival,
+            deadline: arrival + self.laws[self.stations[place].law].patience[source],
+            is_callers_patience: self.sources[source].patience.is_callers,
+            is_fault: self.batch.is_fault[request],
+            node: self.batch.node[request],
+        }
+    }
+
     /// Settles a request that was not simply served within its segment; an `end` in infinity is one that is dropped.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
     pub(super) fn ends_later(
         &mut self,
-        request: usize,
+        caller: &Caller,
         place: usize,
         start: f64,
         cpu_end: f64,
@@ -107,13 +176,9 @@ impl Lane {
         cpu: f64,
         until: f64,
     ) {
-        let arrival = self.batch.arrival[request];
-        let patience = self.sources[self.batch.source[request] as usize].patience;
-        let station = &self.stations[place];
-        let (law, to_target) = (&self.laws[station.law], station.to_target);
-        let deadline = arrival + law.patience[self.batch.source[request] as usize];
-        let is_fault = self.batch.is_fault[request];
-        let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
+        let Caller { arrival, deadline, is_callers_patience, is_fault, node } = *caller;
+        let to_target = self.stations[place].to_target;
+        let outcome = outcome(end <= deadline, is_callers_patience, is_fault);
         let caller_end = smaller(end, deadline);
         let caller_has_ended = caller_end <= until;
         if caller_has_ended {
@@ -135,8 +200,8 @@ impl Lane {
             cpu,
             cpu_counted: cpu,
             place: place as u32,
-            node: self.batch.node[request],
-            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault },
+            node,
+            kind: JobKind::Request { is_callers_patience, is_fault },
             outcome,
             caller_has_ended,
             is_dropped,

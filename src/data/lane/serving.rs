@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use crate::aws::load_balancer::LoadBalancerType;
 use crate::data::histogram::{NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Requests};
+use crate::data::lane::accounts::Caller;
 use crate::data::lane::batch::Batch;
+use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 
 impl Lane {
@@ -19,9 +22,12 @@ impl Lane {
         self.minute.counts.arrived += due as u64;
         match self.kernel {
             Kernel::Plain { law, servers, least_queue }
-                if !self.a_queue_can_fill(due, servers, least_queue) && self.rotation.is_dealt_apart() =>
+                if self.surge.as_ref().is_none_or(SurgeQueues::is_empty)
+                    && !self.a_queue_can_fill(due, servers, least_queue)
+                    && self.rotation.is_dealt_apart() =>
             {
                 self.minute.routed += due as u64;
+                self.count_flows(due);
                 self.queues_are_stale = true;
                 let now = self.batch.arrival[requests.start];
                 let turn = self.rotation.dealt_in_turn(now).map(|(places, turn)| (places.len(), *turn));
@@ -43,12 +49,20 @@ impl Lane {
             }
             Kernel::Sharing { law } => {
                 self.minute.routed += due as u64;
+                self.count_flows(due);
                 self.serve_sharing(requests, law);
             }
             _ => {
                 self.refresh_queues(self.batch.arrival[requests.start]);
                 requests.for_each(|it| self.serve_carefully(it, until));
             }
+        }
+    }
+
+    /// Each of so many requests opens a connection, where the load balancer routes these.
+    fn count_flows(&mut self, due: usize) {
+        if self.kind == LoadBalancerType::Network {
+            self.minute.new_flows += due as u64;
         }
     }
 
@@ -160,56 +174,87 @@ impl Lane {
         let end = self.batch.end[request];
         let law = &self.laws[law];
         let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
-        self.ends_later(request, self.batch.place[request] as usize, start, start + cpu, end, cpu, until);
+        let place = self.batch.place[request] as usize;
+        let caller = self.caller_of(request, place);
+        self.ends_later(&caller, place, start, start + cpu, end, cpu, until);
     }
 
     /// Serves one request, with all that can befall it.
     pub(super) fn serve_carefully(&mut self, request: usize, until: f64) {
-        let batch = &self.batch;
-        let arrival = batch.arrival[request];
-        let node = batch.node[request] as usize;
+        let arrival = self.batch.arrival[request];
+        let node = self.batch.node[request] as usize;
+        self.run_surge(arrival);
         if self.rotation.counts_requests() {
             self.run_sharing(arrival);
         }
-        let batch = &self.batch;
-        let Some(place) = self.rotation.choose(node, arrival, batch.chance[request]) else {
-            self.minute.counts.elb_503 += 1;
-            return;
-        };
+        let Some(place) = self.choose(request, node, arrival) else { return };
         self.minute.routed += 1;
         if self.stations[place].shares_cpu {
             self.share(request, place, node, arrival);
             return;
         }
         let station = &mut self.stations[place];
-        let row = &mut self.free_at[place * self.stride..][..self.stride];
-        let free_at = station.free_at(row);
-        if !station.is_up || (free_at > arrival && station.refuses(arrival)) {
+        let row = &self.free_at[place * self.stride..][..self.stride];
+        if !station.is_up || (station.free_at(row) > arrival && station.refuses(arrival)) {
             self.minute.counts.elb_502 += 1;
             return;
         }
-        let start = free_at.max(arrival);
         let law = &self.laws[station.law];
-        let deadline = arrival + law.patience[batch.source[request] as usize];
-        if law.cancels && start > deadline {
+        let costs = (law.cpu.nanos[request], law.wait.nanos[request]);
+        let caller = self.caller_of(request, place);
+        self.serve_at(&caller, place, arrival, costs, until);
+    }
+
+    /// The station of a request; `None` where it goes to none, which has then been counted.
+    #[inline(always)]
+    fn choose(&mut self, request: usize, node: usize, arrival: f64) -> Option<usize> {
+        let flow = (self.batch.source[request] as usize, self.batch.client.get(request).copied());
+        if let (Some(flows), (source, Some(client))) = (&mut self.flows, flow)
+            && let Some(place) = flows.follow(source, client, arrival)
+        {
+            return Some(place);
+        }
+        let Some(place) = self.rotation.choose(node, arrival, self.batch.chance[request]) else {
+            self.minute.counts.elb_503 += 1;
+            return None;
+        };
+        if self.surge.is_some() {
+            return self.surges(request, node, place);
+        }
+        if self.kind == LoadBalancerType::Network && self.stations[place].is_up {
+            self.minute.new_flows += 1;
+            if let (Some(flows), (source, Some(client))) = (&mut self.flows, flow) {
+                flows.open(source, client, place, arrival);
+            }
+        }
+        Some(place)
+    }
+
+    /// Serves a request from `now` on at a station that has room for it, by its CPU time and waiting.
+    #[inline(always)]
+    pub(super) fn serve_at(&mut self, caller: &Caller, place: usize, now: f64, (cpu, wait): (f64, f64), until: f64) {
+        let station = &mut self.stations[place];
+        let row = &mut self.free_at[place * self.stride..][..self.stride];
+        let (node, deadline) = (caller.node as usize, caller.deadline);
+        let start = station.free_at(row).max(now);
+        if self.laws[station.law].cancels && start > deadline {
             // It holds its place in the queue until its caller gives up, and never a server.
             station.giving_up.push(deadline);
             self.rotation.sent(node, place, deadline);
-            self.ends_later(request, place, deadline, deadline, f64::INFINITY, 0.0, until);
+            self.ends_later(caller, place, deadline, deadline, f64::INFINITY, 0.0, until);
             return;
         }
-        let cpu = law.cpu.nanos[request];
         let cpu_end = start + cpu;
-        let end = cpu_end + law.wait.nanos[request];
-        station.takes(arrival, start);
+        let end = cpu_end + wait;
+        station.takes(now, start);
         station.occupy(row, end);
         self.rotation.sent(node, place, end.min(deadline));
         self.cpu_done[place] += cpu;
-        if end <= until && end <= deadline && !batch.is_fault[request] {
+        if end <= until && end <= deadline && !caller.is_fault {
             self.minute.counts.served += 1;
-            self.minute.histogram.record((end - arrival + station.to_target) as u64);
+            self.minute.histogram.record((end - caller.arrival + station.to_target) as u64);
         } else {
-            self.ends_later(request, place, start, cpu_end, end, cpu, until);
+            self.ends_later(caller, place, start, cpu_end, end, cpu, until);
         }
     }
 }
