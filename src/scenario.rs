@@ -267,6 +267,8 @@ pub struct Assumptions {
     /// Requests that one connection carries, to a load balancer or from it to a task, for its capacity units and for what
     /// opening connections costs: 10.
     pub requests_per_connection: f64,
+    /// How long callers keep what DNS says of a load balancer's nodes: 60 s, AWS's time to live.
+    pub dns_time_to_live: Span,
     /// What the network takes between callers, load balancers and tasks.
     pub network_times: NetworkTimes,
     /// CPU time of a task for the TLS handshake of a new connection, where its target group speaks HTTPS or TLS: 1 ms.
@@ -313,6 +315,7 @@ impl Default for Assumptions {
             empty_capacity_provider_metric: None,
             first_growth_by_formula: false,
             requests_per_connection: 10.0,
+            dns_time_to_live: Span::seconds(60),
             network_times: NetworkTimes::default(),
             tls_handshake_cpu_time: Span::millis(1),
             burst_credits: true,

@@ -22,6 +22,17 @@ pub struct LoadBalancer {
     pub idle_timeout: Span,
     /// Its zones.
     pub availability_zones: Vec<Id<AvailabilityZone>>,
+    /// The Network Load Balancer through which callers come to an Application Load Balancer that is its target.
+    pub comes_through: Option<ComesThrough>,
+}
+
+/// A Network Load Balancer whose target is an Application Load Balancer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ComesThrough {
+    /// It.
+    pub load_balancer: Id<LoadBalancer>,
+    /// Whether its nodes send to the nodes of all zones.
+    pub cross_zone: bool,
 }
 
 /// `Type` of a load balancer, as far as ECS services can stand behind it.
@@ -111,6 +122,8 @@ pub struct TargetGroup {
     /// Whether connections are cut when the deregistration delay is over; Network Load Balancers leave them alone unless
     /// `deregistration_delay.connection_termination.enabled` says so.
     pub cuts_deregistered: bool,
+    /// `target_group_health.dns_failover`: when a zone is taken out of DNS; `None` is `off`.
+    pub dns_failover: Option<HealthThreshold>,
     /// Health check.
     pub health_check: HealthCheck,
 }

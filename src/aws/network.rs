@@ -64,10 +64,7 @@ impl NetworkTimes {
     /// A node sends to the tasks of `zones` zones evenly, one of which is its own. One request in
     /// `requests_per_connection` opens a connection, and with TLS makes one more round trip on it.
     pub fn to_target(&self, zones: usize, mode: NetworkMode, has_tls: bool, requests_per_connection: f64) -> Span {
-        let mean = |same: Span, other: Span| {
-            let own = 1.0 / zones.max(1) as f64;
-            same.0 as f64 * own + other.0 as f64 * (1.0 - own)
-        };
+        let mean = |same, other| over_zones(zones, same, other);
         let of_mode = match mode {
             NetworkMode::Bridge => self.bridge_latency,
             NetworkMode::Awsvpc => self.awsvpc_latency,
@@ -89,6 +86,22 @@ impl NetworkTimes {
         Span::from_nanos_f64(round_trip + opening) + self.overhead(load_balancer.protocol)
     }
 
+    /// The same where callers come to an Application Load Balancer through a Network Load Balancer: to the nodes of that,
+    /// and from there to those of `load_balancer`, evenly in as many zones as it sends to.
+    pub fn to_caller_through(
+        &self,
+        (through, zones): (&LoadBalancer, usize),
+        load_balancer: &LoadBalancer,
+        requests_per_connection: f64,
+    ) -> Span {
+        let hop = over_zones(zones, self.same_zone_round_trip, self.other_zone_round_trip);
+        // It passes connections on, so that the handshake is with the one behind, over the whole way.
+        let round_trip = self.caller_round_trip(through.scheme).0 as f64 + hop;
+        let round_trips_to_open = if load_balancer.protocol.has_tls() { 2.0 } else { 1.0 };
+        let whole = round_trip + round_trips_to_open * round_trip / requests_per_connection;
+        Span::from_nanos_f64(whole) + self.overhead(through.protocol) + self.overhead(load_balancer.protocol)
+    }
+
     /// What a redirect costs a caller, as from HTTP to HTTPS: one more exchange with the load balancer.
     pub fn redirect(&self, load_balancer: &LoadBalancer) -> Span {
         self.caller_round_trip(load_balancer.scheme) + self.http_overhead
@@ -108,6 +121,12 @@ impl NetworkTimes {
             ListenerProtocol::Tcp | ListenerProtocol::Tls => self.tcp_overhead,
         }
     }
+}
+
+/// The mean of what a node meets in its own zone and in the others, all `zones` of which get as much.
+fn over_zones(zones: usize, same: Span, other: Span) -> f64 {
+    let own = 1.0 / zones.max(1) as f64;
+    same.0 as f64 * own + other.0 as f64 * (1.0 - own)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod batch;
+mod dns;
 mod flows;
 mod health_check;
 mod serving;
@@ -18,6 +19,7 @@ use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source};
+use crate::data::lane::dns::ZonesInDns;
 use crate::data::lane::flows::Flows;
 use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::rotation::{Awaited, Ramp, Rotation};
@@ -82,6 +84,8 @@ pub struct Lane {
     kind: LoadBalancerType,
     /// The connections of clients, where requests follow them.
     flows: Option<Flows>,
+    /// Which zones' nodes callers know, where zones are judged apart.
+    dns: Option<ZonesInDns>,
     /// Of a Classic Load Balancer.
     surge: Option<SurgeQueues>,
     kernel: Kernel,
@@ -120,7 +124,14 @@ impl Lane {
         let name = &definition.name;
         let times = &scenario.assumptions.network_times;
         let per_connection = scenario.assumptions.requests_per_connection;
-        let to_caller = times.to_caller(balancer, per_connection);
+        let to_caller = match balancer.comes_through {
+            Some(front) => {
+                let through = &scenario.load_balancers[front.load_balancer];
+                let zones = if front.cross_zone { balancer.availability_zones.len() } else { 1 };
+                times.to_caller_through((through, zones), balancer, per_connection)
+            }
+            None => times.to_caller(balancer, per_connection),
+        };
         let of_service = || scenario.workloads.iter().filter(|it| it.service == service);
         let knows_clients = balancer.kind == LoadBalancerType::Network && of_service().any(|it| it.clients.is_some());
         let sources: Vec<Source> = of_service()
@@ -181,6 +192,10 @@ impl Lane {
                 let clients: Vec<usize> = sources.iter().map(|it| it.clients.count()).collect();
                 let per_connection = of_service().map(|it| it.requests_per_connection.unwrap_or(0)).collect();
                 Flows::new(&clients, per_connection, balancer.idle_timeout.0 as f64)
+            }),
+            dns: (zones > 1 && balancer.kind != LoadBalancerType::Classic).then(|| {
+                let time_to_live = scenario.assumptions.dns_time_to_live.0 as f64;
+                ZonesInDns::new(zones, time_to_live, seed.stream("dns", name))
             }),
             surge: (balancer.kind == LoadBalancerType::Classic)
                 .then(|| SurgeQueues::new(balancer.nodes.max(1) as usize)),
@@ -285,7 +300,7 @@ impl Lane {
             self.cut_off(&gone, now.0 as f64);
         }
         self.forget_stopped(cluster);
-        let pools = self.pools(scenario, cluster);
+        let pools = self.pools(scenario, cluster, now);
         let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now.0 as f64));
         let awaited =
             awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
@@ -300,7 +315,7 @@ impl Lane {
     }
 
     /// The targets that each zone's nodes send to, or all nodes: the healthy ones, or all where those are too few.
-    fn pools(&self, scenario: &Scenario, cluster: &Cluster) -> Vec<Vec<(usize, Option<Ramp>)>> {
+    fn pools(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant) -> Vec<Vec<(usize, Option<Ramp>)>> {
         let group = &scenario.target_groups[self.target_group];
         let zones = &scenario.load_balancers[group.load_balancer].availability_zones;
         let zone_of = |target: &Target| {
@@ -315,6 +330,13 @@ impl Lane {
             // A target outside of the load balancer's zones is unused.
             if let Some(zone) = zone_of(target).filter(|_| is_in_pool) {
                 pools[if group.cross_zone { 0 } else { zone }].push(target);
+            }
+        }
+        if let Some(dns) = &mut self.dns {
+            for (zone, pool) in pools.iter().enumerate() {
+                let healthy = pool.iter().filter(|it| it.state == TargetState::Healthy).count();
+                let is_healthy = group.dns_failover.is_none_or(|it| !it.is_missed(healthy, pool.len()));
+                dns.judge(zone, !pool.is_empty(), is_healthy, now.0 as f64);
             }
         }
         let slow_start = group.slow_start.0 as f64;

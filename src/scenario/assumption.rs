@@ -39,6 +39,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("capacityProviderMetricDelay", &mut a.capacity_provider_metric_delay),
         ("activityTimeout", &mut a.activity_timeout),
         ("scheduledActionDelay", &mut a.scheduled_action_delay),
+        ("dnsTimeToLive", &mut a.dns_time_to_live),
         ("internetRoundTrip", &mut a.network_times.internet_round_trip),
         ("internalRoundTrip", &mut a.network_times.internal_round_trip),
         ("sameZoneRoundTrip", &mut a.network_times.same_zone_round_trip),

@@ -1,8 +1,8 @@
 //! `loadBalancers` and `targetGroups`.
 
 use crate::aws::load_balancer::{
-    HealthCheck, HealthThreshold, ListenerProtocol, LoadBalancer, LoadBalancerType, RoutingAlgorithm, Scheme,
-    TargetGroup,
+    ComesThrough, HealthCheck, HealthThreshold, ListenerProtocol, LoadBalancer, LoadBalancerType, RoutingAlgorithm,
+    Scheme, TargetGroup,
 };
 use crate::scenario::aws_fields::{LOAD_BALANCER_ATTRIBUTES, Shape, TARGET_GROUP_ATTRIBUTES};
 use crate::scenario::capacity::Capacity;
@@ -90,6 +90,11 @@ impl LoadBalancing {
             balancing.load_balancer_names.add(&entry.key, id);
         }
         for entry in target_groups {
+            if entry.node.get("TargetType").and_then(Node::text) == Some("alb") {
+                balancing.before_application(reader, entry, &cross_zone);
+                balancing.target_group_names.add(&entry.key, None);
+                continue;
+            }
             let target_group = balancing.target_group(reader, entry, &cross_zone);
             let id = target_group.map(|it| balancing.target_groups.push(it));
             let is_of_instances = entry.node.get("TargetType").and_then(Node::text) == Some("instance");
@@ -148,6 +153,8 @@ impl LoadBalancing {
         let (mut slow_start, mut slow_start_place) = (Span::ZERO, None);
         let of_load_balancer = load_balancer.is_none_or(|it| cross_zone_of[it.index()]);
         let (mut cross_zone, mut threshold) = (of_load_balancer, HealthThreshold::default());
+        let mut dns_count = (Some(1), None);
+        let mut dns_percentage = (None, None);
         for (key, node) in attributes(reader, &mut fields) {
             let what = What { field: &key, of: &fields.of };
             match (key.as_str(), node.text().unwrap_or("")) {
@@ -183,6 +190,16 @@ impl LoadBalancing {
                 ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", _) => {
                     threshold.count = whole_number(reader, what, node, 1, 5_000).unwrap_or(1);
                 }
+                ("target_group_health.dns_failover.minimum_healthy_targets.count", "off") => {
+                    dns_count = (None, Some(node.place));
+                }
+                ("target_group_health.dns_failover.minimum_healthy_targets.count", _) => {
+                    dns_count = (whole_number(reader, what, node, 1, 5_000).or(Some(1)), Some(node.place));
+                }
+                ("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off") => {}
+                ("target_group_health.dns_failover.minimum_healthy_targets.percentage", _) => {
+                    dns_percentage = (whole_number(reader, what, node, 1, 100), Some(node.place));
+                }
                 ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off") => {}
                 ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", _) => {
                     threshold.percentage = whole_number(reader, what, node, 1, 100);
@@ -191,6 +208,32 @@ impl LoadBalancing {
                 (other, _) => accepted_attribute(reader, &fields.of, other, node, TARGET_GROUP_ATTRIBUTES),
             }
         }
+        // Those that are off follow nothing; the others must not keep a zone that would send to all of its targets.
+        let below =
+            |dns: Option<u32>, routing: Option<u32>| dns.zip(routing).is_some_and(|(dns, routing)| dns < routing);
+        for (word, (dns, place), routing) in
+            [("count", dns_count, Some(threshold.count)), ("percentage", dns_percentage, threshold.percentage)]
+        {
+            if below(dns, routing) && place.is_some() {
+                let (dns, routing) = (dns.unwrap_or(0), routing.unwrap_or(0));
+                let message = format!(
+                    "{} leaves DNS below {dns} healthy targets, and routes to all below {routing} ({word})",
+                    fields.of
+                );
+                let problem = Problem::new(place.unwrap_or(fields.place), message);
+                reader.refuse(
+                    problem.help("the threshold of `dns_failover` is at least that of `unhealthy_state_routing`"),
+                );
+            }
+        }
+        let dns_failover = (dns_count.0.is_some() || dns_percentage.0.is_some()).then(|| HealthThreshold {
+            // A default follows what is said of routing.
+            count: match dns_count {
+                (Some(count), None) => count.max(threshold.count),
+                (count, _) => count.unwrap_or(0),
+            },
+            percentage: dns_percentage.0,
+        });
         let is_in_turn = matches!(algorithm, RoutingAlgorithm::RoundRobin | RoutingAlgorithm::FlowHash);
         if let Some(place) = slow_start_place.filter(|_| !is_in_turn) {
             let (name, _) = ALGORITHMS.iter().find(|it| it.1 == algorithm).unwrap_or(&ALGORITHMS[0]);
@@ -215,10 +258,42 @@ impl LoadBalancing {
             slow_start,
             cross_zone,
             unhealthy_state_routing: threshold,
+            dns_failover,
             resets_unhealthy,
             cuts_deregistered,
             health_check,
         })
+    }
+
+    /// A target group whose target is an Application Load Balancer.
+    fn before_application(&mut self, reader: &mut Reader<'_>, entry: &Entry, cross_zone_of: &[bool]) {
+        let Some(mut fields) = reader.fields(&entry.node, format!("target group `{}`", entry.key)) else { return };
+        check_own_name(reader, &mut fields, "targetGroups", &entry.key);
+        let front = self.load_balancer_of(reader, &mut fields);
+        for name in ["TargetType", "Protocol", "HealthCheckEnabled", "attributes"] {
+            fields.take(name);
+        }
+        let (place, at) = (fields.place, fields.place_of("applicationLoadBalancer"));
+        fields.required(reader, "applicationLoadBalancer");
+        let target = fields.reference(reader, "applicationLoadBalancer", &self.load_balancer_names);
+        fields.finish(reader, &Shape::TARGET_GROUP);
+        let (Some(front), Some(target)) = (front, target) else { return };
+        for (id, wanted, place, word) in [
+            (front, LoadBalancerType::Network, place, "stands behind a Network"),
+            (target, LoadBalancerType::Application, at, "holds an Application"),
+        ] {
+            if self.load_balancers[id].kind != wanted {
+                let name = &self.load_balancers[id].name;
+                let message = format!("target group `{}` {word} Load Balancer, which `{name}` is not", entry.key);
+                reader.refuse(
+                    Problem::new(place, message)
+                        .help("`TargetType: alb` puts a Network Load Balancer before an Application Load Balancer"),
+                );
+                return;
+            }
+        }
+        let comes_through = ComesThrough { load_balancer: front, cross_zone: cross_zone_of[front.index()] };
+        self.load_balancers[target].comes_through = Some(comes_through);
     }
 
     /// The load balancer that is named, or the only one.
@@ -317,13 +392,22 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity, id
         slow_start: Span::ZERO,
         cross_zone,
         unhealthy_state_routing: HealthThreshold::default(),
+        dns_failover: None,
         resets_unhealthy: false,
         cuts_deregistered: true,
         health_check: classic_health_check(reader, &mut fields),
     });
     fields.finish(reader, &Shape::LOAD_BALANCER);
-    let load_balancer =
-        LoadBalancer { name: entry.key.clone(), kind, scheme, protocol, nodes, idle_timeout, availability_zones };
+    let load_balancer = LoadBalancer {
+        name: entry.key.clone(),
+        kind,
+        scheme,
+        protocol,
+        nodes,
+        idle_timeout,
+        availability_zones,
+        comes_through: None,
+    };
     Some(Behind { load_balancer, cross_zone, target_group })
 }
 

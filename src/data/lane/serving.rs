@@ -20,6 +20,13 @@ impl Lane {
         self.rotation.expect(due, (all[all.len() - 1] - all[0]) / all.len() as f64);
         self.batch.next += due;
         self.minute.counts.arrived += due as u64;
+        let Batch { arrival, node, .. } = &mut self.batch;
+        if let Some(dns) = self.dns.as_mut().filter(|it| it.matters(arrival[requests.start])) {
+            let nodes = self.rotation.nodes();
+            for (node, &arrival) in node[requests.clone()].iter_mut().zip(&arrival[requests.clone()]) {
+                *node = dns.node_of(*node as usize, nodes, arrival) as u32;
+            }
+        }
         match self.kernel {
             Kernel::Plain { law, servers, least_queue }
                 if self.surge.as_ref().is_none_or(SurgeQueues::is_empty)
