@@ -415,7 +415,7 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity, id
 fn classic_health_check(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> HealthCheck {
     let usual = HealthCheck::usual(LoadBalancerType::Classic, true);
     let Some(mut check) = fields.map(reader, "HealthCheck") else { return usual };
-    check.take("Target");
+    check.text(reader, "Target");
     let health_check = HealthCheck {
         interval: check.seconds_or(reader, "Interval", 5..=300, usual.interval),
         timeout: check.seconds_or(reader, "Timeout", 2..=60, usual.timeout),
