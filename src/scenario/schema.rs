@@ -298,13 +298,13 @@ mod tests {
             "revision",
             "serviceName",
         ];
-        let other_spellings = ["LoadBalancerArns", "autoScalingGroupName", "clusterName"];
+        // The complete service names a target group, and a Classic Load Balancer has none.
+        let other_spellings = ["LoadBalancerArns", "autoScalingGroupName", "clusterName", "loadBalancerName"];
         let refused = [
             "PredictiveScalingPolicyConfiguration",
             "configuredAtLaunch",
             "efsVolumeConfiguration",
             "fsxWindowsFileServerVolumeConfiguration",
-            "loadBalancerName",
             "s3filesVolumeConfiguration",
         ];
         let formless = [
