@@ -8,6 +8,7 @@ pub mod cpu_sharing;
 pub mod instance_type;
 pub mod listener;
 pub mod load_balancer;
+pub mod network;
 pub mod placement;
 pub mod price;
 pub mod scaling_policy;

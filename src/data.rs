@@ -69,6 +69,14 @@ pub struct ServiceTraffic {
     pub non_sticky: u64,
     /// Response times of served requests, ms.
     pub response_time_ms: ResponseTimes,
+    /// `NewFlowCount` and, at the minute's end, `ActiveFlowCount` of a Network Load Balancer.
+    pub new_flows: u64,
+    /// See `new_flows`.
+    pub active_flows: u64,
+    /// The greatest `SurgeQueueLength` of a node of a Classic Load Balancer.
+    pub surge_queue_length: u64,
+    /// `SpilloverCount` of a Classic Load Balancer.
+    pub spillover: u64,
     /// `CPUUtilization`, percent; `None` without running tasks.
     pub cpu_percent: Option<f64>,
     /// `MemoryUtilization`, percent; `None` without running tasks.

@@ -60,9 +60,10 @@ pub struct RequestCounts {
     pub arrived: u64,
     /// Answered by a task, within the caller's and the load balancer's patience.
     pub served: u64,
-    /// 502 from the load balancer: refused or cut off by the task.
+    /// 502 from the load balancer: refused or cut off by the task. Of a Network Load Balancer: connections that were refused
+    /// or reset, for whatever reason.
     pub elb_502: u64,
-    /// 503 from the load balancer: no target.
+    /// 503 from the load balancer: no target, or a Classic Load Balancer's surge queue is full.
     pub elb_503: u64,
     /// 504 from the load balancer: no answer within the idle timeout.
     pub elb_504: u64,
@@ -173,6 +174,8 @@ pub struct RequestTotals {
     pub response_time_ms: ResponseTimes,
     /// The histogram itself, so that totals over services can be formed.
     pub histogram: crate::data::histogram::Histogram,
+    /// What callers wait beyond these response times: the way to the load balancer, and what that adds.
+    pub to_caller: Span,
 }
 
 /// One service over one minute.
@@ -198,6 +201,14 @@ pub struct ServiceMinute {
     pub response_time_ms: ResponseTimes,
     /// Healthy targets at the minute's end.
     pub healthy_targets: u32,
+    /// `NewFlowCount`: connections opened through a Network Load Balancer.
+    pub new_flows: u64,
+    /// `ActiveFlowCount` at the minute's end.
+    pub active_flows: u64,
+    /// `SurgeQueueLength` of a Classic Load Balancer: the greatest of its nodes.
+    pub surge_queue_length: u64,
+    /// `SpilloverCount` of a Classic Load Balancer.
+    pub spillover: u64,
 }
 
 /// One load balancer over one minute, or one of its target groups: the metrics of `AWS/ApplicationELB`.

@@ -36,6 +36,7 @@ use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
@@ -331,7 +332,8 @@ pub struct Assumptions {
     pub empty_capacity_provider_metric: Option<f64>,
     /// First growth from zero: two instances (`false`), or the formula `ceil(200 / target)`.
     pub first_growth_by_formula: bool,
-    /// Requests that one connection to a load balancer carries, for its capacity units: 10.
+    /// Requests that one connection carries, to a load balancer or from it to a task, for its capacity units and for what
+    /// opening connections costs: 10.
     pub requests_per_connection: f64,
     /// Bytes of a request, for `ProcessedBytes` and capacity units: 0, so that bytes are not counted.
     pub request_bytes: f64,
@@ -339,6 +341,12 @@ pub struct Assumptions {
     pub response_bytes: f64,
     /// Thresholds, floor and ramp of Automatic Target Weights.
     pub anomaly: AnomalyRule,
+    /// How long callers keep what DNS says of a load balancer's nodes: 60 s, AWS's time to live.
+    pub dns_time_to_live: Span,
+    /// What the network takes between callers, load balancers and tasks.
+    pub network_times: NetworkTimes,
+    /// CPU time of a task for the TLS handshake of a new connection, where its target group speaks HTTPS or TLS: 1 ms.
+    pub tls_handshake_cpu_time: Span,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
 }
@@ -384,6 +392,9 @@ impl Default for Assumptions {
             request_bytes: 0.0,
             response_bytes: 0.0,
             anomaly: AnomalyRule::default(),
+            dns_time_to_live: Span::seconds(60),
+            network_times: NetworkTimes::default(),
+            tls_handshake_cpu_time: Span::millis(1),
             burst_credits: true,
         }
     }

@@ -32,6 +32,9 @@ pub struct Workload {
     pub users: Option<Habit>,
     /// How long a caller waits; `None` is until the load balancer gives up.
     pub timeout: Option<Span>,
+    /// Requests after which a client opens a new connection through a Network Load Balancer, at least 1; `None` is as many
+    /// as it sends.
+    pub requests_per_connection: Option<u32>,
     /// Who sends them; `None` is a new client for each.
     pub clients: Option<Clients>,
 }

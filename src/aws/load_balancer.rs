@@ -1,20 +1,85 @@
-//! Application Load Balancers, target groups and health checks.
+//! Load balancers, target groups and health checks.
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::table::Id;
 use crate::units::Span;
 
-/// An Application Load Balancer.
+/// A load balancer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadBalancer {
     /// Name.
     pub name: String,
+    /// `Type`; AWS's default is `application`.
+    pub kind: LoadBalancerType,
+    /// `Scheme`; AWS's default is `internet-facing`.
+    pub scheme: Scheme,
+    /// What its listener speaks with callers.
+    pub protocol: ListenerProtocol,
     /// Nodes: each routes and counts by itself; AWS has at least one a zone, which is the default.
     pub nodes: u32,
-    /// `idle_timeout.timeout_seconds`, 1 to 4000 s; AWS's default is 60 s. A longer wait ends in 504.
+    /// `idle_timeout.timeout_seconds`, 1 to 4000 s; AWS's default is 60 s. A longer wait ends in 504. Of a Network Load
+    /// Balancer `tcp.idle_timeout.seconds`, 60 to 6000 s, by default 350 s: an idle connection is reset.
     pub idle_timeout: Span,
     /// Its zones.
     pub availability_zones: Vec<Id<AvailabilityZone>>,
+    /// The Network Load Balancer through which callers come to an Application Load Balancer that is its target.
+    pub comes_through: Option<ComesThrough>,
+}
+
+/// A Network Load Balancer whose target is an Application Load Balancer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ComesThrough {
+    /// It.
+    pub load_balancer: Id<LoadBalancer>,
+    /// Whether its nodes send to the nodes of all zones.
+    pub cross_zone: bool,
+}
+
+/// `Type` of a load balancer, as far as ECS services can stand behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadBalancerType {
+    /// Routes requests; AWS's default.
+    #[default]
+    Application,
+    /// Routes connections.
+    Network,
+    /// Routes requests or connections to instances; keeps requests that no instance takes in its surge queue.
+    Classic,
+}
+
+/// Requests that wait at each node of a Classic Load Balancer for an instance to take them; what comes beyond is answered
+/// with 503 (*CloudWatch metrics for your Classic Load Balancer*: `SurgeQueueLength`, `SpilloverCount`).
+pub const SURGE_QUEUE_LENGTH: usize = 1024;
+
+/// `Scheme`: where a load balancer can be reached from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// From the internet; AWS's default.
+    #[default]
+    InternetFacing,
+    /// From its VPC.
+    Internal,
+}
+
+/// `Protocol` of a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListenerProtocol {
+    /// HTTP.
+    #[default]
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// TCP, passed on as it comes.
+    Tcp,
+    /// TCP over TLS, which the load balancer ends.
+    Tls,
+}
+
+impl ListenerProtocol {
+    /// Whether callers shake hands over TLS with the load balancer.
+    pub fn has_tls(self) -> bool {
+        matches!(self, ListenerProtocol::Https | ListenerProtocol::Tls)
+    }
 }
 
 /// `load_balancing.algorithm.type`: how a node chooses among the targets in rotation.
@@ -27,6 +92,9 @@ pub enum RoutingAlgorithm {
     LeastOutstandingRequests,
     /// At random, by weight.
     WeightedRandom,
+    /// At random for each connection, to whose target all of its requests go: what the flow hash of a Network Load
+    /// Balancer comes to.
+    FlowHash,
 }
 
 /// A target group.
@@ -36,6 +104,8 @@ pub struct TargetGroup {
     pub name: String,
     /// The load balancer in front of it.
     pub load_balancer: Id<LoadBalancer>,
+    /// Whether its `Protocol` is HTTPS or TLS, so that targets shake hands with the load balancer.
+    pub has_tls: bool,
     /// `deregistration_delay.timeout_seconds`, 0 to 3600 s; AWS's default is 300 s.
     pub deregistration_delay: Span,
     /// `load_balancing.algorithm.type`; AWS's default is `round_robin`.
@@ -49,6 +119,14 @@ pub struct TargetGroup {
     /// `load_balancing.algorithm.anomaly_mitigation`: whether targets that fail more than their peers get fewer requests; AWS's
     /// default is off. Weighted random only.
     pub anomaly_mitigation: bool,
+    /// `target_health_state.unhealthy.connection_termination.enabled`: whether the connections of a target that turns
+    /// unhealthy are reset. Of Network Load Balancers only, whose default is true.
+    pub resets_unhealthy: bool,
+    /// Whether connections are cut when the deregistration delay is over; Network Load Balancers leave them alone unless
+    /// `deregistration_delay.connection_termination.enabled` says so.
+    pub cuts_deregistered: bool,
+    /// `target_group_health.dns_failover`: when a zone is taken out of DNS; `None` is `off`.
+    pub dns_failover: Option<HealthThreshold>,
     /// Health check.
     pub health_check: HealthCheck,
     /// `stickiness.enabled` and what belongs to it: whether a client's requests stay with the target of its first one.
@@ -123,6 +201,18 @@ impl Default for HealthCheck {
             timeout: Span::seconds(5),
             healthy_threshold: 5,
             unhealthy_threshold: 2,
+        }
+    }
+}
+
+impl HealthCheck {
+    /// The default of a load balancer of this type, whose checks speak TCP (or HTTP).
+    pub fn usual(kind: LoadBalancerType, is_http: bool) -> HealthCheck {
+        let usual = HealthCheck::default();
+        match kind {
+            LoadBalancerType::Application => usual,
+            LoadBalancerType::Network => HealthCheck { timeout: Span::seconds(if is_http { 6 } else { 10 }), ..usual },
+            LoadBalancerType::Classic => HealthCheck { healthy_threshold: 10, ..usual },
         }
     }
 }

@@ -231,6 +231,10 @@ impl Control<'_> {
                 memory_percent: closed.memory_percent,
                 response_time_ms: closed.response_time_ms,
                 healthy_targets: healthy.unwrap_or(0) as u32,
+                new_flows: closed.new_flows,
+                active_flows: closed.active_flows,
+                surge_queue_length: closed.surge_queue_length,
+                spillover: closed.spillover,
             };
             let samples = f64::from(running.max(1));
             let metrics = &mut self.service_metrics[service.index()];

@@ -85,6 +85,12 @@ impl Histogram {
         bucket.map(middle_of)
     }
 
+    /// The buckets that hold something: the middle of each, nanoseconds, and how many values fell in it.
+    pub fn filled(&self) -> impl Iterator<Item = (f64, u64)> {
+        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(bucket, &count)| (middle_of(bucket), u64::from(count)))
+    }
+
     /// Adds another's values.
     pub fn merge(&mut self, other: &Histogram) {
         if other.count == 0 {

@@ -2,17 +2,20 @@
 
 mod accounts;
 mod batch;
+mod dns;
+mod flows;
 mod health_check;
 mod serving;
 mod sessions;
 mod short_of_cpu;
+mod surge_queue;
 mod with_users;
 
 pub(crate) use accounts::response_times;
 use std::collections::BTreeMap;
 
 use crate::aws::anomaly_detection::TargetTally;
-use crate::aws::load_balancer::{RoutingAlgorithm, TargetGroup};
+use crate::aws::load_balancer::{LoadBalancerType, RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
@@ -20,8 +23,11 @@ use crate::data::forwarding::{Forwarding, is_ever_sticky};
 use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
-use crate::data::lane::batch::{Batch, Drawn, Law, Patience, Source};
+use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source};
+use crate::data::lane::dns::ZonesInDns;
+use crate::data::lane::flows::Flows;
 use crate::data::lane::sessions::Sessions;
+use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp, Rotation};
 use crate::data::sharing::abreast::Abreast;
 use crate::data::sharing::{Quota, Sharing};
@@ -57,8 +63,6 @@ pub struct Lane {
     sources: Vec<Source>,
     /// Those who wait for their answers before they ask again.
     users: Users,
-    /// Of all sources; a response within it is in time for everyone.
-    least_patience: f64,
     laws: Vec<Law>,
     /// Whether requests of some law take CPU, so that it can be short.
     may_share: bool,
@@ -95,8 +99,17 @@ pub struct Lane {
     chances: Option<Stream>,
     /// The chances of requests to fail at a target that is broken, where the timeline breaks some.
     error_chances: Option<Stream>,
-    /// How long the callers of each workload wait, nanoseconds.
-    patience: Vec<f64>,
+    /// What callers wait beyond the time that the load balancer waits for a task.
+    to_caller: Span,
+    /// TLS handshakes of tasks: how many of the requests bring one, its CPU time, and their chances.
+    handshakes: Option<Handshakes>,
+    kind: LoadBalancerType,
+    /// The connections of clients, where requests follow them.
+    flows: Option<Flows>,
+    /// Which zones' nodes callers know, where zones are judged apart.
+    dns: Option<ZonesInDns>,
+    /// Of a Classic Load Balancer.
+    surge: Option<SurgeQueues>,
     kernel: Kernel,
     seen_version: Option<u64>,
     in_flight: Vec<InFlight>,
@@ -140,17 +153,31 @@ impl Lane {
         let balancer = &scenario.load_balancers[group.load_balancer];
         let zones = if group.cross_zone { 1 } else { balancer.availability_zones.len() };
         let name = &definition.name;
+        let times = &scenario.assumptions.network_times;
+        let per_connection = scenario.assumptions.requests_per_connection;
+        let to_caller = match balancer.comes_through {
+            Some(front) => {
+                let through = &scenario.load_balancers[front.load_balancer];
+                let zones = if front.cross_zone { balancer.availability_zones.len() } else { 1 };
+                times.to_caller_through((through, zones), balancer, per_connection)
+            }
+            None => times.to_caller(balancer, per_connection),
+        };
         let workloads = || scenario.workloads.iter().filter(|it| comes_to(scenario, it, service));
         let is_split = |workload: &Workload| match workload.destination {
             Destination::Rule { rule, .. } => scenario.actions_of(rule).any(|it| !it.is_whole()).then_some(rule),
             Destination::Service(_) => None,
         };
         let needs_clients = |it: &Workload| is_split(it).is_some_and(|rule| is_ever_sticky(scenario, rule));
-        let knows_clients = group.stickiness.is_some() || workloads().any(needs_clients);
+        let keeps_flows = balancer.kind == LoadBalancerType::Network
+            && workloads().any(|it| it.clients.is_some() || it.users.is_some());
+        let knows_clients = keeps_flows || group.stickiness.is_some() || workloads().any(needs_clients);
         let sources: Vec<Source> = workloads()
             .map(|it| {
                 let idle = balancer.idle_timeout;
-                let patience = match it.timeout {
+                // As long as the answer is on its way to the caller, the load balancer waits no more.
+                let timeout = it.timeout.map(|timeout| Span(timeout.0.saturating_sub(to_caller.0)));
+                let patience = match timeout {
                     Some(timeout) if timeout <= idle => Patience { nanos: timeout.0 as f64, is_callers: true },
                     _ => Patience { nanos: idle.0 as f64, is_callers: false },
                 };
@@ -169,29 +196,55 @@ impl Lane {
         let users = Users::new(workloads().map(habit).collect());
         let revisions = revisions_of(scenario, service);
         let applications: Vec<&Application> =
-            revisions.into_iter().map(|it| serving_application(scenario, it, load_balancer.container)).collect();
-        let laws: Vec<Law> = applications
+            revisions.iter().map(|it| serving_application(scenario, *it, load_balancer.container)).collect();
+        let handshakes = group.has_tls.then(|| Handshakes {
+            share: 1.0 / per_connection,
+            cpu: scenario.assumptions.tls_handshake_cpu_time.0 as f64,
+            stream: seed.stream("tls handshake", name),
+        });
+        let zones_reached = if group.cross_zone { balancer.availability_zones.len() } else { 1 };
+        let laws: Vec<Law> = revisions
             .iter()
-            .map(|application| Law {
-                cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
-                wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
-                work: Vec::new(),
-                error_share: application.error_share,
-                is_fault: Vec::new(),
-                cancels: application.cancel_on_timeout,
-                computes: application.cpu_time != Distribution::Constant(Span::ZERO),
-                waits: application.wait_time != Distribution::Constant(Span::ZERO),
-                cold_start: application.cold_start,
-                counts_taken: application.memory_leak_per_request_mib > 0.0,
+            .zip(&applications)
+            .map(|(revision, application)| {
+                let mode = scenario.task_definitions[*revision].network_mode;
+                let to_target = times.to_target(zones_reached, mode, group.has_tls, per_connection).0 as f64;
+                let patience: Vec<f64> = sources.iter().map(|it| (it.patience.nanos - to_target).max(0.0)).collect();
+                Law {
+                    cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
+                    wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
+                    work: Vec::new(),
+                    error_share: application.error_share,
+                    is_fault: Vec::new(),
+                    cancels: application.cancel_on_timeout,
+                    computes: application.cpu_time != Distribution::Constant(Span::ZERO) || handshakes.is_some(),
+                    waits: application.wait_time != Distribution::Constant(Span::ZERO),
+                    cold_start: application.cold_start,
+                    counts_taken: application.memory_leak_per_request_mib > 0.0,
+                    to_target,
+                    least_patience: patience.iter().copied().fold(f64::INFINITY, f64::min),
+                    patience,
+                }
             })
             .collect();
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
-            least_patience: sources.iter().map(|it| it.patience.nanos).fold(f64::INFINITY, f64::min),
-            patience: sources.iter().map(|it| it.patience.nanos).collect(),
             serves_part: sources.iter().any(|it| it.forwarding.is_some()),
             sessions: group.stickiness.map(|it| Sessions::new(it, sources.len())),
+            to_caller,
+            handshakes,
+            kind: balancer.kind,
+            flows: keeps_flows.then(|| {
+                let per_connection = workloads().map(|it| it.requests_per_connection.unwrap_or(0)).collect();
+                Flows::new(per_connection, balancer.idle_timeout.0 as f64)
+            }),
+            dns: (zones > 1 && balancer.kind != LoadBalancerType::Classic).then(|| {
+                let time_to_live = scenario.assumptions.dns_time_to_live.0 as f64;
+                ZonesInDns::new(zones, time_to_live, seed.stream("dns", name))
+            }),
+            surge: (balancer.kind == LoadBalancerType::Classic)
+                .then(|| SurgeQueues::new(balancer.nodes.max(1) as usize)),
             sources,
             users,
             may_share: laws.iter().any(|it| it.computes),
@@ -212,7 +265,11 @@ impl Lane {
             station_of_task: BTreeMap::new(),
             vacant: Vec::new(),
             rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, zones),
-            chances: (group.algorithm == RoutingAlgorithm::WeightedRandom).then(|| seed.stream("target", name)),
+            chances: match group.algorithm {
+                RoutingAlgorithm::WeightedRandom => Some(seed.stream("target", name)),
+                RoutingAlgorithm::FlowHash => Some(seed.stream("flow", name)),
+                RoutingAlgorithm::RoundRobin | RoutingAlgorithm::LeastOutstandingRequests => None,
+            },
             error_chances: breaks_targets(scenario, service).then(|| seed.stream("target errors", name)),
             kernel: Kernel::Careful,
             seen_version: None,
@@ -256,6 +313,7 @@ impl Lane {
                 self.settle_at = SETTLED_AT_LEAST.max(2 * self.in_flight.len());
             }
         }
+        self.run_surge(until);
         self.run_sharing(until);
     }
 
@@ -279,14 +337,20 @@ impl Lane {
             let station = &mut self.stations[place];
             let is_up = cluster.tasks[task].process_is_up;
             let was_up = std::mem::replace(&mut station.is_up, is_up);
-            let is_unused = cluster.targets[station.target].state == TargetState::Unused;
             // What is up when a run begins has been up for long.
             if is_up && !was_up && now > Instant::START {
                 station.begins(self.laws[station.law].cold_start, now.0 as f64);
             }
+            let group = &scenario.target_groups[self.target_group];
+            let is_cut_off = match cluster.targets[station.target].state {
+                TargetState::Unused => group.cuts_deregistered,
+                TargetState::Unhealthy => group.resets_unhealthy && !station.is_reset,
+                _ => false,
+            };
+            station.is_reset = cluster.targets[station.target].state == TargetState::Unhealthy;
             if was_up && !is_up {
                 gone.push((place, true));
-            } else if is_unused {
+            } else if is_cut_off {
                 gone.push((place, false));
             }
         }
@@ -298,7 +362,7 @@ impl Lane {
             self.stations[place].error_share = cluster.tasks[task].error_share;
         }
         self.deal_evenly();
-        let pools = self.pools(scenario, cluster);
+        let pools = self.pools(scenario, cluster, now);
         self.rotation.renew(pools);
         self.count_awaited(now.0 as f64);
         if self.sessions.is_some() {
@@ -306,6 +370,7 @@ impl Lane {
             let is_healthy = |place: usize| cluster.targets[stations[place].target].state == TargetState::Healthy;
             self.rotation.let_stay(is_healthy);
         }
+        self.empty_surge_queues(now.0 as f64);
         self.choose_kernel(now.0 as f64);
     }
 
@@ -326,20 +391,29 @@ impl Lane {
     }
 
     /// The targets that each zone's nodes send to, or all nodes: the healthy ones, or all where those are too few.
-    fn pools(&self, scenario: &Scenario, cluster: &Cluster) -> Vec<Candidates> {
+    fn pools(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant) -> Vec<Candidates> {
         let group = &scenario.target_groups[self.target_group];
+        let pools = cluster.target_pools(self.target_group, group, &scenario.load_balancers[group.load_balancer]);
+        if let Some(dns) = &mut self.dns {
+            for (zone, pool) in pools.iter().enumerate() {
+                let healthy = pool.iter().filter(|it| cluster.targets[**it].state == TargetState::Healthy).count();
+                let is_healthy = group.dns_failover.is_none_or(|it| !it.is_missed(healthy, pool.len()));
+                dns.judge(zone, !pool.is_empty(), is_healthy, now.0 as f64);
+            }
+        }
         let slow_start = group.slow_start.0 as f64;
         let candidate = |it: &Target| {
             let begin = it.slow_start_since.map(|it| it.0 as f64);
             let ramp = begin.map(|begin| Ramp { begin, end: begin + slow_start });
             Candidate { place: self.station_of_task[&it.task], ramp, weight: it.weight }
         };
-        let pools = cluster.target_pools(self.target_group, group, &scenario.load_balancers[group.load_balancer]);
         let chosen = pools.into_iter().map(|pool| {
             let of_pool = || pool.iter().map(|it| &cluster.targets[*it]);
             let is_healthy = |it: &&Target| it.state == TargetState::Healthy;
             let healthy = of_pool().filter(is_healthy).count();
-            let is_fail_open = group.unhealthy_state_routing.is_missed(healthy, pool.len());
+            // A Classic Load Balancer has no fail-open.
+            let is_fail_open =
+                self.kind != LoadBalancerType::Classic && group.unhealthy_state_routing.is_missed(healthy, pool.len());
             let targets = of_pool().filter(|it| is_fail_open || is_healthy(it)).map(candidate).collect();
             Candidates { targets, is_fail_open }
         });
@@ -378,9 +452,10 @@ impl Lane {
 
     fn choose_kernel(&mut self, now: f64) {
         self.kernel = Kernel::Careful;
-        // Users, sessions, targets that are broken and nodes that differ in whom they send to are looked at with each request.
+        // Users, sessions, flows, targets that are broken and nodes that differ in whom they send to are looked at with each request.
         if self.users.are_expected()
             || self.sessions.is_some()
+            || self.flows.is_some()
             || self.rotation.is_fail_open().is_none()
             || self.rotation.places().any(|it| self.stations[it].error_share > 0.0)
         {
@@ -401,6 +476,7 @@ impl Lane {
             self.kernel = Kernel::Plain { law: first.law, servers: first.servers, least_queue };
         } else if self.rotation.serves_all()
             && !self.rotation.counts_requests()
+            && self.surge.is_none()
             && self.rotation.places().all(|it| {
                 let it = &self.stations[it];
                 it.is_up && it.law == first.law && it.shares_cpu
@@ -478,12 +554,16 @@ impl Lane {
         let mut fate = vec![None; self.stations.len()];
         for &(place, process_is_gone) in gone {
             fate[place] = Some(process_is_gone);
+            if let Some(flows) = &mut self.flows {
+                flows.reset(place);
+            }
             let sharing = &mut self.sharing[place];
             for job in sharing.jobs_mut().filter(|it| !it.caller_has_ended) {
                 job.caller_has_ended = true;
                 self.minute.count_cut_off(now - job.arrival, place);
                 if job.user != NOBODY {
-                    self.users.are_answered(job.user, now as u64);
+                    let way = self.minute.to_target[place] as u64 + self.to_caller.0;
+                    self.users.are_answered(job.user, now as u64 + way);
                 }
             }
             if process_is_gone {
@@ -502,7 +582,8 @@ impl Lane {
                 it.caller_has_ended = true;
                 window.count_cut_off(now - it.arrival, it.place as usize);
                 if it.user != NOBODY {
-                    users.are_answered(it.user, now as u64);
+                    let way = window.to_target[it.place as usize] as u64 + self.to_caller.0;
+                    users.are_answered(it.user, now as u64 + way);
                 }
             }
             if process_is_gone {
@@ -531,6 +612,7 @@ impl Lane {
             let amount = definition.cfs_quota(period)?.0 as f64;
             Some(Quota { amount, period: period.0, phase }).filter(|_| amount < servers as f64 * period.0 as f64)
         });
+        station.to_target = self.laws[law].to_target;
         station.is_throttled = quota.is_some();
         if let Some(cap) = definition.cpu.filter(|_| quota.is_none()) {
             station.is_offered(f64::from(cap));
@@ -551,9 +633,11 @@ impl Lane {
                 self.cpu_done.push(0.0);
                 self.routed_to.push(0.0);
                 self.minute.errors.push(0);
+                self.minute.to_target.push(0.0);
                 self.stations.len() - 1
             }
         };
+        self.minute.to_target[place] = self.laws[law].to_target;
         self.station_of_task.insert(task, place);
         self.shares_or_not(place, now.0 as f64);
     }

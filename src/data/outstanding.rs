@@ -95,6 +95,11 @@ impl Outstanding {
         }
     }
 
+    /// Makes ready for so many more, which come as far apart as those before.
+    pub fn expect_more(&mut self, requests: usize) {
+        self.expect(requests, 1.0 / self.speed);
+    }
+
     fn make_rows(&mut self, rows: usize) {
         self.rows = rows;
         let nodes = self.lowest.len();

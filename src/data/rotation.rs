@@ -271,6 +271,13 @@ impl Rotation {
         }
     }
 
+    /// Makes ready for so many more, which come as those before.
+    pub fn expect_more(&mut self, requests: usize) {
+        if self.counts_requests() {
+            self.pools.iter_mut().for_each(|it| it.outstanding.expect_more(requests));
+        }
+    }
+
     /// The one pool, its requests outstanding, and the nodes, where each request goes to the target with the fewest.
     pub fn dealt_to_fewest(&mut self) -> Option<(&[usize], &mut Outstanding, &mut [Node])> {
         match &mut self.pools[..] {
@@ -324,7 +331,7 @@ impl Rotation {
             RoutingAlgorithm::LeastOutstandingRequests => {
                 pool.outstanding.deal(Fewest { node: node_number, turn: node.turn, now: arrival })
             }
-            RoutingAlgorithm::WeightedRandom => pool.choose_at_random(chance),
+            RoutingAlgorithm::WeightedRandom | RoutingAlgorithm::FlowHash => pool.choose_at_random(chance),
         };
         node.turn = if target + 1 == pool.places.len() { 0 } else { target + 1 };
         Some(pool.places[target])
@@ -346,6 +353,20 @@ impl Rotation {
             } else {
                 pool.outstanding.deal(Send { node: node_number, target, end: until });
             }
+        }
+    }
+
+    /// The places that a node chooses from.
+    pub fn places_of(&self, node: usize) -> &[usize] {
+        &self.pools[self.nodes[node].pool].places
+    }
+
+    /// The node sends to `place`, whoever's turn it is.
+    pub fn turn_behind(&mut self, node: usize, place: usize) {
+        let node = &mut self.nodes[node];
+        let places = &self.pools[node.pool].places;
+        if let Some(target) = places.iter().position(|it| *it == place) {
+            node.turn = if target + 1 == places.len() { 0 } else { target + 1 };
         }
     }
 

@@ -190,6 +190,11 @@ impl Sharing {
         self.waiting.ends.is_empty() && self.queue.is_empty() && self.throttle.is_none()
     }
 
+    /// Whether it takes one more job: onto a thread, or into its queue.
+    pub fn has_room(&self) -> bool {
+        self.busy() < self.servers || self.queue.len() < self.queue_limit
+    }
+
     /// When something happens next, if nothing comes: a step ends, or a caller may give up.
     pub fn next(&self) -> f64 {
         self.next_cpu.min(self.next_wait).min(self.earliest_deadline)

@@ -23,6 +23,10 @@ pub struct Station {
     pub target: Id<Target>,
     /// Which of its lane's laws it serves by.
     pub law: usize,
+    /// What the network adds between the load balancer and it, nanoseconds: response times have it, its own do not.
+    pub to_target: f64,
+    /// Whether its target is unhealthy, so that its connections have been reset if they are.
+    pub is_reset: bool,
     /// Servers.
     pub servers: usize,
     /// Requests that may wait.
@@ -65,6 +69,8 @@ impl Station {
             task,
             target,
             law,
+            to_target: 0.0,
+            is_reset: false,
             servers,
             queue,
             is_throttled: false,
@@ -159,6 +165,23 @@ impl Station {
         }
         self.giving_up.retain(|&it| it > arrival);
         self.waiting.len() + self.giving_up.len() >= self.queue
+    }
+
+    /// From when on it takes a request, at or after `now`; its first server is free at `free_at`.
+    pub fn room_at(&mut self, free_at: f64, now: f64) -> f64 {
+        if free_at <= now || !self.refuses(now) {
+            return now;
+        }
+        let too_many = self.waiting.len() + self.giving_up.len() - self.queue;
+        if self.queue == 0 {
+            free_at
+        } else if self.giving_up.is_empty() {
+            self.waiting[too_many]
+        } else {
+            let mut leave: Vec<f64> = self.waiting.iter().chain(&self.giving_up).copied().collect();
+            leave.sort_by(f64::total_cmp);
+            leave[too_many]
+        }
     }
 
     /// Takes a request that arrives at `arrival` and leaves the queue for a server at `start`.

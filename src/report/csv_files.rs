@@ -26,6 +26,10 @@ struct ServiceRow<'a> {
     response_time_p99_ms: Option<f64>,
     response_time_mean_ms: Option<f64>,
     healthy_targets_count: u32,
+    new_flow_count: u64,
+    active_flow_count: u64,
+    surge_queue_length: u64,
+    spillover_count: u64,
 }
 
 #[derive(Serialize)]
@@ -177,6 +181,10 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         response_time_p99_ms: row.response_time_ms.p99,
         response_time_mean_ms: row.response_time_ms.mean,
         healthy_targets_count: row.healthy_targets,
+        new_flow_count: row.new_flows,
+        active_flow_count: row.active_flows,
+        surge_queue_length: row.surge_queue_length,
+        spillover_count: row.spillover,
     });
     let load_balancers = run.load_balancer_minutes.iter().map(|row| load_balancer_row(run, row));
     let targets = run.target_changes.iter().map(|row| TargetRow {
@@ -329,7 +337,7 @@ fn table<R: Serialize>(header: &str, rows: impl Iterator<Item = R>) -> Vec<u8> {
 const SERVICES: &str = "minute service desired_count running_count pending_count requests_count served_count \
     errors_elb_502_count errors_elb_503_count errors_elb_504_count errors_target_5xx_count errors_client_timeout_count \
     cpu_percent memory_percent response_time_p50_ms response_time_p90_ms response_time_p99_ms response_time_mean_ms \
-    healthy_targets_count";
+    healthy_targets_count new_flow_count active_flow_count surge_queue_length spillover_count";
 const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_count draining_count reservation_percent \
     m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent \
     cpu_credits_least cpu_credits_mean";

@@ -28,6 +28,7 @@ struct Summary<'a> {
     cost_instances_usd: f64,
     cost_load_balancers_usd: f64,
     worst_minute: Option<WorstMinute>,
+    caller_response_time_ms: ResponseTimes,
 }
 
 #[derive(Serialize)]
@@ -87,6 +88,31 @@ pub fn all_requests(run: &Run) -> (RequestCounts, u64, ResponseTimes) {
         p99: millis(histogram.quantile(0.99)),
     };
     (counts, in_flight, times)
+}
+
+/// Response times of all services together as their callers see them, ms: with the way to the load balancer and what
+/// that adds, which is the same for all requests of a service.
+pub fn caller_response_times(run: &Run) -> ResponseTimes {
+    let mut values: Vec<(f64, u64)> = Vec::new();
+    let (mut sum, mut count) = (0.0, 0);
+    for totals in &run.requests {
+        let (histogram, to_caller) = (&totals.histogram, totals.to_caller.0 as f64);
+        values.extend(histogram.filled().map(|(nanos, count)| (nanos + to_caller, count)));
+        sum += histogram.sum() as f64 + to_caller * histogram.count() as f64;
+        count += histogram.count();
+    }
+    values.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let quantile = |q: f64| {
+        let wanted = ((q * count as f64).ceil() as u64).max(1);
+        let mut seen = 0;
+        let value = values.iter().find(|(_, count)| {
+            seen += count;
+            seen >= wanted
+        });
+        value.map(|(nanos, _)| nanos / 1e6)
+    };
+    let mean = (count > 0).then(|| sum / count as f64 / 1e6);
+    ResponseTimes { mean, p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99) }
 }
 
 /// The minute that hurt most; `None` without requests.
@@ -153,6 +179,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         cost_instances_usd: run.cost.instances_usd,
         cost_load_balancers_usd: run.cost.load_balancers_usd,
         worst_minute: worst_minute(run),
+        caller_response_time_ms: caller_response_times(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

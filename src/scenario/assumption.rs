@@ -41,6 +41,20 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("scheduledActionDelay", &mut a.scheduled_action_delay),
         ("anomalyInterval", &mut a.anomaly.interval),
         ("anomalyWindow", &mut a.anomaly.window),
+        ("dnsTimeToLive", &mut a.dns_time_to_live),
+        ("internetRoundTrip", &mut a.network_times.internet_round_trip),
+        ("internalRoundTrip", &mut a.network_times.internal_round_trip),
+        ("sameZoneRoundTrip", &mut a.network_times.same_zone_round_trip),
+        ("otherZoneRoundTrip", &mut a.network_times.other_zone_round_trip),
+        ("httpOverhead", &mut a.network_times.http_overhead),
+        ("httpsOverhead", &mut a.network_times.https_overhead),
+        ("tcpOverhead", &mut a.network_times.tcp_overhead),
+        ("bridgeLatency", &mut a.network_times.bridge_latency),
+        ("hostLatency", &mut a.network_times.host_latency),
+        ("awsvpcLatency", &mut a.network_times.awsvpc_latency),
+        ("sameZoneConnection", &mut a.network_times.same_zone_connection),
+        ("otherZoneConnection", &mut a.network_times.other_zone_connection),
+        ("tlsHandshakeCpuTime", &mut a.tls_handshake_cpu_time),
     ] {
         *place = fields.span_or(reader, name, *place);
     }

@@ -257,7 +257,6 @@ impl Shape {
             "IpAddressType",
             "IpamPools",
             "LoadBalancerArn",
-            "Scheme",
             "SecurityGroups",
             "State",
             "SubnetMappings",

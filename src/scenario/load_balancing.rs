@@ -1,7 +1,8 @@
 //! `loadBalancers` and `targetGroups`.
 
 use crate::aws::load_balancer::{
-    HealthCheck, HealthThreshold, LoadBalancer, RoutingAlgorithm, Stickiness, StickinessType, TargetGroup,
+    ComesThrough, HealthCheck, HealthThreshold, ListenerProtocol, LoadBalancer, LoadBalancerType, RoutingAlgorithm,
+    Scheme, Stickiness, StickinessType, TargetGroup,
 };
 use crate::scenario::aws_fields::{LOAD_BALANCER_ATTRIBUTES, Shape, TARGET_GROUP_ATTRIBUTES};
 use crate::scenario::capacity::Capacity;
@@ -19,6 +20,23 @@ const ALGORITHMS: [(&str, RoutingAlgorithm); 3] = [
     ("weighted_random", RoutingAlgorithm::WeightedRandom),
 ];
 
+const TYPES: [(&str, LoadBalancerType); 3] = [
+    ("application", LoadBalancerType::Application),
+    ("network", LoadBalancerType::Network),
+    ("classic", LoadBalancerType::Classic),
+];
+
+const TRUE_OR_FALSE: [(&str, bool); 2] = [("true", true), ("false", false)];
+
+const SCHEMES: [(&str, Scheme); 2] = [("internet-facing", Scheme::InternetFacing), ("internal", Scheme::Internal)];
+
+const LISTENER_PROTOCOLS: [(&str, ListenerProtocol); 4] = [
+    ("HTTP", ListenerProtocol::Http),
+    ("HTTPS", ListenerProtocol::Https),
+    ("TCP", ListenerProtocol::Tcp),
+    ("TLS", ListenerProtocol::Tls),
+];
+
 /// Load balancers and the target groups behind them.
 pub struct LoadBalancing {
     /// Load balancers.
@@ -31,6 +49,16 @@ pub struct LoadBalancing {
     pub target_group_names: Names<TargetGroup>,
     /// Target groups that say `TargetType: instance`, which tasks with their own network interface cannot join.
     pub of_instances: Vec<Id<TargetGroup>>,
+    /// What stands for a target group behind each Classic Load Balancer, to which instances are registered directly.
+    pub of_classic: Vec<(Id<LoadBalancer>, Id<TargetGroup>)>,
+}
+
+/// What the entry of a load balancer says of target groups.
+struct Behind {
+    load_balancer: LoadBalancer,
+    cross_zone: bool,
+    /// Of a Classic Load Balancer.
+    target_group: Option<TargetGroup>,
 }
 
 impl LoadBalancing {
@@ -47,14 +75,27 @@ impl LoadBalancing {
             load_balancer_names: Names::new("load balancer", "loadBalancers"),
             target_group_names: Names::new("target group", "targetGroups"),
             of_instances: Vec::new(),
+            of_classic: Vec::new(),
         };
+        let mut cross_zone = Vec::new();
         for entry in load_balancers {
-            let load_balancer = load_balancer(reader, entry, capacity);
-            let id = load_balancer.map(|it| balancing.load_balancers.push(it));
+            let behind = load_balancer(reader, entry, capacity, Id::new(balancing.load_balancers.len()));
+            let id = behind.map(|it| {
+                let id = balancing.load_balancers.push(it.load_balancer);
+                cross_zone.push(it.cross_zone);
+                let classic = it.target_group.map(|group| (id, balancing.target_groups.push(group)));
+                balancing.of_classic.extend(classic);
+                id
+            });
             balancing.load_balancer_names.add(&entry.key, id);
         }
         for entry in target_groups {
-            let target_group = balancing.target_group(reader, entry);
+            if entry.node.get("TargetType").and_then(Node::text) == Some("alb") {
+                balancing.before_application(reader, entry, &cross_zone);
+                balancing.target_group_names.add(&entry.key, None);
+                continue;
+            }
+            let target_group = balancing.target_group(reader, entry, &cross_zone);
             let id = target_group.map(|it| balancing.target_groups.push(it));
             let is_of_instances = entry.node.get("TargetType").and_then(Node::text) == Some("instance");
             balancing.of_instances.extend(id.filter(|_| is_of_instances));
@@ -63,15 +104,26 @@ impl LoadBalancing {
         balancing
     }
 
-    fn target_group(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<TargetGroup> {
+    fn target_group(&self, reader: &mut Reader<'_>, entry: &Entry, cross_zone_of: &[bool]) -> Option<TargetGroup> {
         let mut fields = reader.fields(&entry.node, format!("target group `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "targetGroups", &entry.key);
         let load_balancer = self.load_balancer_of(reader, &mut fields);
-        for (name, simulated) in [
-            ("Protocol", &["HTTP", "HTTPS"][..]),
-            ("TargetType", &["instance", "ip"]),
-            ("HealthCheckEnabled", &["true"]),
-        ] {
+        let behind = load_balancer.map(|it| &self.load_balancers[it]);
+        let kind = behind.map(|it| it.kind).unwrap_or_default();
+        if let Some(classic) = behind.filter(|it| it.kind == LoadBalancerType::Classic) {
+            let message = format!("{} stands behind `{}`, a Classic Load Balancer", fields.of, classic.name);
+            let problem = Problem::new(fields.place_of("loadBalancer"), message);
+            reader.refuse(problem.help(format!(
+                "it has no target groups: services name it by `loadBalancers: [{{loadBalancerName: {}, ...}}]`, or use `Type: application`",
+                classic.name
+            )));
+        }
+        let is_network = kind == LoadBalancerType::Network;
+        let protocols = if is_network { &["TCP", "TLS"][..] } else { &["HTTP", "HTTPS"] };
+        let has_tls = matches!(entry.node.get("Protocol").and_then(Node::text), Some("HTTPS" | "TLS"));
+        for (name, simulated) in
+            [("Protocol", protocols), ("TargetType", &["instance", "ip"]), ("HealthCheckEnabled", &["true"])]
+        {
             if let Some(node) = fields.take(name)
                 && let Some(word) = reader.text(What { field: name, of: &fields.of }, node)
                 && !simulated.contains(&word)
@@ -79,7 +131,8 @@ impl LoadBalancing {
                 reader.not_simulated(node.place, format!("`{name}: {word}` of {}", fields.of));
             }
         }
-        let usual = HealthCheck::default();
+        let is_http = entry.node.get("HealthCheckProtocol").and_then(Node::text).is_some_and(|it| it != "TCP");
+        let usual = HealthCheck::usual(kind, is_http);
         let health_check = HealthCheck {
             interval: fields.seconds_or(reader, "HealthCheckIntervalSeconds", 5..=300, usual.interval),
             timeout: fields.seconds_or(reader, "HealthCheckTimeoutSeconds", 2..=120, usual.timeout),
@@ -95,12 +148,16 @@ impl LoadBalancing {
             reader.refuse(Problem::new(at, message).help("the timeout must be shorter than the interval"));
         }
         let mut delay = Span::seconds(300);
-        let mut algorithm = RoutingAlgorithm::default();
+        let mut algorithm = if is_network { RoutingAlgorithm::FlowHash } else { RoutingAlgorithm::default() };
+        let (mut resets_unhealthy, mut cuts_deregistered) = (is_network, !is_network);
         let (mut slow_start, mut slow_start_place) = (Span::ZERO, None);
         let (mut anomaly_mitigation, mut mitigation_place) = (false, None);
-        let (mut cross_zone, mut threshold) = (true, HealthThreshold::default());
         let (mut is_sticky, mut sticky_place, mut sticky_kind) = (false, fields.place, None);
         let (mut by_lb_cookie, mut by_app_cookie) = (Span::seconds(86_400), Span::seconds(86_400));
+        let of_load_balancer = load_balancer.is_none_or(|it| cross_zone_of[it.index()]);
+        let (mut cross_zone, mut threshold) = (of_load_balancer, HealthThreshold::default());
+        let mut dns_count = (Some(1), None);
+        let mut dns_percentage = (None, None);
         for (key, node) in attributes(reader, &mut fields) {
             let what = What { field: &key, of: &fields.of };
             match (key.as_str(), node.text().unwrap_or("")) {
@@ -124,6 +181,18 @@ impl LoadBalancing {
                 ("stickiness.app_cookie.duration_seconds", _) => {
                     by_app_cookie = whole_seconds(reader, what, node, 1, 604_800).unwrap_or(by_app_cookie);
                 }
+                ("load_balancing.algorithm.type" | "slow_start.duration_seconds", _) if is_network => {
+                    let problem = Problem::new(node.place, format!("{what} goes with Application Load Balancers only"));
+                    reader.refuse(
+                        problem.help("a Network Load Balancer sends each connection where its flow hash falls"),
+                    );
+                }
+                ("target_health_state.unhealthy.connection_termination.enabled", _) if is_network => {
+                    resets_unhealthy = reader.word(what, node, &TRUE_OR_FALSE).unwrap_or(resets_unhealthy);
+                }
+                ("deregistration_delay.connection_termination.enabled", _) if is_network => {
+                    cuts_deregistered = reader.word(what, node, &TRUE_OR_FALSE).unwrap_or(cuts_deregistered);
+                }
                 ("load_balancing.algorithm.type", _) => {
                     algorithm = reader.word(what, node, &ALGORITHMS).unwrap_or(algorithm);
                 }
@@ -138,11 +207,22 @@ impl LoadBalancing {
                     slow_start_place = Some(node.place);
                 }
                 ("load_balancing.cross_zone.enabled", _) => {
-                    let words = [("true", true), ("use_load_balancer_configuration", true), ("false", false)];
+                    let words =
+                        [("true", true), ("use_load_balancer_configuration", of_load_balancer), ("false", false)];
                     cross_zone = reader.word(what, node, &words).unwrap_or(cross_zone);
                 }
                 ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", _) => {
                     threshold.count = whole_number(reader, what, node, 1, 5_000).unwrap_or(1);
+                }
+                ("target_group_health.dns_failover.minimum_healthy_targets.count", "off") => {
+                    dns_count = (None, Some(node.place));
+                }
+                ("target_group_health.dns_failover.minimum_healthy_targets.count", _) => {
+                    dns_count = (whole_number(reader, what, node, 1, 5_000).or(Some(1)), Some(node.place));
+                }
+                ("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off") => {}
+                ("target_group_health.dns_failover.minimum_healthy_targets.percentage", _) => {
+                    dns_percentage = (whole_number(reader, what, node, 1, 100), Some(node.place));
                 }
                 ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off") => {}
                 ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", _) => {
@@ -151,7 +231,34 @@ impl LoadBalancing {
                 (other, _) => accepted_attribute(reader, &fields.of, other, node, TARGET_GROUP_ATTRIBUTES),
             }
         }
-        if let Some(place) = slow_start_place.filter(|_| algorithm != RoutingAlgorithm::RoundRobin) {
+        // Those that are off follow nothing; the others must not keep a zone that would send to all of its targets.
+        let below =
+            |dns: Option<u32>, routing: Option<u32>| dns.zip(routing).is_some_and(|(dns, routing)| dns < routing);
+        for (word, (dns, place), routing) in
+            [("count", dns_count, Some(threshold.count)), ("percentage", dns_percentage, threshold.percentage)]
+        {
+            if below(dns, routing) && place.is_some() {
+                let (dns, routing) = (dns.unwrap_or(0), routing.unwrap_or(0));
+                let message = format!(
+                    "{} leaves DNS below {dns} healthy targets, and routes to all below {routing} ({word})",
+                    fields.of
+                );
+                let problem = Problem::new(place.unwrap_or(fields.place), message);
+                reader.refuse(
+                    problem.help("the threshold of `dns_failover` is at least that of `unhealthy_state_routing`"),
+                );
+            }
+        }
+        let dns_failover = (dns_count.0.is_some() || dns_percentage.0.is_some()).then(|| HealthThreshold {
+            // A default follows what is said of routing.
+            count: match dns_count {
+                (Some(count), None) => count.max(threshold.count),
+                (count, _) => count.unwrap_or(0),
+            },
+            percentage: dns_percentage.0,
+        });
+        let is_in_turn = matches!(algorithm, RoutingAlgorithm::RoundRobin | RoutingAlgorithm::FlowHash);
+        if let Some(place) = slow_start_place.filter(|_| !is_in_turn) {
             let (name, _) = ALGORITHMS.iter().find(|it| it.1 == algorithm).unwrap_or(&ALGORITHMS[0]);
             let problem = Problem::new(place, format!("{} has slow start and the algorithm `{name}`", fields.of));
             reader.refuse(problem.help("slow start goes with `round_robin` only"));
@@ -190,15 +297,50 @@ impl LoadBalancing {
         Some(TargetGroup {
             name: entry.key.clone(),
             load_balancer: load_balancer?,
+            has_tls,
             deregistration_delay: delay,
             algorithm,
             slow_start,
             cross_zone,
             unhealthy_state_routing: threshold,
             anomaly_mitigation,
+            dns_failover,
+            resets_unhealthy,
+            cuts_deregistered,
             health_check,
             stickiness,
         })
+    }
+
+    /// A target group whose target is an Application Load Balancer.
+    fn before_application(&mut self, reader: &mut Reader<'_>, entry: &Entry, cross_zone_of: &[bool]) {
+        let Some(mut fields) = reader.fields(&entry.node, format!("target group `{}`", entry.key)) else { return };
+        check_own_name(reader, &mut fields, "targetGroups", &entry.key);
+        let front = self.load_balancer_of(reader, &mut fields);
+        for name in ["TargetType", "Protocol", "HealthCheckEnabled", "attributes"] {
+            fields.take(name);
+        }
+        let (place, at) = (fields.place, fields.place_of("applicationLoadBalancer"));
+        fields.required(reader, "applicationLoadBalancer");
+        let target = fields.reference(reader, "applicationLoadBalancer", &self.load_balancer_names);
+        fields.finish(reader, &Shape::TARGET_GROUP);
+        let (Some(front), Some(target)) = (front, target) else { return };
+        for (id, wanted, place, word) in [
+            (front, LoadBalancerType::Network, place, "stands behind a Network"),
+            (target, LoadBalancerType::Application, at, "holds an Application"),
+        ] {
+            if self.load_balancers[id].kind != wanted {
+                let name = &self.load_balancers[id].name;
+                let message = format!("target group `{}` {word} Load Balancer, which `{name}` is not", entry.key);
+                reader.refuse(
+                    Problem::new(place, message)
+                        .help("`TargetType: alb` puts a Network Load Balancer before an Application Load Balancer"),
+                );
+                return;
+            }
+        }
+        let comes_through = ComesThrough { load_balancer: front, cross_zone: cross_zone_of[front.index()] };
+        self.load_balancers[target].comes_through = Some(comes_through);
     }
 
     /// The load balancer that is named, or the only one.
@@ -226,24 +368,51 @@ impl LoadBalancing {
     }
 }
 
-fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) -> Option<LoadBalancer> {
+fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity, id: Id<LoadBalancer>) -> Option<Behind> {
     let mut fields = reader.fields(&entry.node, format!("load balancer `{}`", entry.key))?;
     check_own_name(reader, &mut fields, "loadBalancers", &entry.key);
-    if let Some(node) = fields.take("Type")
-        && let Some(word) = reader.text(What { field: "Type", of: &fields.of }, node)
-        && word != "application"
-    {
-        reader.not_simulated(node.place, format!("`Type: {word}` of {}", fields.of));
+    let mut kind = LoadBalancerType::default();
+    if entry.node.get("Type").and_then(Node::text) == Some("gateway") {
+        let message = format!("{} is a Gateway Load Balancer, which ECS services cannot stand behind", fields.of);
+        let problem = Problem::new(fields.place_of("Type"), message);
+        reader.refuse(
+            problem
+                .help("it passes packets through appliances; give the service `Type: application` or `Type: network`"),
+        );
+        fields.take("Type");
+    } else {
+        kind = fields.word_or(reader, "Type", &TYPES, kind);
     }
+    let scheme = fields.word_or(reader, "Scheme", &SCHEMES, Scheme::default());
+    let usual_protocol = if kind == LoadBalancerType::Network { ListenerProtocol::Tcp } else { ListenerProtocol::Http };
+    fields.derived(reader, "listenerProtocol", word_of(usual_protocol));
+    let words: Vec<(&str, ListenerProtocol)> =
+        LISTENER_PROTOCOLS.into_iter().filter(|(_, protocol)| speaks(kind, *protocol)).collect();
+    let protocol = fields.word(reader, "listenerProtocol", &words).unwrap_or(usual_protocol);
     let availability_zones = capacity.some_zones(reader, &mut fields);
     let usual_nodes = node_count(availability_zones.len());
     fields.derived(reader, "nodes", &usual_nodes);
     let nodes = fields.count(reader, "nodes", 1..=100).unwrap_or(usual_nodes);
-    let mut idle_timeout = Span::seconds(60);
+    let is_network = kind == LoadBalancerType::Network;
+    let mut idle_timeout = Span::seconds(if is_network { 350 } else { 60 });
+    let mut cross_zone = kind == LoadBalancerType::Application;
+    let mut draining = (true, Span::seconds(300));
     for (key, node) in attributes(reader, &mut fields) {
         let what = What { field: &key, of: &fields.of };
         match key.as_str() {
-            "idle_timeout.timeout_seconds" => {
+            "tcp.idle_timeout.seconds" if is_network => {
+                idle_timeout = whole_seconds(reader, what, node, 60, 6_000).unwrap_or(idle_timeout);
+            }
+            "load_balancing.cross_zone.enabled" if kind != LoadBalancerType::Application => {
+                cross_zone = reader.word(what, node, &TRUE_OR_FALSE).unwrap_or(cross_zone);
+            }
+            "connection_draining.enabled" if kind == LoadBalancerType::Classic => {
+                draining.0 = reader.word(what, node, &TRUE_OR_FALSE).unwrap_or(draining.0);
+            }
+            "connection_draining.timeout_seconds" if kind == LoadBalancerType::Classic => {
+                draining.1 = whole_seconds(reader, what, node, 1, 3_600).unwrap_or(draining.1);
+            }
+            "idle_timeout.timeout_seconds" if !is_network => {
                 idle_timeout = whole_seconds(reader, what, node, 1, 4_000).unwrap_or(idle_timeout);
             }
             other => accepted_attribute(reader, &fields.of, other, node, LOAD_BALANCER_ATTRIBUTES),
@@ -254,13 +423,78 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity) ->
     fields.derived(reader, "idleTimeout", &idle_timeout);
     if let Some(ours) = fields.parsed(reader, "idleTimeout", span_or_seconds) {
         idle_timeout = ours;
-        if !(Span::seconds(1)..=Span::seconds(4_000)).contains(&ours) {
-            let message = format!("`idleTimeout` of {} is {ours}; AWS allows 1s to 4000s", fields.of);
+        let (least, most) = if is_network { (60, 6_000) } else { (1, 4_000) };
+        if !(Span::seconds(least)..=Span::seconds(most)).contains(&ours) {
+            let message = format!("`idleTimeout` of {} is {ours}; AWS allows {least}s to {most}s", fields.of);
             reader.refuse(Problem::new(entry.node.place, message));
         }
     }
+    let target_group = (kind == LoadBalancerType::Classic).then(|| TargetGroup {
+        anomaly_mitigation: false,
+        stickiness: None,
+        name: entry.key.clone(),
+        load_balancer: id,
+        has_tls: false,
+        deregistration_delay: if draining.0 { draining.1 } else { Span::ZERO },
+        algorithm: match protocol {
+            ListenerProtocol::Http | ListenerProtocol::Https => RoutingAlgorithm::LeastOutstandingRequests,
+            ListenerProtocol::Tcp | ListenerProtocol::Tls => RoutingAlgorithm::RoundRobin,
+        },
+        slow_start: Span::ZERO,
+        cross_zone,
+        unhealthy_state_routing: HealthThreshold::default(),
+        dns_failover: None,
+        resets_unhealthy: false,
+        cuts_deregistered: true,
+        health_check: classic_health_check(reader, &mut fields),
+    });
     fields.finish(reader, &Shape::LOAD_BALANCER);
-    Some(LoadBalancer { name: entry.key.clone(), nodes, idle_timeout, availability_zones })
+    let load_balancer = LoadBalancer {
+        name: entry.key.clone(),
+        kind,
+        scheme,
+        protocol,
+        nodes,
+        idle_timeout,
+        availability_zones,
+        comes_through: None,
+    };
+    Some(Behind { load_balancer, cross_zone, target_group })
+}
+
+/// `HealthCheck` of a Classic Load Balancer.
+fn classic_health_check(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> HealthCheck {
+    let usual = HealthCheck::usual(LoadBalancerType::Classic, true);
+    let Some(mut check) = fields.map(reader, "HealthCheck") else { return usual };
+    check.text(reader, "Target");
+    let health_check = HealthCheck {
+        interval: check.seconds_or(reader, "Interval", 5..=300, usual.interval),
+        timeout: check.seconds_or(reader, "Timeout", 2..=60, usual.timeout),
+        healthy_threshold: check.count_or(reader, "HealthyThreshold", 2..=10, usual.healthy_threshold),
+        unhealthy_threshold: check.count_or(reader, "UnhealthyThreshold", 2..=10, usual.unhealthy_threshold),
+    };
+    if health_check.timeout >= health_check.interval {
+        let (timeout, interval) = (health_check.timeout, health_check.interval);
+        let message = format!("{} times out after {timeout}, and is sent every {interval}", check.of);
+        let problem = Problem::new(check.place_of("Timeout"), message);
+        reader.refuse(problem.help("the timeout must be shorter than the interval"));
+    }
+    check.finish(reader, &Shape::OURS);
+    health_check
+}
+
+/// Whether listeners of such load balancers speak a protocol.
+fn speaks(kind: LoadBalancerType, protocol: ListenerProtocol) -> bool {
+    let is_http = matches!(protocol, ListenerProtocol::Http | ListenerProtocol::Https);
+    match kind {
+        LoadBalancerType::Application => is_http,
+        LoadBalancerType::Network => !is_http,
+        LoadBalancerType::Classic => true,
+    }
+}
+
+fn word_of(protocol: ListenerProtocol) -> &'static str {
+    LISTENER_PROTOCOLS.iter().find(|it| it.1 == protocol).map_or("", |it| it.0)
 }
 
 /// AWS runs at least one node in each zone.

@@ -298,7 +298,9 @@ mod tests {
             "revision",
             "serviceName",
         ];
-        let other_spellings = ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName"];
+        // The complete service names a target group, and a Classic Load Balancer has none.
+        let other_spellings =
+            ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName", "loadBalancerName"];
         let refused = [
             "HttpHeaderConfig",
             "HttpHeaderName",
@@ -309,7 +311,6 @@ mod tests {
             "configuredAtLaunch",
             "efsVolumeConfiguration",
             "fsxWindowsFileServerVolumeConfiguration",
-            "loadBalancerName",
             "s3filesVolumeConfiguration",
         ];
         let formless = [

@@ -1,6 +1,7 @@
 //! `services`: what `CreateService` takes.
 
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::load_balancer::TargetGroup;
 use crate::aws::placement::{
     CONSOLE_TEMPLATES, PlacementConstraint, PlacementStrategy, Resource, SpreadField, console_template,
 };
@@ -291,6 +292,23 @@ fn capacity_provider_strategy(
     }
 }
 
+/// What stands for a target group of the Classic Load Balancer that is named.
+fn classic_target_group(
+    reader: &mut Reader<'_>,
+    balancer: &mut Fields<'_>,
+    entry: &Entry,
+    load_balancing: &LoadBalancing,
+) -> Option<Id<TargetGroup>> {
+    let named = balancer.reference(reader, "loadBalancerName", &load_balancing.load_balancer_names)?;
+    let group = load_balancing.of_classic.iter().find(|(load_balancer, _)| *load_balancer == named).map(|it| it.1);
+    if group.is_none() {
+        let name = &load_balancing.load_balancers[named].name;
+        let problem = Problem::new(entry.key_place, format!("load balancer `{name}` is not a Classic one"));
+        reader.refuse(problem.help("services name target groups of other load balancers: `targetGroupArn`"));
+    }
+    group
+}
+
 fn load_balancer(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
@@ -307,12 +325,8 @@ fn load_balancer(
     let classic = balancer.take_entry("loadBalancerName");
     let target_group = match classic {
         Some(entry) => {
-            reader.not_simulated(
-                entry.key_place,
-                format!("a Classic Load Balancer (`loadBalancerName`) of {}", fields.of),
-            );
             balancer.take("targetGroupArn");
-            None
+            classic_target_group(reader, &mut balancer, entry, load_balancing)
         }
         None => {
             balancer.required(reader, "targetGroupArn");
@@ -349,6 +363,23 @@ fn load_balancer(
         return None;
     }
     let target_group = target_group?;
+    if let Some(entry) = classic {
+        let message = format!("{of} names a Classic Load Balancer, which tasks of `{}` cannot join", definition.name());
+        let dynamic = mappings.iter().any(|it| u32::from(it.container_port) == port && it.host_port == 0);
+        let help = match definition.network_mode {
+            NetworkMode::Awsvpc => Some(
+                "tasks in network mode `awsvpc`, as all of Fargate's, have addresses of their own, which only target groups of Application and Network Load Balancers can hold",
+            ),
+            NetworkMode::Bridge if dynamic => Some(
+                "it needs a port that is the same on each instance: say `hostPort`, or use an Application Load Balancer, which takes dynamic ports",
+            ),
+            _ => None,
+        };
+        if let Some(help) = help {
+            reader.refuse(Problem::new(entry.key_place, message).help(help));
+            return None;
+        }
+    }
     if definition.network_mode == NetworkMode::Awsvpc && load_balancing.of_instances.contains(&target_group) {
         let group = &load_balancing.target_groups[target_group].name;
         let message = format!("{of}: tasks in network mode `awsvpc` cannot join target group `{group}`");

@@ -79,9 +79,18 @@ pub fn workloads(reader: &mut Reader<'_>, entries: &[Entry], around: &Around<'_>
                 problem.help("which rule answers them is not known to the others: name their `service` instead"),
             );
         }
+        let requests_per_connection = fields.count(reader, "requestsPerConnection", 1..=1_000_000_000);
         fields.finish(reader, &Shape::OURS);
         if let (Some(destination), Some((arrivals, users))) = (destination, demand) {
-            table.push(Workload { name: entry.key.clone(), destination, arrivals, users, timeout, clients });
+            table.push(Workload {
+                name: entry.key.clone(),
+                destination,
+                arrivals,
+                users,
+                timeout,
+                requests_per_connection,
+                clients,
+            });
         }
     }
     let rules = table.iter().filter_map(|it| match &it.destination {

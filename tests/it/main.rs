@@ -5,6 +5,7 @@ mod cli;
 mod goldens;
 mod listeners;
 mod load_balancer_metrics;
+mod load_balancer_types;
 mod oracle;
 mod processes;
 mod properties;

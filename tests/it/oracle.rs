@@ -43,6 +43,11 @@ struct Case {
     cold_start: Option<(u32, u64, f64)>,
     /// Whether every other task is of a second revision, which has another share of errors and needs twice the CPU time.
     has_revisions: bool,
+    /// Round trips to the load balancer and from it to a task, ms.
+    to_balancer_ms: u64,
+    to_task_ms: u64,
+    /// Whether tasks shake hands with the load balancer, for 5 ms of CPU on a quarter of the requests.
+    has_tls: bool,
     seed: u64,
 }
 
@@ -102,6 +107,9 @@ impl Case {
             cfs_period_ms: [None, Some(100), Some(20)][stream.below(3)],
             cold_start: [None, Some((30, 0, 3.0)), Some((0, 2500, 1.7)), Some((5, 1000, 2.3))][stream.below(4)],
             has_revisions: stream.below(3) == 0,
+            to_balancer_ms: [0, 20][stream.below(2)],
+            to_task_ms: [0, 4][stream.below(2)],
+            has_tls: stream.below(4) == 0,
             seed,
         }
     }
@@ -132,7 +140,8 @@ applications:
   web: &web {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} {options} }}
   web:2/web: {{ <<: *web, cpuTime: {twice_the_cpu}, errorShare: 0.3 }}
 loadBalancers: {{ front: {{ nodes: {nodes} }} }}
-targetGroups: {{ web: {{ attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
+assumptions: {{ requestsPerConnection: 4, internetRoundTrip: {to_balancer}ms, httpOverhead: 0s, sameZoneRoundTrip: {to_task}ms, otherZoneRoundTrip: {to_task}ms, sameZoneConnection: 0s, otherZoneConnection: 0s, bridgeLatency: 0s, tlsHandshakeCpuTime: 5ms }}
+targetGroups: {{ web: {{ Protocol: {protocol}, attributes: {{ load_balancing.algorithm.type: {algorithm} }} }} }}
 services: {{ web: {{ taskDefinition: web:1, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads:
   some: {{ service: web, arrivals: {{ poisson: {{ rate: {rate} }} }}, timeout: {timeout}ms }}
@@ -155,6 +164,9 @@ workloads:
             queue = self.queue,
             error_share = self.error_share,
             nodes = self.nodes,
+            to_balancer = self.to_balancer_ms,
+            to_task = self.to_task_ms,
+            protocol = if self.has_tls { "HTTPS" } else { "HTTP" },
             rate = self.rate,
             timeout = self.timeout_ms,
             others = self.others(),
@@ -174,6 +186,16 @@ workloads:
             format!(", coldStart: {{ requests: {requests}, for: {lasts}ms, factor: {factor} }}")
         });
         connections + &period + &cold_start
+    }
+
+    /// What the network adds to a response: a round trip, and one more for each handshake.
+    fn to_target(&self) -> u64 {
+        self.to_task_ms * if self.has_tls { 1_250_000 } else { 1_000_000 }
+    }
+
+    /// What a caller waits beyond that: a round trip, and one more for each connection.
+    fn to_caller(&self) -> u64 {
+        self.to_balancer_ms * 1_250_000
     }
 
     fn cluster(&self, scenario: &Scenario) -> Cluster {
@@ -534,7 +556,6 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
             (Some(at), other) if other.is_none_or(|other| at < other) => (at, None),
             _ => events.pop().map(|Reverse((at, event))| (at, Some(event))).expect("there is one"),
         };
-        let refusal = now + 1_000_000;
         match event {
             None => {
                 let Some(request) = source.draw() else { continue };
@@ -544,7 +565,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let request = &requests[place];
                 if rotation.is_empty() {
                     counts.elb_503 += 1;
-                    source.answers(request, refusal.min(request.deadline));
+                    source.refuses(request, now);
                     continue;
                 }
                 let turn = turns[request.node];
@@ -583,7 +604,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let has_room = server.busy < case.servers || server.waiting.len() < case.queue as usize;
                 if !server.is_up || !has_room || case.connections.is_some_and(|most| held >= most) {
                     counts.elb_502 += 1;
-                    source.answers(request, refusal.min(request.deadline));
+                    source.refuses(request, now);
                     continue;
                 }
                 server.outstanding.push(place);
@@ -636,7 +657,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                         counts.target_5xx += 1;
                     } else {
                         counts.served += 1;
-                        histogram.record(now - it.arrival);
+                        histogram.record(now - it.arrival + case.to_target());
                     }
                 }
                 match server.waiting.pop_front() {
@@ -725,6 +746,7 @@ struct Requests<'s> {
     faults: Stream,
     chances: Stream,
     error_chances: Stream,
+    handshakes: Stream,
 }
 
 impl<'s> Requests<'s> {
@@ -756,6 +778,7 @@ impl<'s> Requests<'s> {
             faults: seed.stream("faults", "web"),
             chances: seed.stream("target", "web"),
             error_chances: seed.stream("target errors", "web"),
+            handshakes: seed.stream("tls handshake", "web"),
         }
     }
 
@@ -784,19 +807,24 @@ impl<'s> Requests<'s> {
         };
         let definitions = [0, 1].map(|it| &self.scenario.task_definitions[Id::new(it)]);
         let applications = definitions.map(|it| &it.containers[0].application);
-        let patience = self.scenario.workloads[Id::new(workload)].timeout;
+        let timeout = self.scenario.workloads[Id::new(workload)].timeout;
+        let patience = match timeout {
+            Some(timeout) => timeout.0.saturating_sub(self.case.to_caller()),
+            None => Span::seconds(60).0,
+        };
+        let handshake = if self.case.has_tls && self.handshakes.unit() <= 0.25 { 5_000_000 } else { 0 };
         Some(Request {
             arrival,
             user,
-            cpu: [0, 1].map(|it| applications[it].cpu_time.sample(&mut self.cpus[it]).0),
+            cpu: [0, 1].map(|it| applications[it].cpu_time.sample(&mut self.cpus[it]).0 + handshake),
             wait: [0, 1].map(|it| applications[it].wait_time.sample(&mut self.waits[it]).0),
             is_fault: {
                 let draws = applications[0].error_share > 0.0 || self.case.has_revisions;
                 let chance = if draws { self.faults.unit() } else { 1.0 };
                 applications.map(|it| chance <= it.error_share)
             },
-            deadline: now + patience.unwrap_or(Span::seconds(60)).0,
-            is_callers: patience.is_some(),
+            deadline: now + patience.saturating_sub(self.case.to_target()),
+            is_callers: timeout.is_some(),
             node: if self.case.nodes > 1 { self.nodes.below(self.case.nodes as usize) } else { 0 },
             chance: if self.case.algorithm == "weighted_random" { self.chances.unit() } else { 0.0 },
             error_chance: self.error_chances.unit(),
@@ -804,10 +832,17 @@ impl<'s> Requests<'s> {
         })
     }
 
+    /// Nobody takes a request.
+    fn refuses(&mut self, request: &Request, now: u64) {
+        if request.user != NOBODY {
+            self.users.are_answered(request.user, now + 1_000_000 + self.case.to_caller());
+        }
+    }
+
     /// A request ends for its caller.
     fn answers(&mut self, request: &Request, now: u64) {
         if request.user != NOBODY {
-            self.users.are_answered(request.user, now);
+            self.users.are_answered(request.user, now + self.case.to_target() + self.case.to_caller());
         }
     }
 }

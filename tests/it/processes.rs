@@ -7,10 +7,13 @@ use plimsoll::rng::Seed;
 use plimsoll::run::Run;
 use plimsoll::scenario;
 
+use crate::theory::NO_NETWORK;
+
 fn run(application: &str, rate: u32, more: &str) -> Run {
     let text = format!(
         r#"
 duration: 2h
+assumptions: {NO_NETWORK}
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 2, MaxSize: 2 }} }}
 taskDefinitions:
   web:1: &web

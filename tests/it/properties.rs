@@ -31,8 +31,11 @@ struct Story {
     has_static_port: bool,
     is_cold: bool,
     memory_per_request: u32,
+    load_balancer: usize,
     seed: u64,
 }
+
+const LOAD_BALANCERS: [&str; 3] = ["application", "network", "classic"];
 
 const STRATEGIES: [&str; 4] = ["AZ Balanced Spread", "AZ Balanced BinPack", "BinPack", "One Task Per Host"];
 
@@ -40,7 +43,7 @@ fn stories() -> impl Strategy<Value = Story> {
     let sizes = (1u32..4, 0u32..3, 1u32..6, 1u32..6, prop_oneof![Just(128u32), Just(512), Just(1024)], 128u32..2048);
     let traffic = (1u32..40, 1u32..120, 1u32..60, 0u32..80, 0u32..30, 1u32..20);
     let deployment = (prop_oneof![Just(0u32), Just(50), Just(100)], prop_oneof![Just(100u32), Just(150), Just(200)]);
-    let switches = (1u32..4, 0usize..4, any::<bool>(), any::<bool>(), any::<bool>(), 0u32..64, 0u64..1000);
+    let switches = (1u32..4, 0usize..4, any::<bool>(), any::<bool>(), any::<bool>(), 0u32..64, (0usize..3, 0u64..1000));
     (sizes, traffic, deployment, switches).prop_map(|(sizes, traffic, deployment, switches)| Story {
         instances: sizes.0,
         spare: sizes.1,
@@ -59,10 +62,11 @@ fn stories() -> impl Strategy<Value = Story> {
         nodes: switches.0,
         strategy: switches.1,
         has_provider: switches.2,
-        has_static_port: switches.3,
+        has_static_port: switches.3 || switches.6.0 == 2,
         is_cold: switches.4,
         memory_per_request: switches.5,
-        seed: switches.6,
+        load_balancer: switches.6.0,
+        seed: switches.6.1,
     })
 }
 
@@ -92,15 +96,15 @@ applications:
     queue: {queue}
     memory: {{ base: 64MiB, perRequest: {per_request}MiB }}
     errorShare: 0.01
-loadBalancers: {{ front: {{ nodes: {nodes} }} }}
-targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 10, deregistrationDelay: 20s }} }}
+loadBalancers: {{ front: {{ Type: {kind}, nodes: {nodes} }} }}
+{target_groups}
 services:
-  web: {{ taskDefinition: "web:1", desiredCount: {desired}, {provider} placementTemplate: "{template}", deploymentConfiguration: {{ minimumHealthyPercent: {minimum}, maximumPercent: {maximum} }}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }}
+  web: {{ taskDefinition: "web:1", desiredCount: {desired}, {provider} placementTemplate: "{template}", deploymentConfiguration: {{ minimumHealthyPercent: {minimum}, maximumPercent: {maximum} }}, loadBalancers: [{{ {registered}, containerName: web, containerPort: 80 }}] }}
 scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: {max_capacity} }} }}
 scalingPolicies:
   cpu: {{ PolicyType: TargetTrackingScaling, service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, ScaleOutCooldown: 60, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }}
 workloads:
-  users: {{ service: web, arrivals: {{ steps: [{{ at: 0s, rate: {rate} }}, {{ at: 10m, rate: {peak} }}, {{ at: 25m, rate: {rate} }}] }}, timeout: {timeout}s }}
+  users: {{ service: web, arrivals: {{ steps: [{{ at: 0s, rate: {rate} }}, {{ at: 10m, rate: {peak} }}, {{ at: 25m, rate: {rate} }}] }}, timeout: {timeout}s, clients: {{ count: 10, requests: 50 }} }}
 {people}
 timeline:
   - {{ at: 20m, deploy: {{ service: web, taskDefinition: "web:2" }} }}
@@ -117,6 +121,14 @@ timeline:
             queue = self.queue,
             per_request = self.memory_per_request,
             nodes = self.nodes,
+            kind = LOAD_BALANCERS[self.load_balancer],
+            target_groups = match self.load_balancer {
+                0 => "targetGroups: { web: { HealthCheckIntervalSeconds: 10, deregistrationDelay: 20s } }",
+                // Checks time out after 10 s.
+                1 => "targetGroups: { web: { HealthCheckIntervalSeconds: 20, deregistrationDelay: 20s } }",
+                _ => "",
+            },
+            registered = if self.load_balancer == 2 { "loadBalancerName: front" } else { "targetGroupArn: web" },
             desired = self.desired,
             template = STRATEGIES[self.strategy],
             minimum = self.minimum_healthy,
@@ -194,6 +206,10 @@ proptest! {
             prop_assert!(row.routing.unhealthy_routed <= row.routing.routed);
             prop_assert!(row.routing.target_connection_errors <= row.counts.elb_502);
             prop_assert!(row.capacity.is_none_or(|it| it.active_client_connections > -1e-6), "{:?}", row.capacity);
+        }
+        if LOAD_BALANCERS[story.load_balancer] != "application" {
+            // Others refuse what they have no target for, or keep it waiting.
+            return Ok(());
         }
         let of_groups = run.load_balancer_minutes.iter().filter(|it| it.target_group.is_some());
         let routed: u64 = of_groups.map(|it| it.routing.routed).sum();

@@ -89,6 +89,39 @@ fn too_few_healthy_targets_open_all() {
     }
 }
 
+/// As worked example 11 has it of tasks: one zone of five loses its targets, and callers who know its node become fewer over
+/// the time to live, so that a fifth of the requests of half a minute fail.
+#[test]
+fn a_zone_without_healthy_targets_leaves_dns() {
+    let zones = "us-east-1a, us-east-1b, us-east-1c, us-east-1d, us-east-1e";
+    let lost = |attributes: &str| {
+        let scenario = scenario(5, zones, &format!("load_balancing.cross_zone.enabled: 'false', {attributes}"));
+        let mut cluster = cluster_of(&scenario, &[0, 1, 2, 3, 4]);
+        let mut traffic = Traffic::new(&scenario, Seed { seed: 7, replication: 0 });
+        let mut counts = vec![0];
+        for second in 1..=160 {
+            let at = Instant::START + Span::seconds(second);
+            advance(&mut traffic, &scenario, &cluster, at);
+            counts.push(traffic.totals(Id::new(0)).counts.elb_503);
+            let state = match second {
+                10 => TargetState::Draining,
+                90 => TargetState::Healthy,
+                _ => continue,
+            };
+            cluster.targets[Id::new(0)].state = state;
+            cluster.touch();
+        }
+        assert_eq!(counts[10], 0);
+        counts
+    };
+    let counts = lost("");
+    assert!((counts[160] as f64 - 6000.0).abs() < 3.0 * 78.0, "{}", counts[160]);
+    assert!((170..=230).contains(&counts[11]), "two hundred a second at first: {}", counts[11]);
+    assert_eq!(counts[70], counts[160], "nobody knows it after a minute");
+    let counts = lost("target_group_health.dns_failover.minimum_healthy_targets.count: 'off'");
+    assert!((counts[90] as f64 - 16_000.0).abs() < 3.0 * 114.0 && counts[90] == counts[160], "{counts:?}");
+}
+
 /// Worked example 3: one target in slow start beside four at full.
 #[test]
 fn w3_slow_start() {

@@ -647,10 +647,6 @@ fn whatever_is_not_simulated_is_named() {
         (service("volumeConfigurations: [{name: v}]"), "`volumeConfigurations`"),
         (service("monitoring: {metricConfigurations: [{resolutionSeconds: 20}]}"), "`monitoring`"),
         (service("capacityProviderStrategy: [{capacityProvider: FARGATE_SPOT}]"), "`FARGATE_SPOT`"),
-        (
-            service("loadBalancers: [{loadBalancerName: old, containerName: web, containerPort: 80}]"),
-            "Classic Load Balancer",
-        ),
         (target_group("Protocol: TCP"), "`Protocol: TCP`"),
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
@@ -659,7 +655,6 @@ fn whatever_is_not_simulated_is_named() {
         (task("volumes: [{name: v, configuredAtLaunch: true}]"), "EBS volume"),
         (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),
         (task("proxyConfiguration: {type: APPMESH, containerName: envoy}"), "`proxyConfiguration`"),
-        ("loadBalancers: {lb: {Type: network}}".to_owned(), "`Type: network`"),
         (group("MixedInstancesPolicy: {LaunchTemplate: {}, InstancesDistribution: {x: 1}}"), "`MixedInstancesPolicy`"),
         (group("WarmPoolConfiguration: {MinSize: 1}"), "`WarmPoolConfiguration`"),
         (format!("{scaled}PolicyType: PredictiveScaling}}}}"), "predictive scaling"),

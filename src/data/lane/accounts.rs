@@ -1,9 +1,11 @@
 //! What is counted: how requests end for their callers, and what is still in flight.
 
+use crate::aws::load_balancer::LoadBalancerType;
 use crate::data::ServiceTraffic;
 use crate::data::histogram::Histogram;
 use crate::data::kernel::smaller;
 use crate::data::lane::Lane;
+use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::sharing::{Job, JobKind, Sharing};
 use crate::distribution::whole_nanos;
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
@@ -26,6 +28,13 @@ pub(super) struct Window {
     pub(super) arrivals: Vec<u64>,
     /// Errors of each station since targets were last compared.
     pub(super) errors: Vec<u64>,
+    /// What the network adds to a response of each station, nanoseconds.
+    pub(super) to_target: Vec<f64>,
+    /// Connections that were opened to targets of a Network Load Balancer.
+    pub(super) new_flows: u64,
+    /// The longest that a surge queue was, and requests that found it full.
+    pub(super) surge_queue_length: u64,
+    pub(super) spillover: u64,
 }
 
 /// How a request ends for its caller.
@@ -71,6 +80,8 @@ impl Lane {
     pub fn close_minute(&mut self, now: Instant) -> ServiceTraffic {
         let now = now.0 as f64;
         self.settle(now);
+        let active_flows = self.active_flows(now);
+        self.minute.counts = self.as_its_type_says(self.minute.counts.clone());
         // What has ended was waited for so long, and what has not so far; less what was before the minute.
         let minute = &self.minute;
         let ended = minute.histogram.sum() as f64 + minute.of_faults.sum() as f64 + minute.in_vain;
@@ -90,6 +101,10 @@ impl Lane {
             target_response_time,
             in_flight_mean: in_flight_nanos / Span::MINUTE.0 as f64,
             arrivals_by_second: std::mem::take(&mut minute.arrivals),
+            new_flows: std::mem::take(&mut minute.new_flows),
+            active_flows,
+            surge_queue_length: std::mem::take(&mut minute.surge_queue_length),
+            spillover: std::mem::take(&mut minute.spillover),
             ..ServiceTraffic::default()
         };
         self.total_counts.add(&closed.counts);
@@ -129,10 +144,41 @@ impl Lane {
                 open.count_job(job, f64::INFINITY, place);
             }
         }
+        for job in self.surge.iter().flat_map(SurgeQueues::jobs) {
+            if job.is_awaited(now.0 as f64) {
+                in_flight += 1;
+            } else {
+                open.count_given_up(job);
+            }
+        }
+        open.counts = self.as_its_type_says(open.counts);
         open.counts.add(&self.total_counts);
         open.histogram.merge(&self.total_histogram);
         let response_time_ms = response_times(&open.histogram);
-        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram }
+        let to_caller = self.to_caller;
+        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram, to_caller }
+    }
+
+    /// Counts in the words of the load balancer's type: a Network Load Balancer answers nothing, so that what others answer
+    /// with 503 or 504 are connections that it refuses or resets, as those that a task does.
+    fn as_its_type_says(&self, mut counts: RequestCounts) -> RequestCounts {
+        if self.kind == LoadBalancerType::Network {
+            counts.elb_502 += std::mem::take(&mut counts.elb_503) + std::mem::take(&mut counts.elb_504);
+        }
+        counts
+    }
+
+    /// Connections that are open through a Network Load Balancer: those that clients keep, or one for each request.
+    fn active_flows(&self, now: f64) -> u64 {
+        match &self.flows {
+            Some(flows) => flows.active(now),
+            None if self.kind == LoadBalancerType::Network => {
+                let of_queues = self.in_flight.iter().filter(|it| it.is_awaited(now)).count();
+                let jobs = self.sharing.iter().flat_map(Sharing::jobs);
+                (of_queues + jobs.filter(|it| it.is_awaited(now)).count()) as u64
+            }
+            None => 0,
+        }
     }
 
     /// Settles a request that was not simply served within its segment.
@@ -140,7 +186,7 @@ impl Lane {
     #[expect(clippy::too_many_arguments, reason = "the fate of one request, which is stored only if it lasts")]
     pub(super) fn ends_later(
         &mut self,
-        request: usize,
+        job: &Job,
         place: usize,
         start: f64,
         cpu_end: f64,
@@ -148,15 +194,10 @@ impl Lane {
         cpu: f64,
         until: f64,
     ) {
-        let arrival = self.batch.arrival[request];
-        let patience = self.sources[self.batch.source[request] as usize].patience;
-        let deadline = arrival + patience.nanos;
-        let is_fault = self.laws[self.stations[place].law].is_fault[request];
-        let outcome = outcome(end <= deadline, patience.is_callers, is_fault);
+        let Job { arrival: since, deadline, node, user, kind, .. } = *job;
+        let outcome = job.outcome(end);
         let caller_end = smaller(end, deadline);
-        let user = self.batch.user_of(request);
-        self.answers(user, caller_end);
-        let since = self.batch.awaited_since(request);
+        self.answers(user, caller_end, place);
         let caller_has_ended = caller_end <= until;
         if caller_has_ended {
             self.minute.count(outcome, caller_end - since, place);
@@ -176,8 +217,8 @@ impl Lane {
             cpu_counted: cpu,
             place: place as u32,
             user,
-            node: self.batch.node[request] as u8,
-            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault },
+            node,
+            kind,
             outcome,
             caller_has_ended,
             dropped: None,
@@ -276,11 +317,11 @@ impl Job {
         }
     }
 
-    /// Tells the user, if one sent it, that it ends then for the task.
+    /// Tells the user, if one sent it, that it ends then for the task, which is so far away.
     #[inline(always)]
-    pub(super) fn answers(&self, users: &mut Users, end: f64) {
+    pub(super) fn answers(&self, users: &mut Users, end: f64, way: f64) {
         if self.user != NOBODY {
-            users.are_answered(self.user, end.min(self.deadline) as u64);
+            users.are_answered(self.user, (end.min(self.deadline) + way) as u64);
         }
     }
 
@@ -308,6 +349,11 @@ impl Window {
         self.count(job.outcome(end), end.min(job.deadline) - job.arrival, place);
     }
 
+    /// Counts a job whose caller gives up before any station has it.
+    pub(super) fn count_given_up(&mut self, job: &Job) {
+        self.count(job.outcome(f64::INFINITY), job.deadline - job.arrival, 0);
+    }
+
     /// Counts a request whose connection the station at `place` refused.
     pub(super) fn count_refused(&mut self, place: usize) {
         self.counts.elb_502 += 1;
@@ -327,11 +373,11 @@ impl Window {
         match outcome {
             Outcome::Served => {
                 self.counts.served += 1;
-                self.histogram.record(nanos as u64);
+                self.histogram.record((nanos + self.to_target[place]) as u64);
             }
             Outcome::Target5xx => {
                 self.counts.target_5xx += 1;
-                self.of_faults.record(nanos as u64);
+                self.of_faults.record((nanos + self.to_target[place]) as u64);
                 self.errors[place] += 1;
             }
             Outcome::Elb504 => {

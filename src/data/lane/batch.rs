@@ -50,6 +50,21 @@ pub(super) struct Law {
     pub(super) cold_start: Option<ColdStart>,
     /// Whether it matters how many requests a process has taken.
     pub(super) counts_taken: bool,
+    /// What the network adds to a response, nanoseconds.
+    pub(super) to_target: f64,
+    /// How long a task has for a request of each source, nanoseconds: what the network leaves of its patience.
+    pub(super) patience: Vec<f64>,
+    /// Of all sources; a response within it is in time for everyone.
+    pub(super) least_patience: f64,
+}
+
+/// TLS handshakes between the load balancer and tasks, each of which takes CPU time of a request that opens a connection.
+pub(super) struct Handshakes {
+    /// The share of requests that open one.
+    pub(super) share: f64,
+    /// CPU time, nanoseconds.
+    pub(super) cpu: f64,
+    pub(super) stream: Stream,
 }
 
 pub(super) struct Drawn {
@@ -124,6 +139,15 @@ impl Lane {
         for law in &mut self.laws {
             law.cpu.fill(n);
             law.wait.fill(n);
+        }
+        if let Some(handshakes) = &mut self.handshakes {
+            for request in 0..n {
+                if handshakes.stream.unit() <= handshakes.share {
+                    self.laws.iter_mut().for_each(|it| it.cpu.nanos[request] += handshakes.cpu);
+                }
+            }
+        }
+        for law in &mut self.laws {
             add(&law.cpu.nanos[..n], &law.wait.nanos[..n], &mut law.work[..n]);
         }
         let nodes = self.rotation.nodes();

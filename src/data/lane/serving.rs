@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use crate::aws::load_balancer::LoadBalancerType;
 use crate::data::histogram::{NO_BUCKET, bucket_of_float, whole_bits};
 use crate::data::kernel::{self, Callers, Requests};
 use crate::data::lane::accounts::InFlight;
 use crate::data::lane::batch::{Batch, Law};
+use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 use crate::data::rotation::GAP_UNKNOWN;
+use crate::data::sharing::Job;
 
 impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
@@ -23,14 +26,26 @@ impl Lane {
             return;
         }
         let requests = first..first + due;
-        self.rotation.expect(due, gap);
+        // What waits in front of the targets may go to them as well.
+        let surged = self.surge.as_ref().map_or(0, SurgeQueues::len);
+        self.rotation.expect(due + surged, gap);
         self.minute.counts.arrived += due as u64;
+        let Batch { arrival, node, .. } = &mut self.batch;
+        if let Some(dns) = self.dns.as_mut().filter(|it| it.matters(arrival[requests.start])) {
+            let nodes = self.rotation.nodes();
+            for (node, &arrival) in node[requests.clone()].iter_mut().zip(&arrival[requests.clone()]) {
+                *node = dns.node_of(*node as usize, nodes, arrival) as u32;
+            }
+        }
         let is_fail_open = self.rotation.is_fail_open();
         match self.kernel {
             Kernel::Plain { law, servers, least_queue }
-                if !self.a_queue_can_fill(due, servers, least_queue) && self.rotation.is_dealt_apart() =>
+                if self.surge.as_ref().is_none_or(SurgeQueues::is_empty)
+                    && !self.a_queue_can_fill(due, servers, least_queue)
+                    && self.rotation.is_dealt_apart() =>
             {
                 self.count_routed(due as u64, is_fail_open == Some(true));
+                self.count_flows(due);
                 self.queues_are_stale = true;
                 let now = self.batch.arrival[requests.start];
                 let turn = self.rotation.dealt_in_turn(now).map(|(places, turn)| (places.len(), *turn));
@@ -53,6 +68,7 @@ impl Lane {
             }
             Kernel::Sharing { law } => {
                 self.count_routed(due as u64, is_fail_open == Some(true));
+                self.count_flows(due);
                 let is_in_turn = self.rotation.dealt_in_turn(self.batch.arrival[requests.start]).is_some();
                 self.serve_sharing(requests.clone(), law, until);
                 self.tally_routed(requests, is_in_turn);
@@ -80,6 +96,13 @@ impl Lane {
             for &place in &self.batch.place[requests] {
                 self.routed_to[place as usize] += 1.0;
             }
+        }
+    }
+
+    /// Each of so many requests opens a connection, where the load balancer routes these.
+    fn count_flows(&mut self, due: usize) {
+        if self.kind == LoadBalancerType::Network {
+            self.minute.new_flows += due as u64;
         }
     }
 
@@ -155,8 +178,7 @@ impl Lane {
             cpu: &law.cpu.nanos[range.clone()],
             ends: &mut end[range.clone()],
         };
-        let callers =
-            Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &self.patience };
+        let callers = Callers { nodes: &node[range.clone()], sources: &source[range.clone()], patience: &law.patience };
         let stations =
             kernel::Stations { servers, stride: self.stride, free_at: &mut self.free_at, cpu_done: &mut self.cpu_done };
         if let Some(pool) = self.rotation.dealt_to_fewest() {
@@ -168,15 +190,15 @@ impl Lane {
     /// as late, by their place in the segment.
     pub(super) fn count_served(&mut self, range: Range<usize>, law: usize, until: f64) -> usize {
         let Batch { arrival, end, bucket, late, .. } = &mut self.batch;
-        let Law { is_fault, error_share, .. } = &self.laws[law];
+        let Law { is_fault, error_share, least_patience, to_target, .. } = &self.laws[law];
         let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
-        let mut sum = served_buckets(arrivals, ends, until, self.least_patience, buckets);
+        let mut sum = served_buckets((arrivals, ends), until, *least_patience, *to_target, buckets);
         if *error_share > 0.0 {
             for ((bucket, _), (arrival, end)) in
                 buckets.iter_mut().zip(&is_fault[range]).zip(arrivals.iter().zip(ends)).filter(|it| *it.0.1)
             {
                 if std::mem::replace(bucket, NO_BUCKET) != NO_BUCKET {
-                    sum -= (end - arrival) as u64;
+                    sum -= (end - arrival + to_target) as u64;
                 }
             }
         }
@@ -192,7 +214,9 @@ impl Lane {
         let end = self.batch.end[request];
         let law = &self.laws[law];
         let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
-        self.ends_later(request, self.batch.place[request] as usize, start, start + cpu, end, cpu, until);
+        let place = self.batch.place[request] as usize;
+        let job = self.job_of(request, place);
+        self.ends_later(&job, place, start, start + cpu, end, cpu, until);
     }
 
     /// Lets a request fail because its target is broken, where its chance falls so.
@@ -205,17 +229,13 @@ impl Lane {
 
     /// Serves one request, with all that can befall it.
     pub(super) fn serve_carefully(&mut self, request: usize, until: f64) {
-        let batch = &self.batch;
-        let arrival = batch.arrival[request];
-        let node = batch.node[request] as usize;
+        let arrival = self.batch.arrival[request];
+        let node = self.batch.node[request] as usize;
+        self.run_surge(arrival);
         if self.rotation.counts_requests() {
             self.run_sharing(arrival);
         }
-        let Some(place) = self.choose_target(request, node, arrival) else {
-            self.minute.counts.elb_503 += 1;
-            self.refuses(request);
-            return;
-        };
+        let Some(place) = self.choose(request, node, arrival) else { return };
         let is_fail_open = self.rotation.is_fail_open_at(node);
         self.count_routed(1, is_fail_open);
         self.routed_to[place] += 1.0;
@@ -225,59 +245,93 @@ impl Lane {
             return;
         }
         let station = &mut self.stations[place];
-        let batch = &self.batch;
-        let row = &mut self.free_at[place * self.stride..][..self.stride];
-        let free_at = station.free_at(row);
-        if !station.is_up || (free_at > arrival && station.refuses(arrival)) {
+        let row = &self.free_at[place * self.stride..][..self.stride];
+        if !station.is_up || (station.free_at(row) > arrival && station.refuses(arrival)) {
             self.minute.count_refused(place);
             self.refuses(request);
             return;
         }
-        let start = free_at.max(arrival);
-        let law = &self.laws[station.law];
-        let deadline = arrival + self.sources[batch.source[request] as usize].patience.nanos;
-        if law.cancels && start > deadline {
+        let job = self.job_of(request, place);
+        self.serve_at(&job, place, arrival, until);
+    }
+
+    /// The station of a request; `None` where it goes to none, which has then been counted.
+    #[inline(always)]
+    fn choose(&mut self, request: usize, node: usize, arrival: f64) -> Option<usize> {
+        let flow = (self.batch.source[request] as usize, self.batch.client.get(request).copied());
+        if let (Some(flows), (source, Some(client))) = (&mut self.flows, flow)
+            && let Some(place) = flows.follow(source, client, arrival)
+        {
+            return Some(place);
+        }
+        let Some(place) = self.choose_target(request, node, arrival) else {
+            self.minute.counts.elb_503 += 1;
+            self.refuses(request);
+            return None;
+        };
+        if self.surge.is_some() {
+            return self.surges(request, node, place);
+        }
+        if self.kind == LoadBalancerType::Network && self.stations[place].is_up {
+            self.minute.new_flows += 1;
+            if let (Some(flows), (source, Some(client))) = (&mut self.flows, flow) {
+                flows.open(source, client, place, arrival);
+            }
+        }
+        Some(place)
+    }
+
+    /// Serves a job from `now` on at a station that has room for it.
+    #[inline(always)]
+    pub(super) fn serve_at(&mut self, job: &Job, place: usize, now: f64, until: f64) {
+        let station = &mut self.stations[place];
+        let row = &mut self.free_at[place * self.stride..][..self.stride];
+        let (node, deadline) = (job.node as usize, job.deadline);
+        let start = station.free_at(row).max(now);
+        station.has_taken_one();
+        if self.laws[station.law].cancels && start > deadline {
             // It holds its place in the queue until its caller gives up, and never a server.
             station.giving_up.push(deadline);
-            let job = self.job_of(request, place);
-            let station = &mut self.stations[place];
-            station.has_taken_one();
             if deadline <= until {
-                self.minute.count_job(&job, f64::INFINITY, place);
+                self.minute.count_job(job, f64::INFINITY, place);
             } else {
                 station.in_flight += 1;
-                self.in_flight.push(InFlight::dropped(&job, place));
+                self.in_flight.push(InFlight::dropped(job, place));
             }
-            self.answers(job.user, deadline);
+            self.answers(job.user, deadline, place);
             self.rotation.sent(node, place, deadline);
             return;
         }
-        let cpu = law.cpu_at(station, request, arrival);
-        station.has_taken_one();
-        let cpu_end = start + cpu;
-        let end = cpu_end + law.wait.nanos[request];
-        station.takes(arrival, start);
+        let cpu_end = start + job.cpu;
+        let end = cpu_end + job.wait;
+        station.takes(now, start);
         station.occupy(row, end);
         self.rotation.sent(node, place, end.min(deadline));
-        self.cpu_done[place] += cpu;
-        if end <= until && end <= deadline && !law.is_fault[request] {
+        self.cpu_done[place] += job.cpu;
+        if end <= until && job.is_simply_served(end) {
             self.minute.counts.served += 1;
-            self.minute.histogram.record((end - self.batch.awaited_since(request)) as u64);
-            self.answers(self.batch.user_of(request), end);
+            self.minute.histogram.record((end - job.arrival + station.to_target) as u64);
+            self.answers(job.user, end, place);
         } else {
-            self.ends_later(request, place, start, cpu_end, end, cpu, until);
+            self.ends_later(job, place, start, cpu_end, end, job.cpu, until);
         }
     }
 }
 
-/// Writes the bucket of each response that ends by `until` and takes no longer than `patience`, of the others
-/// [`NO_BUCKET`]; the sum of the times of those that have a bucket.
+/// Writes the bucket of each response that ends by `until` and takes a task no longer than `patience`, of the others
+/// [`NO_BUCKET`]; the sum of the times of those that have a bucket. A response is longer by `to_target`.
 #[multiversion(targets = "simd")]
-pub(super) fn served_buckets(arrivals: &[f64], ends: &[f64], until: f64, patience: f64, buckets: &mut [u32]) -> u64 {
+pub(super) fn served_buckets(
+    (arrivals, ends): (&[f64], &[f64]),
+    until: f64,
+    patience: f64,
+    to_target: f64,
+    buckets: &mut [u32],
+) -> u64 {
     let mut sum = 0;
     for ((&arrival, &end), bucket) in arrivals.iter().zip(ends).zip(buckets) {
-        let response = end - arrival;
-        let is_served = (end <= until) & (response <= patience);
+        let is_served = (end <= until) & (end - arrival <= patience);
+        let response = end - arrival + to_target;
         let counted = if is_served { response } else { 0.0 };
         sum += whole_bits(counted);
         *bucket = if is_served { bucket_of_float(response) } else { NO_BUCKET };

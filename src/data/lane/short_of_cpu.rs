@@ -25,6 +25,7 @@ impl Lane {
 
     #[inline(always)]
     pub(super) fn run_station(&mut self, place: usize, until: f64) {
+        let way = self.way_to(place);
         let Lane { sharing, stations, rotation, minute, users, .. } = self;
         let sharing = &mut sharing[place];
         if sharing.next() > until {
@@ -36,7 +37,7 @@ impl Lane {
                 stations[place].probe_answered = Some(end);
             } else if !job.caller_has_ended {
                 minute.count_job(job, end, place);
-                job.answers(users, end);
+                job.answers(users, end, way);
                 if counts_requests {
                     rotation.ended(job.node as usize, place);
                 }
@@ -44,7 +45,7 @@ impl Lane {
         });
         sharing.expire(until, |job| {
             minute.count_job(job, f64::INFINITY, place);
-            job.answers(users, f64::INFINITY);
+            job.answers(users, f64::INFINITY, way);
             if counts_requests {
                 rotation.ended(job.node as usize, place);
             }
@@ -54,12 +55,13 @@ impl Lane {
     /// Gives a job to a station whose CPU is short; tells whether it was taken.
     #[inline(always)]
     pub(super) fn take_job(&mut self, place: usize, now: f64, job: Job) -> bool {
+        let way = self.way_to(place);
         let Lane { sharing, rotation, minute, users, .. } = self;
         let counts_requests = rotation.counts_requests();
         sharing[place].take(now, job, |dropped, _| {
             if !dropped.caller_has_ended {
                 minute.count_job(dropped, f64::INFINITY, place);
-                dropped.answers(users, f64::INFINITY);
+                dropped.answers(users, f64::INFINITY, way);
                 if counts_requests {
                     rotation.ended(dropped.node as usize, place);
                 }
@@ -134,6 +136,7 @@ impl Lane {
 
     /// Moves what a station holds from its threads to servers with a vCPU each.
     pub(super) fn end_sharing(&mut self, place: usize, now: f64) {
+        let way = self.way_to(place);
         let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, laws, users, .. } = self;
         let station = &mut stations[place];
         let cancels = laws[station.law].cancels;
@@ -153,7 +156,7 @@ impl Lane {
             station.in_flight += 1;
             if is_dropped {
                 if !job.caller_has_ended {
-                    job.answers(users, f64::INFINITY);
+                    job.answers(users, f64::INFINITY, way);
                 }
                 station.giving_up.push(job.deadline);
                 in_flight.push(InFlight::dropped(&job, place));
@@ -165,7 +168,7 @@ impl Lane {
             station.takes(now, start);
             cpu_done[place] += cpu;
             if !job.caller_has_ended {
-                job.answers(users, end);
+                job.answers(users, end, way);
             }
             in_flight.push(InFlight {
                 arrival: job.arrival,
@@ -189,11 +192,11 @@ impl Lane {
 
     /// Requests to stations that all are short of CPU, which run until `until`.
     pub(super) fn serve_sharing(&mut self, range: Range<usize>, law: usize, until: f64) {
-        let Lane { batch, rotation, sharing, stations, minute, laws, patience, sources, abreast, .. } = self;
+        let Lane { batch, rotation, sharing, stations, minute, laws, sources, abreast, .. } = self;
         let Batch { arrival, node, chance, source, place, end: responses, .. } = batch;
         let law = &laws[law];
-        let jobs = Jobs { arrival, node, source, law, sources, patience };
-        let mut counts = Departures { minute, stations, responses, served: 0 };
+        let jobs = Jobs { arrival, node, source, law, sources };
+        let mut counts = Departures { minute, stations, responses, to_target: law.to_target, served: 0 };
         if let Some((places, turn)) = rotation.dealt_in_turn(arrival[range.start])
             && places.len() >= abreast::WIDTH
             && !law.waits
@@ -202,7 +205,7 @@ impl Lane {
                 arrivals: &arrival[range.clone()],
                 cpu: &law.cpu.nanos[range.clone()],
                 tasks: places.len(),
-                least_patience: self.least_patience,
+                least_patience: law.least_patience,
                 until,
             };
             abreast.expect(&segment);
@@ -247,15 +250,18 @@ impl Lane {
         let (batch, station) = (&self.batch, &self.stations[place]);
         let law = &self.laws[station.law];
         let arrival = batch.arrival[request];
-        let patience = self.sources[batch.source[request] as usize].patience;
+        let source = batch.source[request] as usize;
         Job {
             arrival: batch.awaited_since(request),
             cpu: law.cpu_at(station, request, arrival),
             wait: law.wait.nanos[request],
-            deadline: arrival + patience.nanos,
+            deadline: arrival + law.patience[source],
             node: batch.node[request] as u8,
             user: batch.user_of(request),
-            kind: JobKind::Request { is_callers_patience: patience.is_callers, is_fault: law.is_fault[request] },
+            kind: JobKind::Request {
+                is_callers_patience: self.sources[source].patience.is_callers,
+                is_fault: law.is_fault[request],
+            },
             caller_has_ended: false,
         }
     }
@@ -282,7 +288,6 @@ struct Jobs<'l> {
     source: &'l [u32],
     law: &'l Law,
     sources: &'l [Source],
-    patience: &'l [f64],
 }
 
 impl Jobs<'_> {
@@ -293,7 +298,7 @@ impl Jobs<'_> {
             arrival: self.arrival[request],
             cpu: self.law.cpu.nanos[request],
             wait: self.law.wait.nanos[request],
-            deadline: self.arrival[request] + self.patience[source],
+            deadline: self.arrival[request] + self.law.patience[source],
             node: self.node[request] as u8,
             user: NOBODY,
             kind: JobKind::Request {
@@ -310,6 +315,8 @@ struct Departures<'l> {
     minute: &'l mut Window,
     stations: &'l mut [Station],
     responses: &'l mut [f64],
+    /// What the network adds to a response, nanoseconds.
+    to_target: f64,
     served: usize,
 }
 
@@ -317,7 +324,7 @@ impl Departures<'_> {
     #[inline(always)]
     fn count(&mut self, place: usize, job: &Job, end: f64) {
         if job.is_simply_served(end) {
-            self.responses[self.served] = end - job.arrival;
+            self.responses[self.served] = end - job.arrival + self.to_target;
             self.served += 1;
             if self.served == self.responses.len() {
                 self.minute.count_served(self.responses);

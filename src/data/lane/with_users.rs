@@ -1,11 +1,11 @@
 //! Lanes whose requests are those of users: who asks next depends on who is answered.
 
-use crate::data::kernel::smaller;
+use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::lane::{Lane, SETTLED_AT_LEAST};
 use crate::workload::clients::Client;
 use crate::workload::users::NOBODY;
 
-/// Nanoseconds until a user knows that nobody takes the request: time has to pass before the next one.
+/// Nanoseconds until a user knows, beside the way, that nobody takes the request: time has to pass before the next one.
 const REFUSAL_TAKES: f64 = 1e6;
 
 /// Who sends the next request.
@@ -25,6 +25,12 @@ impl Lane {
             let horizon = next.map_or(until, |it| it.0);
             if let Some((at, place)) = self.next_of_sharing().filter(|it| it.0 <= horizon) {
                 self.run_station(place, at);
+                continue;
+            }
+            if let Some(at) = self.next_of_surge().filter(|it| *it <= horizon) {
+                let surged = self.surge.as_ref().map_or(0, SurgeQueues::len);
+                self.rotation.expect_more(surged);
+                self.run_surge(at);
                 continue;
             }
             let Some((at, sender)) = next else { return };
@@ -94,11 +100,17 @@ impl Lane {
         true
     }
 
-    /// The request of a user ends for them at `at`, as far as is known.
+    /// What callers wait beyond the time that a request is at the station at `place`, nanoseconds.
     #[inline(always)]
-    pub(super) fn answers(&mut self, user: u32, at: f64) {
+    pub(super) fn way_to(&self, place: usize) -> f64 {
+        self.to_caller.0 as f64 + self.stations[place].to_target
+    }
+
+    /// The request of a user ends at the station at `place` at `at`, as far as is known.
+    #[inline(always)]
+    pub(super) fn answers(&mut self, user: u32, at: f64, place: usize) {
         if user != NOBODY {
-            self.users.are_answered(user, at as u64);
+            self.users.are_answered(user, (at + self.way_to(place)) as u64);
         }
     }
 
@@ -106,7 +118,8 @@ impl Lane {
     #[inline(always)]
     pub(super) fn refuses(&mut self, request: usize) {
         let (user, arrival) = (self.batch.user_of(request), self.batch.arrival[request]);
-        let patience = self.sources[self.batch.source[request] as usize].patience.nanos;
-        self.answers(user, arrival + smaller(REFUSAL_TAKES, patience));
+        if user != NOBODY {
+            self.users.are_answered(user, (arrival + REFUSAL_TAKES) as u64 + self.to_caller.0);
+        }
     }
 }
