@@ -64,6 +64,7 @@ impl Workload {
         let text = format!(
             r#"
 duration: {minutes}m
+assumptions: {{ sameZoneRoundTrip: 0s, otherZoneRoundTrip: 0s, sameZoneConnection: 0s, otherZoneConnection: 0s, bridgeLatency: 0s }}
 cluster: {{ availabilityZones: [us-east-1a] }}
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.4xlarge, MinSize: {instances}, MaxSize: {instances} }} }}
 taskDefinitions: {{ web: {{ {cpu} memory: 512, containerDefinitions: [{{ name: web, memory: 128, cpu: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}

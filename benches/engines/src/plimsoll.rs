@@ -41,6 +41,7 @@ fn text(workload: &Workload, minutes: u64) -> String {
     format!(
         r#"
 duration: {minutes}m
+assumptions: {{ sameZoneRoundTrip: 0s, otherZoneRoundTrip: 0s, sameZoneConnection: 0s, otherZoneConnection: 0s, bridgeLatency: 0s }}
 cluster: {{ availabilityZones: [us-east-1a] }}
 autoScalingGroups: {{ nodes: {{ InstanceType: {size}, MinSize: {instances}, MaxSize: {instances} }} }}
 taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, memory: 128, cpu: {cpu}, portMappings: [{{ containerPort: 80 }}] }}] }} }}
