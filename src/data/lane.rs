@@ -5,6 +5,7 @@ mod batch;
 mod dns;
 mod flows;
 mod health_check;
+mod outlived;
 mod serving;
 mod sessions;
 mod short_of_cpu;
@@ -26,6 +27,7 @@ use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source};
 use crate::data::lane::dns::ZonesInDns;
 use crate::data::lane::flows::Flows;
+use crate::data::lane::outlived::Outlived;
 use crate::data::lane::sessions::Sessions;
 use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp, Rotation};
@@ -113,6 +115,7 @@ pub struct Lane {
     kernel: Kernel,
     seen_version: Option<u64>,
     in_flight: Vec<InFlight>,
+    outlived: Outlived,
     /// Look for those that have ended when so many are in flight.
     settle_at: usize,
     /// Whether requests were served without keeping the stations' queues.
@@ -274,6 +277,7 @@ impl Lane {
             kernel: Kernel::Careful,
             seen_version: None,
             in_flight: Vec::new(),
+            outlived: Outlived::default(),
             settle_at: SETTLED_AT_LEAST,
             queues_are_stale: false,
             minute: Window::default(),
@@ -307,10 +311,10 @@ impl Lane {
             // Where the batch ends, what still waits is kept: the next one may have to know how many do.
             let horizon = if due < arrivals.len() { until } else { arrivals[due - 1] };
             self.serve(due, horizon);
-            if self.in_flight.len() >= self.settle_at {
+            if self.in_flight.len() + self.outlived.len() >= self.settle_at {
                 // What is found to have ended pays for the looking.
                 self.settle(horizon);
-                self.settle_at = SETTLED_AT_LEAST.max(2 * self.in_flight.len());
+                self.settle_at = SETTLED_AT_LEAST.max(2 * (self.in_flight.len() + self.outlived.len()));
             }
         }
         self.run_surge(until);
@@ -324,6 +328,7 @@ impl Lane {
         }
         self.seen_version = Some(cluster.version);
         self.settle(now.0 as f64);
+        self.look_after_outlived();
         self.sources.iter_mut().filter_map(|it| it.forwarding.as_mut()).for_each(|it| it.look(cluster));
         let registered = &cluster.target_groups[self.target_group.index()];
         for &target in registered {
@@ -379,6 +384,7 @@ impl Lane {
         if !self.rotation.counts_requests() {
             return;
         }
+        self.look_after_outlived();
         let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now));
         let awaited =
             awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
@@ -490,7 +496,8 @@ impl Lane {
     pub fn in_flight_of(&self, target: Id<Target>, now: Instant) -> u32 {
         let now = now.0 as f64;
         let is_here = |it: &&InFlight| self.stations[it.place as usize].target == target && it.is_awaited(now);
-        let of_queues = self.in_flight.iter().filter(is_here).count();
+        let of_outlived = self.outlived.each().filter(|it| self.stations[it.2].target == target && it.1 > now).count();
+        let of_queues = of_outlived + self.in_flight.iter().filter(is_here).count();
         let here = self.stations.iter().zip(&self.sharing).filter(|(station, _)| station.target == target);
         let of_sharing: usize = here.map(|(_, it)| it.jobs().filter(|it| it.is_awaited(now)).count()).sum();
         (of_queues + of_sharing) as u32

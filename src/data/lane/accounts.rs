@@ -121,7 +121,8 @@ impl Lane {
     fn waited_for(&self, now: f64) -> f64 {
         let of_queues = self.in_flight.iter().filter(|it| !it.caller_has_ended);
         let of_sharing = self.sharing.iter().flat_map(Sharing::jobs).filter(|it| !it.caller_has_ended);
-        of_queues.map(|it| it.caller_end.min(now) - it.arrival).sum::<f64>()
+        self.outlived.each().map(|(arrival, end, _)| end.min(now) - arrival).sum::<f64>()
+            + of_queues.map(|it| it.caller_end.min(now) - it.arrival).sum::<f64>()
             + of_sharing.map(|it| it.deadline.min(now) - it.arrival).sum::<f64>()
     }
 
@@ -129,6 +130,13 @@ impl Lane {
     pub fn totals(&self, now: Instant) -> RequestTotals {
         let mut open = self.minute.clone();
         let mut in_flight = 0;
+        for (arrival, end, place) in self.outlived.each() {
+            if end > now.0 as f64 {
+                in_flight += 1;
+            } else {
+                open.count(Outcome::Served, end - arrival, place);
+            }
+        }
         for it in &self.in_flight {
             if it.is_awaited(now.0 as f64) {
                 in_flight += 1;
@@ -173,7 +181,8 @@ impl Lane {
         match &self.flows {
             Some(flows) => flows.active(now),
             None if self.kind == LoadBalancerType::Network => {
-                let of_queues = self.in_flight.iter().filter(|it| it.is_awaited(now)).count();
+                let of_outlived = self.outlived.each().filter(|it| it.1 > now).count();
+                let of_queues = of_outlived + self.in_flight.iter().filter(|it| it.is_awaited(now)).count();
                 let jobs = self.sharing.iter().flat_map(Sharing::jobs);
                 (of_queues + jobs.filter(|it| it.is_awaited(now)).count()) as u64
             }
@@ -227,6 +236,10 @@ impl Lane {
 
     /// Counts what has ended by `until` of the requests in flight.
     pub(super) fn settle(&mut self, until: f64) {
+        self.settle_outlived(until);
+        if self.in_flight.is_empty() {
+            return;
+        }
         let (stations, cpu_done, window) = (&mut self.stations, &mut self.cpu_done, &mut self.minute);
         self.in_flight.retain_mut(|it| {
             if !it.caller_has_ended && it.caller_end <= until {

@@ -21,6 +21,7 @@ impl Lane {
         if self.stations[place].shares_cpu {
             return self.probe_sharing(place, cpu, arrival);
         }
+        self.look_after_outlived();
         self.refresh_queues(arrival);
         let station = &mut self.stations[place];
         let row = &mut self.free_at[place * self.stride..][..self.stride];

@@ -59,10 +59,14 @@ impl Lane {
                 }
                 for late in 0..self.count_served(requests.clone(), law, until) {
                     let offset = self.batch.late[late] as usize;
-                    if let (Some((width, first)), Some((places, _))) = (turn, self.rotation.dealt_in_turn(now)) {
-                        self.batch.place[requests.start + offset] = places[(first + offset) % width] as u32;
+                    let request = requests.start + offset;
+                    let place = match (turn, self.rotation.dealt_in_turn(now)) {
+                        (Some((width, first)), Some((places, _))) => places[(first + offset) % width] as u32,
+                        _ => self.batch.place[request],
+                    };
+                    if !self.outlives(request, place, law, until) {
+                        self.ends_otherwise(request, place as usize, law, until);
                     }
-                    self.ends_otherwise(requests.start + offset, law, until);
                 }
                 self.tally_routed(requests, turn.is_some());
             }
@@ -74,6 +78,7 @@ impl Lane {
                 self.tally_routed(requests, is_in_turn);
             }
             _ => {
+                self.look_after_outlived();
                 self.refresh_queues(self.batch.arrival[requests.start]);
                 requests.for_each(|it| self.serve_carefully(it, until));
             }
@@ -109,7 +114,7 @@ impl Lane {
     /// Whether so many more requests could find a queue full, however they come.
     pub(super) fn a_queue_can_fill(&self, due: usize, servers: usize, least_queue: usize) -> bool {
         let room = least_queue + servers;
-        if self.in_flight.len() + due <= room {
+        if self.in_flight.len() + self.outlived.len() + due <= room {
             return false;
         }
         let at_most =
@@ -210,11 +215,10 @@ impl Lane {
     }
 
     /// Settles one of the requests that [`count_served`](Lane::count_served) has left.
-    pub(super) fn ends_otherwise(&mut self, request: usize, law: usize, until: f64) {
+    pub(super) fn ends_otherwise(&mut self, request: usize, place: usize, law: usize, until: f64) {
         let end = self.batch.end[request];
         let law = &self.laws[law];
         let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
-        let place = self.batch.place[request] as usize;
         let job = self.job_of(request, place);
         self.ends_later(&job, place, start, start + cpu, end, cpu, until);
     }

@@ -92,6 +92,7 @@ impl Lane {
 
     /// Moves what a station holds from its servers, who had a vCPU each, to its threads.
     pub(super) fn begin_sharing(&mut self, place: usize, now: f64) {
+        self.look_after_outlived();
         let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, users, .. } = self;
         let mut moved: Vec<InFlight> = Vec::new();
         in_flight.retain(|it| {
@@ -136,6 +137,7 @@ impl Lane {
 
     /// Moves what a station holds from its threads to servers with a vCPU each.
     pub(super) fn end_sharing(&mut self, place: usize, now: f64) {
+        self.look_after_outlived();
         let way = self.way_to(place);
         let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, laws, users, .. } = self;
         let station = &mut stations[place];
