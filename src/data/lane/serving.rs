@@ -57,11 +57,18 @@ impl Lane {
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
                 }
+                // Before more of them are put down, which have not ended.
+                self.settle_outlived(until);
+                // A division for each would take longer than all else; exact below 2^16 each.
+                let per_round = turn.map_or(0, |(width, _)| (1u64 << 32) / width as u64 + 1);
                 for late in 0..self.count_served(requests.clone(), law, until) {
                     let offset = self.batch.late[late] as usize;
                     let request = requests.start + offset;
                     let place = match (turn, self.rotation.dealt_in_turn(now)) {
-                        (Some((width, first)), Some((places, _))) => places[(first + offset) % width] as u32,
+                        (Some((width, first)), Some((places, _))) => {
+                            let round = ((first + offset) as u64 * per_round >> 32) as usize;
+                            places[first + offset - round * width] as u32
+                        }
                         _ => self.batch.place[request],
                     };
                     if !self.outlives(request, place, law, until) {
