@@ -29,6 +29,8 @@ struct Host {
     burst: Option<Burst>,
     /// How many of the guests are its own; they follow those of the hosts before.
     guests: usize,
+    /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
+    has_idle_offers: bool,
 }
 
 /// A task that computes: one that drains or stops does so until its processes are gone.
@@ -71,13 +73,18 @@ impl Roster {
             for &task in instance.tasks.iter().filter(computes) {
                 self.tasks.push(guest(traffic, scenario, cluster, task, instance));
             }
+            let burst = kind.burst.filter(|_| scenario.assumptions.burst_credits);
+            if before == self.tasks.len() && burst.is_none() {
+                continue;
+            }
             self.instances.push(Host {
                 instance: id,
                 cpu_units: f64::from(instance.registered_cpu_units),
                 vcpu: kind.vcpu,
                 memory_mib: f64::from(instance.registered_memory_mib),
-                burst: kind.burst.filter(|_| scenario.assumptions.burst_credits),
+                burst,
                 guests: self.tasks.len() - before,
+                has_idle_offers: false,
             });
         }
         self.seen_version = Some(cluster.version);
@@ -228,6 +235,11 @@ impl Traffic {
             if memory_of_all > host.memory_mib {
                 self.instance_runs_out_of_memory(scenario, own);
             }
+            let is_idle = cpu_of_all == 0.0 && host.burst.is_none();
+            if is_idle && host.has_idle_offers {
+                continue;
+            }
+            host.has_idle_offers = is_idle;
             let capacity = self.pass_credits(host, cpu_of_all);
             offer_cpu(capacity, demands, offers);
             for (guest, &offer) in own.iter().zip(&offers.offers) {
