@@ -4,6 +4,9 @@
 //! on: the loop of the engine with a sample each second and a period each minute. W1 deals round robin to 16 tasks; W2 to
 //! the one with the fewest requests outstanding; W3 the same with 1,000 tasks; in W4 each of 16 tasks shares two vCPUs
 //! among all its requests.
+//!
+//! `memory_growth` is W1 for as long, but ten times as fast (and as many requests); `control_event_cost` W1's requests
+//! served from one control event to the next, 512 of them, against 5,120.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -11,7 +14,9 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant as Clock};
 
+use plimsoll::control::Control;
 use plimsoll::data::histogram::Histogram;
+use plimsoll::data::{Traffic, advance};
 use plimsoll::distribution::Distribution;
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
@@ -37,24 +42,29 @@ struct Workload {
     name: &'static str,
     kind: Kind,
     tasks: usize,
+    /// How much faster requests come and are served.
+    speed: usize,
 }
 
-const W1: Workload = Workload { name: "W1", kind: Kind::RoundRobin, tasks: 16 };
-const W2: Workload = Workload { name: "W2", kind: Kind::LeastOutstanding, tasks: 16 };
-const W3: Workload = Workload { name: "W3", kind: Kind::LeastOutstanding, tasks: 1000 };
-const W4: Workload = Workload { name: "W4", kind: Kind::Sharing, tasks: 16 };
+const W1: Workload = Workload { name: "W1", kind: Kind::RoundRobin, tasks: 16, speed: 1 };
+const FAST_W1: Workload = Workload { speed: 10, ..W1 };
+const W2: Workload = Workload { name: "W2", kind: Kind::LeastOutstanding, tasks: 16, speed: 1 };
+const W3: Workload = Workload { name: "W3", kind: Kind::LeastOutstanding, tasks: 1000, speed: 1 };
+const W4: Workload = Workload { name: "W4", kind: Kind::Sharing, tasks: 16, speed: 1 };
 
 impl Workload {
     fn rate(self) -> f64 {
-        0.8 * (self.tasks * WORKERS) as f64 / 0.05
+        0.8 * (self.tasks * WORKERS * self.speed) as f64 / 0.05
     }
 
     /// A run of about so many requests, in whole minutes.
     fn scenario(self, requests: usize) -> Scenario {
         let minutes = ((requests as f64 / self.rate() / 60.0).round() as u64).max(1);
+        let mean = 50 / self.speed;
+        let waits = format!("cpuTime: 0s, waitTime: {{ exponential: {{ mean: {mean}ms }} }}, concurrency: 2");
         let (application, cpu, instances) = match self.kind {
             Kind::Sharing => ("cpuTime: { exponential: { mean: 50ms } }, concurrency: 1000000", "cpu: 2048,", 16),
-            _ => ("cpuTime: 0s, waitTime: { exponential: { mean: 50ms } }, concurrency: 2", "", 63),
+            _ => (waits.as_str(), "", 63),
         };
         let algorithm = match self.kind {
             Kind::LeastOutstanding => "least_outstanding_requests",
@@ -306,6 +316,28 @@ fn round(workload: Workload, scenario: &Scenario) -> (f64, f64) {
     (nanos(ours, requests), nanos(theirs, requests))
 }
 
+/// How much longer it takes to serve the same requests if a control event comes every 512 instead of every 5,120.
+fn control_event_cost(scenario: &Scenario, rounds: usize) -> f64 {
+    let control = Control::new(scenario, SEED);
+    let serve = |every: Span| {
+        let mut traffic = Traffic::new(scenario, SEED);
+        timed(|| {
+            let mut now = Instant::START;
+            while now < Instant::START + scenario.duration {
+                now = now + every;
+                advance(&mut traffic, scenario, &control.cluster, now);
+            }
+            traffic.totals(scenario.services.ids().next().expect("a service")).counts.served
+        })
+    };
+    let ratios = (0..rounds).map(|_| {
+        let ((rarely, some), (often, others)) = (serve(Span::seconds(10)), serve(Span::SECOND));
+        assert_eq!(some, others, "where control events fall changes nothing");
+        often.as_secs_f64() / rarely.as_secs_f64()
+    });
+    median(ratios.collect())
+}
+
 /// Both served the same requests.
 fn check(workload: Workload, totals: &RequestTotals, histogram: &Histogram) {
     let (mean, expected) = (totals.histogram.mean().unwrap_or(0.0), histogram.mean().unwrap_or(0.0));
@@ -318,11 +350,12 @@ fn main() {
     let is_test = std::env::args().any(|it| it == "--test") || !std::env::args().any(|it| it == "--bench");
     let (requests, rounds) = if is_test { (60_000, 1) } else { (6_000_000, 7) };
 
-    let few = W1.scenario(requests / 10);
-    black_box(simulate(&few, SEED));
+    let many = if is_test { 100_000 } else { 100_000_000 };
+    black_box(simulate(&W1.scenario(many / 10), SEED));
     let memory_of_few = peak_memory_mib();
-    black_box(simulate(&W1.scenario(requests), SEED));
+    black_box(simulate(&FAST_W1.scenario(many), SEED));
     let memory = memory_of_few.zip(peak_memory_mib());
+    let control_event_cost = control_event_cost(&W1.scenario(requests), rounds);
 
     let scenarios: Vec<(Workload, Scenario)> = [W1, W2, W3, W4]
         .map(|it| (it, it.scenario(if it.kind == Kind::RoundRobin { requests } else { requests / 4 })))
@@ -349,10 +382,11 @@ fn main() {
         ratios.push((workload.name.to_lowercase(), ratio));
     }
     println!("bare loop {:5.1}", median(bare));
-    if let Some((few, many)) = memory {
-        println!("peak memory {few:.1} MiB after {} requests, {many:.1} MiB after {requests}", requests / 10);
-        println!("ratio memory_growth {:.3}", many / few);
+    if let Some((few, many_mib)) = memory {
+        println!("peak memory {few:.1} MiB with {} requests, {many_mib:.1} MiB with {many}", many / 10);
+        println!("ratio memory_growth {:.3}", many_mib / few);
     }
+    println!("ratio control_event_cost {control_event_cost:.3}");
     println!("ratio w1_of_limit {:.3}", median(of_limit));
     for (name, ratio) in &ratios {
         if name != "w3" {

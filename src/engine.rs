@@ -6,7 +6,9 @@ use crate::cluster::Task;
 use crate::control::Control;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
-use crate::run::{Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife};
+use crate::run::{
+    Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife, rows_of,
+};
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::units::{Instant, Span};
 
@@ -31,10 +33,10 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
         control.handle(event, &traffic);
     }
     data::advance(&mut traffic, scenario, &control.cluster, end);
-    finish(scenario, seed, &control, &traffic)
+    finish(scenario, seed, control, &traffic)
 }
 
-fn finish(scenario: &Scenario, seed: Seed, control: &Control, traffic: &Traffic) -> Run {
+fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &Traffic) -> Run {
     let end = Instant::START + scenario.duration;
     let requests: Vec<RequestTotals> = scenario.services.ids().map(|it| traffic.totals(it)).collect();
     let tasks: Vec<TaskLife> =
@@ -61,6 +63,9 @@ fn finish(scenario: &Scenario, seed: Seed, control: &Control, traffic: &Traffic)
         .iter()
         .map(|it| lasted(Some(it.launched_at), it.terminated_at))
         .fold(Span::ZERO, |a, b| a + b);
+    let cost = cost_of(scenario, &control);
+    let instances = instances.collect();
+    let records = std::mem::take(&mut control.records);
     let mut run = Run {
         scenario: scenario.clone(),
         seed: seed.seed,
@@ -69,22 +74,22 @@ fn finish(scenario: &Scenario, seed: Seed, control: &Control, traffic: &Traffic)
         simulated: scenario.duration,
         requests,
         load_balancer_totals: scenario.load_balancers.ids().map(|it| traffic.answered_by(it)).collect(),
-        load_balancer_minutes: control.records.load_balancer_minutes.clone(),
-        target_changes: control.records.target_changes.clone(),
-        service_minutes: control.records.service_minutes.clone(),
-        capacity_minutes: control.records.capacity_minutes.clone(),
-        instance_changes: control.records.instance_changes.clone(),
-        instances: instances.collect(),
+        load_balancer_minutes: records.load_balancer_minutes,
+        target_changes: records.target_changes,
+        service_minutes: records.service_minutes,
+        capacity_minutes: records.capacity_minutes,
+        instance_changes: records.instance_changes,
+        instances,
         tasks,
-        alarm_changes: control.records.alarm_changes.clone(),
-        events: control.log.events.clone(),
+        alarm_changes: records.alarm_changes,
+        events: std::mem::take(&mut control.log.events),
         task_hours: task_time.as_hours(),
         instance_hours: instance_time.as_hours(),
-        cost: cost_of(scenario, control),
-        scale_outs: control.records.scale_outs,
+        cost,
+        scale_outs: records.scale_outs,
         expectations: Vec::new(),
     };
-    run.expectations = scenario.expectations.iter().map(|it| hold(it, &run, control)).collect();
+    run.expectations = scenario.expectations.iter().map(|it| hold(it, &run, &control)).collect();
     run
 }
 
@@ -117,11 +122,8 @@ fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
         let mut unit_hours = 0.0;
         for hour in 0..hours_started {
             let minutes = hour * 60..(hour + 1) * 60;
-            let rows = || {
-                let rows = control.records.load_balancer_minutes.iter();
-                let of_hour = rows.filter(|row| minutes.contains(&row.minute));
-                of_hour.filter(|row| row.load_balancer == load_balancer.index())
-            };
+            let of_hour = rows_of(&control.records.load_balancer_minutes, minutes);
+            let rows = || of_hour.iter().filter(|row| row.load_balancer == load_balancer.index());
             let requests: u64 = rows().filter(|row| row.target_group.is_none()).map(|row| row.counts.arrived).sum();
             let (mut active, mut bytes) = (0.0, 0.0);
             for capacity in rows().filter_map(|row| row.capacity) {

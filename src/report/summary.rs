@@ -122,8 +122,7 @@ pub fn worst_minute(run: &Run) -> Option<WorstMinute> {
         let mut counts = RequestCounts::default();
         minute.iter().for_each(|row| counts.add(&row.counts));
         let number = minute[0].minute;
-        let own = run.load_balancer_minutes.iter().filter(|it| it.minute == number);
-        own.for_each(|it| counts.add(&it.own.requests));
+        run.load_balancers_in(number..number + 1).iter().for_each(|it| counts.add(&it.own.requests));
         if counts.ended() == 0 {
             continue;
         }

@@ -66,7 +66,7 @@ impl Lane {
                     let request = requests.start + offset;
                     let place = match (turn, self.rotation.dealt_in_turn(now)) {
                         (Some((width, first)), Some((places, _))) => {
-                            let round = ((first + offset) as u64 * per_round >> 32) as usize;
+                            let round = (((first + offset) as u64 * per_round) >> 32) as usize;
                             places[first + offset - round * width] as u32
                         }
                         _ => self.batch.place[request],
