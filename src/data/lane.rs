@@ -179,7 +179,12 @@ impl Lane {
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 // As long as the answer is on its way to the caller, the load balancer waits no more.
-                let timeout = it.timeout.map(|timeout| Span(timeout.0.saturating_sub(to_caller.0)));
+                let redirects = match &it.destination {
+                    Destination::Rule { redirects, .. } => redirects.len() as u64,
+                    Destination::Service(_) => 0,
+                };
+                let before = to_caller + times.redirect(balancer) * redirects;
+                let timeout = it.timeout.map(|timeout| Span(timeout.0.saturating_sub(before.0)));
                 let patience = match timeout {
                     Some(timeout) if timeout <= idle => Patience { nanos: timeout.0 as f64, is_callers: true },
                     _ => Patience { nanos: idle.0 as f64, is_callers: false },

@@ -72,7 +72,7 @@ impl OwnAnswers {
             while let Some(arrival) = source.peek().filter(|it| *it < until) {
                 source.next += 1;
                 *redirects += source.redirects;
-                // A redirect takes no time here: what a client needs to come back would be added to `arrival`.
+                // What a client needs to come back is taken off its patience, in the lane that serves it.
                 let client = source.clients.next_client();
                 match source.forwarding.next_end(arrival, client) {
                     End::FixedResponse(status_code) => requests.count_fixed_response(status_code),

@@ -1,5 +1,6 @@
 //! `loadBalancers` and `targetGroups`.
 
+use crate::aws::listener::{self, Listener};
 use crate::aws::load_balancer::{
     ComesThrough, HealthCheck, HealthThreshold, ListenerProtocol, LoadBalancer, LoadBalancerType, RoutingAlgorithm,
     Scheme, Stickiness, StickinessType, TargetGroup,
@@ -102,6 +103,18 @@ impl LoadBalancing {
             balancing.target_group_names.add(&entry.key, id);
         }
         balancing
+    }
+
+    /// Load balancers with a listener for HTTPS speak it with their callers, unless the file says otherwise.
+    pub fn shake_hands(&mut self, entries: &[Entry], listeners: &Table<Listener>) {
+        let silent: Vec<&str> =
+            entries.iter().filter(|it| it.node.get("listenerProtocol").is_none()).map(|it| it.key.as_str()).collect();
+        for listener in listeners.iter().filter(|it| it.protocol == listener::ListenerProtocol::Https) {
+            let load_balancer = &mut self.load_balancers[listener.load_balancer];
+            if silent.contains(&load_balancer.name.as_str()) {
+                load_balancer.protocol = ListenerProtocol::Https;
+            }
+        }
     }
 
     fn target_group(&self, reader: &mut Reader<'_>, entry: &Entry, cross_zone_of: &[bool]) -> Option<TargetGroup> {

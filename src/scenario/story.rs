@@ -202,8 +202,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let capacity = Capacity::read(reader, cluster, groups, providers);
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
-    let load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
+    let mut load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
     let listeners = Listeners::read(reader, load_balancers, &load_balancing);
+    load_balancing.shake_hands(load_balancers, &listeners.table);
     let application_entries = section(reader, &mut fields, "applications");
     let entries = repeatable_section(reader, &mut fields, "taskDefinitions");
     let mut applications = Applications::new(application_entries);
