@@ -324,7 +324,7 @@ fn control_event_cost(scenario: &Scenario, rounds: usize) -> f64 {
         timed(|| {
             let mut now = Instant::START;
             while now < Instant::START + scenario.duration {
-                now = now + every;
+                now += every;
                 advance(&mut traffic, scenario, &control.cluster, now);
             }
             traffic.totals(scenario.services.ids().next().expect("a service")).counts.served
