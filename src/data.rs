@@ -149,7 +149,7 @@ impl Traffic {
     }
 
     /// A service's whole run so far.
-    pub fn totals(&self, service: Id<ServiceDefinition>) -> RequestTotals {
+    pub fn totals(&mut self, service: Id<ServiceDefinition>) -> RequestTotals {
         match self.lane_of_service[service.index()] {
             Some(lane) => self.lanes[lane].totals(self.now),
             None => RequestTotals::default(),

@@ -33,10 +33,10 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
         control.handle(event, &traffic);
     }
     data::advance(&mut traffic, scenario, &control.cluster, end);
-    finish(scenario, seed, control, &traffic)
+    finish(scenario, seed, control, &mut traffic)
 }
 
-fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &Traffic) -> Run {
+fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut Traffic) -> Run {
     let end = Instant::START + scenario.duration;
     let requests: Vec<RequestTotals> = scenario.services.ids().map(|it| traffic.totals(it)).collect();
     let tasks: Vec<TaskLife> =

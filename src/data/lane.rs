@@ -39,7 +39,7 @@ use crate::rng::{Seed, Stream};
 use crate::run::RequestCounts;
 use crate::scenario::{Scenario, TimelineChange};
 use crate::table::Id;
-use crate::units::{Instant, Span};
+use crate::units::{Instant, NANOS_PER_SECOND, Span};
 use crate::workload::arrivals::Arrivals;
 use crate::workload::clients::ClientDraw;
 use crate::workload::users::{NOBODY, Users};
@@ -123,8 +123,11 @@ pub struct Lane {
     minute: Window,
     /// How long what was in flight when the minute began had been waited for then, nanoseconds.
     waited_before: f64,
-    /// Arrivals of the minute up to the last second.
-    arrived_before: u64,
+    /// When the second ends that arrivals are counted in, nanoseconds, and how many it has had.
+    second_ends_at: f64,
+    arrived_in_second: u64,
+    /// Whether requests may be served later than they are asked for.
+    may_wait: bool,
     /// Requests of each station since targets were last compared, and those that all have their even part of.
     routed_to: Vec<f64>,
     routed_evenly: f64,
@@ -229,6 +232,7 @@ impl Lane {
                     waits: application.wait_time != Distribution::Constant(Span::ZERO),
                     cold_start: application.cold_start,
                     counts_taken: application.memory_leak_per_request_mib > 0.0,
+                    takes_memory: application.memory_per_request_mib > 0.0,
                     to_target,
                     least_patience: patience.iter().copied().fold(f64::INFINITY, f64::min),
                     patience,
@@ -287,7 +291,9 @@ impl Lane {
             queues_are_stale: false,
             minute: Window::default(),
             waited_before: 0.0,
-            arrived_before: 0,
+            second_ends_at: NANOS_PER_SECOND as f64,
+            arrived_in_second: 0,
+            may_wait: false,
             routed_to: Vec::new(),
             routed_evenly: 0.0,
             tallies: Vec::new(),
@@ -300,6 +306,13 @@ impl Lane {
     /// Serves from `now` to `until`.
     pub fn advance(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant, until: Instant) {
         self.look(scenario, cluster, now);
+        if !self.may_wait {
+            self.catch_up(until);
+        }
+    }
+
+    /// Serves what has been put off until somebody looks: the loops are left less often so.
+    pub fn catch_up(&mut self, until: Instant) {
         let until = until.0 as f64;
         if self.users.are_expected() {
             return self.advance_with_users(until);
@@ -331,6 +344,7 @@ impl Lane {
         if self.seen_version == Some(cluster.version) {
             return;
         }
+        self.catch_up(now);
         self.seen_version = Some(cluster.version);
         self.settle(now.0 as f64);
         self.look_after_outlived();
@@ -382,6 +396,19 @@ impl Lane {
         }
         self.empty_surge_queues(now.0 as f64);
         self.choose_kernel(now.0 as f64);
+        self.may_wait = self.may_wait_in(scenario, cluster);
+    }
+
+    /// Whether nobody asks what the lane's requests do before the next minute, health check or change of the cluster: they
+    /// take no CPU and no memory, and no target drains or is about to change.
+    fn may_wait_in(&self, scenario: &Scenario, cluster: &Cluster) -> bool {
+        let Kernel::Plain { law, .. } = self.kernel else { return false };
+        let law = &self.laws[law];
+        let is_light = !law.computes && !law.counts_taken && !law.takes_memory;
+        let is_alone = !self.serves_part && self.dns.is_none() && self.surge.is_none();
+        let targets = &cluster.target_groups[self.target_group.index()];
+        let all_are_healthy = targets.iter().all(|it| cluster.targets[*it].state == TargetState::Healthy);
+        is_light && is_alone && all_are_healthy && scenario.assumptions.drain_full_delay
     }
 
     /// Counts anew what each node waits for, as who knows of its end may have changed.
@@ -443,6 +470,7 @@ impl Lane {
 
     /// Closes what was counted of each target's requests and errors since the last time.
     pub fn tally_targets(&mut self, now: Instant) {
+        self.catch_up(now);
         self.settle(now.0 as f64);
         self.deal_evenly();
         let errors = self.minute.errors.iter_mut().map(std::mem::take);
@@ -521,9 +549,9 @@ impl Lane {
     /// A second ends: counts what has ended, and of what is in flight the CPU time it has done by `now`.
     pub fn second_ends(&mut self, now: Instant) {
         let now = now.0 as f64;
-        let arrived = self.minute.counts.arrived;
-        self.minute.arrivals.push(arrived - std::mem::replace(&mut self.arrived_before, arrived));
-        self.settle(now);
+        if !self.may_wait {
+            self.settle(now);
+        }
         for it in self.in_flight.iter_mut().filter(|it| it.cpu > 0.0) {
             let done = it.cpu_done(now);
             self.cpu_done[it.place as usize] += done - it.cpu_counted;

@@ -1,6 +1,8 @@
 //! What is counted: how requests end for their callers, and what is still in flight.
 
 use crate::aws::load_balancer::LoadBalancerType;
+use std::ops::Range;
+
 use crate::data::ServiceTraffic;
 use crate::data::histogram::Histogram;
 use crate::data::kernel::smaller;
@@ -9,7 +11,7 @@ use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::sharing::{Job, JobKind, Sharing};
 use crate::distribution::whole_nanos;
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, NANOS_PER_SECOND, Span};
 use crate::workload::users::{NOBODY, Users};
 
 /// What is counted until the minute closes.
@@ -78,8 +80,10 @@ pub(super) struct InFlight {
 impl Lane {
     /// Closes the minute.
     pub fn close_minute(&mut self, now: Instant) -> ServiceTraffic {
+        self.catch_up(now);
         let now = now.0 as f64;
         self.settle(now);
+        self.count_seconds(now);
         let active_flows = self.active_flows(now);
         self.minute.counts = self.as_its_type_says(self.minute.counts.clone());
         // What has ended was waited for so long, and what has not so far; less what was before the minute.
@@ -112,8 +116,31 @@ impl Lane {
         minute.histogram.clear();
         minute.of_faults.clear();
         minute.in_vain = 0.0;
-        self.arrived_before = 0;
         closed
+    }
+
+    /// Counts the arrivals of a segment by the second they come in.
+    pub(super) fn count_arrivals(&mut self, requests: Range<usize>) {
+        let Range { mut start, end } = requests;
+        while self.batch.arrival[end - 1] >= self.second_ends_at {
+            let within = self.batch.arrival[start..end].partition_point(|it| *it < self.second_ends_at);
+            self.arrived_in_second += within as u64;
+            start += within;
+            self.second_passes();
+        }
+        self.arrived_in_second += (end - start) as u64;
+    }
+
+    /// Closes the seconds that have ended by `now`.
+    fn count_seconds(&mut self, now: f64) {
+        while self.second_ends_at <= now {
+            self.second_passes();
+        }
+    }
+
+    fn second_passes(&mut self) {
+        self.minute.arrivals.push(std::mem::take(&mut self.arrived_in_second));
+        self.second_ends_at += NANOS_PER_SECOND as f64;
     }
 
     /// For how long the requests in flight have been waited for, nanoseconds: those too whose caller has given up without
@@ -127,7 +154,8 @@ impl Lane {
     }
 
     /// The whole run so far, the open minute included.
-    pub fn totals(&self, now: Instant) -> RequestTotals {
+    pub fn totals(&mut self, now: Instant) -> RequestTotals {
+        self.catch_up(now);
         let mut open = self.minute.clone();
         let mut in_flight = 0;
         for (arrival, end, place) in self.outlived.each() {

@@ -50,6 +50,8 @@ pub(super) struct Law {
     pub(super) cold_start: Option<ColdStart>,
     /// Whether it matters how many requests a process has taken.
     pub(super) counts_taken: bool,
+    /// Whether requests in flight take memory.
+    pub(super) takes_memory: bool,
     /// What the network adds to a response, nanoseconds.
     pub(super) to_target: f64,
     /// How long a task has for a request of each source, nanoseconds: what the network leaves of its patience.

@@ -13,6 +13,7 @@ use crate::workload::users::NOBODY;
 impl Lane {
     /// Puts a health check into a target's queue.
     pub fn probe(&mut self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>, now: Instant) -> ProbeAnswer {
+        self.catch_up(now);
         let task = cluster.targets[target].task;
         let application = serving_application(scenario, cluster.tasks[task].task_definition, self.container);
         let cpu = application.health_check_cpu_time.sample(&mut self.health_check_stream).0 as f64;

@@ -30,6 +30,7 @@ impl Lane {
         let surged = self.surge.as_ref().map_or(0, SurgeQueues::len);
         self.rotation.expect(due + surged, gap);
         self.minute.counts.arrived += due as u64;
+        self.count_arrivals(requests.clone());
         let Batch { arrival, node, .. } = &mut self.batch;
         if let Some(dns) = self.dns.as_mut().filter(|it| it.matters(arrival[requests.start])) {
             let nodes = self.rotation.nodes();
