@@ -7,6 +7,9 @@ use crate::aws::load_balancer::{RoutingAlgorithm, slow_start_weight};
 use crate::data::outstanding::{Fewest, Lower, Outstanding, Raise, Send};
 use crate::units::Span;
 
+/// Requests for each target, in the mean, that are dealt at once where they go to the one with the fewest.
+const STRETCH: usize = 32;
+
 /// Nanoseconds between requests, until more is known.
 pub const GAP_UNKNOWN: f64 = 1e6;
 
@@ -268,6 +271,15 @@ impl Rotation {
         if self.counts_requests() {
             let gap = gap * self.pools.len() as f64;
             self.pools.iter_mut().for_each(|it| it.outstanding.expect(requests, gap));
+        }
+    }
+
+    /// How many requests are best dealt at once, so that few counts have to be told apart.
+    pub fn stretch(&self) -> usize {
+        if self.counts_requests() {
+            self.pools.iter().map(|it| it.places.len()).min().unwrap_or(0).max(1) * STRETCH
+        } else {
+            usize::MAX
         }
     }
 

@@ -28,7 +28,8 @@ impl Lane {
         let requests = first..first + due;
         // What waits in front of the targets may go to them as well.
         let surged = self.surge.as_ref().map_or(0, SurgeQueues::len);
-        self.rotation.expect(due + surged, gap);
+        let stretch = self.rotation.stretch();
+        self.rotation.expect((due + surged).min(stretch), gap);
         self.minute.counts.arrived += due as u64;
         self.count_arrivals(requests.clone());
         let Batch { arrival, node, .. } = &mut self.batch;
@@ -54,7 +55,11 @@ impl Lane {
                 if turn.is_some() {
                     self.serve_side_by_side(requests.clone(), law, servers);
                 } else if self.rotation.dealt_to_fewest().is_some() {
-                    self.serve_at_fewest(requests.clone(), law, servers);
+                    for start in requests.clone().step_by(stretch) {
+                        let some = start..requests.end.min(start + stretch);
+                        self.rotation.expect(some.len(), gap);
+                        self.serve_at_fewest(some, law, servers);
+                    }
                 } else {
                     self.serve_routed(requests.clone(), law, servers);
                 }
@@ -86,6 +91,7 @@ impl Lane {
                 self.tally_routed(requests, is_in_turn);
             }
             _ => {
+                self.rotation.expect(due + surged, gap);
                 self.look_after_outlived();
                 self.refresh_queues(self.batch.arrival[requests.start]);
                 requests.for_each(|it| self.serve_carefully(it, until));
