@@ -330,11 +330,28 @@ impl LoadBalancing {
         let Some(mut fields) = reader.fields(&entry.node, format!("target group `{}`", entry.key)) else { return };
         check_own_name(reader, &mut fields, "targetGroups", &entry.key);
         let front = self.load_balancer_of(reader, &mut fields);
-        for name in ["TargetType", "Protocol", "HealthCheckEnabled", "attributes"] {
+        // What is checked is the other load balancer, which answers as long as there is one.
+        for name in [
+            "TargetType",
+            "Protocol",
+            "HealthCheckEnabled",
+            "HealthCheckIntervalSeconds",
+            "HealthCheckTimeoutSeconds",
+            "HealthyThresholdCount",
+            "UnhealthyThresholdCount",
+            "deregistrationDelay",
+            "attributes",
+        ] {
             fields.take(name);
         }
-        let (place, at) = (fields.place, fields.place_of("applicationLoadBalancer"));
-        fields.required(reader, "applicationLoadBalancer");
+        let place = fields.place;
+        if !fields.has("applicationLoadBalancer") {
+            // As AWS prints it: which one it holds is registered, not described.
+            reader.not_simulated(place, format!("{}, which lacks `applicationLoadBalancer`,", fields.of));
+            fields.finish(reader, &Shape::TARGET_GROUP);
+            return;
+        }
+        let at = fields.place_of("applicationLoadBalancer");
         let target = fields.reference(reader, "applicationLoadBalancer", &self.load_balancer_names);
         fields.finish(reader, &Shape::TARGET_GROUP);
         let (Some(front), Some(target)) = (front, target) else { return };

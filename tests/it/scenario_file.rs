@@ -781,13 +781,20 @@ fn scenario_around(service: &serde_json::Value, file: &str) -> String {
     let container = balancer["containerName"].as_str().unwrap_or("it");
     let port = balancer["containerPort"].as_u64().unwrap_or(80);
     let group = balancer["targetGroupArn"].as_str().and_then(|it| it.split('/').nth(1)).unwrap_or("it");
+    // A Classic Load Balancer sends to instances, at one port.
+    let classic = balancer["loadBalancerName"].as_str();
+    let (mode, host_port) = if classic.is_some() { ("bridge", port) } else { ("awsvpc", 0) };
+    let load_balancers =
+        classic.map_or(String::new(), |name| format!("loadBalancers: {{front: {{}}, {name}: {{Type: classic}}}}\n"));
+    let front = if classic.is_some() { ", loadBalancer: front" } else { "" };
+    let host_port = if host_port > 0 { format!(", hostPort: {host_port}") } else { String::new() };
     format!(
         "duration: 1m
-taskDefinitions:
+{load_balancers}taskDefinitions:
   '{definition}':
-    networkMode: awsvpc
-    containerDefinitions: [{{name: {container}, image: it, memory: 512, portMappings: [{{containerPort: {port}}}]}}]
-targetGroups: {{{group}: {{TargetType: ip}}}}
+    networkMode: {mode}
+    containerDefinitions: [{{name: {container}, image: it, memory: 512, portMappings: [{{containerPort: {port}{host_port}}}]}}]
+targetGroups: {{{group}: {{TargetType: ip{front}}}}}
 services: {{it: 'file://{file}'}}
 "
     )
