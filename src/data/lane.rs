@@ -12,8 +12,9 @@ mod short_of_cpu;
 mod surge_queue;
 mod with_users;
 
-pub(crate) use accounts::response_times;
 use std::collections::BTreeMap;
+
+pub(crate) use accounts::response_times;
 
 use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::load_balancer::{LoadBalancerType, RoutingAlgorithm, TargetGroup};

@@ -51,11 +51,6 @@ impl ClientDraw {
         }
         Client { place: place as u32, generation }
     }
-
-    /// How many clients there are at any time.
-    pub fn count(&self) -> usize {
-        self.generations.len()
-    }
 }
 
 #[cfg(test)]
