@@ -47,8 +47,9 @@ impl Histogram {
 
     /// Counts values by their buckets, `count` of them with this sum; those in [`NO_BUCKET`] are left out.
     pub fn record_buckets(&mut self, buckets: &[u32], count: u64, sum: u64) {
+        let counts = self.counts.first_chunk_mut::<{ BUCKETS + 1 }>().expect("a histogram has all its buckets");
         for &bucket in buckets {
-            let count = &mut self.counts[bucket as usize];
+            let count = &mut counts[bucket as usize];
             *count = count.wrapping_add(1);
         }
         self.counts[NO_BUCKET as usize] = 0;

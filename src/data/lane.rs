@@ -48,7 +48,7 @@ use crate::workload::{Destination, Workload};
 
 /// Requests drawn at once: as many as come in a quarter of a second, within these bounds. In a long batch few requests
 /// outlive it, and a short one stays in the processor's nearest cache.
-const BATCH_LEAST: usize = 1024;
+const BATCH_LEAST: usize = 2048;
 const BATCH_MOST: usize = 8192;
 const BATCH_LASTS: f64 = 0.25e9;
 
@@ -225,7 +225,7 @@ impl Lane {
                 Law {
                     cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
                     wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
-                    work: Vec::new(),
+                    both: Vec::new(),
                     error_share: application.error_share,
                     is_fault: Vec::new(),
                     cancels: application.cancel_on_timeout,

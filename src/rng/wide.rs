@@ -70,9 +70,33 @@ pub fn fill(key: &[u8; 32], block: u64, words: &mut [u64; WORDS]) {
             state[12 + row][lane] = state[12 + row][lane].wrapping_add(numbers[row][lane]);
         }
     }
-    for lane in 0..LANES {
-        for word in 0..8 {
-            words[8 * lane + word] = u64::from(state[2 * word][lane]) | (u64::from(state[2 * word + 1][lane]) << 32);
-        }
+    let mut rows = [0u64; WORDS];
+    macro_rules! pairs {
+        ($($word:literal)*) => {
+            $(for lane in 0..LANES {
+                let pair = [state[2 * $word][lane], state[2 * $word + 1][lane]];
+                rows[$word * LANES + lane] = u64::from(pair[0]) | (u64::from(pair[1]) << 32);
+            })*
+        };
+    }
+    pairs!(0 1 2 3 4 5 6 7);
+    turn_round(&rows, words);
+}
+
+/// Brings the words of each block together: three times the halves are shuffled into each other, so that the number of
+/// the word, three bits in front of that of the lane, comes to stand behind it.
+#[multiversion(targets = "simd")]
+fn turn_round(rows: &[u64; WORDS], words: &mut [u64; WORDS]) {
+    let (mut once, mut twice) = ([0; WORDS], [0; WORDS]);
+    shuffle(rows, &mut once);
+    shuffle(&once, &mut twice);
+    shuffle(&twice, words);
+}
+
+#[inline(always)]
+fn shuffle(from: &[u64; WORDS], into: &mut [u64; WORDS]) {
+    let (first, second) = from.split_at(WORDS / 2);
+    for ((pair, &one), &other) in into.as_chunks_mut::<2>().0.iter_mut().zip(first).zip(second) {
+        *pair = [one, other];
     }
 }

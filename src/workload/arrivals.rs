@@ -351,19 +351,39 @@ fn become_whole(gaps: &mut [f64], scale: f64) {
     }
 }
 
+/// Gaps that are added up together.
+const TOGETHER: usize = 512;
+
 /// Turns whole gaps into instants, the last of which is the new `position`.
+///
+/// Whole numbers add up to the same in any order: first each gap with the three before it, then two of these, and only
+/// the sum of eight waits for the instant eight before.
+#[multiversion::multiversion(targets = "simd")]
 fn add_up(gaps: &mut [f64], position: &mut f64) {
-    // Whole numbers add up to the same in any order, so only one addition of four waits for the one before.
-    let (fours, rest) = gaps.as_chunks_mut::<4>();
-    for four in fours {
-        let [a, b, c, d] = *four;
-        let (two, three, all) = (a + b, (a + b) + c, (a + b) + (c + d));
-        *four = [*position + a, *position + two, *position + three, *position + all];
-        *position = four[3];
-    }
-    for gap in rest {
-        *position += *gap;
-        *gap = *position;
+    let mut fours = [0.0; 4 + TOGETHER];
+    for gaps in gaps.chunks_mut(TOGETHER) {
+        let mut so_far = 0.0;
+        for (four, gap) in fours[4..7].iter_mut().zip(&*gaps) {
+            so_far += gap;
+            *four = so_far;
+        }
+        for (four, gaps) in fours[7..].iter_mut().zip(gaps.windows(4)) {
+            *four = (gaps[0] + gaps[1]) + (gaps[2] + gaps[3]);
+        }
+        let mut times = [*position; 8];
+        let (earlier, later) = (fours[..TOGETHER].as_chunks::<8>().0, fours[4..].as_chunks::<8>().0);
+        let (eights, rest) = gaps.as_chunks_mut::<8>();
+        for ((eight, earlier), later) in eights.iter_mut().zip(earlier).zip(later) {
+            for place in 0..8 {
+                times[place] += earlier[place] + later[place];
+            }
+            *eight = times;
+        }
+        *position = times[7];
+        for gap in rest {
+            *position += *gap;
+            *gap = *position;
+        }
     }
 }
 

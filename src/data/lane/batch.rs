@@ -38,8 +38,8 @@ pub(super) struct Patience {
 pub(super) struct Law {
     pub(super) cpu: Drawn,
     pub(super) wait: Drawn,
-    /// Both together: the time on a server where CPU is not short.
-    pub(super) work: Vec<f64>,
+    /// Both together, where requests do both; see [`work`](Law::work).
+    pub(super) both: Vec<f64>,
     /// The share of requests that it answers with an error, and which those are.
     pub(super) error_share: f64,
     pub(super) is_fault: Vec<bool>,
@@ -73,9 +73,21 @@ pub(super) struct Drawn {
     pub(super) distribution: Distribution,
     pub(super) stream: Stream,
     pub(super) nanos: Vec<f64>,
+    /// How many of them need not be drawn again, since they are always the same.
+    constant: usize,
 }
 
 impl Law {
+    /// The time of each request on a server where CPU is not short.
+    #[inline(always)]
+    pub(super) fn work(&self) -> &[f64] {
+        match (self.computes, self.waits) {
+            (true, true) => &self.both,
+            (true, false) => &self.cpu.nanos,
+            (false, _) => &self.wait.nanos,
+        }
+    }
+
     /// The CPU time of a request that comes to a station at `now`.
     pub(super) fn cpu_at(&self, station: &Station, request: usize, now: f64) -> f64 {
         let cpu = self.cpu.nanos[request];
@@ -88,11 +100,20 @@ impl Law {
 
 impl Drawn {
     pub(super) fn new(distribution: &Distribution, stream: Stream) -> Drawn {
-        Drawn { distribution: distribution.clone(), stream, nanos: Vec::new() }
+        Drawn { distribution: distribution.clone(), stream, nanos: Vec::new(), constant: 0 }
     }
 
     pub(super) fn fill(&mut self, len: usize) {
-        self.distribution.fill(&mut self.stream, &mut self.nanos[..len]);
+        if len > self.constant {
+            self.distribution.fill(&mut self.stream, &mut self.nanos[..len]);
+            self.constant = if matches!(self.distribution, Distribution::Constant(_)) { len } else { 0 };
+        }
+    }
+
+    /// Makes one of them longer.
+    fn lengthen(&mut self, request: usize, by: f64) {
+        self.nanos[request] += by;
+        self.constant = 0;
     }
 }
 
@@ -145,12 +166,12 @@ impl Lane {
         if let Some(handshakes) = &mut self.handshakes {
             for request in 0..n {
                 if handshakes.stream.unit() <= handshakes.share {
-                    self.laws.iter_mut().for_each(|it| it.cpu.nanos[request] += handshakes.cpu);
+                    self.laws.iter_mut().for_each(|it| it.cpu.lengthen(request, handshakes.cpu));
                 }
             }
         }
-        for law in &mut self.laws {
-            add(&law.cpu.nanos[..n], &law.wait.nanos[..n], &mut law.work[..n]);
+        for law in self.laws.iter_mut().filter(|it| it.computes && it.waits) {
+            add(&law.cpu.nanos[..n], &law.wait.nanos[..n], &mut law.both[..n]);
         }
         let nodes = self.rotation.nodes();
         if nodes > 1 {
@@ -206,7 +227,7 @@ impl Lane {
                 for law in laws.iter_mut() {
                     law.cpu.nanos[kept] = law.cpu.nanos[request];
                     law.wait.nanos[kept] = law.wait.nanos[request];
-                    law.work[kept] = law.work[request];
+                    law.both[kept] = law.both[request];
                     law.is_fault[kept] = law.is_fault[request];
                 }
             }
@@ -240,7 +261,7 @@ impl Lane {
         }
         batch.late.resize(wanted + 1, 0);
         for law in &mut self.laws {
-            for times in [&mut law.cpu.nanos, &mut law.wait.nanos, &mut law.work] {
+            for times in [&mut law.cpu.nanos, &mut law.wait.nanos, &mut law.both] {
                 times.resize(wanted, 0.0);
             }
             law.is_fault.resize(wanted, false);

@@ -44,7 +44,7 @@ impl Lane {
         let Lane { batch, outlived, laws, stations, .. } = self;
         let law = &laws[law_number];
         let (arrival, end, cpu) = (batch.arrival[request], batch.end[request], law.cpu.nanos[request]);
-        let start = end - law.work[request];
+        let start = end - law.work()[request];
         let is_left = (end > until) & (end - arrival <= law.least_patience) & ((cpu == 0.0) | (start + cpu <= until));
         if !is_left || law.is_fault[request] {
             return false;

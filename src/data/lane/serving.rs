@@ -159,7 +159,7 @@ impl Lane {
         let law = &self.laws[law];
         let mut requests = Requests {
             arrivals: &self.batch.arrival[range.clone()],
-            work: &law.work[range.clone()],
+            work: &law.work()[range.clone()],
             cpu: &law.cpu.nanos[range.clone()],
             ends: &mut self.batch.end[range.clone()],
         };
@@ -181,7 +181,7 @@ impl Lane {
         let law = &self.laws[law];
         let mut requests = Requests {
             arrivals: &arrival[range.clone()],
-            work: &law.work[range.clone()],
+            work: &law.work()[range.clone()],
             cpu: &law.cpu.nanos[range.clone()],
             ends: &mut end[range],
         };
@@ -193,7 +193,7 @@ impl Lane {
         let law = &self.laws[law];
         let mut requests = Requests {
             arrivals: &arrival[range.clone()],
-            work: &law.work[range.clone()],
+            work: &law.work()[range.clone()],
             cpu: &law.cpu.nanos[range.clone()],
             ends: &mut end[range.clone()],
         };
@@ -211,17 +211,19 @@ impl Lane {
         let Batch { arrival, end, bucket, late, .. } = &mut self.batch;
         let Law { is_fault, error_share, least_patience, to_target, .. } = &self.laws[law];
         let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
-        let mut sum = served_buckets((arrivals, ends), until, *least_patience, *to_target, buckets);
+        let times = (arrivals, ends);
+        let (mut late_ones, mut sum) = served_buckets(times, until, *least_patience, *to_target, buckets, late);
         if *error_share > 0.0 {
-            for ((bucket, _), (arrival, end)) in
-                buckets.iter_mut().zip(&is_fault[range]).zip(arrivals.iter().zip(ends)).filter(|it| *it.0.1)
-            {
-                if std::mem::replace(bucket, NO_BUCKET) != NO_BUCKET {
-                    sum -= (end - arrival + to_target) as u64;
+            late_ones = 0;
+            for (place, (bucket, &is_fault)) in buckets.iter_mut().zip(&is_fault[range]).enumerate() {
+                if is_fault && *bucket != NO_BUCKET {
+                    *bucket = NO_BUCKET;
+                    sum -= (ends[place] - arrivals[place] + to_target) as u64;
                 }
+                late[late_ones] = place as u32;
+                late_ones += usize::from(*bucket == NO_BUCKET);
             }
         }
-        let late_ones = without_bucket(buckets, late);
         let served = (buckets.len() - late_ones) as u64;
         self.minute.histogram.record_buckets(buckets, served, sum);
         self.minute.counts.served += served;
@@ -232,7 +234,7 @@ impl Lane {
     pub(super) fn ends_otherwise(&mut self, request: usize, place: usize, law: usize, until: f64) {
         let end = self.batch.end[request];
         let law = &self.laws[law];
-        let (cpu, start) = (law.cpu.nanos[request], end - law.work[request]);
+        let (cpu, start) = (law.cpu.nanos[request], end - law.work()[request]);
         let job = self.job_of(request, place);
         self.ends_later(&job, place, start, start + cpu, end, cpu, until);
     }
@@ -336,8 +338,12 @@ impl Lane {
     }
 }
 
+/// Responses that are looked at together for some that were not simply served.
+const BLOCK: usize = 64;
+
 /// Writes the bucket of each response that ends by `until` and takes a task no longer than `patience`, of the others
-/// [`NO_BUCKET`]; the sum of the times of those that have a bucket. A response is longer by `to_target`.
+/// [`NO_BUCKET`], and lists these in `late`; how many they are, and the sum of the times of those that have a bucket. A
+/// response is longer by `to_target`.
 #[multiversion(targets = "simd")]
 pub(super) fn served_buckets(
     (arrivals, ends): (&[f64], &[f64]),
@@ -345,30 +351,26 @@ pub(super) fn served_buckets(
     patience: f64,
     to_target: f64,
     buckets: &mut [u32],
-) -> u64 {
-    let mut sum = 0;
-    for ((&arrival, &end), bucket) in arrivals.iter().zip(ends).zip(buckets) {
-        let is_served = (end <= until) & (end - arrival <= patience);
-        let response = end - arrival + to_target;
-        let counted = if is_served { response } else { 0.0 };
-        sum += whole_bits(counted);
-        *bucket = if is_served { bucket_of_float(response) } else { NO_BUCKET };
-    }
-    sum
-}
-
-/// Lists where [`NO_BUCKET`] stands; how often.
-#[multiversion(targets = "simd")]
-pub(super) fn without_bucket(buckets: &[u32], places: &mut [u32]) -> usize {
-    let mut found = 0;
-    for (chunk, first) in buckets.chunks(16).zip((0u32..).step_by(16)) {
-        // The greatest of all, so that a maximum tells.
-        if chunk.iter().fold(0, |most, &it| if it > most { it } else { most }) == NO_BUCKET {
-            for (&bucket, place) in chunk.iter().zip(first..) {
-                places[found] = place;
+    late: &mut [u32],
+) -> (usize, u64) {
+    let (mut found, mut sum) = (0, 0);
+    let blocks = arrivals.chunks(BLOCK).zip(ends.chunks(BLOCK)).zip(buckets.chunks_mut(BLOCK));
+    for (((arrivals, ends), buckets), first) in blocks.zip((0u32..).step_by(BLOCK)) {
+        let mut missed = 0u64;
+        for ((&arrival, &end), bucket) in arrivals.iter().zip(ends).zip(&mut *buckets) {
+            let is_served = (end <= until) & (end - arrival <= patience);
+            missed += u64::from(!is_served);
+            let response = end - arrival + to_target;
+            let counted = if is_served { response } else { 0.0 };
+            sum += whole_bits(counted);
+            *bucket = if is_served { bucket_of_float(response) } else { NO_BUCKET };
+        }
+        if missed > 0 {
+            for (&bucket, place) in buckets.iter().zip(first..) {
+                late[found] = place;
                 found += usize::from(bucket == NO_BUCKET);
             }
         }
     }
-    found
+    (found, sum)
 }
