@@ -357,9 +357,7 @@ fn main() {
     let memory = memory_of_few.zip(peak_memory_mib());
     let control_event_cost = control_event_cost(&W1.scenario(requests), rounds);
 
-    let scenarios: Vec<(Workload, Scenario)> = [W1, W2, W3, W4]
-        .map(|it| (it, it.scenario(if it.kind == Kind::RoundRobin { requests } else { requests / 4 })))
-        .into();
+    let scenarios: Vec<(Workload, Scenario)> = [W1, W2, W3, W4].map(|it| (it, it.scenario(requests))).into();
     let mut of_limit = Vec::new();
     let mut bare = Vec::new();
     let mut figures = vec![(Vec::new(), Vec::new()); scenarios.len()];

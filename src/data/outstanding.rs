@@ -13,8 +13,8 @@ pub struct Outstanding {
     rows: usize,
     /// A row of bits for each node and count, a bit for each target.
     members: Vec<u64>,
-    /// How many have each count, by node and count.
-    sizes: Vec<u32>,
+    /// A bit for each word of a row that is not zero; where a row has more words than there are bits, one for all.
+    filled: Vec<Filled>,
     /// The least count, by node.
     lowest: Vec<u32>,
     /// When requests end, in lists by buckets of time; within a bucket in no order, since counts fall by one whoever
@@ -40,6 +40,14 @@ struct Entry {
 
 const NONE: u32 = u32::MAX;
 
+type Filled = u64;
+
+/// The bit that tells whether a word, of so many in its row, is not zero.
+#[inline(always)]
+fn bit_of(word: usize, words: usize) -> usize {
+    if words <= Filled::BITS as usize { word } else { 0 }
+}
+
 /// The number of an instant's bucket: whole, rounded to the nearest, and the later the greater.
 #[inline(always)]
 fn bucket(at: f64, speed: f64) -> u64 {
@@ -60,7 +68,7 @@ impl Outstanding {
             words,
             rows: 0,
             members: Vec::new(),
-            sizes: Vec::new(),
+            filled: Vec::new(),
             lowest: vec![0; nodes],
             entries: Vec::new(),
             heads: vec![NONE; 64],
@@ -78,14 +86,14 @@ impl Outstanding {
         // Nobody is raised above the greatest count but from a least one, and that is at most the mean.
         let more = requests.div_ceil(self.targets.max(1)) + 2;
         let highest =
-            self.sizes.chunks(self.rows).filter_map(|it| it.iter().rposition(|it| *it > 0)).max().unwrap_or(0);
+            self.filled.chunks(self.rows).filter_map(|it| it.iter().rposition(|it| *it > 0)).max().unwrap_or(0);
         if highest + more > self.rows {
             self.make_rows((highest + more).next_power_of_two());
         }
         let speed = 1.0 / gap.max(1.0);
         let is_off = speed > 2.0 * self.speed || speed < 0.5 * self.speed;
-        if self.len * 4 > self.heads.len() || is_off {
-            let buckets = (8 * self.len).next_power_of_two().max(self.heads.len());
+        if self.len * 2 > self.heads.len() || is_off {
+            let buckets = (4 * self.len).next_power_of_two().max(self.heads.len());
             self.rebuild(buckets, if is_off { speed } else { self.speed });
         }
         let wanted = self.len + requests;
@@ -104,12 +112,12 @@ impl Outstanding {
         self.rows = rows;
         let nodes = self.lowest.len();
         self.members = vec![0; nodes * rows * self.words];
-        self.sizes = vec![0; nodes * rows];
+        self.filled = vec![0; nodes * rows];
         for node in 0..nodes {
             for target in 0..self.targets {
                 let row = node * rows + self.counts[node * self.targets + target] as usize;
                 self.members[row * self.words + target / 64] |= 1 << (target % 64);
-                self.sizes[row] += 1;
+                self.filled[row] |= 1 << bit_of(target / 64, self.words);
             }
         }
     }
@@ -150,7 +158,7 @@ impl Outstanding {
             self.deal(Send { node, target, end });
         }
         let row = node * self.rows;
-        let lowest = self.sizes[row..row + self.rows].iter().position(|it| *it > 0);
+        let lowest = self.filled[row..row + self.rows].iter().position(|it| *it > 0);
         self.lowest[node] = lowest.unwrap_or(0) as u32;
     }
 
@@ -167,9 +175,27 @@ impl Outstanding {
             self.counts.copy_from_slice(&plain.counts[..targets]);
             self.members.copy_from_slice(&plain.members[..rows]);
             self.lowest[0] = plain.lowest as u32;
-            for (size, members) in self.sizes.iter_mut().zip(&self.members) {
-                *size = members.count_ones();
+            for (filled, members) in self.filled.iter_mut().zip(&self.members) {
+                *filled = Filled::from(*members != 0);
             }
+            result
+        } else if self.lowest.len() == 1 && targets <= WIDE && rows <= PLAIN && W::IS_LONG {
+            let mut wide = Wide {
+                counts: [0; WIDE],
+                members: [0; PLAIN * WIDE_WORDS],
+                filled: [0; PLAIN],
+                lowest: self.lowest[0] as usize,
+            };
+            wide.counts[..targets].copy_from_slice(&self.counts);
+            let copied = wide.members.chunks_exact_mut(WIDE_WORDS).zip(self.members.chunks_exact(words));
+            copied.for_each(|(close, row)| close[..words].copy_from_slice(row));
+            wide.filled[..rows].copy_from_slice(&self.filled);
+            let result = work.run(&mut wide, &mut ends);
+            self.counts.copy_from_slice(&wide.counts[..targets]);
+            let copied = wide.members.chunks_exact(WIDE_WORDS).zip(self.members.chunks_exact_mut(words));
+            copied.for_each(|(close, row)| row.copy_from_slice(&close[..words]));
+            self.filled.copy_from_slice(&wide.filled[..rows]);
+            self.lowest[0] = wide.lowest as u32;
             result
         } else {
             let mut levels = Levels {
@@ -178,7 +204,7 @@ impl Outstanding {
                 rows,
                 counts: &mut self.counts,
                 members: &mut self.members,
-                sizes: &mut self.sizes,
+                filled: &mut self.filled,
                 lowest: &mut self.lowest,
             };
             work.run(&mut levels, &mut ends)
@@ -318,6 +344,71 @@ impl Counts for Plain {
     }
 }
 
+/// Most targets of those that are kept less close, and words and rows for them.
+const WIDE: usize = 1024;
+const WIDE_WORDS: usize = WIDE / 64;
+
+/// The counts of up to [`WIDE`] targets at one node.
+struct Wide {
+    counts: [u32; WIDE],
+    members: [u64; PLAIN * WIDE_WORDS],
+    filled: [Filled; PLAIN],
+    lowest: usize,
+}
+
+impl Counts for Wide {
+    #[inline(always)]
+    fn fewest(&self, _: usize, turn: usize) -> usize {
+        let lowest = self.lowest % PLAIN;
+        let row = &self.members[lowest * WIDE_WORDS..][..WIDE_WORDS];
+        first_after(row, self.filled[lowest], turn % WIDE)
+    }
+
+    #[inline(always)]
+    fn raise(&mut self, _: usize, target: usize) {
+        let count = &mut self.counts[target % WIDE];
+        let from = *count as usize;
+        *count += 1;
+        self.moves(target, from, from + 1);
+        self.lowest += usize::from(self.filled[self.lowest % PLAIN] == 0);
+    }
+
+    #[inline(always)]
+    fn lower(&mut self, _: usize, target: usize) {
+        let count = &mut self.counts[target % WIDE];
+        *count -= 1;
+        let to = *count as usize;
+        self.moves(target, to + 1, to);
+        self.lowest = if to < self.lowest { to } else { self.lowest };
+    }
+}
+
+impl Wide {
+    #[inline(always)]
+    fn moves(&mut self, target: usize, from: usize, to: usize) {
+        let (from, to) = (from % PLAIN, to % PLAIN);
+        let (word, bit) = (target % WIDE / 64, 1 << (target % 64));
+        let left = &mut self.members[from * WIDE_WORDS + word];
+        *left ^= bit;
+        self.filled[from] ^= Filled::from(*left == 0) << word;
+        self.members[to * WIDE_WORDS + word] |= bit;
+        self.filled[to] |= 1 << word;
+    }
+}
+
+/// The first bit of a row at or after `turn`, or else the first one of all.
+#[inline(always)]
+fn first_after(row: &[u64], filled: Filled, turn: usize) -> usize {
+    let first = turn / 64;
+    let here = row[first] & (u64::MAX << (turn % 64));
+    // The words after the first one; where all are empty, from the front. Chosen, not jumped to: nobody can foresee it.
+    let after = filled & (Filled::MAX << first << 1);
+    let chosen = if after != 0 { after } else { filled };
+    let word = if here != 0 { first } else { chosen.trailing_zeros() as usize % Filled::BITS as usize };
+    let bits = if here != 0 { here } else { row[word] };
+    word * 64 + bits.trailing_zeros() as usize
+}
+
 /// The counts of many targets, or at several nodes, as slices whose places a loop can keep at hand.
 struct Levels<'a> {
     targets: usize,
@@ -325,32 +416,24 @@ struct Levels<'a> {
     rows: usize,
     counts: &'a mut [u32],
     members: &'a mut [u64],
-    sizes: &'a mut [u32],
+    filled: &'a mut [Filled],
     lowest: &'a mut [u32],
-}
-
-impl Levels<'_> {
-    #[inline(always)]
-    fn moves(&mut self, target: usize, from: usize, to: usize) {
-        let (word, bit) = (target / 64, 1 << (target % 64));
-        self.members[from * self.words + word] ^= bit;
-        self.members[to * self.words + word] ^= bit;
-        self.sizes[from] -= 1;
-        self.sizes[to] += 1;
-    }
 }
 
 impl Counts for Levels<'_> {
     #[inline(always)]
     fn fewest(&self, node: usize, turn: usize) -> usize {
         let row = node * self.rows + self.lowest[node] as usize;
+        let filled = self.filled[row];
         let row = &self.members[row * self.words..][..self.words];
-        let (first, inside) = (turn / 64, turn % 64);
-        let after = (row[first] >> inside) << inside;
-        if after != 0 {
-            return first * 64 + after.trailing_zeros() as usize;
+        if self.words <= Filled::BITS as usize {
+            return first_after(row, filled, turn);
         }
-        let word = (first + 1..row.len()).chain(0..=first).find(|it| row[*it] != 0).unwrap_or(0);
+        let after = row[turn / 64] & (u64::MAX << (turn % 64));
+        if after != 0 {
+            return turn / 64 * 64 + after.trailing_zeros() as usize;
+        }
+        let word = (turn / 64 + 1..row.len()).chain(0..=turn / 64).find(|it| row[*it] != 0).unwrap_or(0);
         word * 64 + row[word].trailing_zeros() as usize
     }
 
@@ -361,7 +444,7 @@ impl Counts for Levels<'_> {
         *count += 1;
         self.moves(target, from, from + 1);
         let lowest = node * self.rows + self.lowest[node] as usize;
-        self.lowest[node] += u32::from(self.sizes[lowest] == 0);
+        self.lowest[node] += u32::from(self.filled[lowest] == 0);
     }
 
     #[inline(always)]
@@ -373,6 +456,20 @@ impl Counts for Levels<'_> {
         self.moves(target, from, from - 1);
         let lowest = &mut self.lowest[node];
         *lowest = if to < *lowest { to } else { *lowest };
+    }
+}
+
+impl Levels<'_> {
+    #[inline(always)]
+    fn moves(&mut self, target: usize, from: usize, to: usize) {
+        let (word, bit) = (target / 64, 1 << (target % 64));
+        let place = bit_of(word, self.words);
+        let row = &mut self.members[from * self.words..][..self.words];
+        row[word] ^= bit;
+        let is_empty = row[word] == 0 && (self.words <= Filled::BITS as usize || row.iter().all(|it| *it == 0));
+        self.filled[from] ^= Filled::from(is_empty) << place;
+        self.members[to * self.words + word] |= bit;
+        self.filled[to] |= 1 << place;
     }
 }
 
@@ -445,7 +542,9 @@ mod tests {
     /// Counts and ends kept plainly.
     #[test]
     fn the_fewest_are_the_fewest() {
-        for (targets, nodes, seed) in [(1, 1, 0), (5, 2, 1), (64, 1, 2), (65, 3, 3), (300, 1, 4)] {
+        for (targets, nodes, seed) in
+            [(1, 1, 0), (5, 2, 1), (64, 1, 2), (65, 3, 3), (300, 1, 4), (1100, 2, 5), (4200, 1, 6)]
+        {
             let mut stream = Seed { seed, replication: 0 }.stream("test", "outstanding");
             let mut kernel = Outstanding::new(nodes, targets);
             let mut counts = vec![vec![0u32; targets]; nodes];
@@ -468,7 +567,8 @@ mod tests {
                 let expected = (turn..targets).chain(0..turn).find(|it| counts[node][*it] == least);
                 let target = kernel.deal(Fewest { node, turn, now });
                 assert_eq!(Some(target), expected, "{targets} targets, request {number}");
-                let end = now + stream.below(100_000_000) as f64;
+                // Some hundred requests and more, or as many as leave some rows without anyone.
+                let end = now + stream.below(100_000_000.max(2_000_000 * targets)) as f64;
                 kernel.deal(Send { node, target, end });
                 counts[node][target] += 1;
                 ends.push((end, node, target));
