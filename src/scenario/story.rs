@@ -8,6 +8,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::placement::note_unknown_attributes;
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
 use crate::scenario::record::Record;
@@ -252,6 +253,16 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions);
+    if !capacity.groups.is_empty() {
+        for service in &services {
+            let of = format!("a placement constraint of service `{}`", service.name);
+            note_unknown_attributes(reader, &of, &service.placement_constraints, &capacity.groups);
+        }
+        for definition in &task_definitions.table {
+            let of = format!("a placement constraint of task definition `{}`", definition.name());
+            note_unknown_attributes(reader, &of, &definition.placement_constraints, &capacity.groups);
+        }
+    }
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
