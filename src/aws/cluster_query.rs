@@ -248,6 +248,12 @@ impl Expression {
         !self.depends_on_tasks() && !self.depends_on_agent()
     }
 
+    /// Whether it asks for attributes and nothing else.
+    pub fn asks_for_attributes_only(&self) -> bool {
+        let is_part = |it: &Condition| matches!(it, Condition::Or(_) | Condition::And(_) | Condition::Not(_));
+        !self.condition.has(&|it| !is_part(it) && !matches!(it, Condition::Attribute(..)))
+    }
+
     /// The attributes that it asks for, in the order of the text; one may come more than once.
     pub fn attributes(&self) -> Vec<&str> {
         let mut names = Vec::new();
@@ -338,21 +344,24 @@ impl Pattern {
     /// The regular expression of a text.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
-    fn compile(text: &str) -> Result<Pattern, (Range<usize>, String)> {
+    /// What is wrong with it, and where in it.
+    fn compile(text: &str) -> Result<Pattern, SyntaxError> {
         if let Some((at, what)) = unlike_java(text) {
-            return Err((at, format!("{what} cannot be used in a pattern here")));
+            return Err(SyntaxError::new(at, format!("{what} cannot be used in a pattern here")).help(INSTEAD));
         }
         let build = |text: &str| RegexBuilder::new(text).unicode(false).build();
         // Alone first: a parenthesis too many would otherwise close the group around it.
         let regex = build(text).and_then(|_| build(&format!("\\A(?:{text})\\z"))).map_err(|error| {
             let words = error.to_string();
             let why = words.lines().last().unwrap_or("").trim_start_matches("error:").trim();
-            (0..text.len(), format!("`{text}` is no regular expression: {why}"))
+            SyntaxError::new(0..text.len(), format!("`{text}` is no regular expression: {why}"))
         })?;
         Ok(Pattern { text: text.to_owned(), regex })
     }
 }
+
+/// What to write instead of what only Java's patterns have.
+const INSTEAD: &str = "`!~`, and expressions joined by `and` and `or`, can say most of what it would";
 
 /// The first thing in a pattern that means something in Java that it does not mean, or has no meaning, in the `regex` crate.
 fn unlike_java(text: &str) -> Option<(Range<usize>, &'static str)> {
@@ -834,7 +843,7 @@ impl<'t> Parser<'t> {
         };
         let begin = argument.at.start + usize::from(argument.is_quoted);
         Pattern::compile(&argument.text)
-            .map_err(|(at, message)| SyntaxError::new(begin + at.start..begin + at.end, message))
+            .map_err(|error| SyntaxError { at: begin + error.at.start..begin + error.at.end, ..error })
     }
 
     /// Takes a connective; its word only where that ends.
@@ -1146,7 +1155,9 @@ mod tests {
             assert_eq!(it.is_fixed_at_registration(), !on_tasks && !on_agent, "{text}");
             assert_eq!(it.to_string(), text);
         }
-        assert_eq!(parsed("attribute:a == b or !(attribute:c.d exists)").attributes(), ["a", "c.d"]);
+        let it = parsed("attribute:a == b or !(attribute:c.d exists)");
+        assert_eq!((it.attributes(), it.asks_for_attributes_only()), (vec!["a", "c.d"], true));
+        assert!(!parsed("attribute:a == b and ec2InstanceId == i-1").asks_for_attributes_only());
     }
 
     /// The text with its carets, what is wrong, and the nearest right thing or else the help.
@@ -1232,12 +1243,17 @@ mod tests {
                 "parentheses can only group whole expressions",
                 "put a pattern that has them in quotes: =~ '(t2|t3).*'",
             ),
-            ("attribute:a =~ '^(?!t2).*'", "                 ^^^", "a look-ahead cannot be used in a pattern here", ""),
+            (
+                "attribute:a =~ '^(?!t2).*'",
+                "                 ^^^",
+                "a look-ahead cannot be used in a pattern here",
+                INSTEAD,
+            ),
             (
                 "attribute:a =~ t2.*+x",
                 "                   ^",
                 "a possessive quantifier cannot be used in a pattern here",
-                "",
+                INSTEAD,
             ),
             ("attribute:a =~ [b", "               ^^", "`[b` is no regular expression: unclosed character class", ""),
             (

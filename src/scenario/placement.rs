@@ -3,15 +3,16 @@
 use std::ops::Range;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
-use crate::aws::cluster_query::{BUILT_IN_ATTRIBUTES, Expression, SyntaxError};
+use crate::aws::cluster_query::{BUILT_IN_ATTRIBUTES, Expression, InstanceFacts, SyntaxError, matches};
 use crate::aws::placement::{
     CONSOLE_TEMPLATES, CONSTRAINTS_MAXIMUM, PlacementConstraint, PlacementStrategy, Resource, STRATEGIES_MAXIMUM,
     SpreadField, console_template,
 };
 use crate::aws::task_definition::TaskDefinition;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::capacity::Capacity;
 use crate::scenario::problem::{Place, Problem, nearest};
-use crate::scenario::reader::{Fields, Reader, What};
+use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::tree::Node;
 
 /// Strategies and constraints of a service, or what its template of the console stands for.
@@ -238,8 +239,40 @@ pub fn note_unknown_attributes<'a>(
                     None => "`attributes` of an Auto Scaling group would give it".to_owned(),
                 }
             };
-            reader.note(format!("{of} asks for the attribute `{name}`, which no instance here has; {advice}"));
+            reader.note(format!(
+                "a placement constraint of {of} asks for the attribute `{name}`, which no instance here has; {advice}"
+            ));
         }
+    }
+}
+
+/// A remark where no instance that any group launches has the attributes that the constraints of a task ask for.
+pub fn note_unmet_attributes(
+    reader: &mut Reader<'_>,
+    of: &str,
+    constraints: &[&PlacementConstraint],
+    capacity: &Capacity,
+) {
+    let expressions: Vec<&Expression> =
+        constraints.iter().filter_map(|it| it.expression()).filter(|it| it.asks_for_attributes_only()).collect();
+    let is_met = capacity.groups.iter().any(|group| {
+        group.availability_zones.iter().any(|&zone| {
+            let facts = InstanceFacts {
+                attributes: &group.container_instance_attributes(&capacity.zones[zone]),
+                ec2_instance_id: "",
+                agent_connected: true,
+                agent_version: &group.agent_version,
+                registered_at_unix_nanos: 0,
+                running_tasks_count: 0,
+                task_groups: &[],
+            };
+            expressions.iter().all(|it| matches(it, &facts))
+        })
+    });
+    if !is_met {
+        let asked: Vec<String> = expressions.iter().map(|it| it.to_string()).collect();
+        let asked = listed(asked.iter().map(String::as_str));
+        reader.note(format!("no instance here meets the placement constraints of {of}: {asked}"));
     }
 }
 
