@@ -371,7 +371,7 @@ fn unlike_java(text: &str) -> Option<(Range<usize>, &'static str)> {
     let mut is_quantified = false;
     let mut at = 0;
     while at < bytes.len() {
-        let rest = &text[at..];
+        let starts = |with: &str| bytes[at..].starts_with(with.as_bytes());
         let was_quantified = std::mem::take(&mut is_quantified);
         let found = |length: usize, what| Some((at..at + length, what));
         match bytes[at] {
@@ -382,17 +382,17 @@ fn unlike_java(text: &str) -> Option<(Range<usize>, &'static str)> {
                     Some(b'<' | b'>') => return found(2, "an escape of `<` or `>`"),
                     _ => {}
                 }
-                // The escaped character, whatever its length.
-                at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8);
+                // Of an escaped character of several bytes the others mean nothing.
+                at += 2;
                 continue;
             }
-            b'[' if brackets > 0 && rest.starts_with("[:") => return found(2, "a class such as `[:alpha:]`"),
+            b'[' if brackets > 0 && starts("[:") => return found(2, "a class such as `[:alpha:]`"),
             b'[' => {
                 brackets += 1;
                 // A bracket that closes nothing yet, as in `[]a]` and `[^]a]`.
-                at += if rest.starts_with("[^]") {
+                at += if starts("[^]") {
                     2
-                } else if rest.starts_with("[]") {
+                } else if starts("[]") {
                     1
                 } else {
                     0
@@ -400,13 +400,13 @@ fn unlike_java(text: &str) -> Option<(Range<usize>, &'static str)> {
             }
             b']' => brackets = brackets.saturating_sub(1),
             _ if brackets > 0 => {
-                if rest.starts_with("--") || rest.starts_with("~~") {
+                if starts("--") || starts("~~") {
                     return found(2, "a difference of classes");
                 }
             }
-            b'(' if ["(?=", "(?!"].iter().any(|it| rest.starts_with(it)) => return found(3, "a look-ahead"),
-            b'(' if ["(?<=", "(?<!"].iter().any(|it| rest.starts_with(it)) => return found(4, "a look-behind"),
-            b'(' if rest.starts_with("(?>") => return found(3, "an atomic group"),
+            b'(' if ["(?=", "(?!"].iter().any(|it| starts(it)) => return found(3, "a look-ahead"),
+            b'(' if ["(?<=", "(?<!"].iter().any(|it| starts(it)) => return found(4, "a look-behind"),
+            b'(' if starts("(?>") => return found(3, "an atomic group"),
             b'+' if was_quantified => return found(1, "a possessive quantifier"),
             b'?' if was_quantified => {}
             b'*' | b'+' | b'?' | b'}' => is_quantified = true,
@@ -1350,6 +1350,7 @@ mod tests {
         assert!(is_match("t|t2", "t2"), "the whole text, whichever alternative that takes");
         assert!(is_match("(?i)T2\\..*", "t2.small") && !is_match("T2\\..*", "t2.small"));
         assert!(!is_match("\\d", "٣"), "digits are ASCII's, as in Java");
+        assert!(is_match("b¡+", "b¡¡"), "other letters stand for themselves");
         assert!(Pattern::compile("a)|(b").is_err());
     }
 
