@@ -142,7 +142,7 @@ pub struct Refusal {
 }
 
 impl fmt::Display for Refusal {
-    /// In the words of *Service event messages*; those of constraints, which it does not list, from published events.
+    /// In the words of *Service event messages*; that of `memberOf`, which it does not list, from published events.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no container instance met all of its requirements. ")?;
         let Some((name, reason)) = &self.closest else {
@@ -157,7 +157,7 @@ impl fmt::Display for Refusal {
             Reason::TooManyPorts => "has too many ports in use",
             Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
             Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
-            Reason::DistinctInstance => "encountered error \"DistinctInstance placement constraint unsatisfied.\"",
+            Reason::DistinctInstance => "did not meet the distinctInstance placement constraint",
         };
         write!(f, "The closest matching (container-instance {name}) {words}.")
     }
