@@ -53,6 +53,8 @@ pub struct ContainerInstance {
     pub auto_scaling_group: Id<AutoScalingGroup>,
     /// Its zone.
     pub availability_zone: Id<AvailabilityZone>,
+    /// Its attributes, built-in and own, by name and value.
+    pub attributes: Vec<(String, String)>,
     /// Status.
     pub status: InstanceStatus,
     /// Registered CPU units.

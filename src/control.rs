@@ -197,6 +197,11 @@ impl<'a> Control<'a> {
         self.count_hosts();
     }
 
+    /// An instant of the run in nanoseconds since 1970 (UTC).
+    pub(crate) fn unix_nanos(&self, at: Instant) -> i128 {
+        i128::from(self.scenario.start_unix_seconds) * i128::from(Span::SECOND.0) + i128::from(at.0)
+    }
+
     /// The present instant.
     pub fn now(&self) -> Instant {
         self.agenda.now()

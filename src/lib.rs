@@ -17,6 +17,7 @@ pub mod report;
 pub mod rng;
 pub mod run;
 pub mod scenario;
+pub mod spelling;
 pub mod table;
 pub mod units;
 pub mod workload;

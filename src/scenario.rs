@@ -16,6 +16,7 @@ pub mod files;
 pub mod listener;
 pub mod load_balancing;
 pub mod patch;
+pub mod placement;
 pub mod problem;
 pub mod quantity;
 pub mod reader;
@@ -308,6 +309,9 @@ pub struct Assumptions {
     pub target_registration_time: Span,
     /// Whether a drained target keeps its task waiting for the whole deregistration delay: yes.
     pub drain_full_delay: bool,
+    /// Whether `task:group` counts tasks of an instance by their desired status, so that one that is asked to stop is no
+    /// longer there: no, it is there until it is STOPPED.
+    pub task_groups_by_desired_status: bool,
     /// Final tie-break of placement: a seeded draw.
     pub tie_break: TieBreak,
     /// Publication delay of ECS service metrics: 90 s.
@@ -376,6 +380,7 @@ impl Default for Assumptions {
             healthy_after: Span::seconds(40),
             target_registration_time: Span::seconds(1),
             drain_full_delay: true,
+            task_groups_by_desired_status: false,
             tie_break: TieBreak::Random,
             ecs_metric_delay: Span::seconds(90),
             load_balancer_metric_delay: Span::seconds(60),

@@ -1,6 +1,8 @@
 //! Auto Scaling groups: how many instances, in which zones, and which one goes.
 
+use crate::aws::cluster_query::Version;
 use crate::aws::instance_type::InstanceType;
+use crate::aws::task_definition::CpuArchitecture;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -32,12 +34,40 @@ pub struct AutoScalingGroup {
     pub termination_policies: Vec<TerminationPolicy>,
     /// `ECS_RESERVED_MEMORY` of its agents, MiB.
     pub reserved_memory_mib: u32,
-    /// Attributes of its container instances, name and value.
+    /// Attributes of its container instances beside the built-in ones, or instead of one: name and value.
     pub attributes: Vec<(String, String)>,
+    /// Version of their agents.
+    pub agent_version: Version,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
     /// Size of each instance's gp3 root volume in GiB; billed by the month.
     pub default_cooldown: Span,
+}
+
+impl AutoScalingGroup {
+    /// The attributes that its container instances in a zone register: the built-in ones (*Amazon ECS container instance
+    /// attributes* in the developer guide), then its own, of which one may say what a built-in one is.
+    ///
+    /// `ecs.ami-id`, `ecs.subnet-id` and `ecs.vpc-id` are there only where its own attributes say them.
+    pub fn container_instance_attributes(&self, zone: &AvailabilityZone) -> Vec<(String, String)> {
+        let architecture = match self.instance_type.cpu_architecture {
+            CpuArchitecture::X86_64 => "x86_64",
+            CpuArchitecture::Arm64 => "arm64",
+        };
+        let built_in = [
+            ("ecs.availability-zone", zone.name.as_str()),
+            ("ecs.cpu-architecture", architecture),
+            ("ecs.instance-type", self.instance_type.name.as_str()),
+            ("ecs.os-family", "LINUX"),
+            ("ecs.os-type", "linux"),
+        ];
+        let is_own = |name: &str| self.attributes.iter().any(|(own, _)| own == name);
+        let built_in = built_in.iter().filter(|(name, _)| !is_own(name));
+        built_in
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .chain(self.attributes.iter().cloned())
+            .collect()
+    }
 }
 
 /// How a group chooses what to terminate, after zone balance.

@@ -72,6 +72,8 @@ pub struct WaitingGroup {
     pub count: u32,
     /// Whether no two of them may share an instance.
     pub is_distinct_instance: bool,
+    /// Whether their `memberOf` constraints select an instance that the group would launch.
+    pub is_selected: bool,
 }
 
 /// Tasks of one kind that fit on an empty instance; 0 where not even one does.
@@ -109,7 +111,7 @@ impl ManagedScaling {
     /// The metric of one minute: `present` instances in service, `used` of them with a task, and what waits.
     ///
     /// The need of the waiting is the greatest of their groups' (a lower bound), on empty instances. Groups that do not
-    /// fit an empty instance are left out: they wait for ever. `empty_metric` is published where nothing is there and
+    /// fit an empty instance, or whose constraints do not select it, are left out: they wait for ever. `empty_metric` is published where nothing is there and
     /// nothing needed; the target where that is `None`.
     pub fn reservation(
         &self,
@@ -120,6 +122,7 @@ impl ManagedScaling {
         registered_memory_mib: u32,
         empty_metric: Option<f64>,
     ) -> CapacityProviderReservation {
+        let selected = waiting.iter().filter(|it| it.is_selected);
         let need_of = |group: &WaitingGroup| match tasks_per_instance(
             &group.reservation,
             group.is_distinct_instance,
@@ -129,7 +132,7 @@ impl ManagedScaling {
             0 => 0,
             each => group.count.div_ceil(each),
         };
-        let need = waiting.iter().map(need_of).max().unwrap_or(0);
+        let need = selected.map(need_of).max().unwrap_or(0);
         let needed = match need {
             0 => used,
             _ => present + need.clamp(self.minimum_scaling_step_size, self.maximum_scaling_step_size),
@@ -179,7 +182,7 @@ mod tests {
 
     fn waiting(count: u32, cpu_units: u32, memory_mib: u32) -> WaitingGroup {
         let reservation = Reservation { cpu_units, memory_mib, ..Reservation::default() };
-        WaitingGroup { reservation, count, is_distinct_instance: false }
+        WaitingGroup { reservation, count, is_distinct_instance: false, is_selected: true }
     }
 
     fn measure(
@@ -318,6 +321,8 @@ mod tests {
     fn we_75_what_fits_no_instance_never_grows_the_group() {
         let measured = measure(&managed(100), 2, 1, &[waiting(3, 256, 8192)]);
         assert_eq!((measured.needed, measured.percent), (1, 50.0));
+        let elsewhere = WaitingGroup { is_selected: false, ..waiting(3, 256, 512) };
+        assert_eq!(measure(&managed(100), 2, 1, &[elsewhere]), measured);
     }
 
     #[test]

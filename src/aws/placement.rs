@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::task_definition::{CpuArchitecture, Protocol, Reservation};
 use crate::units::Instant;
 
@@ -44,7 +45,25 @@ pub enum Resource {
 pub enum PlacementConstraint {
     /// No two tasks of the service on one instance.
     DistinctInstance,
+    /// Instances that the expression selects. It is asked when a task is placed, and never again of that task.
+    MemberOf(Expression),
 }
+
+impl PlacementConstraint {
+    /// Its expression, where it has one.
+    pub fn expression(&self) -> Option<&Expression> {
+        match self {
+            PlacementConstraint::DistinctInstance => None,
+            PlacementConstraint::MemberOf(expression) => Some(expression),
+        }
+    }
+}
+
+/// Constraints of one task, those of its task definition included.
+pub const CONSTRAINTS_MAXIMUM: usize = 10;
+
+/// Placement strategies of one service.
+pub const STRATEGIES_MAXIMUM: usize = 5;
 
 /// How ties are broken once all strategies have spoken and the fewest tasks of the service have been preferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,12 +80,10 @@ pub enum TieBreak {
 pub struct Candidate<'a> {
     /// Its place in the cluster; the lower one registered first.
     pub id: usize,
-    /// Its EC2 id.
-    pub name: &'a str,
     /// Its zone.
     pub availability_zone: usize,
-    /// Its own attributes.
-    pub attributes: &'a [(String, String)],
+    /// What expressions can ask of it; its tasks and their groups only where one does.
+    pub facts: InstanceFacts<'a>,
     /// CPU units left.
     pub remaining_cpu_units: u32,
     /// MiB left.
@@ -109,6 +126,8 @@ pub enum Reason {
     TooManyPorts,
     /// No network interface left.
     NetworkInterface,
+    /// A `memberOf` constraint does not select it.
+    MemberOf,
     /// A task of the service is there already.
     DistinctInstance,
 }
@@ -123,7 +142,7 @@ pub struct Refusal {
 }
 
 impl fmt::Display for Refusal {
-    /// In the words of *Service event messages*.
+    /// In the words of *Service event messages*; that of `memberOf`, which it does not list, from published events.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no container instance met all of its requirements. ")?;
         let Some((name, reason)) = &self.closest else {
@@ -137,6 +156,7 @@ impl fmt::Display for Refusal {
             Reason::Port => "is already using a port required by your task",
             Reason::TooManyPorts => "has too many ports in use",
             Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
+            Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
             Reason::DistinctInstance => "did not meet the distinctInstance placement constraint",
         };
         write!(f, "The closest matching (container-instance {name}) {words}.")
@@ -145,8 +165,8 @@ impl fmt::Display for Refusal {
 
 /// The instance that a task goes to, by its place in `candidates`.
 ///
-/// Filters first (status, architecture, CPU, memory, ports, interfaces), then constraints, then each strategy on what the
-/// one before it left, then the fewest tasks of the service, then the tie-break; `draw` gives a number below its argument.
+/// Filters first (status, architecture, CPU, memory, ports, interfaces), then constraints (of the service and of the task
+/// definition), then each strategy on what the one before it left, then the fewest tasks of the service, then the tie-break; `draw` gives a number below its argument.
 /// Without strategies ECS spreads over zones.
 ///
 /// # Errors
@@ -155,7 +175,7 @@ pub fn choose(
     reservation: &Reservation,
     architecture: Option<CpuArchitecture>,
     strategies: &[PlacementStrategy],
-    constraints: &[PlacementConstraint],
+    constraints: &[&PlacementConstraint],
     candidates: &[Candidate],
     tie_break: TieBreak,
     draw: &mut dyn FnMut(usize) -> usize,
@@ -181,7 +201,7 @@ pub fn choose(
 fn failure(
     need: &Reservation,
     architecture: Option<CpuArchitecture>,
-    constraints: &[PlacementConstraint],
+    constraints: &[&PlacementConstraint],
     it: &Candidate,
 ) -> Option<Reason> {
     if !(it.is_active && it.capacity_provider_matches) {
@@ -198,7 +218,9 @@ fn failure(
         Some(Reason::TooManyPorts)
     } else if need.network_interfaces > it.remaining_network_interfaces {
         Some(Reason::NetworkInterface)
-    } else if constraints.contains(&PlacementConstraint::DistinctInstance) && it.service_tasks > 0 {
+    } else if constraints.iter().filter_map(|it| it.expression()).any(|expression| !matches(expression, &it.facts)) {
+        Some(Reason::MemberOf)
+    } else if constraints.contains(&&PlacementConstraint::DistinctInstance) && it.service_tasks > 0 {
         Some(Reason::DistinctInstance)
     } else {
         None
@@ -220,7 +242,7 @@ fn refuse(candidates: &[Candidate], failures: &[Option<Reason>]) -> Refusal {
         .iter()
         .zip(failures.iter().flatten())
         .max_by_key(|(it, reason)| (**reason, left(it, **reason), std::cmp::Reverse(it.id)))
-        .map(|(it, reason)| (it.name.to_owned(), *reason));
+        .map(|(it, reason)| (it.facts.ec2_instance_id.to_owned(), *reason));
     Refusal { counts, closest }
 }
 
@@ -245,10 +267,10 @@ fn narrow(
         }
         PlacementStrategy::Spread(SpreadField::Attribute(name)) => {
             let tasks = |value: &str| {
-                let inside = candidates.iter().filter(|it| attribute(it.attributes, name) == value);
+                let inside = candidates.iter().filter(|it| attribute(it.facts.attributes, name) == value);
                 inside.map(|it| u64::from(it.service_tasks)).sum::<u64>()
             };
-            keep_least(able, |it| tasks(attribute(candidates[it].attributes, name)));
+            keep_least(able, |it| tasks(attribute(candidates[it].facts.attributes, name)));
         }
         PlacementStrategy::Binpack(Resource::Cpu) => {
             keep_least(able, |it| u64::from(candidates[it].remaining_cpu_units));
@@ -368,17 +390,28 @@ pub fn console_template(name: &str) -> Option<(Vec<PlacementStrategy>, Vec<Place
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::aws::cluster_query::Version;
     use proptest::prelude::*;
 
+    static AGENT: LazyLock<Version> = LazyLock::new(|| Version::parse("1.105.1").expect("a version"));
     static NO_PORTS: BTreeMap<(Protocol, u16), u32> = BTreeMap::new();
 
     fn host(id: usize, zone: usize, cpu: u32, memory: u32, service_tasks: u32) -> Candidate<'static> {
         Candidate {
             id,
-            name: ["i-0", "i-1", "i-2", "i-3", "i-4"][id.min(4)],
             availability_zone: zone,
-            attributes: &[],
+            facts: InstanceFacts {
+                attributes: &[],
+                ec2_instance_id: ["i-0", "i-1", "i-2", "i-3", "i-4"][id.min(4)],
+                agent_connected: true,
+                agent_version: &AGENT,
+                registered_at_unix_nanos: 0,
+                running_tasks_count: 0,
+                task_groups: &[],
+            },
             remaining_cpu_units: cpu,
             remaining_memory_mib: memory,
             registered_cpu_units: 4096,
@@ -484,13 +517,43 @@ mod tests {
     #[test]
     fn we_36_distinct_instances() {
         let mut hosts = [host(0, 0, 2048, 4096, 0), host(1, 0, 2048, 4096, 0), host(2, 0, 2048, 4096, 0)];
-        let constraints = [PlacementConstraint::DistinctInstance];
+        let constraints = [&PlacementConstraint::DistinctInstance];
         for _ in 0..3 {
             let chosen = choose(&need(1, 1), None, &[], &constraints, &hosts, TieBreak::Lexical, &mut |_| 0);
             hosts[chosen.expect("there is room")].service_tasks += 1;
         }
         let refusal = choose(&need(1, 1), None, &[], &constraints, &hosts, TieBreak::Lexical, &mut |_| 0);
         assert_eq!(refusal.expect_err("each has one").counts, BTreeMap::from([(Reason::DistinctInstance, 3)]));
+    }
+
+    #[test]
+    fn expressions_select_before_strategies_choose() {
+        let attributes = [("disk", "hdd"), ("disk", "ssd"), ("disk", "ssd")]
+            .map(|(name, value)| vec![(name.to_owned(), value.to_owned())]);
+        let groups: [&[&str]; 3] = [&[], &["service:cache"], &[]];
+        let hosts: Vec<Candidate> = (0..3)
+            .map(|id| {
+                let it = host(id, 0, 2048, 1000 * (id as u32 + 1), 0);
+                let facts = InstanceFacts { attributes: &attributes[id], task_groups: groups[id], ..it.facts };
+                Candidate { facts, ..it }
+            })
+            .collect();
+        let member_of = |text: &str| PlacementConstraint::MemberOf(Expression::parse(text).expect(text));
+        let (ssd, apart) = (member_of("attribute:disk == ssd"), member_of("not(task:group == service:cache)"));
+        let place = |constraints: &[&PlacementConstraint]| {
+            choose(&need(1, 1), None, &[BINPACK], constraints, &hosts, TieBreak::Lexical, &mut |_| 0)
+        };
+        assert_eq!(place(&[]), Ok(0));
+        assert_eq!(place(&[&ssd]), Ok(1));
+        assert_eq!(place(&[&ssd, &apart]), Ok(2), "every constraint must hold");
+        let beside = member_of("task:group == service:cache");
+        let refusal = place(&[&ssd, &apart, &beside]).expect_err("two contradict each other");
+        assert_eq!(refusal.counts, BTreeMap::from([(Reason::MemberOf, 3)]));
+        assert_eq!(
+            refusal.to_string(),
+            "no container instance met all of its requirements. The closest matching (container-instance i-0) \
+             encountered error \"MemberOf placement constraint unsatisfied.\"."
+        );
     }
 
     fn victim(zone: usize, instance: usize, memory_after: u32) -> StopCandidate<'static> {

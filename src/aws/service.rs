@@ -12,6 +12,8 @@ use crate::units::Span;
 pub struct ServiceDefinition {
     /// Name.
     pub name: String,
+    /// The group of its tasks, `service:NAME`, as `task:group` has it.
+    pub task_group: String,
     /// What it runs.
     pub task_definition: Id<TaskDefinition>,
     /// How many tasks, 0 to 5000.

@@ -3,6 +3,7 @@
 //! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
 //! Left out: volumes, GPUs, secrets, the mesh proxy.
 
+use crate::aws::placement::PlacementConstraint;
 use crate::distribution::Distribution;
 use crate::units::Span;
 
@@ -185,6 +186,8 @@ pub struct TaskDefinition {
     pub memory: Option<u32>,
     /// Required architecture where the definition says one.
     pub cpu_architecture: Option<CpuArchitecture>,
+    /// Constraints on where its tasks go, beside those of the service; `memberOf` only.
+    pub placement_constraints: Vec<PlacementConstraint>,
     /// Containers, at least one, at least one of them essential.
     pub containers: Vec<ContainerDefinition>,
 }
@@ -290,6 +293,7 @@ mod tests {
             cpu: None,
             memory: None,
             cpu_architecture: None,
+            placement_constraints: Vec::new(),
             containers,
         }
     }

@@ -10,6 +10,7 @@ use crate::aws::auto_scaling_group::{
     AutoScalingGroup, AvailabilityZone, TerminationCandidate, choose_launch_zone, choose_to_terminate,
 };
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderReservation, WaitingGroup};
+use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::price::instance_usd;
@@ -347,6 +348,7 @@ impl Control<'_> {
             name: name.clone(),
             auto_scaling_group: group,
             availability_zone: zone,
+            attributes: definition.container_instance_attributes(&self.scenario.availability_zones[zone]),
             status: InstanceStatus::Launching,
             registered_cpu_units: definition.instance_type.cpu_units(),
             registered_memory_mib: memory,
@@ -491,29 +493,52 @@ impl Control<'_> {
     }
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
-        let mut groups: Vec<WaitingGroup> = Vec::new();
-        for (service, definition) in self.scenario.services.entries() {
-            let is_distinct_instance =
-                definition.placement_constraints.contains(&PlacementConstraint::DistinctInstance);
+        let scenario = self.scenario;
+        // Tasks of one group have the same constraints, too.
+        let mut groups: Vec<(Vec<&PlacementConstraint>, WaitingGroup)> = Vec::new();
+        for service in scenario.services.ids() {
             for &task in &self.services[service.index()].tasks {
                 let row = &self.cluster.tasks[task];
                 if row.capacity_provider != Some(provider) || !self.is_waiting_for_capacity(task) {
                     continue;
                 }
-                let same = |it: &&mut WaitingGroup| {
-                    it.is_distinct_instance == is_distinct_instance && it.reservation == row.reservation
-                };
-                match groups.iter_mut().find(same) {
-                    Some(group) => group.count += 1,
-                    None => groups.push(WaitingGroup {
-                        reservation: row.reservation.clone(),
-                        count: 1,
-                        is_distinct_instance,
-                    }),
+                let constraints = self.constraints_of(service, row.task_definition);
+                let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
+                match same {
+                    Some((_, group)) => group.count += 1,
+                    None => {
+                        let group = WaitingGroup {
+                            reservation: row.reservation.clone(),
+                            count: 1,
+                            is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
+                            is_selected: self.would_launch(provider, &constraints),
+                        };
+                        groups.push((constraints, group));
+                    }
                 }
             }
         }
-        groups
+        groups.into_iter().map(|it| it.1).collect()
+    }
+
+    /// Whether an instance that the provider's group would launch now, in one of its zones, meets the `memberOf` constraints
+    /// before any task is on it.
+    fn would_launch(&self, provider: Id<CapacityProvider>, constraints: &[&PlacementConstraint]) -> bool {
+        let expressions: Vec<&Expression> = constraints.iter().filter_map(|it| it.expression()).collect();
+        let group = &self.scenario.auto_scaling_groups[self.scenario.capacity_providers[provider].auto_scaling_group];
+        expressions.is_empty()
+            || group.availability_zones.iter().any(|&zone| {
+                let facts = InstanceFacts {
+                    attributes: &group.container_instance_attributes(&self.scenario.availability_zones[zone]),
+                    ec2_instance_id: "",
+                    agent_connected: true,
+                    agent_version: &group.agent_version,
+                    registered_at_unix_nanos: self.unix_nanos(self.now()),
+                    running_tasks_count: 0,
+                    task_groups: &[],
+                };
+                expressions.iter().all(|it| matches(it, &facts))
+            })
     }
 
     /// The newest measurement whose datapoint is published.

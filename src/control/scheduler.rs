@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::choose_provider;
-use crate::aws::placement::{Candidate, Refusal, StopCandidate, choose, choose_to_stop};
+use crate::aws::cluster_query::{Expression, InstanceFacts};
+use crate::aws::placement::{Candidate, PlacementConstraint, Refusal, StopCandidate, choose, choose_to_stop};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
@@ -62,6 +63,13 @@ pub struct Deployment {
     pub created_at: Instant,
     /// When it completed.
     pub completed_at: Option<Instant>,
+}
+
+/// Tasks on one instance, as expressions ask for them.
+#[derive(Clone, Default)]
+struct Hosted<'a> {
+    running_tasks_count: u32,
+    task_groups: Vec<&'a str>,
 }
 
 /// A placement that failed and is tried again.
@@ -144,15 +152,20 @@ impl Roll {
 impl<'a> Control<'a> {
     /// Starts the services: settled on what is there, or from nothing.
     pub(super) fn begin_services(&mut self) {
+        if self.scenario.begins_settled {
+            for service in self.scenario.services.ids() {
+                self.settle_service(service);
+            }
+            // A service may want to be where a later one is.
+            let mut goes_on = true;
+            while std::mem::take(&mut goes_on) {
+                for service in self.scenario.services.ids() {
+                    goes_on |= self.goes_by_tasks(service) && self.settle_service(service);
+                }
+            }
+        }
         for service in self.scenario.services.ids() {
             if self.scenario.begins_settled {
-                while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count
-                {
-                    let provider = self.choose_capacity_provider(service);
-                    let Ok(instance) = self.choose_instance(service, provider) else { break };
-                    let task = self.create_task(service, provider);
-                    self.settle_task(task, instance);
-                }
                 let state = &mut self.services[service.index()];
                 if state.tasks.len() as u32 == state.desired_count {
                     state.is_steady = true;
@@ -161,6 +174,24 @@ impl<'a> Control<'a> {
             }
             self.schedule_service(service);
         }
+    }
+
+    /// Places what is desired as far as it goes; whether any task found an instance.
+    fn settle_service(&mut self, service: Id<ServiceDefinition>) -> bool {
+        let before = self.services[service.index()].tasks.len();
+        while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
+            let provider = self.choose_capacity_provider(service);
+            let Ok(instance) = self.choose_instance(service, provider) else { break };
+            let task = self.create_task(service, provider);
+            self.settle_task(task, instance);
+        }
+        self.services[service.index()].tasks.len() > before
+    }
+
+    /// Whether where a service's tasks can go depends on where others are.
+    fn goes_by_tasks(&self, service: Id<ServiceDefinition>) -> bool {
+        let constraints = self.constraints_of(service, self.services[service.index()].primary().task_definition);
+        constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
     }
 
     /// Has the scheduler look at a service soon.
@@ -432,7 +463,7 @@ impl<'a> Control<'a> {
                     is_unhealthy: row.target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy),
                     availability_zone: host.map(|it| it.availability_zone.index()),
                     instance: row.instance.map(Id::index),
-                    attributes: row.instance.map_or(&[], |it| self.attributes_of(it)),
+                    attributes: host.map_or(&[], |it| &it.attributes),
                     remaining_cpu_units_after: host.map_or(0, |it| it.remaining_cpu_units + row.reservation.cpu_units),
                     remaining_memory_mib_after: host
                         .map_or(0, |it| it.remaining_memory_mib + row.reservation.memory_mib),
@@ -611,7 +642,8 @@ impl<'a> Control<'a> {
         provider: Option<usize>,
     ) -> Result<Id<ContainerInstance>, Refusal> {
         let scenario = self.scenario;
-        let definition = &scenario.task_definitions[self.services[service.index()].primary().task_definition];
+        let primary = self.services[service.index()].primary().task_definition;
+        let definition = &scenario.task_definitions[primary];
         let group: Option<Id<AutoScalingGroup>> =
             provider.map(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group);
         let mut service_tasks = vec![0u32; self.cluster.instances.len()];
@@ -621,6 +653,13 @@ impl<'a> Control<'a> {
                 service_tasks[instance.index()] += 1;
             }
         }
+        let now = self.now();
+        let constraints = self.constraints_of(service, primary);
+        let hosted = if constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks) {
+            self.tasks_hosted()
+        } else {
+            Vec::new()
+        };
         let candidates: Vec<Candidate> = self
             .cluster
             .instances
@@ -628,9 +667,17 @@ impl<'a> Control<'a> {
             .filter(|(_, it)| it.status >= InstanceStatus::Active && it.status != InstanceStatus::Terminated)
             .map(|(id, it)| Candidate {
                 id: id.index(),
-                name: &it.name,
                 availability_zone: it.availability_zone.index(),
-                attributes: &scenario.auto_scaling_groups[it.auto_scaling_group].attributes,
+                facts: InstanceFacts {
+                    attributes: &it.attributes,
+                    ec2_instance_id: &it.name,
+                    // No agent loses its connection yet.
+                    agent_connected: true,
+                    agent_version: &scenario.auto_scaling_groups[it.auto_scaling_group].agent_version,
+                    registered_at_unix_nanos: self.unix_nanos(it.registered_at.unwrap_or(now)),
+                    running_tasks_count: hosted.get(id.index()).map_or(0, |it| it.running_tasks_count),
+                    task_groups: hosted.get(id.index()).map_or(&[], |it| &it.task_groups),
+                },
                 remaining_cpu_units: it.remaining_cpu_units,
                 remaining_memory_mib: it.remaining_memory_mib,
                 registered_cpu_units: it.registered_cpu_units,
@@ -648,7 +695,7 @@ impl<'a> Control<'a> {
             &definition.reservation(),
             definition.cpu_architecture,
             &scenario.services[service].placement_strategy,
-            &scenario.services[service].placement_constraints,
+            &constraints,
             &candidates,
             scenario.assumptions.tie_break,
             &mut |n| stream.below(n),
@@ -656,8 +703,32 @@ impl<'a> Control<'a> {
         Ok(Id::new(candidates[chosen].id))
     }
 
-    fn attributes_of(&self, instance: Id<ContainerInstance>) -> &'a [(String, String)] {
-        &self.scenario.auto_scaling_groups[self.cluster.instances[instance].auto_scaling_group].attributes
+    /// The constraints of a service's tasks of a definition: the service's own, then the definition's.
+    pub(super) fn constraints_of(
+        &self,
+        service: Id<ServiceDefinition>,
+        task_definition: Id<TaskDefinition>,
+    ) -> Vec<&'a PlacementConstraint> {
+        let scenario = self.scenario;
+        let of_service = &scenario.services[service].placement_constraints;
+        of_service.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
+    }
+
+    /// What expressions can ask of the tasks on each instance, by its number.
+    fn tasks_hosted(&self) -> Vec<Hosted<'a>> {
+        let scenario = self.scenario;
+        let mut hosted = vec![Hosted::default(); self.cluster.instances.len()];
+        for service in scenario.services.ids() {
+            for row in self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]) {
+                let Some(instance) = row.instance else { continue };
+                let it = &mut hosted[instance.index()];
+                it.running_tasks_count += u32::from(!row.is_asked_to_stop);
+                if !(scenario.assumptions.task_groups_by_desired_status && row.is_asked_to_stop) {
+                    it.task_groups.push(&scenario.services[service].task_group);
+                }
+            }
+        }
+        hosted
     }
 
     fn is_steady(&mut self, service: Id<ServiceDefinition>) {

@@ -71,6 +71,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     }
     for (name, place) in [
         ("placementRetryOnCapacity", &mut a.placement_retry_on_capacity),
+        ("taskGroupsByDesiredStatus", &mut a.task_groups_by_desired_status),
         ("drainFullDelay", &mut a.drain_full_delay),
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
         ("burstCredits", &mut a.burst_credits),

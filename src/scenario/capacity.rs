@@ -2,6 +2,7 @@
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, TerminationPolicy};
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem, ManagedScaling};
+use crate::aws::cluster_query::{Version, is_of_a_name};
 use crate::aws::instance_type;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem, nearest};
@@ -11,6 +12,9 @@ use crate::scenario::sections::check_own_name;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
+
+/// Version of agents where nothing is said: that of June 2026.
+const AGENT_VERSION: &str = "1.105.1";
 
 /// The cluster and what it runs on.
 pub struct Capacity {
@@ -159,6 +163,12 @@ impl Capacity {
         }
         let registered_memory_mib = fields.parsed(reader, "registeredMemory", quantity::task_memory);
         let attributes = attributes(reader, &mut fields);
+        fields.usual(reader, "agentVersion", AGENT_VERSION);
+        let agent_version = fields.parsed(reader, "agentVersion", |text| {
+            Version::parse(text).ok_or_else(|| format!("`{text}` is no version such as {AGENT_VERSION}"))
+        });
+        let agent_version =
+            agent_version.or_else(|| Version::parse(AGENT_VERSION)).expect("the usual one is a version");
         let boot_time = fields.distribution(reader, "bootTime");
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
         let mut instance_type = instance_type?;
@@ -182,6 +192,7 @@ impl Capacity {
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
             attributes,
+            agent_version,
             boot_time,
             default_cooldown,
         })
@@ -366,6 +377,7 @@ fn attributes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<(String, 
     entries
         .iter()
         .filter_map(|it| {
+            check_attribute(reader, it, &of);
             // An attribute may have a name without a value.
             if it.node.value == Value::Null {
                 return Some((it.key.clone(), String::new()));
@@ -374,6 +386,24 @@ fn attributes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<(String, 
             Some((it.key.clone(), value.to_owned()))
         })
         .collect()
+}
+
+/// The API's rule for attributes (`Attribute`): 1 to 128 of some characters, in names and values.
+fn check_attribute(reader: &mut Reader<'_>, entry: &Entry, of: &str) {
+    let (name, value) = (&entry.key, entry.node.text().unwrap_or(""));
+    if name.is_empty() || name.len() > 128 || !name.chars().all(is_of_a_name) {
+        let problem = Problem::new(entry.key_place, format!("an attribute of {of} cannot be called `{name}`"));
+        reader.refuse(problem.help("AWS allows 1 to 128 letters, digits, and `-`, `_`, `/`, `\\`, `.`"));
+    }
+    let is_of_a_value = |it: char| is_of_a_name(it) || matches!(it, '@' | ':' | ' ');
+    if value.len() > 128 || !value.chars().all(is_of_a_value) || value.trim() != value {
+        let problem = Problem::new(entry.node.place, format!("the attribute `{name}` of {of} cannot be `{value}`"));
+        reader.refuse(
+            problem.help(
+                "AWS allows up to 128 letters, digits, `-`, `_`, `/`, `\\`, `.`, `@`, `:`, and spaces between them",
+            ),
+        );
+    }
 }
 
 fn managed_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<ManagedScaling> {

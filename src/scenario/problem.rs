@@ -8,6 +8,8 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
+pub use crate::spelling::nearest;
+
 /// A file as it was read, under the name that messages give it.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
@@ -208,17 +210,4 @@ fn line_around(text: &str, at: usize) -> Range<usize> {
 /// The character boundary at or before this byte.
 fn floor_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&it| text.is_char_boundary(it)).unwrap_or(0)
-}
-
-/// The name among `known` that `wanted` most looks like, where one does.
-pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = wanted.to_ascii_lowercase();
-    let mut best: Option<(f64, &str)> = None;
-    for name in known {
-        let likeness = strsim::jaro_winkler(&lower, &name.to_ascii_lowercase());
-        if likeness > 0.8 && best.is_none_or(|(other, _)| likeness > other) {
-            best = Some((likeness, name));
-        }
-    }
-    best.map(|(_, name)| name)
 }

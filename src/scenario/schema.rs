@@ -318,7 +318,6 @@ mod tests {
             "alarms",
             "attributes",
             "dockerVolumeConfiguration",
-            "expression",
             "host",
             "items",
             "operatingSystemFamily",

@@ -2,19 +2,17 @@
 
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::load_balancer::TargetGroup;
-use crate::aws::placement::{
-    CONSOLE_TEMPLATES, PlacementConstraint, PlacementStrategy, Resource, SpreadField, console_template,
-};
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::placement::{placement, refuse_too_many_constraints};
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
-use crate::scenario::tree::{Entry, Node};
+use crate::scenario::tree::Entry;
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -70,10 +68,15 @@ fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Optio
     let (placement_strategy, placement_constraints) = placement(reader, &mut fields);
     let capacity_provider_strategy = capacity_provider_strategy(reader, &mut fields, around.capacity);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    if let Some(definition) = definition {
+        let at = fields.place_of("placementConstraints");
+        refuse_too_many_constraints(reader, at, &fields.of, &placement_constraints, definition);
+    }
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
     fields.finish(reader, &Shape::SERVICE);
     Some(ServiceDefinition {
         name: entry.key.clone(),
+        task_group: format!("service:{}", entry.key),
         task_definition: task_definition?,
         desired_count,
         minimum_healthy_percent,
@@ -168,101 +171,6 @@ pub fn deployment_configuration(
     }
     fields.finish(reader, &Shape::DEPLOYMENT_CONFIGURATION);
     (minimum, maximum)
-}
-
-fn placement(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> (Vec<PlacementStrategy>, Vec<PlacementConstraint>) {
-    let named = fields.take("placementTemplate");
-    let strategy_node = fields.take("placementStrategy");
-    let constraint_node = fields.take("placementConstraints");
-    let of = fields.of.clone();
-    if let Some(node) = named {
-        if strategy_node.or(constraint_node).is_some_and(|it| !it.is_blank()) {
-            let problem = Problem::new(node.place, format!("{of} has a placement template and a placement of its own"));
-            reader.refuse(problem.help("keep one of them"));
-        }
-        let words = CONSOLE_TEMPLATES.map(|it| (it, it));
-        let name = reader.word(What { field: "placementTemplate", of: &of }, node, &words);
-        return name.and_then(console_template).unwrap_or_default();
-    }
-    let mut strategies = Vec::new();
-    if let Some(node) = strategy_node {
-        let nodes = reader.list(What { field: "placementStrategy", of: &of }, node);
-        if nodes.len() > 5 {
-            let message = format!("{of} has {} placement strategies; five are allowed", nodes.len());
-            reader.refuse(Problem::new(node.place, message));
-        }
-        strategies = nodes.iter().filter_map(|it| placement_strategy(reader, it, &of)).collect();
-    }
-    let mut constraints = Vec::new();
-    if let Some(node) = constraint_node {
-        let nodes = reader.list(What { field: "placementConstraints", of: &of }, node);
-        if nodes.len() > 10 {
-            let message = format!("{of} has {} placement constraints; ten are allowed", nodes.len());
-            reader.refuse(Problem::new(node.place, message));
-        }
-        constraints = nodes.iter().filter_map(|it| placement_constraint(reader, it, &of)).collect();
-    }
-    (strategies, constraints)
-}
-
-fn placement_strategy(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<PlacementStrategy> {
-    let mut fields = reader.fields(node, format!("a placement strategy of {of}"))?;
-    fields.required(reader, "type");
-    let kind = fields.word(reader, "type", &[("spread", "spread"), ("binpack", "binpack"), ("random", "random")]);
-    let strategy = match kind? {
-        "random" => {
-            fields.take("field");
-            Some(PlacementStrategy::Random)
-        }
-        "binpack" => {
-            let field = fields.required(reader, "field");
-            let resource = match field.and_then(Node::text) {
-                // As the console writes them.
-                Some("CPU") => Some(Resource::Cpu),
-                Some("MEMORY") => Some(Resource::Memory),
-                _ => fields.word(reader, "field", &[("cpu", Resource::Cpu), ("memory", Resource::Memory)]),
-            };
-            resource.map(PlacementStrategy::Binpack)
-        }
-        _ => fields.required(reader, "field").and_then(|node| {
-            let what = What { field: "field", of: &fields.of };
-            let field = match reader.text(what, node)? {
-                "instanceId" | "host" => SpreadField::InstanceId,
-                "attribute:ecs.availability-zone" => SpreadField::AvailabilityZone,
-                other => match other.strip_prefix("attribute:") {
-                    Some(name) if !name.is_empty() => SpreadField::Attribute(name.to_owned()),
-                    _ => {
-                        let problem = Problem::new(node.place, format!("{what} cannot be `{other}`"));
-                        let help =
-                            "it can be `instanceId`, `attribute:ecs.availability-zone` or `attribute:` and a name";
-                        reader.refuse(problem.help(help));
-                        return None;
-                    }
-                },
-            };
-            Some(PlacementStrategy::Spread(field))
-        }),
-    };
-    fields.finish(reader, &Shape::OURS);
-    strategy
-}
-
-fn placement_constraint(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<PlacementConstraint> {
-    let mut fields = reader.fields(node, format!("a placement constraint of {of}"))?;
-    fields.required(reader, "type");
-    let kind = fields.word(reader, "type", &[("distinctInstance", true), ("memberOf", false)]);
-    let expression = fields.take("expression").filter(|it| !it.is_blank());
-    fields.finish(reader, &Shape::OURS);
-    if kind? {
-        if let Some(expression) = expression {
-            let problem = Problem::new(expression.place, format!("`distinctInstance` of {of} has an expression"));
-            reader.refuse(problem.help("only `memberOf` takes one"));
-        }
-        Some(PlacementConstraint::DistinctInstance)
-    } else {
-        reader.not_simulated(node.place, format!("the placement constraint `memberOf` of {of}"));
-        None
-    }
 }
 
 fn capacity_provider_strategy(

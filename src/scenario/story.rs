@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::aws::placement::PlacementConstraint;
+use crate::aws::service::ServiceDefinition;
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::placement::{note_unknown_attributes, note_unmet_attributes};
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
 use crate::scenario::record::Record;
@@ -15,6 +18,7 @@ use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::scenario::{Scenario, assumption, expectation, files, patch, sections, service, timeline, workload};
+use crate::table::Table;
 use crate::units::Span;
 
 /// One file's worth: its variants, and what was noticed.
@@ -252,6 +256,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions);
+    note_constraints(reader, &capacity, &task_definitions, &services);
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
@@ -314,6 +319,29 @@ fn duration(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Span> {
         reader.refuse(Problem::new(node?.place, format!("{what} is {duration}; at most 104d are simulated")));
     }
     Some(duration)
+}
+
+/// Constraints that ask for what no instance has, which is worth a word before the run.
+fn note_constraints(
+    reader: &mut Reader<'_>,
+    capacity: &Capacity,
+    definitions: &TaskDefinitions,
+    services: &Table<ServiceDefinition>,
+) {
+    if capacity.groups.is_empty() {
+        return;
+    }
+    for service in services {
+        let of = format!("service `{}`", service.name);
+        note_unknown_attributes(reader, &of, &service.placement_constraints, &capacity.groups);
+        let of_definition = &definitions.table[service.task_definition].placement_constraints;
+        let all: Vec<&PlacementConstraint> = service.placement_constraints.iter().chain(of_definition).collect();
+        note_unmet_attributes(reader, &of, &all, capacity);
+    }
+    for definition in &definitions.table {
+        let of = format!("task definition `{}`", definition.name());
+        note_unknown_attributes(reader, &of, &definition.placement_constraints, &capacity.groups);
+    }
 }
 
 /// A task that is larger than every instance will wait for ever, which is worth a word before the run.

@@ -5,6 +5,7 @@ use crate::aws::task_definition::{
 };
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::placement::placement_constraints_of_definition;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, last_name, listed};
@@ -167,7 +168,7 @@ fn task_definition(
     });
     let is_fargate_only = compatibilities(reader, &mut fields);
     let cpu_architecture = runtime_platform(reader, &mut fields);
-    placement_constraints(reader, &mut fields);
+    let placement_constraints = placement_constraints_of_definition(reader, &mut fields);
     volumes(reader, &mut fields);
     let task = Task { family, revision, network_mode, memory, says_memory: fields.has("memory") };
     let containers = containers(reader, &mut fields, &task, applications);
@@ -182,6 +183,7 @@ fn task_definition(
         cpu,
         memory,
         cpu_architecture,
+        placement_constraints,
         containers,
     })
 }
@@ -228,19 +230,6 @@ fn runtime_platform(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<
     }
     platform.finish(reader, &Shape::RUNTIME_PLATFORM);
     architecture
-}
-
-fn placement_constraints(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
-    for node in fields.list(reader, "placementConstraints") {
-        let what = What { field: "placementConstraints", of: &fields.of };
-        match node.get("type").and_then(Node::text) {
-            Some("memberOf") => reader.not_simulated(node.place, format!("`memberOf` in {what}")),
-            _ => {
-                let problem = Problem::new(node.place, format!("{what} may hold `type: memberOf` only"));
-                reader.refuse(problem.help("`distinctInstance` belongs to a service"));
-            }
-        }
-    }
 }
 
 /// Volumes change nothing unless they live outside of the instance.

@@ -7,6 +7,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity};
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::service::deployment_configuration;
@@ -253,6 +254,9 @@ fn new_definition(
 ) -> Option<Id<crate::aws::task_definition::TaskDefinition>> {
     let id = around.task_definitions.reference(reader, What { field: "taskDefinition", of }, node)?;
     let service = &around.services[service?];
+    let definition = &around.task_definitions.table[id];
+    let whose = format!("service `{}`", service.name);
+    refuse_too_many_constraints(reader, node.place, &whose, &service.placement_constraints, definition);
     let Some(balancer) = &service.load_balancer else { return Some(id) };
     let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);
     let serving = &old.containers[balancer.container].name;

@@ -257,6 +257,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             availability_zone: scenario.availability_zones.ids().nth(zone).expect("the scenario has the zone"),
             name: "i".to_owned(),
             auto_scaling_group: Id::new(0),
+            attributes: Vec::new(),
             status: InstanceStatus::Active,
             registered_cpu_units: 0,
             registered_memory_mib: 0,

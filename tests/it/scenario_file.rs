@@ -619,7 +619,6 @@ services:
             "`launchType: FARGATE` of service `web` is not simulated yet",
             "`schedulingStrategy: DAEMON` of service `web` is not simulated yet",
             "`deploymentCircuitBreaker` of `deploymentConfiguration` of service `web` is not simulated yet",
-            "the placement constraint `memberOf` of service `web` is not simulated yet",
         ]
     );
     let note = "accepted without effect (container definition): logConfiguration";
@@ -651,7 +650,6 @@ fn whatever_is_not_simulated_is_named() {
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
         (target_group("Attributes: {stickiness.type: source_ip}"), "`stickiness.type`"),
-        (task("placementConstraints: [{type: memberOf, expression: x}]"), "`memberOf`"),
         (task("volumes: [{name: v, configuredAtLaunch: true}]"), "EBS volume"),
         (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),
         (task("proxyConfiguration: {type: APPMESH, containerName: envoy}"), "`proxyConfiguration`"),
