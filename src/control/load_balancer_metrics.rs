@@ -181,6 +181,7 @@ impl Control<'_> {
             }
             let own = traffic.last_minute_of(load_balancer).clone();
             whole.counts.add(&own.requests);
+            whole.routing.rule_evaluations.add(own.rule_evaluations);
             let capacity = self.capacity_of(load_balancer, &whole);
             let row = LoadBalancerMinute {
                 minute,
@@ -215,9 +216,12 @@ impl Control<'_> {
         let answered = whole.counts.ended() - whole.counts.client_timeout;
         let processed_bytes =
             whole.counts.arrived as f64 * assumptions.request_bytes + answered as f64 * assumptions.response_bytes;
+        let evaluations_of_one = whole.routing.rule_evaluations.billed as f64 / (whole.counts.arrived as f64).max(1.0);
         let units = |requests_per_second: f64, bytes_per_second: f64| {
             let connections = requests_per_second / assumptions.requests_per_connection;
-            load_balancer_capacity_units(connections, whole.in_flight_mean, bytes_per_second * 3600.0 / 1e9, 0.0)
+            let evaluations = requests_per_second * evaluations_of_one;
+            let gb_per_hour = bytes_per_second * 3600.0 / 1e9;
+            load_balancer_capacity_units(connections, whole.in_flight_mean, gb_per_hour, evaluations)
         };
         let busiest = whole.arrivals_by_second.iter().max().copied().unwrap_or(0) as f64;
         let bytes_of_one = assumptions.request_bytes + assumptions.response_bytes;

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 pub(crate) use accounts::response_times;
 
 use crate::aws::anomaly_detection::TargetTally;
+use crate::aws::listener::RuleEvaluations;
 use crate::aws::load_balancer::{LoadBalancerType, RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
@@ -25,7 +26,7 @@ use crate::data::forwarding::{Forwarding, is_ever_sticky};
 use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
-use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source};
+use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source, StatusShares};
 use crate::data::lane::dns::ZonesInDns;
 use crate::data::lane::flows::Flows;
 use crate::data::lane::outlived::Outlived;
@@ -69,7 +70,7 @@ pub struct Lane {
     laws: Vec<Law>,
     /// Whether requests of some law take CPU, so that it can be short.
     may_share: bool,
-    /// The chances of requests to be answered with an error, where some law does so.
+    /// The chances of requests to be answered with anything but a 2xx, where some law does so.
     faults: Option<Stream>,
     node_stream: Stream,
     health_check_stream: Stream,
@@ -77,6 +78,8 @@ pub struct Lane {
     cfs_period_stream: Stream,
     /// Whether some requests of a source go elsewhere.
     serves_part: bool,
+    /// Whether rules are evaluated for requests of some source.
+    evaluates_rules: bool,
     /// Where clients stay, if they do.
     sessions: Option<Sessions>,
     batch: Batch,
@@ -183,9 +186,9 @@ impl Lane {
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 // As long as the answer is on its way to the caller, the load balancer waits no more.
-                let redirects = match &it.destination {
-                    Destination::Rule { redirects, .. } => redirects.len() as u64,
-                    Destination::Service(_) => 0,
+                let (redirects, rule_evaluations) = match &it.destination {
+                    Destination::Rule { redirects, evaluations, .. } => (redirects.len() as u64, *evaluations),
+                    Destination::Service(_) => (0, RuleEvaluations::default()),
                 };
                 let before = to_caller + times.redirect(balancer) * redirects;
                 let timeout = it.timeout.map(|timeout| Span(timeout.0.saturating_sub(before.0)));
@@ -198,6 +201,7 @@ impl Lane {
                     patience,
                     clients: ClientDraw::new(it.clients.filter(|_| knows_clients), seed.stream("clients", &it.name)),
                     forwarding: is_split(it).map(|rule| Forwarding::new(scenario, rule, it, seed)),
+                    rule_evaluations,
                     times: Vec::new(),
                     next: 0,
                     has_ended: false,
@@ -226,8 +230,8 @@ impl Lane {
                     cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
                     wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
                     work: Vec::new(),
-                    error_share: application.error_share,
-                    is_fault: Vec::new(),
+                    shares: StatusShares::of(application),
+                    status: Vec::new(),
                     cancels: application.cancel_on_timeout,
                     computes: application.cpu_time != Distribution::Constant(Span::ZERO) || handshakes.is_some(),
                     waits: application.wait_time != Distribution::Constant(Span::ZERO),
@@ -243,6 +247,7 @@ impl Lane {
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
+            evaluates_rules: sources.iter().any(|it| it.rule_evaluations.all > 0),
             serves_part: sources.iter().any(|it| it.forwarding.is_some()),
             sessions: group.stickiness.map(|it| Sessions::new(it, sources.len())),
             to_caller,
@@ -261,7 +266,7 @@ impl Lane {
             sources,
             users,
             may_share: laws.iter().any(|it| it.computes),
-            faults: laws.iter().any(|it| it.error_share > 0.0).then(|| seed.stream("faults", name)),
+            faults: laws.iter().any(|it| it.shares.are_any()).then(|| seed.stream("faults", name)),
             laws,
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),

@@ -130,6 +130,75 @@ fn fixed_responses_and_redirects_are_counted_once() {
     assert_eq!(minutes, own.fixed_responses());
 }
 
+/// A rule for each thing that a condition can look at, and a workload that it is for.
+#[test]
+fn rules_look_at_methods_headers_queries_and_sources() {
+    let rule = |priority: u32, condition: &str, status: u16| {
+        format!(
+            "{{ Priority: {priority}, Conditions: [{condition}], \
+               Actions: [{{ Type: fixed-response, FixedResponseConfig: {{ StatusCode: '{status}' }} }}] }}"
+        )
+    };
+    let rules = [
+        rule(1, "{ Field: http-request-method, HttpRequestMethodConfig: { Values: [DELETE, PUT] } }", 405),
+        rule(2, "{ Field: http-header, HttpHeaderConfig: { HttpHeaderName: user-agent, Values: ['*BOT*'] } }", 403),
+        rule(3, "{ Field: query-string, QueryStringConfig: { Values: [{ Key: version, Value: v1 }] } }", 410),
+        rule(4, "{ Field: source-ip, SourceIpConfig: { Values: [203.0.113.0/24] } }", 503),
+    ];
+    let rest = "workloads:
+  deletes: { loadBalancer: front, method: DELETE, arrivals: { constant: { rate: 1 } } }
+  robots: { loadBalancer: front, headers: { Accept: text/html, User-Agent: [x, aRobotic/2] }, arrivals: { constant: { rate: 2 } } }
+  old: { loadBalancer: front, port: 80, path: '/?x=1&VERSION=V1', arrivals: { constant: { rate: 4 } } }
+  banned: { loadBalancer: front, sourceIp: 203.0.113.99, arrivals: { constant: { rate: 8 } } }
+  others: { loadBalancer: front, query: version=v2, headers: { User-Agent: x }, sourceIp: 203.0.112.0/24, arrivals: { constant: { rate: 16 } } }
+";
+    let run = replay(&behind(&rules.join(", "), "{ Type: forward, TargetGroupArn: a }", rest), 1);
+    let own = &run.load_balancer_totals[0];
+    let about = |count: u64, rate: u64| assert!(count.abs_diff(rate * 300) <= 3, "{count} at {rate}/s");
+    about(own.requests.fixed_response, 1 + 2 + 4);
+    about(own.requests.fixed_response_5xx, 8);
+    about(arrived(&run)[0], 16);
+    // Of the redirected the one listener has the default rule only, and what the other evaluates counts.
+    about(own.rule_evaluations.all, 1 + 2 * 2 + 4 * 3 + 8 * 4);
+    assert_eq!(own.rule_evaluations.billed, 0, "ten are free");
+    let of_lanes: u64 = run
+        .load_balancer_minutes
+        .iter()
+        .filter(|it| it.target_group.is_none())
+        .map(|it| it.routing.rule_evaluations.all)
+        .sum();
+    about(of_lanes, 1 + 2 * 2 + 4 * 3 + 8 * 4 + 16 * 4);
+}
+
+/// Elastic Load Balancing pricing: 60 rules, of which ten are free, at 100 requests a second are 5000 rule evaluations, or
+/// 5 capacity units.
+#[test]
+fn rules_beyond_the_first_ten_take_capacity() {
+    let rules: Vec<String> = (1..=60)
+        .map(|it| {
+            format!(
+                "{{ Priority: {it}, Conditions: [{{ Field: path-pattern, Values: [/{it}] }}], \
+                   Actions: [{{ Type: forward, TargetGroupArn: a }}] }}"
+            )
+        })
+        .collect();
+    for (path, all, billed) in [("/nowhere", 60, 50), ("/60", 60, 50), ("/12", 12, 2), ("/3", 3, 0)] {
+        let rest = format!(
+            "workloads: {{ users: {{ loadBalancer: front, path: {path}, arrivals: {{ constant: {{ rate: 100 }} }} }} }}"
+        );
+        let run = replay(&behind(&rules.join(", "), "{ Type: forward, TargetGroupArn: b }", &rest), 1);
+        let rows: Vec<_> = run.load_balancer_minutes.iter().filter(|it| it.target_group.is_none()).collect();
+        for row in &rows[1..] {
+            let evaluations = row.routing.rule_evaluations;
+            assert_eq!((evaluations.all, evaluations.billed), (6000 * all, 6000 * billed), "{path}");
+            let consumed = row.capacity.expect("of a load balancer").consumed_lcus;
+            // Ten new connections a second are 0.4 units.
+            let expected = (billed as f64 / 10.0).max(0.4);
+            assert!((consumed - expected).abs() < 1e-9, "{path}: {consumed}");
+        }
+    }
+}
+
 /// From each instant on, a rule does what it was told last; a fixed response is one of the things.
 #[test]
 fn the_timeline_shifts_weights() {

@@ -12,7 +12,7 @@ use crate::data::lane::batch::{Batch, Law};
 use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 use crate::data::rotation::GAP_UNKNOWN;
-use crate::data::sharing::Job;
+use crate::data::sharing::{Job, StatusClass};
 
 impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
@@ -32,6 +32,11 @@ impl Lane {
         self.rotation.expect((due + surged).min(stretch), gap);
         self.minute.counts.arrived += due as u64;
         self.count_arrivals(requests.clone());
+        if self.evaluates_rules {
+            for &source in &self.batch.source[requests.clone()] {
+                self.minute.routing.rule_evaluations.add(self.sources[source as usize].rule_evaluations);
+            }
+        }
         let Batch { arrival, node, .. } = &mut self.batch;
         if let Some(dns) = self.dns.as_mut().filter(|it| it.matters(arrival[requests.start])) {
             let nodes = self.rotation.nodes();
@@ -209,13 +214,12 @@ impl Lane {
     /// as late, by their place in the segment.
     pub(super) fn count_served(&mut self, range: Range<usize>, law: usize, until: f64) -> usize {
         let Batch { arrival, end, bucket, late, .. } = &mut self.batch;
-        let Law { is_fault, error_share, least_patience, to_target, .. } = &self.laws[law];
+        let Law { status, shares, least_patience, to_target, .. } = &self.laws[law];
         let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
         let mut sum = served_buckets((arrivals, ends), until, *least_patience, *to_target, buckets);
-        if *error_share > 0.0 {
-            for ((bucket, _), (arrival, end)) in
-                buckets.iter_mut().zip(&is_fault[range]).zip(arrivals.iter().zip(ends)).filter(|it| *it.0.1)
-            {
+        if shares.are_any() {
+            let others = buckets.iter_mut().zip(&status[range]).zip(arrivals.iter().zip(ends));
+            for ((bucket, _), (arrival, end)) in others.filter(|it| *it.0.1 != StatusClass::Success) {
                 if std::mem::replace(bucket, NO_BUCKET) != NO_BUCKET {
                     sum -= (end - arrival + to_target) as u64;
                 }
@@ -241,7 +245,7 @@ impl Lane {
     fn fails_too(&mut self, request: usize, place: usize) {
         let share = self.stations[place].error_share;
         if share > 0.0 && self.batch.error_chance[request] < share {
-            self.laws[self.stations[place].law].is_fault[request] = true;
+            self.laws[self.stations[place].law].status[request] = StatusClass::ServerError;
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::aws::load_balancer::SURGE_QUEUE_LENGTH;
 use crate::data::lane::Lane;
-use crate::data::sharing::{Job, JobKind};
+use crate::data::sharing::{Job, JobKind, StatusClass};
 
 /// What waits at the nodes.
 pub(super) struct SurgeQueues {
@@ -23,7 +23,7 @@ pub(super) struct SurgeQueues {
 struct Surged {
     job: Job,
     source: usize,
-    costs: Box<[(f64, f64, bool)]>,
+    costs: Box<[(f64, f64, StatusClass)]>,
 }
 
 impl SurgeQueues {
@@ -66,7 +66,7 @@ impl Lane {
             }
         }
         let job = self.job_of(request, place);
-        let costs = self.laws.iter().map(|it| (it.cpu.nanos[request], it.wait.nanos[request], it.is_fault[request]));
+        let costs = self.laws.iter().map(|it| (it.cpu.nanos[request], it.wait.nanos[request], it.status[request]));
         let costs = costs.collect();
         let source = self.batch.source[request] as usize;
         let Some(surge) = &mut self.surge else { return None };
@@ -185,13 +185,13 @@ impl Lane {
     /// A request goes to a station that has room.
     fn leave_surge_queue(&mut self, surged: &Surged, (node, place): (usize, usize), at: f64, until: f64) {
         let law = self.stations[place].law;
-        let (cpu, wait, is_fault) = surged.costs[law];
+        let (cpu, wait, status) = surged.costs[law];
         let JobKind::Request { is_callers_patience, .. } = surged.job.kind else { return };
         let job = Job {
             cpu,
             wait,
             deadline: surged.job.arrival + self.laws[law].patience[surged.source],
-            kind: JobKind::Request { is_callers_patience, is_fault },
+            kind: JobKind::Request { is_callers_patience, status },
             ..surged.job
         };
         self.minute.routing.routed += 1;
