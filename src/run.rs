@@ -201,8 +201,9 @@ pub struct RequestTotals {
     pub response_time_ms: ResponseTimes,
     /// The histogram itself, so that totals over services can be formed.
     pub histogram: crate::data::histogram::Histogram,
-    /// What callers wait beyond these response times: the way to the load balancer, and what that adds.
-    pub to_caller: Span,
+    /// What callers wait beyond these response times (the way to the load balancer, and what that adds), each with the
+    /// part of them that does, from 0 to 1.
+    pub to_callers: Vec<(Span, f64)>,
 }
 
 /// One service over one minute.
@@ -296,7 +297,8 @@ pub struct LoadBalancerCapacity {
     pub new_client_connections: f64,
     /// Connections that nodes opened to targets.
     pub new_target_connections: f64,
-    /// Connections that carry a request at one time, from clients, in the mean; to targets there are as many.
+    /// Connections that carry a request at one time, from clients, in the mean; to targets there are as many. Of a Network
+    /// Load Balancer: connections that are open at the minute's end, which go through to targets.
     pub active_client_connections: f64,
     /// Bytes of requests and responses.
     pub processed_bytes: f64,

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::table::Id;
 use crate::units::Span;
 
@@ -24,25 +24,6 @@ pub struct Listener {
     pub arn: Option<String>,
     /// Its rules by priority, the default one last.
     pub rules: Vec<Id<ListenerRule>>,
-}
-
-/// `Protocol` of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListenerProtocol {
-    /// `HTTP`
-    Http,
-    /// `HTTPS`
-    Https,
-}
-
-impl ListenerProtocol {
-    /// As the API spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ListenerProtocol::Http => "HTTP",
-            ListenerProtocol::Https => "HTTPS",
-        }
-    }
 }
 
 /// A rule of a listener.

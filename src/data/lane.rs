@@ -18,7 +18,7 @@ pub(crate) use accounts::response_times;
 
 use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::listener::RuleEvaluations;
-use crate::aws::load_balancer::{LoadBalancerType, RoutingAlgorithm, TargetGroup};
+use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType, RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
@@ -78,8 +78,8 @@ pub struct Lane {
     cfs_period_stream: Stream,
     /// Whether some requests of a source go elsewhere.
     serves_part: bool,
-    /// Whether rules are evaluated for requests of some source.
-    evaluates_rules: bool,
+    /// Whether sources differ in what is counted of each request: rules that are evaluated, or the way to the caller.
+    tells_sources_apart: bool,
     /// Where clients stay, if they do.
     sessions: Option<Sessions>,
     batch: Batch,
@@ -105,8 +105,6 @@ pub struct Lane {
     chances: Option<Stream>,
     /// The chances of requests to fail at a target that is broken, where the timeline breaks some.
     error_chances: Option<Stream>,
-    /// What callers wait beyond the time that the load balancer waits for a task.
-    to_caller: Span,
     /// TLS handshakes of tasks: how many of the requests bring one, its CPU time, and their chances.
     handshakes: Option<Handshakes>,
     kind: LoadBalancerType,
@@ -165,13 +163,13 @@ impl Lane {
         let name = &definition.name;
         let times = &scenario.assumptions.network_times;
         let per_connection = scenario.assumptions.requests_per_connection;
-        let to_caller = match balancer.comes_through {
+        let to_caller = |protocol: ListenerProtocol| match balancer.comes_through {
             Some(front) => {
                 let through = &scenario.load_balancers[front.load_balancer];
                 let zones = if front.cross_zone { balancer.availability_zones.len() } else { 1 };
-                times.to_caller_through((through, zones), balancer, per_connection)
+                times.to_caller_through((through, zones), protocol, per_connection)
             }
-            None => times.to_caller(balancer, per_connection),
+            None => times.to_caller(balancer.scheme, protocol, per_connection),
         };
         let workloads = || scenario.workloads.iter().filter(|it| comes_to(scenario, it, service));
         let is_split = |workload: &Workload| match workload.destination {
@@ -186,11 +184,17 @@ impl Lane {
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 // As long as the answer is on its way to the caller, the load balancer waits no more.
-                let (redirects, rule_evaluations) = match &it.destination {
-                    Destination::Rule { redirects, evaluations, .. } => (redirects.len() as u64, *evaluations),
-                    Destination::Service(_) => (0, RuleEvaluations::default()),
+                let (protocol, redirected, rule_evaluations) = match &it.destination {
+                    Destination::Rule { redirects, rule, evaluations, .. } => {
+                        let of_each = redirects.iter().map(|it| scenario.protocol_of(*it));
+                        let redirected = of_each.map(|it| times.redirect(balancer.scheme, it));
+                        let redirected = redirected.fold(Span::ZERO, |sum, it| sum + it);
+                        (scenario.protocol_of(*rule), redirected, *evaluations)
+                    }
+                    Destination::Service(_) => (balancer.protocol, Span::ZERO, RuleEvaluations::default()),
                 };
-                let before = to_caller + times.redirect(balancer) * redirects;
+                let to_caller = to_caller(protocol);
+                let before = to_caller + redirected;
                 let timeout = it.timeout.map(|timeout| Span(timeout.0.saturating_sub(before.0)));
                 let patience = match timeout {
                     Some(timeout) if timeout <= idle => Patience { nanos: timeout.0 as f64, is_callers: true },
@@ -202,6 +206,9 @@ impl Lane {
                     clients: ClientDraw::new(it.clients.filter(|_| knows_clients), seed.stream("clients", &it.name)),
                     forwarding: is_split(it).map(|rule| Forwarding::new(scenario, rule, it, seed)),
                     rule_evaluations,
+                    to_caller,
+                    redirected,
+                    arrived: 0,
                     times: Vec::new(),
                     next: 0,
                     has_ended: false,
@@ -209,7 +216,8 @@ impl Lane {
             })
             .collect();
         let habit = |it: &Workload| it.users.clone().map(|habit| (habit, seed.stream("users", &it.name)));
-        let users = Users::new(workloads().map(habit).collect());
+        let ways = sources.iter().map(|it| it.to_caller + it.redirected).collect();
+        let users = Users::new(workloads().map(habit).collect(), ways);
         let revisions = revisions_of(scenario, service);
         let applications: Vec<&Application> =
             revisions.iter().map(|it| serving_application(scenario, *it, load_balancer.container)).collect();
@@ -247,10 +255,11 @@ impl Lane {
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
-            evaluates_rules: sources.iter().any(|it| it.rule_evaluations.all > 0),
+            tells_sources_apart: sources
+                .iter()
+                .any(|it| it.rule_evaluations.all > 0 || it.to_caller != sources[0].to_caller),
             serves_part: sources.iter().any(|it| it.forwarding.is_some()),
             sessions: group.stickiness.map(|it| Sessions::new(it, sources.len())),
-            to_caller,
             handshakes,
             kind: balancer.kind,
             flows: keeps_flows.then(|| {
@@ -608,7 +617,7 @@ impl Lane {
                 job.caller_has_ended = true;
                 self.minute.count_cut_off(now - job.arrival, place);
                 if job.user != NOBODY {
-                    let way = self.minute.to_target[place] as u64 + self.to_caller.0;
+                    let way = self.minute.to_target[place] as u64;
                     self.users.are_answered(job.user, now as u64 + way);
                 }
             }
@@ -628,7 +637,7 @@ impl Lane {
                 it.caller_has_ended = true;
                 window.count_cut_off(now - it.arrival, it.place as usize);
                 if it.user != NOBODY {
-                    let way = window.to_target[it.place as usize] as u64 + self.to_caller.0;
+                    let way = window.to_target[it.place as usize] as u64;
                     users.are_answered(it.user, now as u64 + way);
                 }
             }

@@ -142,7 +142,7 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
     application.redirection_share =
         fields.number_or(reader, "redirectionShare", 0.0..=1.0, application.redirection_share);
     let shares = application.error_share + application.client_error_share + application.redirection_share;
-    if shares > 1.0 {
+    if shares > 1.0 + 1e-9 {
         let message = format!("the shares of 5xx, 4xx and 3xx of {} sum to {shares}", fields.of);
         let problem = Problem::new(shares_place, message);
         reader.refuse(

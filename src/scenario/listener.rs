@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::aws::listener::{
-    Action, Address, Condition, Forward, IpBlock, Listener, ListenerProtocol, ListenerRule, QueryStringPair, Redirect,
-    Request, RuleEvaluations, WeightedTargetGroup,
+    Action, Address, Condition, Forward, IpBlock, Listener, ListenerRule, QueryStringPair, Redirect, Request,
+    RuleEvaluations, WeightedTargetGroup,
 };
-use crate::aws::load_balancer::{LoadBalancer, StickinessType};
-use crate::aws::service::ServiceDefinition;
+use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, StickinessType, TargetGroup};
 use crate::scenario::Scenario;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -229,23 +228,18 @@ impl Listeners {
             let groups = scenario.target_groups_of(workload);
             let mut sticks = groups.iter().any(|it| scenario.target_groups[*it].stickiness.is_some());
             if let Destination::Rule { rule, .. } = workload.destination {
+                if workload.users.is_some() {
+                    self.check_users(reader, scenario, (&workload.name, rule), &groups);
+                }
                 sticks |= scenario
                     .actions_of(rule)
                     .any(|it| matches!(it, Action::Forward(Forward { stickiness: Some(_), .. })));
-                for &group in &groups {
-                    let is_here =
-                        |it: &&ServiceDefinition| it.load_balancer.as_ref().is_some_and(|it| it.target_group == group);
+                for &group in groups.iter().filter(|it| scenario.service_of(**it).is_none()) {
                     let name = &scenario.target_groups[group].name;
-                    let (place, rule) = &self.places[rule.index()];
-                    match scenario.services.iter().filter(is_here).count() {
-                        0 => reader.note(format!(
-                            "target group `{name}` of {rule} has no service: what it gets is answered with 503"
-                        )),
-                        1 => {}
-                        _ => {
-                            reader.not_simulated(*place, format!("target group `{name}` of several services in {rule}"))
-                        }
-                    }
+                    let (_, rule) = &self.places[rule.index()];
+                    reader.note(format!(
+                        "target group `{name}` of {rule} has no service: what it gets is answered with 503"
+                    ));
                 }
             }
             if sticks && workload.clients.is_none() {
@@ -255,6 +249,27 @@ impl Listeners {
                 ));
             }
         }
+    }
+
+    /// Users who wait for answers come to one service only: who asks next depends on all of its answers.
+    fn check_users(
+        &self,
+        reader: &mut Reader<'_>,
+        scenario: &Scenario,
+        (workload, rule): (&str, Id<ListenerRule>),
+        groups: &[Id<TargetGroup>],
+    ) {
+        let (place, name) = &self.places[rule.index()];
+        let all_forward = scenario.actions_of(rule).all(Action::is_whole);
+        let goes_to = match groups {
+            [group] if all_forward && scenario.service_of(*group).is_some() => return,
+            [_] if all_forward => "to a target group without a service",
+            _ => "to more than one target group, or nowhere",
+        };
+        let message = format!("workload `{workload}` has users who wait for answers, and {name} sends them {goes_to}");
+        reader.refuse(Problem::new(*place, message).help(
+            "let a rule of their own forward them to the target group of one service, or name their `service` instead",
+        ));
     }
 
     /// Remarks on rules that are for none of the requests that come.
@@ -394,8 +409,8 @@ fn condition(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Condition
         values = config.list(reader, "Values").iter().collect();
         if name == "HttpHeaderConfig" {
             config.required(reader, "HttpHeaderName");
+            header = config.text(reader, "HttpHeaderName").map(str::to_owned);
         }
-        header = config.text(reader, "HttpHeaderName").map(str::to_owned);
         is_simulated = !config.has("RegexValues");
         config.finish(reader, &Shape::RULE_CONDITION_CONFIG);
     }

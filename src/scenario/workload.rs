@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::aws::listener::{Address, IpBlock, ListenerProtocol, ListenerRule, Request};
+use crate::aws::listener::{Address, IpBlock, ListenerRule, Request};
+use crate::aws::load_balancer::ListenerProtocol;
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::listener::{self, Listeners};
@@ -72,12 +73,13 @@ pub fn workloads(reader: &mut Reader<'_>, entries: &[Entry], around: &Around<'_>
         let timeout =
             fields.take("timeout").and_then(|it| reader.span_above_zero(What { field: "timeout", of: &fields.of }, it));
         let clients = fields.take("clients").and_then(|it| clients(reader, it, &fields.of));
-        if let (Some(Destination::Rule { .. }), Some((_, Some(_)))) = (&destination, &demand) {
-            let message = format!("{} has users who wait for answers, and comes to the rules of a listener", fields.of);
-            let problem = Problem::new(fields.place_of("loadBalancer"), message);
-            reader.refuse(
-                problem.help("which rule answers them is not known to the others: name their `service` instead"),
-            );
+        if let (Some(Destination::Rule { redirects, .. }), Some((_, Some(_)))) = (&destination, &demand)
+            && !redirects.is_empty()
+        {
+            let message = format!("{} has users who wait for answers, and they are redirected", fields.of);
+            let place = if fields.has("port") { "port" } else { "loadBalancer" };
+            let problem = Problem::new(fields.place_of(place), message);
+            reader.refuse(problem.help("let them come to the `port` of the listener that they are redirected to"));
         }
         let requests_per_connection = fields.count(reader, "requestsPerConnection", 1..=1_000_000_000);
         fields.finish(reader, &Shape::OURS);
@@ -224,7 +226,7 @@ fn to_listener(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around
         (Some(_), Some(node)) => {
             let problem = Problem::new(node.place, format!("{} has a query in its `path` and as `query`", fields.of));
             reader.refuse(problem.help("say it once: `path: /search?version=v1`, or `query: version=v1`"));
-            return None;
+            (path, query)
         }
         (Some((path, query)), None) => (path, query),
         (None, _) => (path, query.trim_start_matches('?')),

@@ -781,7 +781,7 @@ impl<'s> Requests<'s> {
             case,
             scenario,
             arrivals: arrivals.into(),
-            users: Users::new(habits.collect()),
+            users: Users::new(habits.collect(), vec![Span::ZERO; scenario.workloads.len()]),
             cpus: [0, 1].map(|_| seed.stream("cpu time", "web")),
             waits: [0, 1].map(|_| seed.stream("wait time", "web")),
             nodes: seed.stream("load balancer node", "web"),

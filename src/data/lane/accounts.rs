@@ -192,8 +192,18 @@ impl Lane {
         open.counts.add(&self.total_counts);
         open.histogram.merge(&self.total_histogram);
         let response_time_ms = response_times(&open.histogram);
-        let to_caller = self.to_caller;
-        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram, to_caller }
+        let to_callers = self.to_callers();
+        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram, to_callers }
+    }
+
+    /// What callers wait beyond the response times, and which parts of them do.
+    fn to_callers(&self) -> Vec<(Span, f64)> {
+        if !self.tells_sources_apart {
+            return self.sources.first().map(|it| (it.to_caller, 1.0)).into_iter().collect();
+        }
+        let all: u64 = self.sources.iter().map(|it| it.arrived).sum();
+        let arrived = self.sources.iter().filter(|it| it.arrived > 0);
+        arrived.map(|it| (it.to_caller, it.arrived as f64 / all as f64)).collect()
     }
 
     /// Counts in the words of the load balancer's type: a Network Load Balancer answers nothing, so that what others answer

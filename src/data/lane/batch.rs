@@ -12,6 +12,7 @@ use crate::data::sharing::StatusClass;
 use crate::data::station::Station;
 use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::Stream;
+use crate::units::Span;
 use crate::workload::arrivals::Arrivals;
 use crate::workload::clients::{Client, ClientDraw};
 use crate::workload::users::NOBODY;
@@ -25,6 +26,11 @@ pub(super) struct Source {
     pub(super) forwarding: Option<Forwarding>,
     /// Rules that the load balancer evaluates for each of its requests.
     pub(super) rule_evaluations: RuleEvaluations,
+    /// What its callers wait beyond the time that the load balancer waits for a task, and what they have waited before.
+    pub(super) to_caller: Span,
+    pub(super) redirected: Span,
+    /// Those that have come, where sources are told apart.
+    pub(super) arrived: u64,
     pub(super) times: Vec<f64>,
     pub(super) next: usize,
     pub(super) has_ended: bool,

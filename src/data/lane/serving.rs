@@ -32,9 +32,11 @@ impl Lane {
         self.rotation.expect((due + surged).min(stretch), gap);
         self.minute.counts.arrived += due as u64;
         self.count_arrivals(requests.clone());
-        if self.evaluates_rules {
+        if self.tells_sources_apart {
             for &source in &self.batch.source[requests.clone()] {
-                self.minute.routing.rule_evaluations.add(self.sources[source as usize].rule_evaluations);
+                let source = &mut self.sources[source as usize];
+                source.arrived += 1;
+                self.minute.routing.rule_evaluations.add(source.rule_evaluations);
             }
         }
         let Batch { arrival, node, .. } = &mut self.batch;

@@ -165,7 +165,6 @@ impl Lane {
     /// Ends what nobody waits for at `now`.
     fn give_up(&mut self, now: f64) {
         let (surge, minute, users) = (&mut self.surge, &mut self.minute, &mut self.users);
-        let to_caller = self.to_caller.0 as f64;
         let Some(surge) = surge.as_mut().filter(|it| it.earliest_deadline <= now) else { return };
         surge.earliest_deadline = f64::INFINITY;
         for queue in &mut surge.queues {
@@ -175,7 +174,7 @@ impl Lane {
                     surge.earliest_deadline = surge.earliest_deadline.min(it.job.deadline);
                 } else {
                     minute.count_given_up(&it.job);
-                    it.job.answers(users, f64::INFINITY, to_caller);
+                    it.job.answers(users, f64::INFINITY, 0.0);
                 }
                 stays
             });
@@ -209,13 +208,13 @@ impl Lane {
 
     /// Where a node has nobody to send to any more, what waits there is answered with 503.
     pub(super) fn empty_surge_queues(&mut self, now: f64) {
-        let Lane { surge, rotation, minute, users, to_caller, .. } = self;
+        let Lane { surge, rotation, minute, users, .. } = self;
         let Some(surge) = surge else { return };
         for (node, queue) in surge.queues.iter_mut().enumerate() {
             if rotation.places_of(node).is_empty() {
                 minute.counts.elb_503 += queue.len() as u64;
                 for it in queue.drain(..) {
-                    it.job.answers(users, now, to_caller.0 as f64);
+                    it.job.answers(users, now, 0.0);
                 }
             }
         }
