@@ -192,7 +192,7 @@ fn what_is_answered_with_3xx_and_4xx_is_told_apart() {
         let counts = &apart.requests[0].counts;
         // Bernoulli: four standard deviations of 120,000 draws.
         for (count, share) in [(counts.target_5xx, 0.05), (counts.target_4xx, 0.1), (counts.target_3xx, 0.2)] {
-            let (mean, width) = (120e3 * share, 4.0 * (120e3 * share * (1.0 - share) as f64).sqrt());
+            let (mean, width) = (120e3 * share, 4.0 * f64::sqrt(120e3 * share * (1.0 - share)));
             assert!((count as f64 - mean).abs() < width, "{count} for {mean}");
         }
         assert_eq!(counts.served + counts.target_5xx, plain.requests[0].counts.served);
