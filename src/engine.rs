@@ -1,7 +1,8 @@
 //! The loop: serve every request up to the next control event, make one decision, repeat.
 
 use crate::agenda::Event;
-use crate::aws::price::load_balancer_capacity_units;
+use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
+use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
 use crate::cluster::Task;
 use crate::control::Control;
 use crate::data::{self, Traffic};
@@ -117,23 +118,34 @@ fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
 fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
     let instances_usd = scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).sum();
     let hours_started = scenario.duration.0.div_ceil(3600 * Span::SECOND.0);
-    let load_balancers_usd = scenario.load_balancers.ids().map(|load_balancer| {
+    let load_balancers_usd = scenario.load_balancers.entries().map(|(load_balancer, definition)| {
+        // What comes to an Application Load Balancer through a Network Load Balancer is what that passes on.
+        let is_before = |it: &LoadBalancer| it.comes_through.is_some_and(|it| it.load_balancer == load_balancer);
+        let counted_at = scenario.load_balancers.find(is_before).unwrap_or(load_balancer);
         // An hour's units follow its requests: each new connection carries several of them.
-        let mut unit_hours = 0.0;
+        let (mut unit_hours, mut gb) = (0.0, 0.0);
         for hour in 0..hours_started {
             let minutes = hour * 60..(hour + 1) * 60;
             let of_hour = rows_of(&control.records.load_balancer_minutes, minutes);
-            let rows = || of_hour.iter().filter(|row| row.load_balancer == load_balancer.index());
+            let rows = || of_hour.iter().filter(|row| row.load_balancer == counted_at.index());
             let requests: u64 = rows().filter(|row| row.target_group.is_none()).map(|row| row.counts.arrived).sum();
-            let (mut active, mut bytes) = (0.0, 0.0);
+            let billed: u64 =
+                rows().filter(|row| row.target_group.is_none()).map(|row| row.routing.rule_evaluations.billed).sum();
+            let (mut active, mut bytes, mut flows) = (0.0, 0.0, 0.0);
             for capacity in rows().filter_map(|row| row.capacity) {
                 active += capacity.active_client_connections / 60.0;
                 bytes += capacity.processed_bytes;
+                flows += capacity.new_client_connections;
             }
             let connections = requests as f64 / 3600.0 / scenario.assumptions.requests_per_connection;
-            unit_hours += load_balancer_capacity_units(connections, active, bytes / 1e9, 0.0);
+            gb += bytes / 1e9;
+            unit_hours += if definition.kind == LoadBalancerType::Network {
+                network_load_balancer_capacity_units(definition.protocol, flows / 3600.0, active, bytes / 1e9)
+            } else {
+                load_balancer_capacity_units(connections, active, bytes / 1e9, billed as f64 / 3600.0)
+            };
         }
-        scenario.prices.load_balancer_usd(hours_started, unit_hours)
+        scenario.prices.load_balancer_usd(definition.kind, hours_started, unit_hours, gb)
     });
     Cost { instances_usd, load_balancers_usd: load_balancers_usd.sum() }
 }

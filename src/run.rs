@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::aws::listener::RuleEvaluations;
 use crate::scenario::Scenario;
 use crate::units::{Instant, Span};
 
@@ -66,13 +67,18 @@ pub fn rows_of(rows: &[LoadBalancerMinute], minutes: std::ops::Range<u64>) -> &[
     &rows[at(minutes.start)..at(minutes.end)]
 }
 
-/// What happened to requests. Every request that arrived is in exactly one of the others.
+/// What happened to requests. Every request that arrived is in exactly one of the others, but that `target_3xx` and
+/// `target_4xx` are parts of `served`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RequestCounts {
     /// Arrived.
     pub arrived: u64,
-    /// Answered by a task, within the caller's and the load balancer's patience.
+    /// Answered by a task with 2xx, 3xx or 4xx, within the caller's and the load balancer's patience.
     pub served: u64,
+    /// Of the served, those that were answered with 3xx.
+    pub target_3xx: u64,
+    /// Of the served, those that were answered with 4xx.
+    pub target_4xx: u64,
     /// 502 from the load balancer: refused or cut off by the task. Of a Network Load Balancer: connections that were refused
     /// or reset, for whatever reason.
     pub elb_502: u64,
@@ -105,6 +111,8 @@ impl RequestCounts {
     pub fn add(&mut self, other: &RequestCounts) {
         self.arrived += other.arrived;
         self.served += other.served;
+        self.target_3xx += other.target_3xx;
+        self.target_4xx += other.target_4xx;
         self.elb_502 += other.elb_502;
         self.elb_503 += other.elb_503;
         self.elb_504 += other.elb_504;
@@ -124,6 +132,8 @@ pub struct RoutingCounts {
     pub unhealthy_routed: u64,
     /// Connections that a target refused, each a 502: `TargetConnectionErrorCount`.
     pub target_connection_errors: u64,
+    /// Rules that were evaluated for requests: `RuleEvaluations`.
+    pub rule_evaluations: RuleEvaluations,
 }
 
 impl RoutingCounts {
@@ -132,6 +142,7 @@ impl RoutingCounts {
         self.routed += other.routed;
         self.unhealthy_routed += other.unhealthy_routed;
         self.target_connection_errors += other.target_connection_errors;
+        self.rule_evaluations.add(other.rule_evaluations);
     }
 }
 
@@ -146,6 +157,8 @@ pub struct LoadBalancerCounts {
     /// `NonStickyRequestCount`: requests to target groups with sticky sessions for which a target was chosen anew; first
     /// requests of clients are among them.
     pub non_sticky: u64,
+    /// Rules that were evaluated for the requests that it answered.
+    pub rule_evaluations: RuleEvaluations,
 }
 
 impl LoadBalancerCounts {
@@ -159,6 +172,7 @@ impl LoadBalancerCounts {
         self.requests.add(&other.requests);
         self.redirects += other.redirects;
         self.non_sticky += other.non_sticky;
+        self.rule_evaluations.add(other.rule_evaluations);
     }
 }
 
@@ -187,8 +201,9 @@ pub struct RequestTotals {
     pub response_time_ms: ResponseTimes,
     /// The histogram itself, so that totals over services can be formed.
     pub histogram: crate::data::histogram::Histogram,
-    /// What callers wait beyond these response times: the way to the load balancer, and what that adds.
-    pub to_caller: Span,
+    /// What callers wait beyond these response times (the way to the load balancer, and what that adds), each with the
+    /// part of them that does, from 0 to 1.
+    pub to_callers: Vec<(Span, f64)>,
 }
 
 /// One service over one minute.
@@ -282,7 +297,8 @@ pub struct LoadBalancerCapacity {
     pub new_client_connections: f64,
     /// Connections that nodes opened to targets.
     pub new_target_connections: f64,
-    /// Connections that carry a request at one time, from clients, in the mean; to targets there are as many.
+    /// Connections that carry a request at one time, from clients, in the mean; to targets there are as many. Of a Network
+    /// Load Balancer: connections that are open at the minute's end, which go through to targets.
     pub active_client_connections: f64,
     /// Bytes of requests and responses.
     pub processed_bytes: f64,

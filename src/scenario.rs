@@ -36,7 +36,7 @@ use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::listener::{Action, Listener, ListenerRule};
-use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
@@ -119,6 +119,15 @@ impl Scenario {
             _ => None,
         });
         std::iter::once(&self.listener_rules[rule].action).chain(changed)
+    }
+
+    /// What the listener of a rule speaks with callers.
+    ///
+    /// # Panics
+    /// When no listener has the rule, which no scenario has.
+    pub fn protocol_of(&self, rule: Id<ListenerRule>) -> ListenerProtocol {
+        let listener = self.listeners.iter().find(|it| it.rules.contains(&rule));
+        listener.expect("each rule belongs to a listener").protocol
     }
 
     /// The target groups that the requests of a workload go to at some time, each once.

@@ -10,7 +10,7 @@ pub mod trace;
 pub mod users;
 pub mod words;
 
-use crate::aws::listener::ListenerRule;
+use crate::aws::listener::{ListenerRule, RuleEvaluations};
 use crate::aws::load_balancer::LoadBalancer;
 use crate::aws::service::ServiceDefinition;
 use crate::table::Id;
@@ -52,5 +52,7 @@ pub enum Destination {
         redirects: Vec<Id<ListenerRule>>,
         /// The rule that deals with them.
         rule: Id<ListenerRule>,
+        /// Rules that are evaluated for each of them, on the whole way.
+        evaluations: RuleEvaluations,
     },
 }

@@ -13,7 +13,7 @@ pub struct LoadBalancer {
     pub kind: LoadBalancerType,
     /// `Scheme`; AWS's default is `internet-facing`.
     pub scheme: Scheme,
-    /// What its listener speaks with callers.
+    /// What its listener speaks with those who come by none that the file names.
     pub protocol: ListenerProtocol,
     /// Nodes: each routes and counts by itself; AWS has at least one a zone, which is the default.
     pub nodes: u32,
@@ -76,6 +76,16 @@ pub enum ListenerProtocol {
 }
 
 impl ListenerProtocol {
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ListenerProtocol::Http => "HTTP",
+            ListenerProtocol::Https => "HTTPS",
+            ListenerProtocol::Tcp => "TCP",
+            ListenerProtocol::Tls => "TLS",
+        }
+    }
+
     /// Whether callers shake hands over TLS with the load balancer.
     pub fn has_tls(self) -> bool {
         matches!(self, ListenerProtocol::Https | ListenerProtocol::Tls)

@@ -79,32 +79,33 @@ impl NetworkTimes {
     /// What a caller waits beyond the time that the load balancer waits for the task: the way to the load balancer, what
     /// that adds, and the part of a connection's opening that falls on one request. A connection takes one round trip,
     /// with TLS 1.3 two (RFC 8446, section 2).
-    pub fn to_caller(&self, load_balancer: &LoadBalancer, requests_per_connection: f64) -> Span {
-        let round_trip = self.caller_round_trip(load_balancer.scheme).0 as f64;
-        let round_trips_to_open = if load_balancer.protocol.has_tls() { 2.0 } else { 1.0 };
+    pub fn to_caller(&self, scheme: Scheme, protocol: ListenerProtocol, requests_per_connection: f64) -> Span {
+        let round_trip = self.caller_round_trip(scheme).0 as f64;
+        let round_trips_to_open = if protocol.has_tls() { 2.0 } else { 1.0 };
         let opening = round_trips_to_open * round_trip / requests_per_connection;
-        Span::from_nanos_f64(round_trip + opening) + self.overhead(load_balancer.protocol)
+        Span::from_nanos_f64(round_trip + opening) + self.overhead(protocol)
     }
 
     /// The same where callers come to an Application Load Balancer through a Network Load Balancer: to the nodes of that,
-    /// and from there to those of `load_balancer`, evenly in as many zones as it sends to.
+    /// and from there to those behind, evenly in as many zones as it sends to; `protocol` is that of the listener there.
     pub fn to_caller_through(
         &self,
         (through, zones): (&LoadBalancer, usize),
-        load_balancer: &LoadBalancer,
+        protocol: ListenerProtocol,
         requests_per_connection: f64,
     ) -> Span {
         let hop = over_zones(zones, self.same_zone_round_trip, self.other_zone_round_trip);
         // It passes connections on, so that the handshake is with the one behind, over the whole way.
         let round_trip = self.caller_round_trip(through.scheme).0 as f64 + hop;
-        let round_trips_to_open = if load_balancer.protocol.has_tls() { 2.0 } else { 1.0 };
+        let round_trips_to_open = if protocol.has_tls() { 2.0 } else { 1.0 };
         let whole = round_trip + round_trips_to_open * round_trip / requests_per_connection;
-        Span::from_nanos_f64(whole) + self.overhead(through.protocol) + self.overhead(load_balancer.protocol)
+        Span::from_nanos_f64(whole) + self.overhead(through.protocol) + self.overhead(protocol)
     }
 
-    /// What a redirect costs a caller, as from HTTP to HTTPS: one more exchange with the load balancer.
-    pub fn redirect(&self, load_balancer: &LoadBalancer) -> Span {
-        self.caller_round_trip(load_balancer.scheme) + self.http_overhead
+    /// What a redirect costs a caller, as from HTTP to HTTPS: one more exchange with the load balancer, by the protocol of
+    /// the listener that redirects.
+    pub fn redirect(&self, scheme: Scheme, protocol: ListenerProtocol) -> Span {
+        self.caller_round_trip(scheme) + self.overhead(protocol)
     }
 
     fn caller_round_trip(&self, scheme: Scheme) -> Span {

@@ -1,5 +1,6 @@
 //! Prices, from a dated data file that a scenario may override.
 
+use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType};
 use crate::units::Span;
 
 /// Prices of everything that is billed but the instances themselves, in USD.
@@ -13,6 +14,14 @@ pub struct Prices {
     pub load_balancer_hour: f64,
     /// A load balancer capacity unit, an hour.
     pub load_balancer_capacity_unit_hour: f64,
+    /// A Network Load Balancer, an hour or part of one.
+    pub network_load_balancer_hour: f64,
+    /// A Network Load Balancer's capacity unit, an hour.
+    pub network_load_balancer_capacity_unit_hour: f64,
+    /// A Classic Load Balancer, an hour or part of one.
+    pub classic_load_balancer_hour: f64,
+    /// A GB that a Classic Load Balancer transfers.
+    pub classic_load_balancer_gb: f64,
 }
 
 const TABLE: &str = include_str!("prices.csv");
@@ -30,13 +39,33 @@ pub fn prices(region: &str) -> Option<Prices> {
         region: row[0].to_owned(),
         load_balancer_hour: figure(&row[2]),
         load_balancer_capacity_unit_hour: figure(&row[3]),
+        network_load_balancer_hour: figure(&row[4]),
+        network_load_balancer_capacity_unit_hour: figure(&row[5]),
+        classic_load_balancer_hour: figure(&row[6]),
+        classic_load_balancer_gb: figure(&row[7]),
     })
 }
 
 impl Prices {
-    /// A load balancer that was there in `hours_started` hours, each billed in full, and used `capacity_unit_hours`, USD.
-    pub fn load_balancer_usd(&self, hours_started: u64, capacity_unit_hours: f64) -> f64 {
-        self.load_balancer_hour * hours_started as f64 + self.load_balancer_capacity_unit_hour * capacity_unit_hours
+    /// A load balancer that was there in `hours_started` hours, each billed in full, and used `capacity_unit_hours` or, if
+    /// it is a Classic one, transferred so many GB, USD.
+    pub fn load_balancer_usd(
+        &self,
+        kind: LoadBalancerType,
+        hours_started: u64,
+        capacity_unit_hours: f64,
+        gb: f64,
+    ) -> f64 {
+        let (hour, used) = match kind {
+            LoadBalancerType::Application => {
+                (self.load_balancer_hour, self.load_balancer_capacity_unit_hour * capacity_unit_hours)
+            }
+            LoadBalancerType::Network => {
+                (self.network_load_balancer_hour, self.network_load_balancer_capacity_unit_hour * capacity_unit_hours)
+            }
+            LoadBalancerType::Classic => (self.classic_load_balancer_hour, self.classic_load_balancer_gb * gb),
+        };
+        hour * hours_started as f64 + used
     }
 }
 
@@ -57,6 +86,18 @@ pub fn load_balancer_capacity_units(
     (new_connections / 25.0).max(active_connections / 3000.0).max(gb_per_hour).max(rule_evaluations / 1000.0)
 }
 
+/// Capacity units of a Network Load Balancer of an hour: the greatest of three dimensions, the first two of which are much
+/// smaller where it ends TLS (Elastic Load Balancing pricing). Units as above.
+pub fn network_load_balancer_capacity_units(
+    protocol: ListenerProtocol,
+    new_connections: f64,
+    active_connections: f64,
+    gb_per_hour: f64,
+) -> f64 {
+    let (new, active) = if protocol.has_tls() { (50.0, 3_000.0) } else { (800.0, 100_000.0) };
+    (new_connections / new).max(active_connections / active).max(gb_per_hour)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,11 +110,26 @@ mod tests {
     fn w22_costs() {
         let prices = prices("us-east-1").expect("the region is there");
         assert!(is_close(instance_usd(0.096, Span::seconds(45)), 0.0016));
-        assert!(is_close(prices.load_balancer_usd(730, 0.0), 16.425));
-        assert!(is_close(prices.load_balancer_usd(0, 730.0), 5.84));
+        let of = |hours, units| prices.load_balancer_usd(LoadBalancerType::Application, hours, units, 0.0);
+        assert!(is_close(of(730, 0.0), 16.425));
+        assert!(is_close(of(0, 730.0), 5.84));
         let units = load_balancer_capacity_units(100.0, 6000.0, 3.6, 500.0 * 10.0);
         assert!(is_close(units, 5.0));
-        assert!(is_close(prices.load_balancer_usd(0, units), 0.04));
+        assert!(is_close(of(0, units), 0.04));
+    }
+
+    /// Examples in the manner of the pricing page: 100 new connections a second of 3 minutes each, 1 Mbit/s and less.
+    #[test]
+    fn network_and_classic_load_balancers_have_prices_of_their_own() {
+        let prices = prices("us-east-1").expect("the region is there");
+        let tcp = network_load_balancer_capacity_units(ListenerProtocol::Tcp, 100.0, 18_000.0, 1.08);
+        assert!(is_close(tcp, 1.08));
+        let tls = network_load_balancer_capacity_units(ListenerProtocol::Tls, 100.0, 18_000.0, 1.08);
+        assert!(is_close(tls, 6.0));
+        let network = prices.load_balancer_usd(LoadBalancerType::Network, 1, tls, 1.08);
+        assert!(is_close(network, 0.0225 + 0.036));
+        let classic = prices.load_balancer_usd(LoadBalancerType::Classic, 730, tls, 100.0);
+        assert!(is_close(classic, 18.25 + 0.8));
     }
 
     #[test]

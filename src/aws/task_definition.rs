@@ -96,6 +96,10 @@ pub struct Application {
     pub memory_leak_per_hour_mib: f64,
     /// The share of requests that the application itself answers with a 5xx status, 0 to 1.
     pub error_share: f64,
+    /// The share of requests that it answers with a 4xx status: they are served, and the fault is the caller's.
+    pub client_error_share: f64,
+    /// The share of requests that it answers with a 3xx status. With the others at most 1.
+    pub redirection_share: f64,
     /// Whether work whose caller has given up is dropped before it starts; by default it is done for nobody.
     pub cancel_on_timeout: bool,
 }
@@ -143,6 +147,8 @@ impl Default for Application {
             memory_leak_per_request_mib: 0.0,
             memory_leak_per_hour_mib: 0.0,
             error_share: 0.0,
+            client_error_share: 0.0,
+            redirection_share: 0.0,
             cancel_on_timeout: false,
         }
     }

@@ -3,8 +3,8 @@
 //! Follows *CloudWatch metrics for your Application Load Balancer* (User Guide, read 2026-04). The nodes' requests are
 //! counted in the data plane; here are the targets by their health, and how all of it becomes a load balancer's minute.
 
-use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
-use crate::aws::price::load_balancer_capacity_units;
+use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
+use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
 use crate::cluster::TargetState;
 use crate::control::Control;
 use crate::data::histogram::Histogram;
@@ -81,6 +81,8 @@ struct Sum<'a> {
     /// Those whose targets answered anything.
     answering: Vec<&'a ServiceTraffic>,
     in_flight_mean: f64,
+    new_flows: u64,
+    active_flows: u64,
     arrivals_by_second: Vec<u64>,
 }
 
@@ -90,6 +92,8 @@ impl<'a> Sum<'a> {
         self.routing.add(&other.routing);
         self.answering.extend((other.target_response_time.count() > 0).then_some(other));
         self.in_flight_mean += other.in_flight_mean;
+        self.new_flows += other.new_flows;
+        self.active_flows += other.active_flows;
         let seconds = self.arrivals_by_second.len().max(other.arrivals_by_second.len());
         self.arrivals_by_second.resize(seconds, 0);
         for (sum, more) in self.arrivals_by_second.iter_mut().zip(&other.arrivals_by_second) {
@@ -181,6 +185,7 @@ impl Control<'_> {
             }
             let own = traffic.last_minute_of(load_balancer).clone();
             whole.counts.add(&own.requests);
+            whole.routing.rule_evaluations.add(own.rule_evaluations);
             let capacity = self.capacity_of(load_balancer, &whole);
             let row = LoadBalancerMinute {
                 minute,
@@ -210,22 +215,40 @@ impl Control<'_> {
 
     fn capacity_of(&mut self, load_balancer: Id<LoadBalancer>, whole: &Sum<'_>) -> LoadBalancerCapacity {
         let assumptions = &self.scenario.assumptions;
+        let definition = &self.scenario.load_balancers[load_balancer];
         let in_flight_before =
             std::mem::replace(&mut self.in_flight_before[load_balancer.index()], whole.in_flight_mean);
         let answered = whole.counts.ended() - whole.counts.client_timeout;
-        let processed_bytes =
-            whole.counts.arrived as f64 * assumptions.request_bytes + answered as f64 * assumptions.response_bytes;
+        let arrived = whole.counts.arrived as f64;
+        let processed_bytes = arrived * assumptions.request_bytes + answered as f64 * assumptions.response_bytes;
+        let is_network = definition.kind == LoadBalancerType::Network;
+        // A Network Load Balancer's connections go through to targets.
+        let (new_client_connections, new_target_connections, active_client_connections) = if is_network {
+            (whole.new_flows as f64, 0.0, whole.active_flows as f64)
+        } else {
+            let new_target_connections = (whole.in_flight_mean - in_flight_before).max(0.0);
+            (arrived / assumptions.requests_per_connection, new_target_connections, whole.in_flight_mean)
+        };
+        let connections_of_one = new_client_connections / arrived.max(1.0);
+        let evaluations_of_one = whole.routing.rule_evaluations.billed as f64 / arrived.max(1.0);
         let units = |requests_per_second: f64, bytes_per_second: f64| {
+            let gb_per_hour = bytes_per_second * 3600.0 / 1e9;
+            if is_network {
+                let connections = requests_per_second * connections_of_one;
+                let active = active_client_connections;
+                return network_load_balancer_capacity_units(definition.protocol, connections, active, gb_per_hour);
+            }
             let connections = requests_per_second / assumptions.requests_per_connection;
-            load_balancer_capacity_units(connections, whole.in_flight_mean, bytes_per_second * 3600.0 / 1e9, 0.0)
+            let evaluations = requests_per_second * evaluations_of_one;
+            load_balancer_capacity_units(connections, active_client_connections, gb_per_hour, evaluations)
         };
         let busiest = whole.arrivals_by_second.iter().max().copied().unwrap_or(0) as f64;
         let bytes_of_one = assumptions.request_bytes + assumptions.response_bytes;
-        let consumed_lcus = units(whole.counts.arrived as f64 / 60.0, processed_bytes / 60.0);
+        let consumed_lcus = units(arrived / 60.0, processed_bytes / 60.0);
         LoadBalancerCapacity {
-            new_client_connections: whole.counts.arrived as f64 / assumptions.requests_per_connection,
-            new_target_connections: (whole.in_flight_mean - in_flight_before).max(0.0),
-            active_client_connections: whole.in_flight_mean,
+            new_client_connections,
+            new_target_connections,
+            active_client_connections,
             processed_bytes,
             consumed_lcus,
             peak_lcus: units(busiest, busiest * bytes_of_one).max(consumed_lcus),

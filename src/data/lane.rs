@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 pub(crate) use accounts::response_times;
 
 use crate::aws::anomaly_detection::TargetTally;
-use crate::aws::load_balancer::{LoadBalancerType, RoutingAlgorithm, TargetGroup};
+use crate::aws::listener::RuleEvaluations;
+use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType, RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
 use crate::cluster::{Cluster, Target, TargetState, Task};
@@ -25,7 +26,7 @@ use crate::data::forwarding::{Forwarding, is_ever_sticky};
 use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
-use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source};
+use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source, StatusShares};
 use crate::data::lane::dns::ZonesInDns;
 use crate::data::lane::flows::Flows;
 use crate::data::lane::outlived::Outlived;
@@ -69,7 +70,7 @@ pub struct Lane {
     laws: Vec<Law>,
     /// Whether requests of some law take CPU, so that it can be short.
     may_share: bool,
-    /// The chances of requests to be answered with an error, where some law does so.
+    /// The chances of requests to be answered with anything but a 2xx, where some law does so.
     faults: Option<Stream>,
     node_stream: Stream,
     health_check_stream: Stream,
@@ -77,6 +78,8 @@ pub struct Lane {
     cfs_period_stream: Stream,
     /// Whether some requests of a source go elsewhere.
     serves_part: bool,
+    /// Whether sources differ in what is counted of each request: rules that are evaluated, or the way to the caller.
+    tells_sources_apart: bool,
     /// Where clients stay, if they do.
     sessions: Option<Sessions>,
     batch: Batch,
@@ -102,8 +105,6 @@ pub struct Lane {
     chances: Option<Stream>,
     /// The chances of requests to fail at a target that is broken, where the timeline breaks some.
     error_chances: Option<Stream>,
-    /// What callers wait beyond the time that the load balancer waits for a task.
-    to_caller: Span,
     /// TLS handshakes of tasks: how many of the requests bring one, its CPU time, and their chances.
     handshakes: Option<Handshakes>,
     kind: LoadBalancerType,
@@ -162,13 +163,13 @@ impl Lane {
         let name = &definition.name;
         let times = &scenario.assumptions.network_times;
         let per_connection = scenario.assumptions.requests_per_connection;
-        let to_caller = match balancer.comes_through {
+        let to_caller = |protocol: ListenerProtocol| match balancer.comes_through {
             Some(front) => {
                 let through = &scenario.load_balancers[front.load_balancer];
                 let zones = if front.cross_zone { balancer.availability_zones.len() } else { 1 };
-                times.to_caller_through((through, zones), balancer, per_connection)
+                times.to_caller_through((through, zones), protocol, per_connection)
             }
-            None => times.to_caller(balancer, per_connection),
+            None => times.to_caller(balancer.scheme, protocol, per_connection),
         };
         let workloads = || scenario.workloads.iter().filter(|it| comes_to(scenario, it, service));
         let is_split = |workload: &Workload| match workload.destination {
@@ -183,11 +184,17 @@ impl Lane {
             .map(|it| {
                 let idle = balancer.idle_timeout;
                 // As long as the answer is on its way to the caller, the load balancer waits no more.
-                let redirects = match &it.destination {
-                    Destination::Rule { redirects, .. } => redirects.len() as u64,
-                    Destination::Service(_) => 0,
+                let (protocol, redirected, rule_evaluations) = match &it.destination {
+                    Destination::Rule { redirects, rule, evaluations, .. } => {
+                        let of_each = redirects.iter().map(|it| scenario.protocol_of(*it));
+                        let redirected = of_each.map(|it| times.redirect(balancer.scheme, it));
+                        let redirected = redirected.fold(Span::ZERO, |sum, it| sum + it);
+                        (scenario.protocol_of(*rule), redirected, *evaluations)
+                    }
+                    Destination::Service(_) => (balancer.protocol, Span::ZERO, RuleEvaluations::default()),
                 };
-                let before = to_caller + times.redirect(balancer) * redirects;
+                let to_caller = to_caller(protocol);
+                let before = to_caller + redirected;
                 let timeout = it.timeout.map(|timeout| Span(timeout.0.saturating_sub(before.0)));
                 let patience = match timeout {
                     Some(timeout) if timeout <= idle => Patience { nanos: timeout.0 as f64, is_callers: true },
@@ -198,6 +205,10 @@ impl Lane {
                     patience,
                     clients: ClientDraw::new(it.clients.filter(|_| knows_clients), seed.stream("clients", &it.name)),
                     forwarding: is_split(it).map(|rule| Forwarding::new(scenario, rule, it, seed)),
+                    rule_evaluations,
+                    to_caller,
+                    redirected,
+                    arrived: 0,
                     times: Vec::new(),
                     next: 0,
                     has_ended: false,
@@ -205,7 +216,8 @@ impl Lane {
             })
             .collect();
         let habit = |it: &Workload| it.users.clone().map(|habit| (habit, seed.stream("users", &it.name)));
-        let users = Users::new(workloads().map(habit).collect());
+        let ways = sources.iter().map(|it| it.to_caller + it.redirected).collect();
+        let users = Users::new(workloads().map(habit).collect(), ways);
         let revisions = revisions_of(scenario, service);
         let applications: Vec<&Application> =
             revisions.iter().map(|it| serving_application(scenario, *it, load_balancer.container)).collect();
@@ -226,8 +238,8 @@ impl Lane {
                     cpu: Drawn::new(&application.cpu_time, seed.stream("cpu time", name)),
                     wait: Drawn::new(&application.wait_time, seed.stream("wait time", name)),
                     both: Vec::new(),
-                    error_share: application.error_share,
-                    is_fault: Vec::new(),
+                    shares: StatusShares::of(application),
+                    status: Vec::new(),
                     cancels: application.cancel_on_timeout,
                     computes: application.cpu_time != Distribution::Constant(Span::ZERO) || handshakes.is_some(),
                     waits: application.wait_time != Distribution::Constant(Span::ZERO),
@@ -243,9 +255,11 @@ impl Lane {
         Some(Lane {
             target_group: load_balancer.target_group,
             container: load_balancer.container,
+            tells_sources_apart: sources
+                .iter()
+                .any(|it| it.rule_evaluations.all > 0 || it.to_caller != sources[0].to_caller),
             serves_part: sources.iter().any(|it| it.forwarding.is_some()),
             sessions: group.stickiness.map(|it| Sessions::new(it, sources.len())),
-            to_caller,
             handshakes,
             kind: balancer.kind,
             flows: keeps_flows.then(|| {
@@ -261,7 +275,7 @@ impl Lane {
             sources,
             users,
             may_share: laws.iter().any(|it| it.computes),
-            faults: laws.iter().any(|it| it.error_share > 0.0).then(|| seed.stream("faults", name)),
+            faults: laws.iter().any(|it| it.shares.are_any()).then(|| seed.stream("faults", name)),
             laws,
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
@@ -603,7 +617,7 @@ impl Lane {
                 job.caller_has_ended = true;
                 self.minute.count_cut_off(now - job.arrival, place);
                 if job.user != NOBODY {
-                    let way = self.minute.to_target[place] as u64 + self.to_caller.0;
+                    let way = self.minute.to_target[place] as u64;
                     self.users.are_answered(job.user, now as u64 + way);
                 }
             }
@@ -623,7 +637,7 @@ impl Lane {
                 it.caller_has_ended = true;
                 window.count_cut_off(now - it.arrival, it.place as usize);
                 if it.user != NOBODY {
-                    let way = window.to_target[it.place as usize] as u64 + self.to_caller.0;
+                    let way = window.to_target[it.place as usize] as u64;
                     users.are_answered(it.user, now as u64 + way);
                 }
             }

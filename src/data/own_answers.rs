@@ -1,7 +1,7 @@
 //! Requests that a load balancer answers by itself: fixed responses, redirects, and 503 for target groups without targets
 //! that no service will ever fill.
 
-use crate::aws::listener::Action;
+use crate::aws::listener::{Action, RuleEvaluations};
 use crate::aws::load_balancer::LoadBalancer;
 use crate::cluster::Cluster;
 use crate::data::forwarding::{End, Forwarding};
@@ -36,6 +36,8 @@ struct Source {
     forwarding: Forwarding,
     /// How often each request is redirected before it comes to its rule.
     redirects: u64,
+    /// Rules that are evaluated for each request.
+    rule_evaluations: RuleEvaluations,
     times: Vec<f64>,
     next: usize,
     has_ended: bool,
@@ -67,7 +69,7 @@ impl OwnAnswers {
             self.sources.iter_mut().for_each(|it| it.forwarding.look(cluster));
         }
         let until = until.0 as f64;
-        let LoadBalancerCounts { requests, redirects, .. } = &mut self.minute;
+        let LoadBalancerCounts { requests, redirects, rule_evaluations, .. } = &mut self.minute;
         for source in &mut self.sources {
             while let Some(arrival) = source.peek().filter(|it| *it < until) {
                 source.next += 1;
@@ -80,8 +82,10 @@ impl OwnAnswers {
                         requests.arrived += 1;
                         requests.elb_503 += 1;
                     }
-                    End::TargetGroup(_) => {}
+                    // The lane that serves it counts all of it.
+                    End::TargetGroup(_) => continue,
                 }
+                rule_evaluations.add(source.rule_evaluations);
             }
         }
     }
@@ -120,7 +124,9 @@ impl Source {
         is_unserved: &[bool],
         seed: Seed,
     ) -> Option<Source> {
-        let Destination::Rule { load_balancer: its, redirects, rule } = &workload.destination else { return None };
+        let Destination::Rule { load_balancer: its, redirects, rule, evaluations } = &workload.destination else {
+            return None;
+        };
         let is_answered_here = |action: &Action| match action {
             Action::Forward(forward) => forward.target_groups.iter().any(|it| is_unserved[it.target_group.index()]),
             _ => true,
@@ -131,6 +137,7 @@ impl Source {
             clients: ClientDraw::new(workload.clients, seed.stream("clients", &workload.name)),
             forwarding: Forwarding::new(scenario, *rule, workload, seed),
             redirects: redirects.len() as u64,
+            rule_evaluations: *evaluations,
             times: Vec::new(),
             next: 0,
             has_ended: false,

@@ -36,6 +36,20 @@ pub struct Job {
     pub caller_has_ended: bool,
 }
 
+/// The class of the status code that a task answers with (RFC 9110, section 15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatusClass {
+    /// 2xx
+    #[default]
+    Success,
+    /// 3xx
+    Redirection,
+    /// 4xx
+    ClientError,
+    /// 5xx
+    ServerError,
+}
+
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
@@ -43,8 +57,8 @@ pub enum JobKind {
     Request {
         /// Whether it is its caller that gives up, rather than the load balancer.
         is_callers_patience: bool,
-        /// Whether the application answers with an error.
-        is_fault: bool,
+        /// What the application answers with.
+        status: StatusClass,
     },
     /// A health check.
     Probe,
@@ -487,7 +501,7 @@ mod tests {
     use crate::workload::users::NOBODY;
 
     fn job(arrival: f64, cpu: f64, wait: f64) -> Job {
-        let kind = JobKind::Request { is_callers_patience: false, is_fault: false };
+        let kind = JobKind::Request { is_callers_patience: false, status: StatusClass::Success };
         Job { arrival, cpu, wait, deadline: 1e12, node: 0, user: NOBODY, kind, caller_has_ended: false }
     }
 

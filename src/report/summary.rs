@@ -91,23 +91,29 @@ pub fn all_requests(run: &Run) -> (RequestCounts, u64, ResponseTimes) {
 }
 
 /// Response times of all services together as their callers see them, ms: with the way to the load balancer and what
-/// that adds, which is the same for all requests of a service.
+/// that adds, which is the same for all requests that come to a service by one listener.
 pub fn caller_response_times(run: &Run) -> ResponseTimes {
-    let mut values: Vec<(f64, u64)> = Vec::new();
+    let mut values: Vec<(f64, f64)> = Vec::new();
     let (mut sum, mut count) = (0.0, 0);
     for totals in &run.requests {
-        let (histogram, to_caller) = (&totals.histogram, totals.to_caller.0 as f64);
-        values.extend(histogram.filled().map(|(nanos, count)| (nanos + to_caller, count)));
-        sum += histogram.sum() as f64 + to_caller * histogram.count() as f64;
+        let histogram = &totals.histogram;
+        let mut to_caller_mean = 0.0;
+        for (to_caller, part) in &totals.to_callers {
+            let to_caller = to_caller.0 as f64;
+            values.extend(histogram.filled().map(|(nanos, count)| (nanos + to_caller, part * count as f64)));
+            to_caller_mean += part * to_caller;
+        }
+        sum += histogram.sum() as f64 + to_caller_mean * histogram.count() as f64;
         count += histogram.count();
     }
     values.sort_by(|one, other| one.0.total_cmp(&other.0));
     let quantile = |q: f64| {
-        let wanted = ((q * count as f64).ceil() as u64).max(1);
-        let mut seen = 0;
+        let wanted = (q * count as f64).ceil().max(1.0);
+        let mut seen = 0.0;
         let value = values.iter().find(|(_, count)| {
             seen += count;
-            seen >= wanted
+            // Parts of counts do not add up exactly.
+            seen >= wanted - 1e-6 * wanted.min(1e3)
         });
         value.map(|(nanos, _)| nanos / 1e6)
     };

@@ -136,6 +136,20 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
         memory.finish(reader, &Shape::OURS);
     }
     application.error_share = fields.number_or(reader, "errorShare", 0.0..=1.0, application.error_share);
+    let shares_place = fields.place;
+    application.client_error_share =
+        fields.number_or(reader, "clientErrorShare", 0.0..=1.0, application.client_error_share);
+    application.redirection_share =
+        fields.number_or(reader, "redirectionShare", 0.0..=1.0, application.redirection_share);
+    let shares = application.error_share + application.client_error_share + application.redirection_share;
+    if shares > 1.0 + 1e-9 {
+        let message = format!("the shares of 5xx, 4xx and 3xx of {} sum to {shares}", fields.of);
+        let problem = Problem::new(shares_place, message);
+        reader.refuse(
+            problem
+                .help("`errorShare`, `clientErrorShare` and `redirectionShare` are parts of all requests: at most 1"),
+        );
+    }
     application.cancel_on_timeout = fields.flag_or(reader, "cancelOnTimeout", application.cancel_on_timeout);
 }
 

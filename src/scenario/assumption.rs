@@ -149,6 +149,10 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
     for (name, place) in [
         ("loadBalancerHour", &mut prices.load_balancer_hour),
         ("loadBalancerCapacityUnitHour", &mut prices.load_balancer_capacity_unit_hour),
+        ("networkLoadBalancerHour", &mut prices.network_load_balancer_hour),
+        ("networkLoadBalancerCapacityUnitHour", &mut prices.network_load_balancer_capacity_unit_hour),
+        ("classicLoadBalancerHour", &mut prices.classic_load_balancer_hour),
+        ("classicLoadBalancerGb", &mut prices.classic_load_balancer_gb),
     ] {
         *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }

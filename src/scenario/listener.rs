@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::aws::listener::{
-    Action, Address, Condition, Forward, Listener, ListenerProtocol, ListenerRule, Redirect, WeightedTargetGroup,
+    Action, Address, Condition, Forward, IpBlock, Listener, ListenerRule, QueryStringPair, Redirect, Request,
+    RuleEvaluations, WeightedTargetGroup,
 };
-use crate::aws::load_balancer::{LoadBalancer, StickinessType};
-use crate::aws::service::ServiceDefinition;
+use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, StickinessType, TargetGroup};
 use crate::scenario::Scenario;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -44,6 +44,8 @@ pub struct Way {
     pub redirects: Vec<Id<ListenerRule>>,
     /// The rule that deals with it.
     pub rule: Id<ListenerRule>,
+    /// Rules that are evaluated on the way.
+    pub evaluations: RuleEvaluations,
 }
 
 impl Listeners {
@@ -157,33 +159,50 @@ impl Listeners {
         found
     }
 
-    /// The way of a request that comes to `listener` for this host and path.
+    /// The way of a request that comes to `listener`, whose protocol and port its address takes. A client that is
+    /// redirected asks again with the same method and headers.
     pub fn way(
         &self,
         reader: &mut Reader<'_>,
         listener: Id<Listener>,
-        (host, path): (&str, &str),
+        mut request: Request,
         (place, of): (Place, &str),
     ) -> Option<Way> {
         let load_balancer = self.table[listener].load_balancer;
         let Listener { protocol, port, .. } = self.table[listener];
-        let path = path.split('?').next().unwrap_or(path);
-        let mut address = Address { protocol, host: host.to_owned(), port, path: path.to_owned() };
-        let mut seen = vec![address.clone()];
+        request.address = Address { protocol, port, ..request.address };
+        let mut seen = vec![request.address.clone()];
         let mut redirects = Vec::new();
+        let mut evaluations = RuleEvaluations::default();
         let mut listener = listener;
         loop {
             // The default rule has no conditions, so that it matches.
-            let rule = self.table[listener].rules.iter().copied().find(|it| self.rules[*it].matches(&address))?;
-            let Action::Redirect(redirect) = &self.rules[rule].action else { return Some(Way { redirects, rule }) };
+            let rules = &self.table[listener].rules;
+            let position = rules.iter().position(|it| self.rules[*it].matches(&request))?;
+            for &it in &rules[..position] {
+                if let (Some(block), Some(source)) = (self.rules[it].divides(&request), request.source) {
+                    let (rule_place, rule_name) = &self.places[it.index()];
+                    let message =
+                        format!("{of} comes from {source}, only a part of which is in {block} of {rule_name}");
+                    let problem = Problem::new(place, message).related(*rule_place, "this rule is for that part");
+                    reader.refuse(problem.help("make two workloads of it, each with its own `sourceIp`"));
+                    return None;
+                }
+            }
+            let rule = rules[position];
+            evaluations.add(RuleEvaluations::of_request((position + 1).min(rules.len() - 1) as u64));
+            let Action::Redirect(redirect) = &self.rules[rule].action else {
+                return Some(Way { redirects, rule, evaluations });
+            };
             let (rule_place, rule_name) = &self.places[rule.index()];
-            let Some(sent) = redirect.target(&address) else {
-                let message = format!("{rule_name} redirects {of} from {address} to no address");
+            let Some(sent) = redirect.target(&request.address) else {
+                let message = format!("{rule_name} redirects {of} from {} to no address", request.address);
                 reader.refuse(Problem::new(*rule_place, message).help("`Protocol` is HTTP or HTTPS, `Port` a number"));
                 return None;
             };
             if seen.contains(&sent) || redirects.len() >= REDIRECTS_MAXIMUM {
-                let message = format!("{of} is redirected in a loop: {rule_name} sends it from {address} to {sent}");
+                let message =
+                    format!("{of} is redirected in a loop: {rule_name} sends it from {} to {sent}", request.address);
                 let problem = Problem::new(*rule_place, message).related(place, "comes from here");
                 reader.refuse(problem.help("let the rule that it comes back to forward it"));
                 return None;
@@ -199,7 +218,7 @@ impl Listeners {
                 return None;
             };
             seen.push(sent.clone());
-            (address, listener) = (sent, to);
+            (request.address, listener) = (sent, to);
         }
     }
 
@@ -209,23 +228,18 @@ impl Listeners {
             let groups = scenario.target_groups_of(workload);
             let mut sticks = groups.iter().any(|it| scenario.target_groups[*it].stickiness.is_some());
             if let Destination::Rule { rule, .. } = workload.destination {
+                if workload.users.is_some() {
+                    self.check_users(reader, scenario, (&workload.name, rule), &groups);
+                }
                 sticks |= scenario
                     .actions_of(rule)
                     .any(|it| matches!(it, Action::Forward(Forward { stickiness: Some(_), .. })));
-                for &group in &groups {
-                    let is_here =
-                        |it: &&ServiceDefinition| it.load_balancer.as_ref().is_some_and(|it| it.target_group == group);
+                for &group in groups.iter().filter(|it| scenario.service_of(**it).is_none()) {
                     let name = &scenario.target_groups[group].name;
-                    let (place, rule) = &self.places[rule.index()];
-                    match scenario.services.iter().filter(is_here).count() {
-                        0 => reader.note(format!(
-                            "target group `{name}` of {rule} has no service: what it gets is answered with 503"
-                        )),
-                        1 => {}
-                        _ => {
-                            reader.not_simulated(*place, format!("target group `{name}` of several services in {rule}"))
-                        }
-                    }
+                    let (_, rule) = &self.places[rule.index()];
+                    reader.note(format!(
+                        "target group `{name}` of {rule} has no service: what it gets is answered with 503"
+                    ));
                 }
             }
             if sticks && workload.clients.is_none() {
@@ -235,6 +249,27 @@ impl Listeners {
                 ));
             }
         }
+    }
+
+    /// Users who wait for answers come to one service only: who asks next depends on all of its answers.
+    fn check_users(
+        &self,
+        reader: &mut Reader<'_>,
+        scenario: &Scenario,
+        (workload, rule): (&str, Id<ListenerRule>),
+        groups: &[Id<TargetGroup>],
+    ) {
+        let (place, name) = &self.places[rule.index()];
+        let all_forward = scenario.actions_of(rule).all(Action::is_whole);
+        let goes_to = match groups {
+            [group] if all_forward && scenario.service_of(*group).is_some() => return,
+            [_] if all_forward => "to a target group without a service",
+            _ => "to more than one target group, or nowhere",
+        };
+        let message = format!("workload `{workload}` has users who wait for answers, and {name} sends them {goes_to}");
+        reader.refuse(Problem::new(*place, message).help(
+            "let a rule of their own forward them to the target group of one service, or name their `service` instead",
+        ));
     }
 
     /// Remarks on rules that are for none of the requests that come.
@@ -293,6 +328,8 @@ fn rule(
         let problem = Problem::new(node.place, format!("{} has no `Conditions`", fields.of));
         reader.refuse(problem.help("what all other requests get are the `DefaultActions` of the listener"));
     }
+    let place = node.place;
+    let of = fields.of.clone();
     let node = fields.required(reader, "Actions");
     let what = What { field: "Actions", of: &fields.of };
     let action = node.and_then(|it| action(reader, what, it, load_balancer, balancing));
@@ -302,6 +339,7 @@ fn rule(
     }
     let (priority, action) = (priority?, action?);
     let conditions: Option<Vec<Condition>> = read.into_iter().collect();
+    check_conditions(reader, conditions.as_deref().unwrap_or_default(), place, &of)?;
     Some(conditions.map(|conditions| ListenerRule { priority, arn, conditions, action }))
 }
 
@@ -316,6 +354,37 @@ pub fn priority(text: &str) -> Result<Option<u32>, String> {
     }
 }
 
+/// How many values and wildcards a rule has, and conditions of a kind (*Condition types for listener rules*); `None` where
+/// those are too many.
+fn check_conditions(reader: &mut Reader<'_>, conditions: &[Condition], place: Place, of: &str) -> Option<()> {
+    const VALUES_MAXIMUM: usize = 5;
+    const WILDCARDS_MAXIMUM: usize = 5;
+    let values: usize = conditions.iter().map(Condition::values).sum();
+    let wildcards: usize = conditions.iter().map(Condition::wildcards).sum();
+    for (count, most, what) in [(values, VALUES_MAXIMUM, "values"), (wildcards, WILDCARDS_MAXIMUM, "wildcards")] {
+        if count > most {
+            let problem = Problem::new(place, format!("the conditions of {of} have {count} {what} in all"));
+            reader.refuse(problem.help(format!("AWS allows {most} in a rule: make several rules of it")));
+            return None;
+        }
+    }
+    type IsOfKind = fn(&Condition) -> bool;
+    let once: [(&str, IsOfKind); 4] = [
+        ("host-header", |it| matches!(it, Condition::HostHeader(_))),
+        ("path-pattern", |it| matches!(it, Condition::PathPattern(_))),
+        ("source-ip", |it| matches!(it, Condition::SourceIp(_))),
+        ("http-request-method", |it| matches!(it, Condition::HttpRequestMethod(_))),
+    ];
+    for (field, is_it) in once {
+        if conditions.iter().filter(|it| is_it(it)).count() > 1 {
+            let problem = Problem::new(place, format!("{of} has several conditions with `Field: {field}`"));
+            reader.refuse(problem.help("only `http-header` and `query-string` may stand in a rule more than once"));
+            return None;
+        }
+    }
+    Some(())
+}
+
 /// `RuleCondition`; `None` where it is refused or cannot be simulated.
 fn condition(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Condition> {
     const FIELDS: [(&str, &str); 6] = [
@@ -326,33 +395,87 @@ fn condition(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Condition
         ("source-ip", "SourceIpConfig"),
         ("http-request-method", "HttpRequestMethodConfig"),
     ];
+    const VALUES_MAXIMUM: usize = 3;
     let mut fields = reader.fields(node, format!("a condition of {of}"))?;
     let field = fields.required(reader, "Field")?;
     let config_name = reader.word(What { field: "Field", of: &fields.of }, field, &FIELDS);
     let mut values: Vec<&Node> = fields.list(reader, "Values").iter().collect();
+    let mut header = None;
+    let mut is_simulated = true;
     for (_, name) in FIELDS {
         let Some(config) = fields.take(name).filter(|_| config_name == Some(name)) else { continue };
         let Some(mut config) = reader.fields(config, format!("`{name}` of {}", fields.of)) else { continue };
         // Describe output says the same twice.
         values = config.list(reader, "Values").iter().collect();
-        config.take("HttpHeaderName");
+        if name == "HttpHeaderConfig" {
+            config.required(reader, "HttpHeaderName");
+            header = config.text(reader, "HttpHeaderName").map(str::to_owned);
+        }
+        is_simulated = !config.has("RegexValues");
         config.finish(reader, &Shape::RULE_CONDITION_CONFIG);
     }
+    is_simulated &= !fields.has("RegexValues");
     let of = fields.of.clone();
     fields.finish(reader, &Shape::RULE_CONDITION_CONFIG);
     let config_name = config_name?;
-    let word = field.text().unwrap_or_default();
-    if !["HostHeaderConfig", "PathPatternConfig"].contains(&config_name) {
-        reader.not_simulated(field.place, format!("`Field: {word}` of {of}"));
+    if values.is_empty() {
+        if is_simulated {
+            reader.refuse(Problem::new(node.place, format!("{of} has no `Values`")).help("one of them must match"));
+        }
         return None;
     }
-    if values.is_empty() {
-        reader.refuse(Problem::new(node.place, format!("{of} has no `Values`")).help("one of them must match"));
+    if values.len() > VALUES_MAXIMUM {
+        let problem = Problem::new(node.place, format!("{of} has {} values", values.len()));
+        reader.refuse(problem.help(format!("AWS allows {VALUES_MAXIMUM}: make several rules of it")));
+        return None;
     }
-    let texts = values.into_iter().map(|it| reader.text(What { field: "Values", of: &of }, it).map(str::to_owned));
-    let texts: Option<Vec<String>> = texts.collect();
-    let texts = texts.filter(|it| !it.is_empty())?;
-    Some(if config_name == "HostHeaderConfig" { Condition::HostHeader(texts) } else { Condition::PathPattern(texts) })
+    if config_name == "QueryStringConfig" {
+        let pairs = values.into_iter().map(|it| query_string_pair(reader, it, &of));
+        return pairs.collect::<Option<Vec<_>>>().map(Condition::QueryString);
+    }
+    let what = What { field: "Values", of: &of };
+    if config_name == "SourceIpConfig" {
+        let blocks = values.into_iter().map(|it| reader.parsed(what, it, IpBlock::parse));
+        return blocks.collect::<Option<Vec<_>>>().map(Condition::SourceIp);
+    }
+    if config_name == "HttpRequestMethodConfig" {
+        let methods = values.into_iter().map(|it| reader.parsed(what, it, method));
+        return methods.collect::<Option<Vec<_>>>().map(Condition::HttpRequestMethod);
+    }
+    let texts = values.into_iter().map(|it| reader.text(what, it).map(str::to_owned));
+    let texts: Vec<String> = texts.collect::<Option<_>>()?;
+    Some(match config_name {
+        "HostHeaderConfig" => Condition::HostHeader(texts),
+        "PathPatternConfig" => Condition::PathPattern(texts),
+        _ => {
+            let name = header?;
+            if name.eq_ignore_ascii_case("host") {
+                let problem = Problem::new(node.place, format!("{of} looks for the header `Host`"));
+                reader.refuse(problem.help("that is `Field: host-header`"));
+                return None;
+            }
+            Condition::HttpHeader { name, values: texts }
+        }
+    })
+}
+
+fn query_string_pair(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<QueryStringPair> {
+    let mut fields = reader.fields(node, format!("a value of {of}"))?;
+    let key = fields.text(reader, "Key").map(str::to_owned);
+    fields.required(reader, "Value");
+    let value = fields.text(reader, "Value").map(str::to_owned);
+    fields.finish(reader, &Shape::OURS);
+    Some(QueryStringPair { key, value: value? })
+}
+
+/// The method of a request, which is written in capitals.
+pub fn method(text: &str) -> Result<String, String> {
+    let is_one = |it: u8| it.is_ascii_uppercase() || it == b'-' || it == b'_';
+    if (1..=40).contains(&text.len()) && text.bytes().all(is_one) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is no method such as `GET`: up to 40 capitals, hyphens and underscores"))
+    }
 }
 
 /// The one action that decides, of a list of them.
@@ -534,18 +657,19 @@ fn redirect(reader: &mut Reader<'_>, node: &Node, of: &str, config: Option<&Node
         host: part(reader, "Host", "#{host}"),
         port: part(reader, "Port", "#{port}"),
         path: part(reader, "Path", "/#{path}"),
+        query: part(reader, "Query", "#{query}"),
         status_code: 0,
     };
-    part(reader, "Query", "#{query}");
     fields.required(reader, "StatusCode");
     let status_code = fields.word(reader, "StatusCode", &[("HTTP_301", 301), ("HTTP_302", 302)]);
     let is_still = redirect.protocol == "#{protocol}"
         && redirect.host == "#{host}"
         && redirect.port == "#{port}"
-        && redirect.path == "/#{path}";
+        && redirect.path == "/#{path}"
+        && redirect.query == "#{query}";
     if is_still {
         let problem = Problem::new(config.place, format!("{of} redirects to where it is"));
-        reader.refuse(problem.help("change at least one of `Protocol`, `Host`, `Port` and `Path`"));
+        reader.refuse(problem.help("change at least one of `Protocol`, `Host`, `Port`, `Path` and `Query`"));
     }
     fields.finish(reader, &Shape::OURS);
     Some(Action::Redirect(Redirect { status_code: status_code?, ..redirect })).filter(|_| !is_still)

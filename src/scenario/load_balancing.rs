@@ -1,6 +1,6 @@
 //! `loadBalancers` and `targetGroups`.
 
-use crate::aws::listener::{self, Listener};
+use crate::aws::listener::Listener;
 use crate::aws::load_balancer::{
     ComesThrough, HealthCheck, HealthThreshold, ListenerProtocol, LoadBalancer, LoadBalancerType, RoutingAlgorithm,
     Scheme, Stickiness, StickinessType, TargetGroup,
@@ -31,12 +31,8 @@ const TRUE_OR_FALSE: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 const SCHEMES: [(&str, Scheme); 2] = [("internet-facing", Scheme::InternetFacing), ("internal", Scheme::Internal)];
 
-const LISTENER_PROTOCOLS: [(&str, ListenerProtocol); 4] = [
-    ("HTTP", ListenerProtocol::Http),
-    ("HTTPS", ListenerProtocol::Https),
-    ("TCP", ListenerProtocol::Tcp),
-    ("TLS", ListenerProtocol::Tls),
-];
+const LISTENER_PROTOCOLS: [ListenerProtocol; 4] =
+    [ListenerProtocol::Http, ListenerProtocol::Https, ListenerProtocol::Tcp, ListenerProtocol::Tls];
 
 /// Load balancers and the target groups behind them.
 pub struct LoadBalancing {
@@ -105,11 +101,12 @@ impl LoadBalancing {
         balancing
     }
 
-    /// Load balancers with a listener for HTTPS speak it with their callers, unless the file says otherwise.
+    /// Load balancers with a listener for HTTPS speak it with callers who name a service instead of a listener, unless the
+    /// file says otherwise.
     pub fn shake_hands(&mut self, entries: &[Entry], listeners: &Table<Listener>) {
         let silent: Vec<&str> =
             entries.iter().filter(|it| it.node.get("listenerProtocol").is_none()).map(|it| it.key.as_str()).collect();
-        for listener in listeners.iter().filter(|it| it.protocol == listener::ListenerProtocol::Https) {
+        for listener in listeners.iter().filter(|it| it.protocol == ListenerProtocol::Https) {
             let load_balancer = &mut self.load_balancers[listener.load_balancer];
             if silent.contains(&load_balancer.name.as_str()) {
                 load_balancer.protocol = ListenerProtocol::Https;
@@ -415,9 +412,9 @@ fn load_balancer(reader: &mut Reader<'_>, entry: &Entry, capacity: &Capacity, id
     }
     let scheme = fields.word_or(reader, "Scheme", &SCHEMES, Scheme::default());
     let usual_protocol = if kind == LoadBalancerType::Network { ListenerProtocol::Tcp } else { ListenerProtocol::Http };
-    fields.derived(reader, "listenerProtocol", word_of(usual_protocol));
+    fields.derived(reader, "listenerProtocol", usual_protocol.as_str());
     let words: Vec<(&str, ListenerProtocol)> =
-        LISTENER_PROTOCOLS.into_iter().filter(|(_, protocol)| speaks(kind, *protocol)).collect();
+        LISTENER_PROTOCOLS.into_iter().filter(|it| speaks(kind, *it)).map(|it| (it.as_str(), it)).collect();
     let protocol = fields.word(reader, "listenerProtocol", &words).unwrap_or(usual_protocol);
     let availability_zones = capacity.some_zones(reader, &mut fields);
     let usual_nodes = node_count(availability_zones.len());
@@ -521,10 +518,6 @@ fn speaks(kind: LoadBalancerType, protocol: ListenerProtocol) -> bool {
         LoadBalancerType::Network => !is_http,
         LoadBalancerType::Classic => true,
     }
-}
-
-fn word_of(protocol: ListenerProtocol) -> &'static str {
-    LISTENER_PROTOCOLS.iter().find(|it| it.1 == protocol).map_or("", |it| it.0)
 }
 
 /// AWS runs at least one node in each zone.

@@ -302,12 +302,7 @@ mod tests {
         let other_spellings =
             ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName", "loadBalancerName"];
         let refused = [
-            "HttpHeaderConfig",
-            "HttpHeaderName",
-            "HttpRequestMethodConfig",
             "PredictiveScalingPolicyConfiguration",
-            "QueryStringConfig",
-            "SourceIpConfig",
             "configuredAtLaunch",
             "efsVolumeConfiguration",
             "fsxWindowsFileServerVolumeConfiguration",
@@ -328,9 +323,14 @@ mod tests {
             "FixedResponseConfig",
             "ForwardConfig",
             "HostHeaderConfig",
+            "HttpHeaderConfig",
+            "HttpRequestMethodConfig",
             "PathPatternConfig",
+            "QueryStringConfig",
             "RedirectConfig",
+            "SourceIpConfig",
             "TargetGroupArn",
+            "Values",
         ];
         let mut by_hand = [&own_names[..], &other_spellings, &refused, &formless, &alternatives].concat();
         by_hand.sort_unstable();

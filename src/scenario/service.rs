@@ -1,5 +1,7 @@
 //! `services`: what `CreateService` takes.
 
+use std::collections::BTreeMap;
+
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
@@ -8,7 +10,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::{placement, refuse_too_many_constraints};
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
@@ -32,10 +34,29 @@ pub fn services(
     entries: &[Entry],
     around: &Around<'_>,
 ) -> (Table<ServiceDefinition>, Names<ServiceDefinition>) {
-    let (mut table, mut names) = (Table::new(), Names::new("service", "services"));
+    let (mut table, mut names) = (Table::<ServiceDefinition>::new(), Names::new("service", "services"));
+    // ECS lets services share a target group, to which the tasks of all are registered.
+    let mut first_of_group: BTreeMap<Id<TargetGroup>, (&str, Place)> = BTreeMap::new();
     for entry in entries {
         check_name(reader, entry.key_place, &entry.key, "a service");
-        let id = service(reader, entry, around).map(|it| table.push(it));
+        let service = service(reader, entry, around);
+        if let Some(it) = service.as_ref().and_then(|it| it.load_balancer.as_ref()) {
+            let place = entry.node.get("loadBalancers").map_or(entry.node.place, |it| it.place);
+            if let Some((first, first_place)) = first_of_group.get(&it.target_group) {
+                let group = &around.load_balancing.target_groups[it.target_group].name;
+                let message = format!(
+                    "that services `{first}` and `{}` share the target group `{group}` is not simulated yet",
+                    entry.key
+                );
+                let problem = Problem::new(place, message).related(*first_place, format!("`{first}` has it as well"));
+                reader.not_runnable(problem.help(
+                    "give each a target group, and let a listener forward to both with weights as their tasks have them",
+                ));
+            } else {
+                first_of_group.insert(it.target_group, (&entry.key, place));
+            }
+        }
+        let id = service.map(|it| table.push(it));
         names.add(&entry.key, id);
     }
     (table, names)

@@ -102,7 +102,7 @@ pub fn is_same_field(one: &str, other: &str) -> bool {
 /// levels.
 const NODES_MAXIMUM: usize = 1_000_000;
 const ALIAS_COPIES_MAXIMUM: usize = 100_000;
-const DEPTH_MAXIMUM: usize = 64;
+const DEPTH_MAXIMUM: usize = 32;
 
 /// The tree of the text of file number `file`; a file without any value is `null`.
 pub fn parse(text: &str, file: usize) -> Result<Node, Box<Problem>> {

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::aws::listener::ListenerRule;
+use crate::aws::listener::{Address, IpBlock, ListenerRule, Request};
+use crate::aws::load_balancer::ListenerProtocol;
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
-use crate::scenario::listener::Listeners;
+use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::recorded;
-use crate::scenario::tree::{Entry, Node};
+use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 use crate::workload::arrivals::{ArrivalProcess, BatchSize, Spacing};
@@ -72,12 +73,13 @@ pub fn workloads(reader: &mut Reader<'_>, entries: &[Entry], around: &Around<'_>
         let timeout =
             fields.take("timeout").and_then(|it| reader.span_above_zero(What { field: "timeout", of: &fields.of }, it));
         let clients = fields.take("clients").and_then(|it| clients(reader, it, &fields.of));
-        if let (Some(Destination::Rule { .. }), Some((_, Some(_)))) = (&destination, &demand) {
-            let message = format!("{} has users who wait for answers, and comes to the rules of a listener", fields.of);
-            let problem = Problem::new(fields.place_of("loadBalancer"), message);
-            reader.refuse(
-                problem.help("which rule answers them is not known to the others: name their `service` instead"),
-            );
+        if let (Some(Destination::Rule { redirects, .. }), Some((_, Some(_)))) = (&destination, &demand)
+            && !redirects.is_empty()
+        {
+            let message = format!("{} has users who wait for answers, and they are redirected", fields.of);
+            let place = if fields.has("port") { "port" } else { "loadBalancer" };
+            let problem = Problem::new(fields.place_of(place), message);
+            reader.refuse(problem.help("let them come to the `port` of the listener that they are redirected to"));
         }
         let requests_per_connection = fields.count(reader, "requestsPerConnection", 1..=1_000_000_000);
         fields.finish(reader, &Shape::OURS);
@@ -186,7 +188,7 @@ fn to_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<
         reader.refuse(problem.label("add it here").help("or name a `loadBalancer`, whose listeners have rules"));
     }
     let service = fields.reference(reader, "service", around.service_names);
-    for name in ["loadBalancer", "port", "host", "path"] {
+    for name in ["loadBalancer", "port", "host", "path", "query", "method", "headers", "sourceIp"] {
         if let Some(entry) = fields.take_entry(name) {
             let message = format!("{} names a service, and `{name}` as well", fields.of);
             let help = "`service` goes straight to its target group; `loadBalancer` to the rules of a listener";
@@ -218,11 +220,51 @@ fn to_listener(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around
         let problem = Problem::new(node.place, format!("`path` of {} does not begin with `/`", fields.of));
         reader.refuse(problem.label(format!("write `/{path}`")));
     }
+    let query_node = fields.take("query");
+    let query = query_node.and_then(|it| reader.text(What { field: "query", of: &fields.of }, it)).unwrap_or_default();
+    let (path, query) = match (path.split_once('?'), query_node) {
+        (Some(_), Some(node)) => {
+            let problem = Problem::new(node.place, format!("{} has a query in its `path` and as `query`", fields.of));
+            reader.refuse(problem.help("say it once: `path: /search?version=v1`, or `query: version=v1`"));
+            (path, query)
+        }
+        (Some((path, query)), None) => (path, query),
+        (None, _) => (path, query.trim_start_matches('?')),
+    };
+    fields.usual(reader, "method", "GET");
+    let method = fields.parsed(reader, "method", listener::method).unwrap_or_else(|| "GET".to_owned());
+    let headers = fields.take("headers").map_or_else(Vec::new, |it| headers(reader, it, &fields.of));
+    let source = fields.parsed(reader, "sourceIp", IpBlock::parse);
+    // Whose listener it is follows from the port.
+    let address = Address {
+        protocol: ListenerProtocol::Http,
+        host: host.to_owned(),
+        port: 80,
+        path: path.to_owned(),
+        query: query.to_owned(),
+    };
+    let request = Request { address, method, headers, source };
     let load_balancer = load_balancer?;
     let name = &around.load_balancing.load_balancers[load_balancer].name;
     let listener = around.listeners.on_port(reader, load_balancer, name, (port, port_place, &fields.of))?;
-    let way = around.listeners.way(reader, listener, (host, path), (place, &fields.of))?;
-    Some(Destination::Rule { load_balancer, redirects: way.redirects, rule: way.rule })
+    let way = around.listeners.way(reader, listener, request, (place, &fields.of))?;
+    Some(Destination::Rule { load_balancer, redirects: way.redirects, rule: way.rule, evaluations: way.evaluations })
+}
+
+/// `headers`: name and value, or several values, as a request that repeats a header has.
+fn headers(reader: &mut Reader<'_>, node: &Node, of: &str) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    for entry in reader.entries(What { field: "headers", of }, node) {
+        let what = What { field: &entry.key, of: "`headers`" };
+        let values = match &entry.node.value {
+            Value::List(_) => reader.list(what, &entry.node),
+            _ => std::slice::from_ref(&entry.node),
+        };
+        for value in values {
+            headers.extend(reader.text(what, value).map(|it| (entry.key.clone(), it.to_owned())));
+        }
+    }
+    headers
 }
 
 /// `clients`: how many there are, alone or with how many requests one of them sends.

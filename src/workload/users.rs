@@ -41,6 +41,8 @@ const PAUSE_LEAST: u64 = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct Users {
     habits: Vec<Option<(Habit, Stream)>>,
+    /// How long answers are on their way to the users of each workload.
+    ways: Vec<Span>,
     users: Vec<User>,
     /// Numbers of users who have left, to be used again.
     free: Vec<u32>,
@@ -82,9 +84,10 @@ pub struct Sending {
 }
 
 impl Users {
-    /// Nobody has come yet; what those of each workload do, `None` where its requests come by themselves.
-    pub fn new(habits: Vec<Option<(Habit, Stream)>>) -> Users {
-        Users { habits, ..Users::default() }
+    /// Nobody has come yet; what those of each workload do, `None` where its requests come by themselves, and how long an
+    /// answer is on its way to them.
+    pub fn new(habits: Vec<Option<(Habit, Stream)>>, ways: Vec<Span>) -> Users {
+        Users { habits, ways, ..Users::default() }
     }
 
     /// Whether the requests of some workload are those of users.
@@ -155,9 +158,10 @@ impl Users {
         Some(Sending { user: number, generation: user.generation, workload, at, wanted_at: user.wanted_at })
     }
 
-    /// The request of a user ends for them at `at`; said again, what was said before is void.
+    /// The request of a user ends at `at`, from where its answer goes its way; said again, what was said before is void.
     pub fn are_answered(&mut self, number: u32, at: u64) {
         let user = &mut self.users[number as usize];
+        let at = at + self.ways[user.workload as usize].0;
         let Some((habit, _)) = &self.habits[user.workload as usize] else { return };
         let least = user.sent_at + PAUSE_LEAST;
         user.sends_at = match habit.pause {
@@ -194,7 +198,7 @@ mod tests {
     const MILLI: u64 = 1_000_000;
 
     fn users(habit: Habit) -> Users {
-        Users::new(vec![Some((habit, Seed { seed: 3, replication: 0 }.stream("think time", "test")))])
+        Users::new(vec![Some((habit, Seed { seed: 3, replication: 0 }.stream("think time", "test")))], vec![Span::ZERO])
     }
 
     fn mean(values: &[u64]) -> f64 {

@@ -164,6 +164,10 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
+/// After which a program that does not end is given up.
+#[cfg(unix)]
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(120);
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_keeps_what_is_finished_and_says_what_is_missing() {
@@ -176,13 +180,22 @@ fn an_interrupt_keeps_what_is_finished_and_says_what_is_missing() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program can be started");
+    let id = started.id().to_string();
+    let signal = |name: &str| Command::new("kill").args([name, &id]).status().expect("`kill` is there");
+    // Reads what it says while it runs, so that a full pipe does not hold it up.
+    let (ended, output) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(started.wait_with_output()));
     let first = folder.path().join("outputs/tiny/base/r000/summary.json");
-    while !first.exists() {
+    let begun = std::time::Instant::now();
+    while !first.exists() && begun.elapsed() < LONGEST {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let interrupt = Command::new("kill").args(["-INT", &started.id().to_string()]).status();
-    assert!(interrupt.expect("`kill` is there").success());
-    let output = started.wait_with_output().expect("it ends");
+    assert!(signal("-INT").success(), "it still runs");
+    let Ok(output) = output.recv_timeout(LONGEST) else {
+        signal("-KILL");
+        panic!("it has not ended {LONGEST:?} after the interrupt");
+    };
+    let output = output.expect("its output can be read");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(code(&output), 4, "{said}");
     assert!(said.contains("interrupted: finishing what has begun"), "{said}");

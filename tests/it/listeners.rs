@@ -130,6 +130,151 @@ fn fixed_responses_and_redirects_are_counted_once() {
     assert_eq!(minutes, own.fixed_responses());
 }
 
+/// A load balancer that listens for HTTP and for HTTPS: only those who come by the latter shake hands.
+#[test]
+fn tls_is_for_those_who_come_by_https() {
+    let story = |timeout: &str| {
+        read(&format!(
+            r#"
+duration: 5m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 3, MaxSize: 3 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ cpuTime: 0s, waitTime: 10ms, concurrency: 100 }} }}
+loadBalancers:
+  front:
+    listeners:
+      - {{ Port: 443, Protocol: HTTPS, DefaultActions: [{{ Type: forward, TargetGroupArn: web }}] }}
+      - {{ Port: 80, Protocol: HTTP, DefaultActions: [{{ Type: forward, TargetGroupArn: web }}] }}
+targetGroups: {{ web: {{}} }}
+services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+workloads:
+  plain: {{ loadBalancer: front, port: 80, timeout: {timeout}, arrivals: {{ constant: {{ rate: 30 }} }} }}
+  secret: {{ loadBalancer: front, port: 443, timeout: {timeout}, arrivals: {{ constant: {{ rate: 10 }} }} }}
+assumptions: {{ requestsPerConnection: 4, internetRoundTrip: 20ms, httpOverhead: 0s, httpsOverhead: 1ms, sameZoneRoundTrip: 0s, otherZoneRoundTrip: 0s, sameZoneConnection: 0s, otherZoneConnection: 0s, bridgeLatency: 0s }}
+"#
+        ))
+    };
+    let run = replay(&story("1s"), 1);
+    // A round trip and a quarter; half of one more and 1 ms for those with TLS.
+    let ways = &run.requests[0].to_callers;
+    assert_eq!(ways.iter().map(|it| it.0).collect::<Vec<_>>(), [Span::millis(25), Span::millis(31)]);
+    assert!((ways[0].1 - 0.75).abs() < 1e-3 && (ways[0].1 + ways[1].1 - 1.0).abs() < 1e-12, "{ways:?}");
+    let times = plimsoll::report::summary::caller_response_times(&run);
+    assert!((times.mean.expect("served") - (10.0 + 0.75 * 25.0 + 0.25 * 31.0)).abs() < 0.01, "{times:?}");
+    for (quantile, millis) in [(times.p50, 35.0), (times.p90, 41.0)] {
+        assert!((quantile.expect("served") / millis - 1.0).abs() < 0.005, "{times:?}");
+    }
+    // With 38 ms there is time for a task's 10 ms without TLS only.
+    let counts = &replay(&story("38ms"), 1).requests[0].counts;
+    // Each first one comes after the first gap, and one more at the very end.
+    assert_eq!((counts.served, counts.client_timeout), (8_999, 2_999));
+}
+
+/// Users who come by a rule that forwards to one service fare as those who come straight to it.
+#[test]
+fn users_come_by_a_rule_as_they_come_to_its_service() {
+    let of = |to: &str| {
+        let users = "arrivals: { users: { count: 40, thinkTime: { exponential: { mean: 200ms } } } }";
+        let rest = format!("workloads: {{ users: {{ {to}, {users} }} }}");
+        replay(&behind("", "{ Type: forward, TargetGroupArn: a }", &rest), 4)
+    };
+    let (by_rule, straight) = (of("loadBalancer: front"), of("service: a"));
+    assert!(by_rule.requests[0].counts.arrived > 20_000);
+    assert_eq!(by_rule.requests[0].counts, straight.requests[0].counts);
+    assert_eq!(by_rule.requests[0].response_time_ms, straight.requests[0].response_time_ms);
+    conserved(&by_rule);
+}
+
+/// ECS registers the tasks of both; here that is read, and not run.
+#[test]
+fn services_that_share_a_target_group_are_named() {
+    let text = r#"
+duration: 5m
+taskDefinitions: { web: { containerDefinitions: [{ name: web, memory: 64, portMappings: [{ containerPort: 80 }] }] } }
+targetGroups: { web: {} }
+services:
+  old: { taskDefinition: web, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] }
+  new: { taskDefinition: web, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] }
+"#;
+    let story =
+        scenario::read(Path::new("shared.yaml"), &mut |_| Ok(text.as_bytes().to_vec())).expect("it can be read");
+    let said = story.unsupported.render(false);
+    assert!(said.contains("services `old` and `new` share the target group `web`"), "{said}");
+    assert!(said.contains("shared.yaml:7:") && said.contains("give each a target group"), "{said}");
+}
+
+/// A rule for each thing that a condition can look at, and a workload that it is for.
+#[test]
+fn rules_look_at_methods_headers_queries_and_sources() {
+    let rule = |priority: u32, condition: &str, status: u16| {
+        format!(
+            "{{ Priority: {priority}, Conditions: [{condition}], \
+               Actions: [{{ Type: fixed-response, FixedResponseConfig: {{ StatusCode: '{status}' }} }}] }}"
+        )
+    };
+    let rules = [
+        rule(1, "{ Field: http-request-method, HttpRequestMethodConfig: { Values: [DELETE, PUT] } }", 405),
+        rule(2, "{ Field: http-header, HttpHeaderConfig: { HttpHeaderName: user-agent, Values: ['*BOT*'] } }", 403),
+        rule(3, "{ Field: query-string, QueryStringConfig: { Values: [{ Key: version, Value: v1 }] } }", 410),
+        rule(4, "{ Field: source-ip, SourceIpConfig: { Values: [203.0.113.0/24] } }", 503),
+    ];
+    let rest = "workloads:
+  deletes: { loadBalancer: front, method: DELETE, arrivals: { constant: { rate: 1 } } }
+  robots: { loadBalancer: front, headers: { Accept: text/html, User-Agent: [x, aRobotic/2] }, arrivals: { constant: { rate: 2 } } }
+  old: { loadBalancer: front, port: 80, path: '/?x=1&VERSION=V1', arrivals: { constant: { rate: 4 } } }
+  banned: { loadBalancer: front, sourceIp: 203.0.113.99, arrivals: { constant: { rate: 8 } } }
+  others: { loadBalancer: front, query: version=v2, headers: { User-Agent: x }, sourceIp: 203.0.112.0/24, arrivals: { constant: { rate: 16 } } }
+";
+    let run = replay(&behind(&rules.join(", "), "{ Type: forward, TargetGroupArn: a }", rest), 1);
+    let own = &run.load_balancer_totals[0];
+    let about = |count: u64, rate: u64| assert!(count.abs_diff(rate * 300) <= 3, "{count} at {rate}/s");
+    about(own.requests.fixed_response, 1 + 2 + 4);
+    about(own.requests.fixed_response_5xx, 8);
+    about(arrived(&run)[0], 16);
+    // Of the redirected the one listener has the default rule only, and what the other evaluates counts.
+    // Each of a workload's requests is told by the same number, the one at the very end not at all.
+    let evaluated =
+        |count: u64, rate: u64| assert!(count.abs_diff(rate * 300) <= 1 + 2 + 3 + 4 + 4, "{count} at {rate}/s");
+    evaluated(own.rule_evaluations.all, 1 + 2 * 2 + 4 * 3 + 8 * 4);
+    assert_eq!(own.rule_evaluations.billed, 0, "ten are free");
+    let of_lanes: u64 = run
+        .load_balancer_minutes
+        .iter()
+        .filter(|it| it.target_group.is_none())
+        .map(|it| it.routing.rule_evaluations.all)
+        .sum();
+    evaluated(of_lanes, 1 + 2 * 2 + 4 * 3 + 8 * 4 + 16 * 4);
+}
+
+/// Elastic Load Balancing pricing: 60 rules, of which ten are free, at 100 requests a second are 5000 rule evaluations, or
+/// 5 capacity units.
+#[test]
+fn rules_beyond_the_first_ten_take_capacity() {
+    let rules: Vec<String> = (1..=60)
+        .map(|it| {
+            format!(
+                "{{ Priority: {it}, Conditions: [{{ Field: path-pattern, Values: [/{it}] }}], \
+                   Actions: [{{ Type: forward, TargetGroupArn: a }}] }}"
+            )
+        })
+        .collect();
+    for (path, all, billed) in [("/nowhere", 60, 50), ("/60", 60, 50), ("/12", 12, 2), ("/3", 3, 0)] {
+        let rest = format!(
+            "workloads: {{ users: {{ loadBalancer: front, path: {path}, arrivals: {{ constant: {{ rate: 100 }} }} }} }}"
+        );
+        let run = replay(&behind(&rules.join(", "), "{ Type: forward, TargetGroupArn: b }", &rest), 1);
+        let rows: Vec<_> = run.load_balancer_minutes.iter().filter(|it| it.target_group.is_none()).collect();
+        for row in &rows[1..] {
+            let evaluations = row.routing.rule_evaluations;
+            assert_eq!((evaluations.all, evaluations.billed), (6000 * all, 6000 * billed), "{path}");
+            let consumed = row.capacity.expect("of a load balancer").consumed_lcus;
+            // Ten new connections a second are 0.4 units.
+            let expected = (billed as f64 / 10.0).max(0.4);
+            assert!((consumed - expected).abs() < 1e-9, "{path}: {consumed}");
+        }
+    }
+}
+
 /// From each instant on, a rule does what it was told last; a fixed response is one of the things.
 #[test]
 fn the_timeline_shifts_weights() {

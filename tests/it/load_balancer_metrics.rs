@@ -177,6 +177,39 @@ fn codes_add_up_and_what_is_zero_is_absent() {
     }
 }
 
+/// What a task answers with 3xx or 4xx is served all the same, takes as long, and is told apart; with CPU that is short too.
+#[test]
+fn what_is_answered_with_3xx_and_4xx_is_told_apart() {
+    for application in ["", "cpuTime: { exponential: { mean: 8ms } },"] {
+        let of = |shares: &str| {
+            let text =
+                story("", &format!("waitTime: {{ exponential: {{ mean: 50ms }} }}, {shares}"), EVEN, "duration: 20m")
+                    .replace("cpuTime: 0s,", if application.is_empty() { "cpuTime: 0s," } else { application });
+            run(&text, 8)
+        };
+        let plain = of("concurrency: 8");
+        let apart = of("concurrency: 8, errorShare: 0.05, clientErrorShare: 0.1, redirectionShare: 0.2");
+        let counts = &apart.requests[0].counts;
+        // Bernoulli: four standard deviations of 120,000 draws.
+        for (count, share) in [(counts.target_5xx, 0.05), (counts.target_4xx, 0.1), (counts.target_3xx, 0.2)] {
+            let (mean, width) = (120e3 * share, 4.0 * f64::sqrt(120e3 * share * (1.0 - share)));
+            assert!((count as f64 - mean).abs() < width, "{count} for {mean}");
+        }
+        assert_eq!(counts.served + counts.target_5xx, plain.requests[0].counts.served);
+        for (one, other) in of_group(&plain).iter().zip(of_group(&apart)) {
+            assert_eq!(one.target_response_time_ms, other.target_response_time_ms, "the same requests, the same times");
+        }
+        let column = |name: &str| -> u64 {
+            let rows = table(&apart, "load_balancers.csv");
+            let rows = rows.iter().filter(|row| field(row, "target_group").is_empty());
+            rows.map(|row| field(row, name).parse::<u64>().unwrap_or(0)).sum()
+        };
+        assert_eq!(column("http_code_target_3xx_count"), counts.target_3xx);
+        assert_eq!(column("http_code_target_4xx_count"), counts.target_4xx);
+        assert_eq!(column("http_code_target_2xx_count"), counts.served - counts.target_3xx - counts.target_4xx);
+    }
+}
+
 /// By Little's law the requests in flight are the rate times the time each takes; here both are given.
 #[test]
 fn connections_follow_the_requests_in_flight() {

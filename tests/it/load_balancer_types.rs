@@ -172,3 +172,47 @@ fn a_surge_queue_spills_over() {
         assert!(totals.counts.client_timeout > 100_000 && totals.counts.elb_503 == 0, "{:?}", totals.counts);
     }
 }
+
+/// Elastic Load Balancing pricing: a Network Load Balancer's capacity units are 800 new connections a second, or 50 where it
+/// ends TLS; a Classic Load Balancer has none, and is billed by the GB.
+#[test]
+fn each_type_is_billed_by_its_own_measure() {
+    let cost = |load_balancer: &str, service: &str, groups: &str| {
+        let scenario = read(&format!(
+            r#"
+duration: 10m
+assumptions: {{ requestBytes: 1000, responseBytes: 9000 }}
+cluster: {{ availabilityZones: [us-east-1a] }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80, hostPort: 80 }}] }}] }} }}
+applications: {{ web: {{ cpuTime: 0s, waitTime: 10ms, concurrency: 1000 }} }}
+loadBalancers: {{ front: {{ {load_balancer} }} }}
+{groups}
+services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ {service}, containerName: web, containerPort: 80 }}] }} }}
+workloads: {{ users: {{ service: web, arrivals: {{ constant: {{ rate: 100 }} }} }} }}
+"#
+        ));
+        simulate(&scenario, Seed { seed: 1, replication: 0 })
+    };
+    // 60,000 requests of 10,000 bytes each, in the one hour that has begun.
+    let gb = 0.6;
+    let (by_group, group) = ("targetGroupArn: web", "targetGroups: { web: {} }");
+    for (load_balancer, service, groups, usd) in [
+        ("Type: application", by_group, group, 0.0225 + 0.008 * gb),
+        ("Type: network", by_group, group, 0.0225 + 0.006 * gb),
+        ("Type: classic", "loadBalancerName: front", "", 0.025 + 0.008 * gb),
+    ] {
+        let run = cost(load_balancer, service, groups);
+        let got = run.cost.load_balancers_usd;
+        assert!((got - usd).abs() < 1e-6, "{load_balancer}: {got} for {usd}");
+    }
+    // 100 new connections a second are twice what a unit has with TLS; over the hour a third of a unit.
+    let run = cost("Type: network, listenerProtocol: TLS", by_group, group);
+    let got = run.cost.load_balancers_usd;
+    assert!((got - (0.0225 + 0.006 * gb)).abs() < 1e-6, "{got}: bytes weigh more over an hour");
+    let minute = run.load_balancer_minutes.iter().filter(|it| it.target_group.is_none()).nth(1).expect("ten minutes");
+    let capacity = minute.capacity.expect("of a load balancer");
+    // 1 MB a second weighs 3.6 units, 100 connections a second 2.
+    assert!((capacity.consumed_lcus - 3.6).abs() < 1e-9, "{capacity:?}");
+    assert_eq!((capacity.new_client_connections, capacity.new_target_connections), (6000.0, 0.0));
+}

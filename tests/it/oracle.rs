@@ -185,7 +185,13 @@ workloads:
         let cold_start = self.cold_start.map_or(String::new(), |(requests, lasts, factor)| {
             format!(", coldStart: {{ requests: {requests}, for: {lasts}ms, factor: {factor} }}")
         });
-        connections + &period + &cold_start
+        let answers = if self.answers_apart() { ", clientErrorShare: 0.2, redirectionShare: 0.1" } else { "" };
+        connections + &period + &cold_start + answers
+    }
+
+    /// Whether some requests are answered with 3xx and 4xx.
+    fn answers_apart(&self) -> bool {
+        self.seed % 4 == 1
     }
 
     /// What the network adds to a response: a round trip, and one more for each handshake.
@@ -373,7 +379,8 @@ struct Request {
     /// By revision, until it is known who serves it.
     cpu: [u64; 2],
     wait: [u64; 2],
-    is_fault: [bool; 2],
+    /// The status code of its answer, by revision.
+    status: [u16; 2],
     deadline: u64,
     is_callers: bool,
     node: usize,
@@ -597,7 +604,7 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 let task = rotation[chosen];
                 turns[request.node] = (chosen + 1) % rotation.len();
                 if request.error_chance < servers[task].error_share {
-                    requests[place].is_fault = [true; 2];
+                    requests[place].status = [500; 2];
                 }
                 let request = &requests[place];
                 let server = &mut servers[task];
@@ -654,10 +661,13 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                 if !it.has_ended {
                     it.has_ended = true;
                     source.answers(it, now);
-                    if it.is_fault[server.revision] {
+                    let status = it.status[server.revision];
+                    if status == 500 {
                         counts.target_5xx += 1;
                     } else {
                         counts.served += 1;
+                        counts.target_3xx += u64::from(status == 302);
+                        counts.target_4xx += u64::from(status == 404);
                         histogram.record(now - it.arrival + case.to_target());
                     }
                 }
@@ -772,7 +782,7 @@ impl<'s> Requests<'s> {
             case,
             scenario,
             arrivals: arrivals.into(),
-            users: Users::new(habits.collect()),
+            users: Users::new(habits.collect(), vec![Span::ZERO; scenario.workloads.len()]),
             cpus: [0, 1].map(|_| seed.stream("cpu time", "web")),
             waits: [0, 1].map(|_| seed.stream("wait time", "web")),
             nodes: seed.stream("load balancer node", "web"),
@@ -819,10 +829,16 @@ impl<'s> Requests<'s> {
             user,
             cpu: [0, 1].map(|it| applications[it].cpu_time.sample(&mut self.cpus[it]).0 + handshake),
             wait: [0, 1].map(|it| applications[it].wait_time.sample(&mut self.waits[it]).0),
-            is_fault: {
-                let draws = applications[0].error_share > 0.0 || self.case.has_revisions;
-                let chance = if draws { self.faults.unit() } else { 1.0 };
-                applications.map(|it| chance <= it.error_share)
+            status: {
+                let draws = applications[0].error_share > 0.0 || self.case.has_revisions || self.case.answers_apart();
+                let chance = if draws { self.faults.unit() } else { 2.0 };
+                applications.map(|it| match chance - it.error_share {
+                    rest if rest <= 0.0 => 500,
+                    _ if !self.case.answers_apart() => 200,
+                    _ if chance <= it.error_share + 0.2 => 404,
+                    _ if chance <= it.error_share + 0.2 + 0.1 => 302,
+                    _ => 200,
+                })
             },
             deadline: now + patience.saturating_sub(self.case.to_target()),
             is_callers: timeout.is_some(),

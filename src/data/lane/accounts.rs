@@ -8,7 +8,7 @@ use crate::data::histogram::Histogram;
 use crate::data::kernel::smaller;
 use crate::data::lane::Lane;
 use crate::data::lane::surge_queue::SurgeQueues;
-use crate::data::sharing::{Job, JobKind, Sharing};
+use crate::data::sharing::{Job, JobKind, Sharing, StatusClass};
 use crate::distribution::whole_nanos;
 use crate::run::{RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
 use crate::units::{Instant, NANOS_PER_SECOND, Span};
@@ -42,7 +42,8 @@ pub(super) struct Window {
 /// How a request ends for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Served,
+    /// Answered with 2xx, 3xx or 4xx.
+    Served(StatusClass),
     Target5xx,
     Elb504,
     ClientTimeout,
@@ -162,7 +163,7 @@ impl Lane {
             if end > now.0 as f64 {
                 in_flight += 1;
             } else {
-                open.count(Outcome::Served, end - arrival, place);
+                open.count(Outcome::Served(StatusClass::Success), end - arrival, place);
             }
         }
         for it in &self.in_flight {
@@ -191,8 +192,18 @@ impl Lane {
         open.counts.add(&self.total_counts);
         open.histogram.merge(&self.total_histogram);
         let response_time_ms = response_times(&open.histogram);
-        let to_caller = self.to_caller;
-        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram, to_caller }
+        let to_callers = self.to_callers();
+        RequestTotals { counts: open.counts, in_flight, response_time_ms, histogram: open.histogram, to_callers }
+    }
+
+    /// What callers wait beyond the response times, and which parts of them do.
+    fn to_callers(&self) -> Vec<(Span, f64)> {
+        if !self.tells_sources_apart {
+            return self.sources.first().map(|it| (it.to_caller, 1.0)).into_iter().collect();
+        }
+        let all: u64 = self.sources.iter().map(|it| it.arrived).sum();
+        let arrived = self.sources.iter().filter(|it| it.arrived > 0);
+        arrived.map(|it| (it.to_caller, it.arrived as f64 / all as f64)).collect()
     }
 
     /// Counts in the words of the load balancer's type: a Network Load Balancer answers nothing, so that what others answer
@@ -338,12 +349,12 @@ impl InFlight {
 }
 
 /// How a request ends for its caller.
-pub(super) fn outcome(is_in_time: bool, is_callers_patience: bool, is_fault: bool) -> Outcome {
+pub(super) fn outcome(is_in_time: bool, is_callers_patience: bool, status: StatusClass) -> Outcome {
     match is_in_time {
         false if is_callers_patience => Outcome::ClientTimeout,
         false => Outcome::Elb504,
-        true if is_fault => Outcome::Target5xx,
-        true => Outcome::Served,
+        true if status == StatusClass::ServerError => Outcome::Target5xx,
+        true => Outcome::Served(status),
     }
 }
 
@@ -352,8 +363,8 @@ impl Job {
     pub(super) fn outcome(&self, end: f64) -> Outcome {
         match self.kind {
             JobKind::Probe => Outcome::Probe,
-            JobKind::Request { is_callers_patience, is_fault } => {
-                outcome(end <= self.deadline, is_callers_patience, is_fault)
+            JobKind::Request { is_callers_patience, status } => {
+                outcome(end <= self.deadline, is_callers_patience, status)
             }
         }
     }
@@ -366,10 +377,12 @@ impl Job {
         }
     }
 
-    /// Whether it is a request that is answered in time and without a fault.
+    /// Whether it is a request that is answered in time and with a 2xx.
     #[inline(always)]
     pub(super) fn is_simply_served(&self, end: f64) -> bool {
-        matches!(self.kind, JobKind::Request { is_fault: false, .. }) & !self.caller_has_ended & (end <= self.deadline)
+        matches!(self.kind, JobKind::Request { status: StatusClass::Success, .. })
+            & !self.caller_has_ended
+            & (end <= self.deadline)
     }
 
     /// Whether its caller still waits at `now`.
@@ -412,8 +425,13 @@ impl Window {
     /// Counts a request that the station at `place` had, and that ended after so long.
     pub(super) fn count(&mut self, outcome: Outcome, nanos: f64, place: usize) {
         match outcome {
-            Outcome::Served => {
+            Outcome::Served(status) => {
                 self.counts.served += 1;
+                match status {
+                    StatusClass::Redirection => self.counts.target_3xx += 1,
+                    StatusClass::ClientError => self.counts.target_4xx += 1,
+                    StatusClass::Success | StatusClass::ServerError => {}
+                }
                 self.histogram.record((nanos + self.to_target[place]) as u64);
             }
             Outcome::Target5xx => {

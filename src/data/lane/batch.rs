@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use crate::aws::task_definition::ColdStart;
+use crate::aws::listener::RuleEvaluations;
+use crate::aws::task_definition::{Application, ColdStart};
 use crate::data::forwarding::{End, Forwarding};
 use crate::data::lane::{BATCH_LASTS, BATCH_LEAST, BATCH_MOST, Lane};
+use crate::data::sharing::StatusClass;
 use crate::data::station::Station;
 use crate::distribution::{Distribution, whole_nanos};
 use crate::rng::Stream;
+use crate::units::Span;
 use crate::workload::arrivals::Arrivals;
 use crate::workload::clients::{Client, ClientDraw};
 use crate::workload::users::NOBODY;
@@ -21,6 +24,13 @@ pub(super) struct Source {
     pub(super) clients: ClientDraw,
     /// Which of its requests come here, where that is not all of them.
     pub(super) forwarding: Option<Forwarding>,
+    /// Rules that the load balancer evaluates for each of its requests.
+    pub(super) rule_evaluations: RuleEvaluations,
+    /// What its callers wait beyond the time that the load balancer waits for a task, and what they have waited before.
+    pub(super) to_caller: Span,
+    pub(super) redirected: Span,
+    /// Those that have come, where sources are told apart.
+    pub(super) arrived: u64,
     pub(super) times: Vec<f64>,
     pub(super) next: usize,
     pub(super) has_ended: bool,
@@ -40,9 +50,9 @@ pub(super) struct Law {
     pub(super) wait: Drawn,
     /// Both together, where requests do both; see [`work`](Law::work).
     pub(super) both: Vec<f64>,
-    /// The share of requests that it answers with an error, and which those are.
-    pub(super) error_share: f64,
-    pub(super) is_fault: Vec<bool>,
+    /// The shares of requests that it answers with anything but a 2xx, and what each is answered with.
+    pub(super) shares: StatusShares,
+    pub(super) status: Vec<StatusClass>,
     pub(super) cancels: bool,
     /// Whether requests take CPU at all, and whether they wait for anything else.
     pub(super) computes: bool,
@@ -58,6 +68,14 @@ pub(super) struct Law {
     pub(super) patience: Vec<f64>,
     /// Of all sources; a response within it is in time for everyone.
     pub(super) least_patience: f64,
+}
+
+/// The shares of requests that are answered with 3xx, 4xx and 5xx.
+#[derive(Clone, Copy)]
+pub(super) struct StatusShares {
+    pub(super) redirection: f64,
+    pub(super) client_error: f64,
+    pub(super) server_error: f64,
 }
 
 /// TLS handshakes between the load balancer and tasks, each of which takes CPU time of a request that opens a connection.
@@ -94,6 +112,34 @@ impl Law {
         match self.cold_start {
             Some(ColdStart { factor, .. }) if station.is_cold(now) => whole_nanos(cpu * factor),
             _ => cpu,
+        }
+    }
+}
+
+impl StatusShares {
+    pub(super) fn of(application: &Application) -> StatusShares {
+        StatusShares {
+            redirection: application.redirection_share,
+            client_error: application.client_error_share,
+            server_error: application.error_share,
+        }
+    }
+
+    pub(super) fn are_any(self) -> bool {
+        self.redirection > 0.0 || self.client_error > 0.0 || self.server_error > 0.0
+    }
+
+    /// What a request is answered with whose chance, above 0 and up to 1, falls so.
+    pub(super) fn status(self, chance: f64) -> StatusClass {
+        let StatusShares { redirection, client_error, server_error } = self;
+        if chance <= server_error {
+            StatusClass::ServerError
+        } else if chance <= server_error + client_error {
+            StatusClass::ClientError
+        } else if chance <= server_error + client_error + redirection {
+            StatusClass::Redirection
+        } else {
+            StatusClass::Success
         }
     }
 }
@@ -191,7 +237,7 @@ impl Lane {
             for request in 0..n {
                 let chance = stream.unit();
                 for law in &mut self.laws {
-                    law.is_fault[request] = chance <= law.error_share;
+                    law.status[request] = law.shares.status(chance);
                 }
             }
         }
@@ -199,7 +245,7 @@ impl Lane {
             self.batch.error_chance[..n].iter_mut().for_each(|it| *it = stream.unit());
             if self.faults.is_none() {
                 // Broken targets have left their marks.
-                self.laws.iter_mut().for_each(|it| it.is_fault[..n].fill(false));
+                self.laws.iter_mut().for_each(|it| it.status[..n].fill(StatusClass::Success));
             }
         }
     }
@@ -228,7 +274,7 @@ impl Lane {
                     law.cpu.nanos[kept] = law.cpu.nanos[request];
                     law.wait.nanos[kept] = law.wait.nanos[request];
                     law.both[kept] = law.both[request];
-                    law.is_fault[kept] = law.is_fault[request];
+                    law.status[kept] = law.status[request];
                 }
             }
             kept += 1;
@@ -264,7 +310,7 @@ impl Lane {
             for times in [&mut law.cpu.nanos, &mut law.wait.nanos, &mut law.both] {
                 times.resize(wanted, 0.0);
             }
-            law.is_fault.resize(wanted, false);
+            law.status.resize(wanted, StatusClass::Success);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::data::lane::Lane;
 use crate::data::lane::accounts::{InFlight, Outcome};
-use crate::data::sharing::JobKind;
+use crate::data::sharing::{JobKind, StatusClass};
 use crate::workload::users::NOBODY;
 
 /// Requests that will be served in time, and whose CPU time is done or none. All are of one law.
@@ -46,7 +46,7 @@ impl Lane {
         let (arrival, end, cpu) = (batch.arrival[request], batch.end[request], law.cpu.nanos[request]);
         let start = end - law.work()[request];
         let is_left = (end > until) & (end - arrival <= law.least_patience) & ((cpu == 0.0) | (start + cpu <= until));
-        if !is_left || law.is_fault[request] {
+        if !is_left || law.status[request] != StatusClass::Success {
             return false;
         }
         outlived.law = law_number;
@@ -96,8 +96,11 @@ impl Lane {
                 place: it.place,
                 user: NOBODY,
                 node: it.node as u8,
-                kind: JobKind::Request { is_callers_patience: sources[source].patience.is_callers, is_fault: false },
-                outcome: Outcome::Served,
+                kind: JobKind::Request {
+                    is_callers_patience: sources[source].patience.is_callers,
+                    status: StatusClass::Success,
+                },
+                outcome: Outcome::Served(StatusClass::Success),
                 caller_has_ended: false,
                 dropped: None,
             });

@@ -12,7 +12,7 @@ use crate::data::lane::batch::{Batch, Law};
 use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 use crate::data::rotation::GAP_UNKNOWN;
-use crate::data::sharing::Job;
+use crate::data::sharing::{Job, StatusClass};
 
 impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
@@ -32,6 +32,13 @@ impl Lane {
         self.rotation.expect((due + surged).min(stretch), gap);
         self.minute.counts.arrived += due as u64;
         self.count_arrivals(requests.clone());
+        if self.tells_sources_apart {
+            for &source in &self.batch.source[requests.clone()] {
+                let source = &mut self.sources[source as usize];
+                source.arrived += 1;
+                self.minute.routing.rule_evaluations.add(source.rule_evaluations);
+            }
+        }
         let Batch { arrival, node, .. } = &mut self.batch;
         if let Some(dns) = self.dns.as_mut().filter(|it| it.matters(arrival[requests.start])) {
             let nodes = self.rotation.nodes();
@@ -209,14 +216,14 @@ impl Lane {
     /// as late, by their place in the segment.
     pub(super) fn count_served(&mut self, range: Range<usize>, law: usize, until: f64) -> usize {
         let Batch { arrival, end, bucket, late, .. } = &mut self.batch;
-        let Law { is_fault, error_share, least_patience, to_target, .. } = &self.laws[law];
+        let Law { status, shares, least_patience, to_target, .. } = &self.laws[law];
         let (arrivals, ends, buckets) = (&arrival[range.clone()], &end[range.clone()], &mut bucket[range.clone()]);
         let times = (arrivals, ends);
         let (mut late_ones, mut sum) = served_buckets(times, until, *least_patience, *to_target, buckets, late);
-        if *error_share > 0.0 {
+        if shares.are_any() {
             late_ones = 0;
-            for (place, (bucket, &is_fault)) in buckets.iter_mut().zip(&is_fault[range]).enumerate() {
-                if is_fault && *bucket != NO_BUCKET {
+            for (place, (bucket, status)) in buckets.iter_mut().zip(&status[range]).enumerate() {
+                if *status != StatusClass::Success && *bucket != NO_BUCKET {
                     *bucket = NO_BUCKET;
                     sum -= (ends[place] - arrivals[place] + to_target) as u64;
                 }
@@ -243,7 +250,7 @@ impl Lane {
     fn fails_too(&mut self, request: usize, place: usize) {
         let share = self.stations[place].error_share;
         if share > 0.0 && self.batch.error_chance[request] < share {
-            self.laws[self.stations[place].law].is_fault[request] = true;
+            self.laws[self.stations[place].law].status[request] = StatusClass::ServerError;
         }
     }
 

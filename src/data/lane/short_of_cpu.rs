@@ -262,7 +262,7 @@ impl Lane {
             user: batch.user_of(request),
             kind: JobKind::Request {
                 is_callers_patience: self.sources[source].patience.is_callers,
-                is_fault: law.is_fault[request],
+                status: law.status[request],
             },
             caller_has_ended: false,
         }
@@ -305,7 +305,7 @@ impl Jobs<'_> {
             user: NOBODY,
             kind: JobKind::Request {
                 is_callers_patience: self.sources[source].patience.is_callers,
-                is_fault: self.law.is_fault[request],
+                status: self.law.status[request],
             },
             caller_has_ended: false,
         }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::aws::load_balancer::SURGE_QUEUE_LENGTH;
 use crate::data::lane::Lane;
-use crate::data::sharing::{Job, JobKind};
+use crate::data::sharing::{Job, JobKind, StatusClass};
 
 /// What waits at the nodes.
 pub(super) struct SurgeQueues {
@@ -23,7 +23,7 @@ pub(super) struct SurgeQueues {
 struct Surged {
     job: Job,
     source: usize,
-    costs: Box<[(f64, f64, bool)]>,
+    costs: Box<[(f64, f64, StatusClass)]>,
 }
 
 impl SurgeQueues {
@@ -66,7 +66,7 @@ impl Lane {
             }
         }
         let job = self.job_of(request, place);
-        let costs = self.laws.iter().map(|it| (it.cpu.nanos[request], it.wait.nanos[request], it.is_fault[request]));
+        let costs = self.laws.iter().map(|it| (it.cpu.nanos[request], it.wait.nanos[request], it.status[request]));
         let costs = costs.collect();
         let source = self.batch.source[request] as usize;
         let Some(surge) = &mut self.surge else { return None };
@@ -165,7 +165,6 @@ impl Lane {
     /// Ends what nobody waits for at `now`.
     fn give_up(&mut self, now: f64) {
         let (surge, minute, users) = (&mut self.surge, &mut self.minute, &mut self.users);
-        let to_caller = self.to_caller.0 as f64;
         let Some(surge) = surge.as_mut().filter(|it| it.earliest_deadline <= now) else { return };
         surge.earliest_deadline = f64::INFINITY;
         for queue in &mut surge.queues {
@@ -175,7 +174,7 @@ impl Lane {
                     surge.earliest_deadline = surge.earliest_deadline.min(it.job.deadline);
                 } else {
                     minute.count_given_up(&it.job);
-                    it.job.answers(users, f64::INFINITY, to_caller);
+                    it.job.answers(users, f64::INFINITY, 0.0);
                 }
                 stays
             });
@@ -185,13 +184,13 @@ impl Lane {
     /// A request goes to a station that has room.
     fn leave_surge_queue(&mut self, surged: &Surged, (node, place): (usize, usize), at: f64, until: f64) {
         let law = self.stations[place].law;
-        let (cpu, wait, is_fault) = surged.costs[law];
+        let (cpu, wait, status) = surged.costs[law];
         let JobKind::Request { is_callers_patience, .. } = surged.job.kind else { return };
         let job = Job {
             cpu,
             wait,
             deadline: surged.job.arrival + self.laws[law].patience[surged.source],
-            kind: JobKind::Request { is_callers_patience, is_fault },
+            kind: JobKind::Request { is_callers_patience, status },
             ..surged.job
         };
         self.minute.routing.routed += 1;
@@ -209,13 +208,13 @@ impl Lane {
 
     /// Where a node has nobody to send to any more, what waits there is answered with 503.
     pub(super) fn empty_surge_queues(&mut self, now: f64) {
-        let Lane { surge, rotation, minute, users, to_caller, .. } = self;
+        let Lane { surge, rotation, minute, users, .. } = self;
         let Some(surge) = surge else { return };
         for (node, queue) in surge.queues.iter_mut().enumerate() {
             if rotation.places_of(node).is_empty() {
                 minute.counts.elb_503 += queue.len() as u64;
                 for it in queue.drain(..) {
-                    it.job.answers(users, now, to_caller.0 as f64);
+                    it.job.answers(users, now, 0.0);
                 }
             }
         }

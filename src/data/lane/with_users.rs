@@ -100,10 +100,10 @@ impl Lane {
         true
     }
 
-    /// What callers wait beyond the time that a request is at the station at `place`, nanoseconds.
+    /// What the load balancer waits beyond the time that a request is at the station at `place`, nanoseconds.
     #[inline(always)]
     pub(super) fn way_to(&self, place: usize) -> f64 {
-        self.to_caller.0 as f64 + self.stations[place].to_target
+        self.stations[place].to_target
     }
 
     /// The request of a user ends at the station at `place` at `at`, as far as is known.
@@ -119,7 +119,7 @@ impl Lane {
     pub(super) fn refuses(&mut self, request: usize) {
         let (user, arrival) = (self.batch.user_of(request), self.batch.arrival[request]);
         if user != NOBODY {
-            self.users.are_answered(user, (arrival + REFUSAL_TAKES) as u64 + self.to_caller.0);
+            self.users.are_answered(user, (arrival + REFUSAL_TAKES) as u64);
         }
     }
 }

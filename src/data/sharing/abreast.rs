@@ -277,12 +277,12 @@ fn greatest(row: &Row) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::sharing::JobKind;
+    use crate::data::sharing::{JobKind, StatusClass};
     use crate::rng::Seed;
     use crate::workload::users::NOBODY;
 
     fn job(arrival: f64, cpu: f64) -> Job {
-        let kind = JobKind::Request { is_callers_patience: false, is_fault: false };
+        let kind = JobKind::Request { is_callers_patience: false, status: StatusClass::Success };
         Job { arrival, cpu, wait: 0.0, deadline: arrival + 1e15, node: 0, user: NOBODY, kind, caller_has_ended: false }
     }
 
