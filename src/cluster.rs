@@ -34,7 +34,7 @@ pub struct Cluster {
 pub enum InstanceStatus {
     /// EC2 is launching it, or it boots.
     Launching,
-    /// In service in its group, the agent not yet registered.
+    /// In service in its group, the agent not yet registered, or a trunk not yet attached.
     Registering,
     /// Accepts tasks.
     Active,
@@ -69,6 +69,8 @@ pub struct ContainerInstance {
     pub reserved_ports: BTreeMap<(Protocol, u16), u32>,
     /// Network interfaces not in use.
     pub remaining_network_interfaces: u32,
+    /// GPUs not in use.
+    pub remaining_gpus: u32,
     /// Tasks whose reservation it holds.
     pub tasks: Vec<Id<Task>>,
     /// Layers in its image cache.
@@ -302,12 +304,14 @@ impl Cluster {
         assert!(
             need.cpu_units <= host.remaining_cpu_units
                 && need.memory_mib <= host.remaining_memory_mib
-                && need.network_interfaces <= host.remaining_network_interfaces,
+                && need.network_interfaces <= host.remaining_network_interfaces
+                && need.gpus <= host.remaining_gpus,
             "an instance never promises more than it has"
         );
         host.remaining_cpu_units -= need.cpu_units;
         host.remaining_memory_mib -= need.memory_mib;
         host.remaining_network_interfaces -= need.network_interfaces;
+        host.remaining_gpus -= need.gpus;
         for port in &need.ports {
             let users = host.reserved_ports.entry(*port).or_default();
             assert_eq!(*users, 0, "a host port is promised once");
@@ -326,6 +330,7 @@ impl Cluster {
         host.remaining_cpu_units += row.reservation.cpu_units;
         host.remaining_memory_mib += row.reservation.memory_mib;
         host.remaining_network_interfaces += row.reservation.network_interfaces;
+        host.remaining_gpus += row.reservation.gpus;
         for port in &row.reservation.ports {
             host.reserved_ports.remove(port);
         }

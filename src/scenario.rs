@@ -290,6 +290,8 @@ pub struct Assumptions {
     pub network_interface_attach_time: Span,
     /// ENI detachment of `awsvpc` tasks: 5 s.
     pub network_interface_detach_time: Span,
+    /// Attachment of the trunk network interface of a new instance, while it is REGISTERING: 5 s, as of other interfaces.
+    pub trunk_attach_time: Span,
     /// Fixed part of an image pull (manifest): 1 s.
     pub image_pull_overhead: Span,
     /// Speed of an image pull on EC2, MB/s of compressed layers: 50.
@@ -375,6 +377,7 @@ impl Default for Assumptions {
             agent_pick_up_time: Span::seconds(1),
             network_interface_attach_time: Span::seconds(5),
             network_interface_detach_time: Span::seconds(5),
+            trunk_attach_time: Span::seconds(5),
             image_pull_overhead: Span::seconds(1),
             image_pull_mb_per_second: 50.0,
             container_create_time: Span::seconds(1),

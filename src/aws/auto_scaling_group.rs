@@ -1,6 +1,7 @@
 //! Auto Scaling groups: how many instances, in which zones, and which one goes.
 
 use crate::aws::cluster_query::Version;
+use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::InstanceType;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::table::Id;
@@ -34,6 +35,8 @@ pub struct AutoScalingGroup {
     pub termination_policies: Vec<TerminationPolicy>,
     /// `ECS_RESERVED_MEMORY` of its agents, MiB.
     pub reserved_memory_mib: u32,
+    /// The account setting `awsvpcTrunking` when its instances are launched.
+    pub awsvpc_trunking: bool,
     /// Attributes of its container instances beside the built-in ones, or instead of one: name and value.
     pub attributes: Vec<(String, String)>,
     /// Version of their agents.
@@ -45,8 +48,20 @@ pub struct AutoScalingGroup {
 }
 
 impl AutoScalingGroup {
+    /// What each of its container instances registers.
+    pub fn registered_resources(&self) -> RegisteredResources {
+        RegisteredResources::new(&self.instance_type, self.reserved_memory_mib, self.awsvpc_trunking)
+    }
+
+    /// Whether its instances get a trunk network interface.
+    pub fn has_trunk(&self) -> bool {
+        self.instance_type.has_trunk(self.awsvpc_trunking)
+    }
+
     /// The attributes that its container instances in a zone register: the built-in ones (*Amazon ECS container instance
     /// attributes* in the developer guide), then its own, of which one may say what a built-in one is.
+    ///
+    /// An instance with a trunk has `ecs.awsvpc-trunk-id`, with an id of ours.
     ///
     /// `ecs.ami-id`, `ecs.subnet-id` and `ecs.vpc-id` are there only where its own attributes say them.
     pub fn container_instance_attributes(&self, zone: &AvailabilityZone) -> Vec<(String, String)> {
@@ -61,8 +76,9 @@ impl AutoScalingGroup {
             ("ecs.os-family", "LINUX"),
             ("ecs.os-type", "linux"),
         ];
+        let trunk = self.has_trunk().then_some(("ecs.awsvpc-trunk-id", "eni-trunk"));
         let is_own = |name: &str| self.attributes.iter().any(|(own, _)| own == name);
-        let built_in = built_in.iter().filter(|(name, _)| !is_own(name));
+        let built_in = built_in.iter().chain(&trunk).filter(|(name, _)| !is_own(name));
         built_in
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .chain(self.attributes.iter().cloned())

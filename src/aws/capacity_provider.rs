@@ -1,8 +1,8 @@
 //! Capacity providers: which one a task goes to, and how managed scaling sizes a group.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
-use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
-use crate::aws::task_definition::{Protocol, Reservation};
+use crate::aws::container_instance::RegisteredResources;
+use crate::aws::task_definition::Reservation;
 use crate::table::Id;
 use crate::units::{Span, ceil_capacity, floor_capacity};
 
@@ -76,26 +76,6 @@ pub struct WaitingGroup {
     pub is_selected: bool,
 }
 
-/// Tasks of one kind that fit on an empty instance; 0 where not even one does.
-pub fn tasks_per_instance(
-    reservation: &Reservation,
-    is_distinct_instance: bool,
-    instance_type: &InstanceType,
-    registered_memory_mib: u32,
-) -> u32 {
-    let by = |room: u32, need: u32| room.checked_div(need).unwrap_or(u32::MAX);
-    let clashes = reservation.ports.iter().any(|port| port.0 == Protocol::Tcp && RESERVED_TCP_PORTS.contains(&port.1));
-    let by_ports = match reservation.ports.len() {
-        0 => u32::MAX,
-        _ => u32::from(!clashes),
-    };
-    by(instance_type.cpu_units(), reservation.cpu_units)
-        .min(by(registered_memory_mib, reservation.memory_mib))
-        .min(by(instance_type.network_interfaces_maximum - 1, reservation.network_interfaces))
-        .min(by_ports)
-        .min(if is_distinct_instance { 1 } else { u32::MAX })
-}
-
 /// `CapacityProviderReservation` and the two numbers that it is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CapacityProviderReservation {
@@ -111,24 +91,18 @@ impl ManagedScaling {
     /// The metric of one minute: `present` instances in service, `used` of them with a task, and what waits.
     ///
     /// The need of the waiting is the greatest of their groups' (a lower bound), on empty instances. Groups that do not
-    /// fit an empty instance, or whose constraints do not select it, are left out: they wait for ever. `empty_metric` is published where nothing is there and
-    /// nothing needed; the target where that is `None`.
+    /// fit an `empty` instance, or whose constraints do not select it, are left out: they wait for ever. `empty_metric` is
+    /// published where nothing is there and nothing needed; the target where that is `None`.
     pub fn reservation(
         &self,
         present: u32,
         used: u32,
         waiting: &[WaitingGroup],
-        instance_type: &InstanceType,
-        registered_memory_mib: u32,
+        empty: &RegisteredResources,
         empty_metric: Option<f64>,
     ) -> CapacityProviderReservation {
         let selected = waiting.iter().filter(|it| it.is_selected);
-        let need_of = |group: &WaitingGroup| match tasks_per_instance(
-            &group.reservation,
-            group.is_distinct_instance,
-            instance_type,
-            registered_memory_mib,
-        ) {
+        let need_of = |group: &WaitingGroup| match empty.tasks(&group.reservation, group.is_distinct_instance) {
             0 => 0,
             each => group.count.div_ceil(each),
         };
@@ -180,6 +154,10 @@ mod tests {
         }
     }
 
+    fn m5() -> RegisteredResources {
+        RegisteredResources::new(&find("m5.large").expect("the type is there"), 0, false)
+    }
+
     fn waiting(count: u32, cpu_units: u32, memory_mib: u32) -> WaitingGroup {
         let reservation = Reservation { cpu_units, memory_mib, ..Reservation::default() };
         WaitingGroup { reservation, count, is_distinct_instance: false, is_selected: true }
@@ -191,8 +169,7 @@ mod tests {
         used: u32,
         groups: &[WaitingGroup],
     ) -> CapacityProviderReservation {
-        let m5 = find("m5.large").expect("the type is there");
-        managed.reservation(present, used, groups, &m5, m5.registered_memory_mib, None)
+        managed.reservation(present, used, groups, &m5(), None)
     }
 
     fn strategy(items: &[(u32, u32)]) -> Vec<CapacityProviderStrategyItem> {
@@ -230,26 +207,6 @@ mod tests {
     }
 
     #[test]
-    fn we_7_to_9_tasks_on_an_empty_instance() {
-        let c5 = find("c5.large").expect("the type is there");
-        let m5 = find("m5.large").expect("the type is there");
-        let need = |cpu_units, memory_mib, network_interfaces| Reservation {
-            cpu_units,
-            memory_mib,
-            network_interfaces,
-            ports: Vec::new(),
-        };
-        assert_eq!(tasks_per_instance(&need(1, 1, 1), false, &c5, c5.registered_memory_mib), 2);
-        assert_eq!(tasks_per_instance(&need(256, 512, 0), false, &m5, 7811), 8);
-        assert_eq!(tasks_per_instance(&need(256, 512, 1), false, &m5, 7811), 2);
-        assert_eq!(tasks_per_instance(&need(0, 2048, 0), false, &m5, 7811), 3);
-        let port = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1, 0) };
-        assert_eq!(tasks_per_instance(&port, false, &m5, 7811), 1);
-        let taken = Reservation { ports: vec![(Protocol::Tcp, 51678)], ..need(1, 1, 0) };
-        assert_eq!(tasks_per_instance(&taken, false, &m5, 7811), 0);
-    }
-
-    #[test]
     fn we_64_to_67_the_metric_and_where_it_leads() {
         // N, used, T: percent, desired by the formula.
         for (present, used, target, percent, desired) in [
@@ -278,8 +235,7 @@ mod tests {
 
     #[test]
     fn we_66_and_68_the_older_metric_of_an_empty_group() {
-        let m5 = find("m5.large").expect("the type is there");
-        let legacy = managed(90).reservation(0, 0, &[], &m5, 7811, Some(100.0));
+        let legacy = managed(90).reservation(0, 0, &[], &m5(), Some(100.0));
         assert_eq!(legacy.percent, 100.0);
         assert_eq!(managed(90).scale_out_capacity(&legacy, true), 2);
     }

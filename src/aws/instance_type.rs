@@ -34,8 +34,12 @@ pub struct InstanceType {
     pub registered_memory_mib: u32,
     /// Most network interfaces, the primary included.
     pub network_interfaces_maximum: u32,
+    /// Tasks of network mode `awsvpc` with the account setting `awsvpcTrunking`, where it supports the type.
+    pub awsvpc_tasks_with_trunk: Option<u32>,
     /// Architecture.
     pub cpu_architecture: CpuArchitecture,
+    /// GPUs.
+    pub gpus: u32,
     /// On-Demand price of Linux in us-east-1, USD an hour.
     pub usd_per_hour: f64,
     /// Credits, of burstable types.
@@ -46,6 +50,26 @@ impl InstanceType {
     /// CPU units that the agent registers.
     pub fn cpu_units(&self) -> u32 {
         self.vcpu * 1024
+    }
+
+    /// Most network interfaces: with a trunk those of its tasks, the primary one and the trunk (developer guide, *Increasing
+    /// Amazon ECS Linux container instance network interfaces*).
+    pub fn network_interfaces(&self, awsvpc_trunking: bool) -> u32 {
+        match self.awsvpc_tasks_with_trunk.filter(|_| awsvpc_trunking) {
+            Some(tasks) => tasks + 2,
+            None => self.network_interfaces_maximum,
+        }
+    }
+
+    /// Tasks of network mode `awsvpc`, each with an interface of its own, on one instance.
+    pub fn awsvpc_tasks(&self, awsvpc_trunking: bool) -> u32 {
+        let own = if self.has_trunk(awsvpc_trunking) { 2 } else { 1 };
+        self.network_interfaces(awsvpc_trunking).saturating_sub(own)
+    }
+
+    /// Whether an instance that is launched under this account setting gets a trunk.
+    pub fn has_trunk(&self, awsvpc_trunking: bool) -> bool {
+        awsvpc_trunking && self.awsvpc_tasks_with_trunk.is_some()
     }
 }
 
@@ -82,7 +106,9 @@ struct Row {
     memory_gib: f64,
     registered_memory_mib: u32,
     network_interfaces_maximum: u32,
+    awsvpc_tasks_with_trunk: Option<u32>,
     cpu_architecture: String,
+    gpus: u32,
     usd_per_hour: f64,
     baseline_percent: Option<f64>,
     credits_per_hour: Option<f64>,
@@ -106,6 +132,8 @@ impl From<Row> for InstanceType {
             memory_gib: row.memory_gib,
             registered_memory_mib: row.registered_memory_mib,
             network_interfaces_maximum: row.network_interfaces_maximum,
+            awsvpc_tasks_with_trunk: row.awsvpc_tasks_with_trunk,
+            gpus: row.gpus,
             cpu_architecture: match row.cpu_architecture.as_str() {
                 "arm64" => CpuArchitecture::Arm64,
                 _ => CpuArchitecture::X86_64,
@@ -134,6 +162,8 @@ mod tests {
                 "{name} registers less than it has"
             );
             assert!(f64::from(row.registered_memory_mib) > row.memory_gib * 1024.0 * 0.85, "{name}");
+            let more = row.awsvpc_tasks_with_trunk.is_none_or(|it| it >= row.network_interfaces_maximum);
+            assert!(more, "{name}: a trunk is for more tasks");
             assert!(["x86_64", "arm64"].contains(&row.cpu_architecture.as_str()), "{name}");
             assert!(!row.source.is_empty(), "{name}");
             if let Some(baseline) = row.baseline_percent {

@@ -96,6 +96,8 @@ pub struct Candidate<'a> {
     pub reserved_ports: &'a BTreeMap<(Protocol, u16), u32>,
     /// Network interfaces left.
     pub remaining_network_interfaces: u32,
+    /// GPUs left.
+    pub remaining_gpus: u32,
     /// Whether it is ACTIVE and its agent connected.
     pub is_active: bool,
     /// Whether it belongs to the capacity provider that was chosen, if one was.
@@ -107,7 +109,7 @@ pub struct Candidate<'a> {
 }
 
 /// Host ports that an instance can hold reserved, the agent's own included.
-const PORTS_MAXIMUM: usize = 100;
+pub const PORTS_MAXIMUM: usize = 100;
 
 /// Why an instance cannot take a task, in the order in which ECS looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +128,8 @@ pub enum Reason {
     TooManyPorts,
     /// No network interface left.
     NetworkInterface,
+    /// Too few GPUs left.
+    Gpu,
     /// A `memberOf` constraint does not select it.
     MemberOf,
     /// A task of the service is there already.
@@ -156,6 +160,7 @@ impl fmt::Display for Refusal {
             Reason::Port => "is already using a port required by your task",
             Reason::TooManyPorts => "has too many ports in use",
             Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
+            Reason::Gpu => "has insufficient GPUs available",
             Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
             Reason::DistinctInstance => "did not meet the distinctInstance placement constraint",
         };
@@ -165,7 +170,7 @@ impl fmt::Display for Refusal {
 
 /// The instance that a task goes to, by its place in `candidates`.
 ///
-/// Filters first (status, architecture, CPU, memory, ports, interfaces), then constraints (of the service and of the task
+/// Filters first (status, architecture, CPU, memory, ports, interfaces, GPUs), then constraints (of the service and of the task
 /// definition), then each strategy on what the one before it left, then the fewest tasks of the service, then the tie-break; `draw` gives a number below its argument.
 /// Without strategies ECS spreads over zones.
 ///
@@ -218,6 +223,8 @@ fn failure(
         Some(Reason::TooManyPorts)
     } else if need.network_interfaces > it.remaining_network_interfaces {
         Some(Reason::NetworkInterface)
+    } else if need.gpus > it.remaining_gpus {
+        Some(Reason::Gpu)
     } else if constraints.iter().filter_map(|it| it.expression()).any(|expression| !matches(expression, &it.facts)) {
         Some(Reason::MemberOf)
     } else if constraints.contains(&&PlacementConstraint::DistinctInstance) && it.service_tasks > 0 {
@@ -236,6 +243,7 @@ fn refuse(candidates: &[Candidate], failures: &[Option<Reason>]) -> Refusal {
         Reason::Cpu => it.remaining_cpu_units,
         Reason::Memory => it.remaining_memory_mib,
         Reason::NetworkInterface => it.remaining_network_interfaces,
+        Reason::Gpu => it.remaining_gpus,
         _ => 0,
     };
     let closest = candidates
@@ -418,6 +426,7 @@ mod tests {
             registered_memory_mib: 16384,
             reserved_ports: &NO_PORTS,
             remaining_network_interfaces: 2,
+            remaining_gpus: 0,
             is_active: true,
             capacity_provider_matches: true,
             cpu_architecture: CpuArchitecture::X86_64,

@@ -1,7 +1,7 @@
 //! Task definitions, and what one task of a definition reserves.
 //!
 //! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
-//! Left out: volumes, GPUs, secrets, the mesh proxy.
+//! Left out: volumes, Neuron devices, secrets, the mesh proxy.
 
 use crate::aws::placement::PlacementConstraint;
 use crate::distribution::Distribution;
@@ -169,6 +169,8 @@ pub struct ContainerDefinition {
     pub memory_reservation: Option<u32>,
     /// Whether the task stops when this container does.
     pub essential: bool,
+    /// GPUs that it has to itself (`resourceRequirements` of type `GPU`).
+    pub gpus: u32,
     /// Ports.
     pub port_mappings: Vec<PortMapping>,
     /// From SIGTERM to SIGKILL; AWS's default is 30 s.
@@ -209,6 +211,8 @@ pub struct Reservation {
     pub ports: Vec<(Protocol, u16)>,
     /// Network interfaces.
     pub network_interfaces: u32,
+    /// GPUs.
+    pub gpus: u32,
 }
 
 impl TaskDefinition {
@@ -239,6 +243,7 @@ impl TaskDefinition {
                 .unwrap_or_else(|| sum(|it| it.memory_reservation.filter(|&soft| soft > 0).or(it.memory).unwrap_or(0))),
             ports,
             network_interfaces: u32::from(self.network_mode == NetworkMode::Awsvpc),
+            gpus: sum(|it| it.gpus),
         }
     }
 
@@ -285,6 +290,7 @@ mod tests {
             memory,
             memory_reservation,
             essential: true,
+            gpus: 0,
             port_mappings: Vec::new(),
             stop_timeout: Span::seconds(30),
             application: Application::default(),

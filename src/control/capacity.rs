@@ -96,7 +96,10 @@ impl Control<'_> {
                 row.in_service_at = Some(now);
                 self.record_instance(instance);
                 let law = &self.scenario.assumptions.agent_registration_time;
-                let after = law.sample(&mut self.streams.instances[group.index()]);
+                let mut after = law.sample(&mut self.streams.instances[group.index()]);
+                if self.scenario.auto_scaling_groups[group].has_trunk() {
+                    after = after + self.scenario.assumptions.trunk_attach_time;
+                }
                 self.agenda.put(now + after, Event::InstanceAdvances(instance));
             }
             InstanceStatus::Registering => {
@@ -139,10 +142,9 @@ impl Control<'_> {
         if let Some(managed) = &definition.managed_scaling {
             let (present, used) = self.instances_present_and_used(group);
             let waiting = self.waiting_groups(provider);
-            let asg = &scenario.auto_scaling_groups[group];
-            let memory = registered_memory(asg);
-            let empty = scenario.assumptions.empty_capacity_provider_metric;
-            let measured = managed.reservation(present, used, &waiting, &asg.instance_type, memory, empty);
+            let empty = scenario.auto_scaling_groups[group].registered_resources();
+            let empty_metric = scenario.assumptions.empty_capacity_provider_metric;
+            let measured = managed.reservation(present, used, &waiting, &empty, empty_metric);
             row.reservation_percent = Some(measured.percent);
             row.needed = Some(measured.needed);
             row.present = Some(measured.present);
@@ -342,7 +344,7 @@ impl Control<'_> {
         let definition = &self.scenario.auto_scaling_groups[group];
         let zone = self.launch_zone(group);
         let number = self.cluster.instances.len();
-        let memory = registered_memory(definition);
+        let registered = definition.registered_resources();
         let name = format!("i-{number:05}");
         let instance = self.cluster.instances.push(ContainerInstance {
             name: name.clone(),
@@ -350,12 +352,13 @@ impl Control<'_> {
             availability_zone: zone,
             attributes: definition.container_instance_attributes(&self.scenario.availability_zones[zone]),
             status: InstanceStatus::Launching,
-            registered_cpu_units: definition.instance_type.cpu_units(),
-            registered_memory_mib: memory,
-            remaining_cpu_units: definition.instance_type.cpu_units(),
-            remaining_memory_mib: memory,
+            registered_cpu_units: registered.cpu_units,
+            registered_memory_mib: registered.memory_mib,
+            remaining_cpu_units: registered.cpu_units,
+            remaining_memory_mib: registered.memory_mib,
             reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
-            remaining_network_interfaces: definition.instance_type.network_interfaces_maximum - 1,
+            remaining_network_interfaces: registered.network_interfaces,
+            remaining_gpus: registered.gpus,
             tasks: Vec::new(),
             cached_layers: BTreeSet::new(),
             is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
@@ -607,9 +610,4 @@ impl Control<'_> {
             tasks: row.tasks.len() as u32,
         });
     }
-}
-
-/// MiB that the agents of a group register.
-fn registered_memory(group: &AutoScalingGroup) -> u32 {
-    group.instance_type.registered_memory_mib.saturating_sub(group.reserved_memory_mib)
 }

@@ -684,6 +684,7 @@ impl<'a> Control<'a> {
                 registered_memory_mib: it.registered_memory_mib,
                 reserved_ports: &it.reserved_ports,
                 remaining_network_interfaces: it.remaining_network_interfaces,
+                remaining_gpus: it.remaining_gpus,
                 is_active: it.status == InstanceStatus::Active,
                 capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
                 cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,

@@ -25,6 +25,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("agentPickUpTime", &mut a.agent_pick_up_time),
         ("networkInterfaceAttachTime", &mut a.network_interface_attach_time),
         ("networkInterfaceDetachTime", &mut a.network_interface_detach_time),
+        ("trunkAttachTime", &mut a.trunk_attach_time),
         ("imagePullOverhead", &mut a.image_pull_overhead),
         ("containerCreateTime", &mut a.container_create_time),
         ("instanceLossDetection", &mut a.instance_loss_detection),

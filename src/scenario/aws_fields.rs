@@ -69,7 +69,7 @@ impl Shape {
     /// `ContainerDefinition`.
     pub const CONTAINER_DEFINITION: Shape = Shape {
         name: "container definition",
-        not_simulated: &["dependsOn", "healthCheck", "resourceRequirements", "restartPolicy"],
+        not_simulated: &["dependsOn", "healthCheck", "restartPolicy"],
         accepted: &[
             "command",
             "credentialSpecs",

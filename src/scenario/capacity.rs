@@ -16,6 +16,9 @@ use crate::units::Span;
 /// Version of agents where nothing is said: that of June 2026.
 const AGENT_VERSION: &str = "1.105.1";
 
+/// Values of the account setting `awsvpcTrunking`.
+const TRUNKING: [(&str, bool); 2] = [("enabled", true), ("disabled", false)];
+
 /// The cluster and what it runs on.
 pub struct Capacity {
     /// The cluster's name.
@@ -34,6 +37,8 @@ pub struct Capacity {
     pub provider_names: Names<CapacityProvider>,
     /// `defaultCapacityProviderStrategy` of the cluster.
     pub default_strategy: Vec<CapacityProviderStrategyItem>,
+    /// The account setting `awsvpcTrunking`, where no group says otherwise.
+    awsvpc_trunking: bool,
     /// Groups that say of themselves that new instances are not protected.
     unprotected: Vec<String>,
 }
@@ -55,6 +60,7 @@ impl Capacity {
             group_names: Names::new("Auto Scaling group", "autoScalingGroups"),
             provider_names: Names::new("capacity provider", "capacityProviders"),
             default_strategy: Vec::new(),
+            awsvpc_trunking: false,
             unprotected: Vec::new(),
         };
         let usual_zones = ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned);
@@ -76,6 +82,9 @@ impl Capacity {
                 let id = capacity.zones.push(AvailabilityZone { name: name.to_owned() });
                 capacity.zone_names.add(name, Some(id));
             }
+        }
+        if let Some(fields) = &mut cluster {
+            capacity.awsvpc_trunking = fields.word_or(reader, "awsvpcTrunking", &TRUNKING, false);
         }
         if capacity.zones.is_empty() {
             for name in usual_zones {
@@ -162,6 +171,17 @@ impl Capacity {
             fields.derived(reader, "registeredMemory", &instance_type.registered_memory_mib);
         }
         let registered_memory_mib = fields.parsed(reader, "registeredMemory", quantity::task_memory);
+        fields.derived(reader, "awsvpcTrunking", if self.awsvpc_trunking { "enabled" } else { "disabled" });
+        let says_trunking = fields.word(reader, "awsvpcTrunking", &TRUNKING);
+        let awsvpc_trunking = says_trunking.unwrap_or(self.awsvpc_trunking);
+        if let (Some(true), Some(instance_type)) = (says_trunking, &instance_type)
+            && instance_type.awsvpc_tasks_with_trunk.is_none()
+        {
+            reader.note(format!(
+                "{} has awsvpcTrunking, which does not support {}: its instances get no trunk",
+                fields.of, instance_type.name
+            ));
+        }
         let attributes = attributes(reader, &mut fields);
         fields.usual(reader, "agentVersion", AGENT_VERSION);
         let agent_version = fields.parsed(reader, "agentVersion", |text| {
@@ -191,6 +211,7 @@ impl Capacity {
             new_instances_protected_from_scale_in: protection,
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
+            awsvpc_trunking,
             attributes,
             agent_version,
             boot_time,

@@ -223,7 +223,11 @@ pub fn note_unknown_attributes<'a>(
     constraints: &[PlacementConstraint],
     groups: impl IntoIterator<Item = &'a AutoScalingGroup>,
 ) {
-    let own: Vec<&str> = groups.into_iter().flat_map(|it| &it.attributes).map(|(name, _)| name.as_str()).collect();
+    let groups: Vec<&AutoScalingGroup> = groups.into_iter().collect();
+    let mut own: Vec<&str> = groups.iter().flat_map(|it| &it.attributes).map(|(name, _)| name.as_str()).collect();
+    if groups.iter().any(|it| it.has_trunk()) {
+        own.push("ecs.awsvpc-trunk-id");
+    }
     // What instances here register without being told.
     let given = ["ecs.availability-zone", "ecs.cpu-architecture", "ecs.instance-type", "ecs.os-family", "ecs.os-type"];
     for expression in constraints.iter().filter_map(|it| it.expression()) {

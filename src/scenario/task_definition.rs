@@ -343,12 +343,45 @@ fn container(reader: &mut Reader<'_>, node: &Node, of: &str, task: &Task<'_>) ->
         memory: memory.map(|it| it.0),
         memory_reservation: memory_reservation.map(|it| it.0),
         essential: fields.flag_or(reader, "essential", true),
+        gpus: gpus(reader, &mut fields),
         port_mappings: port_mappings(reader, &mut fields, task.network_mode),
         stop_timeout: fields.seconds_or(reader, "stopTimeout", 0..=86_400, Span::seconds(30)),
         application: Default::default(),
     };
     fields.finish(reader, &Shape::CONTAINER_DEFINITION);
     Some(container)
+}
+
+/// GPUs of `resourceRequirements`; other devices are not simulated.
+fn gpus(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> u32 {
+    let mut gpus = 0;
+    let container = fields.of.clone();
+    for node in fields.list(reader, "resourceRequirements") {
+        let Some(mut requirement) = reader.fields(node, format!("a resource requirement of {container}")) else {
+            continue;
+        };
+        requirement.required(reader, "type");
+        let at = requirement.place_of("type");
+        let is_gpu = requirement.word(
+            reader,
+            "type",
+            &[("GPU", true), ("InferenceAccelerator", false)],
+        );
+        if is_gpu == Some(false) {
+            reader.not_simulated(at, format!("an AWS Neuron device (`resourceRequirements` of {container})"));
+            requirement.take("value");
+        } else {
+            requirement.required(reader, "value");
+            // AWS has it as a text.
+            let count = requirement.parsed(reader, "value", |text| match quantity::whole(text) {
+                Some(count @ 1..=16) => Ok(count as u32),
+                _ => Err(format!("`{text}` is no number of GPUs from 1 to 16")),
+            });
+            gpus += count.unwrap_or(0);
+        }
+        requirement.finish(reader, &Shape::OURS);
+    }
+    gpus
 }
 
 fn port_mappings(reader: &mut Reader<'_>, fields: &mut Fields<'_>, network_mode: NetworkMode) -> Vec<PortMapping> {

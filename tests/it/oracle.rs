@@ -271,6 +271,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             remaining_memory_mib: 0,
             reserved_ports: BTreeMap::new(),
             remaining_network_interfaces: 0,
+            remaining_gpus: 0,
             tasks: Vec::new(),
             cached_layers: BTreeSet::new(),
             is_protected_from_scale_in: false,

@@ -1,0 +1,104 @@
+//! What a container instance registers with its cluster, and how many tasks of a kind an empty one holds.
+//!
+//! Follows *Amazon ECS container instances*, *Elastic network interface trunking* in the developer guide and the agent's host
+//! resources (2026).
+
+use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
+use crate::aws::placement::PORTS_MAXIMUM;
+use crate::aws::task_definition::{Protocol, Reservation};
+
+/// `registeredResources` of a container instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisteredResources {
+    /// CPU units.
+    pub cpu_units: u32,
+    /// MiB: what the operating system sees, less `ECS_RESERVED_MEMORY`.
+    pub memory_mib: u32,
+    /// Network interfaces that tasks can have: the instance's own, and the trunk where there is one, not counted.
+    pub network_interfaces: u32,
+    /// GPUs.
+    pub gpus: u32,
+}
+
+impl RegisteredResources {
+    /// What an instance of a type registers; `awsvpc_trunking` is the account setting when it is launched.
+    pub fn new(instance_type: &InstanceType, reserved_memory_mib: u32, awsvpc_trunking: bool) -> RegisteredResources {
+        RegisteredResources {
+            cpu_units: instance_type.cpu_units(),
+            memory_mib: instance_type.registered_memory_mib.saturating_sub(reserved_memory_mib),
+            network_interfaces: instance_type.awsvpc_tasks(awsvpc_trunking),
+            gpus: instance_type.gpus,
+        }
+    }
+
+    /// Tasks of one kind that fit on an empty instance; 0 where not even one does.
+    pub fn tasks(&self, reservation: &Reservation, is_distinct_instance: bool) -> u32 {
+        let by = |room: u32, need: u32| room.checked_div(need).unwrap_or(u32::MAX);
+        let is_taken = |port: &(Protocol, u16)| port.0 == Protocol::Tcp && RESERVED_TCP_PORTS.contains(&port.1);
+        let by_ports = match reservation.ports.len() {
+            0 => u32::MAX,
+            ports if ports + RESERVED_TCP_PORTS.len() > PORTS_MAXIMUM => 0,
+            _ => u32::from(!reservation.ports.iter().any(is_taken)),
+        };
+        by(self.cpu_units, reservation.cpu_units)
+            .min(by(self.memory_mib, reservation.memory_mib))
+            .min(by(self.network_interfaces, reservation.network_interfaces))
+            .min(by(self.gpus, reservation.gpus))
+            .min(by_ports)
+            .min(if is_distinct_instance { 1 } else { u32::MAX })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::instance_type::find;
+
+    fn registered(name: &str, reserved_memory_mib: u32, awsvpc_trunking: bool) -> RegisteredResources {
+        RegisteredResources::new(&find(name).expect("the type is there"), reserved_memory_mib, awsvpc_trunking)
+    }
+
+    fn need(cpu_units: u32, memory_mib: u32, network_interfaces: u32) -> Reservation {
+        Reservation { cpu_units, memory_mib, network_interfaces, ..Reservation::default() }
+    }
+
+    #[test]
+    fn we_7_interfaces_with_and_without_a_trunk() {
+        let tiny = need(1, 1, 1);
+        assert_eq!(registered("c5.large", 0, false).tasks(&tiny, false), 2);
+        assert_eq!(registered("c5.large", 0, true).tasks(&tiny, false), 10);
+        let c5 = find("c5.large").expect("the type is there");
+        assert_eq!((c5.network_interfaces(false), c5.network_interfaces(true)), (3, 12));
+        for unsupported in ["t3.large", "g4dn.xlarge"] {
+            assert_eq!(registered(unsupported, 0, true), registered(unsupported, 0, false), "{unsupported}");
+        }
+    }
+
+    #[test]
+    fn we_8_and_9_tasks_on_an_empty_instance() {
+        let m5 = registered("m5.large", 0, false);
+        assert_eq!(m5.tasks(&need(256, 512, 0), false), 8);
+        assert_eq!(m5.tasks(&need(256, 512, 1), false), 2);
+        assert_eq!(registered("m5.large", 0, true).tasks(&need(256, 512, 1), false), 8);
+        assert_eq!(m5.tasks(&need(0, 2048, 0), false), 3);
+        assert_eq!(m5.tasks(&need(256, 512, 0), true), 1);
+    }
+
+    #[test]
+    fn we_13_reserved_memory_is_not_registered() {
+        assert_eq!(registered("m5.large", 256, false).memory_mib, 7555);
+    }
+
+    #[test]
+    fn ports_and_gpus_of_an_empty_instance() {
+        let m5 = registered("m5.large", 0, false);
+        let ports = |ports: Vec<(Protocol, u16)>| Reservation { ports, ..need(1, 1, 0) };
+        assert_eq!(m5.tasks(&ports(vec![(Protocol::Tcp, 80)]), false), 1);
+        assert_eq!(m5.tasks(&ports(vec![(Protocol::Tcp, 51678)]), false), 0);
+        assert_eq!(m5.tasks(&ports(vec![(Protocol::Udp, 51678)]), false), 1);
+        let many = |count: u16| ports((0..count).map(|it| (Protocol::Tcp, 8000 + it)).collect());
+        assert_eq!((m5.tasks(&many(95), false), m5.tasks(&many(96), false)), (1, 0));
+        let gpu = Reservation { gpus: 1, ..need(1, 1, 0) };
+        assert_eq!((m5.tasks(&gpu, false), registered("g5.xlarge", 0, false).tasks(&gpu, false)), (0, 1));
+    }
+}
