@@ -16,4 +16,5 @@ pub mod price;
 pub mod scaling_policy;
 pub mod schedule;
 pub mod service;
+pub mod subnet;
 pub mod task_definition;

@@ -7,6 +7,7 @@ use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::ServiceDefinition;
+use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
 use crate::table::{Id, Table};
 use crate::units::Instant;
@@ -22,6 +23,8 @@ pub struct Cluster {
     pub targets: Table<Target>,
     /// Targets of each target group that are not gone, in order of registration; by the group's number.
     pub target_groups: Vec<Vec<Id<Target>>>,
+    /// Free addresses of each subnet, by its number.
+    pub free_addresses: Vec<u32>,
     /// What each listener rule does, by the rule's number.
     pub actions: Vec<Action>,
     /// Grows with every change that the data plane must see: a process starting or ending, a target's state, a
@@ -53,6 +56,8 @@ pub struct ContainerInstance {
     pub auto_scaling_group: Id<AutoScalingGroup>,
     /// Its zone.
     pub availability_zone: Id<AvailabilityZone>,
+    /// The subnet that it has its address from.
+    pub subnet: Option<Id<Subnet>>,
     /// Its attributes, built-in and own, by name and value.
     pub attributes: Vec<(String, String)>,
     /// Status.
@@ -121,6 +126,8 @@ pub struct Task {
     pub capacity_provider: Option<Id<CapacityProvider>>,
     /// The instance, from placement on.
     pub instance: Option<Id<ContainerInstance>>,
+    /// The subnet that its network interface has its address from, while it has one.
+    pub subnet: Option<Id<Subnet>>,
     /// Status.
     pub status: TaskStatus,
     /// What it reserves.
@@ -341,6 +348,41 @@ impl Cluster {
             "an instance never has more left than it registered"
         );
         self.touch();
+    }
+
+    /// The one of some subnets in a zone with the most free addresses, the first of equals; an error where all there are full.
+    /// `Ok(None)` where none is in the zone.
+    ///
+    /// # Errors
+    /// When no address is left: the first of the subnets in the zone.
+    pub fn subnet_with_room(
+        &self,
+        among: &[Id<Subnet>],
+        subnets: &Table<Subnet>,
+        zone: Id<AvailabilityZone>,
+    ) -> Result<Option<Id<Subnet>>, Id<Subnet>> {
+        let inside = among.iter().copied().filter(|it| subnets[*it].availability_zone == zone);
+        let free = |it: Id<Subnet>| self.free_addresses[it.index()];
+        match inside.reduce(|best, it| if free(it) > free(best) { it } else { best }) {
+            Some(best) if free(best) == 0 => Err(best),
+            best => Ok(best),
+        }
+    }
+
+    /// Takes an address of a subnet.
+    ///
+    /// # Panics
+    /// When none is left: who takes one must have asked.
+    pub fn take_address(&mut self, subnet: Id<Subnet>) {
+        let free = &mut self.free_addresses[subnet.index()];
+        *free = free.checked_sub(1).expect("a subnet never gives away more addresses than it has");
+    }
+
+    /// Gives an address back.
+    pub fn return_address(&mut self, subnet: Option<Id<Subnet>>) {
+        if let Some(subnet) = subnet {
+            self.free_addresses[subnet.index()] += 1;
+        }
     }
 
     /// Tells the data plane that something it must see has changed.

@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
+pub mod network;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
@@ -122,6 +123,7 @@ impl<'a> Control<'a> {
             scenario,
             cluster: Cluster {
                 target_groups: vec![Vec::new(); scenario.target_groups.len()],
+                free_addresses: scenario.subnets.iter().map(|it| it.available_addresses).collect(),
                 actions: scenario.listener_rules.iter().map(|it| it.action.clone()).collect(),
                 ..Cluster::default()
             },

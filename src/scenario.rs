@@ -27,6 +27,7 @@ pub mod schema;
 pub mod sections;
 pub mod service;
 pub mod story;
+pub mod subnet;
 pub mod task_definition;
 pub mod timeline;
 pub mod tree;
@@ -43,6 +44,7 @@ use crate::aws::price::Prices;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
+use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
@@ -75,6 +77,8 @@ pub struct Scenario {
     pub begins_settled: bool,
     /// Zones.
     pub availability_zones: Table<AvailabilityZone>,
+    /// Subnets; without any, addresses are not counted.
+    pub subnets: Table<Subnet>,
     /// Revisions of task definitions.
     pub task_definitions: Table<TaskDefinition>,
     /// Auto Scaling groups.

@@ -3,8 +3,9 @@
 use crate::aws::cluster_query::Version;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::InstanceType;
+use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
-use crate::table::Id;
+use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
 /// An Availability Zone of the cluster, by its name.
@@ -29,6 +30,8 @@ pub struct AutoScalingGroup {
     pub desired_capacity: u32,
     /// Zones, in the file's order; at least one.
     pub availability_zones: Vec<Id<AvailabilityZone>>,
+    /// Its subnets; in a zone without one addresses are not counted.
+    pub subnets: Vec<Id<Subnet>>,
     /// Whether instances are protected from scale-in at launch.
     pub new_instances_protected_from_scale_in: bool,
     /// Termination policies, in order.
@@ -48,6 +51,19 @@ pub struct AutoScalingGroup {
 }
 
 impl AutoScalingGroup {
+    /// The places where it launches: each zone with each of its subnets there, or with none where there is none.
+    pub fn places<'a>(
+        &'a self,
+        subnets: &'a Table<Subnet>,
+    ) -> impl Iterator<Item = (Id<AvailabilityZone>, Option<Id<Subnet>>)> + 'a {
+        self.availability_zones.iter().flat_map(move |&zone| {
+            let inside = move |it: &&Id<Subnet>| subnets[**it].availability_zone == zone;
+            let none = !self.subnets.iter().any(|it| inside(&it));
+            let of_zone = self.subnets.iter().filter(inside).map(|it| Some(*it));
+            of_zone.chain(none.then_some(None)).map(move |it| (zone, it))
+        })
+    }
+
     /// What each of its container instances registers.
     pub fn registered_resources(&self) -> RegisteredResources {
         RegisteredResources::new(&self.instance_type, self.reserved_memory_mib, self.awsvpc_trunking)
@@ -63,8 +79,12 @@ impl AutoScalingGroup {
     ///
     /// An instance with a trunk has `ecs.awsvpc-trunk-id`, with an id of ours.
     ///
-    /// `ecs.ami-id`, `ecs.subnet-id` and `ecs.vpc-id` are there only where its own attributes say them.
-    pub fn container_instance_attributes(&self, zone: &AvailabilityZone) -> Vec<(String, String)> {
+    /// `ecs.ami-id` and `ecs.vpc-id`, and `ecs.subnet-id` without a subnet, are there only where its own attributes say them.
+    pub fn container_instance_attributes(
+        &self,
+        zone: &AvailabilityZone,
+        subnet: Option<&Subnet>,
+    ) -> Vec<(String, String)> {
         let architecture = match self.instance_type.cpu_architecture {
             CpuArchitecture::X86_64 => "x86_64",
             CpuArchitecture::Arm64 => "arm64",
@@ -76,9 +96,10 @@ impl AutoScalingGroup {
             ("ecs.os-family", "LINUX"),
             ("ecs.os-type", "linux"),
         ];
+        let subnet = subnet.map(|it| ("ecs.subnet-id", it.name.as_str()));
         let trunk = self.has_trunk().then_some(("ecs.awsvpc-trunk-id", "eni-trunk"));
         let is_own = |name: &str| self.attributes.iter().any(|(own, _)| own == name);
-        let built_in = built_in.iter().chain(&trunk).filter(|(name, _)| !is_own(name));
+        let built_in = built_in.iter().chain(&subnet).chain(&trunk).filter(|(name, _)| !is_own(name));
         built_in
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .chain(self.attributes.iter().cloned())

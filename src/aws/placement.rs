@@ -104,6 +104,8 @@ pub struct Candidate<'a> {
     pub capacity_provider_matches: bool,
     /// Its architecture.
     pub cpu_architecture: CpuArchitecture,
+    /// Whether its zone has one of the subnets that the task may have its address from.
+    pub subnet_matches: bool,
     /// Tasks of the service placed on it and not asked to stop, of all deployments.
     pub service_tasks: u32,
 }
@@ -116,7 +118,7 @@ pub const PORTS_MAXIMUM: usize = 100;
 pub enum Reason {
     /// DRAINING, or of another capacity provider.
     Unavailable,
-    /// Another architecture.
+    /// Another architecture, or a zone without a subnet of the service.
     Attribute,
     /// Too few CPU units left.
     Cpu,
@@ -211,7 +213,7 @@ fn failure(
 ) -> Option<Reason> {
     if !(it.is_active && it.capacity_provider_matches) {
         Some(Reason::Unavailable)
-    } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) {
+    } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) || !it.subnet_matches {
         Some(Reason::Attribute)
     } else if need.cpu_units > it.remaining_cpu_units {
         Some(Reason::Cpu)
@@ -429,6 +431,7 @@ mod tests {
             remaining_gpus: 0,
             is_active: true,
             capacity_provider_matches: true,
+            subnet_matches: true,
             cpu_architecture: CpuArchitecture::X86_64,
             service_tasks,
         }

@@ -3,6 +3,7 @@
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
+use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::table::Id;
 use crate::units::Span;
@@ -30,6 +31,8 @@ pub struct ServiceDefinition {
     pub placement_constraints: Vec<PlacementConstraint>,
     /// Providers; empty is launch type EC2: any registered instance, and no growth for tasks that do not fit.
     pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    /// Subnets that its tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
+    pub subnets: Vec<Id<Subnet>>,
     /// Where its tasks are registered, and the container that serves there.
     pub load_balancer: Option<ServiceLoadBalancer>,
 }

@@ -14,7 +14,9 @@ use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::price::instance_usd;
-use crate::aws::task_definition::Protocol;
+use crate::aws::service::ServiceDefinition;
+use crate::aws::subnet::Subnet;
+use crate::aws::task_definition::{Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
 use crate::control::log::Decision;
@@ -41,6 +43,8 @@ pub struct Group {
     pub instances: Vec<Id<ContainerInstance>>,
     /// The decision that last changed the desired capacity.
     pub wanted_because: Option<Decision>,
+    /// Whether its last launch failed for want of an address, so that this is said once.
+    launch_failed: bool,
     passes: BTreeSet<Instant>,
     cost_of_terminated_usd: f64,
 }
@@ -63,6 +67,7 @@ impl Group {
             max_size: definition.max_size,
             instances: Vec::new(),
             wanted_because: None,
+            launch_failed: false,
             passes: BTreeSet::new(),
             cost_of_terminated_usd: 0.0,
         }
@@ -74,7 +79,7 @@ impl Control<'_> {
     pub(super) fn begin_groups(&mut self) {
         for group in self.scenario.auto_scaling_groups.ids() {
             for _ in 0..self.groups[group.index()].desired_capacity {
-                let instance = self.launch_instance(group, None);
+                let Some(instance) = self.launch_instance(group, None) else { break };
                 if self.scenario.begins_settled {
                     let row = &mut self.cluster.instances[instance];
                     row.status = InstanceStatus::Active;
@@ -279,7 +284,9 @@ impl Control<'_> {
         };
         while counted(self) < self.groups[group.index()].desired_capacity {
             let cause = self.groups[group.index()].wanted_because;
-            self.launch_instance(group, cause);
+            if self.launch_instance(group, cause).is_none() {
+                break;
+            }
         }
         while counted(self) > self.groups[group.index()].desired_capacity {
             let Some(instance) = self.choose_to_terminate(group) else { return };
@@ -339,10 +346,21 @@ impl Control<'_> {
         self.reconcile_group_at(group, at);
     }
 
-    fn launch_instance(&mut self, group: Id<AutoScalingGroup>, cause: Option<Decision>) -> Id<ContainerInstance> {
+    fn launch_instance(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        cause: Option<Decision>,
+    ) -> Option<Id<ContainerInstance>> {
         let now = self.now();
         let definition = &self.scenario.auto_scaling_groups[group];
-        let zone = self.launch_zone(group);
+        let Some((zone, subnet)) = self.launch_place(group) else {
+            self.launch_fails(group, cause);
+            return None;
+        };
+        self.groups[group.index()].launch_failed = false;
+        if let Some(subnet) = subnet {
+            self.cluster.take_address(subnet);
+        }
         let number = self.cluster.instances.len();
         let registered = definition.registered_resources();
         let name = format!("i-{number:05}");
@@ -350,7 +368,11 @@ impl Control<'_> {
             name: name.clone(),
             auto_scaling_group: group,
             availability_zone: zone,
-            attributes: definition.container_instance_attributes(&self.scenario.availability_zones[zone]),
+            subnet,
+            attributes: definition.container_instance_attributes(
+                &self.scenario.availability_zones[zone],
+                subnet.map(|it| &self.scenario.subnets[it]),
+            ),
             status: InstanceStatus::Launching,
             registered_cpu_units: registered.cpu_units,
             registered_memory_mib: registered.memory_mib,
@@ -377,11 +399,35 @@ impl Control<'_> {
             let after = law.sample(&mut self.streams.instances[group.index()]);
             self.agenda.put(now + after, Event::InstanceAdvances(instance));
         }
-        instance
+        Some(instance)
     }
 
-    fn launch_zone(&self, group: Id<AutoScalingGroup>) -> Id<AvailabilityZone> {
-        let zones = &self.scenario.auto_scaling_groups[group].availability_zones;
+    /// No subnet of a group has an address left: it tries again in a while.
+    fn launch_fails(&mut self, group: Id<AutoScalingGroup>, cause: Option<Decision>) {
+        let first = self.scenario.auto_scaling_groups[group].subnets.first();
+        if let Some(&subnet) = first.filter(|_| !self.groups[group.index()].launch_failed) {
+            let message = format!(
+                "Could not launch On-Demand Instances. InsufficientFreeAddressesInSubnet - There are not enough free addresses \
+                 in subnet '{}' to satisfy the requested number of instances. Launching EC2 instance failed.",
+                self.scenario.subnets[subnet].name
+            );
+            let resource = self.group_resource(group);
+            self.log.put(self.agenda.now(), cause, "group.launch_failed", resource, message);
+        }
+        self.groups[group.index()].launch_failed = true;
+        let at = self.now() + HEALTH_CHECK_EVERY;
+        self.reconcile_group_at(group, at);
+    }
+
+    /// The zone of the next launch and the subnet in it; `None` where no zone has an address left.
+    fn launch_place(&self, group: Id<AutoScalingGroup>) -> Option<(Id<AvailabilityZone>, Option<Id<Subnet>>)> {
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let subnet_in = |zone| self.cluster.subnet_with_room(&definition.subnets, &self.scenario.subnets, zone);
+        let zones: Vec<Id<AvailabilityZone>> =
+            definition.availability_zones.iter().copied().filter(|it| subnet_in(*it).is_ok()).collect();
+        if zones.is_empty() {
+            return None;
+        }
         let indices: Vec<usize> = zones.iter().map(|it| it.index()).collect();
         let counts: Vec<u32> = zones
             .iter()
@@ -391,7 +437,8 @@ impl Control<'_> {
                     as u32
             })
             .collect();
-        Id::new(choose_launch_zone(&indices, &counts))
+        let zone = Id::new(choose_launch_zone(&indices, &counts));
+        Some((zone, subnet_in(zone).ok()?))
     }
 
     fn choose_to_terminate(&mut self, group: Id<AutoScalingGroup>) -> Option<Id<ContainerInstance>> {
@@ -464,7 +511,9 @@ impl Control<'_> {
         let row = &mut self.cluster.instances[instance];
         row.status = InstanceStatus::Terminated;
         row.terminated_at = Some(now);
+        let subnet = row.subnet.take();
         let (group, launched_at) = (row.auto_scaling_group, row.launched_at);
+        self.cluster.return_address(subnet);
         let price = self.scenario.auto_scaling_groups[group].instance_type.usd_per_hour;
         let state = &mut self.groups[group.index()];
         state.instances.retain(|it| *it != instance);
@@ -514,7 +563,7 @@ impl Control<'_> {
                             reservation: row.reservation.clone(),
                             count: 1,
                             is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                            is_selected: self.would_launch(provider, &constraints),
+                            is_selected: self.would_launch(service, row.task_definition, provider, &constraints),
                         };
                         groups.push((constraints, group));
                     }
@@ -526,22 +575,36 @@ impl Control<'_> {
 
     /// Whether an instance that the provider's group would launch now, in one of its zones, meets the `memberOf` constraints
     /// before any task is on it.
-    fn would_launch(&self, provider: Id<CapacityProvider>, constraints: &[&PlacementConstraint]) -> bool {
+    fn would_launch(
+        &self,
+        service: Id<ServiceDefinition>,
+        task_definition: Id<TaskDefinition>,
+        provider: Id<CapacityProvider>,
+        constraints: &[&PlacementConstraint],
+    ) -> bool {
         let expressions: Vec<&Expression> = constraints.iter().filter_map(|it| it.expression()).collect();
         let group = &self.scenario.auto_scaling_groups[self.scenario.capacity_providers[provider].auto_scaling_group];
-        expressions.is_empty()
-            || group.availability_zones.iter().any(|&zone| {
-                let facts = InstanceFacts {
-                    attributes: &group.container_instance_attributes(&self.scenario.availability_zones[zone]),
-                    ec2_instance_id: "",
-                    agent_connected: true,
-                    agent_version: &group.agent_version,
-                    registered_at_unix_nanos: self.unix_nanos(self.now()),
-                    running_tasks_count: 0,
-                    task_groups: &[],
-                };
-                expressions.iter().all(|it| matches(it, &facts))
-            })
+        let definition = &self.scenario.task_definitions[task_definition];
+        let mut places = group
+            .places(&self.scenario.subnets)
+            .filter(|(zone, _)| self.has_subnet(service, definition, *zone))
+            .peekable();
+        places.peek().is_some()
+            && (expressions.is_empty()
+                || places.any(|(zone, subnet)| {
+                    let subnet = subnet.map(|it| &self.scenario.subnets[it]);
+                    let facts = InstanceFacts {
+                        attributes: &group
+                            .container_instance_attributes(&self.scenario.availability_zones[zone], subnet),
+                        ec2_instance_id: "",
+                        agent_connected: true,
+                        agent_version: &group.agent_version,
+                        registered_at_unix_nanos: self.unix_nanos(self.now()),
+                        running_tasks_count: 0,
+                        task_groups: &[],
+                    };
+                    expressions.iter().all(|it| matches(it, &facts))
+                }))
     }
 
     /// The newest measurement whose datapoint is published.

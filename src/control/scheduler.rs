@@ -182,6 +182,9 @@ impl<'a> Control<'a> {
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
             let provider = self.choose_capacity_provider(service);
             let Ok(instance) = self.choose_instance(service, provider) else { break };
+            if self.has_no_address(service, instance) {
+                break;
+            }
             let task = self.create_task(service, provider);
             self.settle_task(task, instance);
         }
@@ -688,6 +691,7 @@ impl<'a> Control<'a> {
                 is_active: it.status == InstanceStatus::Active,
                 capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
                 cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
+                subnet_matches: self.has_subnet(service, definition, it.availability_zone),
                 service_tasks: service_tasks[id.index()],
             })
             .collect();

@@ -43,6 +43,7 @@ impl<'a> Control<'a> {
             deployment: deployment.number,
             capacity_provider: provider.map(Id::new),
             instance: None,
+            subnet: None,
             status: TaskStatus::Provisioning,
             reservation: self.scenario.task_definitions[task_definition].reservation(),
             holds_reservation: false,
@@ -70,6 +71,7 @@ impl<'a> Control<'a> {
     pub(super) fn place_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
         let now = self.now();
         self.cluster.place(task, instance, now);
+        self.take_address(task, instance);
         let assumptions = &self.scenario.assumptions;
         if self.definition_of(task).network_mode == NetworkMode::Awsvpc {
             let after = assumptions.network_interface_attach_time;
@@ -85,6 +87,7 @@ impl<'a> Control<'a> {
     pub(super) fn settle_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
         let now = self.now();
         self.cluster.place(task, instance, now);
+        self.take_address(task, instance);
         self.agent_takes(task);
         self.cache_layers(task);
         let row = &mut self.cluster.tasks[task];
@@ -112,6 +115,11 @@ impl<'a> Control<'a> {
                     self.provisioning_times_out(task);
                     return;
                 }
+                if let Some(subnet) = self.subnet_without_address(task) {
+                    self.gets_no_address(task, subnet);
+                    return;
+                }
+                let row = &mut self.cluster.tasks[task];
                 row.status = TaskStatus::Pending;
                 self.wake_task(task, assumptions.agent_pick_up_time);
             }
@@ -312,9 +320,11 @@ impl<'a> Control<'a> {
         row.status = TaskStatus::Stopped;
         row.stopped_at = Some(now);
         row.process_is_up = false;
+        let subnet = row.subnet.take();
         let service = row.service;
         let never_ran = row.started_at.is_none();
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
+        self.cluster.return_address(subnet);
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);
         state.wakes.remove(&task);

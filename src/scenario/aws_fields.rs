@@ -42,6 +42,28 @@ impl Shape {
         ],
     };
 
+    /// `Subnet` of EC2.
+    pub const SUBNET: Shape = Shape {
+        name: "subnet",
+        not_simulated: &[],
+        accepted: &[
+            "AssignIpv6AddressOnCreation",
+            "AvailabilityZoneId",
+            "DefaultForAz",
+            "MapPublicIpOnLaunch",
+            "OwnerId",
+            "State",
+            "SubnetArn",
+            "SubnetId",
+            "Tags",
+            "VpcId",
+        ],
+    };
+
+    /// `AwsVpcConfiguration`.
+    pub const AWSVPC_CONFIGURATION: Shape =
+        Shape { name: "awsvpc configuration", not_simulated: &[], accepted: &["assignPublicIp"] };
+
     /// `RegisterTaskDefinition`, with what `DescribeTaskDefinition` adds.
     pub const TASK_DEFINITION: Shape = Shape {
         name: "task definition",
@@ -134,7 +156,6 @@ impl Shape {
             "enableExecuteCommand",
             "events",
             "forceNewDeployment",
-            "networkConfiguration",
             "pendingCount",
             "platformFamily",
             "platformVersion",
@@ -239,7 +260,6 @@ impl Shape {
             "Tags",
             "TargetGroupARNs",
             "TrafficSources",
-            "VPCZoneIdentifier",
         ],
     };
 

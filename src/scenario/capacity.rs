@@ -4,11 +4,13 @@ use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, Termina
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem, ManagedScaling};
 use crate::aws::cluster_query::{Version, is_of_a_name};
 use crate::aws::instance_type;
+use crate::aws::subnet::Subnet;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name};
 use crate::scenario::sections::check_own_name;
+use crate::scenario::subnet::Subnets;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
@@ -25,6 +27,8 @@ pub struct Capacity {
     pub cluster_name: String,
     /// Zones.
     pub zones: Table<AvailabilityZone>,
+    /// Subnets.
+    pub subnets: Subnets,
     /// Groups.
     pub groups: Table<AutoScalingGroup>,
     /// Providers.
@@ -54,6 +58,7 @@ impl Capacity {
         let mut capacity = Capacity {
             cluster_name: "default".to_owned(),
             zones: Table::new(),
+            subnets: Subnets::new(),
             groups: Table::new(),
             providers: Table::new(),
             zone_names: Names::new("Availability Zone", "cluster.availabilityZones"),
@@ -91,6 +96,9 @@ impl Capacity {
                 capacity.zone_names.add(&name, Some(capacity.zones.next_id()));
                 capacity.zones.push(AvailabilityZone { name });
             }
+        }
+        if let Some(fields) = &mut cluster {
+            capacity.subnets.read(reader, fields, &capacity.zone_names);
         }
         for entry in groups {
             if entry.node.get("NewInstancesProtectedFromScaleIn").and_then(Node::text) == Some("false") {
@@ -140,6 +148,36 @@ impl Capacity {
         if zones.is_empty() { self.zones.ids().collect() } else { zones }
     }
 
+    /// Where a group launches: its zones, or those of its subnets; and its subnets, or all of its zones'.
+    fn zones_and_subnets(
+        &self,
+        reader: &mut Reader<'_>,
+        fields: &mut Fields<'_>,
+    ) -> (Vec<Id<AvailabilityZone>>, Vec<Id<Subnet>>) {
+        let place = fields.place_of("VPCZoneIdentifier");
+        let of_subnet = |it: &Id<Subnet>| self.subnets.table[*it].availability_zone;
+        let Some(subnets) = self.subnets.of_group(reader, fields) else {
+            let zones = self.some_zones(reader, fields);
+            let subnets = self.subnets.table.ids().filter(|it| zones.contains(&of_subnet(it))).collect();
+            return (zones, subnets);
+        };
+        if !fields.has("AvailabilityZones") {
+            let mut zones: Vec<_> = subnets.iter().map(of_subnet).collect();
+            zones.sort_unstable();
+            zones.dedup();
+            return (if zones.is_empty() { self.zones.ids().collect() } else { zones }, subnets);
+        }
+        let zones = self.some_zones(reader, fields);
+        if let Some(outside) = subnets.iter().find(|it| !zones.contains(&of_subnet(it))) {
+            let (subnet, zone) = (&self.subnets.table[*outside].name, &self.zones[of_subnet(outside)].name);
+            let message = format!("{} has subnet `{subnet}`, which lies in {zone}", fields.of);
+            reader.refuse(
+                Problem::new(place, message).help("`AvailabilityZones` must have the zones of all its subnets"),
+            );
+        }
+        (zones, subnets)
+    }
+
     fn group(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
         let problems = reader.problems.len();
         let mut fields = reader.fields(&entry.node, format!("Auto Scaling group `{}`", entry.key))?;
@@ -160,7 +198,7 @@ impl Capacity {
             fields.derived(reader, "DesiredCapacity", &min);
         }
         bounds.check(reader, entry.node.place, &fields.of, ["MinSize", "MaxSize", "DesiredCapacity"], &entry.node);
-        let availability_zones = self.some_zones(reader, &mut fields);
+        let (availability_zones, subnets) = self.zones_and_subnets(reader, &mut fields);
         // Its default depends on the capacity provider above it.
         let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn").unwrap_or(false);
         let termination_policies = termination_policies(reader, &mut fields);
@@ -208,6 +246,7 @@ impl Capacity {
             max_size,
             desired_capacity: bounds.desired.unwrap_or(min_size),
             availability_zones,
+            subnets,
             new_instances_protected_from_scale_in: protection,
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),

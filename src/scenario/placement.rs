@@ -228,6 +228,9 @@ pub fn note_unknown_attributes<'a>(
     if groups.iter().any(|it| it.has_trunk()) {
         own.push("ecs.awsvpc-trunk-id");
     }
+    if groups.iter().any(|it| !it.subnets.is_empty()) {
+        own.push("ecs.subnet-id");
+    }
     // What instances here register without being told.
     let given = ["ecs.availability-zone", "ecs.cpu-architecture", "ecs.instance-type", "ecs.os-family", "ecs.os-type"];
     for expression in constraints.iter().filter_map(|it| it.expression()) {
@@ -260,9 +263,10 @@ pub fn note_unmet_attributes(
     let expressions: Vec<&Expression> =
         constraints.iter().filter_map(|it| it.expression()).filter(|it| it.asks_for_attributes_only()).collect();
     let is_met = capacity.groups.iter().any(|group| {
-        group.availability_zones.iter().any(|&zone| {
+        group.places(&capacity.subnets.table).any(|(zone, subnet)| {
+            let subnet = subnet.map(|it| &capacity.subnets.table[it]);
             let facts = InstanceFacts {
-                attributes: &group.container_instance_attributes(&capacity.zones[zone]),
+                attributes: &group.container_instance_attributes(&capacity.zones[zone], subnet),
                 ec2_instance_id: "",
                 agent_connected: true,
                 agent_version: &group.agent_version,

@@ -88,6 +88,7 @@ fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Optio
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
     let (placement_strategy, placement_constraints) = placement(reader, &mut fields);
     let capacity_provider_strategy = capacity_provider_strategy(reader, &mut fields, around.capacity);
+    let subnets = around.capacity.subnets.of_service(reader, &mut fields);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
     if let Some(definition) = definition {
         let at = fields.place_of("placementConstraints");
@@ -106,6 +107,7 @@ fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Optio
         placement_strategy,
         placement_constraints,
         capacity_provider_strategy,
+        subnets,
         load_balancer,
     })
 }

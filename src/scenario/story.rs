@@ -267,6 +267,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         cluster_name: capacity.cluster_name,
         begins_settled,
         availability_zones: capacity.zones,
+        subnets: capacity.subnets.table,
         task_definitions: task_definitions.table,
         auto_scaling_groups: capacity.groups,
         capacity_providers: capacity.providers,

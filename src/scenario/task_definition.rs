@@ -362,11 +362,7 @@ fn gpus(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> u32 {
         };
         requirement.required(reader, "type");
         let at = requirement.place_of("type");
-        let is_gpu = requirement.word(
-            reader,
-            "type",
-            &[("GPU", true), ("InferenceAccelerator", false)],
-        );
+        let is_gpu = requirement.word(reader, "type", &[("GPU", true), ("InferenceAccelerator", false)]);
         if is_gpu == Some(false) {
             reader.not_simulated(at, format!("an AWS Neuron device (`resourceRequirements` of {container})"));
             requirement.take("value");

@@ -49,9 +49,7 @@ fn said<'a>(run: &'a Run, kind: &str) -> &'a str {
 const SMALL: &str = "cpu: 256, memory: 512";
 
 fn of_mode(mode: &str, container: &str, mappings: &str) -> String {
-    format!(
-        "networkMode: {mode}, containerDefinitions: [{{ name: web, {container}, portMappings: [{mappings}] }}]"
-    )
+    format!("networkMode: {mode}, containerDefinitions: [{{ name: web, {container}, portMappings: [{mappings}] }}]")
 }
 
 #[test]
