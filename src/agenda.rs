@@ -26,6 +26,8 @@ pub enum Event {
     TimelineIsDue(usize),
     /// Tasks that an entry of the timeline has broken, by its place, are whole again.
     TargetErrorsEnd(usize),
+    /// Agents that an entry of the timeline disconnected, by its place, are connected again.
+    AgentsReconnect(usize),
     /// A container instance's next state.
     InstanceAdvances(Id<ContainerInstance>),
     /// A task's next state.

@@ -7,6 +7,7 @@ pub mod capacity_provider;
 pub mod cluster_query;
 pub mod container_instance;
 pub mod cpu_sharing;
+pub mod host_ports;
 pub mod instance_type;
 pub mod listener;
 pub mod load_balancer;

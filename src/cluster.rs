@@ -43,6 +43,10 @@ pub enum InstanceStatus {
     Active,
     /// Takes no more tasks.
     Draining,
+    /// It was deregistered, and its trunk is being detached.
+    Deregistering,
+    /// It was deregistered; its EC2 instance lives on.
+    Inactive,
     /// Gone.
     Terminated,
 }
@@ -62,6 +66,10 @@ pub struct ContainerInstance {
     pub attributes: Vec<(String, String)>,
     /// Status.
     pub status: InstanceStatus,
+    /// Whether its agent is connected; else it is given nothing, and its tasks go on.
+    pub agent_connected: bool,
+    /// Whether its group terminates it once it is empty.
+    pub is_terminating: bool,
     /// Registered CPU units.
     pub registered_cpu_units: u32,
     /// Registered MiB.
@@ -128,6 +136,8 @@ pub struct Task {
     pub instance: Option<Id<ContainerInstance>>,
     /// The subnet that its network interface has its address from, while it has one.
     pub subnet: Option<Id<Subnet>>,
+    /// Host ports that were chosen for it when it started.
+    pub host_ports: Vec<(Protocol, u16)>,
     /// Status.
     pub status: TaskStatus,
     /// What it reserves.
@@ -175,6 +185,8 @@ pub enum StopCode {
     ServiceSchedulerInitiated,
     /// `TerminationNotice`
     TerminationNotice,
+    /// `UserInitiated`
+    UserInitiated,
     /// `InfrastructureHealth`
     InfrastructureHealth,
 }
@@ -187,6 +199,7 @@ impl StopCode {
             StopCode::EssentialContainerExited => "EssentialContainerExited",
             StopCode::ServiceSchedulerInitiated => "ServiceSchedulerInitiated",
             StopCode::TerminationNotice => "TerminationNotice",
+            StopCode::UserInitiated => "UserInitiated",
             StopCode::InfrastructureHealth => "InfrastructureHealth",
         }
     }
@@ -291,7 +304,7 @@ impl ContainerInstance {
 
     /// Whether it counts as an instance of its group.
     pub fn is_in_service(&self) -> bool {
-        matches!(self.status, InstanceStatus::Registering | InstanceStatus::Active | InstanceStatus::Draining)
+        !matches!(self.status, InstanceStatus::Launching | InstanceStatus::Terminated)
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod autoscaling;
 pub mod capacity;
+pub mod container_instances;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
-use crate::cluster::{Cluster, Target, Task};
+use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
@@ -71,6 +72,8 @@ pub struct Control<'a> {
     pub anomaly_causes: BTreeMap<Id<Target>, Decision>,
     /// Tasks that the timeline has broken, by the place of the entry.
     pub broken_tasks: BTreeMap<Id<Task>, usize>,
+    /// Container instances whose agents the timeline has disconnected, by the place of the entry.
+    pub disconnected_agents: BTreeMap<Id<ContainerInstance>, usize>,
     /// The agent of each instance.
     pub agents: Vec<Agent>,
     /// Streams of randomness.
@@ -147,6 +150,7 @@ impl<'a> Control<'a> {
             comparisons: vec![Comparisons::default(); scenario.target_groups.len()],
             anomaly_causes: BTreeMap::new(),
             broken_tasks: BTreeMap::new(),
+            disconnected_agents: BTreeMap::new(),
             agents: Vec::new(),
             streams,
             records: Records::default(),
@@ -180,6 +184,7 @@ impl<'a> Control<'a> {
         match event {
             Event::TimelineIsDue(index) => self.timeline_is_due(index),
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
+            Event::AgentsReconnect(index) => self.agents_reconnect(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),

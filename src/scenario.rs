@@ -212,6 +212,17 @@ pub enum TimelineChange {
         /// For how long; until the end of the run, or of the task, where `None`.
         lasts: Option<Span>,
     },
+    /// Something is done to container instances of a group by hand.
+    ContainerInstances {
+        /// The group.
+        auto_scaling_group: Id<AutoScalingGroup>,
+        /// How many, the oldest first, of those that it can be done to.
+        count: u32,
+        /// Only those in this zone.
+        availability_zone: Option<Id<AvailabilityZone>>,
+        /// What.
+        change: ContainerInstanceChange,
+    },
     /// `UpdateAutoScalingGroup`: what is `None` stays.
     UpdateAutoScalingGroup {
         /// The group.
@@ -230,6 +241,24 @@ pub enum TimelineChange {
         /// What it does; never to or from a redirect.
         action: Action,
     },
+}
+
+/// What is done to container instances by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ContainerInstanceChange {
+    /// `UpdateContainerInstancesState` to DRAINING, of ACTIVE ones.
+    Drain,
+    /// `UpdateContainerInstancesState` to ACTIVE, of DRAINING ones that their group does not terminate.
+    Activate,
+    /// `DeregisterContainerInstance` with `force`, of ACTIVE and DRAINING ones: their tasks are orphaned.
+    Deregister,
+    /// The agents lose their connection to ECS.
+    DisconnectAgent {
+        /// For how long; for the rest of the run where `None`.
+        lasts: Option<Span>,
+    },
+    /// `PutAttributes`: names with their new values.
+    PutAttributes(Vec<(String, String)>),
 }
 
 /// A gate that a run passes or fails.
@@ -272,6 +301,18 @@ pub enum Measure {
     RunningCountAtEnd,
     /// `deploymentsCompleted`: deployments that completed, the first of each service not counted.
     DeploymentsCompleted,
+}
+
+/// When ECS counts the slot of a task that is stopped as free: new tasks are sent to the instance while the old one still ends,
+/// and wait there in PENDING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SlotFreedAt {
+    /// When it begins to leave its target group.
+    Deactivating,
+    /// When SIGTERM is sent.
+    Stopping,
+    /// When it is STOPPED.
+    Stopped,
 }
 
 /// What AWS does not document, each with the default that the semantics reference suggests. A scenario may set any of
@@ -327,6 +368,8 @@ pub struct Assumptions {
     /// Whether `task:group` counts tasks of an instance by their desired status, so that one that is asked to stop is no
     /// longer there: no, it is there until it is STOPPED.
     pub task_groups_by_desired_status: bool,
+    /// When the slot of a task that is stopped is free for another one: when it is STOPPING.
+    pub slot_freed_at: SlotFreedAt,
     /// Final tie-break of placement: a seeded draw.
     pub tie_break: TieBreak,
     /// Publication delay of ECS service metrics: 90 s.
@@ -397,6 +440,7 @@ impl Default for Assumptions {
             target_registration_time: Span::seconds(1),
             drain_full_delay: true,
             task_groups_by_desired_status: false,
+            slot_freed_at: SlotFreedAt::Stopping,
             tie_break: TieBreak::Random,
             ecs_metric_delay: Span::seconds(90),
             load_balancer_metric_delay: Span::seconds(60),

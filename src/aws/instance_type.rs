@@ -76,6 +76,9 @@ impl InstanceType {
 /// TCP ports that the agent reserves on each instance (agent source, read 2026-06): SSH, Docker and its own.
 pub const RESERVED_TCP_PORTS: [u16; 5] = [22, 2375, 2376, 51678, 51679];
 
+/// The port of the agent's own metrics: it registers none of it, and no task may have it (agent source, read 2026-06).
+pub const AGENT_METRICS_PORT: u16 = 51680;
+
 const TABLE: &str = include_str!("instance_types.csv");
 
 /// The type of this name.

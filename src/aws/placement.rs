@@ -98,7 +98,7 @@ pub struct Candidate<'a> {
     pub remaining_network_interfaces: u32,
     /// GPUs left.
     pub remaining_gpus: u32,
-    /// Whether it is ACTIVE and its agent connected.
+    /// Whether it is ACTIVE.
     pub is_active: bool,
     /// Whether it belongs to the capacity provider that was chosen, if one was.
     pub capacity_provider_matches: bool,
@@ -118,6 +118,8 @@ pub const PORTS_MAXIMUM: usize = 100;
 pub enum Reason {
     /// DRAINING, or of another capacity provider.
     Unavailable,
+    /// Its agent is not connected.
+    Agent,
     /// Another architecture, or a zone without a subnet of the service.
     Attribute,
     /// Too few CPU units left.
@@ -156,6 +158,7 @@ impl fmt::Display for Refusal {
         };
         let words = match reason {
             Reason::Unavailable => "is not ACTIVE in the capacity provider of your task",
+            Reason::Agent => "encountered error \"AGENT\"",
             Reason::Attribute => "is missing an attribute required by your task",
             Reason::Cpu => "has insufficient CPU units available",
             Reason::Memory => "has insufficient memory available",
@@ -213,6 +216,8 @@ fn failure(
 ) -> Option<Reason> {
     if !(it.is_active && it.capacity_provider_matches) {
         Some(Reason::Unavailable)
+    } else if !it.facts.agent_connected {
+        Some(Reason::Agent)
     } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) || !it.subnet_matches {
         Some(Reason::Attribute)
     } else if need.cpu_units > it.remaining_cpu_units {
@@ -487,13 +492,37 @@ mod tests {
     }
 
     #[test]
+    fn we_15_a_host_port_is_there_once() {
+        let port = Reservation { ports: vec![(Protocol::Tcp, 8080)], ..need(1, 1) };
+        let free = host(0, 0, 2048, 4096, 0);
+        assert_eq!(placed(&[], &port, &[free]), Ok(0));
+        let taken = BTreeMap::from([((Protocol::Tcp, 8080), 1)]);
+        let refusal = placed(&[], &port, &[Candidate { reserved_ports: &taken, ..free }]);
+        assert_eq!(refusal.expect_err("the port is taken").counts, BTreeMap::from([(Reason::Port, 1)]));
+    }
+
+    #[test]
+    fn an_instance_without_its_agent_gets_no_task() {
+        let mut it = host(0, 0, 2048, 4096, 0);
+        it.facts.agent_connected = false;
+        let refusal = placed(&[], &need(1, 1), &[it]).expect_err("its agent is not connected");
+        assert!(refusal.to_string().ends_with("(container-instance i-0) encountered error \"AGENT\"."), "{refusal}");
+    }
+
+    #[test]
     fn we_14_a_hundred_ports_are_enough() {
-        let full: BTreeMap<(Protocol, u16), u32> = (0..100).map(|port| ((Protocol::Tcp, 1000 + port), 1)).collect();
+        let agents = crate::aws::instance_type::RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1));
+        let own = (0..95).map(|port| ((Protocol::Tcp, 1000 + port), 1));
+        let full: BTreeMap<(Protocol, u16), u32> = agents.chain(own).collect();
         let hosts = [Candidate { reserved_ports: &full, ..host(0, 0, 2048, 4096, 0) }];
         let port = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
         let refusal = placed(&[], &port, &hosts).expect_err("a hundred ports are taken");
         assert_eq!(refusal.closest, Some(("i-0".to_owned(), Reason::TooManyPorts)));
         assert!(placed(&[], &need(1, 1), &hosts).is_ok(), "dynamic ports are not counted");
+        let mut one_left = full.clone();
+        one_left.pop_last();
+        let hosts = [Candidate { reserved_ports: &one_left, ..host(0, 0, 2048, 4096, 0) }];
+        assert!(placed(&[], &port, &hosts).is_ok(), "the hundredth");
     }
 
     #[test]

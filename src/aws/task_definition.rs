@@ -45,7 +45,9 @@ pub enum Protocol {
 pub struct PortMapping {
     /// The port inside the container, 1 to 65535.
     pub container_port: u16,
-    /// The port of the instance; 0 is one from the ephemeral range, chosen at start.
+    /// Ports in a row from that one on, above 1 for a `containerPortRange`.
+    pub count: u16,
+    /// The port of the instance; 0 is one from the ephemeral range, chosen at start, and as many in a row for a range.
     pub host_port: u16,
     /// TCP unless said otherwise.
     pub protocol: Protocol,
@@ -231,7 +233,10 @@ impl TaskDefinition {
             NetworkMode::Bridge => {
                 self.mappings().filter(|it| it.host_port > 0).map(|it| (it.protocol, it.host_port)).collect()
             }
-            NetworkMode::Host => self.mappings().map(|it| (it.protocol, it.container_port)).collect(),
+            NetworkMode::Host => {
+                let ports = |it: &PortMapping| it.container_port..=it.container_port + (it.count - 1);
+                self.mappings().flat_map(|it| ports(it).map(|port| (it.protocol, port))).collect()
+            }
         };
         ports.sort_unstable();
         ports.dedup();
@@ -245,6 +250,12 @@ impl TaskDefinition {
             network_interfaces: u32::from(self.network_mode == NetworkMode::Awsvpc),
             gpus: sum(|it| it.gpus),
         }
+    }
+
+    /// Host ports that are chosen when a task starts: how many in a row, for each mapping that names none.
+    pub fn dynamic_ports(&self) -> impl Iterator<Item = (Protocol, u16)> {
+        let is_bridge = self.network_mode == NetworkMode::Bridge;
+        self.mappings().filter(move |it| is_bridge && it.host_port == 0).map(|it| (it.protocol, it.count))
     }
 
     fn mappings(&self) -> impl Iterator<Item = &PortMapping> {
@@ -349,10 +360,25 @@ mod tests {
     #[test]
     fn we_15_host_mode_reserves_the_container_port() {
         let mut web = container(0, Some(128), None);
-        web.port_mappings = vec![PortMapping { container_port: 8080, host_port: 0, protocol: Protocol::Tcp }];
+        web.port_mappings = vec![PortMapping { container_port: 8080, count: 1, host_port: 0, protocol: Protocol::Tcp }];
         let ports = |network_mode| TaskDefinition { network_mode, ..definition(vec![web.clone()]) }.reservation().ports;
         assert_eq!(ports(NetworkMode::Host), [(Protocol::Tcp, 8080)]);
         assert_eq!(ports(NetworkMode::Bridge), []);
         assert_eq!(ports(NetworkMode::Awsvpc), []);
+    }
+
+    #[test]
+    fn a_range_of_ports_is_reserved_in_host_mode_and_chosen_in_bridge_mode() {
+        let mut web = container(0, Some(128), None);
+        web.port_mappings = vec![
+            PortMapping { container_port: 8000, count: 3, host_port: 0, protocol: Protocol::Udp },
+            PortMapping { container_port: 80, count: 1, host_port: 80, protocol: Protocol::Tcp },
+        ];
+        let of = |network_mode| TaskDefinition { network_mode, ..definition(vec![web.clone()]) };
+        let udp = [8000, 8001, 8002].map(|it| (Protocol::Udp, it));
+        assert_eq!(of(NetworkMode::Host).reservation().ports, [&[(Protocol::Tcp, 80)], &udp[..]].concat());
+        assert_eq!(of(NetworkMode::Bridge).reservation().ports, [(Protocol::Tcp, 80)]);
+        assert_eq!(of(NetworkMode::Bridge).dynamic_ports().collect::<Vec<_>>(), [(Protocol::Udp, 3)]);
+        assert_eq!(of(NetworkMode::Host).dynamic_ports().count(), 0);
     }
 }

@@ -119,12 +119,16 @@ impl Control<'_> {
                 self.capacity_was_freed(instance);
             }
             InstanceStatus::Draining => self.terminate_if_drained(instance),
+            InstanceStatus::Deregistering => {
+                self.cluster.instances[instance].status = InstanceStatus::Inactive;
+                self.record_instance(instance);
+            }
             InstanceStatus::Terminated => {
                 for task in self.tasks_left_on(instance) {
                     self.task_was_lost(task, StopCode::InfrastructureHealth, "Host EC2 instance terminated.");
                 }
             }
-            InstanceStatus::Active => {}
+            InstanceStatus::Active | InstanceStatus::Inactive => {}
         }
     }
 
@@ -279,8 +283,7 @@ impl Control<'_> {
         }
         let counted = |control: &Self| {
             let instances = &control.groups[group.index()].instances;
-            instances.iter().filter(|&&it| control.cluster.instances[it].status != InstanceStatus::Draining).count()
-                as u32
+            instances.iter().filter(|&&it| !control.cluster.instances[it].is_terminating).count() as u32
         };
         while counted(self) < self.groups[group.index()].desired_capacity {
             let cause = self.groups[group.index()].wanted_because;
@@ -307,7 +310,7 @@ impl Control<'_> {
     pub(super) fn instance_is_empty(&mut self, instance: Id<ContainerInstance>) {
         let row = &self.cluster.instances[instance];
         let group = row.auto_scaling_group;
-        if row.status == InstanceStatus::Draining {
+        if row.status == InstanceStatus::Draining && row.is_terminating {
             self.agenda.put(self.now(), Event::InstanceAdvances(instance));
         } else {
             self.reconcile_group_soon_if_above(group);
@@ -374,6 +377,8 @@ impl Control<'_> {
                 subnet.map(|it| &self.scenario.subnets[it]),
             ),
             status: InstanceStatus::Launching,
+            agent_connected: true,
+            is_terminating: false,
             registered_cpu_units: registered.cpu_units,
             registered_memory_mib: registered.memory_mib,
             remaining_cpu_units: registered.cpu_units,
@@ -433,8 +438,7 @@ impl Control<'_> {
             .iter()
             .map(|zone| {
                 let instances = self.groups[group.index()].instances.iter().map(|&it| &self.cluster.instances[it]);
-                instances.filter(|it| it.availability_zone == *zone && it.status != InstanceStatus::Draining).count()
-                    as u32
+                instances.filter(|it| it.availability_zone == *zone && !it.is_terminating).count() as u32
             })
             .collect();
         let zone = Id::new(choose_launch_zone(&indices, &counts));
@@ -448,7 +452,8 @@ impl Control<'_> {
             .iter()
             .copied()
             .filter(|&it| {
-                matches!(self.cluster.instances[it].status, InstanceStatus::Registering | InstanceStatus::Active)
+                let row = &self.cluster.instances[it];
+                row.is_in_service() && !row.is_terminating
             })
             .collect();
         let candidates: Vec<TerminationCandidate> = able
@@ -487,21 +492,18 @@ impl Control<'_> {
             .iter()
             .any(|it| it.auto_scaling_group == group && it.managed_draining && it.managed_scaling.is_some());
         if drains && !self.tasks_left_on(instance).is_empty() {
-            self.cluster.instances[instance].status = InstanceStatus::Draining;
+            let row = &mut self.cluster.instances[instance];
+            row.status = InstanceStatus::Draining;
+            row.is_terminating = true;
             self.record_instance(instance);
-            let services: BTreeSet<_> =
-                self.tasks_left_on(instance).iter().map(|&task| self.cluster.tasks[task].service).collect();
-            for service in services {
-                self.services[service.index()].wanted_because = Some(decision);
-                self.schedule_service(service);
-            }
+            self.schedule_services_on(instance, decision);
         } else {
             self.terminate_instance(instance);
         }
     }
 
     fn terminate_if_drained(&mut self, instance: Id<ContainerInstance>) {
-        if self.tasks_left_on(instance).is_empty() {
+        if self.cluster.instances[instance].is_terminating && self.tasks_left_on(instance).is_empty() {
             self.terminate_instance(instance);
         }
     }
@@ -530,7 +532,7 @@ impl Control<'_> {
     }
 
     /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot.
-    fn tasks_left_on(&self, instance: Id<ContainerInstance>) -> Vec<Id<Task>> {
+    pub(super) fn tasks_left_on(&self, instance: Id<ContainerInstance>) -> Vec<Id<Task>> {
         let all = self.services.iter().flat_map(|it| it.tasks.iter().copied());
         all.filter(|&task| self.cluster.tasks[task].instance == Some(instance)).collect()
     }
@@ -640,7 +642,12 @@ impl Control<'_> {
             minute: self.now().0 / Span::MINUTE.0 - 1,
             capacity_provider: name.to_owned(),
             desired_capacity: state.desired_capacity,
-            in_service: count(&[InstanceStatus::Registering, InstanceStatus::Active]),
+            in_service: count(&[
+                InstanceStatus::Registering,
+                InstanceStatus::Active,
+                InstanceStatus::Deregistering,
+                InstanceStatus::Inactive,
+            ]),
             draining: count(&[InstanceStatus::Draining]),
             reservation_percent: None,
             needed: None,
@@ -653,7 +660,7 @@ impl Control<'_> {
         }
     }
 
-    fn record_instance(&mut self, instance: Id<ContainerInstance>) {
+    pub(super) fn record_instance(&mut self, instance: Id<ContainerInstance>) {
         self.cluster.touch();
         let row = &self.cluster.instances[instance];
         let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];
@@ -668,6 +675,8 @@ impl Control<'_> {
                 InstanceStatus::Registering => "REGISTERING",
                 InstanceStatus::Active => "ACTIVE",
                 InstanceStatus::Draining => "DRAINING",
+                InstanceStatus::Deregistering => "DEREGISTERING",
+                InstanceStatus::Inactive => "INACTIVE",
                 InstanceStatus::Terminated => "TERMINATED",
             },
             tasks: row.tasks.len() as u32,

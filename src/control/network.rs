@@ -1,12 +1,14 @@
-//! Addresses of tasks: the network interface of network mode `awsvpc` takes one of a subnet.
+//! What tasks take of the network when they start: the interface of network mode `awsvpc` an address of a subnet, those of the
+//! bridge host ports that nobody named.
 //!
 //! Placement does not look at free addresses: a task without one is placed, and fails to start (*Stopped tasks error messages*
 //! in the developer guide).
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
+use crate::aws::host_ports::choose_ports;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
-use crate::aws::task_definition::{NetworkMode, TaskDefinition};
+use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, StopCode, Task};
 use crate::control::Control;
 use crate::control::health::task_name;
@@ -74,5 +76,75 @@ impl Control<'_> {
         let resource = self.service_resource(service);
         let cause = self.log.put(self.agenda.now(), None, "task.no_address", resource, message);
         self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
+    }
+
+    /// Whether an instance has not the host ports left that a task of a service would choose.
+    pub(super) fn has_no_host_ports(&self, service: Id<ServiceDefinition>, instance: Id<ContainerInstance>) -> bool {
+        let definition = self.services[service.index()].primary().task_definition;
+        self.host_ports(&self.scenario.task_definitions[definition], instance).is_none()
+    }
+
+    /// Chooses the host ports of a task that starts; whether there were enough, and none of its own was taken.
+    pub(super) fn take_host_ports(&mut self, task: Id<Task>) -> bool {
+        let Some(instance) = self.cluster.tasks[task].instance else { return true };
+        if self.static_port_is_taken(task, instance) {
+            return false;
+        }
+        let Some(ports) = self.host_ports(self.definition_of(task), instance) else { return false };
+        let agent = &mut self.agents[instance.index()];
+        agent.chosen_ports.extend(ports.iter().copied());
+        if let Some((_, last)) = ports.last() {
+            agent.next_port = last.saturating_add(1);
+        }
+        self.cluster.tasks[task].host_ports = ports;
+        true
+    }
+
+    /// Docker cannot start a container for want of a host port.
+    pub(super) fn gets_no_host_port(&mut self, task: Id<Task>) {
+        let row = &self.cluster.tasks[task];
+        let service = row.service;
+        let taken = row.instance.filter(|it| self.static_port_is_taken(task, *it));
+        let port = row
+            .reservation
+            .ports
+            .iter()
+            .find(|it| taken.is_some_and(|instance| self.agents[instance.index()].chosen_ports.contains(it)));
+        let why = match port {
+            Some((_, port)) => format!("Bind for 0.0.0.0:{port} failed: port is already allocated"),
+            None => "all ports are allocated".to_owned(),
+        };
+        let reason = format!(
+            "CannotStartContainerError: Error response from daemon: driver failed programming external connectivity: {why}"
+        );
+        let name = &self.scenario.services[service].name;
+        let message = format!("(service {name}) (task {}) failed to start: {reason}", task_name(task));
+        let resource = self.service_resource(service);
+        let cause = self.log.put(self.agenda.now(), None, "task.no_host_port", resource, message);
+        self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
+    }
+
+    /// Whether a port that a task names was chosen for another one that named none.
+    fn static_port_is_taken(&self, task: Id<Task>, instance: Id<ContainerInstance>) -> bool {
+        let chosen = &self.agents[instance.index()].chosen_ports;
+        !chosen.is_empty() && self.cluster.tasks[task].reservation.ports.iter().any(|it| chosen.contains(it))
+    }
+
+    /// The host ports that a task would choose on an instance; `None` where too few are left in a row.
+    fn host_ports(&self, definition: &TaskDefinition, instance: Id<ContainerInstance>) -> Option<Vec<(Protocol, u16)>> {
+        let agent = &self.agents[instance.index()];
+        let reserved = &self.cluster.instances[instance].reserved_ports;
+        let mut ports: Vec<(Protocol, u16)> = Vec::new();
+        let mut from = agent.next_port;
+        for (protocol, count) in definition.dynamic_ports() {
+            let is_free = |port: u16| {
+                let port = (protocol, port);
+                !agent.chosen_ports.contains(&port) && !reserved.contains_key(&port) && !ports.contains(&port)
+            };
+            let first = choose_ports(count, from, is_free)?;
+            ports.extend((first..=first + (count - 1)).map(|port| (protocol, port)));
+            from = first.saturating_add(count);
+        }
+        Some(ports)
     }
 }

@@ -182,7 +182,7 @@ impl<'a> Control<'a> {
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
             let provider = self.choose_capacity_provider(service);
             let Ok(instance) = self.choose_instance(service, provider) else { break };
-            if self.has_no_address(service, instance) {
+            if self.has_no_address(service, instance) || self.has_no_host_ports(service, instance) {
                 break;
             }
             let task = self.create_task(service, provider);
@@ -667,15 +667,14 @@ impl<'a> Control<'a> {
             .cluster
             .instances
             .entries()
-            .filter(|(_, it)| it.status >= InstanceStatus::Active && it.status != InstanceStatus::Terminated)
+            .filter(|(_, it)| matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining))
             .map(|(id, it)| Candidate {
                 id: id.index(),
                 availability_zone: it.availability_zone.index(),
                 facts: InstanceFacts {
                     attributes: &it.attributes,
                     ec2_instance_id: &it.name,
-                    // No agent loses its connection yet.
-                    agent_connected: true,
+                    agent_connected: it.agent_connected,
                     agent_version: &scenario.auto_scaling_groups[it.auto_scaling_group].agent_version,
                     registered_at_unix_nanos: self.unix_nanos(it.registered_at.unwrap_or(now)),
                     running_tasks_count: hosted.get(id.index()).map_or(0, |it| it.running_tasks_count),

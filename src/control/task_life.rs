@@ -12,6 +12,7 @@ use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::data::Traffic;
+use crate::scenario::SlotFreedAt;
 use crate::table::Id;
 use crate::units::Span;
 
@@ -26,6 +27,10 @@ pub struct Agent {
     memory_mib: u32,
     ports: BTreeSet<(Protocol, u16)>,
     holding: BTreeSet<Id<Task>>,
+    /// Host ports that were chosen.
+    pub(super) chosen_ports: BTreeSet<(Protocol, u16)>,
+    /// Where the next one is looked for.
+    pub(super) next_port: u16,
 }
 
 /// How a process ends that did not end by itself in time.
@@ -44,6 +49,7 @@ impl<'a> Control<'a> {
             capacity_provider: provider.map(Id::new),
             instance: None,
             subnet: None,
+            host_ports: Vec::new(),
             status: TaskStatus::Provisioning,
             reservation: self.scenario.task_definitions[task_definition].reservation(),
             holds_reservation: false,
@@ -89,6 +95,7 @@ impl<'a> Control<'a> {
         self.cluster.place(task, instance, now);
         self.take_address(task, instance);
         self.agent_takes(task);
+        self.take_host_ports(task);
         self.cache_layers(task);
         let row = &mut self.cluster.tasks[task];
         row.status = TaskStatus::Running;
@@ -125,6 +132,10 @@ impl<'a> Control<'a> {
             }
             TaskStatus::Pending => {
                 let instance = row.instance.expect("a pending task is placed");
+                if !self.cluster.instances[instance].agent_connected {
+                    // It hears of the task when it is connected again.
+                    return;
+                }
                 self.agents[instance.index()].waiting.push_back(task);
                 self.agent_looks(instance);
             }
@@ -134,7 +145,11 @@ impl<'a> Control<'a> {
                 let pause_container = u64::from(self.definition_of(task).network_mode == NetworkMode::Awsvpc);
                 self.wake_task(task, assumptions.container_create_time + Span::SECOND * pause_container);
             }
-            TaskStatus::Activating => self.task_runs(task),
+            TaskStatus::Activating => match self.take_host_ports(task) {
+                true => self.task_runs(task),
+                false => self.gets_no_host_port(task),
+            },
+            TaskStatus::Running if row.is_asked_to_stop => self.send_sigterm(task),
             TaskStatus::Running => {
                 row.process_is_up = true;
                 self.cluster.touch();
@@ -173,6 +188,9 @@ impl<'a> Control<'a> {
                 Some(target) => {
                     row.status = TaskStatus::Deactivating;
                     let service = row.service;
+                    if self.scenario.assumptions.slot_freed_at == SlotFreedAt::Deactivating {
+                        self.free_slot(task);
+                    }
                     let group = self.cluster.targets[target].target_group;
                     self.drain_target(target);
                     let name = &self.scenario.services[service].name;
@@ -275,6 +293,9 @@ impl<'a> Control<'a> {
     }
 
     fn send_sigterm(&mut self, task: Id<Task>) {
+        if !self.agent_hears_of(task) {
+            return;
+        }
         let definition = self.definition_of(task);
         let service = self.cluster.tasks[task].service;
         self.take_out_of_rotation(task);
@@ -292,13 +313,17 @@ impl<'a> Control<'a> {
             longest = longest.max(shutdown.min(container.stop_timeout));
         }
         self.cluster.tasks[task].exit_code = Some(exit_code);
-        self.free_slot(task);
+        if self.scenario.assumptions.slot_freed_at <= SlotFreedAt::Stopping {
+            self.free_slot(task);
+        }
         self.wake_task(task, longest);
     }
 
     fn processes_are_gone(&mut self, task: Id<Task>) {
         self.take_out_of_rotation(task);
-        self.free_slot(task);
+        if self.scenario.assumptions.slot_freed_at <= SlotFreedAt::Stopping {
+            self.free_slot(task);
+        }
         self.agent_drops(task);
         let row = &mut self.cluster.tasks[task];
         row.process_is_up = false;
@@ -325,6 +350,7 @@ impl<'a> Control<'a> {
         let never_ran = row.started_at.is_none();
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         self.cluster.return_address(subnet);
+        self.free_slot(task);
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);
         state.wakes.remove(&task);
@@ -398,6 +424,9 @@ impl<'a> Control<'a> {
             agent.memory_mib -= row.reservation.memory_mib;
             for port in &row.reservation.ports {
                 agent.ports.remove(port);
+            }
+            for port in &row.host_ports {
+                agent.chosen_ports.remove(port);
             }
         }
         self.agent_looks(instance);

@@ -2,10 +2,10 @@
 
 use crate::aws::placement::TieBreak;
 use crate::aws::price::{self, Prices};
-use crate::scenario::Assumptions;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Reader};
+use crate::scenario::{Assumptions, SlotFreedAt};
 use crate::units::Span;
 
 /// The section `assumptions`: the defaults, where it says nothing else.
@@ -115,6 +115,12 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
             *place = number;
         }
     }
+    let moments = [
+        ("deactivating", SlotFreedAt::Deactivating),
+        ("stopping", SlotFreedAt::Stopping),
+        ("stopped", SlotFreedAt::Stopped),
+    ];
+    a.slot_freed_at = fields.word_or(reader, "slotFreedAt", &moments, a.slot_freed_at);
     let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
     a.tie_break = fields.word_or(reader, "tieBreak", &breaks, a.tie_break);
     a.alarm_phase = fields.span(reader, "alarmPhase");

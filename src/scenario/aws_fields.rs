@@ -128,7 +128,7 @@ impl Shape {
 
     /// `PortMapping`.
     pub const PORT_MAPPING: Shape =
-        Shape { name: "port mapping", not_simulated: &["containerPortRange"], accepted: &["appProtocol", "name"] };
+        Shape { name: "port mapping", not_simulated: &[], accepted: &["appProtocol", "name"] };
 
     /// `RuntimePlatform`.
     pub const RUNTIME_PLATFORM: Shape = Shape { name: "runtime platform", not_simulated: &[], accepted: &[] };

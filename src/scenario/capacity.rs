@@ -431,7 +431,8 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
     if policies.is_empty() { vec![TerminationPolicy::Default] } else { policies }
 }
 
-fn attributes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<(String, String)> {
+/// Attributes of container instances: names, and values that may be missing.
+pub fn attributes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<(String, String)> {
     let of = fields.of.clone();
     let entries = fields.entries(reader, "attributes");
     entries

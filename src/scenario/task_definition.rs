@@ -1,5 +1,6 @@
 //! `taskDefinitions`: what `RegisterTaskDefinition` takes, and the rules by which it refuses.
 
+use crate::aws::instance_type::AGENT_METRICS_PORT;
 use crate::aws::task_definition::{
     ContainerDefinition, CpuArchitecture, NetworkMode, PortMapping, Protocol, TaskDefinition,
 };
@@ -12,6 +13,9 @@ use crate::scenario::reader::{Fields, Reader, What, last_name, listed};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
+
+/// Most ranges of ports of one container (`PortMapping`).
+const PORT_RANGES_MAXIMUM: usize = 100;
 
 /// Task definitions by family and revision.
 #[derive(Default)]
@@ -380,8 +384,18 @@ fn gpus(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> u32 {
     gpus
 }
 
+/// `8000-8010`, from the first port to the last.
+fn port_range(text: &str) -> Result<(u32, u32), String> {
+    let port = |text: &str| quantity::whole(text.trim()).and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0);
+    match text.split_once('-').and_then(|(first, last)| port(first).zip(port(last))) {
+        Some((first, last)) if first < last => Ok((first.into(), last.into())),
+        _ => Err(format!("`{text}` is no range of ports such as 8000-8010")),
+    }
+}
+
 fn port_mappings(reader: &mut Reader<'_>, fields: &mut Fields<'_>, network_mode: NetworkMode) -> Vec<PortMapping> {
-    let mut mappings = Vec::new();
+    let mut mappings: Vec<PortMapping> = Vec::new();
+    let mut ranges = 0;
     for node in fields.list(reader, "portMappings") {
         let of = format!("a port mapping of {}", fields.of);
         if network_mode == NetworkMode::None {
@@ -391,12 +405,21 @@ fn port_mappings(reader: &mut Reader<'_>, fields: &mut Fields<'_>, network_mode:
         let Some(mut mapping) = reader.fields(node, of.clone()) else { continue };
         let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
         let protocol = mapping.word_or(reader, "protocol", &protocols, Protocol::default());
-        let container_port = if mapping.has("containerPortRange") {
-            None
-        } else {
+        let range_place = mapping.place_of("containerPortRange");
+        let is_range = mapping.has("containerPortRange");
+        let range = mapping.parsed(reader, "containerPortRange", port_range);
+        let container_port = if !is_range {
             mapping.required_count(reader, "containerPort", 1..=65_535)
+        } else {
+            for other in ["containerPort", "hostPort"] {
+                if let Some(node) = mapping.take(other) {
+                    let problem = Problem::new(node.place, format!("{of} has a `containerPortRange` and a `{other}`"));
+                    reader.refuse(problem.help("host ports of a range are chosen when the task starts"));
+                }
+            }
+            range.map(|it| it.0)
         };
-        if network_mode == NetworkMode::Bridge {
+        if network_mode == NetworkMode::Bridge && !is_range {
             mapping.usual(reader, "hostPort", &0);
         }
         let host = mapping.take("hostPort");
@@ -415,9 +438,42 @@ fn port_mappings(reader: &mut Reader<'_>, fields: &mut Fields<'_>, network_mode:
         // Both lie within 16 bits, by the ranges above.
         let port = |it: u32| u16::try_from(it).unwrap_or(u16::MAX);
         if let Some(container_port) = container_port {
-            let host_port = host_port.map_or(0, port);
-            mappings.push(PortMapping { container_port: port(container_port), host_port, protocol });
+            let last = range.map_or(container_port, |it| it.1);
+            let on_host = match network_mode {
+                NetworkMode::Host => container_port..=last,
+                _ => host_port.unwrap_or(0)..=host_port.unwrap_or(0),
+            };
+            if protocol == Protocol::Tcp
+                && matches!(network_mode, NetworkMode::Bridge | NetworkMode::Host)
+                && on_host.contains(&u32::from(AGENT_METRICS_PORT))
+            {
+                let at = host.map_or(node.place, |it| it.place);
+                let message = format!("{of} takes the instance's port {AGENT_METRICS_PORT}, which is the ECS agent's");
+                reader.refuse(Problem::new(at, message).help("22, 2375, 2376, 51678 and 51679 are taken as well"));
+            }
+            ranges += usize::from(is_range);
+            let mapping = PortMapping {
+                container_port: port(container_port),
+                count: port(last - container_port + 1),
+                host_port: host_port.map_or(0, port),
+                protocol,
+            };
+            let overlaps = |it: &PortMapping| {
+                let end = |it: &PortMapping| u32::from(it.container_port) + u32::from(it.count);
+                it.protocol == protocol
+                    && u32::from(it.container_port) < end(&mapping)
+                    && u32::from(mapping.container_port) < end(it)
+            };
+            if is_range && mappings.iter().any(overlaps) {
+                let message = format!("`containerPortRange` of {of} overlaps with ports that are mapped before");
+                reader.refuse(Problem::new(range_place, message));
+            }
+            mappings.push(mapping);
         }
+    }
+    if ranges > PORT_RANGES_MAXIMUM {
+        let message = format!("{} maps {ranges} ranges of ports; {PORT_RANGES_MAXIMUM} are allowed", fields.of);
+        reader.refuse(Problem::new(fields.place_of("portMappings"), message));
     }
     mappings
 }

@@ -4,7 +4,7 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::listener::Action;
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
-use crate::scenario::capacity::{Bounds, Capacity};
+use crate::scenario::capacity::{Bounds, Capacity, attributes};
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::refuse_too_many_constraints;
@@ -13,7 +13,7 @@ use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::service::deployment_configuration;
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node};
-use crate::scenario::{TimelineChange, TimelineEntry};
+use crate::scenario::{ContainerInstanceChange, TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -23,6 +23,10 @@ const CHANGES: &[&str] = &[
     "terminateInstances",
     "targetErrors",
     "updateAutoScalingGroup",
+    "updateContainerInstancesState",
+    "deregisterContainerInstances",
+    "disconnectAgents",
+    "putAttributes",
     "modifyListener",
     "modifyRule",
 ];
@@ -112,6 +116,9 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             fields.finish(reader, &Shape::OURS);
             change
         }
+        "updateContainerInstancesState" | "deregisterContainerInstances" | "disconnectAgents" | "putAttributes" => {
+            container_instances(reader, name, fields, around)
+        }
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -131,6 +138,38 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             })
         }
     }
+}
+
+/// What is done to container instances of a group by hand.
+fn container_instances(
+    reader: &mut Reader<'_>,
+    name: &str,
+    mut fields: Fields<'_>,
+    around: &Around<'_>,
+) -> Option<TimelineChange> {
+    let auto_scaling_group = group(reader, &mut fields, around);
+    let count = fields.required_count(reader, "count", 1..=5_000);
+    let zone = fields.reference(reader, "availabilityZone", &around.capacity.zone_names);
+    let change = match name {
+        "updateContainerInstancesState" => {
+            fields.required(reader, "status");
+            let is_drain = fields.word(reader, "status", &[("DRAINING", true), ("ACTIVE", false)]);
+            is_drain.map(|it| if it { ContainerInstanceChange::Drain } else { ContainerInstanceChange::Activate })
+        }
+        "deregisterContainerInstances" => Some(ContainerInstanceChange::Deregister),
+        "disconnectAgents" => Some(ContainerInstanceChange::DisconnectAgent { lasts: fields.span(reader, "for") }),
+        _ => {
+            fields.required(reader, "attributes");
+            Some(ContainerInstanceChange::PutAttributes(attributes(reader, &mut fields)))
+        }
+    };
+    fields.finish(reader, &Shape::OURS);
+    Some(TimelineChange::ContainerInstances {
+        auto_scaling_group: auto_scaling_group?,
+        count: count?,
+        availability_zone: zone,
+        change: change?,
+    })
 }
 
 /// New actions of a listener's default rule, or of another one: the listener by its ARN, or by load balancer and port; the

@@ -1,0 +1,33 @@
+//! Host ports that nobody named: where the bridge finds them.
+//!
+//! Follows `PortMapping` of the API reference (2026): ports from the instance's `ip_local_port_range`, else from 49153 to 65535,
+//! and for a `containerPortRange` as many in a row.
+
+use std::ops::RangeInclusive;
+
+/// The ephemeral range of Linux instances.
+pub const EPHEMERAL_PORTS: RangeInclusive<u16> = 49_153..=65_535;
+
+/// The first of `count` free ports in a row, looked for from `from` on and then from the beginning of the range, as Docker does.
+pub fn choose_ports(count: u16, from: u16, is_free: impl Fn(u16) -> bool) -> Option<u16> {
+    let last_first = EPHEMERAL_PORTS.end().checked_sub(count.saturating_sub(1))?;
+    let fits = |first: &u16| (*first..=*first + (count - 1)).all(&is_free);
+    let from = from.max(*EPHEMERAL_PORTS.start());
+    (from..=last_first).find(fits).or_else(|| (*EPHEMERAL_PORTS.start()..=last_first.min(from)).find(fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_taken_in_turn_and_the_range_has_an_end() {
+        assert_eq!(choose_ports(1, 0, |_| true), Some(49_153));
+        assert_eq!(choose_ports(1, 50_000, |it| it != 50_000), Some(50_001));
+        assert_eq!(choose_ports(3, 65_534, |_| true), Some(49_153), "three do not fit at the end");
+        assert_eq!(choose_ports(1, 65_535, |it| it == 49_200), Some(49_200));
+        assert_eq!(choose_ports(16_383, 60_000, |_| true), Some(49_153), "the whole range");
+        assert_eq!(choose_ports(16_384, 49_153, |_| true), None);
+        assert_eq!(choose_ports(2, 49_153, |it| it % 2 == 0), None);
+    }
+}
