@@ -4,7 +4,7 @@
 //! resources (2026).
 
 use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
-use crate::aws::placement::PORTS_MAXIMUM;
+use crate::aws::placement::{PORTS_MAXIMUM, Reason};
 use crate::aws::task_definition::{Protocol, Reservation};
 
 /// `registeredResources` of a container instance.
@@ -31,21 +31,38 @@ impl RegisteredResources {
         }
     }
 
+    /// The first thing that not even an empty instance has for a task, in the order in which ECS looks.
+    pub fn lacks(&self, reservation: &Reservation) -> Option<Reason> {
+        let is_taken = |port: &(Protocol, u16)| port.0 == Protocol::Tcp && RESERVED_TCP_PORTS.contains(&port.1);
+        let ports = reservation.ports.len();
+        if reservation.cpu_units > self.cpu_units {
+            Some(Reason::Cpu)
+        } else if reservation.memory_mib > self.memory_mib {
+            Some(Reason::Memory)
+        } else if reservation.ports.iter().any(is_taken) {
+            Some(Reason::Port)
+        } else if ports > 0 && ports + RESERVED_TCP_PORTS.len() > PORTS_MAXIMUM {
+            Some(Reason::TooManyPorts)
+        } else if reservation.network_interfaces > self.network_interfaces {
+            Some(Reason::NetworkInterface)
+        } else if reservation.gpus > self.gpus {
+            Some(Reason::Gpu)
+        } else {
+            None
+        }
+    }
+
     /// Tasks of one kind that fit on an empty instance; 0 where not even one does.
     pub fn tasks(&self, reservation: &Reservation, is_distinct_instance: bool) -> u32 {
+        if self.lacks(reservation).is_some() {
+            return 0;
+        }
         let by = |room: u32, need: u32| room.checked_div(need).unwrap_or(u32::MAX);
-        let is_taken = |port: &(Protocol, u16)| port.0 == Protocol::Tcp && RESERVED_TCP_PORTS.contains(&port.1);
-        let by_ports = match reservation.ports.len() {
-            0 => u32::MAX,
-            ports if ports + RESERVED_TCP_PORTS.len() > PORTS_MAXIMUM => 0,
-            _ => u32::from(!reservation.ports.iter().any(is_taken)),
-        };
         by(self.cpu_units, reservation.cpu_units)
             .min(by(self.memory_mib, reservation.memory_mib))
             .min(by(self.network_interfaces, reservation.network_interfaces))
             .min(by(self.gpus, reservation.gpus))
-            .min(by_ports)
-            .min(if is_distinct_instance { 1 } else { u32::MAX })
+            .min(if is_distinct_instance || !reservation.ports.is_empty() { 1 } else { u32::MAX })
     }
 }
 
@@ -87,6 +104,15 @@ mod tests {
     #[test]
     fn we_13_reserved_memory_is_not_registered() {
         assert_eq!(registered("m5.large", 256, false).memory_mib, 7555);
+    }
+
+    #[test]
+    fn what_an_empty_instance_lacks() {
+        let m5 = registered("m5.large", 0, false);
+        assert_eq!(m5.lacks(&need(2048, 7811, 2)), None);
+        assert_eq!(m5.lacks(&need(2049, 7812, 0)), Some(Reason::Cpu));
+        assert_eq!(m5.lacks(&need(1, 7812, 0)), Some(Reason::Memory));
+        assert_eq!(m5.lacks(&need(1, 1, 3)), Some(Reason::NetworkInterface));
     }
 
     #[test]

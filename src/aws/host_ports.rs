@@ -10,10 +10,16 @@ pub const EPHEMERAL_PORTS: RangeInclusive<u16> = 49_153..=65_535;
 
 /// The first of `count` free ports in a row, looked for from `from` on and then from the beginning of the range, as Docker does.
 pub fn choose_ports(count: u16, from: u16, is_free: impl Fn(u16) -> bool) -> Option<u16> {
-    let last_first = EPHEMERAL_PORTS.end().checked_sub(count.saturating_sub(1))?;
-    let fits = |first: &u16| (*first..=*first + (count - 1)).all(&is_free);
-    let from = from.max(*EPHEMERAL_PORTS.start());
-    (from..=last_first).find(fits).or_else(|| (*EPHEMERAL_PORTS.start()..=last_first.min(from)).find(fits))
+    let search = |from: u16| {
+        let mut free = 0;
+        (from..=*EPHEMERAL_PORTS.end()).find(|&port| {
+            free = if is_free(port) { free + 1 } else { 0 };
+            free == count
+        })
+    };
+    let start = *EPHEMERAL_PORTS.start();
+    let last = search(from.max(start)).or_else(|| search(start))?;
+    Some(last - (count - 1))
 }
 
 #[cfg(test)]

@@ -140,6 +140,25 @@ pub enum Reason {
     DistinctInstance,
 }
 
+impl Reason {
+    /// In the words of *Service event messages*, after the name of an instance.
+    pub fn words(self) -> &'static str {
+        match self {
+            Reason::Unavailable => "is not ACTIVE in the capacity provider of your task",
+            Reason::Agent => "encountered error \"AGENT\"",
+            Reason::Attribute => "is missing an attribute required by your task",
+            Reason::Cpu => "has insufficient CPU units available",
+            Reason::Memory => "has insufficient memory available",
+            Reason::Port => "is already using a port required by your task",
+            Reason::TooManyPorts => "has too many ports in use",
+            Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
+            Reason::Gpu => "has insufficient GPUs available",
+            Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
+            Reason::DistinctInstance => "did not meet the distinctInstance placement constraint",
+        }
+    }
+}
+
 /// No instance can take the task: how many fail for what, and the one that comes closest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -156,19 +175,7 @@ impl fmt::Display for Refusal {
         let Some((name, reason)) = &self.closest else {
             return write!(f, "Reason: No Container Instances were found in your cluster.");
         };
-        let words = match reason {
-            Reason::Unavailable => "is not ACTIVE in the capacity provider of your task",
-            Reason::Agent => "encountered error \"AGENT\"",
-            Reason::Attribute => "is missing an attribute required by your task",
-            Reason::Cpu => "has insufficient CPU units available",
-            Reason::Memory => "has insufficient memory available",
-            Reason::Port => "is already using a port required by your task",
-            Reason::TooManyPorts => "has too many ports in use",
-            Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
-            Reason::Gpu => "has insufficient GPUs available",
-            Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
-            Reason::DistinctInstance => "did not meet the distinctInstance placement constraint",
-        };
+        let words = reason.words();
         write!(f, "The closest matching (container-instance {name}) {words}.")
     }
 }

@@ -3,8 +3,9 @@
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, TerminationPolicy};
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem, ManagedScaling};
 use crate::aws::cluster_query::{Version, is_of_a_name};
-use crate::aws::instance_type;
+use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::subnet::Subnet;
+use crate::aws::task_definition::CpuArchitecture;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
@@ -29,6 +30,8 @@ pub struct Capacity {
     pub zones: Table<AvailabilityZone>,
     /// Subnets.
     pub subnets: Subnets,
+    /// Instance types that the scenario describes itself.
+    instance_types: Vec<InstanceType>,
     /// Groups.
     pub groups: Table<AutoScalingGroup>,
     /// Providers.
@@ -52,6 +55,7 @@ impl Capacity {
     pub fn read(
         reader: &mut Reader<'_>,
         mut cluster: Option<Fields<'_>>,
+        instance_types: &[Entry],
         groups: &[Entry],
         providers: &[Entry],
     ) -> Capacity {
@@ -59,6 +63,7 @@ impl Capacity {
             cluster_name: "default".to_owned(),
             zones: Table::new(),
             subnets: Subnets::new(),
+            instance_types: instance_types.iter().filter_map(|it| own_instance_type(reader, it)).collect(),
             groups: Table::new(),
             providers: Table::new(),
             zone_names: Names::new("Availability Zone", "cluster.availabilityZones"),
@@ -187,7 +192,7 @@ impl Capacity {
             // Refused to run by name, so the type does not matter.
             fields.take("InstanceType");
         } else if let Some(node) = fields.required(reader, "InstanceType") {
-            instance_type = self::instance_type(reader, node, &fields.of);
+            instance_type = self::instance_type(reader, node, &fields.of, &self.instance_types);
         }
         let bounds = Bounds {
             min: fields.required_count(reader, "MinSize", 0..=5_000),
@@ -316,6 +321,16 @@ impl Capacity {
         self.groups[group].new_instances_protected_from_scale_in = true;
     }
 
+    /// The groups that tasks can run on: those of a strategy's providers, or all.
+    pub fn groups_in_reach<'a>(
+        &'a self,
+        strategy: &'a [CapacityProviderStrategyItem],
+    ) -> impl Iterator<Item = &'a AutoScalingGroup> {
+        let of_item = |it: &CapacityProviderStrategyItem| self.providers[it.capacity_provider].auto_scaling_group;
+        let is_in_reach = move |group| strategy.is_empty() || strategy.iter().any(|it| of_item(it) == group);
+        self.groups.entries().filter(move |it| is_in_reach(it.0)).map(|it| it.1)
+    }
+
     /// A capacity provider strategy, with AWS's rules for base and weight.
     pub fn strategy(&self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Vec<CapacityProviderStrategyItem> {
         let field = "capacityProviderStrategy";
@@ -394,14 +409,56 @@ impl Bounds {
     }
 }
 
-fn instance_type(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<instance_type::InstanceType> {
+/// An instance type that the catalogue does not have, or that a scenario wants otherwise.
+fn own_instance_type(reader: &mut Reader<'_>, entry: &Entry) -> Option<InstanceType> {
+    let mut fields = reader.fields(&entry.node, format!("instance type `{}`", entry.key))?;
+    let vcpu = fields.required_count(reader, "vcpu", 1..=1_024);
+    fields.required(reader, "memory");
+    let memory = fields.parsed(reader, "memory", |text| match quantity::memory_mib(text)? {
+        mib if mib >= 1.0 && mib <= 33_554_432.0 => Ok(mib),
+        _ => Err(format!("`{text}` is no memory of an instance: 1MiB to 32768GiB")),
+    });
+    let network_interfaces_maximum = fields.required_count(reader, "networkInterfaces", 1..=1_000);
+    let architectures = [("x86_64", CpuArchitecture::X86_64), ("arm64", CpuArchitecture::Arm64)];
+    let cpu_architecture = fields.word_or(reader, "cpuArchitecture", &architectures, CpuArchitecture::X86_64);
+    let awsvpc_tasks_with_trunk = fields.count(reader, "awsvpcTasksWithTrunk", 1..=1_000);
+    let gpus = fields.count_or(reader, "gpus", 0..=64, 0);
+    let registered = memory.map(|mib| instance_type::registered_memory_by_rule(mib / 1024.0));
+    if let Some(registered) = registered {
+        fields.derived(reader, "registeredMemory", &registered);
+    }
+    let said = fields.parsed(reader, "registeredMemory", quantity::task_memory);
+    if !fields.has("usdPerHour") {
+        reader.note(format!("{} has no `usdPerHour`: its instances cost nothing here", fields.of));
+    }
+    let usd_per_hour = fields.number_or(reader, "usdPerHour", 0.0..=10_000.0, 0.0);
+    fields.finish(reader, &Shape::OURS);
+    Some(InstanceType {
+        name: entry.key.clone(),
+        vcpu: vcpu?,
+        memory_gib: memory? / 1024.0,
+        registered_memory_mib: said.or(registered)?,
+        network_interfaces_maximum: network_interfaces_maximum?,
+        awsvpc_tasks_with_trunk,
+        cpu_architecture,
+        gpus,
+        usd_per_hour,
+        burst: None,
+    })
+}
+
+fn instance_type(reader: &mut Reader<'_>, node: &Node, of: &str, own: &[InstanceType]) -> Option<InstanceType> {
     let name = reader.text(What { field: "InstanceType", of }, node)?;
-    if let Some(found) = instance_type::find(name) {
+    if let Some(found) = own.iter().find(|it| it.name == name).cloned().or_else(|| instance_type::find(name)) {
         return Some(found);
     }
     let mut problem =
         Problem::new(node.place, format!("`InstanceType` of {of} is `{name}`, which is not in the catalogue"));
-    if let Some(near) = nearest(name, instance_type::names()) {
+    let mut known: Vec<&str> = own.iter().map(|it| it.name.as_str()).collect();
+    for name in instance_type::names() {
+        known.push(name);
+    }
+    if let Some(near) = nearest(name, known) {
         problem = problem.label(format!("did you mean `{near}`?"));
     }
     reader.refuse(problem);

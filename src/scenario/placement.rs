@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::cluster_query::{BUILT_IN_ATTRIBUTES, Expression, InstanceFacts, SyntaxError, matches};
 use crate::aws::placement::{
     CONSOLE_TEMPLATES, CONSTRAINTS_MAXIMUM, PlacementConstraint, PlacementStrategy, Resource, STRATEGIES_MAXIMUM,
@@ -258,12 +259,26 @@ pub fn note_unmet_attributes(
     reader: &mut Reader<'_>,
     of: &str,
     constraints: &[&PlacementConstraint],
+    strategy: &[CapacityProviderStrategyItem],
     capacity: &Capacity,
 ) {
-    let expressions: Vec<&Expression> =
-        constraints.iter().filter_map(|it| it.expression()).filter(|it| it.asks_for_attributes_only()).collect();
-    let is_met = capacity.groups.iter().any(|group| {
-        group.places(&capacity.subnets.table).any(|(zone, subnet)| {
+    let expressions = for_attributes_only(constraints);
+    if !capacity.groups_in_reach(strategy).any(|it| meets(it, &expressions, capacity)) {
+        let asked: Vec<String> = expressions.iter().map(|it| it.to_string()).collect();
+        let asked = listed(asked.iter().map(String::as_str));
+        reader.note(format!("no instance here meets the placement constraints of {of}: {asked}"));
+    }
+}
+
+/// The expressions of constraints that ask for nothing but attributes.
+pub fn for_attributes_only<'a>(constraints: &[&'a PlacementConstraint]) -> Vec<&'a Expression> {
+    constraints.iter().filter_map(|it| it.expression()).filter(|it| it.asks_for_attributes_only()).collect()
+}
+
+/// Whether a group launches instances somewhere whose attributes are as the expressions ask.
+pub fn meets(group: &AutoScalingGroup, expressions: &[&Expression], capacity: &Capacity) -> bool {
+    expressions.is_empty()
+        || group.places(&capacity.subnets.table).any(|(zone, subnet)| {
             let subnet = subnet.map(|it| &capacity.subnets.table[it]);
             let facts = InstanceFacts {
                 attributes: &group.container_instance_attributes(&capacity.zones[zone], subnet),
@@ -276,12 +291,6 @@ pub fn note_unmet_attributes(
             };
             expressions.iter().all(|it| matches(it, &facts))
         })
-    });
-    if !is_met {
-        let asked: Vec<String> = expressions.iter().map(|it| it.to_string()).collect();
-        let asked = listed(asked.iter().map(String::as_str));
-        reader.note(format!("no instance here meets the placement constraints of {of}: {asked}"));
-    }
 }
 
 #[cfg(test)]

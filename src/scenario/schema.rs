@@ -292,6 +292,7 @@ mod tests {
             "ResourceId",
             "ScheduledActionName",
             "TargetGroupName",
+            "VPCZoneIdentifier",
             "capacityProviderName",
             "family",
             "name",

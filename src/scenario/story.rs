@@ -3,22 +3,28 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::aws::placement::PlacementConstraint;
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::instance_type::RESERVED_TCP_PORTS;
+use crate::aws::placement::{PORTS_MAXIMUM, PlacementConstraint, Reason};
 use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
-use crate::scenario::placement::{note_unknown_attributes, note_unmet_attributes};
+use crate::scenario::placement::{for_attributes_only, meets, note_unknown_attributes, note_unmet_attributes};
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
 use crate::scenario::record::Record;
 use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
-use crate::scenario::{Scenario, assumption, expectation, files, patch, sections, service, timeline, workload};
-use crate::table::Table;
+use crate::scenario::{
+    Scenario, TimelineChange, TimelineEntry, assumption, expectation, files, patch, sections, service, timeline,
+    workload,
+};
+use crate::table::{Id, Table};
 use crate::units::Span;
 
 /// One file's worth: its variants, and what was noticed.
@@ -200,10 +206,11 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let begins_settled = fields.word_or(reader, "begin", &[("settled", true), ("cold", false)], true);
     // Without a duration the rest is read as if there were one, so that its mistakes are told as well.
     let length = duration.unwrap_or(Span::seconds(3_600));
+    let instance_types = section(reader, &mut fields, "instanceTypes");
     let groups = section(reader, &mut fields, "autoScalingGroups");
     let providers = section(reader, &mut fields, "capacityProviders");
     let cluster = fields.map(reader, "cluster");
-    let capacity = Capacity::read(reader, cluster, groups, providers);
+    let capacity = Capacity::read(reader, cluster, instance_types, groups, providers);
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
     let mut load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
@@ -255,7 +262,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
-    note_what_never_fits(reader, &capacity, &task_definitions);
+    note_what_never_fits(reader, &capacity, &task_definitions, &services, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
     let scenario = Scenario {
@@ -337,7 +344,7 @@ fn note_constraints(
         note_unknown_attributes(reader, &of, &service.placement_constraints, &capacity.groups);
         let of_definition = &definitions.table[service.task_definition].placement_constraints;
         let all: Vec<&PlacementConstraint> = service.placement_constraints.iter().chain(of_definition).collect();
-        note_unmet_attributes(reader, &of, &all, capacity);
+        note_unmet_attributes(reader, &of, &all, &service.capacity_provider_strategy, capacity);
     }
     for definition in &definitions.table {
         let of = format!("task definition `{}`", definition.name());
@@ -345,23 +352,88 @@ fn note_constraints(
     }
 }
 
-/// A task that is larger than every instance will wait for ever, which is worth a word before the run.
-fn note_what_never_fits(reader: &mut Reader<'_>, capacity: &Capacity, definitions: &TaskDefinitions) {
+/// A task that no instance in its reach could ever hold will wait for ever, which is worth a word before the run.
+fn note_what_never_fits(
+    reader: &mut Reader<'_>,
+    capacity: &Capacity,
+    definitions: &TaskDefinitions,
+    services: &Table<ServiceDefinition>,
+    timeline: &[TimelineEntry],
+) {
     if capacity.groups.is_empty() {
         return;
     }
-    for definition in &definitions.table {
-        let needed = definition.reservation();
-        let fits = capacity.groups.iter().any(|it| {
-            let memory = it.instance_type.registered_memory_mib.saturating_sub(it.reserved_memory_mib);
-            needed.cpu_units <= it.instance_type.cpu_units() && needed.memory_mib <= memory
-        });
-        if !fits {
-            let (cpu, memory) = (needed.cpu_units, needed.memory_mib);
-            let name = definition.name();
-            reader.note(format!(
-                "a task of `{name}` reserves {cpu} CPU units and {memory} MiB: no instance here holds that"
-            ));
+    let deployed = timeline.iter().filter_map(|it| match it.change {
+        TimelineChange::UpdateService { service, task_definition, .. } => Some((service, task_definition?)),
+        _ => None,
+    });
+    let mut runs: Vec<(Id<ServiceDefinition>, Id<TaskDefinition>)> =
+        services.entries().map(|(id, it)| (id, it.task_definition)).chain(deployed).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    for (service, definition) in runs {
+        let (service, definition) = (&services[service], &definitions.table[definition]);
+        if let Some(why) = why_never(capacity, definition, service) {
+            let (name, service) = (definition.name(), &service.name);
+            reader.note(format!("a task of `{name}` will never run in service `{service}`: {why}"));
         }
     }
+}
+
+/// Why no instance that the groups in a service's reach launch could ever hold a task: of the group that comes closest.
+fn why_never(capacity: &Capacity, definition: &TaskDefinition, service: &ServiceDefinition) -> Option<String> {
+    let need = definition.reservation();
+    let constraints: Vec<&PlacementConstraint> =
+        service.placement_constraints.iter().chain(&definition.placement_constraints).collect();
+    let expressions = for_attributes_only(&constraints);
+    let groups: Vec<&AutoScalingGroup> = capacity.groups_in_reach(&service.capacity_provider_strategy).collect();
+    if !groups.iter().any(|it| meets(it, &expressions, capacity)) {
+        // That is said of the constraints already.
+        return None;
+    }
+    let zones: Vec<_> = service.subnets.iter().map(|it| capacity.subnets.table[*it].availability_zone).collect();
+    let launches_there = |group: &AutoScalingGroup| {
+        definition.network_mode != NetworkMode::Awsvpc
+            || zones.is_empty()
+            || group.availability_zones.iter().any(|it| zones.contains(it))
+    };
+    let mut closest: Option<(Reason, String)> = None;
+    for group in groups {
+        let (kind, registered) = (&group.instance_type, group.registered_resources());
+        let wrong_architecture = definition.cpu_architecture.filter(|it| *it != kind.cpu_architecture);
+        let name = &kind.name;
+        let (reason, why) = if wrong_architecture.is_some() {
+            (Reason::Attribute, format!("its `cpuArchitecture` is not that of a {name}"))
+        } else if !launches_there(group) {
+            (Reason::Attribute, format!("group `{}` launches in no zone of the service's subnets", group.name))
+        } else if let Some(reason) = registered.lacks(&need) {
+            let why = match reason {
+                Reason::Cpu => {
+                    format!("it reserves {} CPU units, and a {name} has {}", need.cpu_units, registered.cpu_units)
+                }
+                Reason::Memory => format!(
+                    "it reserves {} MiB, and of its {} GiB a {name} registers {} MiB",
+                    need.memory_mib, kind.memory_gib, registered.memory_mib
+                ),
+                Reason::Port => "it has a host port that the ECS agent keeps (22, 2375, 2376, 51678, 51679)".to_owned(),
+                Reason::TooManyPorts => format!(
+                    "it reserves {} host ports, and an instance holds {PORTS_MAXIMUM}, {} of them the agent's",
+                    need.ports.len(),
+                    RESERVED_TCP_PORTS.len()
+                ),
+                Reason::NetworkInterface => format!("a {name} has no network interface for a task"),
+                Reason::Gpu => format!("it reserves {} GPUs, and a {name} has {}", need.gpus, registered.gpus),
+                _ => unreachable!("an empty instance lacks resources only"),
+            };
+            (reason, why)
+        } else if meets(group, &expressions, capacity) {
+            return None;
+        } else {
+            (Reason::MemberOf, format!("only a {name} has room for it, which its placement constraints do not select"))
+        };
+        if closest.as_ref().is_none_or(|it| it.0 < reason) {
+            closest = Some((reason, why));
+        }
+    }
+    closest.map(|(reason, why)| format!("{why} (ECS: \"{}\")", reason.words()))
 }

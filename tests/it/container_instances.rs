@@ -101,3 +101,346 @@ fn a_task_with_a_gpu_goes_where_one_is_left() {
     let refusal = said(&run, "service.task_placement_failure");
     assert!(refusal.ends_with("has insufficient GPUs available."), "{refusal}");
 }
+
+/// Two tasks in network mode `awsvpc` an instance; what the subnets and the service say comes from outside.
+fn in_subnets(subnets: &str, group: &str, count: u32, service: &str, more: &str) -> String {
+    format!(
+        "duration: 20m
+cluster: {{ availabilityZones: [us-east-1a, us-east-1b], subnets: {{ {subnets} }} }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, {group} }} }}
+taskDefinitions:
+  web: {{ networkMode: awsvpc, containerDefinitions: [{{ name: web, cpu: 128, memory: 64 }}] }}
+services:
+  web: {{ taskDefinition: web, desiredCount: {count}, networkConfiguration: {{ awsvpcConfiguration: {{ {service} }} }} }}
+{more}"
+    )
+}
+
+const TWO_SUBNETS: &str = "subnet-a: { AvailabilityZone: us-east-1a, CidrBlock: 10.0.0.0/24 }, \
+     subnet-b: { AvailabilityZone: us-east-1b, CidrBlock: 10.0.1.0/24 }";
+
+#[test]
+fn tasks_go_to_the_zones_of_their_services_subnets() {
+    let run = run(&in_subnets(TWO_SUBNETS, "MinSize: 4, MaxSize: 4", 6, "subnets: [subnet-b]", ""));
+    let zones: Vec<&str> =
+        run.tasks.iter().filter_map(|it| Some(run.instances[it.instance?].availability_zone.as_str())).collect();
+    assert_eq!(zones, ["us-east-1b"; 4], "two instances there, with two interfaces each");
+    let elsewhere =
+        in_subnets(TWO_SUBNETS, "MinSize: 2, MaxSize: 2, VPCZoneIdentifier: subnet-a", 1, "subnets: [subnet-b]", "");
+    let run = self::run(&elsewhere);
+    let refusal = said(&run, "service.task_placement_failure");
+    assert!(refusal.ends_with("is missing an attribute required by your task."), "{refusal}");
+    assert!(run.instances.iter().all(|it| it.availability_zone == "us-east-1a"), "the zone of its subnet");
+}
+
+#[test]
+fn a_task_without_an_address_does_not_start() {
+    // Two instances and three tasks.
+    let five = "subnet-a: { AvailabilityZone: us-east-1a, AvailableIpAddressCount: 5 }";
+    let group = "MinSize: 2, MaxSize: 2, VPCZoneIdentifier: subnet-a";
+    let run = run(&in_subnets(five, group, 4, "subnets: [subnet-a]", ""));
+    let end = Instant::START + Span::seconds(20 * 60);
+    assert_eq!(running(&run, end), 3);
+    let failed: Vec<_> = run.tasks.iter().filter(|it| it.running_at.is_none()).collect();
+    assert!(failed.len() > 2, "it is tried again and again: {}", failed.len());
+    for task in failed.iter().filter(|it| it.stopped_at.is_some()) {
+        assert_eq!(task.stop_code, Some("TaskFailedToStart"));
+        let reason = task.stopped_reason.as_deref().expect("it says why");
+        assert!(reason.ends_with("in subnet 'subnet-a': InsufficientFreeAddressesInSubnet"), "{reason}");
+    }
+    let impaired = said(&run, "service.task_start_impaired");
+    assert!(impaired.contains("unable to consistently start tasks"), "{impaired}");
+}
+
+#[test]
+fn addresses_come_back() {
+    // Of five addresses two are the instances'; a deployment of two tasks needs one more for a while.
+    let five = "subnet-a: { AvailabilityZone: us-east-1a, AvailableIpAddressCount: 5 }";
+    let group = "MinSize: 2, MaxSize: 2, VPCZoneIdentifier: subnet-a";
+    let more = "timeline: [{ at: 2m, updateService: { service: web, forceNewDeployment: true } }]
+expectations: { deploymentsCompleted: { atLeast: 1 } }";
+    let run = run(&in_subnets(five, group, 2, "subnets: [subnet-a]", more));
+    assert!(run.expectations.iter().all(|it| it.passed), "{:?}", run.expectations);
+    assert!(run.tasks.len() >= 4);
+}
+
+#[test]
+fn a_group_launches_where_addresses_are_left() {
+    let uneven = "subnet-a: { AvailabilityZone: us-east-1a, AvailableIpAddressCount: 1 }, \
+         subnet-b: { AvailabilityZone: us-east-1b, AvailableIpAddressCount: 2 }";
+    let run = run(&in_subnets(uneven, "MinSize: 4, MaxSize: 4", 0, "subnets: [subnet-a]", ""));
+    let in_zone = |zone: &str| run.instances.iter().filter(|it| it.availability_zone == zone).count();
+    assert_eq!((in_zone("us-east-1a"), in_zone("us-east-1b")), (1, 2));
+    let failures = run.events.iter().filter(|it| it.kind == "group.launch_failed").count();
+    assert_eq!(failures, 1, "said once");
+}
+
+#[test]
+fn dynamic_ports_run_out() {
+    // 16,383 ports: three tasks of 5,000 in a row each.
+    let mapping = "{ containerPortRange: 10000-14999 }";
+    let run = run(&one_service(
+        "InstanceType: m5.large, MinSize: 1, MaxSize: 1",
+        &of_mode("bridge", SMALL, mapping),
+        4,
+        "begin: cold",
+    ));
+    assert_eq!(running(&run, Instant::START + Span::seconds(590)), 3);
+    let failed = run.tasks.iter().find(|it| it.stopped_at.is_some()).expect("one cannot start");
+    let reason = failed.stopped_reason.as_deref().expect("it says why");
+    assert!(reason.starts_with("CannotStartContainerError") && reason.ends_with("all ports are allocated"), "{reason}");
+}
+
+#[test]
+fn a_static_port_may_have_been_chosen_for_another_task() {
+    let text = "duration: 10m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
+taskDefinitions:
+  any: { containerDefinitions: [{ name: web, cpu: 128, memory: 64, portMappings: [{ containerPort: 80 }] }] }
+  one: { containerDefinitions: [{ name: web, cpu: 128, memory: 64, portMappings: [{ containerPort: 80, hostPort: 49153 }] }] }
+services:
+  any: { taskDefinition: any, desiredCount: 1 }
+  one: { taskDefinition: one, desiredCount: 0 }
+timeline: [{ at: 1m, updateService: { service: one, desiredCount: 1 } }]";
+    let run = run(text);
+    let failed = run.tasks.iter().find(|it| it.service == 1).expect("it is placed");
+    let reason = failed.stopped_reason.as_deref().expect("it says why");
+    assert!(reason.ends_with("Bind for 0.0.0.0:49153 failed: port is already allocated"), "{reason}");
+}
+
+/// Two instances with room for two tasks each, and two tasks, with this timeline.
+fn by_hand(deployment: &str, timeline: &str) -> Run {
+    run(&format!(
+        "duration: 20m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 2, MaxSize: 2 }} }}
+taskDefinitions:
+  web: {{ placementConstraints: [], containerDefinitions: [{{ name: web, cpu: 1024, memory: 64 }}] }}
+services:
+  web:
+    taskDefinition: web
+    desiredCount: 2
+    placementStrategy: [{{ type: spread, field: instanceId }}]
+    deploymentConfiguration: {{ {deployment} }}
+timeline: [{timeline}]
+assumptions: {{ tieBreak: lexical }}"
+    ))
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::START + Span::seconds(seconds)
+}
+
+/// Tasks that run on an instance at an instant.
+fn running_on(run: &Run, instance: usize, at: Instant) -> usize {
+    let is_there = |it: &&plimsoll::run::TaskLife| {
+        it.instance == Some(instance)
+            && it.running_at.is_some_and(|it| it <= at)
+            && it.stopped_at.is_none_or(|it| it > at)
+    };
+    run.tasks.iter().filter(is_there).count()
+}
+
+#[test]
+fn draining_by_hand_and_back() {
+    let drain = "{ at: 1m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 1, status: DRAINING } }";
+    let run = by_hand("minimumHealthyPercent: 100, maximumPercent: 200", drain);
+    assert_eq!((running_on(&run, 0, at(60)), running_on(&run, 1, at(60))), (1, 1));
+    assert_eq!((running_on(&run, 0, at(1100)), running_on(&run, 1, at(1100))), (0, 2));
+    let moved = run.tasks.iter().find(|it| it.instance == Some(0)).and_then(|it| it.stopping_at).expect("it stops");
+    let successor = run.tasks[2].healthy_at.expect("it becomes healthy");
+    assert!(moved >= successor, "its replacement is healthy first");
+    assert_eq!(run.instances.len(), 2, "its group keeps the instance");
+    assert_eq!(run.instance_changes.last().map(|it| it.status), Some("DRAINING"), "until it is set ACTIVE");
+
+    let stuck = by_hand("minimumHealthyPercent: 100, maximumPercent: 100", drain);
+    assert_eq!((running_on(&stuck, 0, at(1100)), running_on(&stuck, 1, at(1100))), (1, 1), "it never ends");
+
+    let back = format!(
+        "{drain}, {{ at: 10m, updateContainerInstancesState: {{ autoScalingGroup: nodes, count: 1, status: ACTIVE }} }}, \
+         {{ at: 11m, updateService: {{ service: web, desiredCount: 4 }} }}"
+    );
+    let back = by_hand("minimumHealthyPercent: 100, maximumPercent: 200", &back);
+    assert_eq!((running_on(&back, 0, at(1100)), running_on(&back, 1, at(1100))), (2, 2));
+}
+
+#[test]
+fn an_agent_without_connection() {
+    let usual = "minimumHealthyPercent: 100, maximumPercent: 200";
+    let off = "{ at: 1m, disconnectAgents: { autoScalingGroup: nodes, count: 2, for: 10m } }";
+    let more = format!("{off}, {{ at: 2m, updateService: {{ service: web, desiredCount: 3 }} }}");
+    let run = by_hand(usual, &more);
+    assert_eq!(running(&run, at(600)), 2, "its tasks go on, and none is added");
+    let refusal = said(&run, "service.task_placement_failure");
+    assert!(refusal.contains("encountered error \"AGENT\""), "{refusal}");
+    assert_eq!(running(&run, at(1190)), 3, "connected again");
+
+    let fewer = format!("{off}, {{ at: 2m, updateService: {{ service: web, desiredCount: 1 }} }}");
+    let run = by_hand(usual, &fewer);
+    let stopped = run.tasks.iter().find_map(|it| it.stopped_at).expect("one stops");
+    assert!(stopped >= at(660), "the agent hears of it when it is connected again: {stopped}");
+}
+
+#[test]
+fn attributes_over_time() {
+    let text = "duration: 20m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2, attributes: { stack: blue } } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, cpu: 128, memory: 64 }] } }
+services:
+  web:
+    taskDefinition: web
+    desiredCount: 2
+    placementConstraints: [{ type: memberOf, expression: attribute:stack == green }]
+timeline: [{ at: 5m, putAttributes: { autoScalingGroup: nodes, count: 1, attributes: { stack: green } } }]";
+    let run = run(text);
+    assert_eq!(running(&run, at(300)), 0);
+    assert_eq!((running_on(&run, 0, at(1190)), running_on(&run, 1, at(1190))), (2, 0));
+}
+
+#[test]
+fn a_container_instance_is_deregistered() {
+    let run = by_hand(
+        "minimumHealthyPercent: 100, maximumPercent: 200",
+        "{ at: 1m, deregisterContainerInstances: { autoScalingGroup: nodes, count: 1 } }",
+    );
+    let orphan = run.tasks.iter().find(|it| it.instance == Some(0)).expect("a task was there");
+    assert_eq!((orphan.stopped_at, orphan.stop_code), (Some(at(60)), Some("UserInitiated")));
+    assert_eq!(running_on(&run, 1, at(1190)), 2);
+    assert_eq!(run.instance_changes.last().map(|it| it.status), Some("INACTIVE"));
+    assert_eq!(run.instances[0].terminated_at, None, "EC2 keeps it, and bills it");
+
+    let trunk = self::run(&one_service(
+        "InstanceType: m5.large, MinSize: 1, MaxSize: 1, awsvpcTrunking: enabled",
+        &of_mode("awsvpc", SMALL, ""),
+        1,
+        "timeline: [{ at: 1m, deregisterContainerInstances: { autoScalingGroup: nodes, count: 1 } }]",
+    ));
+    let changes: Vec<_> = trunk.instance_changes.iter().rev().take(2).map(|it| (it.status, it.at)).collect();
+    assert_eq!(changes, [("INACTIVE", at(65)), ("DEREGISTERING", at(60))]);
+}
+
+#[test]
+fn the_slot_of_a_stopping_task() {
+    // One instance, room for one task; the old one takes 10 s to end.
+    let placed_at = |freed: &str| {
+        let text = format!(
+            "duration: 20m
+autoScalingGroups: {{ nodes: {{ InstanceType: t3.medium, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions:
+  web:
+    containerDefinitions: [{{ name: web, cpu: 2048, memory: 64, portMappings: [{{ containerPort: 80 }}] }}]
+applications: {{ web: {{ shutdownTime: 10s }} }}
+targetGroups: {{ web: {{ deregistrationDelay: 100s }} }}
+services:
+  web:
+    taskDefinition: web
+    desiredCount: 1
+    deploymentConfiguration: {{ minimumHealthyPercent: 0, maximumPercent: 100 }}
+    loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}]
+timeline: [{{ at: 1m, updateService: {{ service: web, forceNewDeployment: true }} }}]
+assumptions: {{ slotFreedAt: {freed}, placementRetryOnCapacity: true }}"
+        );
+        let run = run(&text);
+        let (old, new) = (&run.tasks[0], &run.tasks[1]);
+        let (stopping, stopped) = (old.stopping_at.expect("it stops"), old.stopped_at.expect("it stops"));
+        assert_eq!(stopped, stopping + Span::seconds(110));
+        assert!(new.pulled_at.expect("it starts") >= stopped, "its agent waits for the old one");
+        new.placed_at.expect("it is placed").since(stopping)
+    };
+    let (deactivating, stopping, stopped) = (placed_at("deactivating"), placed_at("stopping"), placed_at("stopped"));
+    assert!(deactivating < Span::seconds(100), "{deactivating}");
+    assert!((Span::seconds(100)..Span::seconds(110)).contains(&stopping), "{stopping}");
+    assert!(stopped >= Span::seconds(110), "{stopped}");
+}
+
+#[test]
+fn an_instance_type_of_ones_own() {
+    let text = |memory: u32| {
+        one_service(
+            "InstanceType: m9x.large, MinSize: 1, MaxSize: 1",
+            &of_mode("awsvpc", &format!("cpu: 1, memory: {memory}"), ""),
+            5,
+            "instanceTypes: { m9x.large: { vcpu: 2, memory: 8GiB, networkInterfaces: 4, usdPerHour: 0.3 } }",
+        )
+    };
+    // floor(8 x 1024 x 0.955) MiB, and three interfaces for tasks.
+    let run = run(&text(64));
+    assert_eq!((run.instances[0].cpu_units, run.instances[0].memory_mib), (2048, 7823));
+    assert_eq!(placed(&run), 3);
+    assert!((run.cost.instances_usd - 0.05).abs() < 1e-9);
+    assert_eq!(placed(&self::run(&text(7824))), 0);
+}
+
+/// What is noted of one service of this definition on this group.
+fn notes(group: &str, definition: &str, more: &str) -> Vec<String> {
+    let notes = story(&one_service(group, definition, 1, more)).notes;
+    notes.iter().map(|it| it.to_string()).filter(|it| it.contains("never run")).collect()
+}
+
+#[test]
+fn what_could_never_run_is_said_at_once() {
+    let m5 = "InstanceType: m5.xlarge, MinSize: 1, MaxSize: 1";
+    let bridge = |container: &str, mappings: &str| of_mode("bridge", container, mappings);
+    for (group, definition, why) in [
+        (
+            m5,
+            bridge("cpu: 1, memory: 16384", ""),
+            "it reserves 16384 MiB, and of its 16 GiB a m5.xlarge registers 15611 MiB (ECS: \"has insufficient memory available\")",
+        ),
+        (
+            m5,
+            bridge("cpu: 6144, memory: 64", ""),
+            "it reserves 6144 CPU units, and a m5.xlarge has 4096 (ECS: \"has insufficient CPU units available\")",
+        ),
+        (
+            m5,
+            bridge(SMALL, "{ containerPort: 22, hostPort: 22 }"),
+            "it has a host port that the ECS agent keeps (22, 2375, 2376, 51678, 51679) (ECS: \"is already using a port required by your task\")",
+        ),
+        (
+            m5,
+            of_mode("host", SMALL, "{ containerPortRange: 8000-8095 }"),
+            "it reserves 96 host ports, and an instance holds 100, 5 of them the agent's (ECS: \"has too many ports in use\")",
+        ),
+        (
+            m5,
+            bridge("cpu: 1, memory: 64, resourceRequirements: [{ type: GPU, value: 1 }]", ""),
+            "it reserves 1 GPUs, and a m5.xlarge has 0 (ECS: \"has insufficient GPUs available\")",
+        ),
+        (
+            m5,
+            format!("runtimePlatform: {{ cpuArchitecture: ARM64 }}, {}", bridge(SMALL, "")),
+            "its `cpuArchitecture` is not that of a m5.xlarge (ECS: \"is missing an attribute required by your task\")",
+        ),
+    ] {
+        let expected = format!("a task of `web:1` will never run in service `web`: {why}");
+        assert_eq!(notes(group, &definition, ""), [expected]);
+    }
+    assert_eq!(notes(m5, &bridge("cpu: 4096, memory: 15611", ""), ""), [""; 0]);
+}
+
+#[test]
+fn only_groups_in_reach_count() {
+    let text = "duration: 10m
+autoScalingGroups:
+  small: { InstanceType: t3.small, MinSize: 1, MaxSize: 1 }
+  large: { InstanceType: m5.4xlarge, MinSize: 1, MaxSize: 1 }
+capacityProviders: { small: { autoScalingGroupProvider: { autoScalingGroupArn: small } } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, cpu: 128, memory: 4096 }] } }
+services:
+  here: { taskDefinition: web, capacityProviderStrategy: [{ capacityProvider: small }] }
+  there: { taskDefinition: web, launchType: EC2 }
+  kept-out:
+    taskDefinition: web
+    placementConstraints: [{ type: memberOf, expression: attribute:ecs.instance-type == t3.small }]";
+    let notes = story(text).notes;
+    let notes: Vec<String> = notes.iter().map(|it| it.to_string()).filter(|it| it.contains("never run")).collect();
+    assert_eq!(
+        notes,
+        [
+            "a task of `web:1` will never run in service `here`: it reserves 4096 MiB, and of its 2 GiB a t3.small registers \
+             1901 MiB (ECS: \"has insufficient memory available\")",
+            "a task of `web:1` will never run in service `kept-out`: only a m5.4xlarge has room for it, which its placement \
+             constraints do not select (ECS: \"encountered error \"MemberOf placement constraint unsatisfied.\"\")",
+        ]
+    );
+}
