@@ -372,7 +372,8 @@ pub struct InstanceChange {
     pub instance_type: String,
     /// Its zone.
     pub availability_zone: String,
-    /// The state it came to: `LAUNCHING`, `REGISTERING`, `ACTIVE`, `DRAINING`, `TERMINATED`.
+    /// The state it came to: `LAUNCHING`, `REGISTERING`, `ACTIVE`, `DRAINING`, `DEREGISTERING`, `INACTIVE`,
+    /// `TERMINATED`.
     pub status: &'static str,
     /// Tasks on it.
     pub tasks: u32,

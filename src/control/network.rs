@@ -6,6 +6,7 @@
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::host_ports::choose_ports;
+use crate::aws::instance_type::AGENT_METRICS_PORT;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
@@ -139,7 +140,11 @@ impl Control<'_> {
         for (protocol, count) in definition.dynamic_ports() {
             let is_free = |port: u16| {
                 let port = (protocol, port);
-                !agent.chosen_ports.contains(&port) && !reserved.contains_key(&port) && !ports.contains(&port)
+                let is_agents = port == (Protocol::Tcp, AGENT_METRICS_PORT);
+                !is_agents
+                    && !agent.chosen_ports.contains(&port)
+                    && !reserved.contains_key(&port)
+                    && !ports.contains(&port)
             };
             let first = choose_ports(count, from, is_free)?;
             ports.extend((first..=first + (count - 1)).map(|port| (protocol, port)));
