@@ -103,7 +103,7 @@ impl Control<'_> {
                 let law = &self.scenario.assumptions.agent_registration_time;
                 let mut after = law.sample(&mut self.streams.instances[group.index()]);
                 if self.scenario.auto_scaling_groups[group].has_trunk() {
-                    after = after + self.scenario.assumptions.trunk_attach_time;
+                    after += self.scenario.assumptions.trunk_attach_time;
                 }
                 self.agenda.put(now + after, Event::InstanceAdvances(instance));
             }

@@ -62,7 +62,7 @@ impl Capacity {
         let mut capacity = Capacity {
             cluster_name: "default".to_owned(),
             zones: Table::new(),
-            subnets: Subnets::new(),
+            subnets: Subnets::default(),
             instance_types: instance_types.iter().filter_map(|it| own_instance_type(reader, it)).collect(),
             groups: Table::new(),
             providers: Table::new(),
@@ -415,7 +415,7 @@ fn own_instance_type(reader: &mut Reader<'_>, entry: &Entry) -> Option<InstanceT
     let vcpu = fields.required_count(reader, "vcpu", 1..=1_024);
     fields.required(reader, "memory");
     let memory = fields.parsed(reader, "memory", |text| match quantity::memory_mib(text)? {
-        mib if mib >= 1.0 && mib <= 33_554_432.0 => Ok(mib),
+        mib if (1.0..=33_554_432.0).contains(&mib) => Ok(mib),
         _ => Err(format!("`{text}` is no memory of an instance: 1MiB to 32768GiB")),
     });
     let network_interfaces_maximum = fields.required_count(reader, "networkInterfaces", 1..=1_000);

@@ -15,12 +15,13 @@ pub struct Subnets {
     pub names: Names<Subnet>,
 }
 
-impl Subnets {
-    /// None yet.
-    pub fn new() -> Subnets {
+impl Default for Subnets {
+    fn default() -> Subnets {
         Subnets { table: Table::new(), names: Names::new("subnet", "cluster.subnets") }
     }
+}
 
+impl Subnets {
     /// The map `subnets` of the cluster.
     pub fn read(&mut self, reader: &mut Reader<'_>, cluster: &mut Fields<'_>, zones: &Names<AvailabilityZone>) {
         let mut blocks: Vec<(CidrBlock, Place, &str)> = Vec::new();
