@@ -161,6 +161,12 @@ pub fn open(path: &Path) -> std::io::Result<Vec<u8>> {
     Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, scenario::Folder(files)))
 }
 
+fn tell_notes(file: &Path, story: &Story) {
+    for note in &story.notes {
+        talk(&format!("note: {}: {note}", file.display()));
+    }
+}
+
 fn check(paths: &[PathBuf]) -> Exit {
     let files = match files_of(paths) {
         Ok(files) => files,
@@ -173,9 +179,7 @@ fn check(paths: &[PathBuf]) -> Exit {
     for file in files {
         match scenario::read(&file, &mut open) {
             Ok(story) => {
-                for note in &story.notes {
-                    talk(&format!("note: {}: {note}", file.display()));
-                }
+                tell_notes(&file, &story);
                 if !story.unsupported.is_empty() {
                     talk(&render(&story.unsupported));
                 }
@@ -297,6 +301,7 @@ fn read_all(arguments: &RunArguments) -> Option<Vec<Story>> {
     for file in &files {
         let problems = match scenario::read(file, &mut open) {
             Ok(story) if story.unsupported.is_empty() => {
+                tell_notes(file, &story);
                 stories.push(story);
                 continue;
             }

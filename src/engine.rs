@@ -116,7 +116,8 @@ fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
 }
 
 fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
-    let instances_usd = scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).sum();
+    let instances_usd =
+        scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).fold(0.0, |sum, it| sum + it);
     let hours_started = scenario.duration.0.div_ceil(3600 * Span::SECOND.0);
     let load_balancers_usd = scenario.load_balancers.entries().map(|(load_balancer, definition)| {
         // What comes to an Application Load Balancer through a Network Load Balancer is what that passes on.
@@ -147,7 +148,8 @@ fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
         }
         scenario.prices.load_balancer_usd(definition.kind, hours_started, unit_hours, gb)
     });
-    Cost { instances_usd, load_balancers_usd: load_balancers_usd.sum() }
+    // No load balancer at all sums up to minus nothing.
+    Cost { instances_usd, load_balancers_usd: load_balancers_usd.fold(0.0, |sum, it| sum + it) }
 }
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {

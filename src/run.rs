@@ -277,6 +277,12 @@ pub struct HostMinute {
     pub mitigated: Level,
     /// `HealthyStateRouting`: zones with enough healthy targets.
     pub healthy_state_routing: Level,
+    /// `UnhealthyStateRouting`: zones with too few, at the most.
+    pub unhealthy_state_routing_maximum: u32,
+    /// `HealthyStateDNS`: zones with enough healthy targets for their nodes to be in DNS.
+    pub healthy_state_dns: Level,
+    /// `UnhealthyStateDNS`: zones with too few, at the most.
+    pub unhealthy_state_dns_maximum: u32,
 }
 
 /// A number that holds until it changes, over a minute.

@@ -73,6 +73,9 @@ struct LoadBalancerRow<'a> {
     http_redirect_count: Option<u64>,
     http_fixed_response_count: Option<u64>,
     non_sticky_request_count: Option<u64>,
+    unhealthy_state_routing_max: Option<u32>,
+    healthy_state_dns_min: Option<u32>,
+    unhealthy_state_dns_max: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -323,6 +326,9 @@ fn load_balancer_row<'a>(run: &'a Run, row: &LoadBalancerMinute) -> LoadBalancer
         http_redirect_count: reported(row.own.redirects),
         http_fixed_response_count: reported(row.own.fixed_responses()),
         non_sticky_request_count: reported(row.own.non_sticky),
+        unhealthy_state_routing_max: hosts.map(|it| it.unhealthy_state_routing_maximum),
+        healthy_state_dns_min: hosts.map(|it| it.healthy_state_dns.minimum),
+        unhealthy_state_dns_max: hosts.map(|it| it.unhealthy_state_dns_maximum),
     }
 }
 
@@ -353,7 +359,8 @@ const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count re
     un_healthy_host_count_min un_healthy_host_count_mean un_healthy_host_count_max healthy_state_routing_min \
     anomalous_host_count_max mitigated_host_count_max unhealthy_routing_request_count target_connection_error_count \
     rejected_connection_count new_connection_count active_connection_count processed_bytes consumed_lcus peak_lcus \
-    rule_evaluations http_redirect_count http_fixed_response_count non_sticky_request_count";
+    rule_evaluations http_redirect_count http_fixed_response_count non_sticky_request_count \
+    unhealthy_state_routing_max healthy_state_dns_min unhealthy_state_dns_max";
 const TARGETS: &str = "time_s task target_group state reason anomaly_detection_result mitigation_in_effect weight";
 const EVENTS: &str = "time_s id cause_id kind resource message";
 
