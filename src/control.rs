@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
+mod packing;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
@@ -27,7 +28,10 @@ use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
-use crate::run::{AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, TargetChange};
+use crate::run::{
+    AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, ServicePlacement, TargetChange,
+    ZonePlacement,
+};
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -70,6 +74,10 @@ pub struct Control<'a> {
     pub anomaly_causes: BTreeMap<Id<Target>, Decision>,
     /// Tasks that the timeline has broken, by the place of the entry.
     pub broken_tasks: BTreeMap<Id<Task>, usize>,
+    /// Where each service's tasks stood when they were last looked at, and the cluster's version then.
+    pub last_placements: Vec<Vec<ZonePlacement>>,
+    /// See `last_placements`.
+    pub placements_seen_version: Option<u64>,
     /// The agent of each instance.
     pub agents: Vec<Agent>,
     /// Streams of randomness.
@@ -101,6 +109,8 @@ pub struct Records {
     pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute.
     pub capacity_minutes: Vec<CapacityMinute>,
+    /// Where each service's tasks stand, whenever a minute ends with a change.
+    pub service_placements: Vec<ServicePlacement>,
     /// State changes of instances.
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.
@@ -145,6 +155,8 @@ impl<'a> Control<'a> {
             comparisons: vec![Comparisons::default(); scenario.target_groups.len()],
             anomaly_causes: BTreeMap::new(),
             broken_tasks: BTreeMap::new(),
+            last_placements: vec![Vec::new(); scenario.services.len()],
+            placements_seen_version: None,
             agents: Vec::new(),
             streams,
             records: Records::default(),
@@ -222,6 +234,7 @@ impl<'a> Control<'a> {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }
         self.record_groups_without_provider(traffic);
+        self.record_placements();
         let next = self.now() + Span::MINUTE;
         self.agenda.put(next, Event::MinuteCloses);
     }

@@ -79,6 +79,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         target_changes: records.target_changes,
         service_minutes: records.service_minutes,
         capacity_minutes: records.capacity_minutes,
+        service_placements: records.service_placements,
         instance_changes: records.instance_changes,
         instances,
         tasks,

@@ -570,6 +570,7 @@ impl Control<'_> {
             (total > 0).then(|| 100.0 * (total - free) as f64 / total as f64)
         };
         let credits: Vec<f64> = state.instances.iter().filter_map(|&it| traffic.credits(it)).collect();
+        let (cpu_units, memory_mib) = self.capacity_split(group, &hosts, traffic);
         CapacityMinute {
             minute: self.now().0 / Span::MINUTE.0 - 1,
             capacity_provider: name.to_owned(),
@@ -584,6 +585,8 @@ impl Control<'_> {
             reserved_memory_percent: share(|it| it.remaining_memory_mib, |it| it.registered_memory_mib),
             cpu_credits_least: credits.iter().copied().reduce(f64::min),
             cpu_credits_mean: (!credits.is_empty()).then(|| credits.iter().sum::<f64>() / credits.len() as f64),
+            cpu_units,
+            memory_mib,
         }
     }
 
@@ -610,6 +613,6 @@ impl Control<'_> {
 }
 
 /// MiB that the agents of a group register.
-fn registered_memory(group: &AutoScalingGroup) -> u32 {
+pub(super) fn registered_memory(group: &AutoScalingGroup) -> u32 {
     group.instance_type.registered_memory_mib.saturating_sub(group.reserved_memory_mib)
 }

@@ -23,6 +23,8 @@ pub struct Roster {
 /// An instance that is registered.
 struct Host {
     instance: Id<ContainerInstance>,
+    /// Its group.
+    group: usize,
     cpu_units: f64,
     vcpu: u32,
     memory_mib: f64,
@@ -79,6 +81,7 @@ impl Roster {
             }
             self.instances.push(Host {
                 instance: id,
+                group: instance.auto_scaling_group.index(),
                 cpu_units: f64::from(instance.registered_cpu_units),
                 vcpu: kind.vcpu,
                 memory_mib: f64::from(instance.registered_memory_mib),
@@ -232,6 +235,9 @@ impl Traffic {
                     samples.memory_mib_base += memory_base;
                 }
             }
+            let used = &mut self.used[host.group];
+            used.cpu_units += cpu_of_all;
+            used.memory_mib += memory_of_all;
             if memory_of_all > host.memory_mib {
                 self.instance_runs_out_of_memory(scenario, own);
             }

@@ -105,6 +105,29 @@ struct CapacityRow<'a> {
     reserved_memory_percent: Option<f64>,
     cpu_credits_least: Option<f64>,
     cpu_credits_mean: Option<f64>,
+    cpu_used_units: f64,
+    cpu_reserved_unused_units: f64,
+    cpu_headroom_units: f64,
+    cpu_fragmented_units: f64,
+    cpu_draining_units: f64,
+    cpu_booting_units: f64,
+    memory_used_mib: f64,
+    memory_reserved_unused_mib: f64,
+    memory_headroom_mib: f64,
+    memory_fragmented_mib: f64,
+    memory_draining_mib: f64,
+    memory_booting_mib: f64,
+}
+
+#[derive(Serialize)]
+struct ZoneRow<'a> {
+    minute: u64,
+    service: &'a str,
+    availability_zone: &'a str,
+    running_count: u32,
+    share_percent: Option<f64>,
+    fullest_instance_count: u32,
+    fullest_instance_percent: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -214,6 +237,30 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         reserved_memory_percent: row.reserved_memory_percent,
         cpu_credits_least: row.cpu_credits_least,
         cpu_credits_mean: row.cpu_credits_mean,
+        cpu_used_units: row.cpu_units.used,
+        cpu_reserved_unused_units: row.cpu_units.reserved_unused,
+        cpu_headroom_units: row.cpu_units.headroom,
+        cpu_fragmented_units: row.cpu_units.fragmented,
+        cpu_draining_units: row.cpu_units.draining,
+        cpu_booting_units: row.cpu_units.booting,
+        memory_used_mib: row.memory_mib.used,
+        memory_reserved_unused_mib: row.memory_mib.reserved_unused,
+        memory_headroom_mib: row.memory_mib.headroom,
+        memory_fragmented_mib: row.memory_mib.fragmented,
+        memory_draining_mib: row.memory_mib.draining,
+        memory_booting_mib: row.memory_mib.booting,
+    });
+    let zones = run.service_placements.iter().flat_map(|row| {
+        let percent = move |part: u32| (row.tasks() > 0).then(|| 100.0 * f64::from(part) / f64::from(row.tasks()));
+        row.zones.iter().zip(&run.scenario.availability_zones).map(move |(here, zone)| ZoneRow {
+            minute: row.minute,
+            service: service_name(row.service),
+            availability_zone: &zone.name,
+            running_count: here.tasks,
+            share_percent: percent(here.tasks),
+            fullest_instance_count: here.on_fullest_instance,
+            fullest_instance_percent: percent(here.on_fullest_instance),
+        })
     });
     let instances = run.instance_changes.iter().map(|row| InstanceRow {
         time_s: seconds(row.at),
@@ -269,6 +316,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("events.csv", table(EVENTS, events)),
         ("load_balancers.csv", table(LOAD_BALANCERS, load_balancers)),
         ("targets.csv", table(TARGETS, targets)),
+        ("zones.csv", table(ZONES, zones)),
     ]
 }
 
@@ -346,7 +394,11 @@ const SERVICES: &str = "minute service desired_count running_count pending_count
     healthy_targets_count new_flow_count active_flow_count surge_queue_length spillover_count";
 const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_count draining_count reservation_percent \
     m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent \
-    cpu_credits_least cpu_credits_mean";
+    cpu_credits_least cpu_credits_mean \
+    cpu_used_units cpu_reserved_unused_units cpu_headroom_units cpu_fragmented_units cpu_draining_units cpu_booting_units \
+    memory_used_mib memory_reserved_unused_mib memory_headroom_mib memory_fragmented_mib memory_draining_mib memory_booting_mib";
+const ZONES: &str = "minute service availability_zone running_count share_percent fullest_instance_count \
+    fullest_instance_percent";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";

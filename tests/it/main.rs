@@ -7,6 +7,7 @@ mod listeners;
 mod load_balancer_metrics;
 mod load_balancer_types;
 mod oracle;
+mod packing;
 mod placement_constraints;
 mod processes;
 mod properties;
