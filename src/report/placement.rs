@@ -43,6 +43,7 @@ pub fn table(variants: &[Vec<&Run>]) -> String {
     add("zones: most less fewest tasks".to_owned(), 2, &|run| Some(spreads(run)?.uneven));
     add("worst instance has, % of a service".to_owned(), 1, &|run| Some(spreads(run)?.instance_percent));
     add("worst zone has, % of a service".to_owned(), 1, &|run| Some(spreads(run)?.zone_percent));
+    add("tasks started".to_owned(), 0, &|run| Some(run.tasks.len() as f64));
     add("instance-hours".to_owned(), 1, &|run| Some(run.instance_hours));
     add("total, $".to_owned(), 2, &|run| Some(run.cost.total_usd()));
     for column in table.column_iter_mut().skip(1) {
