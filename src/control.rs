@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod autoscaling;
 pub mod capacity;
+pub mod containers;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
@@ -20,6 +21,7 @@ use crate::cluster::{Cluster, Target, Task};
 use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
+use crate::control::containers::Followed;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::scheduler::Service;
@@ -70,6 +72,8 @@ pub struct Control<'a> {
     pub anomaly_causes: BTreeMap<Id<Target>, Decision>,
     /// Tasks that the timeline has broken, by the place of the entry.
     pub broken_tasks: BTreeMap<Id<Task>, usize>,
+    /// What is to become of containers that are followed one by one, by their task.
+    pub followed: BTreeMap<Id<Task>, Followed>,
     /// The agent of each instance.
     pub agents: Vec<Agent>,
     /// Streams of randomness.
@@ -145,6 +149,7 @@ impl<'a> Control<'a> {
             comparisons: vec![Comparisons::default(); scenario.target_groups.len()],
             anomaly_causes: BTreeMap::new(),
             broken_tasks: BTreeMap::new(),
+            followed: BTreeMap::new(),
             agents: Vec::new(),
             streams,
             records: Records::default(),
@@ -180,6 +185,7 @@ impl<'a> Control<'a> {
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
+            Event::ContainersAdvance(task) => self.containers_advance(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),

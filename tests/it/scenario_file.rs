@@ -65,7 +65,7 @@ capacityProviders: {cp: {autoScalingGroupProvider: {autoScalingGroupArn: asg, ma
     assert_eq!((definition.revision, definition.network_mode), (1, NetworkMode::Bridge));
     let container = &definition.containers[0];
     assert!(container.essential);
-    assert_eq!(container.stop_timeout, Span::seconds(30));
+    assert_eq!(container.stop_timeout, None, "what the agent says");
     assert_eq!(container.application.memory_base_mib, 64.0);
     let group = scenario.target_groups.iter().next().expect("one target group");
     assert_eq!(group.deregistration_delay, Span::seconds(300));
