@@ -1,4 +1,4 @@
-//! Containers that are followed one by one: each starts when what it depends on has come to pass, is probed, ends and is
+//! Containers that are followed one by one: each starts when what it depends on has come to pass, is probed, ends and may be
 //! started again.
 //!
 //! Follows *Task definition parameters* in the developer guide and the agent's dependency graph (2026-06). Tasks whose
@@ -470,11 +470,14 @@ impl Control<'_> {
             running.push((container.depends_on.iter().map(|it| it.container).collect(), stopping));
         }
         let stops = stop_order(&running);
-        for (place, stop) in stops.iter().enumerate() {
-            let exits_at = stop.map(|it| (now + it.gone, if it.was_killed { EXIT_CODE_KILLED } else { 0 }));
-            *self.next(task, place) = Next { exits_at, is_stopping: true, ..Next::default() };
+        // Nothing is followed any more on an instance that is gone.
+        if let Some(followed) = self.followed.get_mut(&task) {
+            followed.gives_up_at = None;
+            for (next, stop) in followed.containers.iter_mut().zip(&stops) {
+                let exits_at = stop.map(|it| (now + it.gone, if it.was_killed { EXIT_CODE_KILLED } else { 0 }));
+                *next = Next { exits_at, is_stopping: true, ..Next::default() };
+            }
         }
-        self.followed.get_mut(&task).expect("its containers are followed").gives_up_at = None;
         let was_killed = stops.iter().flatten().any(|it| it.was_killed);
         let exit_code = if was_killed { EXIT_CODE_KILLED } else { 0 };
         let any = stops.iter().flatten().count() > 0;
