@@ -286,7 +286,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         resource: &row.resource,
         message: &row.message,
     });
-    vec![
+    let mut files = vec![
         ("services.csv", table(SERVICES, services)),
         ("capacity.csv", table(CAPACITY, capacity)),
         ("instances.csv", table(INSTANCES, instances)),
@@ -295,8 +295,11 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("events.csv", table(EVENTS, events)),
         ("load_balancers.csv", table(LOAD_BALANCERS, load_balancers)),
         ("targets.csv", table(TARGETS, targets)),
-        ("containers.csv", table(CONTAINERS, containers)),
-    ]
+    ];
+    if run.tasks.iter().any(|it| !it.containers.is_empty()) {
+        files.push(("containers.csv", table(CONTAINERS, containers)));
+    }
+    files
 }
 
 /// A metric that is reported only where it is not zero.
