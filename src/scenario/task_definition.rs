@@ -246,6 +246,7 @@ fn volumes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Volume> {
         let efs = volume.take("efsVolumeConfiguration");
         if let Some(mut efs) = efs.and_then(|it| reader.fields(it, format!("`efsVolumeConfiguration` of {of}"))) {
             efs.required(reader, "fileSystemId");
+            efs.text(reader, "fileSystemId");
             efs.finish(reader, &Shape::EFS_VOLUME);
         }
         let at = volume.place_of_key("configuredAtLaunch");
