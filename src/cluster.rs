@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::container::HealthStatus;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::ServiceDefinition;
@@ -127,6 +128,9 @@ pub struct Task {
     pub holds_reservation: bool,
     /// Whether its containers' processes are up and can serve: from their start until they exit or are killed.
     pub process_is_up: bool,
+    /// Its containers, in the definition's order, where they are followed one by one; else all of them run while the task
+    /// does, and none is here.
+    pub containers: Vec<Container>,
     /// Whether it was asked to stop.
     pub is_asked_to_stop: bool,
     /// Its target, while it has one.
@@ -153,6 +157,37 @@ pub struct Task {
     pub exit_code: Option<u8>,
     /// Share of requests that it answers with a 5xx because the timeline has broken it, from 0 to 1.
     pub error_share: f64,
+}
+
+/// `lastStatus` of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContainerStatus {
+    /// Not started, or about to be started again.
+    #[default]
+    Pending,
+    /// Its process runs.
+    Running,
+    /// It has ended, or will never start.
+    Stopped,
+}
+
+/// A container of a task.
+#[derive(Clone, Debug, Default)]
+pub struct Container {
+    /// Status.
+    pub status: ContainerStatus,
+    /// When it was last started.
+    pub started_at: Option<Instant>,
+    /// When it stopped.
+    pub stopped_at: Option<Instant>,
+    /// Its last exit code.
+    pub exit_code: Option<u8>,
+    /// Why it ended or was not started, where there is something to say.
+    pub reason: Option<String>,
+    /// `healthStatus`
+    pub health_status: HealthStatus,
+    /// How often its restart policy has started it again.
+    pub restart_count: u32,
 }
 
 /// `stopCode` of a task.

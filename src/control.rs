@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod autoscaling;
 pub mod capacity;
+pub mod containers;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
@@ -21,6 +22,7 @@ use crate::cluster::{Cluster, Target, Task};
 use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
+use crate::control::containers::Followed;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::scheduler::Service;
@@ -78,6 +80,8 @@ pub struct Control<'a> {
     pub last_placements: Vec<Vec<ZonePlacement>>,
     /// See `last_placements`.
     pub placements_seen_version: Option<u64>,
+    /// What is to become of containers that are followed one by one, by their task.
+    pub followed: BTreeMap<Id<Task>, Followed>,
     /// The agent of each instance.
     pub agents: Vec<Agent>,
     /// Streams of randomness.
@@ -157,6 +161,7 @@ impl<'a> Control<'a> {
             broken_tasks: BTreeMap::new(),
             last_placements: vec![Vec::new(); scenario.services.len()],
             placements_seen_version: None,
+            followed: BTreeMap::new(),
             agents: Vec::new(),
             streams,
             records: Records::default(),
@@ -192,6 +197,7 @@ impl<'a> Control<'a> {
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
+            Event::ContainersAdvance(task) => self.containers_advance(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),

@@ -3,12 +3,13 @@
 use crate::agenda::Event;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
-use crate::cluster::Task;
+use crate::cluster::{ContainerStatus, Task};
 use crate::control::Control;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
-    Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife, rows_of,
+    ContainerLife, Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife,
+    rows_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::units::{Instant, Span};
@@ -113,7 +114,27 @@ fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
         stop_code: task.stopped_reason.as_ref().map(|(code, _)| code.as_str()),
         stopped_reason: task.stopped_reason.as_ref().map(|(_, reason)| reason.clone()),
         exit_code: task.exit_code,
+        containers: containers_of(scenario, task),
     }
+}
+
+fn containers_of(scenario: &Scenario, task: &Task) -> Vec<ContainerLife> {
+    let definition = &scenario.task_definitions[task.task_definition];
+    let lives = task.containers.iter().zip(&definition.containers).map(|(container, definition)| ContainerLife {
+        name: definition.name.clone(),
+        last_status: match container.status {
+            ContainerStatus::Pending => "PENDING",
+            ContainerStatus::Running => "RUNNING",
+            ContainerStatus::Stopped => "STOPPED",
+        },
+        started_at: container.started_at,
+        stopped_at: container.stopped_at,
+        exit_code: container.exit_code,
+        reason: container.reason.clone(),
+        health_status: container.health_status.as_str(),
+        restart_count: container.restart_count,
+    });
+    lives.collect()
 }
 
 fn cost_of(scenario: &Scenario, control: &Control) -> Cost {

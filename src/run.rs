@@ -497,6 +497,29 @@ pub struct TaskLife {
     pub stopped_reason: Option<String>,
     /// Exit code.
     pub exit_code: Option<u8>,
+    /// Its containers, where they were followed one by one.
+    pub containers: Vec<ContainerLife>,
+}
+
+/// What became of a container; instants are `None` where it did not come so far.
+#[derive(Clone, Debug)]
+pub struct ContainerLife {
+    /// Its name.
+    pub name: String,
+    /// `lastStatus`: `PENDING`, `RUNNING` or `STOPPED`.
+    pub last_status: &'static str,
+    /// Last started.
+    pub started_at: Option<Instant>,
+    /// Stopped for good.
+    pub stopped_at: Option<Instant>,
+    /// Its last exit code.
+    pub exit_code: Option<u8>,
+    /// `reason`, where there is something to say.
+    pub reason: Option<String>,
+    /// `healthStatus`: `UNKNOWN`, `HEALTHY` or `UNHEALTHY`.
+    pub health_status: &'static str,
+    /// How often its restart policy has started it again.
+    pub restart_count: u32,
 }
 
 /// An instance's life.

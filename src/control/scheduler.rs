@@ -9,6 +9,7 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::choose_provider;
 use crate::aws::cluster_query::{Expression, InstanceFacts};
+use crate::aws::container::HealthStatus;
 use crate::aws::placement::{Candidate, PlacementConstraint, Refusal, StopCandidate, choose, choose_to_stop};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::TaskDefinition;
@@ -348,8 +349,15 @@ impl<'a> Control<'a> {
         if row.status != TaskStatus::Running {
             return false;
         }
-        match row.target {
+        let (target, is_followed) = (row.target, !row.containers.is_empty());
+        let is_probed = is_followed && self.is_probed(task);
+        if is_probed && !self.containers_are(task, HealthStatus::Healthy) {
+            return false;
+        }
+        let row = &mut self.cluster.tasks[task];
+        match target {
             Some(target) => self.cluster.targets[target].state == TargetState::Healthy,
+            None if is_probed => true,
             None => {
                 if row.healthy_at.is_none() && row.started_at.is_some_and(|it| now >= it + healthy_after) {
                     row.healthy_at = Some(now);
@@ -359,10 +367,22 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Whether a task's target is unhealthy, its grace period over.
+    /// Whether essential containers of a task have failed their health checks.
+    fn has_unhealthy_containers(&self, task: Id<Task>) -> bool {
+        !self.cluster.tasks[task].containers.is_empty() && self.containers_are(task, HealthStatus::Unhealthy)
+    }
+
+    /// Whether a task's target or its containers are unhealthy.
+    fn is_unhealthy(&self, task: Id<Task>) -> bool {
+        let target = self.cluster.tasks[task].target;
+        target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy)
+            || self.has_unhealthy_containers(task)
+    }
+
+    /// Whether a task is unhealthy, its grace period over.
     fn has_failed_its_checks(&mut self, task: Id<Task>) -> bool {
+        let unhealthy = self.is_unhealthy(task);
         let row = &self.cluster.tasks[task];
-        let unhealthy = row.target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy);
         let (Some(started_at), true) = (row.started_at, unhealthy && row.status == TaskStatus::Running) else {
             return false;
         };
@@ -405,7 +425,8 @@ impl<'a> Control<'a> {
         for _ in 0..superfluous.max(one_for_room).min(roll.unhealthy.len() as u32) {
             let draw = self.streams.placement[service.index()].below(roll.unhealthy.len());
             let task = roll.unhealthy.remove(draw);
-            stopped.push((task, "Task failed ELB health checks".to_owned(), unhealthy_cause));
+            let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
+            stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
         }
         let count = stopped.len() as u32;
         if count > 0 {
@@ -453,14 +474,16 @@ impl<'a> Control<'a> {
     }
 
     fn choose_victim(&mut self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> usize {
+        let is_unhealthy: Vec<bool> = among.iter().map(|&task| self.is_unhealthy(task)).collect();
         let candidates: Vec<StopCandidate> = among
             .iter()
-            .map(|&task| {
+            .zip(is_unhealthy)
+            .map(|(&task, is_unhealthy)| {
                 let row = &self.cluster.tasks[task];
                 let host = row.instance.map(|it| &self.cluster.instances[it]);
                 StopCandidate {
                     is_running: row.status == TaskStatus::Running,
-                    is_unhealthy: row.target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy),
+                    is_unhealthy,
                     availability_zone: host.map(|it| it.availability_zone.index()),
                     instance: row.instance.map(Id::index),
                     attributes: host.map_or(&[], |it| &it.attributes),

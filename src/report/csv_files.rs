@@ -163,6 +163,20 @@ struct TaskRow<'a> {
 }
 
 #[derive(Serialize)]
+struct ContainerRow<'a> {
+    task: String,
+    service: &'a str,
+    container: &'a str,
+    last_status: &'a str,
+    started_s: Option<f64>,
+    stopped_s: Option<f64>,
+    exit_code: Option<u8>,
+    reason: Option<&'a str>,
+    health_status: &'a str,
+    restart_count: u32,
+}
+
+#[derive(Serialize)]
 struct AlarmRow<'a> {
     time_s: f64,
     alarm: &'a str,
@@ -290,6 +304,21 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         reserved_cpu_units: row.cpu_units,
         reserved_memory_mib: row.memory_mib,
     });
+    let containers = run.tasks.iter().flat_map(|task| {
+        let service = service_name(task.service);
+        task.containers.iter().map(move |row| ContainerRow {
+            task: crate::control::health::task_name(Id::new(task.task)),
+            service,
+            container: &row.name,
+            last_status: row.last_status,
+            started_s: row.started_at.map(seconds),
+            stopped_s: row.stopped_at.map(seconds),
+            exit_code: row.exit_code,
+            reason: row.reason.as_deref(),
+            health_status: row.health_status,
+            restart_count: row.restart_count,
+        })
+    });
     let alarms = run.alarm_changes.iter().map(|row| AlarmRow {
         time_s: seconds(row.at),
         alarm: &row.alarm,
@@ -307,7 +336,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         resource: &row.resource,
         message: &row.message,
     });
-    vec![
+    let mut files = vec![
         ("services.csv", table(SERVICES, services)),
         ("capacity.csv", table(CAPACITY, capacity)),
         ("instances.csv", table(INSTANCES, instances)),
@@ -317,7 +346,11 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("load_balancers.csv", table(LOAD_BALANCERS, load_balancers)),
         ("targets.csv", table(TARGETS, targets)),
         ("zones.csv", table(ZONES, zones)),
-    ]
+    ];
+    if run.tasks.iter().any(|it| !it.containers.is_empty()) {
+        files.push(("containers.csv", table(CONTAINERS, containers)));
+    }
+    files
 }
 
 /// A metric that is reported only where it is not zero.
@@ -402,6 +435,8 @@ const ZONES: &str = "minute service availability_zone running_count share_percen
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";
+const CONTAINERS: &str =
+    "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
 const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count request_count_per_target \
     target_response_time_mean_ms target_response_time_p50_ms target_response_time_p90_ms target_response_time_p99_ms \

@@ -69,7 +69,7 @@ impl Shape {
     /// `ContainerDefinition`.
     pub const CONTAINER_DEFINITION: Shape = Shape {
         name: "container definition",
-        not_simulated: &["dependsOn", "healthCheck", "resourceRequirements", "restartPolicy"],
+        not_simulated: &["resourceRequirements"],
         accepted: &[
             "command",
             "credentialSpecs",
@@ -94,13 +94,38 @@ impl Shape {
             "readonlyRootFilesystem",
             "repositoryCredentials",
             "secrets",
-            "startTimeout",
             "systemControls",
             "ulimits",
             "user",
             "versionConsistency",
             "volumesFrom",
             "workingDirectory",
+        ],
+    };
+
+    /// `EFSVolumeConfiguration`.
+    pub const EFS_VOLUME: Shape = Shape {
+        name: "EFS volume",
+        not_simulated: &[],
+        accepted: &["authorizationConfig", "rootDirectory", "transitEncryption", "transitEncryptionPort"],
+    };
+
+    /// `ServiceManagedEBSVolumeConfiguration`.
+    pub const MANAGED_EBS_VOLUME: Shape = Shape {
+        name: "EBS volume",
+        not_simulated: &[],
+        accepted: &[
+            "encrypted",
+            "filesystemType",
+            "iops",
+            "kmsKeyId",
+            "roleArn",
+            "sizeInGiB",
+            "snapshotId",
+            "tagSpecifications",
+            "throughput",
+            "volumeInitializationRate",
+            "volumeType",
         ],
     };
 
@@ -119,7 +144,6 @@ impl Shape {
             "monitoring",
             "serviceConnectConfiguration",
             "serviceRegistries",
-            "volumeConfigurations",
             "vpcLatticeConfigurations",
         ],
         accepted: &[

@@ -303,8 +303,6 @@ mod tests {
             ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName", "loadBalancerName"];
         let refused = [
             "PredictiveScalingPolicyConfiguration",
-            "configuredAtLaunch",
-            "efsVolumeConfiguration",
             "fsxWindowsFileServerVolumeConfiguration",
             "s3filesVolumeConfiguration",
         ];
@@ -312,6 +310,7 @@ mod tests {
             "SuspendedState",
             "alarms",
             "attributes",
+            "command",
             "dockerVolumeConfiguration",
             "host",
             "items",

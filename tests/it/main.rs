@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cli;
+mod containers;
 mod goldens;
 mod listeners;
 mod load_balancer_metrics;

@@ -289,6 +289,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             reservation: Reservation::default(),
             holds_reservation: false,
             process_is_up: true,
+            containers: Vec::new(),
             is_asked_to_stop: false,
             target: None,
             created_at: Instant::START,
