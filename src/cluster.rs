@@ -24,6 +24,10 @@ pub struct Cluster {
     pub target_groups: Vec<Vec<Id<Target>>>,
     /// What each listener rule does, by the rule's number.
     pub actions: Vec<Action>,
+    /// Instances that came, whose status or attributes have changed, since placement last looked.
+    pub instances_described_anew: Vec<Id<ContainerInstance>>,
+    /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
+    pub instances_changed: Vec<Id<ContainerInstance>>,
     /// Grows with every change that the data plane must see: a process starting or ending, a target's state, a
     /// rule's action.
     pub version: u64,
@@ -71,6 +75,8 @@ pub struct ContainerInstance {
     pub remaining_network_interfaces: u32,
     /// Tasks whose reservation it holds.
     pub tasks: Vec<Id<Task>>,
+    /// Tasks that were placed on it and are not STOPPED, whether or not they still hold their reservation.
+    pub hosted: Vec<Id<Task>>,
     /// Layers in its image cache.
     pub cached_layers: std::collections::BTreeSet<String>,
     /// Whether its group may not choose it for scale-in.
@@ -314,7 +320,24 @@ impl Cluster {
             *users += 1;
         }
         host.tasks.push(task);
+        host.hosted.push(task);
+        self.instances_changed.push(instance);
         self.touch();
+    }
+
+    /// Puts down that a task was asked to stop: the scheduler counts it no more.
+    pub fn ask_to_stop(&mut self, task: Id<Task>) {
+        let row = &mut self.tasks[task];
+        row.is_asked_to_stop = true;
+        self.instances_changed.extend(row.instance);
+    }
+
+    /// Takes a task off its instance, if it was on one, when it has reached STOPPED.
+    pub fn leave(&mut self, task: Id<Task>) {
+        if let Some(instance) = self.tasks[task].instance {
+            self.instances[instance].hosted.retain(|it| *it != task);
+            self.instances_changed.push(instance);
+        }
     }
 
     /// Gives the task's reservation back to its instance; nothing where it holds none.
@@ -335,6 +358,7 @@ impl Cluster {
                 && host.remaining_memory_mib <= host.registered_memory_mib,
             "an instance never has more left than it registered"
         );
+        self.instances_changed.push(instance);
         self.touch();
     }
 

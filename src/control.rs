@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
+pub mod placing;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
@@ -22,6 +23,7 @@ use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
+use crate::control::placing::Placing;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
@@ -42,6 +44,8 @@ pub struct Control<'a> {
     pub agenda: Agenda,
     /// Decisions so far.
     pub log: Log,
+    /// What finds instances for tasks.
+    pub placing: Placing<'a>,
     /// Services, in the scenario's order.
     pub services: Vec<Service>,
     /// Auto Scaling groups, in the scenario's order.
@@ -127,6 +131,7 @@ impl<'a> Control<'a> {
             },
             agenda: Agenda::default(),
             log: Log::default(),
+            placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
@@ -199,7 +204,7 @@ impl<'a> Control<'a> {
 
     /// An instant of the run in nanoseconds since 1970 (UTC).
     pub(crate) fn unix_nanos(&self, at: Instant) -> i128 {
-        i128::from(self.scenario.start_unix_seconds) * i128::from(Span::SECOND.0) + i128::from(at.0)
+        placing::unix_nanos(self.scenario, at)
     }
 
     /// The present instant.

@@ -357,6 +357,7 @@ impl Control<'_> {
             reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
             remaining_network_interfaces: definition.instance_type.network_interfaces_maximum - 1,
             tasks: Vec::new(),
+            hosted: Vec::new(),
             cached_layers: BTreeSet::new(),
             is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
             launched_at: now,
@@ -477,10 +478,11 @@ impl Control<'_> {
         }
     }
 
-    /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot.
+    /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot, service by service.
     fn tasks_left_on(&self, instance: Id<ContainerInstance>) -> Vec<Id<Task>> {
-        let all = self.services.iter().flat_map(|it| it.tasks.iter().copied());
-        all.filter(|&task| self.cluster.tasks[task].instance == Some(instance)).collect()
+        let mut tasks = self.cluster.instances[instance].hosted.clone();
+        tasks.sort_unstable_by_key(|&task| (self.cluster.tasks[task].service, task));
+        tasks
     }
 
     fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
@@ -589,6 +591,7 @@ impl Control<'_> {
 
     fn record_instance(&mut self, instance: Id<ContainerInstance>) {
         self.cluster.touch();
+        self.cluster.instances_described_anew.push(instance);
         let row = &self.cluster.instances[instance];
         let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];
         self.records.instance_changes.push(InstanceChange {

@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
-use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::choose_provider;
-use crate::aws::cluster_query::{Expression, InstanceFacts};
-use crate::aws::placement::{Candidate, PlacementConstraint, Refusal, StopCandidate, choose, choose_to_stop};
+use crate::aws::cluster_query::Expression;
+use crate::aws::placement::{StopCandidate, choose_to_stop};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
@@ -63,13 +62,6 @@ pub struct Deployment {
     pub created_at: Instant,
     /// When it completed.
     pub completed_at: Option<Instant>,
-}
-
-/// Tasks on one instance, as expressions ask for them.
-#[derive(Clone, Default)]
-struct Hosted<'a> {
-    running_tasks_count: u32,
-    task_groups: Vec<&'a str>,
 }
 
 /// A placement that failed and is tried again.
@@ -181,7 +173,7 @@ impl<'a> Control<'a> {
         let before = self.services[service.index()].tasks.len();
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
             let provider = self.choose_capacity_provider(service);
-            let Ok(instance) = self.choose_instance(service, provider) else { break };
+            let Some(instance) = self.choose_instance(service, provider) else { break };
             let task = self.create_task(service, provider);
             self.settle_task(task, instance);
         }
@@ -488,7 +480,7 @@ impl<'a> Control<'a> {
         for task in waiting {
             let provider = self.cluster.tasks[task].capacity_provider.map(Id::index);
             // Tasks of one service need the same: what one cannot get the next cannot either, unless another provider has it.
-            let Ok(instance) = self.choose_instance(service, provider) else { continue };
+            let Some(instance) = self.choose_instance(service, provider) else { continue };
             self.place_task(task, instance);
             placed.push(task);
         }
@@ -514,14 +506,21 @@ impl<'a> Control<'a> {
             let waits =
                 provider.is_some_and(|it| self.scenario.capacity_providers[Id::new(it)].managed_scaling.is_some());
             match self.choose_instance(service, provider) {
-                Ok(instance) => {
+                Some(instance) => {
                     let task = self.create_task(service, provider);
                     self.place_task(task, instance);
                     placed.push(task);
                     self.services[service.index()].retry = None;
                 }
-                Err(refusal) if waits => {
-                    self.say_once(service, "service.task_waits", &format!("was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."), None);
+                None if waits => {
+                    // All instances are asked for the reason only where it is said.
+                    if !self.was_said(service, "service.task_waits") {
+                        let refusal = self.refusal(service, provider);
+                        let words = format!(
+                            "was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."
+                        );
+                        self.say_once(service, "service.task_waits", &words, None);
+                    }
                     if self.provisioning_count() >= self.scenario.assumptions.provisioning_maximum as usize {
                         let at = now + self.scenario.assumptions.placement_retry_fast;
                         self.schedule_service_at(service, at);
@@ -530,8 +529,8 @@ impl<'a> Control<'a> {
                     let task = self.create_task(service, provider);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
-                Err(refusal) => {
-                    self.placement_failed(service, &refusal);
+                None => {
+                    self.placement_failed(service, provider);
                     break;
                 }
             }
@@ -557,15 +556,13 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.remove("service.task_placement_failure");
     }
 
-    fn placement_failed(&mut self, service: Id<ServiceDefinition>, refusal: &Refusal) {
+    fn placement_failed(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) {
         let now = self.now();
-        let cause = self.services[service.index()].wanted_because;
-        self.say_once(
-            service,
-            "service.task_placement_failure",
-            &format!("was unable to place a task because {refusal}"),
-            cause,
-        );
+        if !self.was_said(service, "service.task_placement_failure") {
+            let cause = self.services[service.index()].wanted_because;
+            let words = format!("was unable to place a task because {}", self.refusal(service, provider));
+            self.say_once(service, "service.task_placement_failure", &words, cause);
+        }
         let assumptions = &self.scenario.assumptions;
         let state = &mut self.services[service.index()];
         let first_failed_at = state.retry.map_or(now, |it| it.first_failed_at);
@@ -636,101 +633,6 @@ impl<'a> Control<'a> {
         Some(strategy[choose_provider(strategy, &counts)].capacity_provider.index())
     }
 
-    fn choose_instance(
-        &mut self,
-        service: Id<ServiceDefinition>,
-        provider: Option<usize>,
-    ) -> Result<Id<ContainerInstance>, Refusal> {
-        let scenario = self.scenario;
-        let primary = self.services[service.index()].primary().task_definition;
-        let definition = &scenario.task_definitions[primary];
-        let group: Option<Id<AutoScalingGroup>> =
-            provider.map(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group);
-        let mut service_tasks = vec![0u32; self.cluster.instances.len()];
-        for &task in &self.services[service.index()].tasks {
-            let row = &self.cluster.tasks[task];
-            if let (Some(instance), false) = (row.instance, row.is_asked_to_stop) {
-                service_tasks[instance.index()] += 1;
-            }
-        }
-        let now = self.now();
-        let constraints = self.constraints_of(service, primary);
-        let hosted = if constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks) {
-            self.tasks_hosted()
-        } else {
-            Vec::new()
-        };
-        let candidates: Vec<Candidate> = self
-            .cluster
-            .instances
-            .entries()
-            .filter(|(_, it)| it.status >= InstanceStatus::Active && it.status != InstanceStatus::Terminated)
-            .map(|(id, it)| Candidate {
-                id: id.index(),
-                availability_zone: it.availability_zone.index(),
-                facts: InstanceFacts {
-                    attributes: &it.attributes,
-                    ec2_instance_id: &it.name,
-                    // No agent loses its connection yet.
-                    agent_connected: true,
-                    agent_version: &scenario.auto_scaling_groups[it.auto_scaling_group].agent_version,
-                    registered_at_unix_nanos: self.unix_nanos(it.registered_at.unwrap_or(now)),
-                    running_tasks_count: hosted.get(id.index()).map_or(0, |it| it.running_tasks_count),
-                    task_groups: hosted.get(id.index()).map_or(&[], |it| &it.task_groups),
-                },
-                remaining_cpu_units: it.remaining_cpu_units,
-                remaining_memory_mib: it.remaining_memory_mib,
-                registered_cpu_units: it.registered_cpu_units,
-                registered_memory_mib: it.registered_memory_mib,
-                reserved_ports: &it.reserved_ports,
-                remaining_network_interfaces: it.remaining_network_interfaces,
-                is_active: it.status == InstanceStatus::Active,
-                capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
-                cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
-                service_tasks: service_tasks[id.index()],
-            })
-            .collect();
-        let stream = &mut self.streams.placement[service.index()];
-        let chosen = choose(
-            &definition.reservation(),
-            definition.cpu_architecture,
-            &scenario.services[service].placement_strategy,
-            &constraints,
-            &candidates,
-            scenario.assumptions.tie_break,
-            &mut |n| stream.below(n),
-        )?;
-        Ok(Id::new(candidates[chosen].id))
-    }
-
-    /// The constraints of a service's tasks of a definition: the service's own, then the definition's.
-    pub(super) fn constraints_of(
-        &self,
-        service: Id<ServiceDefinition>,
-        task_definition: Id<TaskDefinition>,
-    ) -> Vec<&'a PlacementConstraint> {
-        let scenario = self.scenario;
-        let of_service = &scenario.services[service].placement_constraints;
-        of_service.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
-    }
-
-    /// What expressions can ask of the tasks on each instance, by its number.
-    fn tasks_hosted(&self) -> Vec<Hosted<'a>> {
-        let scenario = self.scenario;
-        let mut hosted = vec![Hosted::default(); self.cluster.instances.len()];
-        for service in scenario.services.ids() {
-            for row in self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]) {
-                let Some(instance) = row.instance else { continue };
-                let it = &mut hosted[instance.index()];
-                it.running_tasks_count += u32::from(!row.is_asked_to_stop);
-                if !(scenario.assumptions.task_groups_by_desired_status && row.is_asked_to_stop) {
-                    it.task_groups.push(&scenario.services[service].task_group);
-                }
-            }
-        }
-        hosted
-    }
-
     fn is_steady(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
         let name = &self.scenario.services[service].name;
@@ -752,13 +654,18 @@ impl<'a> Control<'a> {
         }
     }
 
+    /// Whether an event of a service would be a duplicate now.
+    fn was_said(&self, service: Id<ServiceDefinition>, kind: &str) -> bool {
+        self.services[service.index()].said.get(kind).is_some_and(|&at| self.now() < at + DUPLICATE_EVENTS)
+    }
+
     /// Logs an event of a service, unless the same was said and its cause is still there.
     fn say_once(&mut self, service: Id<ServiceDefinition>, kind: &'static str, words: &str, cause: Option<Decision>) {
         let now = self.now();
-        let state = &mut self.services[service.index()];
-        if state.said.get(kind).is_some_and(|&at| now < at + DUPLICATE_EVENTS) {
+        if self.was_said(service, kind) {
             return;
         }
+        let state = &mut self.services[service.index()];
         state.said.insert(kind.to_owned(), now);
         let message = format!("(service {}) {words}", self.scenario.services[service].name);
         self.log.put(now, cause, kind, self.service_resource(service), message);
