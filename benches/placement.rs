@@ -85,6 +85,7 @@ fn fill(count: usize, scan_every: Option<usize>) -> (f64, f64) {
     let mut stream = SEED.stream("placement", "web");
     let request = Request {
         service: 0,
+        reservation: &need,
         requirements: 0,
         strategies: &STRATEGIES,
         is_distinct_instance: false,
@@ -135,6 +136,7 @@ fn first_fit(hosts: usize) -> Duration {
         let need = &kinds[kind];
         let request = Request {
             service: machine,
+            reservation: need,
             requirements: kind,
             strategies: &[],
             is_distinct_instance: false,

@@ -1,6 +1,6 @@
 //! The cluster as it stands: what the control plane writes and the data plane reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
@@ -24,6 +24,8 @@ pub struct Cluster {
     pub target_groups: Vec<Vec<Id<Target>>>,
     /// What each listener rule does, by the rule's number.
     pub actions: Vec<Action>,
+    /// Tasks in PROVISIONING for want of an instance, service by service in order of creation.
+    pub waiting: BTreeSet<(Id<ServiceDefinition>, Id<Task>)>,
     /// Instances that came, whose status or attributes have changed, since placement last looked.
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
     /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
@@ -300,6 +302,7 @@ impl Cluster {
     pub fn place(&mut self, task: Id<Task>, instance: Id<ContainerInstance>, at: Instant) {
         let row = &mut self.tasks[task];
         assert!(!row.holds_reservation, "a task is placed once");
+        self.waiting.remove(&(row.service, task));
         row.instance = Some(instance);
         row.placed_at = Some(at);
         row.holds_reservation = true;
@@ -325,10 +328,19 @@ impl Cluster {
         self.touch();
     }
 
+    /// Adds a task that waits for an instance.
+    pub fn create(&mut self, task: Task) -> Id<Task> {
+        let service = task.service;
+        let id = self.tasks.push(task);
+        self.waiting.insert((service, id));
+        id
+    }
+
     /// Puts down that a task was asked to stop: the scheduler counts it no more.
     pub fn ask_to_stop(&mut self, task: Id<Task>) {
         let row = &mut self.tasks[task];
         row.is_asked_to_stop = true;
+        self.waiting.remove(&(row.service, task));
         self.instances_changed.extend(row.instance);
     }
 

@@ -13,10 +13,11 @@ pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
+use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, Target, Task};
 use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
@@ -48,6 +49,8 @@ pub struct Control<'a> {
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
     pub services: Vec<Service>,
+    /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
+    pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
     /// Capacity providers, in the scenario's order.
@@ -133,6 +136,7 @@ impl<'a> Control<'a> {
             log: Log::default(),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
+            retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
@@ -232,7 +236,7 @@ impl<'a> Control<'a> {
     }
 
     /// `service/NAME`, as events name it.
-    pub fn service_resource(&self, service: Id<crate::aws::service::ServiceDefinition>) -> String {
+    pub fn service_resource(&self, service: Id<ServiceDefinition>) -> String {
         format!("service/{}", self.scenario.services[service].name)
     }
 }

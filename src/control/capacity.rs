@@ -495,28 +495,25 @@ impl Control<'_> {
     }
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
-        let scenario = self.scenario;
         // Tasks of one group have the same constraints, too.
         let mut groups: Vec<(Vec<&PlacementConstraint>, WaitingGroup)> = Vec::new();
-        for service in scenario.services.ids() {
-            for &task in &self.services[service.index()].tasks {
-                let row = &self.cluster.tasks[task];
-                if row.capacity_provider != Some(provider) || !self.is_waiting_for_capacity(task) {
-                    continue;
-                }
-                let constraints = self.constraints_of(service, row.task_definition);
-                let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
-                match same {
-                    Some((_, group)) => group.count += 1,
-                    None => {
-                        let group = WaitingGroup {
-                            reservation: row.reservation.clone(),
-                            count: 1,
-                            is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                            is_selected: self.would_launch(provider, &constraints),
-                        };
-                        groups.push((constraints, group));
-                    }
+        for &(service, task) in &self.cluster.waiting {
+            let row = &self.cluster.tasks[task];
+            if row.capacity_provider != Some(provider) {
+                continue;
+            }
+            let constraints = self.constraints_of(service, row.task_definition);
+            let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
+            match same {
+                Some((_, group)) => group.count += 1,
+                None => {
+                    let group = WaitingGroup {
+                        reservation: row.reservation.clone(),
+                        count: 1,
+                        is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
+                        is_selected: self.would_launch(provider, &constraints),
+                    };
+                    groups.push((constraints, group));
                 }
             }
         }

@@ -187,14 +187,16 @@ impl<'a> Control<'a> {
         placing.catch_up(scenario, &mut self.cluster, now);
         let number = placing.requirements_of(scenario, service, task_definition, provider);
         let constraints = constraints_of(scenario, service, task_definition);
+        let (requirements, cluster) = (&mut placing.requirements[number], &self.cluster);
+        let reservation = requirements.reservation.clone();
         let request = Request {
             service: service.index(),
+            reservation: &reservation,
             requirements: number,
             strategies: &scenario.services[service].placement_strategy,
             is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
             tie_break: scenario.assumptions.tie_break,
         };
-        let (requirements, cluster) = (&mut placing.requirements[number], &self.cluster);
         let stream = &mut self.streams.placement[service.index()];
         let chosen = placing.index.choose(
             &request,

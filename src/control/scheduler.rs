@@ -40,6 +40,8 @@ pub struct Service {
     pub wakes: BTreeMap<Id<Task>, Instant>,
     /// Tasks in a row that never reached RUNNING.
     pub failed_starts: u32,
+    /// Of its stopped tasks that never reached RUNNING the one created last, and when it stopped.
+    pub newest_that_never_ran: Option<(Id<Task>, Instant)>,
     /// The decision that last made a task unhealthy or ended one.
     pub unhealthy_cause: Option<Decision>,
     /// The decision that last changed the desired count or began a deployment.
@@ -87,6 +89,7 @@ impl Service {
             tasks: Vec::new(),
             wakes: BTreeMap::new(),
             failed_starts: 0,
+            newest_that_never_ran: None,
             unhealthy_cause: None,
             wanted_because: None,
             passes: BTreeSet::new(),
@@ -245,24 +248,18 @@ impl<'a> Control<'a> {
     /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
     pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
         let group = self.cluster.instances[instance].auto_scaling_group;
-        for service in self.scenario.services.ids() {
-            let state = &self.services[service.index()];
-            let waits = state.tasks.iter().any(|&task| self.is_waiting_for_capacity(task));
-            let retries = state.retry.is_some() && self.scenario.assumptions.placement_retry_on_capacity;
-            if retries {
-                self.services[service.index()].retry = None;
-            }
-            if waits || retries {
-                self.schedule_service(service);
+        let mut services: BTreeSet<Id<ServiceDefinition>> = self.cluster.waiting.iter().map(|it| it.0).collect();
+        if self.scenario.assumptions.placement_retry_on_capacity {
+            for service in std::mem::take(&mut self.retrying) {
+                if self.services[service.index()].retry.take().is_some() {
+                    services.insert(service);
+                }
             }
         }
+        for service in services {
+            self.schedule_service(service);
+        }
         self.reconcile_group_soon_if_above(group);
-    }
-
-    /// Whether a task is in PROVISIONING for want of an instance.
-    pub(super) fn is_waiting_for_capacity(&self, task: Id<Task>) -> bool {
-        let row = &self.cluster.tasks[task];
-        row.status == TaskStatus::Provisioning && row.instance.is_none() && !row.is_asked_to_stop
     }
 
     pub(super) fn service_is_scheduled(&mut self, service: Id<ServiceDefinition>) {
@@ -470,12 +467,8 @@ impl<'a> Control<'a> {
 
     /// Tries to place tasks that wait in PROVISIONING.
     fn place_waiting_tasks(&mut self, service: Id<ServiceDefinition>) {
-        let waiting: Vec<Id<Task>> = self.services[service.index()]
-            .tasks
-            .iter()
-            .copied()
-            .filter(|&it| self.is_waiting_for_capacity(it))
-            .collect();
+        let from_here_on = self.cluster.waiting.range((service, Id::new(0))..);
+        let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == service).map(|it| it.1).collect();
         let mut placed = Vec::new();
         for task in waiting {
             let provider = self.cluster.tasks[task].capacity_provider.map(Id::index);
@@ -521,7 +514,7 @@ impl<'a> Control<'a> {
                         );
                         self.say_once(service, "service.task_waits", &words, None);
                     }
-                    if self.provisioning_count() >= self.scenario.assumptions.provisioning_maximum as usize {
+                    if self.cluster.waiting.len() >= self.scenario.assumptions.provisioning_maximum as usize {
                         let at = now + self.scenario.assumptions.placement_retry_fast;
                         self.schedule_service_at(service, at);
                         break;
@@ -572,6 +565,7 @@ impl<'a> Control<'a> {
             assumptions.placement_retry_slow
         };
         state.retry = Some(Retry { first_failed_at, next_at: now + pause });
+        self.retrying.insert(service);
         self.schedule_service_at(service, now + pause);
     }
 
@@ -579,7 +573,7 @@ impl<'a> Control<'a> {
     fn start_gate(&mut self, service: Id<ServiceDefinition>) -> Option<Instant> {
         let retry = self.services[service.index()].retry.map(|it| it.next_at);
         let throttle = throttle_delay(self.services[service.index()].failed_starts)
-            .and_then(|delay| self.last_failed_start(service).map(|at| at + delay));
+            .and_then(|delay| self.services[service.index()].newest_that_never_ran.map(|(_, at)| at + delay));
         if throttle.is_some_and(|it| it > self.now()) {
             self.say_once(
                 service,
@@ -591,15 +585,6 @@ impl<'a> Control<'a> {
         retry.max(throttle)
     }
 
-    fn last_failed_start(&self, service: Id<ServiceDefinition>) -> Option<Instant> {
-        self.cluster
-            .tasks
-            .iter()
-            .rev()
-            .find(|it| it.service == service && it.started_at.is_none() && it.stopped_at.is_some())
-            .and_then(|it| it.stopped_at)
-    }
-
     fn may_launch(&mut self, service: Id<ServiceDefinition>) -> bool {
         let minute = self.now().0 / Span::MINUTE.0;
         let launches = &mut self.services[service.index()].launches;
@@ -607,10 +592,6 @@ impl<'a> Control<'a> {
             *launches = (minute, 0);
         }
         launches.1 < self.scenario.assumptions.launches_per_minute
-    }
-
-    fn provisioning_count(&self) -> usize {
-        self.services.iter().flat_map(|it| &it.tasks).filter(|&&it| self.is_waiting_for_capacity(it)).count()
     }
 
     /// The provider that the next task of a service goes to; `None` is launch type EC2.

@@ -61,7 +61,7 @@ impl<'a> Control<'a> {
             exit_code: None,
             error_share: 0.0,
         };
-        let id = self.cluster.tasks.push(task);
+        let id = self.cluster.create(task);
         self.services[service.index()].tasks.push(id);
         id
     }
@@ -317,6 +317,9 @@ impl<'a> Control<'a> {
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);
+        if never_ran && state.newest_that_never_ran.is_none_or(|it| it.0 < task) {
+            state.newest_that_never_ran = Some((task, now));
+        }
         self.cluster.leave(task);
         let state = &mut self.services[service.index()];
         state.wakes.remove(&task);

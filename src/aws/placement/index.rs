@@ -4,16 +4,22 @@
 //! keeps the set of those that can take such a task, and brings it up to date by asking again about those instances only
 //! that have changed since. Every stage of a choice is then a few operations on words of 64 instances: `spread` meets the
 //! set with the members of each group, "fewest tasks" with the instances that hold one task of the service, two, and so
-//! on, and `binpack` goes down the binary digits of what is left, of which there is a row of bits each: the least value
-//! of a set is found from the highest digit down, and those that have it are what remains. Sets keep the order of
-//! `choose`'s candidates, so a draw of the same number means the same instance.
+//! on, and `binpack` with those that have one amount left, the least first. Where none of the first amounts will do it goes
+//! down the binary digits instead, of which there is a row of bits each: the least amount of a set is found from the highest
+//! digit down, and those that have it are what remains. Sets keep the order of `choose`'s candidates, so a draw of the same
+//! number means the same instance.
 //!
 //! What a choice costs does not depend on how instances are filled, and memory is small: a bit for each instance and kind
 //! of requirements, and for each service words only where its tasks are.
 
 use std::collections::BTreeMap;
 
+use crate::aws::task_definition::Reservation;
+
 use super::{Candidate, PlacementStrategy, Resource, SpreadField, TieBreak, attribute};
+
+/// Of so many values of what is left the instances are looked at one value after the other.
+const VALUES_TRIED: usize = 16;
 
 /// Instances, their groups and the tasks on them, arranged for [`Index::choose`].
 ///
@@ -21,8 +27,8 @@ use super::{Candidate, PlacementStrategy, Resource, SpreadField, TieBreak, attri
 #[derive(Clone, Debug)]
 pub struct Index {
     is_registered: Vec<bool>,
-    remaining_cpu_units: Digits,
-    remaining_memory_mib: Digits,
+    remaining_cpu_units: Amounts,
+    remaining_memory_mib: Amounts,
     fields: Vec<Groups>,
     services: Vec<ServiceTasks>,
     /// Tasks on each instance, by service, in order of the service's number.
@@ -41,6 +47,8 @@ pub struct Index {
 pub struct Request<'a> {
     /// The number of its service.
     pub service: usize,
+    /// What it reserves.
+    pub reservation: &'a Reservation,
     /// The number of its requirements: equal for tasks that the same instances can take, `distinctInstance` aside.
     pub requirements: usize,
     /// The service's strategies; without any ECS spreads over zones.
@@ -51,12 +59,14 @@ pub struct Request<'a> {
     pub tie_break: TieBreak,
 }
 
-/// A number of each instance, as a row of bits for each binary digit.
+/// How much of a resource is left on each instance.
 #[derive(Clone, Debug, Default)]
-struct Digits {
-    values: Vec<u32>,
-    /// The lowest digit first.
-    rows: Vec<Vec<u64>>,
+struct Amounts {
+    of_instance: Vec<u32>,
+    /// Instances by how much is left on them.
+    by_value: BTreeMap<u32, SparseBits>,
+    /// Instances whose number has a digit, the lowest digit first.
+    digits: Vec<Vec<u64>>,
 }
 
 /// Instances by the value of what a `spread` goes by.
@@ -95,8 +105,8 @@ impl Index {
     pub fn new(fields: impl IntoIterator<Item = SpreadField>) -> Index {
         let mut index = Index {
             is_registered: Vec::new(),
-            remaining_cpu_units: Digits::default(),
-            remaining_memory_mib: Digits::default(),
+            remaining_cpu_units: Amounts::default(),
+            remaining_memory_mib: Amounts::default(),
             fields: Vec::new(),
             services: Vec::new(),
             hosted: Vec::new(),
@@ -248,8 +258,14 @@ impl Index {
             match strategy {
                 PlacementStrategy::Spread(SpreadField::InstanceId) => self.keep_fewest_tasks(request.service),
                 PlacementStrategy::Spread(field) => self.keep_emptiest_groups(request.service, field),
-                PlacementStrategy::Binpack(Resource::Cpu) => self.remaining_cpu_units.keep_least(&mut self.left),
-                PlacementStrategy::Binpack(Resource::Memory) => self.remaining_memory_mib.keep_least(&mut self.left),
+                PlacementStrategy::Binpack(Resource::Cpu) => {
+                    let need = request.reservation.cpu_units;
+                    self.remaining_cpu_units.keep_least(need, &mut self.left, &mut self.other);
+                }
+                PlacementStrategy::Binpack(Resource::Memory) => {
+                    let need = request.reservation.memory_mib;
+                    self.remaining_memory_mib.keep_least(need, &mut self.left, &mut self.other);
+                }
                 PlacementStrategy::Random => {
                     let chosen = nth(&self.left, draw(count(&self.left)));
                     self.left.fill(0);
@@ -258,9 +274,10 @@ impl Index {
             }
         }
         self.keep_fewest_tasks(request.service);
-        Some(match (count(&self.left), request.tie_break) {
-            (1, _) | (_, TieBreak::Lexical) => nth(&self.left, 0),
-            (several, TieBreak::Random) => nth(&self.left, draw(several)),
+        Some(match (only(&self.left), request.tie_break) {
+            (Some(chosen), _) => chosen,
+            (None, TieBreak::Lexical) => nth(&self.left, 0),
+            (None, TieBreak::Random) => nth(&self.left, draw(count(&self.left))),
         })
     }
 
@@ -306,14 +323,15 @@ impl Index {
                 least = tasks;
                 self.other.fill(0);
             }
-            members.add_to(&mut self.other);
+            members.add_common(&self.left, &mut self.other);
         }
-        for (left, chosen) in self.left.iter_mut().zip(&self.other) {
-            *left &= chosen;
-        }
+        std::mem::swap(&mut self.left, &mut self.other);
     }
 
     fn keep_fewest_tasks(&mut self, service: usize) {
+        if only(&self.left).is_some() {
+            return;
+        }
         let by_count = &self.services[service].by_count;
         self.other.copy_from_slice(&self.left);
         for holding in by_count {
@@ -322,11 +340,7 @@ impl Index {
         if self.other.iter().any(|it| *it != 0) {
             std::mem::swap(&mut self.left, &mut self.other);
         } else if let Some(fewest) = by_count.iter().find(|it| it.meets(&self.left)) {
-            self.other.fill(0);
-            fewest.add_to(&mut self.other);
-            for (left, chosen) in self.left.iter_mut().zip(&self.other) {
-                *left &= chosen;
-            }
+            fewest.keep_in(&mut self.left, &mut self.other);
         }
     }
 
@@ -374,19 +388,27 @@ impl Able {
     }
 }
 
-impl Digits {
+impl Amounts {
     fn set(&mut self, id: usize, value: u32) {
-        if id >= self.values.len() {
-            self.values.resize(id + 1, 0);
+        if id >= self.of_instance.len() {
+            self.of_instance.resize(id + 1, 0);
         }
-        let mut differing = std::mem::replace(&mut self.values[id], value) ^ value;
+        let before = std::mem::replace(&mut self.of_instance[id], value);
+        if let Some(same) = self.by_value.get_mut(&before) {
+            same.remove(id);
+            if same.0.is_empty() {
+                self.by_value.remove(&before);
+            }
+        }
+        self.by_value.entry(value).or_default().insert(id);
+        let mut differing = before ^ value;
         while differing != 0 {
             let digit = differing.trailing_zeros() as usize;
             differing &= differing - 1;
-            if digit >= self.rows.len() {
-                self.rows.resize_with(digit + 1, Vec::new);
+            if digit >= self.digits.len() {
+                self.digits.resize_with(digit + 1, Vec::new);
             }
-            let row = &mut self.rows[digit];
+            let row = &mut self.digits[digit];
             if row.len() <= id / 64 {
                 row.resize(id / 64 + 1, 0);
             }
@@ -394,26 +416,26 @@ impl Digits {
         }
     }
 
-    /// Keeps the instances of which the number is least.
-    fn keep_least(&self, left: &mut [u64]) {
-        let mut words: Vec<(usize, u64)> = left.iter().copied().enumerate().filter(|it| it.1 != 0).collect();
-        for row in self.rows.iter().rev() {
-            if let [(_, word)] = words[..]
-                && word.count_ones() == 1
-            {
-                break;
-            }
-            let without = |&(place, word): &(usize, u64)| word & !row.get(place).copied().unwrap_or(0);
-            if words.iter().any(|it| without(it) != 0) {
-                words.retain_mut(|it| {
-                    it.1 = without(it);
-                    it.1 != 0
-                });
+    /// Keeps the instances that have least left; all of them have at least `need`.
+    ///
+    /// The least value is nearly always among the first. Where much is left of this resource on instances that are short of
+    /// another it may not be: then by the digits, whose number bounds the work.
+    fn keep_least(&self, need: u32, left: &mut Vec<u64>, other: &mut Vec<u64>) {
+        for same in self.by_value.range(need..).take(VALUES_TRIED).map(|it| it.1) {
+            if same.meets(left) {
+                same.keep_in(left, other);
+                return;
             }
         }
-        left.fill(0);
-        for (place, word) in words {
-            left[place] = word;
+        for row in self.digits.iter().rev() {
+            let mut any = 0;
+            for (place, word) in left.iter().enumerate() {
+                other[place] = word & !row.get(place).copied().unwrap_or(0);
+                any |= other[place];
+            }
+            if any != 0 {
+                std::mem::swap(left, other);
+            }
         }
     }
 }
@@ -440,10 +462,18 @@ impl SparseBits {
         self.0.iter().any(|&(word, mine)| bits[word as usize] & mine != 0)
     }
 
-    fn add_to(&self, bits: &mut [u64]) {
+    /// Adds to `sum` what these have in common with `bits`.
+    fn add_common(&self, bits: &[u64], sum: &mut [u64]) {
         for &(word, mine) in &self.0 {
-            bits[word as usize] |= mine;
+            sum[word as usize] |= bits[word as usize] & mine;
         }
+    }
+
+    /// Keeps of `bits` what is among these; `other` is room for it.
+    fn keep_in(&self, bits: &mut Vec<u64>, other: &mut Vec<u64>) {
+        other.fill(0);
+        self.add_common(bits, other);
+        std::mem::swap(bits, other);
     }
 
     fn take_from(&self, bits: &mut [u64]) {
@@ -459,6 +489,13 @@ fn words(bits: usize) -> usize {
 
 fn count(bits: &[u64]) -> usize {
     bits.iter().map(|it| it.count_ones() as usize).sum()
+}
+
+/// The place of the bit where there is one and no other.
+fn only(bits: &[u64]) -> Option<usize> {
+    let first = bits.iter().position(|it| *it != 0)?;
+    let is_alone = bits[first].is_power_of_two() && bits[first + 1..].iter().all(|it| *it == 0);
+    is_alone.then(|| first * 64 + bits[first].trailing_zeros() as usize)
 }
 
 /// The place of the bit that has `before` others before it.
@@ -673,6 +710,7 @@ mod tests {
             constraints.into_iter().filter(|it| **it != PlacementConstraint::DistinctInstance).collect();
         let request = Request {
             service: number,
+            reservation: need,
             requirements: number,
             strategies,
             is_distinct_instance: others.len() < service.constraints.len(),
@@ -771,30 +809,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn nobody_is_asked_twice_where_nothing_has_changed() {
-        let hosts: Vec<Host> = (0..100)
-            .map(|id| Host {
-                zone: id % 3,
-                attributes: Vec::new(),
-                architecture: CpuArchitecture::X86_64,
-                provider: 0,
-                registered: true,
-                active: true,
-                cpu: 1024,
-                memory: 1024,
-                interfaces: 1,
-                ports: BTreeMap::new(),
-                tasks: [0; 3],
-                groups: Vec::new(),
-            })
-            .collect();
+    fn registered(count: usize, cpu: impl Fn(usize) -> u32, memory: impl Fn(usize) -> u32) -> (Vec<Host>, Index) {
+        let host = |id: usize| Host {
+            zone: id % 3,
+            attributes: Vec::new(),
+            architecture: CpuArchitecture::X86_64,
+            provider: 0,
+            registered: true,
+            active: true,
+            cpu: cpu(id),
+            memory: memory(id),
+            interfaces: 1,
+            ports: BTreeMap::new(),
+            tasks: [0; 3],
+            groups: Vec::new(),
+        };
+        let hosts: Vec<Host> = (0..count).map(host).collect();
         let mut index = Index::new([]);
         for id in 0..hosts.len() {
             index.register(&candidate(&hosts, id, 0, None));
         }
+        (hosts, index)
+    }
+
+    #[test]
+    fn the_least_memory_is_found_behind_many_that_are_short_of_cpu() {
+        let (hosts, mut index) =
+            registered(500, |id| if id % 100 == 50 { 256 } else { 0 }, |id| 1000 + (id as u32 * 7) % 500);
+        let service = Service {
+            reservation: Reservation { cpu_units: 128, memory_mib: 512, ..Reservation::default() },
+            architecture: None,
+            provider: None,
+            strategies: vec![PlacementStrategy::Binpack(Resource::Memory)],
+            constraints: Vec::new(),
+        };
+        // 50, 150, 250, 350 and 450 have 1350, 1050, 1250, 1450 and 1150 MiB; there are 50 lesser amounts.
+        let chosen = place_both_ways(&hosts, &mut index, 0, &service, TieBreak::Lexical, 0);
+        assert_eq!(chosen, (Some(150), Some(150)));
+    }
+
+    #[test]
+    fn nobody_is_asked_twice_where_nothing_has_changed() {
+        let (_, mut index) = registered(100, |_| 1024, |_| 1024);
+        let reservation = Reservation::default();
         let request = Request {
             service: 0,
+            reservation: &reservation,
             requirements: 0,
             strategies: &[],
             is_distinct_instance: false,
