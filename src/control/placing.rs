@@ -20,11 +20,13 @@ use crate::units::{Instant, Span};
 pub struct Placing<'a> {
     index: Index,
     requirements: Vec<Requirements<'a>>,
-    /// Of tasks of a service, a definition and a capacity provider.
-    requirements_of: BTreeMap<(Id<ServiceDefinition>, Id<TaskDefinition>, Option<usize>), usize>,
+    requirements_of: BTreeMap<KindOfTask, usize>,
     /// Room for the services of one instance's tasks.
     services: Vec<usize>,
 }
+
+/// Tasks of a service, by their definition and the capacity provider that was chosen for them.
+type KindOfTask = (Id<ServiceDefinition>, Id<TaskDefinition>, Option<usize>);
 
 /// What decides which instances can take a task, `distinctInstance` aside; services that need the same share it.
 struct Requirements<'a> {

@@ -13,6 +13,7 @@
 //! of requirements, and for each service words only where its tasks are.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::aws::task_definition::Reservation;
 
@@ -98,7 +99,10 @@ struct Able {
 
 /// A row of bits of which only words with a bit are kept, in order.
 #[derive(Clone, Debug, Default)]
-struct SparseBits(Vec<(u32, u64)>);
+struct SparseBits {
+    places: Vec<u32>,
+    words: Vec<u64>,
+}
 
 impl Index {
     /// An index without instances, for services that spread over these fields or over zones.
@@ -396,7 +400,7 @@ impl Amounts {
         let before = std::mem::replace(&mut self.of_instance[id], value);
         if let Some(same) = self.by_value.get_mut(&before) {
             same.remove(id);
-            if same.0.is_empty() {
+            if same.places.is_empty() {
                 self.by_value.remove(&before);
             }
         }
@@ -442,30 +446,48 @@ impl Amounts {
 
 impl SparseBits {
     fn insert(&mut self, id: usize) {
-        let (word, bit) = ((id / 64) as u32, 1 << (id % 64));
-        match self.0.binary_search_by_key(&word, |it| it.0) {
-            Ok(place) => self.0[place].1 |= bit,
-            Err(place) => self.0.insert(place, (word, bit)),
-        }
-    }
-
-    fn remove(&mut self, id: usize) {
-        if let Ok(place) = self.0.binary_search_by_key(&((id / 64) as u32), |it| it.0) {
-            self.0[place].1 &= !(1 << (id % 64));
-            if self.0[place].1 == 0 {
-                self.0.remove(place);
+        let (place, bit) = ((id / 64) as u32, 1 << (id % 64));
+        match self.places.binary_search(&place) {
+            Ok(at) => self.words[at] |= bit,
+            Err(at) => {
+                self.places.insert(at, place);
+                self.words.insert(at, bit);
             }
         }
     }
 
+    fn remove(&mut self, id: usize) {
+        if let Ok(at) = self.places.binary_search(&((id / 64) as u32)) {
+            self.words[at] &= !(1 << (id % 64));
+            if self.words[at] == 0 {
+                self.places.remove(at);
+                self.words.remove(at);
+            }
+        }
+    }
+
+    /// The words' places, where none is left out between them: then they can be met one by one.
+    fn run(&self) -> Option<Range<usize>> {
+        let (first, last) = (*self.places.first()? as usize, *self.places.last()? as usize);
+        (last - first + 1 == self.places.len()).then_some(first..last + 1)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.places.iter().zip(&self.words).map(|(place, word)| (*place as usize, *word))
+    }
+
     fn meets(&self, bits: &[u64]) -> bool {
-        self.0.iter().any(|&(word, mine)| bits[word as usize] & mine != 0)
+        self.entries().any(|(place, word)| bits[place] & word != 0)
     }
 
     /// Adds to `sum` what these have in common with `bits`.
     fn add_common(&self, bits: &[u64], sum: &mut [u64]) {
-        for &(word, mine) in &self.0 {
-            sum[word as usize] |= bits[word as usize] & mine;
+        if let Some(run) = self.run() {
+            for ((sum, bits), word) in sum[run.clone()].iter_mut().zip(&bits[run]).zip(&self.words) {
+                *sum |= bits & word;
+            }
+        } else {
+            self.entries().for_each(|(place, word)| sum[place] |= bits[place] & word);
         }
     }
 
@@ -477,8 +499,10 @@ impl SparseBits {
     }
 
     fn take_from(&self, bits: &mut [u64]) {
-        for &(word, mine) in &self.0 {
-            bits[word as usize] &= !mine;
+        if let Some(run) = self.run() {
+            bits[run].iter_mut().zip(&self.words).for_each(|(bits, word)| *bits &= !word);
+        } else {
+            self.entries().for_each(|(place, word)| bits[place] &= !word);
         }
     }
 }
