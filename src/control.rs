@@ -10,14 +10,16 @@ pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
 mod packing;
+pub mod placing;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
+use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, Target, Task};
 use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
@@ -25,6 +27,7 @@ use crate::control::capacity::{Group, Provider};
 use crate::control::containers::Followed;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
+use crate::control::placing::Placing;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
@@ -48,8 +51,12 @@ pub struct Control<'a> {
     pub agenda: Agenda,
     /// Decisions so far.
     pub log: Log,
+    /// What finds instances for tasks.
+    pub placing: Placing<'a>,
     /// Services, in the scenario's order.
     pub services: Vec<Service>,
+    /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
+    pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
     /// Capacity providers, in the scenario's order.
@@ -141,7 +148,9 @@ impl<'a> Control<'a> {
             },
             agenda: Agenda::default(),
             log: Log::default(),
+            placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
+            retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
@@ -217,7 +226,7 @@ impl<'a> Control<'a> {
 
     /// An instant of the run in nanoseconds since 1970 (UTC).
     pub(crate) fn unix_nanos(&self, at: Instant) -> i128 {
-        i128::from(self.scenario.start_unix_seconds) * i128::from(Span::SECOND.0) + i128::from(at.0)
+        placing::unix_nanos(self.scenario, at)
     }
 
     /// The present instant.
@@ -246,7 +255,7 @@ impl<'a> Control<'a> {
     }
 
     /// `service/NAME`, as events name it.
-    pub fn service_resource(&self, service: Id<crate::aws::service::ServiceDefinition>) -> String {
+    pub fn service_resource(&self, service: Id<ServiceDefinition>) -> String {
         format!("service/{}", self.scenario.services[service].name)
     }
 }

@@ -357,6 +357,7 @@ impl Control<'_> {
             reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
             remaining_network_interfaces: definition.instance_type.network_interfaces_maximum - 1,
             tasks: Vec::new(),
+            hosted: Vec::new(),
             cached_layers: BTreeSet::new(),
             is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
             launched_at: now,
@@ -477,10 +478,11 @@ impl Control<'_> {
         }
     }
 
-    /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot.
+    /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot, service by service.
     fn tasks_left_on(&self, instance: Id<ContainerInstance>) -> Vec<Id<Task>> {
-        let all = self.services.iter().flat_map(|it| it.tasks.iter().copied());
-        all.filter(|&task| self.cluster.tasks[task].instance == Some(instance)).collect()
+        let mut tasks = self.cluster.instances[instance].hosted.clone();
+        tasks.sort_unstable_by_key(|&task| (self.cluster.tasks[task].service, task));
+        tasks
     }
 
     fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
@@ -493,28 +495,25 @@ impl Control<'_> {
     }
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
-        let scenario = self.scenario;
         // Tasks of one group have the same constraints, too.
         let mut groups: Vec<(Vec<&PlacementConstraint>, WaitingGroup)> = Vec::new();
-        for service in scenario.services.ids() {
-            for &task in &self.services[service.index()].tasks {
-                let row = &self.cluster.tasks[task];
-                if row.capacity_provider != Some(provider) || !self.is_waiting_for_capacity(task) {
-                    continue;
-                }
-                let constraints = self.constraints_of(service, row.task_definition);
-                let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
-                match same {
-                    Some((_, group)) => group.count += 1,
-                    None => {
-                        let group = WaitingGroup {
-                            reservation: row.reservation.clone(),
-                            count: 1,
-                            is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                            is_selected: self.would_launch(provider, &constraints),
-                        };
-                        groups.push((constraints, group));
-                    }
+        for &(service, task) in &self.cluster.waiting {
+            let row = &self.cluster.tasks[task];
+            if row.capacity_provider != Some(provider) {
+                continue;
+            }
+            let constraints = self.constraints_of(service, row.task_definition);
+            let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
+            match same {
+                Some((_, group)) => group.count += 1,
+                None => {
+                    let group = WaitingGroup {
+                        reservation: row.reservation.clone(),
+                        count: 1,
+                        is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
+                        is_selected: self.would_launch(provider, &constraints),
+                    };
+                    groups.push((constraints, group));
                 }
             }
         }
@@ -592,6 +591,7 @@ impl Control<'_> {
 
     fn record_instance(&mut self, instance: Id<ContainerInstance>) {
         self.cluster.touch();
+        self.cluster.instances_described_anew.push(instance);
         let row = &self.cluster.instances[instance];
         let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];
         self.records.instance_changes.push(InstanceChange {

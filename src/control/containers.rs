@@ -301,9 +301,9 @@ impl Control<'_> {
         let now = self.now();
         let row = &mut self.cluster.tasks[task];
         row.stopping_at.get_or_insert(now);
-        row.is_asked_to_stop = true;
         row.stopped_reason.get_or_insert((StopCode::TaskFailedToStart, reason.clone()));
         let service = row.service;
+        self.cluster.ask_to_stop(task);
         let name = &self.scenario.services[service].name;
         let message = format!("(service {name}) (task {}) failed to start: {reason}", task_name(task));
         self.log.put(now, None, "task.failed_to_start", self.service_resource(service), message);
@@ -427,9 +427,9 @@ impl Control<'_> {
         let reason = out_of_memory.unwrap_or_else(|| "Essential container in task exited".to_owned());
         row.exit_code = code;
         row.stopping_at.get_or_insert(now);
-        row.is_asked_to_stop = true;
         row.stopped_reason.get_or_insert((StopCode::EssentialContainerExited, reason));
         let service = row.service;
+        self.cluster.ask_to_stop(task);
         self.services[service.index()].unhealthy_cause = Some(decision);
         self.stop_containers(task);
     }

@@ -61,7 +61,7 @@ impl<'a> Control<'a> {
             exit_code: None,
             error_share: 0.0,
         };
-        let id = self.cluster.tasks.push(task);
+        let id = self.cluster.create(task);
         self.services[service.index()].tasks.push(id);
         id
     }
@@ -169,9 +169,10 @@ impl<'a> Control<'a> {
         if row.is_asked_to_stop {
             return;
         }
-        row.is_asked_to_stop = true;
         row.stopping_at = Some(now);
         row.stopped_reason = Some((code, reason));
+        self.cluster.ask_to_stop(task);
+        let row = &mut self.cluster.tasks[task];
         match row.status {
             TaskStatus::Running => match row.target {
                 Some(target) => {
@@ -211,7 +212,6 @@ impl<'a> Control<'a> {
         }
         row.exit_code = Some(EXIT_CODE_KILLED);
         row.stopping_at.get_or_insert(now);
-        row.is_asked_to_stop = true;
         row.stopped_reason = Some((
             StopCode::EssentialContainerExited,
             "OutOfMemoryError: Container killed due to memory usage".to_owned(),
@@ -243,9 +243,9 @@ impl<'a> Control<'a> {
             return;
         }
         row.stopping_at.get_or_insert(now);
-        row.is_asked_to_stop = true;
         row.stopped_reason.get_or_insert_with(|| (code, reason.to_owned()));
         self.forget_containers(task);
+        self.cluster.ask_to_stop(task);
         self.take_out_of_rotation(task);
         self.cluster.release(task);
         self.agent_drops(task);
@@ -332,9 +332,9 @@ impl<'a> Control<'a> {
         self.take_out_of_rotation(task);
         self.free_slot(task);
         self.agent_drops(task);
+        self.cluster.ask_to_stop(task);
         let row = &mut self.cluster.tasks[task];
         row.process_is_up = false;
-        row.is_asked_to_stop = true;
         let was_placed = row.instance.is_some();
         self.cluster.touch();
         if was_placed && self.definition_of(task).network_mode == NetworkMode::Awsvpc {
@@ -357,6 +357,11 @@ impl<'a> Control<'a> {
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);
+        if never_ran && state.newest_that_never_ran.is_none_or(|it| it.0 < task) {
+            state.newest_that_never_ran = Some((task, now));
+        }
+        self.cluster.leave(task);
+        let state = &mut self.services[service.index()];
         state.wakes.remove(&task);
         self.cluster.touch();
         if code == Some(StopCode::ServiceSchedulerInitiated) {

@@ -272,6 +272,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             reserved_ports: BTreeMap::new(),
             remaining_network_interfaces: 0,
             tasks: Vec::new(),
+            hosted: Vec::new(),
             cached_layers: BTreeSet::new(),
             is_protected_from_scale_in: false,
             launched_at: Instant::START,
