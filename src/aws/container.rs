@@ -345,9 +345,9 @@ mod tests {
         let mut health = ContainerHealth::default();
         let mut at = Span::ZERO;
         for _ in 0..100 {
-            at = at + check.interval;
+            at += check.interval;
             let (takes, passed) = probe(at);
-            at = at + takes;
+            at += takes;
             health.probe_ended(check, at, passed);
             if health.status == status {
                 return at.as_seconds();
