@@ -32,6 +32,8 @@ pub enum Event {
     InstanceAdvances(Id<ContainerInstance>),
     /// A task's next state.
     TaskAdvances(Id<Task>),
+    /// What is next for the containers of a task that are followed one by one.
+    ContainersAdvance(Id<Task>),
     /// A health check ends: it passed or not.
     ProbeEnds(Id<Target>, bool),
     /// A health check may have been answered.

@@ -5,6 +5,7 @@ pub mod anomaly_detection;
 pub mod auto_scaling_group;
 pub mod capacity_provider;
 pub mod cluster_query;
+pub mod container;
 pub mod container_instance;
 pub mod cpu_sharing;
 pub mod host_ports;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
-use crate::report::{self, comparison::comparison, summary::SCHEMA_VERSION};
+use crate::report::{self, comparison::comparison, placement, summary::SCHEMA_VERSION};
 use crate::rng::Seed;
 use crate::run::Run;
 use crate::scenario::{self, Problems, Story};
@@ -161,6 +161,12 @@ pub fn open(path: &Path) -> std::io::Result<Vec<u8>> {
     Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, scenario::Folder(files)))
 }
 
+fn tell_notes(file: &Path, story: &Story) {
+    for note in &story.notes {
+        talk(&format!("note: {}: {note}", file.display()));
+    }
+}
+
 fn check(paths: &[PathBuf]) -> Exit {
     let files = match files_of(paths) {
         Ok(files) => files,
@@ -173,9 +179,7 @@ fn check(paths: &[PathBuf]) -> Exit {
     for file in files {
         match scenario::read(&file, &mut open) {
             Ok(story) => {
-                for note in &story.notes {
-                    talk(&format!("note: {}: {note}", file.display()));
-                }
+                tell_notes(&file, &story);
                 if !story.unsupported.is_empty() {
                     talk(&render(&story.unsupported));
                 }
@@ -297,6 +301,7 @@ fn read_all(arguments: &RunArguments) -> Option<Vec<Story>> {
     for file in &files {
         let problems = match scenario::read(file, &mut open) {
             Ok(story) if story.unsupported.is_empty() => {
+                tell_notes(file, &story);
                 stories.push(story);
                 continue;
             }
@@ -318,6 +323,7 @@ fn read_all(arguments: &RunArguments) -> Option<Vec<Story>> {
 fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &[Option<Result<Run, String>>]) -> Exit {
     let mut missing = Vec::new();
     let mut surprises = 0;
+    let mut is_complete = true;
     for (place, story) in stories.iter().enumerate() {
         let mut variants: Vec<Vec<&Run>> = vec![Vec::new(); story.variants.len()];
         for (cell, result) in cells.iter().zip(done).filter(|(cell, _)| cell.story == place) {
@@ -349,10 +355,20 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             let question = story.variants[0].description.split_inclusive('?').next().unwrap_or_default();
             say(&format!("\n{}\n{table}\n", question.trim()));
         }
+        if placement::compares_placement(&variants) {
+            say(&format!("{}\n", placement::table(&variants)));
+            let place = arguments.out.join(&story.variants[0].name).join("placement.svg");
+            if let Err(error) = write_at_once(&place, &placement::chart(&variants)) {
+                talk(&format!("error: {}: {error}", place.display()));
+                is_complete = false;
+            }
+        }
     }
     talk(&format!("\n{} in `{}`", plural(cells.len() - missing.len(), "run"), arguments.out.display()));
     if !missing.is_empty() {
         talk(&format!("missing: {}", missing.join(", ")));
+        Exit::Incomplete
+    } else if !is_complete {
         Exit::Incomplete
     } else if surprises > 0 {
         talk(&format!("{} did not end as expected", plural(surprises, "variant")));
@@ -360,6 +376,13 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
     } else {
         Exit::Done
     }
+}
+
+/// Writes a file beside its place first, then into place.
+fn write_at_once(place: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let fresh = place.with_extension("new");
+    std::fs::write(&fresh, bytes)?;
+    std::fs::rename(&fresh, place)
 }
 
 #[derive(Serialize)]

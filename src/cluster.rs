@@ -1,9 +1,10 @@
 //! The cluster as it stands: what the control plane writes and the data plane reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::container::HealthStatus;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::ServiceDefinition;
@@ -27,6 +28,12 @@ pub struct Cluster {
     pub free_addresses: Vec<u32>,
     /// What each listener rule does, by the rule's number.
     pub actions: Vec<Action>,
+    /// Tasks in PROVISIONING for want of an instance, service by service in order of creation.
+    pub waiting: BTreeSet<(Id<ServiceDefinition>, Id<Task>)>,
+    /// Instances that came, whose status or attributes have changed, since placement last looked.
+    pub instances_described_anew: Vec<Id<ContainerInstance>>,
+    /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
+    pub instances_changed: Vec<Id<ContainerInstance>>,
     /// Grows with every change that the data plane must see: a process starting or ending, a target's state, a
     /// rule's action.
     pub version: u64,
@@ -86,6 +93,8 @@ pub struct ContainerInstance {
     pub remaining_gpus: u32,
     /// Tasks whose reservation it holds.
     pub tasks: Vec<Id<Task>>,
+    /// Tasks that were placed on it and are not STOPPED, whether or not they still hold their reservation.
+    pub hosted: Vec<Id<Task>>,
     /// Layers in its image cache.
     pub cached_layers: std::collections::BTreeSet<String>,
     /// Whether its group may not choose it for scale-in.
@@ -146,6 +155,9 @@ pub struct Task {
     pub holds_reservation: bool,
     /// Whether its containers' processes are up and can serve: from their start until they exit or are killed.
     pub process_is_up: bool,
+    /// Its containers, in the definition's order, where they are followed one by one; else all of them run while the task
+    /// does, and none is here.
+    pub containers: Vec<Container>,
     /// Whether it was asked to stop.
     pub is_asked_to_stop: bool,
     /// Its target, while it has one.
@@ -172,6 +184,37 @@ pub struct Task {
     pub exit_code: Option<u8>,
     /// Share of requests that it answers with a 5xx because the timeline has broken it, from 0 to 1.
     pub error_share: f64,
+}
+
+/// `lastStatus` of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContainerStatus {
+    /// Not started, or about to be started again.
+    #[default]
+    Pending,
+    /// Its process runs.
+    Running,
+    /// It has ended, or will never start.
+    Stopped,
+}
+
+/// A container of a task.
+#[derive(Clone, Debug, Default)]
+pub struct Container {
+    /// Status.
+    pub status: ContainerStatus,
+    /// When it was last started.
+    pub started_at: Option<Instant>,
+    /// When it stopped.
+    pub stopped_at: Option<Instant>,
+    /// Its last exit code.
+    pub exit_code: Option<u8>,
+    /// Why it ended or was not started, where there is something to say.
+    pub reason: Option<String>,
+    /// `healthStatus`
+    pub health_status: HealthStatus,
+    /// How often its restart policy has started it again.
+    pub restart_count: u32,
 }
 
 /// `stopCode` of a task.
@@ -316,6 +359,7 @@ impl Cluster {
     pub fn place(&mut self, task: Id<Task>, instance: Id<ContainerInstance>, at: Instant) {
         let row = &mut self.tasks[task];
         assert!(!row.holds_reservation, "a task is placed once");
+        self.waiting.remove(&(row.service, task));
         row.instance = Some(instance);
         row.placed_at = Some(at);
         row.holds_reservation = true;
@@ -338,7 +382,33 @@ impl Cluster {
             *users += 1;
         }
         host.tasks.push(task);
+        host.hosted.push(task);
+        self.instances_changed.push(instance);
         self.touch();
+    }
+
+    /// Adds a task that waits for an instance.
+    pub fn create(&mut self, task: Task) -> Id<Task> {
+        let service = task.service;
+        let id = self.tasks.push(task);
+        self.waiting.insert((service, id));
+        id
+    }
+
+    /// Puts down that a task was asked to stop: the scheduler counts it no more.
+    pub fn ask_to_stop(&mut self, task: Id<Task>) {
+        let row = &mut self.tasks[task];
+        row.is_asked_to_stop = true;
+        self.waiting.remove(&(row.service, task));
+        self.instances_changed.extend(row.instance);
+    }
+
+    /// Takes a task off its instance, if it was on one, when it has reached STOPPED.
+    pub fn leave(&mut self, task: Id<Task>) {
+        if let Some(instance) = self.tasks[task].instance {
+            self.instances[instance].hosted.retain(|it| *it != task);
+            self.instances_changed.push(instance);
+        }
     }
 
     /// Gives the task's reservation back to its instance; nothing where it holds none.
@@ -360,6 +430,7 @@ impl Cluster {
                 && host.remaining_memory_mib <= host.registered_memory_mib,
             "an instance never has more left than it registered"
         );
+        self.instances_changed.push(instance);
         self.touch();
     }
 

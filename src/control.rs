@@ -6,30 +6,39 @@ pub mod anomaly;
 pub mod autoscaling;
 pub mod capacity;
 pub mod container_instances;
+pub mod containers;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
 pub mod network;
+mod packing;
+pub mod placing;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
+use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
+use crate::control::containers::Followed;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
+use crate::control::placing::Placing;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
-use crate::run::{AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, TargetChange};
+use crate::run::{
+    AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, ServicePlacement, TargetChange,
+    ZonePlacement,
+};
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -44,8 +53,12 @@ pub struct Control<'a> {
     pub agenda: Agenda,
     /// Decisions so far.
     pub log: Log,
+    /// What finds instances for tasks.
+    pub placing: Placing<'a>,
     /// Services, in the scenario's order.
     pub services: Vec<Service>,
+    /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
+    pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
     /// Capacity providers, in the scenario's order.
@@ -72,6 +85,12 @@ pub struct Control<'a> {
     pub anomaly_causes: BTreeMap<Id<Target>, Decision>,
     /// Tasks that the timeline has broken, by the place of the entry.
     pub broken_tasks: BTreeMap<Id<Task>, usize>,
+    /// Where each service's tasks stood when they were last looked at, and the cluster's version then.
+    pub last_placements: Vec<Vec<ZonePlacement>>,
+    /// See `last_placements`.
+    pub placements_seen_version: Option<u64>,
+    /// What is to become of containers that are followed one by one, by their task.
+    pub followed: BTreeMap<Id<Task>, Followed>,
     /// Container instances whose agents the timeline has disconnected, by the place of the entry.
     pub disconnected_agents: BTreeMap<Id<ContainerInstance>, usize>,
     /// The agent of each instance.
@@ -105,6 +124,8 @@ pub struct Records {
     pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute.
     pub capacity_minutes: Vec<CapacityMinute>,
+    /// Where each service's tasks stand, whenever a minute ends with a change.
+    pub service_placements: Vec<ServicePlacement>,
     /// State changes of instances.
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.
@@ -132,7 +153,9 @@ impl<'a> Control<'a> {
             },
             agenda: Agenda::default(),
             log: Log::default(),
+            placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
+            retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
@@ -150,6 +173,9 @@ impl<'a> Control<'a> {
             comparisons: vec![Comparisons::default(); scenario.target_groups.len()],
             anomaly_causes: BTreeMap::new(),
             broken_tasks: BTreeMap::new(),
+            last_placements: vec![Vec::new(); scenario.services.len()],
+            placements_seen_version: None,
+            followed: BTreeMap::new(),
             disconnected_agents: BTreeMap::new(),
             agents: Vec::new(),
             streams,
@@ -187,6 +213,7 @@ impl<'a> Control<'a> {
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
+            Event::ContainersAdvance(task) => self.containers_advance(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),
@@ -206,7 +233,7 @@ impl<'a> Control<'a> {
 
     /// An instant of the run in nanoseconds since 1970 (UTC).
     pub(crate) fn unix_nanos(&self, at: Instant) -> i128 {
-        i128::from(self.scenario.start_unix_seconds) * i128::from(Span::SECOND.0) + i128::from(at.0)
+        placing::unix_nanos(self.scenario, at)
     }
 
     /// The present instant.
@@ -229,12 +256,13 @@ impl<'a> Control<'a> {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }
         self.record_groups_without_provider(traffic);
+        self.record_placements();
         let next = self.now() + Span::MINUTE;
         self.agenda.put(next, Event::MinuteCloses);
     }
 
     /// `service/NAME`, as events name it.
-    pub fn service_resource(&self, service: Id<crate::aws::service::ServiceDefinition>) -> String {
+    pub fn service_resource(&self, service: Id<ServiceDefinition>) -> String {
         format!("service/{}", self.scenario.services[service].name)
     }
 }

@@ -20,6 +20,7 @@ pub mod station;
 use std::collections::BTreeMap;
 
 use crate::aws::anomaly_detection::TargetTally;
+use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::cpu_sharing::CpuCredits;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::ServiceDefinition;
@@ -44,6 +45,9 @@ pub struct Traffic {
     minutes: Vec<ServiceTraffic>,
     load_balancer_minutes: Vec<LoadBalancerCounts>,
     samples: Vec<Samples>,
+    /// Of each group's instances, summed over the seconds of the open minute, and the mean of the last.
+    used: Vec<Used>,
+    used_in_minute: Vec<Used>,
     credits: BTreeMap<Id<ContainerInstance>, CpuCredits>,
     out_of_memory: Vec<(Id<Task>, usize)>,
     now: Instant,
@@ -83,6 +87,15 @@ pub struct ServiceTraffic {
     pub memory_percent: Option<f64>,
 }
 
+/// CPU and memory in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Used {
+    /// CPU units.
+    pub cpu_units: f64,
+    /// MiB.
+    pub memory_mib: f64,
+}
+
 /// What was sampled of a service's running tasks in the open minute: sums over tasks and seconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Samples {
@@ -113,6 +126,8 @@ impl Traffic {
             minutes: vec![ServiceTraffic::default(); scenario.services.len()],
             samples: vec![Samples::default(); scenario.services.len()],
             credits: BTreeMap::new(),
+            used: vec![Used::default(); scenario.auto_scaling_groups.len()],
+            used_in_minute: vec![Used::default(); scenario.auto_scaling_groups.len()],
             out_of_memory: Vec::new(),
             now: Instant::START,
             roster: Roster::default(),
@@ -165,6 +180,11 @@ impl Traffic {
     pub fn answered_by(&self, load_balancer: Id<LoadBalancer>) -> LoadBalancerCounts {
         let own = self.own_answers.iter().find(|it| it.load_balancer == load_balancer);
         own.map_or(LoadBalancerCounts::default(), OwnAnswers::totals)
+    }
+
+    /// What the tasks on a group's instances used, in the mean over the last closed minute.
+    pub fn used_on(&self, group: Id<AutoScalingGroup>) -> Used {
+        self.used_in_minute[group.index()]
     }
 
     /// CPU credits left on a burstable instance; below zero is what it has borrowed.
@@ -232,6 +252,10 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
     traffic.load_balancer_minutes.fill(LoadBalancerCounts::default());
     for own in &mut traffic.own_answers {
         traffic.load_balancer_minutes[own.load_balancer.index()] = own.close_minute();
+    }
+    for (used, mean) in traffic.used.iter_mut().zip(&mut traffic.used_in_minute) {
+        let Used { cpu_units, memory_mib } = std::mem::take(used);
+        *mean = Used { cpu_units: cpu_units / 60.0, memory_mib: memory_mib / 60.0 };
     }
     for service in scenario.services.ids() {
         let samples = std::mem::take(&mut traffic.samples[service.index()]);

@@ -3,12 +3,13 @@
 use crate::agenda::Event;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
-use crate::cluster::Task;
+use crate::cluster::{ContainerStatus, Task};
 use crate::control::Control;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
-    Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife, rows_of,
+    ContainerLife, Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife,
+    rows_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::units::{Instant, Span};
@@ -79,6 +80,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         target_changes: records.target_changes,
         service_minutes: records.service_minutes,
         capacity_minutes: records.capacity_minutes,
+        service_placements: records.service_placements,
         instance_changes: records.instance_changes,
         instances,
         tasks,
@@ -112,11 +114,32 @@ fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
         stop_code: task.stopped_reason.as_ref().map(|(code, _)| code.as_str()),
         stopped_reason: task.stopped_reason.as_ref().map(|(_, reason)| reason.clone()),
         exit_code: task.exit_code,
+        containers: containers_of(scenario, task),
     }
 }
 
+fn containers_of(scenario: &Scenario, task: &Task) -> Vec<ContainerLife> {
+    let definition = &scenario.task_definitions[task.task_definition];
+    let lives = task.containers.iter().zip(&definition.containers).map(|(container, definition)| ContainerLife {
+        name: definition.name.clone(),
+        last_status: match container.status {
+            ContainerStatus::Pending => "PENDING",
+            ContainerStatus::Running => "RUNNING",
+            ContainerStatus::Stopped => "STOPPED",
+        },
+        started_at: container.started_at,
+        stopped_at: container.stopped_at,
+        exit_code: container.exit_code,
+        reason: container.reason.clone(),
+        health_status: container.health_status.as_str(),
+        restart_count: container.restart_count,
+    });
+    lives.collect()
+}
+
 fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
-    let instances_usd = scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).sum();
+    let instances_usd =
+        scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).fold(0.0, |sum, it| sum + it);
     let hours_started = scenario.duration.0.div_ceil(3600 * Span::SECOND.0);
     let load_balancers_usd = scenario.load_balancers.entries().map(|(load_balancer, definition)| {
         // What comes to an Application Load Balancer through a Network Load Balancer is what that passes on.
@@ -147,7 +170,8 @@ fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
         }
         scenario.prices.load_balancer_usd(definition.kind, hours_started, unit_hours, gb)
     });
-    Cost { instances_usd, load_balancers_usd: load_balancers_usd.sum() }
+    // No load balancer at all sums up to minus nothing.
+    Cost { instances_usd, load_balancers_usd: load_balancers_usd.fold(0.0, |sum, it| sum + it) }
 }
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {

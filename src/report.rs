@@ -4,6 +4,7 @@ pub mod chart;
 pub mod charts;
 pub mod comparison;
 pub mod csv_files;
+pub mod placement;
 pub mod summary;
 
 use crate::run::Run;

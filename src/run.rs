@@ -32,6 +32,8 @@ pub struct Run {
     pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute, ordered by minute, then provider; groups without provider have rows too.
     pub capacity_minutes: Vec<CapacityMinute>,
+    /// Where each service's tasks stand, at the end of each minute in which that changed.
+    pub service_placements: Vec<ServicePlacement>,
     /// State changes of instances, in order of time.
     pub instance_changes: Vec<InstanceChange>,
     /// Every task, in order of creation.
@@ -277,6 +279,12 @@ pub struct HostMinute {
     pub mitigated: Level,
     /// `HealthyStateRouting`: zones with enough healthy targets.
     pub healthy_state_routing: Level,
+    /// `UnhealthyStateRouting`: zones with too few, at the most.
+    pub unhealthy_state_routing_maximum: u32,
+    /// `HealthyStateDNS`: zones with enough healthy targets for their nodes to be in DNS.
+    pub healthy_state_dns: Level,
+    /// `UnhealthyStateDNS`: zones with too few, at the most.
+    pub unhealthy_state_dns_maximum: u32,
 }
 
 /// A number that holds until it changes, over a minute.
@@ -357,6 +365,82 @@ pub struct CapacityMinute {
     pub cpu_credits_least: Option<f64>,
     /// The mean of those balances.
     pub cpu_credits_mean: Option<f64>,
+    /// What became of the CPU of the group's instances, units.
+    pub cpu_units: CapacitySplit,
+    /// What became of their memory, MiB.
+    pub memory_mib: CapacitySplit,
+}
+
+/// What becomes of the capacity that a group's instances have: the parts add up to it. Those of tasks refer to ACTIVE
+/// instances at the minute's end, what is used to the minute's mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CapacitySplit {
+    /// Used by tasks, no more than they reserve.
+    pub used: f64,
+    /// Reserved by tasks, and not used.
+    pub reserved_unused: f64,
+    /// Free, and enough of everything beside it for as many more tasks as fit of the largest that may come.
+    pub headroom: f64,
+    /// Free, and of no use to such a task: too little is left, or too little of something else.
+    pub fragmented: f64,
+    /// Of instances that drain, or were deregistered.
+    pub draining: f64,
+    /// Of instances that boot, or have not registered.
+    pub booting: f64,
+}
+
+impl CapacitySplit {
+    /// Its parts, each with its name.
+    pub fn parts(&self) -> [(&'static str, f64); 6] {
+        [
+            ("used", self.used),
+            ("reserved, unused", self.reserved_unused),
+            ("headroom", self.headroom),
+            ("fragmented", self.fragmented),
+            ("draining", self.draining),
+            ("booting", self.booting),
+        ]
+    }
+
+    /// All that the instances have.
+    pub fn total(&self) -> f64 {
+        self.parts().iter().fold(0.0, |sum, (_, part)| sum + part)
+    }
+}
+
+/// Where a service's tasks stand, from a minute's end on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServicePlacement {
+    /// Minutes since the run began, from 0.
+    pub minute: u64,
+    /// Place of the service in the scenario.
+    pub service: usize,
+    /// Its running tasks in each zone of the cluster, and of these on the one instance that has most.
+    pub zones: Vec<ZonePlacement>,
+}
+
+/// A service's running tasks in a zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ZonePlacement {
+    /// Tasks.
+    pub tasks: u32,
+    /// Tasks on the instance of the zone that has most of them.
+    pub on_fullest_instance: u32,
+}
+
+impl ServicePlacement {
+    /// Running tasks.
+    pub fn tasks(&self) -> u32 {
+        self.zones.iter().map(|it| it.tasks).sum()
+    }
+
+    /// The share of the service that is lost with the instance, and with the zone, that has most of it; percent. `None`
+    /// where nothing runs.
+    pub fn blast_radius(&self) -> Option<(f64, f64)> {
+        let percent = |most: Option<u32>| 100.0 * f64::from(most.unwrap_or(0)) / f64::from(self.tasks());
+        let of_instance = self.zones.iter().map(|it| it.on_fullest_instance).max();
+        (self.tasks() > 0).then(|| (percent(of_instance), percent(self.zones.iter().map(|it| it.tasks).max())))
+    }
 }
 
 /// An instance came to a state.
@@ -414,6 +498,29 @@ pub struct TaskLife {
     pub stopped_reason: Option<String>,
     /// Exit code.
     pub exit_code: Option<u8>,
+    /// Its containers, where they were followed one by one.
+    pub containers: Vec<ContainerLife>,
+}
+
+/// What became of a container; instants are `None` where it did not come so far.
+#[derive(Clone, Debug)]
+pub struct ContainerLife {
+    /// Its name.
+    pub name: String,
+    /// `lastStatus`: `PENDING`, `RUNNING` or `STOPPED`.
+    pub last_status: &'static str,
+    /// Last started.
+    pub started_at: Option<Instant>,
+    /// Stopped for good.
+    pub stopped_at: Option<Instant>,
+    /// Its last exit code.
+    pub exit_code: Option<u8>,
+    /// `reason`, where there is something to say.
+    pub reason: Option<String>,
+    /// `healthStatus`: `UNKNOWN`, `HEALTHY` or `UNHEALTHY`.
+    pub health_status: &'static str,
+    /// How often its restart policy has started it again.
+    pub restart_count: u32,
 }
 
 /// An instance's life.

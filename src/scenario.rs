@@ -10,6 +10,7 @@ pub mod application;
 pub mod assumption;
 pub mod aws_fields;
 pub mod capacity;
+pub mod container;
 pub mod defaults;
 pub mod expectation;
 pub mod files;
@@ -343,6 +344,12 @@ pub struct Assumptions {
     pub image_pull_mb_per_second: f64,
     /// Creating and starting containers: 1 s (with `awsvpc` one more).
     pub container_create_time: Span,
+    /// Mounting a task's EFS file systems: 2 s.
+    pub efs_mount_time: Span,
+    /// Creating and attaching a task's EBS volume: 15 s.
+    pub ebs_attach_time: Span,
+    /// A task whose containers have not all been started so long after the agent took it up is stopped: 3 h.
+    pub pending_timeout: Span,
     /// From EC2's loss of an instance until its tasks count as stopped: 30 s.
     pub instance_loss_detection: Span,
     /// Placement retries: this often at first (10 s) ...
@@ -428,6 +435,9 @@ impl Default for Assumptions {
             image_pull_overhead: Span::seconds(1),
             image_pull_mb_per_second: 50.0,
             container_create_time: Span::seconds(1),
+            efs_mount_time: Span::seconds(2),
+            ebs_attach_time: Span::seconds(15),
+            pending_timeout: Span::seconds(3 * 3600),
             instance_loss_detection: Span::seconds(30),
             placement_retry_fast: Span::seconds(10),
             placement_retry_window: Span::seconds(60),

@@ -44,6 +44,12 @@ pub struct AutoScalingGroup {
     pub attributes: Vec<(String, String)>,
     /// Version of their agents.
     pub agent_version: Version,
+    /// `ECS_CONTAINER_STOP_TIMEOUT` of its agents: from SIGTERM to SIGKILL of containers that say no `stopTimeout`. The
+    /// agent's default is 30 s.
+    pub container_stop_timeout: Span,
+    /// `ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT`: whether all images of a task are pulled before its first container starts,
+    /// not each when its container may start. The agent's default is no.
+    pub pull_dependent_containers_upfront: bool,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
     /// Size of each instance's gp3 root volume in GiB; billed by the month.

@@ -399,11 +399,10 @@ fn unlike_java(text: &str) -> Option<(Range<usize>, &'static str)> {
                 };
             }
             b']' => brackets = brackets.saturating_sub(1),
-            _ if brackets > 0 => {
-                if starts("--") || starts("~~") {
-                    return found(2, "a difference of classes");
-                }
+            b'-' | b'~' if brackets > 0 && (starts("--") || starts("~~")) => {
+                return found(2, "a difference of classes");
             }
+            _ if brackets > 0 => {}
             b'(' if ["(?=", "(?!"].iter().any(|it| starts(it)) => return found(3, "a look-ahead"),
             b'(' if ["(?<=", "(?<!"].iter().any(|it| starts(it)) => return found(4, "a look-behind"),
             b'(' if starts("(?>") => return found(3, "an atomic group"),

@@ -1,6 +1,9 @@
 //! Where a task goes, and which one goes first.
 //!
-//! Follows *Task placement strategies* and *Task placement constraints* in the ECS developer guide (read 2026).
+//! Follows *Task placement strategies* and *Task placement constraints* in the ECS developer guide (read 2026). [`choose`]
+//! says what the rule is, one instance after the other; [`index`] gives the same answer for a cluster of thousands.
+
+pub mod index;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -215,7 +218,8 @@ pub fn choose(
     })
 }
 
-fn failure(
+/// Why an instance cannot take a task; `None` where it can.
+pub fn failure(
     need: &Reservation,
     architecture: Option<CpuArchitecture>,
     constraints: &[&PlacementConstraint],
@@ -280,19 +284,10 @@ fn narrow(
             keep_least(able, |it| u64::from(candidates[it].service_tasks));
         }
         PlacementStrategy::Spread(SpreadField::AvailabilityZone) => {
-            // Tasks are counted over all instances; only groups with an able member can be chosen.
-            let tasks = |zone: usize| {
-                let inside = candidates.iter().filter(|it| it.availability_zone == zone);
-                inside.map(|it| u64::from(it.service_tasks)).sum::<u64>()
-            };
-            keep_least(able, |it| tasks(candidates[it].availability_zone));
+            keep_emptiest_groups(candidates, able, |it| it.availability_zone);
         }
         PlacementStrategy::Spread(SpreadField::Attribute(name)) => {
-            let tasks = |value: &str| {
-                let inside = candidates.iter().filter(|it| attribute(it.facts.attributes, name) == value);
-                inside.map(|it| u64::from(it.service_tasks)).sum::<u64>()
-            };
-            keep_least(able, |it| tasks(attribute(candidates[it].facts.attributes, name)));
+            keep_emptiest_groups(candidates, able, |it| attribute(it.facts.attributes, name));
         }
         PlacementStrategy::Binpack(Resource::Cpu) => {
             keep_least(able, |it| u64::from(candidates[it].remaining_cpu_units));
@@ -305,6 +300,19 @@ fn narrow(
             *able = vec![chosen];
         }
     }
+}
+
+/// Tasks are counted over all instances; only groups with an able member can be chosen.
+fn keep_emptiest_groups<'a, G: Ord>(
+    candidates: &'a [Candidate<'a>],
+    able: &mut Vec<usize>,
+    group: impl Fn(&'a Candidate<'a>) -> G,
+) {
+    let mut tasks: BTreeMap<G, u64> = BTreeMap::new();
+    for it in candidates {
+        *tasks.entry(group(it)).or_default() += u64::from(it.service_tasks);
+    }
+    keep_least(able, |it| tasks[&group(&candidates[it])]);
 }
 
 fn keep_least(able: &mut Vec<usize>, rank: impl Fn(usize) -> u64) {

@@ -1,8 +1,9 @@
 //! Task definitions, and what one task of a definition reserves.
 //!
 //! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
-//! Left out: volumes, Neuron devices, secrets, the mesh proxy.
+//! Left out: Neuron devices, secrets, the mesh proxy.
 
+use crate::aws::container::{ContainerDependency, ContainerHealthCheck, RestartPolicy};
 use crate::aws::placement::PlacementConstraint;
 use crate::distribution::Distribution;
 use crate::units::Span;
@@ -104,6 +105,21 @@ pub struct Application {
     pub redirection_share: f64,
     /// Whether work whose caller has given up is dropped before it starts; by default it is done for nobody.
     pub cancel_on_timeout: bool,
+    /// How the process ends by itself; it runs until it is stopped where `None`.
+    pub exit: Option<Exit>,
+    /// From when the process listens until it hangs for its container's health check, whose probes time out from then on.
+    pub unhealthy_after: Option<Distribution>,
+    /// The one architecture that the image is built for; an image for any where `None`.
+    pub image_architecture: Option<CpuArchitecture>,
+}
+
+/// How a process ends by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exit {
+    /// From its start until it ends.
+    pub after: Distribution,
+    /// Its exit code.
+    pub code: u8,
 }
 
 /// A fresh process is cold: caches are empty, code is not compiled yet, connections are not open.
@@ -152,6 +168,9 @@ impl Default for Application {
             client_error_share: 0.0,
             redirection_share: 0.0,
             cancel_on_timeout: false,
+            exit: None,
+            unhealthy_after: None,
+            image_architecture: None,
         }
     }
 }
@@ -175,10 +194,38 @@ pub struct ContainerDefinition {
     pub gpus: u32,
     /// Ports.
     pub port_mappings: Vec<PortMapping>,
-    /// From SIGTERM to SIGKILL; AWS's default is 30 s.
-    pub stop_timeout: Span,
+    /// What it waits for before it starts, and what waits for it to have stopped before it is stopped.
+    pub depends_on: Vec<ContainerDependency>,
+    /// How its health is probed; nobody looks where `None`.
+    pub health_check: Option<ContainerHealthCheck>,
+    /// How long those that depend on it wait, from its start; as long as it takes where `None`.
+    pub start_timeout: Option<Span>,
+    /// From SIGTERM to SIGKILL; what the instance's agent says where `None`.
+    pub stop_timeout: Option<Span>,
+    /// When it is started again after it has ended.
+    pub restart_policy: Option<RestartPolicy>,
     /// What the process inside does.
     pub application: Application,
+}
+
+/// A volume of a task definition, as far as it takes time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub kind: VolumeKind,
+}
+
+/// Where a volume's data live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// On the instance: a bind mount or a volume of Docker's.
+    Instance,
+    /// A file system of EFS (`efsVolumeConfiguration`), mounted from any zone.
+    Efs,
+    /// An EBS volume that is made for each task in its zone (`configuredAtLaunch`).
+    Ebs,
 }
 
 /// One revision of a task definition.
@@ -198,6 +245,8 @@ pub struct TaskDefinition {
     pub cpu_architecture: Option<CpuArchitecture>,
     /// Constraints on where its tasks go, beside those of the service; `memberOf` only.
     pub placement_constraints: Vec<PlacementConstraint>,
+    /// Volumes.
+    pub volumes: Vec<Volume>,
     /// Containers, at least one, at least one of them essential.
     pub containers: Vec<ContainerDefinition>,
 }
@@ -283,9 +332,27 @@ impl TaskDefinition {
         self.reservation().cpu_units
     }
 
-    /// From SIGTERM to SIGKILL of the slowest container.
-    pub fn stop_timeout(&self) -> Span {
-        self.containers.iter().map(|it| it.stop_timeout).max().unwrap_or(Span::seconds(30))
+    /// Whether it has a volume of this kind.
+    pub fn has_volume(&self, kind: VolumeKind) -> bool {
+        self.volumes.iter().any(|it| it.kind == kind)
+    }
+
+    /// Whether its containers have to be followed one by one: something but the task itself starts, ends or probes them.
+    pub fn follows_containers(&self) -> bool {
+        self.has_volume(VolumeKind::Efs)
+            || self.containers.iter().any(|it| {
+                !it.depends_on.is_empty()
+                    || it.health_check.is_some()
+                    || it.restart_policy.is_some()
+                    || it.application.exit.is_some()
+                    || it.application.image_architecture.is_some()
+            })
+    }
+
+    /// Its essential containers whose health is probed: all of them must be HEALTHY before its tasks count as healthy.
+    pub fn probed_containers(&self) -> impl Iterator<Item = usize> {
+        let is_probed = |it: &ContainerDefinition| it.essential && it.health_check.is_some();
+        self.containers.iter().enumerate().filter(move |(_, it)| is_probed(it)).map(|(place, _)| place)
     }
 }
 
@@ -303,7 +370,11 @@ mod tests {
             essential: true,
             gpus: 0,
             port_mappings: Vec::new(),
-            stop_timeout: Span::seconds(30),
+            depends_on: Vec::new(),
+            health_check: None,
+            start_timeout: None,
+            stop_timeout: None,
+            restart_policy: None,
             application: Application::default(),
         }
     }
@@ -317,6 +388,7 @@ mod tests {
             memory: None,
             cpu_architecture: None,
             placement_constraints: Vec::new(),
+            volumes: Vec::new(),
             containers,
         }
     }

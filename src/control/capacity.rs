@@ -20,6 +20,7 @@ use crate::aws::task_definition::{Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
 use crate::control::log::Decision;
+use crate::control::network::has_subnet;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::metrics::Datapoint;
@@ -387,6 +388,7 @@ impl Control<'_> {
             remaining_network_interfaces: registered.network_interfaces,
             remaining_gpus: registered.gpus,
             tasks: Vec::new(),
+            hosted: Vec::new(),
             cached_layers: BTreeSet::new(),
             is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
             launched_at: now,
@@ -531,10 +533,11 @@ impl Control<'_> {
         }
     }
 
-    /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot.
+    /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot, service by service.
     pub(super) fn tasks_left_on(&self, instance: Id<ContainerInstance>) -> Vec<Id<Task>> {
-        let all = self.services.iter().flat_map(|it| it.tasks.iter().copied());
-        all.filter(|&task| self.cluster.tasks[task].instance == Some(instance)).collect()
+        let mut tasks = self.cluster.instances[instance].hosted.clone();
+        tasks.sort_unstable_by_key(|&task| (self.cluster.tasks[task].service, task));
+        tasks
     }
 
     fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
@@ -547,28 +550,25 @@ impl Control<'_> {
     }
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
-        let scenario = self.scenario;
         // Tasks of one group have the same constraints, too.
         let mut groups: Vec<(Vec<&PlacementConstraint>, WaitingGroup)> = Vec::new();
-        for service in scenario.services.ids() {
-            for &task in &self.services[service.index()].tasks {
-                let row = &self.cluster.tasks[task];
-                if row.capacity_provider != Some(provider) || !self.is_waiting_for_capacity(task) {
-                    continue;
-                }
-                let constraints = self.constraints_of(service, row.task_definition);
-                let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
-                match same {
-                    Some((_, group)) => group.count += 1,
-                    None => {
-                        let group = WaitingGroup {
-                            reservation: row.reservation.clone(),
-                            count: 1,
-                            is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                            is_selected: self.would_launch(service, row.task_definition, provider, &constraints),
-                        };
-                        groups.push((constraints, group));
-                    }
+        for &(service, task) in &self.cluster.waiting {
+            let row = &self.cluster.tasks[task];
+            if row.capacity_provider != Some(provider) {
+                continue;
+            }
+            let constraints = self.constraints_of(service, row.task_definition);
+            let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
+            match same {
+                Some((_, group)) => group.count += 1,
+                None => {
+                    let group = WaitingGroup {
+                        reservation: row.reservation.clone(),
+                        count: 1,
+                        is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
+                        is_selected: self.would_launch(service, row.task_definition, provider, &constraints),
+                    };
+                    groups.push((constraints, group));
                 }
             }
         }
@@ -589,7 +589,7 @@ impl Control<'_> {
         let definition = &self.scenario.task_definitions[task_definition];
         let mut places = group
             .places(&self.scenario.subnets)
-            .filter(|(zone, _)| self.has_subnet(service, definition, *zone))
+            .filter(|(zone, _)| has_subnet(self.scenario, service, definition, *zone))
             .peekable();
         places.peek().is_some()
             && (expressions.is_empty()
@@ -638,6 +638,7 @@ impl Control<'_> {
             (total > 0).then(|| 100.0 * (total - free) as f64 / total as f64)
         };
         let credits: Vec<f64> = state.instances.iter().filter_map(|&it| traffic.credits(it)).collect();
+        let (cpu_units, memory_mib) = self.capacity_split(group, &hosts, traffic);
         CapacityMinute {
             minute: self.now().0 / Span::MINUTE.0 - 1,
             capacity_provider: name.to_owned(),
@@ -657,11 +658,14 @@ impl Control<'_> {
             reserved_memory_percent: share(|it| it.remaining_memory_mib, |it| it.registered_memory_mib),
             cpu_credits_least: credits.iter().copied().reduce(f64::min),
             cpu_credits_mean: (!credits.is_empty()).then(|| credits.iter().sum::<f64>() / credits.len() as f64),
+            cpu_units,
+            memory_mib,
         }
     }
 
     pub(super) fn record_instance(&mut self, instance: Id<ContainerInstance>) {
         self.cluster.touch();
+        self.cluster.instances_described_anew.push(instance);
         let row = &self.cluster.instances[instance];
         let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];
         self.records.instance_changes.push(InstanceChange {

@@ -69,6 +69,7 @@ impl Control<'_> {
                 ContainerInstanceChange::Deregister => self.deregister(instance),
                 ContainerInstanceChange::DisconnectAgent { .. } => {
                     self.cluster.instances[instance].agent_connected = false;
+                    self.cluster.instances_described_anew.push(instance);
                     self.disconnected_agents.insert(instance, index);
                 }
                 ContainerInstanceChange::PutAttributes(attributes) => {
@@ -77,6 +78,7 @@ impl Control<'_> {
                         own.retain(|it| it.0 != *name);
                         own.push((name.clone(), value.clone()));
                     }
+                    self.cluster.instances_described_anew.push(instance);
                     self.capacity_was_freed(instance);
                 }
             }
@@ -105,6 +107,7 @@ impl Control<'_> {
         self.log.put(self.agenda.now(), None, "timeline.disconnect_agents", resource, message);
         for instance in back {
             self.cluster.instances[instance].agent_connected = true;
+            self.cluster.instances_described_anew.push(instance);
             for task in self.tasks_left_on(instance) {
                 let row = &self.cluster.tasks[task];
                 let waits = match row.status {

@@ -134,7 +134,7 @@ impl Control<'_> {
         let service = self.cluster.tasks[task].service;
         let (name, group_name) = (&self.scenario.services[service].name, &self.scenario.target_groups[group].name);
         let (kind, message) = if state == TargetState::Healthy {
-            self.cluster.tasks[task].healthy_at.get_or_insert(now);
+            self.note_first_healthy(task);
             (
                 "target.healthy",
                 format!("(service {name}) (task {}) is healthy in (target-group {group_name})", task_name(task)),

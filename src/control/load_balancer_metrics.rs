@@ -26,6 +26,9 @@ pub struct HostCounts {
     anomalous: Gauge,
     mitigated: Gauge,
     healthy_zones: Gauge,
+    /// And those whose nodes are in DNS.
+    zones_in_dns: Gauge,
+    zones: usize,
 }
 
 /// A number that holds until it is set anew, over the open minute.
@@ -62,12 +65,17 @@ impl HostCounts {
     /// Closes the minute; `None` where no target was registered in it.
     fn close(&mut self, at: Instant) -> Option<HostMinute> {
         let registered = self.registered.close(at);
+        let (healthy_zones, zones_in_dns) = (self.healthy_zones.close(at), self.zones_in_dns.close(at));
+        let others = |it: &Level| self.zones as u32 - it.minimum;
         let minute = HostMinute {
             healthy: self.healthy.close(at),
             unhealthy: self.unhealthy.close(at),
             anomalous: self.anomalous.close(at),
             mitigated: self.mitigated.close(at),
-            healthy_state_routing: self.healthy_zones.close(at),
+            unhealthy_state_routing_maximum: others(&healthy_zones),
+            unhealthy_state_dns_maximum: others(&zones_in_dns),
+            healthy_state_routing: healthy_zones,
+            healthy_state_dns: zones_in_dns,
         };
         (registered.maximum > 0).then_some(minute)
     }
@@ -141,14 +149,18 @@ impl Control<'_> {
             hosts.unhealthy.set(now, in_state(TargetState::Unhealthy));
             hosts.anomalous.set(now, targets().filter(|it| it.is_anomalous).count());
             hosts.mitigated.set(now, targets().filter(|it| it.weight < 1.0).count());
-            let is_enough = |pool: &Vec<_>| {
+            let zones = zones_of(load_balancer);
+            let zones_with = |is_enough: &dyn Fn(usize, usize) -> bool| {
                 let is_healthy = |it: &&_| self.cluster.targets[**it].state == TargetState::Healthy;
-                let healthy = pool.iter().filter(is_healthy).count();
-                !group.unhealthy_state_routing.is_missed(healthy, pool.len())
+                let has_enough = |it: &&Vec<_>| is_enough(it.iter().filter(is_healthy).count(), it.len());
+                pools.iter().filter(has_enough).count() * (zones / pools.len().max(1))
             };
-            let pools_enough = pools.iter().filter(|it| is_enough(it)).count();
-            let zones_of_pool = zones_of(load_balancer) / pools.len().max(1);
-            hosts.healthy_zones.set(now, pools_enough * zones_of_pool);
+            let in_dns = |healthy, all| group.dns_failover.is_none_or(|it| !it.is_missed(healthy, all));
+            hosts.zones = zones;
+            hosts
+                .healthy_zones
+                .set(now, zones_with(&|healthy, all| !group.unhealthy_state_routing.is_missed(healthy, all)));
+            hosts.zones_in_dns.set(now, zones_with(&in_dns));
         }
     }
 

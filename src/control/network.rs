@@ -13,22 +13,23 @@ use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, StopCode, Task};
 use crate::control::Control;
 use crate::control::health::task_name;
+use crate::scenario::Scenario;
 use crate::table::Id;
 
-impl Control<'_> {
-    /// Whether tasks of a service can have a network interface in a zone.
-    pub(super) fn has_subnet(
-        &self,
-        service: Id<ServiceDefinition>,
-        definition: &TaskDefinition,
-        zone: Id<AvailabilityZone>,
-    ) -> bool {
-        let subnets = &self.scenario.services[service].subnets;
-        definition.network_mode != NetworkMode::Awsvpc
-            || subnets.is_empty()
-            || subnets.iter().any(|it| self.scenario.subnets[*it].availability_zone == zone)
-    }
+/// Whether tasks of a service can have a network interface in a zone.
+pub(super) fn has_subnet(
+    scenario: &Scenario,
+    service: Id<ServiceDefinition>,
+    definition: &TaskDefinition,
+    zone: Id<AvailabilityZone>,
+) -> bool {
+    let subnets = &scenario.services[service].subnets;
+    definition.network_mode != NetworkMode::Awsvpc
+        || subnets.is_empty()
+        || subnets.iter().any(|it| scenario.subnets[*it].availability_zone == zone)
+}
 
+impl Control<'_> {
     /// Whether a task of a service would find no address beside an instance.
     pub(super) fn has_no_address(&self, service: Id<ServiceDefinition>, instance: Id<ContainerInstance>) -> bool {
         let definition = self.services[service.index()].primary().task_definition;

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
-use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::choose_provider;
-use crate::aws::cluster_query::{Expression, InstanceFacts};
-use crate::aws::placement::{Candidate, PlacementConstraint, Refusal, StopCandidate, choose, choose_to_stop};
+use crate::aws::cluster_query::Expression;
+use crate::aws::container::HealthStatus;
+use crate::aws::placement::{StopCandidate, choose_to_stop};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
@@ -41,6 +41,8 @@ pub struct Service {
     pub wakes: BTreeMap<Id<Task>, Instant>,
     /// Tasks in a row that never reached RUNNING.
     pub failed_starts: u32,
+    /// Of its stopped tasks that never reached RUNNING the one created last, and when it stopped.
+    pub newest_that_never_ran: Option<(Id<Task>, Instant)>,
     /// The decision that last made a task unhealthy or ended one.
     pub unhealthy_cause: Option<Decision>,
     /// The decision that last changed the desired count or began a deployment.
@@ -63,13 +65,6 @@ pub struct Deployment {
     pub created_at: Instant,
     /// When it completed.
     pub completed_at: Option<Instant>,
-}
-
-/// Tasks on one instance, as expressions ask for them.
-#[derive(Clone, Default)]
-struct Hosted<'a> {
-    running_tasks_count: u32,
-    task_groups: Vec<&'a str>,
 }
 
 /// A placement that failed and is tried again.
@@ -95,6 +90,7 @@ impl Service {
             tasks: Vec::new(),
             wakes: BTreeMap::new(),
             failed_starts: 0,
+            newest_that_never_ran: None,
             unhealthy_cause: None,
             wanted_because: None,
             passes: BTreeSet::new(),
@@ -181,7 +177,7 @@ impl<'a> Control<'a> {
         let before = self.services[service.index()].tasks.len();
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
             let provider = self.choose_capacity_provider(service);
-            let Ok(instance) = self.choose_instance(service, provider) else { break };
+            let Some(instance) = self.choose_instance(service, provider) else { break };
             if self.has_no_address(service, instance) || self.has_no_host_ports(service, instance) {
                 break;
             }
@@ -256,24 +252,18 @@ impl<'a> Control<'a> {
     /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
     pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
         let group = self.cluster.instances[instance].auto_scaling_group;
-        for service in self.scenario.services.ids() {
-            let state = &self.services[service.index()];
-            let waits = state.tasks.iter().any(|&task| self.is_waiting_for_capacity(task));
-            let retries = state.retry.is_some() && self.scenario.assumptions.placement_retry_on_capacity;
-            if retries {
-                self.services[service.index()].retry = None;
-            }
-            if waits || retries {
-                self.schedule_service(service);
+        let mut services: BTreeSet<Id<ServiceDefinition>> = self.cluster.waiting.iter().map(|it| it.0).collect();
+        if self.scenario.assumptions.placement_retry_on_capacity {
+            for service in std::mem::take(&mut self.retrying) {
+                if self.services[service.index()].retry.take().is_some() {
+                    services.insert(service);
+                }
             }
         }
+        for service in services {
+            self.schedule_service(service);
+        }
         self.reconcile_group_soon_if_above(group);
-    }
-
-    /// Whether a task is in PROVISIONING for want of an instance.
-    pub(super) fn is_waiting_for_capacity(&self, task: Id<Task>) -> bool {
-        let row = &self.cluster.tasks[task];
-        row.status == TaskStatus::Provisioning && row.instance.is_none() && !row.is_asked_to_stop
     }
 
     pub(super) fn service_is_scheduled(&mut self, service: Id<ServiceDefinition>) {
@@ -351,8 +341,15 @@ impl<'a> Control<'a> {
         if row.status != TaskStatus::Running {
             return false;
         }
-        match row.target {
+        let (target, is_followed) = (row.target, !row.containers.is_empty());
+        let is_probed = is_followed && self.is_probed(task);
+        if is_probed && !self.containers_are(task, HealthStatus::Healthy) {
+            return false;
+        }
+        let row = &mut self.cluster.tasks[task];
+        match target {
             Some(target) => self.cluster.targets[target].state == TargetState::Healthy,
+            None if is_probed => true,
             None => {
                 if row.healthy_at.is_none() && row.started_at.is_some_and(|it| now >= it + healthy_after) {
                     row.healthy_at = Some(now);
@@ -362,10 +359,22 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Whether a task's target is unhealthy, its grace period over.
+    /// Whether essential containers of a task have failed their health checks.
+    fn has_unhealthy_containers(&self, task: Id<Task>) -> bool {
+        !self.cluster.tasks[task].containers.is_empty() && self.containers_are(task, HealthStatus::Unhealthy)
+    }
+
+    /// Whether a task's target or its containers are unhealthy.
+    fn is_unhealthy(&self, task: Id<Task>) -> bool {
+        let target = self.cluster.tasks[task].target;
+        target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy)
+            || self.has_unhealthy_containers(task)
+    }
+
+    /// Whether a task is unhealthy, its grace period over.
     fn has_failed_its_checks(&mut self, task: Id<Task>) -> bool {
+        let unhealthy = self.is_unhealthy(task);
         let row = &self.cluster.tasks[task];
-        let unhealthy = row.target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy);
         let (Some(started_at), true) = (row.started_at, unhealthy && row.status == TaskStatus::Running) else {
             return false;
         };
@@ -408,7 +417,8 @@ impl<'a> Control<'a> {
         for _ in 0..superfluous.max(one_for_room).min(roll.unhealthy.len() as u32) {
             let draw = self.streams.placement[service.index()].below(roll.unhealthy.len());
             let task = roll.unhealthy.remove(draw);
-            stopped.push((task, "Task failed ELB health checks".to_owned(), unhealthy_cause));
+            let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
+            stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
         }
         let count = stopped.len() as u32;
         if count > 0 {
@@ -456,14 +466,16 @@ impl<'a> Control<'a> {
     }
 
     fn choose_victim(&mut self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> usize {
+        let is_unhealthy: Vec<bool> = among.iter().map(|&task| self.is_unhealthy(task)).collect();
         let candidates: Vec<StopCandidate> = among
             .iter()
-            .map(|&task| {
+            .zip(is_unhealthy)
+            .map(|(&task, is_unhealthy)| {
                 let row = &self.cluster.tasks[task];
                 let host = row.instance.map(|it| &self.cluster.instances[it]);
                 StopCandidate {
                     is_running: row.status == TaskStatus::Running,
-                    is_unhealthy: row.target.is_some_and(|it| self.cluster.targets[it].state == TargetState::Unhealthy),
+                    is_unhealthy,
                     availability_zone: host.map(|it| it.availability_zone.index()),
                     instance: row.instance.map(Id::index),
                     attributes: host.map_or(&[], |it| &it.attributes),
@@ -481,17 +493,13 @@ impl<'a> Control<'a> {
 
     /// Tries to place tasks that wait in PROVISIONING.
     fn place_waiting_tasks(&mut self, service: Id<ServiceDefinition>) {
-        let waiting: Vec<Id<Task>> = self.services[service.index()]
-            .tasks
-            .iter()
-            .copied()
-            .filter(|&it| self.is_waiting_for_capacity(it))
-            .collect();
+        let from_here_on = self.cluster.waiting.range((service, Id::new(0))..);
+        let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == service).map(|it| it.1).collect();
         let mut placed = Vec::new();
         for task in waiting {
             let provider = self.cluster.tasks[task].capacity_provider.map(Id::index);
             // Tasks of one service need the same: what one cannot get the next cannot either, unless another provider has it.
-            let Ok(instance) = self.choose_instance(service, provider) else { continue };
+            let Some(instance) = self.choose_instance(service, provider) else { continue };
             self.place_task(task, instance);
             placed.push(task);
         }
@@ -517,15 +525,22 @@ impl<'a> Control<'a> {
             let waits =
                 provider.is_some_and(|it| self.scenario.capacity_providers[Id::new(it)].managed_scaling.is_some());
             match self.choose_instance(service, provider) {
-                Ok(instance) => {
+                Some(instance) => {
                     let task = self.create_task(service, provider);
                     self.place_task(task, instance);
                     placed.push(task);
                     self.services[service.index()].retry = None;
                 }
-                Err(refusal) if waits => {
-                    self.say_once(service, "service.task_waits", &format!("was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."), None);
-                    if self.provisioning_count() >= self.scenario.assumptions.provisioning_maximum as usize {
+                None if waits => {
+                    // All instances are asked for the reason only where it is said.
+                    if !self.was_said(service, "service.task_waits") {
+                        let refusal = self.refusal(service, provider);
+                        let words = format!(
+                            "was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."
+                        );
+                        self.say_once(service, "service.task_waits", &words, None);
+                    }
+                    if self.cluster.waiting.len() >= self.scenario.assumptions.provisioning_maximum as usize {
                         let at = now + self.scenario.assumptions.placement_retry_fast;
                         self.schedule_service_at(service, at);
                         break;
@@ -533,8 +548,8 @@ impl<'a> Control<'a> {
                     let task = self.create_task(service, provider);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
-                Err(refusal) => {
-                    self.placement_failed(service, &refusal);
+                None => {
+                    self.placement_failed(service, provider);
                     break;
                 }
             }
@@ -560,15 +575,13 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.remove("service.task_placement_failure");
     }
 
-    fn placement_failed(&mut self, service: Id<ServiceDefinition>, refusal: &Refusal) {
+    fn placement_failed(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) {
         let now = self.now();
-        let cause = self.services[service.index()].wanted_because;
-        self.say_once(
-            service,
-            "service.task_placement_failure",
-            &format!("was unable to place a task because {refusal}"),
-            cause,
-        );
+        if !self.was_said(service, "service.task_placement_failure") {
+            let cause = self.services[service.index()].wanted_because;
+            let words = format!("was unable to place a task because {}", self.refusal(service, provider));
+            self.say_once(service, "service.task_placement_failure", &words, cause);
+        }
         let assumptions = &self.scenario.assumptions;
         let state = &mut self.services[service.index()];
         let first_failed_at = state.retry.map_or(now, |it| it.first_failed_at);
@@ -578,6 +591,7 @@ impl<'a> Control<'a> {
             assumptions.placement_retry_slow
         };
         state.retry = Some(Retry { first_failed_at, next_at: now + pause });
+        self.retrying.insert(service);
         self.schedule_service_at(service, now + pause);
     }
 
@@ -585,7 +599,7 @@ impl<'a> Control<'a> {
     fn start_gate(&mut self, service: Id<ServiceDefinition>) -> Option<Instant> {
         let retry = self.services[service.index()].retry.map(|it| it.next_at);
         let throttle = throttle_delay(self.services[service.index()].failed_starts)
-            .and_then(|delay| self.last_failed_start(service).map(|at| at + delay));
+            .and_then(|delay| self.services[service.index()].newest_that_never_ran.map(|(_, at)| at + delay));
         if throttle.is_some_and(|it| it > self.now()) {
             self.say_once(
                 service,
@@ -597,15 +611,6 @@ impl<'a> Control<'a> {
         retry.max(throttle)
     }
 
-    fn last_failed_start(&self, service: Id<ServiceDefinition>) -> Option<Instant> {
-        self.cluster
-            .tasks
-            .iter()
-            .rev()
-            .find(|it| it.service == service && it.started_at.is_none() && it.stopped_at.is_some())
-            .and_then(|it| it.stopped_at)
-    }
-
     fn may_launch(&mut self, service: Id<ServiceDefinition>) -> bool {
         let minute = self.now().0 / Span::MINUTE.0;
         let launches = &mut self.services[service.index()].launches;
@@ -613,10 +618,6 @@ impl<'a> Control<'a> {
             *launches = (minute, 0);
         }
         launches.1 < self.scenario.assumptions.launches_per_minute
-    }
-
-    fn provisioning_count(&self) -> usize {
-        self.services.iter().flat_map(|it| &it.tasks).filter(|&&it| self.is_waiting_for_capacity(it)).count()
     }
 
     /// The provider that the next task of a service goes to; `None` is launch type EC2.
@@ -637,102 +638,6 @@ impl<'a> Control<'a> {
             })
             .collect();
         Some(strategy[choose_provider(strategy, &counts)].capacity_provider.index())
-    }
-
-    fn choose_instance(
-        &mut self,
-        service: Id<ServiceDefinition>,
-        provider: Option<usize>,
-    ) -> Result<Id<ContainerInstance>, Refusal> {
-        let scenario = self.scenario;
-        let primary = self.services[service.index()].primary().task_definition;
-        let definition = &scenario.task_definitions[primary];
-        let group: Option<Id<AutoScalingGroup>> =
-            provider.map(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group);
-        let mut service_tasks = vec![0u32; self.cluster.instances.len()];
-        for &task in &self.services[service.index()].tasks {
-            let row = &self.cluster.tasks[task];
-            if let (Some(instance), false) = (row.instance, row.is_asked_to_stop) {
-                service_tasks[instance.index()] += 1;
-            }
-        }
-        let now = self.now();
-        let constraints = self.constraints_of(service, primary);
-        let hosted = if constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks) {
-            self.tasks_hosted()
-        } else {
-            Vec::new()
-        };
-        let candidates: Vec<Candidate> = self
-            .cluster
-            .instances
-            .entries()
-            .filter(|(_, it)| matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining))
-            .map(|(id, it)| Candidate {
-                id: id.index(),
-                availability_zone: it.availability_zone.index(),
-                facts: InstanceFacts {
-                    attributes: &it.attributes,
-                    ec2_instance_id: &it.name,
-                    agent_connected: it.agent_connected,
-                    agent_version: &scenario.auto_scaling_groups[it.auto_scaling_group].agent_version,
-                    registered_at_unix_nanos: self.unix_nanos(it.registered_at.unwrap_or(now)),
-                    running_tasks_count: hosted.get(id.index()).map_or(0, |it| it.running_tasks_count),
-                    task_groups: hosted.get(id.index()).map_or(&[], |it| &it.task_groups),
-                },
-                remaining_cpu_units: it.remaining_cpu_units,
-                remaining_memory_mib: it.remaining_memory_mib,
-                registered_cpu_units: it.registered_cpu_units,
-                registered_memory_mib: it.registered_memory_mib,
-                reserved_ports: &it.reserved_ports,
-                remaining_network_interfaces: it.remaining_network_interfaces,
-                remaining_gpus: it.remaining_gpus,
-                is_active: it.status == InstanceStatus::Active,
-                capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
-                cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
-                subnet_matches: self.has_subnet(service, definition, it.availability_zone),
-                service_tasks: service_tasks[id.index()],
-            })
-            .collect();
-        let stream = &mut self.streams.placement[service.index()];
-        let chosen = choose(
-            &definition.reservation(),
-            definition.cpu_architecture,
-            &scenario.services[service].placement_strategy,
-            &constraints,
-            &candidates,
-            scenario.assumptions.tie_break,
-            &mut |n| stream.below(n),
-        )?;
-        Ok(Id::new(candidates[chosen].id))
-    }
-
-    /// The constraints of a service's tasks of a definition: the service's own, then the definition's.
-    pub(super) fn constraints_of(
-        &self,
-        service: Id<ServiceDefinition>,
-        task_definition: Id<TaskDefinition>,
-    ) -> Vec<&'a PlacementConstraint> {
-        let scenario = self.scenario;
-        let of_service = &scenario.services[service].placement_constraints;
-        of_service.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
-    }
-
-    /// What expressions can ask of the tasks on each instance, by its number.
-    fn tasks_hosted(&self) -> Vec<Hosted<'a>> {
-        let scenario = self.scenario;
-        let mut hosted = vec![Hosted::default(); self.cluster.instances.len()];
-        for service in scenario.services.ids() {
-            for row in self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]) {
-                let Some(instance) = row.instance else { continue };
-                let it = &mut hosted[instance.index()];
-                it.running_tasks_count += u32::from(!row.is_asked_to_stop);
-                if !(scenario.assumptions.task_groups_by_desired_status && row.is_asked_to_stop) {
-                    it.task_groups.push(&scenario.services[service].task_group);
-                }
-            }
-        }
-        hosted
     }
 
     fn is_steady(&mut self, service: Id<ServiceDefinition>) {
@@ -756,13 +661,18 @@ impl<'a> Control<'a> {
         }
     }
 
+    /// Whether an event of a service would be a duplicate now.
+    fn was_said(&self, service: Id<ServiceDefinition>, kind: &str) -> bool {
+        self.services[service.index()].said.get(kind).is_some_and(|&at| self.now() < at + DUPLICATE_EVENTS)
+    }
+
     /// Logs an event of a service, unless the same was said and its cause is still there.
     fn say_once(&mut self, service: Id<ServiceDefinition>, kind: &'static str, words: &str, cause: Option<Decision>) {
         let now = self.now();
-        let state = &mut self.services[service.index()];
-        if state.said.get(kind).is_some_and(|&at| now < at + DUPLICATE_EVENTS) {
+        if self.was_said(service, kind) {
             return;
         }
+        let state = &mut self.services[service.index()];
         state.said.insert(kind.to_owned(), now);
         let message = format!("(service {}) {words}", self.scenario.services[service].name);
         self.log.put(now, cause, kind, self.service_resource(service), message);

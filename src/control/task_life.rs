@@ -5,8 +5,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::agenda::Event;
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::service::ServiceDefinition;
-use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
+use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
 use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
@@ -33,9 +35,6 @@ pub struct Agent {
     pub(super) next_port: u16,
 }
 
-/// How a process ends that did not end by itself in time.
-const EXIT_CODE_KILLED: u8 = 137;
-
 impl<'a> Control<'a> {
     /// Creates a task in PROVISIONING, not yet placed.
     pub(super) fn create_task(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) -> Id<Task> {
@@ -54,6 +53,7 @@ impl<'a> Control<'a> {
             reservation: self.scenario.task_definitions[task_definition].reservation(),
             holds_reservation: false,
             process_is_up: false,
+            containers: Vec::new(),
             is_asked_to_stop: false,
             target: None,
             created_at: self.now(),
@@ -68,7 +68,7 @@ impl<'a> Control<'a> {
             exit_code: None,
             error_share: 0.0,
         };
-        let id = self.cluster.tasks.push(task);
+        let id = self.cluster.create(task);
         self.services[service.index()].tasks.push(id);
         id
     }
@@ -79,9 +79,12 @@ impl<'a> Control<'a> {
         self.cluster.place(task, instance, now);
         self.take_address(task, instance);
         let assumptions = &self.scenario.assumptions;
-        if self.definition_of(task).network_mode == NetworkMode::Awsvpc {
-            let after = assumptions.network_interface_attach_time;
-            self.wake_task(task, after);
+        let definition = self.definition_of(task);
+        let needs_interface = definition.network_mode == NetworkMode::Awsvpc;
+        let interface = needs_interface.then_some(assumptions.network_interface_attach_time);
+        let volume = definition.has_volume(VolumeKind::Ebs).then_some(assumptions.ebs_attach_time);
+        if let Some(attached) = interface.max(volume) {
+            self.wake_task(task, attached);
         } else {
             self.cluster.tasks[task].status = TaskStatus::Pending;
             let after = assumptions.agent_pick_up_time;
@@ -91,6 +94,11 @@ impl<'a> Control<'a> {
 
     /// Makes a placed task run at once, as in a cluster that has settled before the run begins.
     pub(super) fn settle_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
+        if !self.images_fit(task, instance) {
+            // It never ran.
+            self.place_task(task, instance);
+            return;
+        }
         let now = self.now();
         self.cluster.place(task, instance, now);
         self.take_address(task, instance);
@@ -104,6 +112,9 @@ impl<'a> Control<'a> {
         row.pull_stopped_at = Some(now);
         row.started_at = Some(now);
         row.healthy_at = Some(now);
+        if self.definition_of(task).follows_containers() {
+            self.settle_containers(task);
+        }
         self.cluster.touch();
         self.register_target(task);
         self.settle_target(task);
@@ -176,13 +187,15 @@ impl<'a> Control<'a> {
     /// Asks a task to stop; what has not started ends at once, what serves is drained first.
     pub(super) fn stop_task(&mut self, task: Id<Task>, code: StopCode, reason: String, cause: Option<Decision>) {
         let now = self.now();
+        let has_running_container = self.has_running_container(task);
         let row = &mut self.cluster.tasks[task];
         if row.is_asked_to_stop {
             return;
         }
-        row.is_asked_to_stop = true;
         row.stopping_at = Some(now);
         row.stopped_reason = Some((code, reason));
+        self.cluster.ask_to_stop(task);
+        let row = &mut self.cluster.tasks[task];
         match row.status {
             TaskStatus::Running => match row.target {
                 Some(target) => {
@@ -203,15 +216,21 @@ impl<'a> Control<'a> {
                 }
                 None => self.send_sigterm(task),
             },
+            TaskStatus::Activating if has_running_container => self.stop_containers(task),
             TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => self.processes_are_gone(task),
             TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Deprovisioning | TaskStatus::Stopped => {}
         }
     }
 
-    /// An essential container was killed for its memory; the task ends without a SIGTERM.
+    /// A container is killed for its memory; where it is essential the task ends without a SIGTERM, else it goes on.
     pub(super) fn kill_for_memory(&mut self, task: Id<Task>, container: usize) {
         let now = self.now();
         let definition = self.definition_of(task);
+        let is_followed = !self.cluster.tasks[task].containers.is_empty();
+        if is_followed || self.cluster.tasks[task].process_is_up && !definition.containers[container].essential {
+            self.kill_container(task, container);
+            return;
+        }
         let container = &definition.containers[container];
         let row = &mut self.cluster.tasks[task];
         if !row.process_is_up || !container.essential {
@@ -219,7 +238,6 @@ impl<'a> Control<'a> {
         }
         row.exit_code = Some(EXIT_CODE_KILLED);
         row.stopping_at.get_or_insert(now);
-        row.is_asked_to_stop = true;
         row.stopped_reason = Some((
             StopCode::EssentialContainerExited,
             "OutOfMemoryError: Container killed due to memory usage".to_owned(),
@@ -239,6 +257,7 @@ impl<'a> Control<'a> {
     /// The instance under a task is gone: nothing answers any more, though ECS does not know yet.
     pub(super) fn lose_task(&mut self, task: Id<Task>) {
         self.cluster.tasks[task].process_is_up = false;
+        self.forget_containers(task);
         self.cluster.touch();
     }
 
@@ -250,8 +269,9 @@ impl<'a> Control<'a> {
             return;
         }
         row.stopping_at.get_or_insert(now);
-        row.is_asked_to_stop = true;
         row.stopped_reason.get_or_insert_with(|| (code, reason.to_owned()));
+        self.forget_containers(task);
+        self.cluster.ask_to_stop(task);
         self.take_out_of_rotation(task);
         self.cluster.release(task);
         self.agent_drops(task);
@@ -266,12 +286,19 @@ impl<'a> Control<'a> {
         self.agenda.put(at, Event::TaskAdvances(task));
     }
 
+    /// The group whose instance a placed task is on.
+    pub(super) fn group_of(&self, task: Id<Task>) -> &'a AutoScalingGroup {
+        let instance = self.cluster.tasks[task].instance.expect("a placed task is on an instance");
+        &self.scenario.auto_scaling_groups[self.cluster.instances[instance].auto_scaling_group]
+    }
+
     /// The definition a task runs.
     pub(super) fn definition_of(&self, task: Id<Task>) -> &'a TaskDefinition {
         &self.scenario.task_definitions[self.cluster.tasks[task].task_definition]
     }
 
-    fn task_runs(&mut self, task: Id<Task>) {
+    /// All containers of a task have been started.
+    pub(super) fn task_runs(&mut self, task: Id<Task>) {
         let now = self.now();
         let definition = self.definition_of(task);
         let row = &mut self.cluster.tasks[task];
@@ -281,9 +308,15 @@ impl<'a> Control<'a> {
         self.cluster.touch();
         self.services[service.index()].failed_starts = 0;
         self.register_target(task);
-        let stream = &mut self.streams.task_times[service.index()];
-        let slowest = definition.containers.iter().map(|it| it.application.start_time.sample(stream)).max();
-        self.wake_task(task, slowest.unwrap_or(Span::ZERO));
+        if self.cluster.tasks[task].containers.is_empty() {
+            let stream = &mut self.streams.task_times[service.index()];
+            let slowest = definition.containers.iter().map(|it| it.application.start_time.sample(stream)).max();
+            self.wake_task(task, slowest.unwrap_or(Span::ZERO));
+        } else {
+            if self.is_probed(task) && self.scenario.services[service].load_balancer.is_none() {
+                self.note_first_healthy(task);
+            }
+        }
         self.schedule_service(service);
         if self.scenario.services[service].load_balancer.is_none() {
             // Nobody will say that it is healthy: it counts as such after a while.
@@ -296,6 +329,11 @@ impl<'a> Control<'a> {
         if !self.agent_hears_of(task) {
             return;
         }
+        if !self.cluster.tasks[task].containers.is_empty() {
+            self.stop_containers(task);
+            return;
+        }
+        let usual = self.group_of(task).container_stop_timeout;
         let definition = self.definition_of(task);
         let service = self.cluster.tasks[task].service;
         self.take_out_of_rotation(task);
@@ -307,10 +345,11 @@ impl<'a> Control<'a> {
         let mut longest = Span::ZERO;
         for container in &definition.containers {
             let shutdown = container.application.shutdown_time.sample(stream);
-            if shutdown > container.stop_timeout {
+            let stop_timeout = container.stop_timeout.unwrap_or(usual);
+            if shutdown > stop_timeout {
                 exit_code = EXIT_CODE_KILLED;
             }
-            longest = longest.max(shutdown.min(container.stop_timeout));
+            longest = longest.max(shutdown.min(stop_timeout));
         }
         self.cluster.tasks[task].exit_code = Some(exit_code);
         if self.scenario.assumptions.slot_freed_at <= SlotFreedAt::Stopping {
@@ -320,14 +359,15 @@ impl<'a> Control<'a> {
     }
 
     fn processes_are_gone(&mut self, task: Id<Task>) {
+        self.forget_containers(task);
         self.take_out_of_rotation(task);
         if self.scenario.assumptions.slot_freed_at <= SlotFreedAt::Stopping {
             self.free_slot(task);
         }
         self.agent_drops(task);
+        self.cluster.ask_to_stop(task);
         let row = &mut self.cluster.tasks[task];
         row.process_is_up = false;
-        row.is_asked_to_stop = true;
         let was_placed = row.instance.is_some();
         self.cluster.touch();
         if was_placed && self.definition_of(task).network_mode == NetworkMode::Awsvpc {
@@ -353,6 +393,11 @@ impl<'a> Control<'a> {
         self.free_slot(task);
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);
+        if never_ran && state.newest_that_never_ran.is_none_or(|it| it.0 < task) {
+            state.newest_that_never_ran = Some((task, now));
+        }
+        self.cluster.leave(task);
+        let state = &mut self.services[service.index()];
         state.wakes.remove(&task);
         self.cluster.touch();
         if code == Some(StopCode::ServiceSchedulerInitiated) {
@@ -366,13 +411,13 @@ impl<'a> Control<'a> {
         }
     }
 
-    fn take_out_of_rotation(&mut self, task: Id<Task>) {
+    pub(super) fn take_out_of_rotation(&mut self, task: Id<Task>) {
         if let Some(target) = self.cluster.tasks[task].target.take() {
             self.remove_target(target);
         }
     }
 
-    fn free_slot(&mut self, task: Id<Task>) {
+    pub(super) fn free_slot(&mut self, task: Id<Task>) {
         if self.cluster.tasks[task].holds_reservation {
             let instance = self.cluster.tasks[task].instance.expect("a reservation is on an instance");
             self.cluster.release(task);
@@ -381,21 +426,26 @@ impl<'a> Control<'a> {
     }
 
     fn cache_layers(&mut self, task: Id<Task>) {
+        let all: Vec<usize> = (0..self.definition_of(task).containers.len()).collect();
+        self.cache_layers_of(task, &all);
+    }
+
+    /// The images of these containers are on the task's instance.
+    pub(super) fn cache_layers_of(&mut self, task: Id<Task>, containers: &[usize]) {
         let instance = self.cluster.tasks[task].instance.expect("a pulled image is on an instance");
         let definition = self.definition_of(task);
-        let layers = definition.containers.iter().flat_map(|it| &it.application.layers);
+        let layers = containers.iter().flat_map(|&it| &definition.containers[it].application.layers);
         self.cluster.instances[instance].cached_layers.extend(layers.map(|it| it.name.clone()));
     }
 
-    /// The time to pull what the instance does not have yet.
-    fn pull_time(&self, task: Id<Task>) -> Span {
+    /// The time to pull what the instance does not have yet of the images of these containers, side by side.
+    pub(super) fn pull_time(&self, task: Id<Task>, containers: &[usize]) -> Span {
         let instance = self.cluster.tasks[task].instance.expect("an image is pulled to an instance");
         let cached = &self.cluster.instances[instance].cached_layers;
-        let missing: BTreeSet<(&str, u64)> = self
-            .definition_of(task)
-            .containers
+        let definition = self.definition_of(task);
+        let missing: BTreeSet<(&str, u64)> = containers
             .iter()
-            .flat_map(|it| &it.application.layers)
+            .flat_map(|&it| &definition.containers[it].application.layers)
             .filter(|layer| !cached.contains(&layer.name))
             .map(|layer| (layer.name.as_str(), (layer.size_mb * 1e6) as u64))
             .collect();
@@ -454,8 +504,14 @@ impl<'a> Control<'a> {
             let row = &mut self.cluster.tasks[task];
             row.status = TaskStatus::Activating;
             row.pull_started_at = Some(now);
-            let after = self.pull_time(task);
-            self.wake_task(task, after);
+            let definition = self.definition_of(task);
+            if definition.follows_containers() {
+                self.begin_containers(task);
+            } else {
+                let all: Vec<usize> = (0..definition.containers.len()).collect();
+                let after = self.pull_time(task, &all);
+                self.wake_task(task, after);
+            }
         }
     }
 

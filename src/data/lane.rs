@@ -451,7 +451,9 @@ impl Lane {
             for (zone, pool) in pools.iter().enumerate() {
                 let healthy = pool.iter().filter(|it| cluster.targets[**it].state == TargetState::Healthy).count();
                 let is_healthy = group.dns_failover.is_none_or(|it| !it.is_missed(healthy, pool.len()));
-                dns.judge(zone, !pool.is_empty(), is_healthy, now.0 as f64);
+                // A node of a Network Load Balancer without targets in its zone is in no DNS answer.
+                let is_judged = !pool.is_empty() || self.kind == LoadBalancerType::Network;
+                dns.judge(zone, is_judged, is_healthy, now.0 as f64);
             }
         }
         let slow_start = group.slow_start.0 as f64;

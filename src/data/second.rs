@@ -4,7 +4,7 @@
 use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, offer_cpu};
 use crate::aws::instance_type::Burst;
 use crate::aws::task_definition::TaskDefinition;
-use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task, TaskStatus};
+use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
 use crate::data::Traffic;
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -23,6 +23,8 @@ pub struct Roster {
 /// An instance that is registered.
 struct Host {
     instance: Id<ContainerInstance>,
+    /// Its group.
+    group: usize,
     cpu_units: f64,
     vcpu: u32,
     memory_mib: f64,
@@ -68,7 +70,8 @@ impl Roster {
             let before = self.tasks.len();
             let computes = |it: &&Id<Task>| {
                 let task = &cluster.tasks[**it];
-                task.process_is_up || task.status == TaskStatus::Running
+                let one_runs = || task.containers.iter().any(|it| it.status == ContainerStatus::Running);
+                task.process_is_up || task.status == TaskStatus::Running || one_runs()
             };
             for &task in instance.tasks.iter().filter(computes) {
                 self.tasks.push(guest(traffic, scenario, cluster, task, instance));
@@ -79,6 +82,7 @@ impl Roster {
             }
             self.instances.push(Host {
                 instance: id,
+                group: instance.auto_scaling_group.index(),
                 cpu_units: f64::from(instance.registered_cpu_units),
                 vcpu: kind.vcpu,
                 memory_mib: f64::from(instance.registered_memory_mib),
@@ -118,9 +122,12 @@ fn guest(
             cap: definition.cpu.map(f64::from),
             is_throttled: serves.is_some_and(|it| it.cfs_period.is_some()),
         },
-        memory_base_mib: definition.containers.iter().map(|it| it.application.memory_base_mib).sum(),
+        memory_base_mib: (0..definition.containers.len())
+            .filter(|&it| is_there(&row.containers, it))
+            .map(|it| definition.containers[it].application.memory_base_mib)
+            .sum(),
         memory_per_request_mib: serves.map_or(0.0, |it| it.memory_per_request_mib),
-        requests_within_limits: requests_within_limits(definition, serving),
+        requests_within_limits: requests_within_limits(definition, serving, &row.containers),
         leaks: definition
             .containers
             .iter()
@@ -133,10 +140,10 @@ fn guest(
 
 /// How many requests a task can hold before it or one of its containers passes its limit; 0 too where it has passed it
 /// without any.
-fn requests_within_limits(definition: &TaskDefinition, serving: Option<usize>) -> u32 {
+fn requests_within_limits(definition: &TaskDefinition, serving: Option<usize>, containers: &[Container]) -> u32 {
     let within = |requests: u32| {
         let load = Load { requests, ..Load::default() };
-        who_passes_its_limit(definition, serving, load).next().is_none()
+        who_passes_its_limit(definition, serving, containers, load).next().is_none()
     };
     let (mut low, mut high) = (0, u32::MAX);
     if within(high) {
@@ -162,26 +169,45 @@ struct Load {
     taken: u64,
     /// Since the task runs.
     hours: f64,
+    /// When.
+    at: Instant,
 }
 
-/// MiB that a container uses.
-fn memory_of(definition: &TaskDefinition, serving: Option<usize>, container: usize, load: Load) -> f64 {
+/// Whether a container's process runs: those of a task whose containers are not followed all do.
+fn is_there(containers: &[Container], container: usize) -> bool {
+    containers.get(container).is_none_or(|it| it.status == ContainerStatus::Running)
+}
+
+/// MiB that a container uses; none before its process starts and once it has ended.
+fn memory_of(
+    definition: &TaskDefinition,
+    serving: Option<usize>,
+    containers: &[Container],
+    container: usize,
+    load: Load,
+) -> f64 {
+    if !is_there(containers, container) {
+        return 0.0;
+    }
+    let started_at = containers.get(container).and_then(|it| it.started_at);
+    let hours = started_at.map_or(load.hours, |it| if it <= load.at { load.at.since(it).as_hours() } else { 0.0 });
     let application = &definition.containers[container].application;
     let (requests, taken) =
         if serving == Some(container) { (f64::from(load.requests), load.taken as f64) } else { (0.0, 0.0) };
     application.memory_base_mib
         + application.memory_per_request_mib * requests
         + application.memory_leak_per_request_mib * taken
-        + application.memory_leak_per_hour_mib * load.hours
+        + application.memory_leak_per_hour_mib * hours
 }
 
 /// The containers that the kernel kills: those above their own limit, and the largest of a task that is above its.
 fn who_passes_its_limit(
     definition: &TaskDefinition,
     serving: Option<usize>,
+    followed: &[Container],
     load: Load,
 ) -> impl Iterator<Item = usize> {
-    let memory = move |container: usize| memory_of(definition, serving, container, load);
+    let memory = move |container: usize| memory_of(definition, serving, followed, container, load);
     let containers = 0..definition.containers.len();
     let largest = containers
         .clone()
@@ -209,15 +235,16 @@ impl Traffic {
             for guest in own {
                 let (cpu_units_used, load) = self.take_second(guest);
                 let definition = &scenario.task_definitions[guest.task_definition];
+                let followed = &cluster.tasks[guest.task].containers;
                 let within = guest.requests_within_limits;
                 if guest.leaks || load.requests > within || within == 0 {
-                    for container in who_passes_its_limit(definition, guest.serving, load) {
+                    for container in who_passes_its_limit(definition, guest.serving, followed, load) {
                         self.runs_out_of_memory(guest.task, container);
                     }
                 }
                 let memory_mib = if guest.leaks {
                     let containers = 0..definition.containers.len();
-                    containers.map(|it| memory_of(definition, guest.serving, it, load)).sum()
+                    containers.map(|it| memory_of(definition, guest.serving, followed, it, load)).sum()
                 } else {
                     guest.memory_base_mib + guest.memory_per_request_mib * f64::from(load.requests)
                 };
@@ -232,8 +259,11 @@ impl Traffic {
                     samples.memory_mib_base += memory_base;
                 }
             }
+            let used = &mut self.used[host.group];
+            used.cpu_units += cpu_of_all;
+            used.memory_mib += memory_of_all;
             if memory_of_all > host.memory_mib {
-                self.instance_runs_out_of_memory(scenario, own);
+                self.instance_runs_out_of_memory(scenario, cluster, own);
             }
             let is_idle = cpu_of_all == 0.0 && host.burst.is_none();
             if is_idle && host.has_idle_offers {
@@ -254,9 +284,9 @@ impl Traffic {
     /// CPU units that a task used in the second, and what its memory follows now.
     fn take_second(&mut self, guest: &Guest) -> (f64, Load) {
         let hours = guest.leaks_since.map_or(0.0, |it| self.now.since(it).as_hours());
-        let Some((lane, place)) = guest.station else { return (0.0, Load { hours, ..Load::default() }) };
+        let Some((lane, place)) = guest.station else { return (0.0, Load { hours, at: self.now, ..Load::default() }) };
         let (station, cpu_done) = self.lanes[lane].station(place);
-        let load = Load { requests: station.in_flight, taken: station.taken, hours };
+        let load = Load { requests: station.in_flight, taken: station.taken, hours, at: self.now };
         (cpu_done * 1024.0 / NANOS_PER_SECOND as f64, load)
     }
 
@@ -269,13 +299,17 @@ impl Traffic {
     }
 
     /// The kernel kills the container that lies furthest above what it reserved.
-    fn instance_runs_out_of_memory(&mut self, scenario: &Scenario, guests: &[Guest]) {
+    fn instance_runs_out_of_memory(&mut self, scenario: &Scenario, cluster: &Cluster, guests: &[Guest]) {
         let mut greediest: Option<(f64, &Guest, usize)> = None;
         for guest in guests {
             let (_, load) = self.take_second(guest);
             let definition = &scenario.task_definitions[guest.task_definition];
+            let followed = &cluster.tasks[guest.task].containers;
             for (place, container) in definition.containers.iter().enumerate() {
-                let used = memory_of(definition, guest.serving, place, load);
+                if !is_there(followed, place) {
+                    continue;
+                }
+                let used = memory_of(definition, guest.serving, followed, place, load);
                 let above = used - f64::from(container.memory_reservation.or(container.memory).unwrap_or(0));
                 if greediest.is_none_or(|(most, ..)| above > most) {
                     greediest = Some((above, guest, place));

@@ -90,8 +90,22 @@ pub fn panels(run: &Run, title: &str, panels: &[Panel]) -> Vec<u8> {
     })
 }
 
-/// A sheet with its title; `inside` draws below it.
+/// A sheet about a run with its title; `inside` draws below it.
 pub fn draw(run: &Run, title: &str, height: u32, inside: impl FnOnce(&DrawingArea<SVGBackend, Shift>)) -> Vec<u8> {
+    let subtitle = format!(
+        "{} / {}  ·  seed {}, replication {}  ·  times are UTC",
+        run.scenario.name, run.scenario.variant, run.seed, run.replication
+    );
+    sheet(title, subtitle, height, inside)
+}
+
+/// A sheet with its title and what it is about; `inside` draws below them.
+pub fn sheet(
+    title: &str,
+    subtitle: String,
+    height: u32,
+    inside: impl FnOnce(&DrawingArea<SVGBackend, Shift>),
+) -> Vec<u8> {
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
@@ -99,10 +113,6 @@ pub fn draw(run: &Run, title: &str, height: u32, inside: impl FnOnce(&DrawingAre
             let large = ("sans-serif", 21).into_font().style(FontStyle::Bold).color(&INK);
             let small = ("sans-serif", 14).into_font().color(&FAINT);
             root.draw(&Text::new(title.to_owned(), (24, 14), large))?;
-            let subtitle = format!(
-                "{} / {}  ·  seed {}, replication {}  ·  times are UTC",
-                run.scenario.name, run.scenario.variant, run.seed, run.replication
-            );
             root.draw(&Text::new(subtitle, (24, 40), small))
         });
         drawn.expect("an SVG in memory can be drawn");

@@ -4,12 +4,14 @@ use plotters::prelude::*;
 
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
-use crate::run::{CapacityMinute, HostMinute, Run, ServiceMinute};
+use crate::run::{CapacityMinute, CapacitySplit, HostMinute, Run, ServiceMinute, ServicePlacement};
 use crate::table::Id;
 use crate::units::Instant;
 
 /// Instances that the packing picture has room for.
 const INSTANCES_MAXIMUM: usize = 40;
+/// The colours of the parts of capacity, in their order.
+pub(super) const PARTS: [RGBColor; 6] = [PALETTE[2], PALETTE[4], PALETTE[0], PALETTE[1], PALETTE[5], PALETTE[7]];
 /// Services that have a panel of their own.
 const SERVICES_MAXIMUM: usize = 6;
 
@@ -24,6 +26,8 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("errors.svg", panels(run, "Errors by kind", &each_service(run, errors))),
         ("target_health.svg", panels(run, "Targets by their health", &target_health(run))),
         ("packing.svg", packing(run)),
+        ("stranded_capacity.svg", panels(run, "What becomes of the capacity", &stranded_capacity(run))),
+        ("zones.svg", panels(run, "Running tasks by zone", &each_service(run, zones))),
     ];
     if run.capacity_minutes.iter().any(|row| row.cpu_credits_mean.is_some()) {
         charts.push(("credits.svg", panels(run, "CPU credits of burstable instances", &each_group(run, credits))));
@@ -163,6 +167,60 @@ fn credits(name: &str, rows: &[&CapacityMinute]) -> Option<Panel> {
         top_at_least: 1.0,
         when_empty: "no instances with credits",
     })
+}
+
+/// Two panels for each group: its CPU and its memory.
+fn stranded_capacity(run: &Run) -> Vec<Panel> {
+    let mut cpu = each_group(run, |name, rows| Some(split(name, "CPU, vCPU", rows, 1024.0, |row| &row.cpu_units)));
+    let memory = each_group(run, |name, rows| Some(split(name, "memory, GiB", rows, 1024.0, |row| &row.memory_mib)));
+    cpu.extend(memory);
+    cpu
+}
+
+fn split(
+    name: &str,
+    unit: &str,
+    rows: &[&CapacityMinute],
+    each: f64,
+    of: fn(&CapacityMinute) -> &CapacitySplit,
+) -> Panel {
+    let lines = PARTS.iter().enumerate().map(|(part, colour)| {
+        let name = CapacitySplit::default().parts()[part].0;
+        let points = rows.iter().map(|row| (row.minute as f64 * 60.0 + 60.0, Some(of(row).parts()[part].1 / each)));
+        Line { name: name.to_owned(), colour: *colour, stroke: Stroke::Area, points: points.collect() }
+    });
+    Panel {
+        title: name.to_owned(),
+        unit: unit.to_owned(),
+        lines: lines.filter(|line| line.points.iter().any(|(_, value)| *value > Some(0.0))).collect(),
+        is_logarithmic: false,
+        top_at_least: 1.0,
+        when_empty: "no instances",
+    }
+}
+
+fn zones(run: &Run, service: usize, _: &[&ServiceMinute]) -> Panel {
+    let rows: Vec<&ServicePlacement> = run.service_placements.iter().filter(|it| it.service == service).collect();
+    let end = run.simulated.as_seconds();
+    let lines = run.scenario.availability_zones.iter().enumerate().map(|(zone, definition)| {
+        let tasks = |row: &&ServicePlacement| Some(f64::from(row.zones[zone].tasks));
+        let changes = rows.iter().map(|row| (row.minute as f64 * 60.0 + 60.0, tasks(row)));
+        let last = rows.last().map(|row| (end, tasks(row)));
+        Line {
+            name: definition.name.clone(),
+            colour: PALETTE[zone % PALETTE.len()],
+            stroke: Stroke::Area,
+            points: changes.chain(last).collect(),
+        }
+    });
+    Panel {
+        title: name_of(run, service),
+        unit: "running tasks".to_owned(),
+        lines: lines.collect(),
+        is_logarithmic: false,
+        top_at_least: 1.0,
+        when_empty: "no tasks",
+    }
 }
 
 fn utilization(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {

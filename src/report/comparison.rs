@@ -86,7 +86,7 @@ fn expectations(runs: &[&Run]) -> String {
 }
 
 /// `mean`, or `mean ± half-width` of Student's 95 % interval over several values.
-fn interval(values: &[f64], decimals: usize) -> String {
+pub(super) fn interval(values: &[f64], decimals: usize) -> String {
     let n = values.len() as f64;
     if values.is_empty() {
         return "-".to_owned();

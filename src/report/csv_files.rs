@@ -73,6 +73,9 @@ struct LoadBalancerRow<'a> {
     http_redirect_count: Option<u64>,
     http_fixed_response_count: Option<u64>,
     non_sticky_request_count: Option<u64>,
+    unhealthy_state_routing_max: Option<u32>,
+    healthy_state_dns_min: Option<u32>,
+    unhealthy_state_dns_max: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -102,6 +105,29 @@ struct CapacityRow<'a> {
     reserved_memory_percent: Option<f64>,
     cpu_credits_least: Option<f64>,
     cpu_credits_mean: Option<f64>,
+    cpu_used_units: f64,
+    cpu_reserved_unused_units: f64,
+    cpu_headroom_units: f64,
+    cpu_fragmented_units: f64,
+    cpu_draining_units: f64,
+    cpu_booting_units: f64,
+    memory_used_mib: f64,
+    memory_reserved_unused_mib: f64,
+    memory_headroom_mib: f64,
+    memory_fragmented_mib: f64,
+    memory_draining_mib: f64,
+    memory_booting_mib: f64,
+}
+
+#[derive(Serialize)]
+struct ZoneRow<'a> {
+    minute: u64,
+    service: &'a str,
+    availability_zone: &'a str,
+    running_count: u32,
+    share_percent: Option<f64>,
+    fullest_instance_count: u32,
+    fullest_instance_percent: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -134,6 +160,20 @@ struct TaskRow<'a> {
     exit_code: Option<u8>,
     reserved_cpu_units: u32,
     reserved_memory_mib: u32,
+}
+
+#[derive(Serialize)]
+struct ContainerRow<'a> {
+    task: String,
+    service: &'a str,
+    container: &'a str,
+    last_status: &'a str,
+    started_s: Option<f64>,
+    stopped_s: Option<f64>,
+    exit_code: Option<u8>,
+    reason: Option<&'a str>,
+    health_status: &'a str,
+    restart_count: u32,
 }
 
 #[derive(Serialize)]
@@ -211,6 +251,30 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         reserved_memory_percent: row.reserved_memory_percent,
         cpu_credits_least: row.cpu_credits_least,
         cpu_credits_mean: row.cpu_credits_mean,
+        cpu_used_units: row.cpu_units.used,
+        cpu_reserved_unused_units: row.cpu_units.reserved_unused,
+        cpu_headroom_units: row.cpu_units.headroom,
+        cpu_fragmented_units: row.cpu_units.fragmented,
+        cpu_draining_units: row.cpu_units.draining,
+        cpu_booting_units: row.cpu_units.booting,
+        memory_used_mib: row.memory_mib.used,
+        memory_reserved_unused_mib: row.memory_mib.reserved_unused,
+        memory_headroom_mib: row.memory_mib.headroom,
+        memory_fragmented_mib: row.memory_mib.fragmented,
+        memory_draining_mib: row.memory_mib.draining,
+        memory_booting_mib: row.memory_mib.booting,
+    });
+    let zones = run.service_placements.iter().flat_map(|row| {
+        let percent = move |part: u32| (row.tasks() > 0).then(|| 100.0 * f64::from(part) / f64::from(row.tasks()));
+        row.zones.iter().zip(&run.scenario.availability_zones).map(move |(here, zone)| ZoneRow {
+            minute: row.minute,
+            service: service_name(row.service),
+            availability_zone: &zone.name,
+            running_count: here.tasks,
+            share_percent: percent(here.tasks),
+            fullest_instance_count: here.on_fullest_instance,
+            fullest_instance_percent: percent(here.on_fullest_instance),
+        })
     });
     let instances = run.instance_changes.iter().map(|row| InstanceRow {
         time_s: seconds(row.at),
@@ -240,6 +304,21 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         reserved_cpu_units: row.cpu_units,
         reserved_memory_mib: row.memory_mib,
     });
+    let containers = run.tasks.iter().flat_map(|task| {
+        let service = service_name(task.service);
+        task.containers.iter().map(move |row| ContainerRow {
+            task: crate::control::health::task_name(Id::new(task.task)),
+            service,
+            container: &row.name,
+            last_status: row.last_status,
+            started_s: row.started_at.map(seconds),
+            stopped_s: row.stopped_at.map(seconds),
+            exit_code: row.exit_code,
+            reason: row.reason.as_deref(),
+            health_status: row.health_status,
+            restart_count: row.restart_count,
+        })
+    });
     let alarms = run.alarm_changes.iter().map(|row| AlarmRow {
         time_s: seconds(row.at),
         alarm: &row.alarm,
@@ -257,7 +336,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         resource: &row.resource,
         message: &row.message,
     });
-    vec![
+    let mut files = vec![
         ("services.csv", table(SERVICES, services)),
         ("capacity.csv", table(CAPACITY, capacity)),
         ("instances.csv", table(INSTANCES, instances)),
@@ -266,7 +345,12 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("events.csv", table(EVENTS, events)),
         ("load_balancers.csv", table(LOAD_BALANCERS, load_balancers)),
         ("targets.csv", table(TARGETS, targets)),
-    ]
+        ("zones.csv", table(ZONES, zones)),
+    ];
+    if run.tasks.iter().any(|it| !it.containers.is_empty()) {
+        files.push(("containers.csv", table(CONTAINERS, containers)));
+    }
+    files
 }
 
 /// A metric that is reported only where it is not zero.
@@ -323,6 +407,9 @@ fn load_balancer_row<'a>(run: &'a Run, row: &LoadBalancerMinute) -> LoadBalancer
         http_redirect_count: reported(row.own.redirects),
         http_fixed_response_count: reported(row.own.fixed_responses()),
         non_sticky_request_count: reported(row.own.non_sticky),
+        unhealthy_state_routing_max: hosts.map(|it| it.unhealthy_state_routing_maximum),
+        healthy_state_dns_min: hosts.map(|it| it.healthy_state_dns.minimum),
+        unhealthy_state_dns_max: hosts.map(|it| it.unhealthy_state_dns_maximum),
     }
 }
 
@@ -340,10 +427,16 @@ const SERVICES: &str = "minute service desired_count running_count pending_count
     healthy_targets_count new_flow_count active_flow_count surge_queue_length spillover_count";
 const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_count draining_count reservation_percent \
     m_count n_count cost_usd reserved_cpu_percent reserved_memory_percent \
-    cpu_credits_least cpu_credits_mean";
+    cpu_credits_least cpu_credits_mean \
+    cpu_used_units cpu_reserved_unused_units cpu_headroom_units cpu_fragmented_units cpu_draining_units cpu_booting_units \
+    memory_used_mib memory_reserved_unused_mib memory_headroom_mib memory_fragmented_mib memory_draining_mib memory_booting_mib";
+const ZONES: &str = "minute service availability_zone running_count share_percent fullest_instance_count \
+    fullest_instance_percent";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";
+const CONTAINERS: &str =
+    "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
 const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count request_count_per_target \
     target_response_time_mean_ms target_response_time_p50_ms target_response_time_p90_ms target_response_time_p99_ms \
@@ -353,7 +446,8 @@ const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count re
     un_healthy_host_count_min un_healthy_host_count_mean un_healthy_host_count_max healthy_state_routing_min \
     anomalous_host_count_max mitigated_host_count_max unhealthy_routing_request_count target_connection_error_count \
     rejected_connection_count new_connection_count active_connection_count processed_bytes consumed_lcus peak_lcus \
-    rule_evaluations http_redirect_count http_fixed_response_count non_sticky_request_count";
+    rule_evaluations http_redirect_count http_fixed_response_count non_sticky_request_count \
+    unhealthy_state_routing_max healthy_state_dns_min unhealthy_state_dns_max";
 const TARGETS: &str = "time_s task target_group state reason anomaly_detection_result mitigation_in_effect weight";
 const EVENTS: &str = "time_s id cause_id kind resource message";
 

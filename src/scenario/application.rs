@@ -1,7 +1,8 @@
 //! `applications`: how a container behaves, which AWS does not know and a scenario must say.
 
-use crate::aws::task_definition::{Application, ColdStart, ImageLayer};
+use crate::aws::task_definition::{Application, ColdStart, CpuArchitecture, Exit, ImageLayer};
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::container::exit_code;
 use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
@@ -151,6 +152,22 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
         );
     }
     application.cancel_on_timeout = fields.flag_or(reader, "cancelOnTimeout", application.cancel_on_timeout);
+    application.exit = exit(reader, fields);
+    application.unhealthy_after = fields.distribution(reader, "unhealthyAfter");
+    let architectures = [("X86_64", CpuArchitecture::X86_64), ("ARM64", CpuArchitecture::Arm64)];
+    application.image_architecture = fields.word(reader, "imageArchitecture", &architectures);
+}
+
+fn exit(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Exit> {
+    let node = fields.take("exit")?;
+    let mut exit = reader.fields(node, format!("`exit` of {}", fields.of))?;
+    exit.required(reader, "after");
+    let after = exit.distribution(reader, "after");
+    exit.usual(reader, "code", &0);
+    let node = exit.take("code");
+    let code = node.and_then(|it| exit_code(reader, What { field: "code", of: &exit.of }, it)).unwrap_or(0);
+    exit.finish(reader, &Shape::OURS);
+    Some(Exit { after: after?, code })
 }
 
 fn cfs_period(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Span> {

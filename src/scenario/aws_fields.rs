@@ -91,7 +91,7 @@ impl Shape {
     /// `ContainerDefinition`.
     pub const CONTAINER_DEFINITION: Shape = Shape {
         name: "container definition",
-        not_simulated: &["dependsOn", "healthCheck", "restartPolicy"],
+        not_simulated: &[],
         accepted: &[
             "command",
             "credentialSpecs",
@@ -116,13 +116,38 @@ impl Shape {
             "readonlyRootFilesystem",
             "repositoryCredentials",
             "secrets",
-            "startTimeout",
             "systemControls",
             "ulimits",
             "user",
             "versionConsistency",
             "volumesFrom",
             "workingDirectory",
+        ],
+    };
+
+    /// `EFSVolumeConfiguration`.
+    pub const EFS_VOLUME: Shape = Shape {
+        name: "EFS volume",
+        not_simulated: &[],
+        accepted: &["authorizationConfig", "rootDirectory", "transitEncryption", "transitEncryptionPort"],
+    };
+
+    /// `ServiceManagedEBSVolumeConfiguration`.
+    pub const MANAGED_EBS_VOLUME: Shape = Shape {
+        name: "EBS volume",
+        not_simulated: &[],
+        accepted: &[
+            "encrypted",
+            "filesystemType",
+            "iops",
+            "kmsKeyId",
+            "roleArn",
+            "sizeInGiB",
+            "snapshotId",
+            "tagSpecifications",
+            "throughput",
+            "volumeInitializationRate",
+            "volumeType",
         ],
     };
 
@@ -141,7 +166,6 @@ impl Shape {
             "monitoring",
             "serviceConnectConfiguration",
             "serviceRegistries",
-            "volumeConfigurations",
             "vpcLatticeConfigurations",
         ],
         accepted: &[

@@ -232,6 +232,8 @@ impl Capacity {
         });
         let agent_version =
             agent_version.or_else(|| Version::parse(AGENT_VERSION)).expect("the usual one is a version");
+        let container_stop_timeout = fields.seconds_or(reader, "containerStopTimeout", 1..=86_400, Span::seconds(30));
+        let pull_dependent_containers_upfront = fields.flag_or(reader, "pullDependentContainersUpfront", false);
         let boot_time = fields.distribution(reader, "bootTime");
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
         let mut instance_type = instance_type?;
@@ -258,6 +260,8 @@ impl Capacity {
             awsvpc_trunking,
             attributes,
             agent_version,
+            container_stop_timeout,
+            pull_dependent_containers_upfront,
             boot_time,
             default_cooldown,
         })

@@ -304,8 +304,6 @@ mod tests {
             ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName", "loadBalancerName"];
         let refused = [
             "PredictiveScalingPolicyConfiguration",
-            "configuredAtLaunch",
-            "efsVolumeConfiguration",
             "fsxWindowsFileServerVolumeConfiguration",
             "s3filesVolumeConfiguration",
         ];
@@ -313,6 +311,7 @@ mod tests {
             "SuspendedState",
             "alarms",
             "attributes",
+            "command",
             "dockerVolumeConfiguration",
             "host",
             "items",

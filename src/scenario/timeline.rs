@@ -3,6 +3,7 @@
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::listener::Action;
 use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::VolumeKind;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, attributes};
 use crate::scenario::listener::{self, Listeners};
@@ -296,8 +297,14 @@ fn new_definition(
     let definition = &around.task_definitions.table[id];
     let whose = format!("service `{}`", service.name);
     refuse_too_many_constraints(reader, node.place, &whose, &service.placement_constraints, definition);
-    let Some(balancer) = &service.load_balancer else { return Some(id) };
     let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);
+    if let Some(volume) = new.volumes.iter().find(|it| it.kind == VolumeKind::Ebs && !old.volumes.contains(it)) {
+        let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
+        let help = format!("`volumeConfigurations` of the service does not say what its volume `{}` is", volume.name);
+        reader.refuse(Problem::new(node.place, message).help(help));
+        return None;
+    }
+    let Some(balancer) = &service.load_balancer else { return Some(id) };
     let serving = &old.containers[balancer.container].name;
     let port = balancer.container_port;
     let position = new.containers.iter().position(|it| it.name == *serving);

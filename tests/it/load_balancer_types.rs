@@ -58,6 +58,36 @@ fn by_second(scenario: &Scenario) -> Vec<Vec<u32>> {
     (1..=20).map(second).collect()
 }
 
+/// *Health checks for Network Load Balancer target groups*: without a healthy target in an enabled zone, the address of its
+/// subnet is taken out of DNS. An Application Load Balancer's node answers 503 where it has no target of its own.
+#[test]
+fn zones_without_a_target_are_in_no_answer_of_dns() {
+    let errors = |kind: &str, attributes: &str| {
+        let scenario = read(&format!(
+            r#"
+duration: 10m
+cluster: {{ availabilityZones: [us-east-1a, us-east-1b, us-east-1c] }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1, AvailabilityZones: [us-east-1a] }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ cpuTime: 1ms }} }}
+loadBalancers: {{ front: {{ Type: {kind} }} }}
+targetGroups: {{ web: {{ attributes: {{ {attributes} }} }} }}
+services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+workloads: {{ users: {{ service: web, arrivals: {{ poisson: {{ rate: 50 }} }} }} }}
+"#
+        ));
+        let run = simulate(&scenario, Seed { seed: 3, replication: 0 });
+        let states =
+            run.load_balancer_minutes.iter().filter_map(|it| it.hosts).next_back().expect("targets are registered");
+        assert_eq!((states.healthy_state_dns.minimum, states.unhealthy_state_dns_maximum), (1, 2), "{kind}");
+        let counts = &run.requests[0].counts;
+        (counts.arrived - counts.served) as f64 / counts.arrived as f64
+    };
+    assert_eq!(errors("network", ""), 0.0);
+    let of_application = errors("application", "load_balancing.cross_zone.enabled: false");
+    assert!((of_application - 2.0 / 3.0).abs() < 0.02, "{of_application}");
+}
+
 #[test]
 fn kept_connections_give_a_new_task_nothing() {
     let kept = by_second(&network("", "clients: 100,"));

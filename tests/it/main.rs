@@ -3,11 +3,13 @@
 mod bad_input;
 mod cli;
 mod container_instances;
+mod containers;
 mod goldens;
 mod listeners;
 mod load_balancer_metrics;
 mod load_balancer_types;
 mod oracle;
+mod packing;
 mod placement_constraints;
 mod processes;
 mod properties;

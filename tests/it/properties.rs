@@ -176,6 +176,39 @@ fn no_instance_is_over_committed(run: &Run) {
     }
 }
 
+/// Requests leave a surge queue for a task with room, which has more of a node's requests than the others: found by the
+/// property below.
+#[test]
+fn a_surge_queue_may_send_to_another_than_the_fewest() {
+    let story = Story {
+        instances: 3,
+        spare: 1,
+        desired: 4,
+        max_capacity: 5,
+        cpu: 128,
+        memory: 1253,
+        rate: 29,
+        peak: 1,
+        cpu_ms: 28,
+        wait_ms: 60,
+        queue: 19,
+        timeout_s: 1,
+        minimum_healthy: 0,
+        maximum: 100,
+        nodes: 1,
+        strategy: 0,
+        has_provider: false,
+        has_static_port: true,
+        is_cold: false,
+        memory_per_request: 0,
+        load_balancer: 2,
+        seed: 35,
+    };
+    let run = story.run();
+    let (counts, open) = (&run.requests[0].counts, run.requests[0].in_flight);
+    assert_eq!(counts.arrived, counts.served + counts.failed() + open, "each request ends once");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

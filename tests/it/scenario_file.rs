@@ -65,7 +65,7 @@ capacityProviders: {cp: {autoScalingGroupProvider: {autoScalingGroupArn: asg, ma
     assert_eq!((definition.revision, definition.network_mode), (1, NetworkMode::Bridge));
     let container = &definition.containers[0];
     assert!(container.essential);
-    assert_eq!(container.stop_timeout, Span::seconds(30));
+    assert_eq!(container.stop_timeout, None, "what the agent says");
     assert_eq!(container.application.memory_base_mib, 64.0);
     let group = scenario.target_groups.iter().next().expect("one target group");
     assert_eq!(group.deregistration_delay, Span::seconds(300));
@@ -589,9 +589,9 @@ fn what_is_not_simulated_is_sound_and_named() {
 taskDefinitions:
   web:
     requiresCompatibilities: [FARGATE]
-    volumes: [{name: shared, efsVolumeConfiguration: {fileSystemId: fs-1}}]
+    volumes: [{name: shared, s3filesVolumeConfiguration: {fileSystemArn: fs-1}}]
     containerDefinitions:
-      - {name: web, image: web, memory: 512, healthCheck: {command: [CMD, x]}, logConfiguration: {logDriver: awslogs}}
+      - {name: web, image: web, memory: 512, resourceRequirements: [{type: InferenceAccelerator, value: device-1}], logConfiguration: {logDriver: awslogs}}
 services:
   web:
     taskDefinition: web
@@ -614,8 +614,8 @@ services:
         found,
         [
             "`requiresCompatibilities: FARGATE` of task definition `web:1` is not simulated yet",
-            "`efsVolumeConfiguration` of task definition `web:1` is not simulated yet",
-            "`healthCheck` of container `web` of task definition `web:1` is not simulated yet",
+            "`s3filesVolumeConfiguration` of task definition `web:1` is not simulated yet",
+            "an AWS Neuron device (`resourceRequirements` of container `web` of task definition `web:1`) is not simulated yet",
             "`launchType: FARGATE` of service `web` is not simulated yet",
             "`schedulingStrategy: DAEMON` of service `web` is not simulated yet",
             "`deploymentCircuitBreaker` of `deploymentConfiguration` of service `web` is not simulated yet",
@@ -643,14 +643,13 @@ fn whatever_is_not_simulated_is_named() {
         (service("serviceRegistries: [{registryArn: x}]"), "`serviceRegistries`"),
         (service("serviceConnectConfiguration: {enabled: true}"), "`serviceConnectConfiguration`"),
         (service("availabilityZoneRebalancing: ENABLED"), "`availabilityZoneRebalancing: ENABLED`"),
-        (service("volumeConfigurations: [{name: v}]"), "`volumeConfigurations`"),
         (service("monitoring: {metricConfigurations: [{resolutionSeconds: 20}]}"), "`monitoring`"),
         (service("capacityProviderStrategy: [{capacityProvider: FARGATE_SPOT}]"), "`FARGATE_SPOT`"),
         (target_group("Protocol: TCP"), "`Protocol: TCP`"),
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
         (target_group("Attributes: {stickiness.type: source_ip}"), "`stickiness.type`"),
-        (task("volumes: [{name: v, configuredAtLaunch: true}]"), "EBS volume"),
+        (task("volumes: [{name: v, fsxWindowsFileServerVolumeConfiguration: {fileSystemId: f}}]"), "fsxWindows"),
         (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),
         (task("proxyConfiguration: {type: APPMESH, containerName: envoy}"), "`proxyConfiguration`"),
         (group("MixedInstancesPolicy: {LaunchTemplate: {}, InstancesDistribution: {x: 1}}"), "`MixedInstancesPolicy`"),
@@ -785,12 +784,17 @@ fn scenario_around(service: &serde_json::Value, file: &str) -> String {
     let load_balancers =
         classic.map_or(String::new(), |name| format!("loadBalancers: {{front: {{}}, {name}: {{Type: classic}}}}\n"));
     let front = if classic.is_some() { ", loadBalancer: front" } else { "" };
+    let configured = service["volumeConfigurations"].as_array().into_iter().flatten();
+    let volumes: Vec<String> =
+        configured.map(|it| format!("{{name: {}, configuredAtLaunch: true}}", it["name"])).collect();
+    let volumes = volumes.join(", ");
     let host_port = if host_port > 0 { format!(", hostPort: {host_port}") } else { String::new() };
     format!(
         "duration: 1m
 {load_balancers}taskDefinitions:
   '{definition}':
     networkMode: {mode}
+    volumes: [{volumes}]
     containerDefinitions: [{{name: {container}, image: it, memory: 512, portMappings: [{{containerPort: {port}{host_port}}}]}}]
 targetGroups: {{{group}: {{TargetType: ip{front}}}}}
 services: {{it: 'file://{file}'}}

@@ -3,7 +3,9 @@
 //!
 //! Follows *Target group health* in the User Guide for Application Load Balancers (read 2026-04). A caller asks again when its
 //! record has expired, so that the age of what it knows lies evenly between nothing and the time to live, and what goes to a
-//! zone ends in a straight line. A zone that never had a target is not judged: its node answers 503, as is documented.
+//! zone ends in a straight line. A zone that never had a target is not judged: its node answers 503, as is documented. A
+//! Network Load Balancer's is (*Health checks for Network Load Balancer target groups*: without a healthy target in an
+//! enabled zone the address of its subnet is taken out of DNS).
 
 use crate::rng::Stream;
 
@@ -20,7 +22,7 @@ pub(super) struct ZonesInDns {
 
 #[derive(Clone, Default)]
 struct Zone {
-    had_targets: bool,
+    is_judged: bool,
     is_out: bool,
     /// When it left or came back, in turn; first it left.
     changes: Vec<f64>,
@@ -32,12 +34,12 @@ impl ZonesInDns {
         ZonesInDns { time_to_live, zones: vec![Zone::default(); zones], changed_until: f64::NEG_INFINITY, stream }
     }
 
-    /// A zone has targets or not, and they are healthy enough or not, from `now` on. What is so when the run begins has been so
+    /// A zone has targets or is judged without, and is healthy enough or not, from `now` on. What is so when the run begins has been so
     /// for long.
-    pub(super) fn judge(&mut self, zone: usize, has_targets: bool, is_healthy: bool, now: f64) {
+    pub(super) fn judge(&mut self, zone: usize, is_judged: bool, is_healthy: bool, now: f64) {
         let it = &mut self.zones[zone];
-        it.had_targets |= has_targets;
-        let is_out = it.had_targets && !is_healthy;
+        it.is_judged |= is_judged;
+        let is_out = it.is_judged && !is_healthy;
         if is_out != it.is_out {
             it.is_out = is_out;
             let since = if now == 0.0 { f64::NEG_INFINITY } else { now };

@@ -1,0 +1,607 @@
+//! Containers that are followed one by one: each starts when what it depends on has come to pass, is probed, ends and may be
+//! started again.
+//!
+//! Follows *Task definition parameters* in the developer guide and the agent's dependency graph (2026-06). Tasks whose
+//! containers only start and stop with them are not followed: `task_life` treats their containers as one.
+
+use crate::agenda::Event;
+use crate::aws::container::{
+    ContainerHealth, EXIT_CODE_EXEC_FORMAT, EXIT_CODE_KILLED, EXIT_CODE_NEVER_STARTED, HealthStatus, Progress,
+    Readiness, Stopping, stop_order, task_health,
+};
+use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
+use crate::cluster::{Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
+use crate::control::Control;
+use crate::control::health::task_name;
+use crate::control::log::Decision;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// What is to become of the containers of a task.
+#[derive(Clone, Debug, Default)]
+pub struct Followed {
+    containers: Vec<Next>,
+    /// What the first containers wait for beside their images: the pause container and mounts; none once they have.
+    preparation: Span,
+    /// When all images are there, where they are pulled before the first container starts.
+    images_ready_at: Option<Instant>,
+    /// When a task that has not come to run by then is given up.
+    gives_up_at: Option<Instant>,
+    wakes_at: Option<Instant>,
+}
+
+/// What happens to a container next.
+#[derive(Clone, Debug, Default)]
+struct Next {
+    pulled_at: Option<Instant>,
+    starts_at: Option<Instant>,
+    listens_at: Option<Instant>,
+    hangs_at: Option<Instant>,
+    is_listening: bool,
+    is_hanging: bool,
+    exits_at: Option<(Instant, u8)>,
+    is_stopping: bool,
+    probe_is_sent_at: Option<Instant>,
+    probe_times_out_at: Option<Instant>,
+    /// When those that depend on it and still wait give up.
+    dependants_give_up_at: Option<Instant>,
+    health: ContainerHealth,
+}
+
+/// Something that is due for a container; what falls on one instant happens in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    IsPulled,
+    Starts,
+    Listens,
+    Hangs,
+    Exits,
+    ProbeIsSent,
+    ProbeTimesOut,
+    DependantsGiveUp,
+}
+
+impl Next {
+    fn due(&self) -> impl Iterator<Item = (Instant, Due)> {
+        [
+            (self.pulled_at, Due::IsPulled),
+            (self.starts_at, Due::Starts),
+            (self.listens_at, Due::Listens),
+            (self.hangs_at, Due::Hangs),
+            (self.exits_at.map(|it| it.0), Due::Exits),
+            (self.probe_is_sent_at, Due::ProbeIsSent),
+            (self.probe_times_out_at, Due::ProbeTimesOut),
+            (self.dependants_give_up_at, Due::DependantsGiveUp),
+        ]
+        .into_iter()
+        .filter_map(|(at, due)| Some((at?, due)))
+    }
+}
+
+impl Followed {
+    /// What is due first: when, what, and for which container.
+    fn first(&self) -> Option<(Instant, Due, usize)> {
+        let of_each = self.containers.iter().enumerate();
+        of_each.flat_map(|(container, next)| next.due().map(move |(at, due)| (at, due, container))).min()
+    }
+}
+
+impl Control<'_> {
+    /// The agent takes a task up: the containers that depend on nothing are pulled.
+    pub(super) fn begin_containers(&mut self, task: Id<Task>) {
+        let now = self.now();
+        let definition = self.definition_of(task);
+        let assumptions = &self.scenario.assumptions;
+        let mut preparation = Span::ZERO;
+        if definition.network_mode == NetworkMode::Awsvpc {
+            preparation += Span::SECOND;
+        }
+        if definition.has_volume(VolumeKind::Efs) {
+            preparation += assumptions.efs_mount_time;
+        }
+        let all: Vec<usize> = (0..definition.containers.len()).collect();
+        let upfront = self.group_of(task).pull_dependent_containers_upfront;
+        let images_ready_at = upfront.then(|| now + self.pull_time(task, &all));
+        let gives_up_at = Some(now + assumptions.pending_timeout);
+        self.cluster.tasks[task].containers = vec![Container::default(); all.len()];
+        let containers = vec![Next::default(); all.len()];
+        self.followed.insert(task, Followed { containers, preparation, images_ready_at, gives_up_at, wakes_at: None });
+        self.start_what_is_ready(task);
+        self.wake_containers(task);
+    }
+
+    /// Follows the containers of a task from here on, all of which run.
+    fn follow_running_containers(&mut self, task: Id<Task>) {
+        let row = &mut self.cluster.tasks[task];
+        let container =
+            Container { status: ContainerStatus::Running, started_at: row.started_at, ..Container::default() };
+        row.containers = vec![container; self.scenario.task_definitions[row.task_definition].containers.len()];
+        let containers = vec![Next { is_listening: true, ..Next::default() }; row.containers.len()];
+        self.followed.insert(task, Followed { containers, ..Followed::default() });
+    }
+
+    /// Containers as they are long after their task began: those that run only first have ended, the others are healthy.
+    pub(super) fn settle_containers(&mut self, task: Id<Task>) {
+        let now = self.now();
+        self.follow_running_containers(task);
+        for (place, container) in self.definition_of(task).containers.iter().enumerate() {
+            let row = &mut self.cluster.tasks[task].containers[place];
+            row.started_at = Some(now);
+            if let Some(exit) = container.application.exit.as_ref().filter(|_| !container.essential)
+                && container.restart_policy.is_none()
+            {
+                (row.status, row.stopped_at, row.exit_code) = (ContainerStatus::Stopped, Some(now), Some(exit.code));
+                continue;
+            }
+            if let Some(check) = container.health_check {
+                row.health_status = HealthStatus::Healthy;
+                let next = self.next(task, place);
+                next.health.probe_ended(&check, Span::ZERO, true);
+                next.probe_is_sent_at = Some(now + check.interval);
+            }
+            self.draw_end(task, place, now);
+        }
+        self.wake_containers(task);
+    }
+
+    /// Draws when a container that starts now, and listens from some instant on, ends or hangs by itself.
+    fn draw_end(&mut self, task: Id<Task>, place: usize, listens_at: Instant) {
+        let now = self.now();
+        let application = &self.definition_of(task).containers[place].application;
+        let service = self.cluster.tasks[task].service;
+        let stream = &mut self.streams.task_times[service.index()];
+        let exits_at = application.exit.as_ref().map(|it| (now + it.after.sample(stream), it.code));
+        let hangs_at = application.unhealthy_after.as_ref().map(|it| listens_at + it.sample(stream));
+        let next = self.next(task, place);
+        (next.exits_at, next.hangs_at) = (exits_at, hangs_at);
+    }
+
+    pub(super) fn containers_advance(&mut self, task: Id<Task>) {
+        let now = self.now();
+        if self.followed.get(&task).is_none_or(|it| it.wakes_at != Some(now)) {
+            return;
+        }
+        while let Some((at, due, place)) = self.followed.get(&task).and_then(Followed::first)
+            && at <= now
+        {
+            match due {
+                Due::IsPulled => self.image_is_pulled(task, place),
+                Due::Starts => self.container_starts(task, place),
+                Due::Listens => self.container_listens(task, place),
+                Due::Hangs => {
+                    let next = self.next(task, place);
+                    (next.hangs_at, next.is_hanging) = (None, true);
+                }
+                Due::Exits => {
+                    let (_, code) = self.next(task, place).exits_at.expect("its end is due");
+                    self.container_ends(task, place, code, None);
+                }
+                Due::ProbeIsSent => self.container_is_probed(task, place),
+                Due::ProbeTimesOut => self.container_probe_ends(task, place, false),
+                Due::DependantsGiveUp => {
+                    self.next(task, place).dependants_give_up_at = None;
+                    self.start_what_is_ready(task);
+                }
+            }
+        }
+        if self.followed.get(&task).and_then(|it| it.gives_up_at).is_some_and(|it| it <= now) {
+            let reason = "Task failed to start: its containers did not come to run in time".to_owned();
+            self.fail_to_start(task, reason);
+        }
+        self.wake_containers(task);
+    }
+
+    fn wake_containers(&mut self, task: Id<Task>) {
+        let Some(followed) = self.followed.get_mut(&task) else { return };
+        let first = followed.first().map(|it| it.0);
+        followed.wakes_at = [first, followed.gives_up_at].into_iter().flatten().min();
+        if let Some(at) = followed.wakes_at {
+            self.agenda.put(at, Event::ContainersAdvance(task));
+        }
+    }
+
+    fn next(&mut self, task: Id<Task>, place: usize) -> &mut Next {
+        &mut self.followed.get_mut(&task).expect("its containers are followed").containers[place]
+    }
+
+    /// Begins to pull the images of containers that may start, and gives up those that never will.
+    fn start_what_is_ready(&mut self, task: Id<Task>) {
+        let mut ready = Vec::new();
+        // A container that is given up may be what another waits for.
+        let mut goes_on = true;
+        while std::mem::take(&mut goes_on) {
+            ready.clear();
+            for place in 0..self.cluster.tasks[task].containers.len() {
+                let row = &self.cluster.tasks[task].containers[place];
+                let next = &self.followed[&task].containers[place];
+                if row.status != ContainerStatus::Pending || next.pulled_at.is_some() || next.starts_at.is_some() {
+                    continue;
+                }
+                match self.what_stands_against(task, place) {
+                    None => ready.push(place),
+                    Some((_, Readiness::Ready | Readiness::Waits)) => {}
+                    Some((on, why)) => {
+                        if self.container_never_starts(task, place, on, why) {
+                            return;
+                        }
+                        goes_on = true;
+                    }
+                }
+            }
+        }
+        if ready.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let create = self.scenario.assumptions.container_create_time;
+        let pull = self.pull_time(task, &ready);
+        let followed = self.followed.get_mut(&task).expect("its containers are followed");
+        let pulled_at = followed.images_ready_at.map_or(now + pull, |it| it.max(now));
+        let starts_at = pulled_at + std::mem::take(&mut followed.preparation) + create;
+        for place in ready {
+            let next = &mut followed.containers[place];
+            (next.pulled_at, next.starts_at) = (Some(pulled_at), Some(starts_at));
+        }
+    }
+
+    /// The dependency that keeps a container from starting, and how; one that cannot come to hold before others.
+    fn what_stands_against(&self, task: Id<Task>, place: usize) -> Option<(usize, Readiness)> {
+        let now = self.now();
+        let definition = self.definition_of(task);
+        let row = &self.cluster.tasks[task];
+        let mut waits = None;
+        for dependency in &definition.containers[place].depends_on {
+            let on = &row.containers[dependency.container];
+            let patience = definition.containers[dependency.container].start_timeout;
+            let progress = Progress {
+                has_started: on.started_at.is_some(),
+                exit_code: on.exit_code.filter(|_| on.status == ContainerStatus::Stopped),
+                is_healthy: on.health_status == HealthStatus::Healthy,
+                has_timed_out: patience
+                    .is_some_and(|patience| on.started_at.is_some_and(|started| now >= started + patience)),
+            };
+            match dependency.condition.readiness(progress) {
+                Readiness::Ready => {}
+                Readiness::Waits => waits = waits.or(Some((dependency.container, Readiness::Waits))),
+                never => return Some((dependency.container, never)),
+            }
+        }
+        waits
+    }
+
+    /// Gives a container up; whether that was the end of its task.
+    fn container_never_starts(&mut self, task: Id<Task>, place: usize, on: usize, why: Readiness) -> bool {
+        let now = self.now();
+        let containers = &self.definition_of(task).containers;
+        let (name, on) = (&containers[place].name, &containers[on].name);
+        let reason = match why {
+            Readiness::TimedOut => {
+                format!("dependency graph: container ordering dependency [{on}] for target [{name}] has timed out.")
+            }
+            _ => format!(
+                "dependency graph: failed to resolve container ordering dependency [{on}] for target [{name}] as dependency did not exit successfully."
+            ),
+        };
+        let reason = format!("CannotStartContainerError: {reason}");
+        let row = &mut self.cluster.tasks[task].containers[place];
+        row.status = ContainerStatus::Stopped;
+        row.stopped_at = Some(now);
+        row.exit_code = Some(EXIT_CODE_NEVER_STARTED);
+        row.reason = Some(reason.clone());
+        if containers[place].essential {
+            self.fail_to_start(task, reason);
+            return true;
+        }
+        self.say_of_container(task, place, "container.not_started", &format!("was not started: {reason}"));
+        self.runs_if_all_have_started(task);
+        false
+    }
+
+    fn fail_to_start(&mut self, task: Id<Task>, reason: String) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        row.stopping_at.get_or_insert(now);
+        row.stopped_reason.get_or_insert((StopCode::TaskFailedToStart, reason.clone()));
+        let service = row.service;
+        self.cluster.ask_to_stop(task);
+        let name = &self.scenario.services[service].name;
+        let message = format!("(service {name}) (task {}) failed to start: {reason}", task_name(task));
+        self.log.put(now, None, "task.failed_to_start", self.service_resource(service), message);
+        self.stop_containers(task);
+    }
+
+    fn image_is_pulled(&mut self, task: Id<Task>, place: usize) {
+        let now = self.now();
+        self.next(task, place).pulled_at = None;
+        self.cluster.tasks[task].pull_stopped_at = Some(now);
+        self.cache_layers_of(task, &[place]);
+    }
+
+    fn container_starts(&mut self, task: Id<Task>, place: usize) {
+        let now = self.now();
+        let container = &self.definition_of(task).containers[place];
+        self.next(task, place).starts_at = None;
+        if let Some(image) = container.application.image_architecture.filter(|it| *it != self.architecture_under(task))
+        {
+            let on = ["x86_64", "arm64"][usize::from(self.architecture_under(task) == CpuArchitecture::Arm64)];
+            let image = ["X86_64", "ARM64"][usize::from(image == CpuArchitecture::Arm64)];
+            let reason = format!("exec format error: an image for {image} on {on}");
+            self.container_ends(task, place, EXIT_CODE_EXEC_FORMAT, Some(reason));
+            return;
+        }
+        let service = self.cluster.tasks[task].service;
+        let start_time = container.application.start_time.sample(&mut self.streams.task_times[service.index()]);
+        let row = &mut self.cluster.tasks[task].containers[place];
+        row.status = ContainerStatus::Running;
+        row.started_at = Some(now);
+        row.health_status = HealthStatus::Unknown;
+        let next = self.next(task, place);
+        next.listens_at = Some(now + start_time);
+        (next.is_listening, next.is_hanging) = (false, false);
+        next.health = ContainerHealth::default();
+        next.probe_is_sent_at = container.health_check.map(|it| now + it.interval);
+        next.dependants_give_up_at = container.start_timeout.map(|it| now + it);
+        self.draw_end(task, place, now + start_time);
+        self.cluster.touch();
+        self.runs_if_all_have_started(task);
+        self.start_what_is_ready(task);
+    }
+
+    /// A task is RUNNING once each of its containers has been started, or never will be.
+    fn runs_if_all_have_started(&mut self, task: Id<Task>) {
+        let row = &self.cluster.tasks[task];
+        let has_come_far = |it: &Container| it.started_at.is_some() || it.status == ContainerStatus::Stopped;
+        if row.status == TaskStatus::Activating && !row.is_asked_to_stop && row.containers.iter().all(has_come_far) {
+            self.followed.get_mut(&task).expect("its containers are followed").gives_up_at = None;
+            match self.take_host_ports(task) {
+                true => self.task_runs(task),
+                false => self.gets_no_host_port(task),
+            }
+        }
+    }
+
+    fn container_listens(&mut self, task: Id<Task>, place: usize) {
+        let next = self.next(task, place);
+        (next.listens_at, next.is_listening) = (None, true);
+        if place == self.serving_container(task) {
+            self.cluster.tasks[task].process_is_up = true;
+            self.cluster.touch();
+        }
+    }
+
+    /// The container whose process answers requests; the first essential one where no load balancer names one.
+    fn serving_container(&self, task: Id<Task>) -> usize {
+        let service = &self.scenario.services[self.cluster.tasks[task].service];
+        let first_essential = || self.definition_of(task).containers.iter().position(|it| it.essential).unwrap_or(0);
+        service.load_balancer.as_ref().map_or_else(first_essential, |it| it.container)
+    }
+
+    /// The process of a container has ended: it is started again, or its task goes on without it, or ends with it.
+    fn container_ends(&mut self, task: Id<Task>, place: usize, code: u8, reason: Option<String>) {
+        let now = self.now();
+        let container = &self.definition_of(task).containers[place];
+        let next = self.next(task, place);
+        let is_stopping = next.is_stopping;
+        *next = Next { is_stopping, ..Next::default() };
+        let serves = place == self.serving_container(task);
+        let row = &mut self.cluster.tasks[task];
+        row.process_is_up &= !serves;
+        let is_asked_to_stop = row.is_asked_to_stop;
+        let row = &mut self.cluster.tasks[task].containers[place];
+        row.exit_code = Some(code);
+        row.reason.clone_from(&reason);
+        let restarts = container
+            .restart_policy
+            .as_ref()
+            .is_some_and(|policy| row.started_at.is_some_and(|it| !is_asked_to_stop && policy.restarts(code, it, now)));
+        let because = reason.map_or(String::new(), |it| format!(": {it}"));
+        if restarts {
+            row.status = ContainerStatus::Pending;
+            row.health_status = HealthStatus::Unknown;
+            row.restart_count += 1;
+            self.next(task, place).starts_at = Some(now + self.scenario.assumptions.container_create_time);
+            self.cluster.touch();
+            let words = format!("exited with code {code}{because}; its restart policy starts it again");
+            self.say_of_container(task, place, "container.restarted", &words);
+            return;
+        }
+        row.status = ContainerStatus::Stopped;
+        row.stopped_at = Some(now);
+        self.cluster.touch();
+        if is_stopping {
+            return;
+        }
+        let kind =
+            if code == EXIT_CODE_KILLED && !because.is_empty() { "task.out_of_memory" } else { "container.exited" };
+        let decision = self.say_of_container(task, place, kind, &format!("exited with code {code}{because}"));
+        if container.essential {
+            self.essential_container_has_ended(task, place, decision);
+        } else {
+            self.runs_if_all_have_started(task);
+            self.start_what_is_ready(task);
+        }
+    }
+
+    fn essential_container_has_ended(&mut self, task: Id<Task>, place: usize, decision: Decision) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        let (code, reason) = (row.containers[place].exit_code, &row.containers[place].reason);
+        let out_of_memory = reason.clone().filter(|_| code == Some(EXIT_CODE_KILLED));
+        let reason = out_of_memory.unwrap_or_else(|| "Essential container in task exited".to_owned());
+        row.exit_code = code;
+        row.stopping_at.get_or_insert(now);
+        row.stopped_reason.get_or_insert((StopCode::EssentialContainerExited, reason));
+        let service = row.service;
+        self.cluster.ask_to_stop(task);
+        self.services[service.index()].unhealthy_cause = Some(decision);
+        self.stop_containers(task);
+    }
+
+    /// The kernel kills a container for its memory.
+    pub(super) fn kill_container(&mut self, task: Id<Task>, place: usize) {
+        if self.cluster.tasks[task].containers.is_empty() {
+            self.follow_running_containers(task);
+        }
+        if self.cluster.tasks[task].containers[place].status == ContainerStatus::Running
+            && self.followed.contains_key(&task)
+        {
+            let reason = "OutOfMemoryError: Container killed due to memory usage".to_owned();
+            self.container_ends(task, place, EXIT_CODE_KILLED, Some(reason));
+            self.wake_containers(task);
+        }
+    }
+
+    /// Sends SIGTERM to what runs, in reverse order of dependency; what has not started never will.
+    pub(super) fn stop_containers(&mut self, task: Id<Task>) {
+        let now = self.now();
+        self.take_out_of_rotation(task);
+        let definition = self.definition_of(task);
+        let usual = self.group_of(task).container_stop_timeout;
+        let service = self.cluster.tasks[task].service;
+        let stream = &mut self.streams.task_times[service.index()];
+        let row = &mut self.cluster.tasks[task];
+        row.status = TaskStatus::Stopping;
+        let mut running = Vec::new();
+        for (container, row) in definition.containers.iter().zip(&mut row.containers) {
+            if row.status == ContainerStatus::Pending {
+                row.status = ContainerStatus::Stopped;
+            }
+            let stopping = (row.status == ContainerStatus::Running).then(|| Stopping {
+                shutdown_time: container.application.shutdown_time.sample(stream),
+                stop_timeout: container.stop_timeout.unwrap_or(usual),
+            });
+            running.push((container.depends_on.iter().map(|it| it.container).collect(), stopping));
+        }
+        let stops = stop_order(&running);
+        // Nothing is followed any more on an instance that is gone.
+        if let Some(followed) = self.followed.get_mut(&task) {
+            followed.gives_up_at = None;
+            for (next, stop) in followed.containers.iter_mut().zip(&stops) {
+                let exits_at = stop.map(|it| (now + it.gone, if it.was_killed { EXIT_CODE_KILLED } else { 0 }));
+                *next = Next { exits_at, is_stopping: true, ..Next::default() };
+            }
+        }
+        let was_killed = stops.iter().flatten().any(|it| it.was_killed);
+        let exit_code = if was_killed { EXIT_CODE_KILLED } else { 0 };
+        let any = stops.iter().flatten().count() > 0;
+        let row = &mut self.cluster.tasks[task];
+        row.exit_code = row.exit_code.or(any.then_some(exit_code));
+        self.cluster.touch();
+        self.free_slot(task);
+        let longest = stops.iter().flatten().map(|it| it.gone).max().unwrap_or(Span::ZERO);
+        self.wake_task(task, longest);
+        self.wake_containers(task);
+    }
+
+    /// Whether a container of the task runs, so that it takes a SIGTERM to end it.
+    pub(super) fn has_running_container(&self, task: Id<Task>) -> bool {
+        self.cluster.tasks[task].containers.iter().any(|it| it.status == ContainerStatus::Running)
+    }
+
+    /// All processes of a task are gone.
+    pub(super) fn forget_containers(&mut self, task: Id<Task>) {
+        let Some(followed) = self.followed.remove(&task) else { return };
+        let now = self.now();
+        for (row, next) in self.cluster.tasks[task].containers.iter_mut().zip(followed.containers) {
+            if row.status != ContainerStatus::Stopped {
+                let due = next.exits_at.filter(|it| it.0 <= now);
+                row.exit_code = due.map(|it| it.1).or(row.exit_code);
+                row.status = ContainerStatus::Stopped;
+                row.stopped_at = Some(now);
+            }
+        }
+        self.cluster.touch();
+    }
+
+    fn container_is_probed(&mut self, task: Id<Task>, place: usize) {
+        let now = self.now();
+        let Some(check) = self.definition_of(task).containers[place].health_check else { return };
+        let next = self.next(task, place);
+        next.probe_is_sent_at = None;
+        if next.is_hanging {
+            next.probe_times_out_at = Some(now + check.timeout);
+        } else {
+            let passed = next.is_listening;
+            self.container_probe_ends(task, place, passed);
+        }
+    }
+
+    fn container_probe_ends(&mut self, task: Id<Task>, place: usize, passed: bool) {
+        let now = self.now();
+        let container = &self.definition_of(task).containers[place];
+        let Some(check) = container.health_check else { return };
+        let started_at = self.cluster.tasks[task].containers[place].started_at.unwrap_or(now);
+        let next = self.next(task, place);
+        next.probe_times_out_at = None;
+        next.probe_is_sent_at = Some(now + check.interval);
+        next.health.probe_ended(&check, now.since(started_at), passed);
+        let status = next.health.status;
+        let row = &mut self.cluster.tasks[task];
+        if std::mem::replace(&mut row.containers[place].health_status, status) == status {
+            return;
+        }
+        let service = row.service;
+        let is_unhealthy = status == HealthStatus::Unhealthy;
+        let kind = if is_unhealthy { "container.unhealthy" } else { "container.healthy" };
+        let words = if is_unhealthy { "failed its health check" } else { "is healthy" };
+        let mut decision = self.say_of_container(task, place, kind, words);
+        if container.essential {
+            if is_unhealthy {
+                let name = &self.scenario.services[service].name;
+                let message = format!("(service {name}) (task {}) failed container health checks.", task_name(task));
+                let resource = self.service_resource(service);
+                decision = self.log.put(now, Some(decision), "task.unhealthy", resource, message);
+                self.services[service.index()].unhealthy_cause = Some(decision);
+            }
+            self.note_first_healthy(task);
+            self.schedule_service(service);
+        }
+        self.start_what_is_ready(task);
+    }
+
+    /// Puts down when a task first counts as healthy by all that checks it.
+    pub(super) fn note_first_healthy(&mut self, task: Id<Task>) {
+        let row = &self.cluster.tasks[task];
+        let by_target = row.target.is_none_or(|it| self.cluster.targets[it].state == TargetState::Healthy);
+        if row.status == TaskStatus::Running && by_target && self.containers_are(task, HealthStatus::Healthy) {
+            let now = self.now();
+            self.cluster.tasks[task].healthy_at.get_or_insert(now);
+        }
+    }
+
+    /// Whether essential containers of the task are probed.
+    pub(super) fn is_probed(&self, task: Id<Task>) -> bool {
+        self.definition_of(task).probed_containers().next().is_some()
+    }
+
+    /// Whether the essential containers that are probed make the task this: of the others nothing is ever known, and a
+    /// service does not wait for them.
+    pub(super) fn containers_are(&self, task: Id<Task>, status: HealthStatus) -> bool {
+        let containers = &self.cluster.tasks[task].containers;
+        let probed = self.definition_of(task).probed_containers();
+        task_health(probed.map(|it| containers.get(it).map_or(HealthStatus::Unknown, |it| it.health_status))) == status
+    }
+
+    /// Whether the instance runs images of every container of the task's definition.
+    pub(super) fn images_fit(&self, task: Id<Task>, instance: Id<ContainerInstance>) -> bool {
+        let group = self.cluster.instances[instance].auto_scaling_group;
+        let architecture = self.scenario.auto_scaling_groups[group].instance_type.cpu_architecture;
+        let containers = &self.definition_of(task).containers;
+        containers.iter().all(|it| it.application.image_architecture.is_none_or(|it| it == architecture))
+    }
+
+    fn architecture_under(&self, task: Id<Task>) -> CpuArchitecture {
+        self.group_of(task).instance_type.cpu_architecture
+    }
+
+    fn say_of_container(&mut self, task: Id<Task>, place: usize, kind: &'static str, words: &str) -> Decision {
+        let service = self.cluster.tasks[task].service;
+        let message = format!(
+            "(service {}) (task {}) container {} {words}",
+            self.scenario.services[service].name,
+            task_name(task),
+            self.definition_of(task).containers[place].name
+        );
+        self.log.put(self.agenda.now(), None, kind, self.service_resource(service), message)
+    }
+}

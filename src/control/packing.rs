@@ -1,0 +1,128 @@
+//! What becomes of the capacity that is paid for, and where the tasks of a service stand.
+
+use std::collections::BTreeMap;
+
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::task_definition::Reservation;
+use crate::cluster::{ContainerInstance, InstanceStatus, TaskStatus};
+use crate::control::Control;
+use crate::data::Traffic;
+use crate::run::{CapacitySplit, ServicePlacement, ZonePlacement};
+use crate::table::Id;
+use crate::units::Span;
+
+impl Control<'_> {
+    /// What becomes of the CPU and memory of a group's instances.
+    pub(super) fn capacity_split(
+        &self,
+        group: Id<AutoScalingGroup>,
+        hosts: &[&ContainerInstance],
+        traffic: &Traffic,
+    ) -> (CapacitySplit, CapacitySplit) {
+        let used = traffic.used_on(group);
+        let largest = self.largest_task(group);
+        let (mut cpu, mut memory) = (CapacitySplit::default(), CapacitySplit::default());
+        let (mut reserved_cpu, mut reserved_memory) = (0.0, 0.0);
+        for host in hosts {
+            let (of_cpu, of_memory) = (f64::from(host.registered_cpu_units), f64::from(host.registered_memory_mib));
+            match host.status {
+                InstanceStatus::Launching | InstanceStatus::Registering => {
+                    cpu.booting += of_cpu;
+                    memory.booting += of_memory;
+                }
+                InstanceStatus::Draining | InstanceStatus::Deregistering | InstanceStatus::Inactive => {
+                    cpu.draining += of_cpu;
+                    memory.draining += of_memory;
+                }
+                InstanceStatus::Active => {
+                    let (free_cpu, free_memory) = (host.remaining_cpu_units, host.remaining_memory_mib);
+                    reserved_cpu += of_cpu - f64::from(free_cpu);
+                    reserved_memory += of_memory - f64::from(free_memory);
+                    let more = largest.as_ref().map_or(0, |it| times_it_fits(it, host));
+                    let each = |of: fn(&Reservation) -> u32| f64::from(more * largest.as_ref().map_or(0, of));
+                    let (room_for_cpu, room_for_memory) = (each(|it| it.cpu_units), each(|it| it.memory_mib));
+                    cpu.headroom += room_for_cpu;
+                    memory.headroom += room_for_memory;
+                    cpu.fragmented += f64::from(free_cpu) - room_for_cpu;
+                    memory.fragmented += f64::from(free_memory) - room_for_memory;
+                }
+                InstanceStatus::Terminated => {}
+            }
+        }
+        for (split, reserved, used) in
+            [(&mut cpu, reserved_cpu, used.cpu_units), (&mut memory, reserved_memory, used.memory_mib)]
+        {
+            split.used = f64::min(used, reserved);
+            split.reserved_unused = reserved - split.used;
+        }
+        (cpu, memory)
+    }
+
+    /// What the largest task reserves that may come to a group, by its greater share of an instance.
+    fn largest_task(&self, group: Id<AutoScalingGroup>) -> Option<Reservation> {
+        let scenario = self.scenario;
+        let asg = &scenario.auto_scaling_groups[group];
+        let comes_here = scenario.services.iter().filter(|it| {
+            let providers = &it.capacity_provider_strategy;
+            let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group == group;
+            providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
+        });
+        let empty = asg.registered_resources();
+        let (cpu_units, memory_mib) = (f64::from(empty.cpu_units), f64::from(empty.memory_mib.max(1)));
+        let share =
+            |it: &Reservation| f64::max(f64::from(it.cpu_units) / cpu_units, f64::from(it.memory_mib) / memory_mib);
+        let reservations = comes_here.map(|it| scenario.task_definitions[it.task_definition].reservation());
+        reservations.max_by(|one, other| share(one).total_cmp(&share(other)))
+    }
+
+    /// Where the tasks of services stand that have moved since the last minute.
+    pub(super) fn record_placements(&mut self) {
+        if self.placements_seen_version == Some(self.cluster.version) {
+            return;
+        }
+        self.placements_seen_version = Some(self.cluster.version);
+        let (zones, services) = (self.scenario.availability_zones.len(), self.scenario.services.len());
+        let mut found = vec![vec![ZonePlacement::default(); zones]; services];
+        for instance in &self.cluster.instances {
+            let mut here: BTreeMap<usize, u32> = BTreeMap::new();
+            for task in instance.tasks.iter().map(|it| &self.cluster.tasks[*it]) {
+                if task.status == TaskStatus::Running {
+                    *here.entry(task.service.index()).or_default() += 1;
+                }
+            }
+            for (service, tasks) in here {
+                let zone = &mut found[service][instance.availability_zone.index()];
+                zone.tasks += tasks;
+                zone.on_fullest_instance = zone.on_fullest_instance.max(tasks);
+            }
+        }
+        let minute = self.now().0 / Span::MINUTE.0 - 1;
+        for (service, zones) in found.into_iter().enumerate() {
+            let last = &mut self.last_placements[service];
+            if *last != zones {
+                last.clone_from(&zones);
+                self.records.service_placements.push(ServicePlacement { minute, service, zones });
+            }
+        }
+    }
+}
+
+/// How many more tasks that reserve this fit on an instance.
+fn times_it_fits(task: &Reservation, instance: &ContainerInstance) -> u32 {
+    let times = |left: u32, each: u32| left.checked_div(each).unwrap_or(u32::MAX);
+    let by_ports = match task.ports.iter().any(|it| instance.reserved_ports.contains_key(it)) {
+        true => 0,
+        false if task.ports.is_empty() => u32::MAX,
+        false => 1,
+    };
+    [
+        times(instance.remaining_cpu_units, task.cpu_units),
+        times(instance.remaining_memory_mib, task.memory_mib),
+        times(instance.remaining_network_interfaces, task.network_interfaces),
+        times(instance.remaining_gpus, task.gpus),
+        by_ports,
+    ]
+    .into_iter()
+    .min()
+    .unwrap_or(0)
+}

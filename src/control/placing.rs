@@ -1,0 +1,345 @@
+//! Where a task goes: the rules of `aws::placement`, asked of the cluster as it stands.
+//!
+//! An index answers. It is told what has changed when the next task is placed, from the cluster's own lists of changes.
+
+use std::collections::BTreeMap;
+
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
+use crate::aws::placement::index::{Index, Request};
+use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Refusal, choose, failure};
+use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
+use crate::cluster::{Cluster, ContainerInstance, InstanceStatus};
+use crate::control::Control;
+use crate::control::network::has_subnet;
+use crate::scenario::Scenario;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// What the control plane keeps to place tasks without asking every instance each time.
+pub struct Placing<'a> {
+    index: Index,
+    requirements: Vec<Requirements<'a>>,
+    requirements_of: BTreeMap<KindOfTask, usize>,
+    /// Room for the services of one instance's tasks.
+    services: Vec<usize>,
+}
+
+/// Tasks of a service, by their definition and the capacity provider that was chosen for them.
+type KindOfTask = (Id<ServiceDefinition>, Id<TaskDefinition>, Option<usize>);
+
+/// What decides which instances can take a task, `distinctInstance` aside; services that need the same share it.
+struct Requirements<'a> {
+    reservation: Reservation,
+    cpu_architecture: Option<CpuArchitecture>,
+    auto_scaling_group: Option<Id<AutoScalingGroup>>,
+    /// Whether each zone has one of the subnets that the tasks may have their addresses from.
+    zones: Vec<bool>,
+    /// Expressions whose answers stay, and what each instance answered since it was last described anew.
+    fixed: Vec<&'a Expression>,
+    selects: Vec<Option<bool>>,
+    /// Constraints that are asked about again whenever an instance or its tasks have changed.
+    changing: Vec<&'a PlacementConstraint>,
+}
+
+/// Tasks on one instance, as expressions ask for them.
+#[derive(Default)]
+struct Hosted<'a> {
+    running_tasks_count: u32,
+    task_groups: Vec<&'a str>,
+}
+
+impl<'a> Placing<'a> {
+    /// For the services of a scenario; no instance is known yet.
+    pub fn new(scenario: &'a Scenario) -> Placing<'a> {
+        let strategies = scenario.services.iter().flat_map(|it| &it.placement_strategy);
+        let fields = strategies.filter_map(|it| match it {
+            PlacementStrategy::Spread(field) => Some(field.clone()),
+            PlacementStrategy::Binpack(_) | PlacementStrategy::Random => None,
+        });
+        Placing {
+            index: Index::new(fields),
+            requirements: Vec::new(),
+            requirements_of: BTreeMap::new(),
+            services: Vec::new(),
+        }
+    }
+
+    /// Tells the index what has changed since it was last told.
+    fn catch_up(&mut self, scenario: &'a Scenario, cluster: &mut Cluster, now: Instant) {
+        let mut anew = std::mem::take(&mut cluster.instances_described_anew);
+        for instance in anew.drain(..) {
+            if is_candidate(&cluster.instances[instance]) {
+                for requirements in &mut self.requirements {
+                    if let Some(answer) = requirements.selects.get_mut(instance.index()) {
+                        *answer = None;
+                    }
+                }
+                self.index.register(&candidate(scenario, cluster, now, instance, (None, &[]), &Hosted::default(), 0));
+                cluster.instances_changed.push(instance);
+            } else {
+                self.index.deregister(instance.index());
+            }
+        }
+        cluster.instances_described_anew = anew;
+        let mut changed = std::mem::take(&mut cluster.instances_changed);
+        for instance in changed.drain(..) {
+            let (row, id) = (&cluster.instances[instance], instance.index());
+            if !self.index.is_registered(id) {
+                continue;
+            }
+            self.index.change(id, row.remaining_cpu_units, row.remaining_memory_mib);
+            let tasks = row.hosted.iter().map(|&it| &cluster.tasks[it]).filter(|it| !it.is_asked_to_stop);
+            let services = &mut self.services;
+            services.clear();
+            services.extend(tasks.map(|it| it.service.index()));
+            services.sort_unstable();
+            let gone = self.index.hosted(id).iter().map(|it| it.0).filter(|it| services.binary_search(it).is_err());
+            for service in gone.collect::<Vec<usize>>() {
+                self.index.set_tasks(service, id, 0);
+            }
+            for same in services.chunk_by(|one, other| one == other) {
+                if self.index.tasks(same[0], id) != same.len() as u32 {
+                    self.index.set_tasks(same[0], id, same.len() as u32);
+                }
+            }
+        }
+        cluster.instances_changed = changed;
+    }
+
+    /// The number of the requirements of a service's tasks.
+    fn requirements_of(
+        &mut self,
+        scenario: &'a Scenario,
+        service: Id<ServiceDefinition>,
+        task_definition: Id<TaskDefinition>,
+        provider: Option<usize>,
+    ) -> usize {
+        let key = (service, task_definition, provider);
+        if let Some(&number) = self.requirements_of.get(&key) {
+            return number;
+        }
+        let definition = &scenario.task_definitions[task_definition];
+        let (mut fixed, mut changing) = (Vec::new(), Vec::new());
+        for constraint in constraints_of(scenario, service, task_definition) {
+            match constraint.expression() {
+                Some(expression) if expression.is_fixed_at_registration() => fixed.push(expression),
+                Some(_) => changing.push(constraint),
+                None => {}
+            }
+        }
+        let new = Requirements {
+            reservation: definition.reservation(),
+            cpu_architecture: definition.cpu_architecture,
+            auto_scaling_group: auto_scaling_group_of(scenario, provider),
+            zones: zones_of(scenario, service, task_definition),
+            fixed,
+            selects: Vec::new(),
+            changing,
+        };
+        let number = self.requirements.iter().position(|it| it.is_same(&new)).unwrap_or(self.requirements.len());
+        if number == self.requirements.len() {
+            self.requirements.push(new);
+        }
+        self.requirements_of.insert(key, number);
+        number
+    }
+}
+
+impl<'a> Requirements<'a> {
+    fn is_same(&self, other: &Requirements<'a>) -> bool {
+        self.reservation == other.reservation
+            && self.cpu_architecture == other.cpu_architecture
+            && self.auto_scaling_group == other.auto_scaling_group
+            && self.zones == other.zones
+            && self.fixed == other.fixed
+            && self.changing == other.changing
+    }
+
+    fn can_be_met_by(
+        &mut self,
+        scenario: &'a Scenario,
+        cluster: &Cluster,
+        now: Instant,
+        instance: Id<ContainerInstance>,
+    ) -> bool {
+        let hosted =
+            if self.changing.is_empty() { Hosted::default() } else { tasks_hosted(scenario, cluster, instance) };
+        let it = candidate(scenario, cluster, now, instance, (self.auto_scaling_group, &self.zones), &hosted, 0);
+        if failure(&self.reservation, self.cpu_architecture, &self.changing, &it).is_some() {
+            return false;
+        }
+        if self.fixed.is_empty() {
+            return true;
+        }
+        if self.selects.len() <= instance.index() {
+            self.selects.resize(instance.index() + 1, None);
+        }
+        let fixed = &self.fixed;
+        *self.selects[instance.index()].get_or_insert_with(|| fixed.iter().all(|one| matches(one, &it.facts)))
+    }
+}
+
+impl<'a> Control<'a> {
+    /// The instance that the next task of a service goes to; `None` where none can take it.
+    pub(super) fn choose_instance(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        provider: Option<usize>,
+    ) -> Option<Id<ContainerInstance>> {
+        let (scenario, now) = (self.scenario, self.now());
+        let task_definition = self.services[service.index()].primary().task_definition;
+        let placing = &mut self.placing;
+        placing.catch_up(scenario, &mut self.cluster, now);
+        let number = placing.requirements_of(scenario, service, task_definition, provider);
+        let constraints = constraints_of(scenario, service, task_definition);
+        let (requirements, cluster) = (&mut placing.requirements[number], &self.cluster);
+        let reservation = requirements.reservation.clone();
+        let request = Request {
+            service: service.index(),
+            reservation: &reservation,
+            requirements: number,
+            strategies: &scenario.services[service].placement_strategy,
+            is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
+            tie_break: scenario.assumptions.tie_break,
+        };
+        let stream = &mut self.streams.placement[service.index()];
+        let chosen = placing.index.choose(
+            &request,
+            &mut |it| requirements.can_be_met_by(scenario, cluster, now, Id::new(it)),
+            &mut |n| stream.below(n),
+        );
+        chosen.map(Id::new)
+    }
+
+    /// Why no instance can take the next task of a service. This asks all of them.
+    ///
+    /// # Panics
+    /// When one can.
+    pub(super) fn refusal(&self, service: Id<ServiceDefinition>, provider: Option<usize>) -> Refusal {
+        let (scenario, now) = (self.scenario, self.now());
+        let task_definition = self.services[service.index()].primary().task_definition;
+        let definition = &scenario.task_definitions[task_definition];
+        let constraints = constraints_of(scenario, service, task_definition);
+        let by_tasks = constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks);
+        let instances: Vec<Id<ContainerInstance>> =
+            self.cluster.instances.entries().filter(|(_, it)| is_candidate(it)).map(|it| it.0).collect();
+        let hosted: Vec<Hosted> = instances
+            .iter()
+            .map(|&it| if by_tasks { tasks_hosted(scenario, &self.cluster, it) } else { Hosted::default() })
+            .collect();
+        let group = auto_scaling_group_of(scenario, provider);
+        let zones = zones_of(scenario, service, task_definition);
+        let candidates: Vec<Candidate> = instances
+            .iter()
+            .zip(&hosted)
+            .map(|(&instance, hosted)| {
+                let row = &self.cluster.instances[instance];
+                let tasks = row.hosted.iter().map(|&it| &self.cluster.tasks[it]);
+                let of_service = tasks.filter(|it| it.service == service && !it.is_asked_to_stop).count() as u32;
+                candidate(scenario, &self.cluster, now, instance, (group, &zones), hosted, of_service)
+            })
+            .collect();
+        choose(
+            &definition.reservation(),
+            definition.cpu_architecture,
+            &scenario.services[service].placement_strategy,
+            &constraints,
+            &candidates,
+            scenario.assumptions.tie_break,
+            &mut |_| 0,
+        )
+        .expect_err("what the index refuses the rules refuse")
+    }
+
+    /// The constraints of a service's tasks of a definition: the service's own, then the definition's.
+    pub(super) fn constraints_of(
+        &self,
+        service: Id<ServiceDefinition>,
+        task_definition: Id<TaskDefinition>,
+    ) -> Vec<&'a PlacementConstraint> {
+        constraints_of(self.scenario, service, task_definition)
+    }
+}
+
+fn constraints_of(
+    scenario: &Scenario,
+    service: Id<ServiceDefinition>,
+    task_definition: Id<TaskDefinition>,
+) -> Vec<&PlacementConstraint> {
+    let of_service = &scenario.services[service].placement_constraints;
+    of_service.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
+}
+
+fn auto_scaling_group_of(scenario: &Scenario, provider: Option<usize>) -> Option<Id<AutoScalingGroup>> {
+    provider.map(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group)
+}
+
+/// Whether each zone has one of the subnets that a service's tasks may have their addresses from.
+fn zones_of(scenario: &Scenario, service: Id<ServiceDefinition>, task_definition: Id<TaskDefinition>) -> Vec<bool> {
+    let definition = &scenario.task_definitions[task_definition];
+    scenario.availability_zones.ids().map(|zone| has_subnet(scenario, service, definition, zone)).collect()
+}
+
+/// Whether placement sees an instance at all.
+fn is_candidate(instance: &ContainerInstance) -> bool {
+    matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining)
+}
+
+/// An instance as placement sees it, for a task that a group's capacity provider was chosen for, if one was, and that may have
+/// its address from some zones.
+fn candidate<'b>(
+    scenario: &'b Scenario,
+    cluster: &'b Cluster,
+    now: Instant,
+    instance: Id<ContainerInstance>,
+    (group, zones): (Option<Id<AutoScalingGroup>>, &[bool]),
+    hosted: &'b Hosted<'b>,
+    service_tasks: u32,
+) -> Candidate<'b> {
+    let it = &cluster.instances[instance];
+    let registered_at = it.registered_at.unwrap_or(now);
+    Candidate {
+        id: instance.index(),
+        availability_zone: it.availability_zone.index(),
+        facts: InstanceFacts {
+            attributes: &it.attributes,
+            ec2_instance_id: &it.name,
+            agent_connected: it.agent_connected,
+            agent_version: &scenario.auto_scaling_groups[it.auto_scaling_group].agent_version,
+            registered_at_unix_nanos: unix_nanos(scenario, registered_at),
+            running_tasks_count: hosted.running_tasks_count,
+            task_groups: &hosted.task_groups,
+        },
+        remaining_cpu_units: it.remaining_cpu_units,
+        remaining_memory_mib: it.remaining_memory_mib,
+        registered_cpu_units: it.registered_cpu_units,
+        registered_memory_mib: it.registered_memory_mib,
+        reserved_ports: &it.reserved_ports,
+        remaining_network_interfaces: it.remaining_network_interfaces,
+        remaining_gpus: it.remaining_gpus,
+        is_active: it.status == InstanceStatus::Active,
+        capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
+        cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
+        subnet_matches: zones.get(it.availability_zone.index()).copied().unwrap_or(true),
+        service_tasks,
+    }
+}
+
+/// What expressions can ask of the tasks on an instance.
+fn tasks_hosted<'a>(scenario: &'a Scenario, cluster: &Cluster, instance: Id<ContainerInstance>) -> Hosted<'a> {
+    let mut hosted = Hosted::default();
+    for row in cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]) {
+        hosted.running_tasks_count += u32::from(!row.is_asked_to_stop);
+        if !(scenario.assumptions.task_groups_by_desired_status && row.is_asked_to_stop) {
+            hosted.task_groups.push(&scenario.services[row.service].task_group);
+        }
+    }
+    hosted
+}
+
+/// An instant of the run in nanoseconds since 1970 (UTC).
+pub(super) fn unix_nanos(scenario: &Scenario, at: Instant) -> i128 {
+    i128::from(scenario.start_unix_seconds) * i128::from(Span::SECOND.0) + i128::from(at.0)
+}
