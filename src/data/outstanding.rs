@@ -98,14 +98,8 @@ impl Outstanding {
         }
         let wanted = self.len + requests;
         while self.entries.len() < wanted {
-            self.entries.push(Entry { at: 0.0, next: self.free, target: 0, node: 0 });
-            self.free = self.entries.len() as u32 - 1;
+            self.add_entry();
         }
-    }
-
-    /// Makes ready for so many more, which come as far apart as those before.
-    pub fn expect_more(&mut self, requests: usize) {
-        self.expect(requests, 1.0 / self.speed);
     }
 
     fn make_rows(&mut self, rows: usize) {
@@ -148,18 +142,32 @@ impl Outstanding {
 
     /// A request is outstanding that was sent before these targets stood together.
     pub fn add(&mut self, node: usize, target: usize, end: f64) {
-        let highest = self.counts[node * self.targets + target] as usize + 1;
-        if highest >= self.rows {
+        self.send(node, target, end);
+        let row = node * self.rows;
+        let lowest = self.filled[row..row + self.rows].iter().position(|it| *it > 0);
+        self.lowest[node] = lowest.unwrap_or(0) as u32;
+    }
+
+    /// A node sends a request to a target, whether or not that is the one with the fewest, and waits for it until `end`,
+    /// nanoseconds; where that is infinite, until it is [lowered](Lower).
+    pub fn send(&mut self, node: usize, target: usize, end: f64) {
+        // A session or a surge queue may raise one target alone, beyond what was expected of all.
+        if self.counts[node * self.targets + target] as usize + 1 >= self.rows {
             self.make_rows(2 * self.rows);
         }
         if end == f64::INFINITY {
             self.deal(Raise { node, target });
-        } else {
-            self.deal(Send { node, target, end });
+            return;
         }
-        let row = node * self.rows;
-        let lowest = self.filled[row..row + self.rows].iter().position(|it| *it > 0);
-        self.lowest[node] = lowest.unwrap_or(0) as u32;
+        if self.free == NONE {
+            self.add_entry();
+        }
+        self.deal(Send { node, target, end });
+    }
+
+    fn add_entry(&mut self) {
+        self.entries.push(Entry { at: 0.0, next: self.free, target: 0, node: 0 });
+        self.free = self.entries.len() as u32 - 1;
     }
 
     /// Lends all of it to a loop that deals requests for which [`expect`](Outstanding::expect) made room.
@@ -244,14 +252,10 @@ impl Work for Fewest {
     }
 }
 
-/// A node sends a request to a target, and waits for it until `end`, nanoseconds.
-pub struct Send {
-    /// Node.
-    pub node: usize,
-    /// Target.
-    pub target: usize,
-    /// End.
-    pub end: f64,
+struct Send {
+    node: usize,
+    target: usize,
+    end: f64,
 }
 
 impl Work for Send {
@@ -263,12 +267,9 @@ impl Work for Send {
     }
 }
 
-/// A node sends a request to a target, and waits until it hears of its end.
-pub struct Raise {
-    /// Node.
-    pub node: usize,
-    /// Target.
-    pub target: usize,
+struct Raise {
+    node: usize,
+    target: usize,
 }
 
 impl Work for Raise {
@@ -569,11 +570,26 @@ mod tests {
                 assert_eq!(Some(target), expected, "{targets} targets, request {number}");
                 // Some hundred requests and more, or as many as leave some rows without anyone.
                 let end = now + stream.below(100_000_000.max(2_000_000 * targets)) as f64;
-                kernel.deal(Send { node, target, end });
+                kernel.send(node, target, end);
                 counts[node][target] += 1;
                 ends.push((end, node, target));
                 turns[node] = (target + 1) % targets;
             }
+        }
+    }
+
+    /// What a session or a surge queue does: nobody has foreseen it.
+    #[test]
+    fn one_target_may_be_sent_all() {
+        for (targets, nodes) in [(3, 2), (100, 1)] {
+            let mut kernel = Outstanding::new(nodes, targets);
+            let ends = (0..500).map(|it| if it % 2 == 0 { f64::INFINITY } else { 1e9 + it as f64 });
+            ends.for_each(|end| kernel.send(nodes - 1, 1, end));
+            assert_eq!(kernel.deal(Fewest { node: nodes - 1, turn: 1, now: 0.0 }), 2);
+            // Half of them end, and the others are said to.
+            assert_eq!(kernel.deal(Fewest { node: nodes - 1, turn: 1, now: 2e9 }), 2);
+            (0..250).for_each(|_| kernel.deal(Lower { node: nodes - 1, target: 1 }));
+            assert_eq!(kernel.deal(Fewest { node: nodes - 1, turn: 1, now: 2e9 }), 1);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! itself, with turns and counts of its own.
 
 use crate::aws::load_balancer::{RoutingAlgorithm, slow_start_weight};
-use crate::data::outstanding::{Fewest, Lower, Outstanding, Raise, Send};
+use crate::data::outstanding::{Fewest, Lower, Outstanding};
 use crate::units::Span;
 
 /// Requests for each target, in the mean, that are dealt at once where they go to the one with the fewest.
@@ -283,13 +283,6 @@ impl Rotation {
         }
     }
 
-    /// Makes ready for so many more, which come as those before.
-    pub fn expect_more(&mut self, requests: usize) {
-        if self.counts_requests() {
-            self.pools.iter_mut().for_each(|it| it.outstanding.expect_more(requests));
-        }
-    }
-
     /// The one pool, its requests outstanding, and the nodes, where each request goes to the target with the fewest.
     pub fn dealt_to_fewest(&mut self) -> Option<(&[usize], &mut Outstanding, &mut [Node])> {
         match &mut self.pools[..] {
@@ -360,11 +353,7 @@ impl Rotation {
             // The turn stands behind the one that was chosen.
             let target = node.turn.checked_sub(1).unwrap_or(pool.places.len() - 1);
             debug_assert_eq!(pool.places[target], place);
-            if until == f64::INFINITY {
-                pool.outstanding.deal(Raise { node: node_number, target });
-            } else {
-                pool.outstanding.deal(Send { node: node_number, target, end: until });
-            }
+            pool.outstanding.send(node_number, target, until);
         }
     }
 

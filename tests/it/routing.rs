@@ -15,7 +15,11 @@ use crate::oracle::cluster_of;
 const RATE: f64 = 1000.0;
 
 fn scenario(nodes: u32, zones: &str, attributes: &str) -> Scenario {
-    let text = format!(
+    read(&scenario_text(nodes, zones, attributes))
+}
+
+fn scenario_text(nodes: u32, zones: &str, attributes: &str) -> String {
+    format!(
         r#"
 duration: 1h
 cluster: {{ availabilityZones: [{zones}] }}
@@ -27,8 +31,11 @@ targetGroups: {{ web: {{ attributes: {{ {attributes} }} }} }}
 services: {{ web: {{ taskDefinition: web, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads: {{ users: {{ service: web, arrivals: {{ constant: {{ rate: {RATE} }} }} }} }}
 "#
-    );
-    let story = scenario::read(Path::new("routing.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+    )
+}
+
+fn read(text: &str) -> Scenario {
+    let story = scenario::read(Path::new("routing.yaml"), &mut |_| Ok(text.to_owned().into_bytes()))
         .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
     story.variants.into_iter().next().expect("a story has its base")
@@ -145,4 +152,17 @@ fn w3_slow_start() {
     // On average over the ramp, section 1.5.
     let first_minute = 60.0 * RATE * 0.107_425_794_7;
     assert!((before[4] - 10.0 * RATE / 5.0 - first_minute).abs() < 10.0, "{} of {first_minute}", before[4]);
+}
+
+/// A cookie sends all that one client asks for to one of sixteen targets, however few the others have.
+#[test]
+fn sessions_may_send_all_to_one_target() {
+    let attributes = "load_balancing.algorithm.type: least_outstanding_requests, stickiness.enabled: true, stickiness.type: lb_cookie";
+    let text = scenario_text(1, "us-east-1a", attributes)
+        .replace("service: web, arrivals", "service: web, clients: 1, arrivals");
+    let targets = [(0, TargetState::Healthy); 16];
+    let (counts, refused) = sent(&read(&text), &targets, 60);
+    assert_eq!((counts.iter().filter(|it| **it > 0.0).count(), refused), (1, 0));
+    // The next arrival falls on the end of the minute.
+    assert_eq!(counts.iter().sum::<f64>(), 60.0 * RATE - 1.0);
 }

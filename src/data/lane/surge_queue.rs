@@ -196,8 +196,6 @@ impl Lane {
         self.minute.routing.routed += 1;
         self.routed_to[place] += 1.0;
         self.rotation.turn_behind(node, place);
-        // It goes where there is room, which need not be where the fewest are, and comes when no batch has made ready for it.
-        self.rotation.expect_more(1);
         if self.stations[place].shares_cpu {
             let is_taken = self.take_job(place, at, job);
             debug_assert!(is_taken, "it has room");

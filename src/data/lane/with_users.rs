@@ -1,6 +1,5 @@
 //! Lanes whose requests are those of users: who asks next depends on who is answered.
 
-use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::lane::{Lane, SETTLED_AT_LEAST};
 use crate::workload::clients::Client;
 use crate::workload::users::NOBODY;
@@ -28,8 +27,6 @@ impl Lane {
                 continue;
             }
             if let Some(at) = self.next_of_surge().filter(|it| *it <= horizon) {
-                let surged = self.surge.as_ref().map_or(0, SurgeQueues::len);
-                self.rotation.expect_more(surged);
                 self.run_surge(at);
                 continue;
             }
