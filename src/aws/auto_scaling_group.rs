@@ -4,7 +4,6 @@ use crate::aws::cluster_query::Version;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::InstanceType;
 use crate::aws::subnet::Subnet;
-use crate::aws::task_definition::CpuArchitecture;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -91,13 +90,9 @@ impl AutoScalingGroup {
         zone: &AvailabilityZone,
         subnet: Option<&Subnet>,
     ) -> Vec<(String, String)> {
-        let architecture = match self.instance_type.cpu_architecture {
-            CpuArchitecture::X86_64 => "x86_64",
-            CpuArchitecture::Arm64 => "arm64",
-        };
         let built_in = [
             ("ecs.availability-zone", zone.name.as_str()),
-            ("ecs.cpu-architecture", architecture),
+            ("ecs.cpu-architecture", self.instance_type.cpu_architecture.attribute()),
             ("ecs.instance-type", self.instance_type.name.as_str()),
             ("ecs.os-family", "LINUX"),
             ("ecs.os-type", "linux"),

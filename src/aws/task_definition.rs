@@ -31,6 +31,24 @@ pub enum CpuArchitecture {
     Arm64,
 }
 
+impl CpuArchitecture {
+    /// As `runtimePlatform` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CpuArchitecture::X86_64 => "X86_64",
+            CpuArchitecture::Arm64 => "ARM64",
+        }
+    }
+
+    /// The value of `ecs.cpu-architecture`.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            CpuArchitecture::X86_64 => "x86_64",
+            CpuArchitecture::Arm64 => "arm64",
+        }
+    }
+}
+
 /// A transport protocol of a port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {

@@ -550,16 +550,19 @@ impl Control<'_> {
     }
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
-        // Tasks of one group have the same constraints, too.
-        let mut groups: Vec<(Vec<&PlacementConstraint>, WaitingGroup)> = Vec::new();
+        // Tasks of one group have the same constraints and subnets, too.
+        let mut groups: Vec<((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)> = Vec::new();
         for &(service, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];
             if row.capacity_provider != Some(provider) {
                 continue;
             }
             let constraints = self.constraints_of(service, row.task_definition);
-            let same = groups.iter_mut().find(|it| it.0 == constraints && it.1.reservation == row.reservation);
-            match same {
+            let subnets = &self.scenario.services[service].subnets[..];
+            let is_same = |it: &&mut ((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)| {
+                it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
+            };
+            match groups.iter_mut().find(is_same) {
                 Some((_, group)) => group.count += 1,
                 None => {
                     let group = WaitingGroup {
@@ -568,7 +571,7 @@ impl Control<'_> {
                         is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
                         is_selected: self.would_launch(service, row.task_definition, provider, &constraints),
                     };
-                    groups.push((constraints, group));
+                    groups.push(((constraints, subnets), group));
                 }
             }
         }

@@ -14,6 +14,7 @@ use crate::cluster::{Container, ContainerInstance, ContainerStatus, StopCode, Ta
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
+use crate::scenario::SlotFreedAt;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -323,8 +324,7 @@ impl Control<'_> {
         self.next(task, place).starts_at = None;
         if let Some(image) = container.application.image_architecture.filter(|it| *it != self.architecture_under(task))
         {
-            let on = ["x86_64", "arm64"][usize::from(self.architecture_under(task) == CpuArchitecture::Arm64)];
-            let image = ["X86_64", "ARM64"][usize::from(image == CpuArchitecture::Arm64)];
+            let (image, on) = (image.as_str(), self.architecture_under(task).attribute());
             let reason = format!("exec format error: an image for {image} on {on}");
             self.container_ends(task, place, EXIT_CODE_EXEC_FORMAT, Some(reason));
             return;
@@ -487,7 +487,7 @@ impl Control<'_> {
         let row = &mut self.cluster.tasks[task];
         row.exit_code = row.exit_code.or(any.then_some(exit_code));
         self.cluster.touch();
-        self.free_slot(task);
+        self.free_slot_when(task, SlotFreedAt::Stopping);
         let longest = stops.iter().flatten().map(|it| it.gone).max().unwrap_or(Span::ZERO);
         self.wake_task(task, longest);
         self.wake_containers(task);

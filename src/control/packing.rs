@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::container_instance::RegisteredResources;
 use crate::aws::task_definition::Reservation;
 use crate::cluster::{ContainerInstance, InstanceStatus, TaskStatus};
 use crate::control::Control;
@@ -109,20 +110,14 @@ impl Control<'_> {
 
 /// How many more tasks that reserve this fit on an instance.
 fn times_it_fits(task: &Reservation, instance: &ContainerInstance) -> u32 {
-    let times = |left: u32, each: u32| left.checked_div(each).unwrap_or(u32::MAX);
-    let by_ports = match task.ports.iter().any(|it| instance.reserved_ports.contains_key(it)) {
-        true => 0,
-        false if task.ports.is_empty() => u32::MAX,
-        false => 1,
+    if task.ports.iter().any(|it| instance.reserved_ports.contains_key(it)) {
+        return 0;
+    }
+    let left = RegisteredResources {
+        cpu_units: instance.remaining_cpu_units,
+        memory_mib: instance.remaining_memory_mib,
+        network_interfaces: instance.remaining_network_interfaces,
+        gpus: instance.remaining_gpus,
     };
-    [
-        times(instance.remaining_cpu_units, task.cpu_units),
-        times(instance.remaining_memory_mib, task.memory_mib),
-        times(instance.remaining_network_interfaces, task.network_interfaces),
-        times(instance.remaining_gpus, task.gpus),
-        by_ports,
-    ]
-    .into_iter()
-    .min()
-    .unwrap_or(0)
+    left.tasks(task, false)
 }

@@ -201,9 +201,7 @@ impl<'a> Control<'a> {
                 Some(target) => {
                     row.status = TaskStatus::Deactivating;
                     let service = row.service;
-                    if self.scenario.assumptions.slot_freed_at == SlotFreedAt::Deactivating {
-                        self.free_slot(task);
-                    }
+                    self.free_slot_when(task, SlotFreedAt::Deactivating);
                     let group = self.cluster.targets[target].target_group;
                     self.drain_target(target);
                     let name = &self.scenario.services[service].name;
@@ -352,18 +350,14 @@ impl<'a> Control<'a> {
             longest = longest.max(shutdown.min(stop_timeout));
         }
         self.cluster.tasks[task].exit_code = Some(exit_code);
-        if self.scenario.assumptions.slot_freed_at <= SlotFreedAt::Stopping {
-            self.free_slot(task);
-        }
+        self.free_slot_when(task, SlotFreedAt::Stopping);
         self.wake_task(task, longest);
     }
 
     fn processes_are_gone(&mut self, task: Id<Task>) {
         self.forget_containers(task);
         self.take_out_of_rotation(task);
-        if self.scenario.assumptions.slot_freed_at <= SlotFreedAt::Stopping {
-            self.free_slot(task);
-        }
+        self.free_slot_when(task, SlotFreedAt::Stopping);
         self.agent_drops(task);
         self.cluster.ask_to_stop(task);
         let row = &mut self.cluster.tasks[task];
@@ -390,7 +384,7 @@ impl<'a> Control<'a> {
         let never_ran = row.started_at.is_none();
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         self.cluster.return_address(subnet);
-        self.free_slot(task);
+        self.free_slot_when(task, SlotFreedAt::Stopped);
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);
         if never_ran && state.newest_that_never_ran.is_none_or(|it| it.0 < task) {
@@ -417,8 +411,9 @@ impl<'a> Control<'a> {
         }
     }
 
-    pub(super) fn free_slot(&mut self, task: Id<Task>) {
-        if self.cluster.tasks[task].holds_reservation {
+    /// Gives a task's slot back, where that is due by now.
+    pub(super) fn free_slot_when(&mut self, task: Id<Task>, now: SlotFreedAt) {
+        if self.scenario.assumptions.slot_freed_at <= now && self.cluster.tasks[task].holds_reservation {
             let instance = self.cluster.tasks[task].instance.expect("a reservation is on an instance");
             self.cluster.release(task);
             self.capacity_was_freed(instance);

@@ -321,13 +321,13 @@ fn a_container_instance_is_deregistered() {
 #[test]
 fn the_slot_of_a_stopping_task() {
     // One instance, room for one task; the old one takes 10 s to end.
-    let placed_at = |freed: &str| {
+    let placed_at = |freed: &str, container: &str| {
         let text = format!(
             "duration: 20m
 autoScalingGroups: {{ nodes: {{ InstanceType: t3.medium, MinSize: 1, MaxSize: 1 }} }}
 taskDefinitions:
   web:
-    containerDefinitions: [{{ name: web, cpu: 2048, memory: 64, portMappings: [{{ containerPort: 80 }}] }}]
+    containerDefinitions: [{{ name: web, cpu: 2048, memory: 64, {container}portMappings: [{{ containerPort: 80 }}] }}]
 applications: {{ web: {{ shutdownTime: 10s }} }}
 targetGroups: {{ web: {{ deregistrationDelay: 100s }} }}
 services:
@@ -346,10 +346,14 @@ assumptions: {{ slotFreedAt: {freed}, placementRetryOnCapacity: true }}"
         assert!(new.pulled_at.expect("it starts") >= stopped, "its agent waits for the old one");
         new.placed_at.expect("it is placed").since(stopping)
     };
-    let (deactivating, stopping, stopped) = (placed_at("deactivating"), placed_at("stopping"), placed_at("stopped"));
-    assert!(deactivating < Span::seconds(100), "{deactivating}");
-    assert!((Span::seconds(100)..Span::seconds(110)).contains(&stopping), "{stopping}");
-    assert!(stopped >= Span::seconds(110), "{stopped}");
+    // Whether its containers are stopped together or, for their health check, one by one.
+    for container in ["", "healthCheck: { command: [CMD, curl], interval: 5 }, "] {
+        let [deactivating, stopping, stopped] =
+            ["deactivating", "stopping", "stopped"].map(|it| placed_at(it, container));
+        assert!(deactivating < Span::seconds(100), "{deactivating}");
+        assert!((Span::seconds(100)..Span::seconds(110)).contains(&stopping), "{stopping}");
+        assert!(stopped >= Span::seconds(110), "{stopped}");
+    }
 }
 
 #[test]
