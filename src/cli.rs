@@ -367,8 +367,8 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
     talk(&format!("\n{} in `{}`", plural(cells.len() - missing.len(), "run"), arguments.out.display()));
     if !missing.is_empty() {
         talk(&format!("missing: {}", missing.join(", ")));
-        Exit::Incomplete
-    } else if !is_complete {
+    }
+    if !missing.is_empty() || !is_complete {
         Exit::Incomplete
     } else if surprises > 0 {
         talk(&format!("{} did not end as expected", plural(surprises, "variant")));
