@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::container::HealthStatus;
+use crate::aws::launch::Launcher;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::run_task::Overrides;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
@@ -18,7 +20,7 @@ use crate::units::Instant;
 pub struct Cluster {
     /// Container instances, of all groups.
     pub instances: Table<ContainerInstance>,
-    /// Tasks, of all services.
+    /// Tasks, of services and standalone.
     pub tasks: Table<Task>,
     /// Targets, of all target groups.
     pub targets: Table<Target>,
@@ -29,7 +31,7 @@ pub struct Cluster {
     /// What each listener rule does, by the rule's number.
     pub actions: Vec<Action>,
     /// Tasks in PROVISIONING for want of an instance, service by service in order of creation.
-    pub waiting: BTreeSet<(Id<ServiceDefinition>, Id<Task>)>,
+    pub waiting: BTreeSet<(Launcher, Id<Task>)>,
     /// Instances that came, whose status or attributes have changed, since placement last looked.
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
     /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
@@ -133,11 +135,13 @@ pub enum TaskStatus {
 /// A task.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// Its service.
-    pub service: Id<ServiceDefinition>,
+    /// Who started it.
+    pub launcher: Launcher,
     /// What it runs.
     pub task_definition: Id<TaskDefinition>,
-    /// The number of its service's deployment, from 0.
+    /// What it has instead of its definition's.
+    pub overrides: Overrides,
+    /// The number of its service's deployment, from 0; 0 of a standalone task.
     pub deployment: u32,
     /// The provider it was given to.
     pub capacity_provider: Option<Id<CapacityProvider>>,
@@ -184,6 +188,13 @@ pub struct Task {
     pub exit_code: Option<u8>,
     /// Share of requests that it answers with a 5xx because the timeline has broken it, from 0 to 1.
     pub error_share: f64,
+}
+
+impl Task {
+    /// Its service; `None` of a standalone task.
+    pub fn service(&self) -> Option<Id<ServiceDefinition>> {
+        self.launcher.service()
+    }
 }
 
 /// `lastStatus` of a container.
@@ -359,7 +370,7 @@ impl Cluster {
     pub fn place(&mut self, task: Id<Task>, instance: Id<ContainerInstance>, at: Instant) {
         let row = &mut self.tasks[task];
         assert!(!row.holds_reservation, "a task is placed once");
-        self.waiting.remove(&(row.service, task));
+        self.waiting.remove(&(row.launcher, task));
         row.instance = Some(instance);
         row.placed_at = Some(at);
         row.holds_reservation = true;
@@ -389,9 +400,9 @@ impl Cluster {
 
     /// Adds a task that waits for an instance.
     pub fn create(&mut self, task: Task) -> Id<Task> {
-        let service = task.service;
+        let launcher = task.launcher;
         let id = self.tasks.push(task);
-        self.waiting.insert((service, id));
+        self.waiting.insert((launcher, id));
         id
     }
 
@@ -399,7 +410,7 @@ impl Cluster {
     pub fn ask_to_stop(&mut self, task: Id<Task>) {
         let row = &mut self.tasks[task];
         row.is_asked_to_stop = true;
-        self.waiting.remove(&(row.service, task));
+        self.waiting.remove(&(row.launcher, task));
         self.instances_changed.extend(row.instance);
     }
 

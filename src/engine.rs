@@ -12,6 +12,7 @@ use crate::run::{
     rows_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
+use crate::table::Id;
 use crate::units::{Instant, Span};
 
 /// Simulates a scenario. The same scenario and seed give the same run.
@@ -99,7 +100,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
 fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
     TaskLife {
         task: number,
-        service: task.service.index(),
+        service: task.service().map(Id::index),
+        task_group: scenario.task_groups[scenario.launch(task.launcher).task_group].name.clone(),
         task_definition: scenario.task_definitions[task.task_definition].name(),
         instance: task.instance.map(|it| it.index()),
         cpu_units: task.reservation.cpu_units,
@@ -185,6 +187,7 @@ fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationR
 
 fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f64> {
     let chosen = |service: usize| expectation.service.is_none_or(|it| it.index() == service);
+    let is_chosen = |task: &&TaskLife| expectation.service.is_none_or(|it| task.service == Some(it.index()));
     let totals = || run.requests.iter().enumerate().filter(|(service, _)| chosen(*service)).map(|(_, it)| it);
     let error_percent =
         |counts: &RequestCounts| (counts.ended() > 0).then(|| 100.0 * counts.failed() as f64 / counts.ended() as f64);
@@ -213,14 +216,14 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
         Measure::CostUsd => Some(run.cost.total_usd()),
         Measure::TaskHours => {
             let end = Instant::START + run.simulated;
-            let chosen_tasks = run.tasks.iter().filter(|it| chosen(it.service));
+            let chosen_tasks = run.tasks.iter().filter(is_chosen);
             let time = chosen_tasks.filter_map(|it| Some(it.stopped_at.unwrap_or(end).since(it.placed_at?)));
             Some(time.fold(Span::ZERO, |a, b| a + b).as_hours())
         }
         Measure::InstanceHours => Some(run.instance_hours),
         Measure::RunningCountAtEnd => {
             let running = |it: &&TaskLife| it.running_at.is_some() && it.stopping_at.is_none();
-            Some(run.tasks.iter().filter(|it| chosen(it.service)).filter(running).count() as f64)
+            Some(run.tasks.iter().filter(is_chosen).filter(running).count() as f64)
         }
         Measure::DeploymentsCompleted => {
             let services = control.services.iter().enumerate().filter(|(service, _)| chosen(*service));

@@ -468,8 +468,10 @@ pub struct InstanceChange {
 pub struct TaskLife {
     /// Place in the order of creation.
     pub task: usize,
-    /// Place of its service in the scenario.
-    pub service: usize,
+    /// Place of its service in the scenario; `None` of a standalone task.
+    pub service: Option<usize>,
+    /// Its task group.
+    pub task_group: String,
     /// `family:revision`.
     pub task_definition: String,
     /// Place of its instance in `Run::instances`.

@@ -14,6 +14,7 @@ pub mod container;
 pub mod defaults;
 pub mod expectation;
 pub mod files;
+pub mod launch;
 pub mod listener;
 pub mod load_balancing;
 pub mod patch;
@@ -37,11 +38,13 @@ pub mod workload;
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
+use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
@@ -96,6 +99,10 @@ pub struct Scenario {
     pub target_groups: Table<TargetGroup>,
     /// Services.
     pub services: Table<ServiceDefinition>,
+    /// Standalone tasks.
+    pub run_tasks: Table<RunTask>,
+    /// Task groups, those of services first and in their order.
+    pub task_groups: Table<TaskGroup>,
     /// Scalable targets.
     pub scalable_targets: Table<ScalableTarget>,
     /// Scaling policies.
@@ -154,6 +161,14 @@ impl Scenario {
             }
         }
         groups
+    }
+
+    /// Where tasks of a launcher run.
+    pub fn launch(&self, launcher: Launcher) -> &Launch {
+        match launcher {
+            Launcher::Service(service) => &self.services[service].launch,
+            Launcher::RunTask(run_task) => &self.run_tasks[run_task].launch,
+        }
     }
 
     /// Whether a load balancer has listeners or sticky sessions, so that its own counts say something.

@@ -64,7 +64,7 @@ impl Control<'_> {
         let scenario = self.scenario;
         let asg = &scenario.auto_scaling_groups[group];
         let comes_here = scenario.services.iter().filter(|it| {
-            let providers = &it.capacity_provider_strategy;
+            let providers = &it.launch.capacity_provider_strategy;
             let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group == group;
             providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
         });
@@ -87,8 +87,8 @@ impl Control<'_> {
         for instance in &self.cluster.instances {
             let mut here: BTreeMap<usize, u32> = BTreeMap::new();
             for task in instance.tasks.iter().map(|it| &self.cluster.tasks[*it]) {
-                if task.status == TaskStatus::Running {
-                    *here.entry(task.service.index()).or_default() += 1;
+                if let (TaskStatus::Running, Some(service)) = (task.status, task.service()) {
+                    *here.entry(service.index()).or_default() += 1;
                 }
             }
             for (service, tasks) in here {

@@ -6,16 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
-use crate::aws::capacity_provider::choose_provider;
+use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::cluster_query::Expression;
 use crate::aws::container::HealthStatus;
+use crate::aws::launch::Launcher;
 use crate::aws::placement::{StopCandidate, choose_to_stop};
+use crate::aws::run_task::Overrides;
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
+use crate::control::placing::Wanted;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -37,8 +40,6 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// Tasks that are not STOPPED, in order of creation.
     pub tasks: Vec<Id<Task>>,
-    /// When each task is looked at next.
-    pub wakes: BTreeMap<Id<Task>, Instant>,
     /// Tasks in a row that never reached RUNNING.
     pub failed_starts: u32,
     /// Of its stopped tasks that never reached RUNNING the one created last, and when it stopped.
@@ -88,7 +89,6 @@ impl Service {
                 completed_at: None,
             }],
             tasks: Vec::new(),
-            wakes: BTreeMap::new(),
             failed_starts: 0,
             newest_that_never_ran: None,
             unhealthy_cause: None,
@@ -176,12 +176,12 @@ impl<'a> Control<'a> {
     fn settle_service(&mut self, service: Id<ServiceDefinition>) -> bool {
         let before = self.services[service.index()].tasks.len();
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
-            let provider = self.choose_capacity_provider(service);
-            let Some(instance) = self.choose_instance(service, provider) else { break };
-            if self.has_no_address(service, instance) || self.has_no_host_ports(service, instance) {
+            let wanted = self.wanted_next(service);
+            let Some(instance) = self.choose_instance(&wanted) else { break };
+            if self.has_no_address(&wanted, instance) || self.has_no_host_ports(&wanted, instance) {
                 break;
             }
-            let task = self.create_task(service, provider);
+            let task = self.create_task(&wanted);
             self.settle_task(task, instance);
         }
         self.services[service.index()].tasks.len() > before
@@ -189,8 +189,21 @@ impl<'a> Control<'a> {
 
     /// Whether where a service's tasks can go depends on where others are.
     fn goes_by_tasks(&self, service: Id<ServiceDefinition>) -> bool {
-        let constraints = self.constraints_of(service, self.services[service.index()].primary().task_definition);
+        let task_definition = self.services[service.index()].primary().task_definition;
+        let constraints = self.constraints_of(Launcher::Service(service), task_definition);
         constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
+    }
+
+    /// Puts down what made a service's task unhealthy or ended it; of standalone tasks nobody asks.
+    pub(super) fn note_unhealthy(&mut self, launcher: Launcher, decision: Decision) {
+        if let Launcher::Service(service) = launcher {
+            self.services[service.index()].unhealthy_cause = Some(decision);
+        }
+    }
+
+    /// Whether tasks of a launcher are registered with a target group.
+    pub(super) fn has_load_balancer(&self, launcher: Launcher) -> bool {
+        launcher.service().is_some_and(|it| self.scenario.services[it].load_balancer.is_some())
     }
 
     /// Has the scheduler look at a service soon.
@@ -252,7 +265,8 @@ impl<'a> Control<'a> {
     /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
     pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
         let group = self.cluster.instances[instance].auto_scaling_group;
-        let mut services: BTreeSet<Id<ServiceDefinition>> = self.cluster.waiting.iter().map(|it| it.0).collect();
+        let launchers: BTreeSet<Launcher> = self.cluster.waiting.iter().map(|it| it.0).collect();
+        let mut services: BTreeSet<Id<ServiceDefinition>> = launchers.iter().filter_map(|it| it.service()).collect();
         if self.scenario.assumptions.placement_retry_on_capacity {
             for service in std::mem::take(&mut self.retrying) {
                 if self.services[service.index()].retry.take().is_some() {
@@ -378,7 +392,7 @@ impl<'a> Control<'a> {
         let (Some(started_at), true) = (row.started_at, unhealthy && row.status == TaskStatus::Running) else {
             return false;
         };
-        let service = row.service;
+        let service = row.service().expect("the scheduler looks at tasks of services");
         let grace_ends = started_at + self.scenario.services[service].health_check_grace_period;
         if self.now() < grace_ends {
             self.schedule_service_at(service, grace_ends);
@@ -415,7 +429,7 @@ impl<'a> Control<'a> {
         let one_for_room = u32::from(roll.all() >= upper && replacements == 0);
         let unhealthy_cause = self.services[service.index()].unhealthy_cause;
         for _ in 0..superfluous.max(one_for_room).min(roll.unhealthy.len() as u32) {
-            let draw = self.streams.placement[service.index()].below(roll.unhealthy.len());
+            let draw = self.streams.services[service.index()].placement.below(roll.unhealthy.len());
             let task = roll.unhealthy.remove(draw);
             let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
             stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
@@ -487,23 +501,40 @@ impl<'a> Control<'a> {
                 }
             })
             .collect();
-        let stream = &mut self.streams.placement[service.index()];
-        choose_to_stop(&self.scenario.services[service].placement_strategy, &candidates, &mut |n| stream.below(n))
+        let stream = &mut self.streams.services[service.index()].placement;
+        choose_to_stop(&self.scenario.services[service].launch.placement_strategy, &candidates, &mut |n| {
+            stream.below(n)
+        })
     }
 
     /// Tries to place tasks that wait in PROVISIONING.
     fn place_waiting_tasks(&mut self, service: Id<ServiceDefinition>) {
-        let from_here_on = self.cluster.waiting.range((service, Id::new(0))..);
-        let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == service).map(|it| it.1).collect();
+        let placed = self.place_waiting_tasks_of(Launcher::Service(service));
+        self.say_started(service, &placed);
+    }
+
+    /// Tries to place what a launcher has in PROVISIONING; tells what found an instance.
+    pub(super) fn place_waiting_tasks_of(&mut self, launcher: Launcher) -> Vec<Id<Task>> {
+        let from_here_on = self.cluster.waiting.range((launcher, Id::new(0))..);
+        let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == launcher).map(|it| it.1).collect();
         let mut placed = Vec::new();
         for task in waiting {
-            let provider = self.cluster.tasks[task].capacity_provider.map(Id::index);
-            // Tasks of one service need the same: what one cannot get the next cannot either, unless another provider has it.
-            let Some(instance) = self.choose_instance(service, provider) else { continue };
+            let wanted = Wanted::of(&self.cluster.tasks[task]);
+            let Some(instance) = self.choose_instance(&wanted) else { continue };
             self.place_task(task, instance);
             placed.push(task);
         }
-        self.say_started(service, &placed);
+        placed
+    }
+
+    /// What the next task of a service is to be.
+    fn wanted_next(&self, service: Id<ServiceDefinition>) -> Wanted {
+        Wanted {
+            launcher: Launcher::Service(service),
+            task_definition: self.services[service.index()].primary().task_definition,
+            capacity_provider: self.choose_capacity_provider(service),
+            overrides: Overrides::default(),
+        }
     }
 
     /// Starts up to `wanted` tasks: placed, waiting in PROVISIONING, or refused and tried again later.
@@ -521,12 +552,12 @@ impl<'a> Control<'a> {
                 self.schedule_service_at(service, now.next_minute());
                 break;
             }
-            let provider = self.choose_capacity_provider(service);
+            let next = self.wanted_next(service);
             let waits =
-                provider.is_some_and(|it| self.scenario.capacity_providers[Id::new(it)].managed_scaling.is_some());
-            match self.choose_instance(service, provider) {
+                next.capacity_provider.is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
+            match self.choose_instance(&next) {
                 Some(instance) => {
-                    let task = self.create_task(service, provider);
+                    let task = self.create_task(&next);
                     self.place_task(task, instance);
                     placed.push(task);
                     self.services[service.index()].retry = None;
@@ -534,7 +565,7 @@ impl<'a> Control<'a> {
                 None if waits => {
                     // All instances are asked for the reason only where it is said.
                     if !self.was_said(service, "service.task_waits") {
-                        let refusal = self.refusal(service, provider);
+                        let refusal = self.refusal(&next);
                         let words = format!(
                             "was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."
                         );
@@ -545,11 +576,11 @@ impl<'a> Control<'a> {
                         self.schedule_service_at(service, at);
                         break;
                     }
-                    let task = self.create_task(service, provider);
+                    let task = self.create_task(&next);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
                 None => {
-                    self.placement_failed(service, provider);
+                    self.placement_failed(service, &next);
                     break;
                 }
             }
@@ -575,11 +606,11 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.remove("service.task_placement_failure");
     }
 
-    fn placement_failed(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) {
+    fn placement_failed(&mut self, service: Id<ServiceDefinition>, next: &Wanted) {
         let now = self.now();
         if !self.was_said(service, "service.task_placement_failure") {
             let cause = self.services[service.index()].wanted_because;
-            let words = format!("was unable to place a task because {}", self.refusal(service, provider));
+            let words = format!("was unable to place a task because {}", self.refusal(next));
             self.say_once(service, "service.task_placement_failure", &words, cause);
         }
         let assumptions = &self.scenario.assumptions;
@@ -621,8 +652,8 @@ impl<'a> Control<'a> {
     }
 
     /// The provider that the next task of a service goes to; `None` is launch type EC2.
-    fn choose_capacity_provider(&self, service: Id<ServiceDefinition>) -> Option<usize> {
-        let strategy = &self.scenario.services[service].capacity_provider_strategy;
+    fn choose_capacity_provider(&self, service: Id<ServiceDefinition>) -> Option<Id<CapacityProvider>> {
+        let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
         if strategy.is_empty() {
             return None;
         }
@@ -637,7 +668,7 @@ impl<'a> Control<'a> {
                     .count() as u32
             })
             .collect();
-        Some(strategy[choose_provider(strategy, &counts)].capacity_provider.index())
+        Some(strategy[choose_provider(strategy, &counts)].capacity_provider)
     }
 
     fn is_steady(&mut self, service: Id<ServiceDefinition>) {

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::path::Path;
 
+use plimsoll::aws::launch::Launcher;
+use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
 use plimsoll::cluster::{Cluster, ContainerInstance, InstanceStatus, Target, TargetState, Task, TaskStatus};
 use plimsoll::data::histogram::Histogram;
@@ -285,7 +287,8 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             terminated_at: None,
         });
         let task = cluster.tasks.push(Task {
-            service: Id::new(0),
+            launcher: Launcher::Service(Id::new(0)),
+            overrides: Overrides::default(),
             task_definition: Id::new(0),
             deployment: 0,
             capacity_provider: None,

@@ -1,0 +1,64 @@
+//! What services and `runTasks` say alike: where their tasks run.
+
+use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::launch::{Launch, TaskGroup};
+use crate::scenario::capacity::Capacity;
+use crate::scenario::placement::placement;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::{Fields, Reader, What};
+use crate::table::{Id, Table};
+
+/// The task groups of a file.
+#[derive(Default)]
+pub struct TaskGroups {
+    /// Those met so far.
+    pub table: Table<TaskGroup>,
+}
+
+impl TaskGroups {
+    /// The group of this name.
+    pub fn of(&mut self, name: &str) -> Id<TaskGroup> {
+        let found = self.table.find(|it| it.name == name);
+        found.unwrap_or_else(|| self.table.push(TaskGroup { name: name.to_owned() }))
+    }
+}
+
+/// The fields that say where the tasks of a service or of `RunTask` run.
+pub fn launch(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+    task_group: Id<TaskGroup>,
+) -> Launch {
+    let (placement_strategy, placement_constraints) = placement(reader, fields);
+    let capacity_provider_strategy = capacity_provider_strategy(reader, fields, capacity);
+    let subnets = capacity.subnets.of_launch(reader, fields);
+    Launch { task_group, placement_strategy, placement_constraints, capacity_provider_strategy, subnets }
+}
+
+fn capacity_provider_strategy(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+) -> Vec<CapacityProviderStrategyItem> {
+    let launch_type = fields.take("launchType");
+    let strategy = fields.take("capacityProviderStrategy").filter(|it| !it.is_blank());
+    if let Some(node) = launch_type {
+        let words = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].map(|it| (it, it));
+        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words)
+            && word != "EC2"
+        {
+            reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
+        }
+        if let Some(strategy) = strategy {
+            let message = format!("{} has a launch type and a capacity provider strategy", fields.of);
+            let problem = Problem::new(strategy.place, message).related(node.place, "the launch type");
+            reader.refuse(problem.help("the two exclude each other"));
+        }
+    }
+    match strategy {
+        Some(node) => capacity.strategy(reader, node, &fields.of),
+        None if launch_type.is_none() => capacity.default_strategy.clone(),
+        None => Vec::new(),
+    }
+}
