@@ -1,6 +1,7 @@
 //! The loop: serve every request up to the next control event, make one decision, repeat.
 
 use crate::agenda::Event;
+use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
 use crate::cluster::{ContainerStatus, Task};
@@ -82,6 +83,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         service_minutes: records.service_minutes,
         capacity_minutes: records.capacity_minutes,
         service_placements: records.service_placements,
+        run_task_totals: control.run_tasks.iter().map(|it| it.totals().clone()).collect(),
+        run_task_minutes: records.run_task_minutes,
         instance_changes: records.instance_changes,
         instances,
         tasks,
@@ -101,6 +104,10 @@ fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
     TaskLife {
         task: number,
         service: task.service().map(Id::index),
+        run_task: match task.launcher {
+            Launcher::RunTask(run_task) => Some(run_task.index()),
+            Launcher::Service(_) => None,
+        },
         task_group: scenario.task_groups[scenario.launch(task.launcher).task_group].name.clone(),
         task_definition: scenario.task_definitions[task.task_definition].name(),
         instance: task.instance.map(|it| it.index()),

@@ -4,6 +4,7 @@ use plotters::prelude::*;
 
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
+use crate::report::standalone;
 use crate::run::{CapacityMinute, CapacitySplit, HostMinute, Run, ServiceMinute, ServicePlacement};
 use crate::table::Id;
 use crate::units::Instant;
@@ -31,6 +32,9 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     ];
     if run.capacity_minutes.iter().any(|row| row.cpu_credits_mean.is_some()) {
         charts.push(("credits.svg", panels(run, "CPU credits of burstable instances", &each_group(run, credits))));
+    }
+    if !run.run_task_totals.is_empty() {
+        charts.push(("run_tasks.svg", panels(run, "Standalone tasks", &standalone::panels(run))));
     }
     charts
 }

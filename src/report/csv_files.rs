@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::standalone::{self, RUN_TASKS};
 use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
 use crate::table::Id;
 
@@ -351,6 +352,9 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     ];
     if run.tasks.iter().any(|it| !it.containers.is_empty()) {
         files.push(("containers.csv", table(CONTAINERS, containers)));
+    }
+    if !run.run_task_totals.is_empty() {
+        files.push(("run_tasks.csv", table(RUN_TASKS, standalone::rows(run))));
     }
     files
 }

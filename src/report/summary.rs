@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::data::histogram::Histogram;
+use crate::report::standalone::{Standalone, standalone};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
 
 /// The version of the outputs' shape; columns and keys are only ever added.
@@ -29,6 +30,8 @@ struct Summary<'a> {
     cost_load_balancers_usd: f64,
     worst_minute: Option<WorstMinute>,
     caller_response_time_ms: ResponseTimes,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    standalone_tasks: Vec<Standalone<'a>>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +188,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         cost_load_balancers_usd: run.cost.load_balancers_usd,
         worst_minute: worst_minute(run),
         caller_response_time_ms: caller_response_times(run),
+        standalone_tasks: standalone(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');
