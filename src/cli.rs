@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
-use crate::report::{self, comparison::comparison, placement, summary::SCHEMA_VERSION};
+use crate::report::{self, comparison::comparison, placement, refusals, summary::SCHEMA_VERSION};
 use crate::rng::Seed;
 use crate::run::Run;
 use crate::scenario::{self, Problems, Story};
@@ -354,6 +354,10 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
         if !table.is_empty() {
             let question = story.variants[0].description.split_inclusive('?').next().unwrap_or_default();
             say(&format!("\n{}\n{table}\n", question.trim()));
+        }
+        let unplaced = refusals::paragraphs(&variants);
+        if !unplaced.is_empty() {
+            say(&format!("{unplaced}\n"));
         }
         if placement::compares_placement(&variants) {
             say(&format!("{}\n", placement::table(&variants)));

@@ -13,6 +13,7 @@ pub mod log;
 pub mod network;
 mod packing;
 pub mod placing;
+mod refusals;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
@@ -30,6 +31,7 @@ use crate::control::containers::Followed;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::placing::Placing;
+use crate::control::refusals::Refusals;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
@@ -126,6 +128,8 @@ pub struct Records {
     pub capacity_minutes: Vec<CapacityMinute>,
     /// Where each service's tasks stand, whenever a minute ends with a change.
     pub service_placements: Vec<ServicePlacement>,
+    /// Attempts to place tasks that were refused.
+    pub(crate) refusals: Refusals,
     /// State changes of instances.
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.

@@ -67,6 +67,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         .fold(Span::ZERO, |a, b| a + b);
     let cost = cost_of(scenario, &control);
     let instances = instances.collect();
+    let unplaced_at_end = scenario.services.ids().map(|it| control.has_unplaced_tasks(it)).collect();
     let records = std::mem::take(&mut control.records);
     let mut run = Run {
         scenario: scenario.clone(),
@@ -81,6 +82,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         service_minutes: records.service_minutes,
         capacity_minutes: records.capacity_minutes,
         service_placements: records.service_placements,
+        placement_refusals: records.refusals.rows,
+        unplaced_at_end,
         instance_changes: records.instance_changes,
         instances,
         tasks,

@@ -382,6 +382,8 @@ impl Control<'_> {
             is_terminating: false,
             registered_cpu_units: registered.cpu_units,
             registered_memory_mib: registered.memory_mib,
+            registered_network_interfaces: registered.network_interfaces,
+            registered_gpus: registered.gpus,
             remaining_cpu_units: registered.cpu_units,
             remaining_memory_mib: registered.memory_mib,
             reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),

@@ -16,6 +16,7 @@ use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, T
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
+use crate::run::RefusalOutcome;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -309,6 +310,11 @@ impl<'a> Control<'a> {
         self.check_activity(service);
     }
 
+    /// Whether a service has tasks that wait for an instance, or tries to place some again.
+    pub(crate) fn has_unplaced_tasks(&self, service: Id<ServiceDefinition>) -> bool {
+        self.services[service.index()].retry.is_some() || self.cluster.waiting.iter().any(|it| it.0 == service)
+    }
+
     /// Sorts a service's tasks, those asked to stop left out.
     fn roll(&mut self, service: Id<ServiceDefinition>) -> Roll {
         let primary = self.services[service.index()].primary().number;
@@ -493,14 +499,19 @@ impl<'a> Control<'a> {
 
     /// Tries to place tasks that wait in PROVISIONING.
     fn place_waiting_tasks(&mut self, service: Id<ServiceDefinition>) {
+        let now = self.now();
         let from_here_on = self.cluster.waiting.range((service, Id::new(0))..);
         let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == service).map(|it| it.1).collect();
         let mut placed = Vec::new();
         for task in waiting {
             let provider = self.cluster.tasks[task].capacity_provider.map(Id::index);
             // Tasks of one service need the same: what one cannot get the next cannot either, unless another provider has it.
-            let Some(instance) = self.choose_instance(service, provider) else { continue };
+            let Some(instance) = self.choose_instance(service, provider) else {
+                self.placement_is_refused(service, provider, 1, RefusalOutcome::WaitsInProvisioning);
+                continue;
+            };
             self.place_task(task, instance);
+            self.records.refusals.end(service, now);
             placed.push(task);
         }
         self.say_started(service, &placed);
@@ -528,15 +539,16 @@ impl<'a> Control<'a> {
                 Some(instance) => {
                     let task = self.create_task(service, provider);
                     self.place_task(task, instance);
+                    self.records.refusals.end(service, now);
                     placed.push(task);
                     self.services[service.index()].retry = None;
                 }
                 None if waits => {
-                    // All instances are asked for the reason only where it is said.
+                    let refusal = self.placement_is_refused(service, provider, 1, RefusalOutcome::WaitsInProvisioning);
                     if !self.was_said(service, "service.task_waits") {
-                        let refusal = self.refusal(service, provider);
                         let words = format!(
-                            "was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."
+                            "was unable to place a task because {} It waits in PROVISIONING for its capacity provider.",
+                            self.records.refusals.rows[refusal].refusal
                         );
                         self.say_once(service, "service.task_waits", &words, None);
                     }
@@ -549,7 +561,7 @@ impl<'a> Control<'a> {
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
                 None => {
-                    self.placement_failed(service, provider);
+                    self.placement_failed(service, provider, wanted - placed.len() as u32);
                     break;
                 }
             }
@@ -575,13 +587,8 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.remove("service.task_placement_failure");
     }
 
-    fn placement_failed(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) {
+    fn placement_failed(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>, tasks: u32) {
         let now = self.now();
-        if !self.was_said(service, "service.task_placement_failure") {
-            let cause = self.services[service.index()].wanted_because;
-            let words = format!("was unable to place a task because {}", self.refusal(service, provider));
-            self.say_once(service, "service.task_placement_failure", &words, cause);
-        }
         let assumptions = &self.scenario.assumptions;
         let state = &mut self.services[service.index()];
         let first_failed_at = state.retry.map_or(now, |it| it.first_failed_at);
@@ -593,6 +600,12 @@ impl<'a> Control<'a> {
         state.retry = Some(Retry { first_failed_at, next_at: now + pause });
         self.retrying.insert(service);
         self.schedule_service_at(service, now + pause);
+        let refusal = self.placement_is_refused(service, provider, tasks, RefusalOutcome::RetriedAt(now + pause));
+        if !self.was_said(service, "service.task_placement_failure") {
+            let cause = self.services[service.index()].wanted_because;
+            let words = format!("was unable to place a task because {}", self.records.refusals.rows[refusal].refusal);
+            self.say_once(service, "service.task_placement_failure", &words, cause);
+        }
     }
 
     /// The earliest instant at which tasks may be started again after failures.

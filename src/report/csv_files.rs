@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::refusals;
 use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
 use crate::table::Id;
 
@@ -349,6 +350,9 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     ];
     if run.tasks.iter().any(|it| !it.containers.is_empty()) {
         files.push(("containers.csv", table(CONTAINERS, containers)));
+    }
+    if !run.placement_refusals.is_empty() {
+        files.push(("placement_refusals.csv", table(refusals::COLUMNS, refusals::rows(run))));
     }
     files
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::data::histogram::Histogram;
+use crate::report::refusals::{Refused, refused};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
 
 /// The version of the outputs' shape; columns and keys are only ever added.
@@ -29,6 +30,9 @@ struct Summary<'a> {
     cost_load_balancers_usd: f64,
     worst_minute: Option<WorstMinute>,
     caller_response_time_ms: ResponseTimes,
+    /// Services of which tasks found no instance.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    placement_refusals: Vec<Refused>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +189,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         cost_load_balancers_usd: run.cost.load_balancers_usd,
         worst_minute: worst_minute(run),
         caller_response_time_ms: caller_response_times(run),
+        placement_refusals: refused(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

@@ -405,7 +405,7 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, service: &Service
         let (reason, why) = if wrong_architecture.is_some() {
             (Reason::Attribute, format!("its `cpuArchitecture` is not that of a {name}"))
         } else if !launches_there(group) {
-            (Reason::Attribute, format!("group `{}` launches in no zone of the service's subnets", group.name))
+            (Reason::AvailabilityZone, format!("group `{}` launches in no zone of the service's subnets", group.name))
         } else if let Some(reason) = registered.lacks(&need) {
             let why = match reason {
                 Reason::Cpu => {

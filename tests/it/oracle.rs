@@ -270,6 +270,8 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             is_terminating: false,
             registered_cpu_units: 0,
             registered_memory_mib: 0,
+            registered_network_interfaces: 0,
+            registered_gpus: 0,
             remaining_cpu_units: 0,
             remaining_memory_mib: 0,
             reserved_ports: BTreeMap::new(),
