@@ -559,6 +559,8 @@ pub struct GroupInReach {
     pub desired_capacity: u32,
     /// `MaxSize`
     pub max_size: u32,
+    /// Instances of it that have not registered yet.
+    pub booting: u32,
     /// What an instance lacks that it would launch, before any task is there.
     pub lacks: Option<Reason>,
 }

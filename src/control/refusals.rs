@@ -11,7 +11,7 @@ use crate::aws::placement::refusal::{COUNTABLE, Inquiry, Reason, Refusal, Shorta
 use crate::aws::placement::{Candidate, PlacementConstraint, failure};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
-use crate::cluster::{Cluster, ContainerInstance, Task};
+use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::network::has_subnet;
@@ -31,7 +31,7 @@ const LISTED_MAXIMUM: usize = 8;
 const MOVES_MAXIMUM: usize = 8;
 
 /// Tasks of a service, by their definition and the capacity provider that was chosen for them.
-type KindOfTask = (Id<ServiceDefinition>, Id<TaskDefinition>, Option<usize>);
+pub(super) type KindOfTask = (Id<ServiceDefinition>, Id<TaskDefinition>, Option<usize>);
 
 /// Attempts that were refused.
 #[derive(Default)]
@@ -60,14 +60,19 @@ impl Refusals {
         if self.open.is_empty() {
             return;
         }
-        let of_service = |it: &KindOfTask| it.0 == service;
-        let kinds: Vec<KindOfTask> = self.open.keys().copied().filter(of_service).collect();
+        let from_here_on = self.open.range((service, Id::new(0), None)..).map(|it| *it.0);
+        let kinds: Vec<KindOfTask> = from_here_on.take_while(|it| it.0 == service).collect();
         for kind in kinds {
             if let Some(open) = self.open.remove(&kind) {
                 self.rows[open.row].placed_at = Some(now);
                 self.keep_explanation_of_the_longest(kind, open.row);
             }
         }
+    }
+
+    /// What the closest instance fails for at which tasks are refused now; `None` where there is no instance.
+    pub(super) fn reason_of(&self, kind: KindOfTask) -> Option<Reason> {
+        self.rows[self.open.get(&kind)?.row].refusal.reason()
     }
 
     /// Of the rows of one reason, only the one that stood longest stays explained.
@@ -344,11 +349,17 @@ impl<'a> Asked<'a> {
         let groups = self.scenario.auto_scaling_groups.entries();
         let in_reach = groups.filter(|(id, _)| self.group.is_none_or(|it| it == *id));
         in_reach
-            .map(|(id, group)| GroupInReach {
-                group: id.index(),
-                desired_capacity: control.groups[id.index()].desired_capacity,
-                max_size: control.groups[id.index()].max_size,
-                lacks: self.lacks_of_an_empty_instance(group),
+            .map(|(id, group)| {
+                let state = &control.groups[id.index()];
+                let statuses = state.instances.iter().map(|it| control.cluster.instances[*it].status);
+                let boots = |it: &InstanceStatus| matches!(it, InstanceStatus::Launching | InstanceStatus::Registering);
+                GroupInReach {
+                    group: id.index(),
+                    desired_capacity: state.desired_capacity,
+                    max_size: state.max_size,
+                    booting: statuses.filter(boots).count() as u32,
+                    lacks: self.lacks_of_an_empty_instance(group),
+                }
             })
             .collect()
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container::EXIT_CODE_KILLED;
+use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
 use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
@@ -518,7 +519,10 @@ impl<'a> Control<'a> {
             task_name(task)
         );
         self.log.put(self.agenda.now(), None, "task.provisioning_timeout", self.service_resource(service), message);
-        let reason = "TaskFailedToStart: no container instance met all of its requirements".to_owned();
+        let row = &self.cluster.tasks[task];
+        let kind = (service, row.task_definition, row.capacity_provider.map(Id::index));
+        let lacked = self.records.refusals.reason_of(kind).map_or(NO_CONTAINER_INSTANCES, Reason::of_api);
+        let reason = format!("TaskFailedToStart: {lacked}");
         self.stop_task(task, StopCode::TaskFailedToStart, reason, None);
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::aws::placement::refusal::{Left, Reason, Shortage};
+use crate::aws::instance_type::{self, InstanceType};
+use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::task_definition::{NetworkMode, Protocol};
 use crate::report::comparison::number;
@@ -137,18 +138,29 @@ fn refused_of(run: &Run, service: usize, rows: &[&PlacementRefusal]) -> Option<R
     let end = Instant::START + run.simulated;
     let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
     let found = plural(tasks, "task");
-    let in_brief = if unplaced_at_end {
-        let since = end.since(first.first_at);
-        format!("{found} of service `{name}` found no instance, {} and to the end ({since})", from(first.first_at))
+    let since = first.first_at;
+    let mut in_brief = if unplaced_at_end {
+        format!(
+            "{found} of service `{name}` found no instance, from {since} to the end ({})",
+            in_seconds(end.since(since))
+        )
     } else {
         format!(
-            "{found} of service `{name}` found no instance at first, {} (the longest {longest})",
-            from(first.first_at)
+            "{found} of service `{name}` found no instance at first, from {since} (at most for {})",
+            in_seconds(longest)
         )
     };
-    let reasons: Vec<String> =
+    let mut reasons: Vec<String> =
         attempts_by_reason.iter().map(|(reason, attempts)| format!("{reason} {attempts}")).collect();
-    let in_brief = format!("{in_brief}: {}, by reason: {}.", plural(attempts, "attempt"), reasons.join(", "));
+    if let [only] = &mut reasons[..] {
+        *only = attempts_by_reason.keys().next().map_or(String::new(), |it| (*it).to_owned());
+    }
+    in_brief += &format!("; {}: {}", plural(attempts, "attempt"), reasons.join(", "));
+    if let Some((closest, shortage)) = row.refusal.closest.as_ref().and_then(|it| Some((it, it.shortage?))) {
+        let missing = amount(closest.reason, u64::from(shortage.missing()));
+        in_brief += &format!(" (closest {}, {missing} short)", closest.instance);
+    }
+    in_brief.push('.');
     let mut explanation = vec![in_brief.clone()];
     explanation.extend(explain(run, row));
     Some(Refused {
@@ -188,7 +200,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
         if !one.is_brief && explained < EXPLAINED_MAXIMUM {
             explained += 1;
             wrap(&mut text, &heading, 2);
-            wrap(&mut text, &format!("ECS: \"{}\"", one.message), 4);
+            wrap(&mut text, &format!("ECS: {}", one.message), 4);
             one.explanation[1..].iter().for_each(|it| wrap(&mut text, it, 4));
         } else if brief < BRIEF_MAXIMUM {
             brief += 1;
@@ -227,8 +239,9 @@ fn plural(count: u32, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", number(f64::from(count), 0)) }
 }
 
-fn from(at: Instant) -> String {
-    format!("from {at}")
+/// A length of time without what is less than a second.
+fn in_seconds(span: Span) -> Span {
+    Span::seconds(span.0 / Span::SECOND.0)
 }
 
 /// An amount of a countable resource, with its unit.
@@ -294,17 +307,17 @@ fn pieces(row: &PlacementRefusal, reason: Reason, shortage: &Shortage) -> Option
             amount(reason, u64::from(largest_piece))
         )
     } else {
-        let resources = [Reason::Cpu, Reason::Memory, Reason::NetworkInterface, Reason::Gpu];
-        let enough = resources.iter().zip(&refusal.left).filter(|(_, it)| it.instances_with_enough < refusal.usable);
-        let enough: Vec<String> =
-            enough.map(|(resource, it)| format!("{} enough {}", it.instances_with_enough, resource.name())).collect();
-        if enough.len() < 2 {
-            return Some(format!(
-                "{instances_with_enough} of {usable} that it may use have enough {}, and lack something else.",
+        let short = COUNTABLE.iter().zip(&refusal.left).filter(|(_, it)| it.instances_with_enough < refusal.usable);
+        let enough: Vec<String> = short
+            .map(|(resource, it)| format!("{} with enough {}", it.instances_with_enough, resource.name()))
+            .collect();
+        match enough.len() {
+            0 | 1 => format!(
+                "Of {usable} that it may use {instances_with_enough} have enough {}, and lack something else.",
                 reason.name()
-            ));
+            ),
+            _ => format!("Of {usable} that it may use: {}, none with enough of everything.", enough.join(", ")),
         }
-        format!("Of {usable} that it may use {}; none has all of it.", enough.join(", "))
     })
 }
 
@@ -410,8 +423,8 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
             "they are packed already, and ECS moves no task: `forceNewDeployment` places them anew".to_owned()
         } else {
             format!(
-                "`binpack` by `{word}` of {} would have left such room, but ECS moves no running task",
-                loose.join(", ")
+                "{} is not packed (`binpack` by `{word}` keeps such room together), and ECS moves no running task",
+                loose.join(" and ")
             )
         };
         said.push(format!(
@@ -430,6 +443,9 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
         let registered = definition_of_group.registered_resources();
         let need = definition.reservation();
         let text = match group.lacks {
+            None if group.booting > 0 => {
+                format!("{} of `{name}` boots, and an empty {kind} would hold it", plural(group.booting, "instance"))
+            }
             None if group.desired_capacity >= group.max_size => {
                 format!("A new {kind} would hold it, but `{name}` is at its MaxSize of {}", group.max_size)
             }
@@ -474,6 +490,16 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
     said
 }
 
+/// Types of the same architecture, vCPUs and memory that support `awsvpcTrunking`, with the tasks that they hold then.
+fn alike_with_trunk(kind: &InstanceType) -> Vec<String> {
+    let is_alike = |it: &InstanceType| {
+        let (its, own) = ((it.vcpu, it.cpu_architecture, it.gpus), (kind.vcpu, kind.cpu_architecture, kind.gpus));
+        its == own && it.memory_gib == kind.memory_gib && it.has_trunk(true)
+    };
+    let alike = instance_type::names().filter_map(instance_type::find).filter(is_alike);
+    alike.take(3).map(|it| format!("{} ({} tasks)", it.name, it.awsvpc_tasks(true))).collect()
+}
+
 /// What follows from the reason that the closest instance fails for.
 fn remedy_of(reason: Reason, run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation) -> Vec<String> {
     let scenario = &run.scenario;
@@ -505,7 +531,12 @@ fn remedy_of(reason: Reason, run: &Run, row: &PlacementRefusal, explanation: &Re
                 } else if with > without {
                     format!("A {} has {} for tasks, and {with} with `awsvpcTrunking`", kind.name, of(without))
                 } else {
-                    format!("A {} has {} for tasks, and cannot have a trunk", kind.name, of(without))
+                    let alike = alike_with_trunk(kind);
+                    let others = match alike.is_empty() {
+                        true => String::new(),
+                        false => format!("; types of its size that can: {}", alike.join(", ")),
+                    };
+                    format!("A {} has {} for tasks, and cannot have a trunk{others}", kind.name, of(without))
                 });
             }
             if definition.network_mode == NetworkMode::Awsvpc {

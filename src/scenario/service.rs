@@ -8,6 +8,7 @@ use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition, VolumeKind};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::container::client_exception;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::{placement, refuse_too_many_constraints};
 use crate::scenario::problem::{Place, Problem, nearest};
@@ -87,9 +88,19 @@ fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Optio
     let health_check_grace_period =
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
     let (placement_strategy, placement_constraints) = placement(reader, &mut fields);
-    let capacity_provider_strategy = capacity_provider_strategy(reader, &mut fields, around.capacity);
+    let (capacity_provider_strategy, on_ec2_because) = launch(reader, &mut fields, around.capacity);
     let subnets = around.capacity.subnets.of_service(reader, &mut fields);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    if let (Some(id), Some(why)) = (task_definition, on_ec2_because)
+        && let Some(says_so) = around.task_definitions.is_for_fargate_only(id)
+    {
+        let name = around.task_definitions.table[id].name();
+        let message = format!("{} launches on EC2, which its task definition `{name}` is not for", fields.of);
+        let problem =
+            Problem::new(fields.place_of("taskDefinition"), message).related(says_so, "it is for Fargate alone");
+        let help = format!("{why}; `requiresCompatibilities: [EC2, FARGATE]` lets it run there as well");
+        reader.refuse(problem.help(client_exception("Task definition does not support launch_type EC2.")).help(help));
+    }
     if let Some(definition) = definition {
         let at = fields.place_of("placementConstraints");
         refuse_too_many_constraints(reader, at, &fields.of, &placement_constraints, definition);
@@ -197,19 +208,22 @@ pub fn deployment_configuration(
     (minimum, maximum)
 }
 
-fn capacity_provider_strategy(
+/// The capacity provider strategy, and why the service launches on EC2, if it does.
+fn launch(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     capacity: &Capacity,
-) -> Vec<CapacityProviderStrategyItem> {
+) -> (Vec<CapacityProviderStrategyItem>, Option<&'static str>) {
     let launch_type = fields.take("launchType");
     let strategy = fields.take("capacityProviderStrategy").filter(|it| !it.is_blank());
+    let mut is_ec2 = false;
     if let Some(node) = launch_type {
         let words = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].map(|it| (it, it));
-        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words)
-            && word != "EC2"
-        {
-            reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
+        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words) {
+            is_ec2 = word == "EC2";
+            if !is_ec2 {
+                reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
+            }
         }
         if let Some(strategy) = strategy {
             let message = format!("{} has a launch type and a capacity provider strategy", fields.of);
@@ -217,11 +231,22 @@ fn capacity_provider_strategy(
             reader.refuse(problem.help("the two exclude each other"));
         }
     }
-    match strategy {
+    let items = match strategy {
         Some(node) => capacity.strategy(reader, node, &fields.of),
         None if launch_type.is_none() => capacity.default_strategy.clone(),
         None => Vec::new(),
-    }
+    };
+    let says_nothing = launch_type.is_none() && strategy.is_none();
+    let on_ec2_because = if is_ec2 {
+        Some("the service says `launchType: EC2`")
+    } else if !items.is_empty() {
+        Some("its capacity providers have Auto Scaling groups")
+    } else if says_nothing && !capacity.says_default_strategy && !capacity.groups.is_empty() {
+        Some("without `launchType` and capacity providers the launch type is EC2")
+    } else {
+        None
+    };
+    (items, on_ec2_because)
 }
 
 /// `volumeConfigurations`, which must be there for an EBS volume that each task gets, and for nothing else.
@@ -360,7 +385,12 @@ fn load_balancer(
     if definition.network_mode == NetworkMode::Awsvpc && load_balancing.of_instances.contains(&target_group) {
         let group = &load_balancing.target_groups[target_group].name;
         let message = format!("{of}: tasks in network mode `awsvpc` cannot join target group `{group}`");
-        reader.refuse(Problem::new(node.place, message).help("such a target group has `TargetType: ip`"));
+        let says = format!(
+            "AWS says: InvalidParameterException: The provided target group {group} has target type instance, which is \
+             incompatible with the awsvpc network mode specified in the task definition."
+        );
+        let problem = Problem::new(node.place, message).help(says);
+        reader.refuse(problem.help("such a target group has `TargetType: ip`, or the tasks another network mode"));
     }
     Some(ServiceLoadBalancer { target_group, container, container_port: u16::try_from(port).unwrap_or(u16::MAX) })
 }

@@ -42,6 +42,9 @@ pub enum Reason {
     DistinctInstance,
 }
 
+/// What a cluster without instances that could take the task is told by.
+pub const NO_CONTAINER_INSTANCES: &str = "No Container Instances were found in your cluster.";
+
 impl Reason {
     /// All of them, in their order.
     pub const ALL: [Reason; 13] = [
@@ -82,7 +85,7 @@ impl Reason {
     pub fn of_api(self) -> &'static str {
         match self {
             // Such instances are none to the request, which is the answer of an empty cluster.
-            Reason::NotActive | Reason::CapacityProvider => "No Container Instances were found in your cluster.",
+            Reason::NotActive | Reason::CapacityProvider => NO_CONTAINER_INSTANCES,
             Reason::Agent => "AGENT",
             Reason::Attribute | Reason::AvailabilityZone => "ATTRIBUTE",
             Reason::Cpu => "RESOURCE:CPU",
@@ -222,7 +225,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no container instance met all of its requirements. ")?;
         let Some(Closest { instance, reason, .. }) = &self.closest else {
-            return write!(f, "Reason: No Container Instances were found in your cluster.");
+            return write!(f, "Reason: {NO_CONTAINER_INSTANCES}");
         };
         write!(f, "The closest matching (container-instance {instance}) {}.", reason.words())
     }
@@ -292,5 +295,156 @@ fn is_usable(reason: Reason, constraints: &[&PlacementConstraint], it: &Candidat
         Reason::MemberOf => false,
         _ if reason < Reason::Cpu => false,
         _ => constraints.iter().filter_map(|it| it.expression()).all(|expression| matches(expression, &it.facts)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::aws::cluster_query::{Expression, InstanceFacts, Version};
+    use crate::aws::placement::PORTS_MAXIMUM;
+    use crate::aws::task_definition::Protocol;
+
+    static AGENT: LazyLock<Version> = LazyLock::new(|| Version::parse("1.105.1").expect("a version"));
+    static NO_PORTS: BTreeMap<(Protocol, u16), u32> = BTreeMap::new();
+    const NAMES: [&str; 5] = ["i-0", "i-1", "i-2", "i-3", "i-4"];
+
+    /// An m5.large with this much left.
+    fn host(id: usize, cpu: u32, memory: u32) -> Candidate<'static> {
+        Candidate {
+            id,
+            availability_zone: 0,
+            facts: InstanceFacts {
+                attributes: &[],
+                ec2_instance_id: NAMES[id],
+                agent_connected: true,
+                agent_version: &AGENT,
+                registered_at_unix_nanos: 0,
+                running_tasks_count: 0,
+                task_groups: &[],
+            },
+            remaining_cpu_units: cpu,
+            remaining_memory_mib: memory,
+            registered_cpu_units: 2048,
+            registered_memory_mib: 7811,
+            registered_network_interfaces: 2,
+            registered_gpus: 0,
+            reserved_ports: &NO_PORTS,
+            remaining_network_interfaces: 2,
+            remaining_gpus: 0,
+            is_active: true,
+            capacity_provider_matches: true,
+            subnet_matches: true,
+            cpu_architecture: CpuArchitecture::X86_64,
+            service_tasks: 0,
+        }
+    }
+
+    fn need(cpu_units: u32, memory_mib: u32) -> Reservation {
+        Reservation { cpu_units, memory_mib, ..Reservation::default() }
+    }
+
+    fn ask(need: &Reservation, constraints: &[&PlacementConstraint], hosts: &[Candidate]) -> Refusal {
+        let mut inquiry = Inquiry::new(need, Some(CpuArchitecture::X86_64), constraints);
+        for it in hosts {
+            assert!(inquiry.ask(it).is_some(), "{} can take it", it.facts.ec2_instance_id);
+        }
+        inquiry.refusal()
+    }
+
+    #[test]
+    fn every_reason_is_counted_and_has_words() {
+        let web = BTreeMap::from([((Protocol::Tcp, 80), 1)]);
+        let full: BTreeMap<(Protocol, u16), u32> =
+            (0..PORTS_MAXIMUM as u16).map(|it| ((Protocol::Tcp, 1000 + it), 1)).collect();
+        let disk = PlacementConstraint::MemberOf(Expression::parse("attribute:disk == ssd").expect("sound"));
+        let none: &[&PlacementConstraint] = &[];
+        let free = host(0, 2048, 7811);
+        let mut without_agent = free;
+        without_agent.facts.agent_connected = false;
+        let ports = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
+        let interface = Reservation { network_interfaces: 1, ..need(1, 1) };
+        let gpu = Reservation { gpus: 1, ..need(1, 1) };
+        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 13] = [
+            (Reason::NotActive, need(1, 1), Candidate { is_active: false, ..free }, none),
+            (Reason::CapacityProvider, need(1, 1), Candidate { capacity_provider_matches: false, ..free }, none),
+            (Reason::Agent, need(1, 1), without_agent, none),
+            (Reason::Attribute, need(1, 1), Candidate { cpu_architecture: CpuArchitecture::Arm64, ..free }, none),
+            (Reason::AvailabilityZone, need(1, 1), Candidate { subnet_matches: false, ..free }, none),
+            (Reason::Cpu, need(2049, 1), free, none),
+            (Reason::Memory, need(1, 7812), free, none),
+            (Reason::Port, ports.clone(), Candidate { reserved_ports: &web, ..free }, none),
+            (Reason::TooManyPorts, ports, Candidate { reserved_ports: &full, ..free }, none),
+            (Reason::NetworkInterface, interface, Candidate { remaining_network_interfaces: 0, ..free }, none),
+            (Reason::Gpu, gpu, free, none),
+            (Reason::MemberOf, need(1, 1), free, &[&disk]),
+            (
+                Reason::DistinctInstance,
+                need(1, 1),
+                Candidate { service_tasks: 1, ..free },
+                &[&PlacementConstraint::DistinctInstance],
+            ),
+        ];
+        for ((reason, need, host, constraints), expected) in cases.into_iter().zip(Reason::ALL) {
+            assert_eq!(reason, expected);
+            let refusal = ask(&need, constraints, &[host, Candidate { id: 1, ..host }]);
+            assert_eq!(refusal.counts, BTreeMap::from([(reason, 2)]));
+            assert_eq!(refusal.closest.as_ref().map(|it| (it.id, it.reason)), Some((0, reason)), "the first of equals");
+            let countable = COUNTABLE.contains(&reason);
+            assert_eq!(refusal.closest.as_ref().is_some_and(|it| it.shortage.is_some()), countable, "{reason:?}");
+            assert!(refusal.to_string().ends_with(&format!("(container-instance i-0) {}.", reason.words())));
+        }
+    }
+
+    #[test]
+    fn what_is_free_in_pieces() {
+        let refusal = ask(&need(256, 2048), &[], &[host(0, 2048, 1900), host(1, 2048, 1720), host(2, 100, 1500)]);
+        assert_eq!(refusal.counts, BTreeMap::from([(Reason::Cpu, 1), (Reason::Memory, 2)]));
+        let closest = refusal.closest.clone().expect("there are instances");
+        assert_eq!((closest.instance.as_str(), closest.reason), ("i-0", Reason::Memory));
+        let shortage = closest.shortage.expect("memory can be counted");
+        assert_eq!(shortage, Shortage { wanted: 2048, left: 1900, registered: 7811 });
+        assert_eq!(shortage.missing(), 148);
+        let left = refusal.left_of(Reason::Memory).expect("memory can be counted");
+        assert_eq!(
+            left,
+            Left { in_all: 5120, largest_piece: 1900, largest_registered: 7811, instances_with_enough: 0 }
+        );
+        assert_eq!(refusal.left_of(Reason::Cpu).expect("so can CPU").instances_with_enough, 2);
+    }
+
+    #[test]
+    fn only_what_the_task_may_use_is_added_up() {
+        let ssd = [("disk".to_owned(), "ssd".to_owned())];
+        let constraint = PlacementConstraint::MemberOf(Expression::parse("attribute:disk == ssd").expect("sound"));
+        let mut able = host(0, 2048, 100);
+        able.facts.attributes = &ssd;
+        let hosts = [
+            able,
+            host(1, 2048, 7811),
+            host(2, 2048, 50),
+            Candidate { is_active: false, ..host(3, 2048, 7811) },
+            Candidate { cpu_architecture: CpuArchitecture::Arm64, ..host(4, 2048, 7811) },
+        ];
+        let refusal = ask(&need(1, 200), &[&constraint], &hosts);
+        let counts = [(Reason::NotActive, 1), (Reason::Attribute, 1), (Reason::Memory, 2), (Reason::MemberOf, 1)];
+        assert_eq!(refusal.counts, BTreeMap::from(counts));
+        assert_eq!(refusal.reason(), Some(Reason::MemberOf), "it passes the most stages");
+        assert_eq!((refusal.usable, refusal.left_of(Reason::Memory).map(|it| it.in_all)), (1, Some(100)));
+    }
+
+    #[test]
+    fn reasons_of_the_api() {
+        let of = |it: Reason| it.of_api();
+        assert_eq!(
+            [Reason::Cpu, Reason::Memory, Reason::Port, Reason::NetworkInterface, Reason::Gpu].map(of),
+            ["RESOURCE:CPU", "RESOURCE:MEMORY", "RESOURCE:PORTS", "RESOURCE:ENI", "RESOURCE:GPU"]
+        );
+        assert_eq!(
+            [Reason::Agent, Reason::AvailabilityZone, Reason::MemberOf].map(of),
+            ["AGENT", "ATTRIBUTE", "MemberOf placement constraint unsatisfied."]
+        );
     }
 }
