@@ -472,7 +472,8 @@ pub struct PlacementRefusal {
     pub outcome: RefusalOutcome,
     /// When the next task of the service was placed after these.
     pub placed_at: Option<Instant>,
-    /// More of it; only of the row that stood longest among those of a service, task definition, capacity provider and reason.
+    /// More of it, of some rows: among those of a service, task definition, capacity provider and reason that were looked into
+    /// (the first, second, fourth, eighth and so on), of the one that stood longest and of the last.
     pub explanation: Option<Box<RefusalExplanation>>,
 }
 

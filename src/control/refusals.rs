@@ -40,8 +40,10 @@ pub struct Refusals {
     pub(crate) rows: Vec<PlacementRefusal>,
     /// Those that are not over.
     open: BTreeMap<KindOfTask, Open>,
-    /// The row that stood longest, by what the closest instance failed for.
+    /// The explained row that stood longest, by what the closest instance failed for.
     longest: BTreeMap<(KindOfTask, Option<Reason>), usize>,
+    /// Rows so far, by the same.
+    counts: BTreeMap<(KindOfTask, Option<Reason>), u32>,
 }
 
 /// Attempts that may go on.
@@ -82,7 +84,7 @@ impl Refusals {
             self.longest.insert(key, row);
             return;
         };
-        if before == row {
+        if before == row || self.rows[row].explanation.is_none() {
             return;
         }
         if self.rows[before].stood() < self.rows[row].stood() {
@@ -134,7 +136,11 @@ impl<'a> Control<'a> {
             let row = open.row;
             refusals.keep_explanation_of_the_longest(kind, row);
         }
-        let explanation = Some(Box::new(inquiry.explanation(self, &refusal)));
+        let count = self.records.refusals.counts.entry((kind, refusal.reason())).or_default();
+        *count += 1;
+        // To look around takes longer than to ask; of a thousand rows that differ a little, ten are explained.
+        let is_explained = count.is_power_of_two();
+        let explanation = is_explained.then(|| Box::new(inquiry.explanation(self, &refusal)));
         let refusals = &mut self.records.refusals;
         let row = refusals.rows.len();
         refusals.rows.push(PlacementRefusal {

@@ -266,7 +266,8 @@ fn explain(run: &Run, row: &PlacementRefusal) -> Vec<String> {
         let counts: Vec<String> =
             refusal.counts.iter().map(|(reason, count)| format!("{} {count}", reason.name())).collect();
         let asked = refusal.instances();
-        said.push(format!("Of {}, by what each fails for first: {}.", plural(asked, "instance"), counts.join(", ")));
+        let (at, asked) = (row.first_at, plural(asked, "instance"));
+        said.push(format!("At {at}, of {asked}, by what each fails for first: {}.", counts.join(", ")));
     }
     if let Some(closest) = &refusal.closest
         && let Some(shortage) = closest.shortage

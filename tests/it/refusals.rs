@@ -62,7 +62,7 @@ fn the_terminal_and_the_csv_name_fragmentation() {
             "base: 1 task of service `report` found no instance, from 00:00:05 to the end (29m55s); 12 attempts: memory \
              (closest i-00000, 1 405 MiB short).",
             "The closest matching (container-instance i-00000) has insufficient memory available.",
-            "Of 4 instances, by what each fails for first: memory 4.",
+            "At 00:00:05, of 4 instances, by what each fails for first: memory 4.",
             "4 739 MiB left of 7 811, 6 144 MiB wanted, 1 405 too few.",
             "All 4 instances that it may use have 18 956 MiB left together, but no more than 4 739 MiB in one piece: what \
              is free is fragmented.",
@@ -156,7 +156,7 @@ timeline: [{ at: 10m, updateAutoScalingGroup: { autoScalingGroup: nodes, Desired
         &run,
         &[
             "1 task of service `web` found no instance at first, from 00:00:05",
-            "TCP host port 80 is taken on 3 instances, on the first by (task t-00000) of service `web`.",
+            "TCP host port 80 is taken on 3 instances, on the first by (task t-00001) of service `web`.",
             "A new t3.medium would hold it, but nothing makes `nodes` launch one (desired capacity 3 of at most 4)",
         ],
     );
@@ -218,7 +218,7 @@ services: {{ web: {{ taskDefinition: web, desiredCount: 1, {service} }} }}
     );
     let constraint = "placementConstraints: [{ type: memberOf, expression: 'attribute:disk == ssd' }]";
     says(
-        &of("m5.large, attributes: [{ name: disk, value: hdd }]", "networkMode: bridge", constraint),
+        &of("m5.large, attributes: { disk: hdd }", "networkMode: bridge", constraint),
         &["The constraint `attribute:disk == ssd` does not select 2 instances: their `disk` is hdd."],
     );
     says(
@@ -234,7 +234,7 @@ fn each_has_what_the_other_lacks() {
 cluster: { availabilityZones: [us-east-1a] }
 autoScalingGroups:
   a: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 }
-  b: { InstanceType: c5.xlarge, MinSize: 1, MaxSize: 1, attributes: [{ name: big, value: 'yes' }] }
+  b: { InstanceType: c5.xlarge, MinSize: 1, MaxSize: 1, attributes: { big: 'yes' } }
 taskDefinitions:
   cpu: { containerDefinitions: [{ name: cpu, image: cpu, cpu: 1900, memory: 100 }] }
   memory: { containerDefinitions: [{ name: memory, image: memory, cpu: 100, memory: 6000 }] }
