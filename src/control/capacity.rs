@@ -553,7 +553,8 @@ impl Control<'_> {
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
         // Tasks of one group have the same constraints and subnets, too.
-        let mut groups: Vec<((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)> = Vec::new();
+        type Kind<'a> = (Vec<&'a PlacementConstraint>, &'a [Id<Subnet>]);
+        let mut groups: Vec<(Kind, WaitingGroup)> = Vec::new();
         for &(service, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];
             if row.capacity_provider != Some(provider) {
@@ -561,7 +562,7 @@ impl Control<'_> {
             }
             let constraints = self.constraints_of(service, row.task_definition);
             let subnets = &self.scenario.services[service].subnets[..];
-            let is_same = |it: &&mut ((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)| {
+            let is_same = |it: &&mut (Kind, WaitingGroup)| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
             };
             match groups.iter_mut().find(is_same) {

@@ -308,7 +308,8 @@ fn pieces(row: &PlacementRefusal, reason: Reason, shortage: &Shortage) -> Option
             amount(reason, u64::from(largest_piece))
         )
     } else {
-        let short = COUNTABLE.iter().zip(&refusal.left).filter(|(_, it)| it.instances_with_enough < refusal.usable);
+        let short =
+            COUNTABLE.iter().zip(refusal.left.iter()).filter(|(_, it)| it.instances_with_enough < refusal.usable);
         let enough: Vec<String> = short
             .map(|(resource, it)| format!("{} with enough {}", it.instances_with_enough, resource.name()))
             .collect();

@@ -238,7 +238,7 @@ proptest! {
             if let Some(shortage) = refusal.closest.as_ref().and_then(|it| it.shortage) {
                 prop_assert!(shortage.left < shortage.wanted && shortage.left <= shortage.registered, "{row:?}");
             }
-            for left in &refusal.left {
+            for left in refusal.left.iter() {
                 prop_assert!(u64::from(left.largest_piece) <= left.in_all, "{row:?}");
                 prop_assert!(left.largest_piece <= left.largest_registered, "{row:?}");
             }

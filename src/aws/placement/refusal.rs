@@ -200,7 +200,7 @@ pub struct Refusal {
     /// Instances that the task may use, if they had room for it.
     pub usable: u32,
     /// What is left on these, in the order of [`COUNTABLE`].
-    pub left: [Left; 4],
+    pub left: Box<[Left; 4]>,
 }
 
 impl Refusal {
