@@ -47,6 +47,8 @@ fn instances(count: usize, zones: usize, cpu_units: u32, memory_mib: u32) -> Vec
         remaining_memory_mib: memory_mib,
         registered_cpu_units: cpu_units,
         registered_memory_mib: memory_mib,
+        registered_network_interfaces: 0,
+        registered_gpus: 0,
         reserved_ports: &NO_PORTS,
         remaining_network_interfaces: 0,
         remaining_gpus: 0,

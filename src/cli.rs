@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
-use crate::report::{self, comparison::comparison, placement, summary::SCHEMA_VERSION};
+use crate::report::{self, comparison::comparison, placement, refusals, summary::SCHEMA_VERSION};
 use crate::rng::Seed;
 use crate::run::Run;
 use crate::scenario::{self, Problems, Story};
@@ -161,8 +161,8 @@ pub fn open(path: &Path) -> std::io::Result<Vec<u8>> {
     Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, scenario::Folder(files)))
 }
 
-fn tell_notes(file: &Path, story: &Story) {
-    for note in &story.notes {
+fn tell_notes(file: &Path, notes: &[String]) {
+    for note in notes {
         talk(&format!("note: {}: {note}", file.display()));
     }
 }
@@ -179,7 +179,7 @@ fn check(paths: &[PathBuf]) -> Exit {
     for file in files {
         match scenario::read(&file, &mut open) {
             Ok(story) => {
-                tell_notes(&file, &story);
+                tell_notes(&file, &story.notes);
                 if !story.unsupported.is_empty() {
                     talk(&render(&story.unsupported));
                 }
@@ -188,6 +188,7 @@ fn check(paths: &[PathBuf]) -> Exit {
             }
             Err(problems) => {
                 talk(&render(&problems));
+                tell_notes(&file, &problems.notes);
                 talk(&format!("{}: {} refused\n", file.display(), plural(problems.len(), "problem")));
                 exit = Exit::Refused;
             }
@@ -301,7 +302,7 @@ fn read_all(arguments: &RunArguments) -> Option<Vec<Story>> {
     for file in &files {
         let problems = match scenario::read(file, &mut open) {
             Ok(story) if story.unsupported.is_empty() => {
-                tell_notes(file, &story);
+                tell_notes(file, &story.notes);
                 stories.push(story);
                 continue;
             }
@@ -309,6 +310,7 @@ fn read_all(arguments: &RunArguments) -> Option<Vec<Story>> {
             Err(problems) => problems,
         };
         talk(&render(&problems));
+        tell_notes(file, &problems.notes);
         talk(&format!("{}: {} refused\n", file.display(), plural(problems.len(), "problem")));
         refused += 1;
     }
@@ -354,6 +356,10 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
         if !table.is_empty() {
             let question = story.variants[0].description.split_inclusive('?').next().unwrap_or_default();
             say(&format!("\n{}\n{table}\n", question.trim()));
+        }
+        let unplaced = refusals::paragraphs(&variants);
+        if !unplaced.is_empty() {
+            say(&format!("{unplaced}\n"));
         }
         if placement::compares_placement(&variants) {
             say(&format!("{}\n", placement::table(&variants)));

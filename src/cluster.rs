@@ -85,6 +85,10 @@ pub struct ContainerInstance {
     pub registered_cpu_units: u32,
     /// Registered MiB.
     pub registered_memory_mib: u32,
+    /// Network interfaces that its tasks can have.
+    pub registered_network_interfaces: u32,
+    /// Registered GPUs.
+    pub registered_gpus: u32,
     /// CPU units not reserved.
     pub remaining_cpu_units: u32,
     /// MiB not reserved.

@@ -13,6 +13,7 @@ pub mod log;
 pub mod network;
 mod packing;
 pub mod placing;
+mod refusals;
 pub mod run_tasks;
 pub mod scheduler;
 pub mod task_life;
@@ -33,6 +34,7 @@ use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::placing::Placing;
+use crate::control::refusals::Refusals;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
@@ -163,6 +165,8 @@ pub struct Records {
     pub service_placements: Vec<ServicePlacement>,
     /// A row for each entry of standalone tasks and minute.
     pub run_task_minutes: Vec<RunTaskMinute>,
+    /// Attempts to place tasks that were refused.
+    pub(crate) refusals: Refusals,
     /// State changes of instances.
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.

@@ -69,6 +69,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         .fold(Span::ZERO, |a, b| a + b);
     let cost = cost_of(scenario, &control);
     let instances = instances.collect();
+    let unplaced_at_end = control.with_unplaced_tasks();
     let records = std::mem::take(&mut control.records);
     let mut run = Run {
         scenario: scenario.clone(),
@@ -85,6 +86,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         service_placements: records.service_placements,
         run_task_totals: control.run_tasks.iter().map(|it| it.totals().clone()).collect(),
         run_task_minutes: records.run_task_minutes,
+        placement_refusals: records.refusals.rows,
+        unplaced_at_end,
         instance_changes: records.instance_changes,
         instances,
         tasks,

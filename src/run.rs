@@ -1,10 +1,14 @@
 //! A finished run: all that `report` may know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::aws::launch::Launcher;
 use crate::aws::listener::RuleEvaluations;
+use crate::aws::placement::refusal::{Reason, Refusal, Shortage};
+use crate::aws::run_task::Overrides;
+use crate::aws::task_definition::{CpuArchitecture, Protocol};
 use crate::scenario::Scenario;
 use crate::units::{Instant, Span};
 
@@ -40,6 +44,10 @@ pub struct Run {
     pub run_task_totals: Vec<RunTaskTotals>,
     /// A row for each of them and minute.
     pub run_task_minutes: Vec<RunTaskMinute>,
+    /// Attempts to place tasks that were refused, in order of time.
+    pub placement_refusals: Vec<PlacementRefusal>,
+    /// Who had tasks at the end that no instance could take.
+    pub unplaced_at_end: BTreeSet<Launcher>,
     /// State changes of instances, in order of time.
     pub instance_changes: Vec<InstanceChange>,
     /// Every task, in order of creation.
@@ -482,6 +490,127 @@ pub struct RunTaskMinute {
     pub provisioning: u32,
     /// Tasks RUNNING at its end.
     pub running: u32,
+}
+
+/// Attempts to place tasks of one kind, one after the other, that were refused for the same reasons.
+#[derive(Clone, Debug)]
+pub struct PlacementRefusal {
+    /// The first of these attempts.
+    pub first_at: Instant,
+    /// The last.
+    pub last_at: Instant,
+    /// How many. An attempt is for all tasks that the scheduler wants to place at one time.
+    pub attempts: u32,
+    /// Whose tasks.
+    pub launcher: Launcher,
+    /// Place of the task definition in the scenario.
+    pub task_definition: usize,
+    /// What the tasks have instead of their definition's.
+    pub overrides: Overrides,
+    /// Place of the capacity provider that was chosen, in the scenario.
+    pub capacity_provider: Option<usize>,
+    /// Tasks that the last of these attempts could not place.
+    pub tasks: u32,
+    /// Why: what the instances had left at the first of them.
+    pub refusal: Refusal,
+    /// What became of the last of them.
+    pub outcome: RefusalOutcome,
+    /// When the next task of the same launcher was placed after these.
+    pub placed_at: Option<Instant>,
+    /// More of it, of some rows: among those of a service, task definition, capacity provider and reason that were looked into
+    /// (the first, second, fourth, eighth and so on), of the one that stood longest and of the last.
+    pub explanation: Option<Box<RefusalExplanation>>,
+}
+
+impl PlacementRefusal {
+    /// From the first attempt to the last, or until a task was placed.
+    pub fn stood(&self) -> Span {
+        self.placed_at.unwrap_or(self.last_at).since(self.first_at)
+    }
+}
+
+/// What becomes of tasks that were not placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalOutcome {
+    /// None were created; it is tried again then.
+    RetriedAt(Instant),
+    /// They wait for their capacity provider to bring instances.
+    WaitsInProvisioning,
+    /// They are failures of a call of `RunTask`; nobody tries again.
+    NotStarted,
+}
+
+/// What a refusal does not tell itself, as the cluster stood at the first of some attempts.
+#[derive(Clone, Debug, Default)]
+pub struct RefusalExplanation {
+    /// What the closest instance lacks beside what it fails for first.
+    pub also_lacks: Vec<(Reason, Shortage)>,
+    /// Of the host ports that the task needs those that are taken somewhere.
+    pub ports: Vec<TakenPort>,
+    /// Of its `memberOf` expressions those that do not select every instance it would come to otherwise.
+    pub expressions: Vec<UnmetExpression>,
+    /// Instances that have a task of the service, where there can be one each.
+    pub with_own_task: Vec<String>,
+    /// Architectures of instances that have another one than the task.
+    pub architectures: Vec<(CpuArchitecture, u32)>,
+    /// Zones, by place in the scenario, of instances in zones without a subnet of the service.
+    pub zones: Vec<(usize, u32)>,
+    /// Moves of other tasks that would make room; none where no few would.
+    pub moves: Vec<TaskMove>,
+    /// Whether a deployment replaces tasks of the service, of which none may stop before its replacement runs.
+    pub old_tasks_stay: bool,
+    /// The Auto Scaling groups that could launch an instance for it.
+    pub groups: Vec<GroupInReach>,
+}
+
+/// A host port that a task needs, and that is taken.
+#[derive(Clone, Debug)]
+pub struct TakenPort {
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its number.
+    pub port: u16,
+    /// On how many instances it is taken.
+    pub instances: u32,
+    /// A task that holds it, by its name and who started it; `None` where it is the agent's.
+    pub holder: Option<(String, Launcher)>,
+}
+
+/// A `memberOf` expression that does not select some instances.
+#[derive(Clone, Debug)]
+pub struct UnmetExpression {
+    /// As it was written.
+    pub expression: String,
+    /// Instances that it does not select, of those that the task would come to otherwise.
+    pub instances: u32,
+    /// The attributes that it asks for, and the values that these instances have.
+    pub attributes: Vec<(String, Vec<String>)>,
+}
+
+/// A task that would have to stand elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskMove {
+    /// Who started it.
+    pub launcher: Launcher,
+    /// Where it is.
+    pub from: String,
+    /// Where there is room for it.
+    pub to: String,
+}
+
+/// An Auto Scaling group whose instances a task may come to.
+#[derive(Clone, Debug)]
+pub struct GroupInReach {
+    /// Its place in the scenario.
+    pub group: usize,
+    /// `DesiredCapacity`
+    pub desired_capacity: u32,
+    /// `MaxSize`
+    pub max_size: u32,
+    /// Instances of it that have not registered yet.
+    pub booting: u32,
+    /// What an instance lacks that it would launch, before any task is there.
+    pub lacks: Option<Reason>,
 }
 
 /// An instance came to a state.

@@ -167,6 +167,20 @@ impl Scenario {
         groups
     }
 
+    /// The name of who starts tasks, as the file has it.
+    pub fn launcher_name(&self, launcher: Launcher) -> &str {
+        match launcher {
+            Launcher::Service(service) => &self.services[service].name,
+            Launcher::RunTask(run_task) => &self.run_tasks[run_task].name,
+        }
+    }
+
+    /// The same, with what it is: "service `web`".
+    pub fn launcher_words(&self, launcher: Launcher) -> String {
+        let kind = if launcher.service().is_some() { "service" } else { "`runTasks`" };
+        format!("{kind} `{}`", self.launcher_name(launcher))
+    }
+
     /// Where tasks of a launcher run.
     pub fn launch(&self, launcher: Launcher) -> &Launch {
         match launcher {

@@ -4,11 +4,12 @@
 //! says what the rule is, one instance after the other; [`index`] gives the same answer for a cluster of thousands.
 
 pub mod index;
+pub mod refusal;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
+pub use crate::aws::placement::refusal::{Inquiry, Reason, Refusal};
 use crate::aws::task_definition::{CpuArchitecture, Protocol, Reservation};
 use crate::units::Instant;
 
@@ -95,6 +96,10 @@ pub struct Candidate<'a> {
     pub registered_cpu_units: u32,
     /// MiB registered.
     pub registered_memory_mib: u32,
+    /// Network interfaces that its tasks can have.
+    pub registered_network_interfaces: u32,
+    /// GPUs registered.
+    pub registered_gpus: u32,
     /// Host ports in use.
     pub reserved_ports: &'a BTreeMap<(Protocol, u16), u32>,
     /// Network interfaces left.
@@ -116,91 +121,6 @@ pub struct Candidate<'a> {
 /// Host ports that an instance can hold reserved, the agent's own included.
 pub const PORTS_MAXIMUM: usize = 100;
 
-/// Why an instance cannot take a task, in the order in which ECS looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// DRAINING, or of another capacity provider.
-    Unavailable,
-    /// Its agent is not connected.
-    Agent,
-    /// Another architecture, or a zone without a subnet of the service.
-    Attribute,
-    /// Too few CPU units left.
-    Cpu,
-    /// Too little memory left.
-    Memory,
-    /// A static host port is taken.
-    Port,
-    /// A hundred ports are taken.
-    TooManyPorts,
-    /// No network interface left.
-    NetworkInterface,
-    /// Too few GPUs left.
-    Gpu,
-    /// A `memberOf` constraint does not select it.
-    MemberOf,
-    /// A task of the service is there already.
-    DistinctInstance,
-}
-
-impl Reason {
-    /// In the words of *Service event messages*, after the name of an instance.
-    pub fn words(self) -> &'static str {
-        match self {
-            Reason::Unavailable => "is not ACTIVE in the capacity provider of your task",
-            Reason::Agent => "encountered error \"AGENT\"",
-            Reason::Attribute => "is missing an attribute required by your task",
-            Reason::Cpu => "has insufficient CPU units available",
-            Reason::Memory => "has insufficient memory available",
-            Reason::Port => "is already using a port required by your task",
-            Reason::TooManyPorts => "has too many ports in use",
-            Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
-            Reason::Gpu => "has insufficient GPUs available",
-            Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
-            Reason::DistinctInstance => "did not meet the distinctInstance placement constraint",
-        }
-    }
-}
-
-/// No instance can take the task: how many fail for what, and the one that comes closest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Instances by the first reason that each fails for.
-    pub counts: BTreeMap<Reason, u32>,
-    /// The instance that passes the most stages, and what it lacks.
-    pub closest: Option<(String, Reason)>,
-}
-
-impl Refusal {
-    /// `reason` of a failure of `RunTask` (developer guide, *API failures error messages*): that of the closest instance.
-    pub fn failure_reason(&self) -> &'static str {
-        match self.closest.as_ref().map(|it| it.1) {
-            None | Some(Reason::Unavailable) => "No Container Instances were found in your cluster.",
-            Some(Reason::Agent) => "AGENT",
-            Some(Reason::Attribute) => "ATTRIBUTE",
-            Some(Reason::Cpu) => "RESOURCE:CPU",
-            Some(Reason::Memory) => "RESOURCE:MEMORY",
-            Some(Reason::Port | Reason::TooManyPorts) => "RESOURCE:PORTS",
-            Some(Reason::NetworkInterface) => "RESOURCE:ENI",
-            Some(Reason::Gpu) => "RESOURCE:GPU",
-            Some(Reason::MemberOf) => "MemberOf placement constraint unsatisfied.",
-            Some(Reason::DistinctInstance) => "DistinctInstance placement constraint unsatisfied.",
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    /// In the words of *Service event messages*; that of `memberOf`, which it does not list, from published events.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no container instance met all of its requirements. ")?;
-        let Some((name, reason)) = &self.closest else {
-            return write!(f, "Reason: No Container Instances were found in your cluster.");
-        };
-        let words = reason.words();
-        write!(f, "The closest matching (container-instance {name}) {words}.")
-    }
-}
-
 /// The instance that a task goes to, by its place in `candidates`.
 ///
 /// Filters first (status, architecture, CPU, memory, ports, interfaces, GPUs), then constraints (of the service and of the task
@@ -218,11 +138,10 @@ pub fn choose(
     tie_break: TieBreak,
     draw: &mut dyn FnMut(usize) -> usize,
 ) -> Result<usize, Refusal> {
-    let failures: Vec<Option<Reason>> =
-        candidates.iter().map(|it| failure(reservation, architecture, constraints, it)).collect();
-    let mut able: Vec<usize> = (0..candidates.len()).filter(|&it| failures[it].is_none()).collect();
+    let mut inquiry = Inquiry::new(reservation, architecture, constraints);
+    let mut able: Vec<usize> = (0..candidates.len()).filter(|&it| inquiry.ask(&candidates[it]).is_none()).collect();
     if able.is_empty() {
-        return Err(refuse(candidates, &failures));
+        return Err(inquiry.refusal());
     }
     let by_default = [PlacementStrategy::Spread(SpreadField::AvailabilityZone)];
     for strategy in if strategies.is_empty() { &by_default } else { strategies } {
@@ -243,12 +162,16 @@ pub fn failure(
     constraints: &[&PlacementConstraint],
     it: &Candidate,
 ) -> Option<Reason> {
-    if !(it.is_active && it.capacity_provider_matches) {
-        Some(Reason::Unavailable)
+    if !it.is_active {
+        Some(Reason::NotActive)
+    } else if !it.capacity_provider_matches {
+        Some(Reason::CapacityProvider)
     } else if !it.facts.agent_connected {
         Some(Reason::Agent)
-    } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) || !it.subnet_matches {
+    } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) {
         Some(Reason::Attribute)
+    } else if !it.subnet_matches {
+        Some(Reason::AvailabilityZone)
     } else if need.cpu_units > it.remaining_cpu_units {
         Some(Reason::Cpu)
     } else if need.memory_mib > it.remaining_memory_mib {
@@ -268,26 +191,6 @@ pub fn failure(
     } else {
         None
     }
-}
-
-fn refuse(candidates: &[Candidate], failures: &[Option<Reason>]) -> Refusal {
-    let mut counts = BTreeMap::new();
-    for reason in failures.iter().flatten() {
-        *counts.entry(*reason).or_insert(0) += 1;
-    }
-    let left = |it: &Candidate, reason: Reason| match reason {
-        Reason::Cpu => it.remaining_cpu_units,
-        Reason::Memory => it.remaining_memory_mib,
-        Reason::NetworkInterface => it.remaining_network_interfaces,
-        Reason::Gpu => it.remaining_gpus,
-        _ => 0,
-    };
-    let closest = candidates
-        .iter()
-        .zip(failures.iter().flatten())
-        .max_by_key(|(it, reason)| (**reason, left(it, **reason), std::cmp::Reverse(it.id)))
-        .map(|(it, reason)| (it.facts.ec2_instance_id.to_owned(), *reason));
-    Refusal { counts, closest }
 }
 
 /// Keeps the members of `able` that a strategy likes best.
@@ -464,6 +367,8 @@ mod tests {
             remaining_memory_mib: memory,
             registered_cpu_units: 4096,
             registered_memory_mib: 16384,
+            registered_network_interfaces: 2,
+            registered_gpus: 0,
             reserved_ports: &NO_PORTS,
             remaining_network_interfaces: 2,
             remaining_gpus: 0,
@@ -550,7 +455,7 @@ mod tests {
         let hosts = [Candidate { reserved_ports: &full, ..host(0, 0, 2048, 4096, 0) }];
         let port = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
         let refusal = placed(&[], &port, &hosts).expect_err("a hundred ports are taken");
-        assert_eq!(refusal.closest, Some(("i-0".to_owned(), Reason::TooManyPorts)));
+        assert_eq!(refusal.reason(), Some(Reason::TooManyPorts));
         assert!(placed(&[], &need(1, 1), &hosts).is_ok(), "dynamic ports are not counted");
         let mut one_left = full.clone();
         one_left.pop_last();

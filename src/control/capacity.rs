@@ -383,6 +383,8 @@ impl Control<'_> {
             drains_until: None,
             registered_cpu_units: registered.cpu_units,
             registered_memory_mib: registered.memory_mib,
+            registered_network_interfaces: registered.network_interfaces,
+            registered_gpus: registered.gpus,
             remaining_cpu_units: registered.cpu_units,
             remaining_memory_mib: registered.memory_mib,
             reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
@@ -557,7 +559,8 @@ impl Control<'_> {
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
         // Tasks of one group have the same constraints and subnets, too.
-        let mut groups: Vec<((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)> = Vec::new();
+        type Kind<'a> = (Vec<&'a PlacementConstraint>, &'a [Id<Subnet>]);
+        let mut groups: Vec<(Kind, WaitingGroup)> = Vec::new();
         for &(launcher, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];
             if row.capacity_provider != Some(provider) {
@@ -565,7 +568,7 @@ impl Control<'_> {
             }
             let constraints = self.constraints_of(launcher, row.task_definition);
             let subnets = &self.scenario.launch(launcher).subnets[..];
-            let is_same = |it: &&mut ((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)| {
+            let is_same = |it: &&mut (Kind, WaitingGroup)| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
             };
             match groups.iter_mut().find(is_same) {

@@ -9,7 +9,7 @@ use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::index::{Index, Request};
-use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Refusal, choose, failure};
+use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, failure};
 use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
@@ -26,6 +26,8 @@ pub struct Placing<'a> {
     requirements_of: BTreeMap<Wanted, usize>,
     /// Room for the task groups of one instance's tasks.
     task_groups: Vec<usize>,
+    /// Grows whenever an instance has changed.
+    pub(super) version: u64,
 }
 
 /// A task that is to be placed.
@@ -74,7 +76,7 @@ struct Requirements<'a> {
 
 /// Tasks on one instance, as expressions ask for them.
 #[derive(Default)]
-struct Hosted<'a> {
+pub(super) struct Hosted<'a> {
     running_tasks_count: u32,
     task_groups: Vec<&'a str>,
 }
@@ -94,11 +96,14 @@ impl<'a> Placing<'a> {
             requirements: Vec::new(),
             requirements_of: BTreeMap::new(),
             task_groups: Vec::new(),
+            version: 0,
         }
     }
 
     /// Tells the index what has changed since it was last told.
     fn catch_up(&mut self, scenario: &'a Scenario, cluster: &mut Cluster, now: Instant) {
+        let is_changed = !(cluster.instances_described_anew.is_empty() && cluster.instances_changed.is_empty());
+        self.version += u64::from(is_changed);
         let mut anew = std::mem::take(&mut cluster.instances_described_anew);
         for instance in anew.drain(..) {
             if is_candidate(&cluster.instances[instance]) {
@@ -233,47 +238,6 @@ impl<'a> Control<'a> {
         chosen.map(Id::new)
     }
 
-    /// Why no instance can take a task. This asks all of them.
-    ///
-    /// # Panics
-    /// When one can.
-    pub(super) fn refusal(&self, wanted: &Wanted) -> Refusal {
-        let (scenario, now) = (self.scenario, self.now());
-        let launch = scenario.launch(wanted.launcher);
-        let definition = &scenario.task_definitions[wanted.task_definition];
-        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
-        let by_tasks = constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks);
-        let instances: Vec<Id<ContainerInstance>> =
-            self.cluster.instances.entries().filter(|(_, it)| is_candidate(it)).map(|it| it.0).collect();
-        let hosted: Vec<Hosted> = instances
-            .iter()
-            .map(|&it| if by_tasks { tasks_hosted(scenario, &self.cluster, it) } else { Hosted::default() })
-            .collect();
-        let group = auto_scaling_group_of(scenario, wanted);
-        let zones = zones_of(scenario, wanted);
-        let candidates: Vec<Candidate> = instances
-            .iter()
-            .zip(&hosted)
-            .map(|(&instance, hosted)| {
-                let row = &self.cluster.instances[instance];
-                let tasks = row.hosted.iter().map(|&it| &self.cluster.tasks[it]);
-                let is_of_group = |it: &&Task| scenario.launch(it.launcher).task_group == launch.task_group;
-                let of_group = tasks.filter(|it| !it.is_asked_to_stop).filter(is_of_group).count() as u32;
-                candidate(scenario, &self.cluster, now, instance, (group, &zones), hosted, of_group)
-            })
-            .collect();
-        choose(
-            &wanted.reservation(scenario),
-            definition.cpu_architecture,
-            &launch.placement_strategy,
-            &constraints,
-            &candidates,
-            scenario.assumptions.tie_break,
-            &mut |_| 0,
-        )
-        .expect_err("what the index refuses the rules refuse")
-    }
-
     /// The constraints of a launcher's tasks of a definition: the launcher's own, then the definition's.
     pub(super) fn constraints_of(
         &self,
@@ -284,7 +248,7 @@ impl<'a> Control<'a> {
     }
 }
 
-fn constraints_of(
+pub(super) fn constraints_of(
     scenario: &Scenario,
     launcher: Launcher,
     task_definition: Id<TaskDefinition>,
@@ -293,24 +257,24 @@ fn constraints_of(
     of_launch.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
 }
 
-fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<AutoScalingGroup>> {
+pub(super) fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<AutoScalingGroup>> {
     wanted.capacity_provider.map(|it| scenario.capacity_providers[it].auto_scaling_group)
 }
 
 /// Whether each zone has one of the subnets that a task may have its address from.
-fn zones_of(scenario: &Scenario, wanted: &Wanted) -> Vec<bool> {
+pub(super) fn zones_of(scenario: &Scenario, wanted: &Wanted) -> Vec<bool> {
     let definition = &scenario.task_definitions[wanted.task_definition];
     scenario.availability_zones.ids().map(|zone| has_subnet(scenario, wanted.launcher, definition, zone)).collect()
 }
 
 /// Whether placement sees an instance at all.
-fn is_candidate(instance: &ContainerInstance) -> bool {
+pub(super) fn is_candidate(instance: &ContainerInstance) -> bool {
     matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining)
 }
 
 /// An instance as placement sees it, for a task that a group's capacity provider was chosen for, if one was, and that may have
 /// its address from some zones.
-fn candidate<'b>(
+pub(super) fn candidate<'b>(
     scenario: &'b Scenario,
     cluster: &'b Cluster,
     now: Instant,
@@ -337,6 +301,8 @@ fn candidate<'b>(
         remaining_memory_mib: it.remaining_memory_mib,
         registered_cpu_units: it.registered_cpu_units,
         registered_memory_mib: it.registered_memory_mib,
+        registered_network_interfaces: it.registered_network_interfaces,
+        registered_gpus: it.registered_gpus,
         reserved_ports: &it.reserved_ports,
         remaining_network_interfaces: it.remaining_network_interfaces,
         remaining_gpus: it.remaining_gpus,
@@ -349,7 +315,11 @@ fn candidate<'b>(
 }
 
 /// What expressions can ask of the tasks on an instance.
-fn tasks_hosted<'a>(scenario: &'a Scenario, cluster: &Cluster, instance: Id<ContainerInstance>) -> Hosted<'a> {
+pub(super) fn tasks_hosted<'a>(
+    scenario: &'a Scenario,
+    cluster: &Cluster,
+    instance: Id<ContainerInstance>,
+) -> Hosted<'a> {
     let mut hosted = Hosted::default();
     for row in cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]) {
         hosted.running_tasks_count += u32::from(!row.is_asked_to_stop);

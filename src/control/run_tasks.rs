@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::launch::Launcher;
+use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::run_task::{RunTask, TASKS_OF_A_CALL};
 use crate::cluster::{StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
-use crate::run::{RunTaskMinute, RunTaskTotals};
+use crate::run::{RefusalOutcome, RunTaskMinute, RunTaskTotals};
 use crate::table::Id;
 use crate::units::Span;
 use crate::workload::task_calls::{DrawnCall, TaskCallSource};
@@ -91,19 +92,22 @@ impl Control<'_> {
                 Some(instance) => {
                     let task = self.create_standalone_task(&wanted, run_time);
                     self.place_task(task, instance);
+                    self.records.refusals.end(launcher, self.agenda.now());
                     started.push(task);
                 }
                 None if provisions && self.may_provision() => {
                     let task = self.create_standalone_task(&wanted, run_time);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
+                    self.placement_is_refused(&wanted, 1, RefusalOutcome::WaitsInProvisioning);
                     waiting += 1;
                 }
                 None if provisions => {
                     *failures.entry("ClientException: too many tasks in PROVISIONING").or_default() += 1
                 }
                 None => {
-                    let refusal = self.refusal(&wanted);
-                    *failures.entry(refusal.failure_reason()).or_default() += 1;
+                    self.placement_is_refused(&wanted, 1, RefusalOutcome::NotStarted);
+                    let reason = self.refusal(&wanted).reason().map_or(NO_CONTAINER_INSTANCES, Reason::of_api);
+                    *failures.entry(reason).or_default() += 1;
                 }
             }
         }

@@ -19,6 +19,7 @@ use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
+use crate::run::RefusalOutcome;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -323,6 +324,13 @@ impl<'a> Control<'a> {
         self.check_activity(service);
     }
 
+    /// Whether a service has tasks that wait for an instance, or tries to place some again.
+    pub(crate) fn with_unplaced_tasks(&self) -> BTreeSet<Launcher> {
+        let waiting = self.cluster.waiting.iter().map(|it| it.0);
+        let services = self.scenario.services.ids().filter(|it| self.services[it.index()].retry.is_some());
+        waiting.chain(services.map(Launcher::Service)).collect()
+    }
+
     /// Sorts a service's tasks, those asked to stop left out.
     fn roll(&mut self, service: Id<ServiceDefinition>) -> Roll {
         let primary = self.services[service.index()].primary().number;
@@ -515,6 +523,7 @@ impl<'a> Control<'a> {
 
     /// Tries to place what a launcher has in PROVISIONING; tells what found an instance.
     pub(super) fn place_waiting_tasks_of(&mut self, launcher: Launcher) -> Vec<Id<Task>> {
+        let now = self.now();
         let from_here_on = self.cluster.waiting.range((launcher, Id::new(0))..);
         let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == launcher).map(|it| it.1).collect();
         let mut placed = Vec::new();
@@ -523,15 +532,18 @@ impl<'a> Control<'a> {
         for task in waiting {
             let wanted = Wanted::of(&self.cluster.tasks[task]);
             if refused.contains(&wanted) {
+                self.placement_is_refused(&wanted, 1, RefusalOutcome::WaitsInProvisioning);
                 continue;
             }
             let Some(instance) = self.choose_instance(&wanted) else {
                 if !self.goes_by_tasks(&wanted) {
                     refused.insert(wanted);
                 }
+                self.placement_is_refused(&wanted, 1, RefusalOutcome::WaitsInProvisioning);
                 continue;
             };
             self.place_task(task, instance);
+            self.records.refusals.end(launcher, now);
             placed.push(task);
         }
         placed
@@ -569,15 +581,16 @@ impl<'a> Control<'a> {
                 Some(instance) => {
                     let task = self.create_task(&next);
                     self.place_task(task, instance);
+                    self.records.refusals.end(Launcher::Service(service), now);
                     placed.push(task);
                     self.services[service.index()].retry = None;
                 }
                 None if waits => {
-                    // All instances are asked for the reason only where it is said.
+                    let refusal = self.placement_is_refused(&next, 1, RefusalOutcome::WaitsInProvisioning);
                     if !self.was_said(service, "service.task_waits") {
-                        let refusal = self.refusal(&next);
                         let words = format!(
-                            "was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."
+                            "was unable to place a task because {} It waits in PROVISIONING for its capacity provider.",
+                            self.records.refusals.rows[refusal].refusal
                         );
                         self.say_once(service, "service.task_waits", &words, None);
                     }
@@ -590,7 +603,7 @@ impl<'a> Control<'a> {
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
                 None => {
-                    self.placement_failed(service, &next);
+                    self.placement_failed(service, &next, wanted - placed.len() as u32);
                     break;
                 }
             }
@@ -616,13 +629,8 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.remove("service.task_placement_failure");
     }
 
-    fn placement_failed(&mut self, service: Id<ServiceDefinition>, next: &Wanted) {
+    fn placement_failed(&mut self, service: Id<ServiceDefinition>, next: &Wanted, tasks: u32) {
         let now = self.now();
-        if !self.was_said(service, "service.task_placement_failure") {
-            let cause = self.services[service.index()].wanted_because;
-            let words = format!("was unable to place a task because {}", self.refusal(next));
-            self.say_once(service, "service.task_placement_failure", &words, cause);
-        }
         let assumptions = &self.scenario.assumptions;
         let state = &mut self.services[service.index()];
         let first_failed_at = state.retry.map_or(now, |it| it.first_failed_at);
@@ -634,6 +642,12 @@ impl<'a> Control<'a> {
         state.retry = Some(Retry { first_failed_at, next_at: now + pause });
         self.retrying.insert(service);
         self.schedule_service_at(service, now + pause);
+        let refusal = self.placement_is_refused(next, tasks, RefusalOutcome::RetriedAt(now + pause));
+        if !self.was_said(service, "service.task_placement_failure") {
+            let cause = self.services[service.index()].wanted_because;
+            let words = format!("was unable to place a task because {}", self.records.refusals.rows[refusal].refusal);
+            self.say_once(service, "service.task_placement_failure", &words, cause);
+        }
     }
 
     /// The earliest instant at which tasks may be started again after failures.

@@ -8,6 +8,7 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::launch::Launcher;
+use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
 use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
 use crate::control::Control;
@@ -520,7 +521,9 @@ impl<'a> Control<'a> {
     fn provisioning_times_out(&mut self, task: Id<Task>) {
         let words = "failed to start: no capacity within the provisioning timeout";
         self.say_of_task(task, None, "task.provisioning_timeout", words);
-        let reason = "TaskFailedToStart: no container instance met all of its requirements".to_owned();
+        let wanted = Wanted::of(&self.cluster.tasks[task]);
+        let lacked = self.records.refusals.reason_of(&wanted).map_or(NO_CONTAINER_INSTANCES, Reason::of_api);
+        let reason = format!("TaskFailedToStart: {lacked}");
         self.stop_task(task, StopCode::TaskFailedToStart, reason, None);
     }
 }

@@ -119,7 +119,7 @@ pub(super) fn interval(values: &[f64], decimals: usize) -> String {
 }
 
 /// A number with thin groups of three digits.
-fn number(value: f64, decimals: usize) -> String {
+pub(super) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
     let digits = whole.trim_start_matches('-');

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
 use crate::table::Id;
@@ -355,6 +356,9 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.run_task_totals.is_empty() {
         files.push(("run_tasks.csv", table(RUN_TASKS, standalone::rows(run))));
+    }
+    if !run.placement_refusals.is_empty() {
+        files.push(("placement_refusals.csv", table(refusals::COLUMNS, refusals::rows(run))));
     }
     files
 }

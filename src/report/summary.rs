@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::data::histogram::Histogram;
+use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
 
@@ -32,6 +33,9 @@ struct Summary<'a> {
     caller_response_time_ms: ResponseTimes,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     standalone_tasks: Vec<Standalone<'a>>,
+    /// Services of which tasks found no instance.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    placement_refusals: Vec<Refused>,
 }
 
 #[derive(Serialize)]
@@ -189,6 +193,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         worst_minute: worst_minute(run),
         caller_response_time_ms: caller_response_times(run),
         standalone_tasks: standalone(run),
+        placement_refusals: refused(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

@@ -44,6 +44,8 @@ pub struct Capacity {
     pub provider_names: Names<CapacityProvider>,
     /// `defaultCapacityProviderStrategy` of the cluster.
     pub default_strategy: Vec<CapacityProviderStrategyItem>,
+    /// Whether the cluster says one, be it of providers that are not simulated.
+    pub says_default_strategy: bool,
     /// The account setting `awsvpcTrunking`, where no group says otherwise.
     awsvpc_trunking: bool,
     /// Groups that say of themselves that new instances are not protected.
@@ -70,6 +72,7 @@ impl Capacity {
             group_names: Names::new("Auto Scaling group", "autoScalingGroups"),
             provider_names: Names::new("capacity provider", "capacityProviders"),
             default_strategy: Vec::new(),
+            says_default_strategy: false,
             awsvpc_trunking: false,
             unprotected: Vec::new(),
         };
@@ -121,6 +124,7 @@ impl Capacity {
         if let Some(mut fields) = cluster {
             if let Some(node) = fields.take("defaultCapacityProviderStrategy") {
                 capacity.default_strategy = capacity.strategy(reader, node, "`cluster`");
+                capacity.says_default_strategy = !node.is_blank();
             }
             fields.finish(reader, &Shape::CLUSTER);
         }

@@ -5,9 +5,11 @@ use crate::aws::launch::{Launch, TaskGroup};
 use crate::aws::task_definition::{TaskDefinition, VolumeKind};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::container::client_exception;
 use crate::scenario::placement::placement;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::reader::{Fields, Reader, What};
+use crate::scenario::task_definition::TaskDefinitions;
 use crate::table::{Id, Table};
 
 /// The task groups of a file.
@@ -25,32 +27,54 @@ impl TaskGroups {
     }
 }
 
-/// The fields that say where the tasks of a service or of `RunTask` run.
+/// The fields that say where the tasks of a service or of `RunTask` run, and why they launch on EC2, if they do.
 pub fn launch(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     capacity: &Capacity,
     task_group: Id<TaskGroup>,
-) -> Launch {
+) -> (Launch, Option<&'static str>) {
     let (placement_strategy, placement_constraints) = placement(reader, fields);
-    let capacity_provider_strategy = capacity_provider_strategy(reader, fields, capacity);
+    let (capacity_provider_strategy, on_ec2_because) = capacity_provider_strategy(reader, fields, capacity);
     let subnets = capacity.subnets.of_launch(reader, fields);
-    Launch { task_group, placement_strategy, placement_constraints, capacity_provider_strategy, subnets }
+    (
+        Launch { task_group, placement_strategy, placement_constraints, capacity_provider_strategy, subnets },
+        on_ec2_because,
+    )
 }
 
+/// Refuses a definition that is for Fargate alone where tasks launch on EC2, and tells why they do.
+pub fn check_compatibility(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    definitions: &TaskDefinitions,
+    definition: Id<TaskDefinition>,
+    why: &str,
+) {
+    let Some(says_so) = definitions.is_for_fargate_only(definition) else { return };
+    let name = definitions.table[definition].name();
+    let message = format!("{} launches on EC2, which its task definition `{name}` is not for", fields.of);
+    let problem = Problem::new(fields.place_of("taskDefinition"), message).related(says_so, "it is for Fargate alone");
+    let help = format!("{why}; `requiresCompatibilities: [EC2, FARGATE]` lets it run there as well");
+    reader.refuse(problem.help(client_exception("Task definition does not support launch_type EC2.")).help(help));
+}
+
+/// The capacity provider strategy, and why tasks launch on EC2, if they do.
 fn capacity_provider_strategy(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     capacity: &Capacity,
-) -> Vec<CapacityProviderStrategyItem> {
+) -> (Vec<CapacityProviderStrategyItem>, Option<&'static str>) {
     let launch_type = fields.take("launchType");
     let strategy = fields.take("capacityProviderStrategy").filter(|it| !it.is_blank());
+    let mut is_ec2 = false;
     if let Some(node) = launch_type {
         let words = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].map(|it| (it, it));
-        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words)
-            && word != "EC2"
-        {
-            reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
+        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words) {
+            is_ec2 = word == "EC2";
+            if !is_ec2 {
+                reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
+            }
         }
         if let Some(strategy) = strategy {
             let message = format!("{} has a launch type and a capacity provider strategy", fields.of);
@@ -58,11 +82,22 @@ fn capacity_provider_strategy(
             reader.refuse(problem.help("the two exclude each other"));
         }
     }
-    match strategy {
+    let items = match strategy {
         Some(node) => capacity.strategy(reader, node, &fields.of),
         None if launch_type.is_none() => capacity.default_strategy.clone(),
         None => Vec::new(),
-    }
+    };
+    let says_nothing = launch_type.is_none() && strategy.is_none();
+    let on_ec2_because = if is_ec2 {
+        Some("it says `launchType: EC2`")
+    } else if !items.is_empty() {
+        Some("its capacity providers have Auto Scaling groups")
+    } else if says_nothing && !capacity.says_default_strategy && !capacity.groups.is_empty() {
+        Some("without `launchType` and capacity providers the launch type is EC2")
+    } else {
+        None
+    };
+    (items, on_ec2_because)
 }
 
 /// `volumeConfigurations`, which must be there for an EBS volume that each task gets, and for nothing else.

@@ -91,6 +91,8 @@ pub struct Problems {
     severity: Severity,
     problems: Vec<Problem>,
     files: Vec<SourceFile>,
+    /// What else is worth a word, though it is no reason to refuse anything.
+    pub notes: Vec<String>,
 }
 
 /// Most problems that one rendering spells out; a file of another kind could hold a million.
@@ -106,7 +108,7 @@ impl Problems {
         let mut problems: Vec<Problem> =
             problems.into_iter().filter(|it| seen.insert((it.at, it.message.clone()))).collect();
         problems.sort_by_key(|it| it.at);
-        Problems { severity, problems, files }
+        Problems { severity, problems, files, notes: Vec::new() }
     }
 
     /// The same as reasons for a refusal: what is only remarked on by a check stops a run.

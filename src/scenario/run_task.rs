@@ -6,7 +6,7 @@ use crate::aws::placement::PlacementStrategy;
 use crate::aws::run_task::{Overrides, RunTask};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
-use crate::scenario::launch::{TaskGroups, launch, volume_configurations};
+use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
@@ -65,10 +65,13 @@ fn run_task(
     let family = definition.map_or("", |it| it.family.as_str());
     fields.derived(reader, "group", format!("family:{family}").as_str());
     let group = fields.text(reader, "group").map_or_else(|| format!("family:{family}"), str::to_owned);
-    let mut launch = launch(reader, &mut fields, around.capacity, task_groups.of(&group));
+    let (mut launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, task_groups.of(&group));
     if launch.placement_strategy.is_empty() {
         // ECS documents no other default for standalone tasks.
         launch.placement_strategy.push(PlacementStrategy::Random);
+    }
+    if let Some((id, why)) = task_definition.zip(on_ec2_because) {
+        check_compatibility(reader, &fields, around.task_definitions, id, why);
     }
     if let Some(definition) = definition {
         let at = fields.place_of("placementConstraints");

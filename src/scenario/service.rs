@@ -7,7 +7,7 @@ use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
-use crate::scenario::launch::{TaskGroups, launch, volume_configurations};
+use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::{Place, Problem};
@@ -93,8 +93,11 @@ fn service(
     let health_check_grace_period =
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
     let group = task_groups.of(&format!("service:{}", entry.key));
-    let launch = launch(reader, &mut fields, around.capacity, group);
+    let (launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, group);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    if let Some((id, why)) = task_definition.zip(on_ec2_because) {
+        check_compatibility(reader, &fields, around.task_definitions, id, why);
+    }
     if let Some(definition) = definition {
         let at = fields.place_of("placementConstraints");
         refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
@@ -289,7 +292,12 @@ fn load_balancer(
     if definition.network_mode == NetworkMode::Awsvpc && load_balancing.of_instances.contains(&target_group) {
         let group = &load_balancing.target_groups[target_group].name;
         let message = format!("{of}: tasks in network mode `awsvpc` cannot join target group `{group}`");
-        reader.refuse(Problem::new(node.place, message).help("such a target group has `TargetType: ip`"));
+        let says = format!(
+            "AWS says: InvalidParameterException: The provided target group {group} has target type instance, which is \
+             incompatible with the awsvpc network mode specified in the task definition."
+        );
+        let problem = Problem::new(node.place, message).help(says);
+        reader.refuse(problem.help("such a target group has `TargetType: ip`, or the tasks another network mode"));
     }
     Some(ServiceLoadBalancer { target_group, container, container_port: u16::try_from(port).unwrap_or(u16::MAX) })
 }

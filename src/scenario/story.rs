@@ -71,7 +71,11 @@ pub fn read_and_look(path: &Path, open: Open<'_>, look: Option<Look<'_>>) -> Res
             inputs: reader.inputs,
             unsupported: Problems::new(Severity::Warning, reader.unsupported, reader.files),
         }),
-        _ => Err(Problems::new(Severity::Error, reader.problems, reader.files)),
+        _ => {
+            let mut problems = Problems::new(Severity::Error, reader.problems, reader.files);
+            problems.notes = reader.notes;
+            Err(problems)
+        }
     }
 }
 
@@ -411,9 +415,11 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, service: &Service
         let wrong_architecture = definition.cpu_architecture.filter(|it| *it != kind.cpu_architecture);
         let name = &kind.name;
         let (reason, why) = if wrong_architecture.is_some() {
-            (Reason::Attribute, format!("its `cpuArchitecture` is not that of a {name}"))
+            let why =
+                format!("its `cpuArchitecture` is not that of a {name}, which is {}", kind.cpu_architecture.as_str());
+            (Reason::Attribute, why)
         } else if !launches_there(group) {
-            (Reason::Attribute, format!("group `{}` launches in no zone of the service's subnets", group.name))
+            (Reason::AvailabilityZone, format!("group `{}` launches in no zone of the service's subnets", group.name))
         } else if let Some(reason) = registered.lacks(&need) {
             let why = match reason {
                 Reason::Cpu => {

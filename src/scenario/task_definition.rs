@@ -1,5 +1,7 @@
 //! `taskDefinitions`: what `RegisterTaskDefinition` takes, and the rules by which it refuses.
 
+use std::collections::BTreeMap;
+
 use crate::aws::task_definition::{
     ContainerDefinition, CpuArchitecture, NetworkMode, TaskDefinition, Volume, VolumeKind,
 };
@@ -20,6 +22,8 @@ pub struct TaskDefinitions {
     pub table: Table<TaskDefinition>,
     /// Family and revision of each, with its key unless it was refused.
     revisions: Vec<(String, u32, Option<Id<TaskDefinition>>)>,
+    /// Those for Fargate alone, and where they say so.
+    fargate_only: BTreeMap<Id<TaskDefinition>, Place>,
 }
 
 impl TaskDefinitions {
@@ -33,6 +37,10 @@ impl TaskDefinitions {
             };
             let definition = task_definition(reader, &entry.node, &family, revision, applications);
             let id = definition.map(|it| definitions.table.push(it));
+            let compatibilities = entry.node.get("requiresCompatibilities");
+            if let Some((id, node)) = id.zip(compatibilities.filter(|it| is_fargate_only(it))) {
+                definitions.fargate_only.insert(id, node.place);
+            }
             definitions.revisions.push((family, revision, id));
         }
         definitions
@@ -116,6 +124,11 @@ impl TaskDefinitions {
         }
     }
 
+    /// Where a definition says that it is for Fargate and not for EC2; `None` where it does not.
+    pub fn is_for_fargate_only(&self, id: Id<TaskDefinition>) -> Option<Place> {
+        self.fargate_only.get(&id).copied()
+    }
+
     /// The latest revision of the only family; nothing where there is none or more than one. Its key is missing where
     /// it was refused.
     pub fn only_family(&self) -> Option<Option<Id<TaskDefinition>>> {
@@ -124,6 +137,13 @@ impl TaskDefinitions {
         let latest = self.of_family(family).filter(|_| is_only).max_by_key(|it| it.1)?;
         Some(latest.2)
     }
+}
+
+/// Whether `requiresCompatibilities` has Fargate and not EC2.
+fn is_fargate_only(compatibilities: &Node) -> bool {
+    let Value::List(words) = &compatibilities.value else { return false };
+    let has = |word: &str| words.iter().any(|it| it.text() == Some(word));
+    has("FARGATE") && !has("EC2")
 }
 
 /// AWS's rule for families, containers and services.

@@ -117,6 +117,41 @@ fn what_is_not_simulated_yet_can_be_checked_but_not_run() {
     );
 }
 
+/// Compatibility, target type and architecture: ECS would name one after the other, and the last only at placement.
+#[test]
+fn three_refusals_are_named_at_once() {
+    let text = include_str!("../refused/fargate-on-an-arm64-group.yaml");
+    let folder = folder_with(&[("tiny.yaml", text)]);
+    for command in ["check", "run"] {
+        let output = plimsoll(folder.path(), &[command, "tiny.yaml"]);
+        assert_eq!(code(&output), 2);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        for words in [
+            "AWS says: ClientException: Task definition does not support launch_type EC2.",
+            "has target type instance, which is incompatible with the awsvpc network mode specified in the task definition.",
+            "note: tiny.yaml: a task of `web:1` will never run in service `web`: its `cpuArchitecture` is not that of a \
+             m7g.large, which is ARM64 (ECS: \"is missing an attribute required by your task\")",
+            "tiny.yaml: 2 problems refused",
+        ] {
+            assert!(message.contains(words), "{words} is not in {message}");
+        }
+    }
+}
+
+#[test]
+fn refusals_are_explained_after_the_table() {
+    let crowded = TINY.replace("desiredCount: 2", "desiredCount: 20");
+    let folder = folder_with(&[("tiny.yaml", &crowded)]);
+    let output = plimsoll(folder.path(), &["run", "tiny.yaml", "--only", "base"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let paragraph = said.split("Tasks that found no instance").nth(1).expect("four of twenty find none");
+    assert!(paragraph.contains("base: 4 tasks of service `web` found no instance"), "{paragraph}");
+    assert!(paragraph.lines().all(|it| it.chars().count() <= 120), "{paragraph}");
+    let rows = folder.path().join("outputs/tiny/base/r000/placement_refusals.csv");
+    let rows = std::fs::read_to_string(rows).expect("it is written");
+    assert!(rows.lines().nth(1).is_some_and(|it| it.starts_with("5.0,")), "{rows}");
+}
+
 #[test]
 fn wrong_usage_ends_with_two_and_writes_nothing() {
     let folder = folder_with(&[("tiny.yaml", TINY), ("other/tiny.json", TINY)]);

@@ -413,7 +413,7 @@ fn what_could_never_run_is_said_at_once() {
         (
             m5,
             format!("runtimePlatform: {{ cpuArchitecture: ARM64 }}, {}", bridge(SMALL, "")),
-            "its `cpuArchitecture` is not that of a m5.xlarge (ECS: \"is missing an attribute required by your task\")",
+            "its `cpuArchitecture` is not that of a m5.xlarge, which is X86_64 (ECS: \"is missing an attribute required by your task\")",
         ),
     ] {
         let expected = format!("a task of `web:1` will never run in service `web`: {why}");

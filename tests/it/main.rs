@@ -15,6 +15,7 @@ mod processes;
 mod properties;
 mod real_data;
 mod reference;
+mod refusals;
 mod routing;
 mod run_tasks;
 mod scenario_file;

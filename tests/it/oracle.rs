@@ -273,6 +273,8 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             drains_until: None,
             registered_cpu_units: 0,
             registered_memory_mib: 0,
+            registered_network_interfaces: 0,
+            registered_gpus: 0,
             remaining_cpu_units: 0,
             remaining_memory_mib: 0,
             reserved_ports: BTreeMap::new(),

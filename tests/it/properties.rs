@@ -230,6 +230,19 @@ proptest! {
         for (place, event) in run.events.iter().enumerate() {
             prop_assert!(event.cause.is_none_or(|cause| cause < place), "a cause comes before its effect");
         }
+        for row in &run.placement_refusals {
+            let refusal = &row.refusal;
+            prop_assert!(row.attempts > 0 && row.tasks > 0 && row.first_at <= row.last_at, "{row:?}");
+            prop_assert!(row.placed_at.is_none_or(|it| row.last_at <= it), "{row:?}");
+            prop_assert!(refusal.usable <= refusal.instances());
+            if let Some(shortage) = refusal.closest.as_ref().and_then(|it| it.shortage) {
+                prop_assert!(shortage.left < shortage.wanted && shortage.left <= shortage.registered, "{row:?}");
+            }
+            for left in refusal.left.iter() {
+                prop_assert!(u64::from(left.largest_piece) <= left.in_all, "{row:?}");
+                prop_assert!(left.largest_piece <= left.largest_registered, "{row:?}");
+            }
+        }
         let ended: u64 = run.service_minutes.iter().map(|row| row.counts.ended()).sum();
         let whole: u64 = run.requests.iter().map(|it| it.counts.ended()).sum();
         prop_assert_eq!(ended, whole, "minutes add up to the whole");

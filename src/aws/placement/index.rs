@@ -696,6 +696,8 @@ mod tests {
             remaining_memory_mib: it.memory,
             registered_cpu_units: 4096,
             registered_memory_mib: 16384,
+            registered_network_interfaces: 0,
+            registered_gpus: 0,
             reserved_ports: &it.ports,
             remaining_network_interfaces: it.interfaces,
             remaining_gpus: 0,

@@ -1,0 +1,567 @@
+//! Tasks that no instance could take: `placement_refusals.csv`, and the paragraphs that explain them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::aws::instance_type::{self, InstanceType};
+use crate::aws::launch::Launcher;
+use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
+use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
+use crate::aws::task_definition::{NetworkMode, Protocol};
+use crate::report::comparison::number;
+use crate::run::{PlacementRefusal, RefusalExplanation, RefusalOutcome, Run};
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// Columns of `placement_refusals.csv`.
+pub(super) const COLUMNS: &str = "time_s last_time_s attempts service task_definition capacity_provider tasks_count \
+    instances_count not_active_count capacity_provider_count agent_count attribute_count zone_count cpu_count memory_count \
+    port_count too_many_ports_count network_interface_count gpu_count member_of_count distinct_instance_count \
+    closest_instance reason wanted left registered usable_instances_count left_in_all largest_piece outcome retry_s placed_s";
+
+/// A row of `placement_refusals.csv`: attempts that were refused alike.
+#[derive(Debug, Serialize)]
+pub(super) struct RefusalRow<'a> {
+    time_s: f64,
+    last_time_s: f64,
+    attempts: u32,
+    service: &'a str,
+    task_definition: String,
+    capacity_provider: Option<&'a str>,
+    tasks_count: u32,
+    instances_count: u32,
+    counts: [u32; Reason::ALL.len()],
+    closest_instance: Option<&'a str>,
+    reason: &'a str,
+    wanted: Option<u32>,
+    left: Option<u32>,
+    registered: Option<u32>,
+    usable_instances_count: u32,
+    left_in_all: Option<u64>,
+    largest_piece: Option<u32>,
+    outcome: &'static str,
+    retry_s: Option<f64>,
+    placed_s: Option<f64>,
+}
+
+/// The rows of `placement_refusals.csv`.
+pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
+    run.placement_refusals.iter().map(|row| {
+        let (scenario, refusal) = (&run.scenario, &row.refusal);
+        let closest = refusal.closest.as_ref();
+        let shortage = closest.and_then(|it| it.shortage);
+        let left = refusal.reason().and_then(|it| refusal.left_of(it));
+        let (outcome, retry) = match row.outcome {
+            RefusalOutcome::RetriedAt(at) => ("retried", Some(at)),
+            RefusalOutcome::WaitsInProvisioning => ("PROVISIONING", None),
+            RefusalOutcome::NotStarted => ("not started", None),
+        };
+        RefusalRow {
+            time_s: row.first_at.as_seconds(),
+            last_time_s: row.last_at.as_seconds(),
+            attempts: row.attempts,
+            service: scenario.launcher_name(row.launcher),
+            task_definition: scenario.task_definitions[Id::new(row.task_definition)].name(),
+            capacity_provider: row.capacity_provider.map(|it| scenario.capacity_providers[Id::new(it)].name.as_str()),
+            tasks_count: row.tasks,
+            instances_count: refusal.instances(),
+            counts: Reason::ALL.map(|it| refusal.counts.get(&it).copied().unwrap_or(0)),
+            closest_instance: closest.map(|it| it.instance.as_str()),
+            reason: closest.map_or("no instances", |it| it.reason.name()),
+            wanted: shortage.map(|it| it.wanted),
+            left: shortage.map(|it| it.left),
+            registered: shortage.map(|it| it.registered),
+            usable_instances_count: refusal.usable,
+            left_in_all: left.map(|it| it.in_all),
+            largest_piece: left.map(|it| it.largest_piece),
+            outcome,
+            retry_s: retry.map(Instant::as_seconds),
+            placed_s: row.placed_at.map(Instant::as_seconds),
+        }
+    })
+}
+
+/// Refusals that stood no longer are told in one line, if their tasks were placed in the end.
+const BRIEF: Span = Span::seconds(300);
+/// Services that are explained in full under one table, and in one line.
+const EXPLAINED_MAXIMUM: usize = 4;
+const BRIEF_MAXIMUM: usize = 8;
+/// Columns of the terminal that a paragraph takes.
+const WIDTH: usize = 118;
+
+/// Whose tasks were not placed, or not at once.
+#[derive(Debug, Serialize)]
+pub struct Refused {
+    /// The service, or the entry of `runTasks`.
+    pub service: String,
+    /// Attempts that were refused.
+    pub attempts: u32,
+    /// The first of them, s.
+    pub first_s: f64,
+    /// The last, s.
+    pub last_s: f64,
+    /// Whether tasks were still not placed when the run ended.
+    pub unplaced_at_end: bool,
+    /// Attempts by what the closest instance failed for.
+    pub attempts_by_reason: BTreeMap<&'static str, u32>,
+    /// ECS's sentence of the refusal that stood longest.
+    pub message: String,
+    /// What it comes from, and what follows from that.
+    pub explanation: Vec<String>,
+    #[serde(skip)]
+    in_brief: String,
+    #[serde(skip)]
+    is_brief: bool,
+}
+
+/// Whose tasks were refused, services first, in the scenario's order.
+pub fn refused(run: &Run) -> Vec<Refused> {
+    let mut by_launcher: BTreeMap<Launcher, Vec<&PlacementRefusal>> = BTreeMap::new();
+    run.placement_refusals.iter().for_each(|it| by_launcher.entry(it.launcher).or_default().push(it));
+    by_launcher.into_iter().filter_map(|(launcher, rows)| refused_of(run, launcher, &rows)).collect()
+}
+
+fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Option<Refused> {
+    let (first, last) = (rows.first()?, rows.last()?);
+    let unplaced_at_end = run.unplaced_at_end.contains(&launcher);
+    // What stands in the way at the end matters more than what once did.
+    let in_question = |it: &PlacementRefusal| !unplaced_at_end || it.refusal.reason() == last.refusal.reason();
+    let explained = rows.iter().filter(|it| it.explanation.is_some() && in_question(it));
+    let row = explained.max_by_key(|it| it.stood())?;
+    let (name, whose) = (run.scenario.launcher_name(launcher), run.scenario.launcher_words(launcher));
+    let attempts: u32 = rows.iter().map(|it| it.attempts).sum();
+    let mut attempts_by_reason = BTreeMap::new();
+    for row in rows {
+        *attempts_by_reason.entry(row.refusal.reason().map_or("no instances", Reason::name)).or_insert(0) +=
+            row.attempts;
+    }
+    let tasks = rows.iter().map(|it| it.tasks).max().unwrap_or(0);
+    let end = Instant::START + run.simulated;
+    let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
+    let found = plural(tasks, "task");
+    let since = first.first_at;
+    let mut in_brief = if unplaced_at_end {
+        format!("{found} of {whose} found no instance, from {since} to the end ({})", in_seconds(end.since(since)))
+    } else {
+        format!("{found} of {whose} found no instance at first, from {since} (at most for {})", in_seconds(longest))
+    };
+    let mut reasons: Vec<String> =
+        attempts_by_reason.iter().map(|(reason, attempts)| format!("{reason} {attempts}")).collect();
+    if let [only] = &mut reasons[..] {
+        *only = attempts_by_reason.keys().next().map_or(String::new(), |it| (*it).to_owned());
+    }
+    in_brief += &format!("; {}: {}", plural(attempts, "attempt"), reasons.join(", "));
+    if let Some((closest, shortage)) = row.refusal.closest.as_ref().and_then(|it| Some((it, it.shortage?))) {
+        let missing = amount(closest.reason, u64::from(shortage.missing()));
+        in_brief += &format!(" (closest {}, {missing} short)", closest.instance);
+    }
+    in_brief.push('.');
+    let mut explanation = vec![in_brief.clone()];
+    explanation.extend(explain(run, row));
+    Some(Refused {
+        service: name.to_owned(),
+        attempts,
+        first_s: first.first_at.as_seconds(),
+        last_s: last.last_at.as_seconds(),
+        unplaced_at_end,
+        attempts_by_reason,
+        message: format!("({}) was unable to place a task because {}", resource(run, launcher), row.refusal),
+        explanation,
+        in_brief,
+        is_brief: !unplaced_at_end && longest < BRIEF,
+    })
+}
+
+/// Who wanted a task, as ECS's events have it.
+fn resource(run: &Run, launcher: Launcher) -> String {
+    match launcher {
+        Launcher::Service(_) => format!("service {}", run.scenario.launcher_name(launcher)),
+        Launcher::RunTask(_) => {
+            let group = run.scenario.launch(launcher).task_group;
+            format!("task group {}", run.scenario.task_groups[group].name)
+        }
+    }
+}
+
+/// The paragraphs under the table of a scenario; empty where all tasks were placed at once. Of each variant the first
+/// replication is told.
+pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
+    let mut told: Vec<(Vec<&str>, Refused)> = Vec::new();
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        for one in refused(run) {
+            let variant = run.scenario.variant.as_str();
+            match told.iter_mut().find(|it| it.1.explanation == one.explanation && it.1.message == one.message) {
+                Some((names, _)) => names.push(variant),
+                None => told.push((vec![variant], one)),
+            }
+        }
+    }
+    if told.is_empty() {
+        return String::new();
+    }
+    let mut text = "Tasks that found no instance (every attempt: placement_refusals.csv)\n".to_owned();
+    let (mut explained, mut brief) = (0, 0);
+    for (variants, one) in &told {
+        let heading = format!("{}: {}", variants.join(", "), one.in_brief);
+        if !one.is_brief && explained < EXPLAINED_MAXIMUM {
+            explained += 1;
+            wrap(&mut text, &heading, 2);
+            wrap(&mut text, &format!("ECS: {}", one.message), 4);
+            one.explanation[1..].iter().for_each(|it| wrap(&mut text, it, 4));
+        } else if brief < BRIEF_MAXIMUM {
+            brief += 1;
+            wrap(&mut text, &heading, 2);
+        }
+    }
+    let more = told.len() - explained - brief;
+    if more > 0 {
+        wrap(&mut text, &format!("and {}", plural(more as u32, "more service")), 2);
+    }
+    text
+}
+
+/// Breaks a paragraph into lines, the second and later ones two columns further in.
+fn wrap(text: &mut String, paragraph: &str, indent: usize) {
+    let mut column = WIDTH;
+    for (place, word) in paragraph.split(' ').enumerate() {
+        let length = word.chars().count();
+        if place == 0 || column + 1 + length > WIDTH {
+            let indent = indent + if place == 0 { 0 } else { 2 };
+            if place > 0 {
+                text.push('\n');
+            }
+            text.push_str(&" ".repeat(indent));
+            column = indent + length;
+        } else {
+            text.push(' ');
+            column += 1 + length;
+        }
+        text.push_str(word);
+    }
+    text.push('\n');
+}
+
+fn plural(count: u32, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", number(f64::from(count), 0)) }
+}
+
+/// A length of time without what is less than a second.
+fn in_seconds(span: Span) -> Span {
+    Span::seconds(span.0 / Span::SECOND.0)
+}
+
+/// An amount of a countable resource, with its unit.
+fn amount(reason: Reason, count: u64) -> String {
+    let count_text = number(count as f64, 0);
+    match reason {
+        Reason::Cpu => format!("{count_text} CPU units"),
+        Reason::Memory => format!("{count_text} MiB"),
+        Reason::NetworkInterface if count == 1 => "1 network interface".to_owned(),
+        Reason::NetworkInterface => format!("{count_text} network interfaces"),
+        _ if count == 1 => "1 GPU".to_owned(),
+        _ => format!("{count_text} GPUs"),
+    }
+}
+
+/// What a refusal comes from and what follows from it, a sentence or two each.
+fn explain(run: &Run, row: &PlacementRefusal) -> Vec<String> {
+    let Some(explanation) = row.explanation.as_deref() else { return Vec::new() };
+    let refusal = &row.refusal;
+    let mut said = Vec::new();
+    if !refusal.counts.is_empty() {
+        let counts: Vec<String> =
+            refusal.counts.iter().map(|(reason, count)| format!("{} {count}", reason.name())).collect();
+        let asked = refusal.instances();
+        let (at, asked) = (row.first_at, plural(asked, "instance"));
+        said.push(format!("At {at}, of {asked}, by what each fails for first: {}.", counts.join(", ")));
+    }
+    if let Some(closest) = &refusal.closest
+        && let Some(shortage) = closest.shortage
+    {
+        let lacks = |reason: Reason, it: &Shortage| {
+            let (wanted, missing) = (amount(reason, u64::from(it.wanted)), number(f64::from(it.missing()), 0));
+            let left = amount(reason, u64::from(it.left));
+            format!("{left} left of {}, {wanted} wanted, {missing} too few", number(f64::from(it.registered), 0))
+        };
+        let mut text = format!("Closest is {}: {}", closest.instance, lacks(closest.reason, &shortage));
+        for (reason, shortage) in &explanation.also_lacks {
+            text += &format!("; and {}", lacks(*reason, shortage));
+        }
+        said.push(text + ".");
+        said.extend(pieces(row, closest.reason, &shortage));
+    }
+    said.extend(other_causes(run, row, explanation));
+    said.extend(remedies(run, row, explanation));
+    said
+}
+
+/// What is left in all against what is left in one piece.
+fn pieces(row: &PlacementRefusal, reason: Reason, shortage: &Shortage) -> Option<String> {
+    let refusal = &row.refusal;
+    let Left { in_all, largest_piece, instances_with_enough, .. } = refusal.left_of(reason)?;
+    if refusal.usable < 2 {
+        return None;
+    }
+    let wanted = shortage.wanted;
+    let usable = plural(refusal.usable, "instance");
+    Some(if in_all < u64::from(wanted) {
+        format!("All {usable} that it may use have {} left together: they are full.", amount(reason, in_all))
+    } else if largest_piece < wanted {
+        format!(
+            "All {usable} that it may use have {} left together, but no more than {} in one piece: what is free is \
+             fragmented.",
+            amount(reason, in_all),
+            amount(reason, u64::from(largest_piece))
+        )
+    } else {
+        let short =
+            COUNTABLE.iter().zip(refusal.left.iter()).filter(|(_, it)| it.instances_with_enough < refusal.usable);
+        let enough: Vec<String> = short
+            .map(|(resource, it)| format!("{} with enough {}", it.instances_with_enough, resource.name()))
+            .collect();
+        match enough.len() {
+            0 | 1 => format!(
+                "Of {usable} that it may use {instances_with_enough} have enough {}, and lack something else.",
+                reason.name()
+            ),
+            _ => format!("Of {usable} that it may use: {}, none with enough of everything.", enough.join(", ")),
+        }
+    })
+}
+
+/// What the reasons that cannot be counted come from.
+fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation) -> Vec<String> {
+    let scenario = &run.scenario;
+    let definition = &scenario.task_definitions[Id::new(row.task_definition)];
+    let mut said = Vec::new();
+    for taken in &explanation.ports {
+        let protocol = match taken.protocol {
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+        };
+        let holder = match &taken.holder {
+            Some((task, launcher)) => {
+                format!(", on the first by (task {task}) of {}", scenario.launcher_words(*launcher))
+            }
+            None => " by the ECS agent".to_owned(),
+        };
+        said.push(format!(
+            "{protocol} host port {} is taken on {}{holder}.",
+            taken.port,
+            plural(taken.instances, "instance")
+        ));
+    }
+    for unmet in &explanation.expressions {
+        let attributes: Vec<String> = unmet
+            .attributes
+            .iter()
+            .map(|(name, values)| match values.len() {
+                0 => format!("they have no attribute `{name}`"),
+                _ => format!("their `{name}` is {}", values.join(", ")),
+            })
+            .collect();
+        let but = if attributes.is_empty() { String::new() } else { format!(": {}", attributes.join("; ")) };
+        said.push(format!(
+            "The constraint `{}` does not select {}{but}.",
+            unmet.expression,
+            plural(unmet.instances, "instance")
+        ));
+    }
+    if !explanation.with_own_task.is_empty() {
+        let more = if explanation.with_own_task.len() < own_tasks(row) { ", ..." } else { "" };
+        said.push(format!("A task of the service is there already: {}{more}.", explanation.with_own_task.join(", ")));
+    }
+    if let Some(wanted) = definition.cpu_architecture.filter(|_| !explanation.architectures.is_empty()) {
+        let others: Vec<String> = explanation
+            .architectures
+            .iter()
+            .map(|(it, count)| format!("{} {}", plural(*count, "instance"), it.as_str()))
+            .collect();
+        said.push(format!(
+            "`{}` is for {} (attribute `ecs.cpu-architecture`), but {}.",
+            definition.name(),
+            wanted.as_str(),
+            others.join(", ")
+        ));
+    }
+    if !explanation.zones.is_empty() {
+        let subnets: Vec<String> = scenario
+            .launch(row.launcher)
+            .subnets
+            .iter()
+            .map(|it| &scenario.subnets[*it])
+            .map(|it| format!("{} in {}", it.name, scenario.availability_zones[it.availability_zone].name))
+            .collect();
+        let elsewhere: Vec<String> = explanation
+            .zones
+            .iter()
+            .map(|(zone, count)| {
+                format!("{} in {}", plural(*count, "instance"), scenario.availability_zones[Id::new(*zone)].name)
+            })
+            .collect();
+        said.push(format!("The service's subnets are {}; {}.", subnets.join(", "), elsewhere.join(", ")));
+    }
+    said
+}
+
+fn own_tasks(row: &PlacementRefusal) -> usize {
+    row.refusal.counts.get(&Reason::DistinctInstance).map_or(0, |it| *it as usize)
+}
+
+/// What would let the task be placed, as far as it follows from what is known.
+fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation) -> Vec<String> {
+    let scenario = &run.scenario;
+    let definition = &scenario.task_definitions[Id::new(row.task_definition)];
+    let mut said = Vec::new();
+    if let Some(first) = explanation.moves.first() {
+        let mut by_launcher: BTreeMap<Launcher, u32> = BTreeMap::new();
+        explanation.moves.iter().for_each(|it| *by_launcher.entry(it.launcher).or_default() += 1);
+        let tasks: Vec<String> = by_launcher
+            .iter()
+            .map(|(it, count)| format!("{} of `{}`", plural(*count, "task"), scenario.launcher_name(*it)))
+            .collect();
+        let mut to: Vec<&str> = explanation.moves.iter().map(|it| it.to.as_str()).collect();
+        to.dedup();
+        let resource = if row.refusal.reason() == Some(Reason::Cpu) { Resource::Cpu } else { Resource::Memory };
+        let word = if resource == Resource::Cpu { "cpu" } else { "memory" };
+        let packs = |launcher: Launcher| {
+            scenario.launch(launcher).placement_strategy.first() == Some(&PlacementStrategy::Binpack(resource))
+        };
+        let loose = by_launcher.keys().filter(|it| !packs(**it));
+        let loose: Vec<String> = loose.map(|it| format!("`{}`", scenario.launcher_name(*it))).collect();
+        let how = if loose.is_empty() {
+            "they are packed already, and ECS moves no task: `forceNewDeployment` places them anew".to_owned()
+        } else {
+            format!(
+                "{} is not packed (`binpack` by `{word}` keeps such room together), and ECS moves no running task",
+                loose.join(" and ")
+            )
+        };
+        said.push(format!(
+            "It would fit on {} if {} stood on {}: {how}.",
+            first.from,
+            tasks.join(" and "),
+            to.join(", ")
+        ));
+    }
+    if let Some(reason) = row.refusal.reason() {
+        said.extend(remedy_of(reason, run, row, explanation));
+    }
+    for group in &explanation.groups {
+        let definition_of_group = &scenario.auto_scaling_groups[Id::new(group.group)];
+        let (name, kind) = (&definition_of_group.name, &definition_of_group.instance_type.name);
+        let registered = definition_of_group.registered_resources();
+        let need = row.overrides.reservation(definition.reservation());
+        let text = match group.lacks {
+            None if group.booting > 0 => {
+                format!("{} of `{name}` boots, and an empty {kind} would hold it", plural(group.booting, "instance"))
+            }
+            None if group.desired_capacity >= group.max_size => {
+                format!("A new {kind} would hold it, but `{name}` is at its MaxSize of {}", group.max_size)
+            }
+            None if row.outcome == RefusalOutcome::WaitsInProvisioning => {
+                format!("A new {kind} of `{name}` would hold it, for which its capacity provider is there")
+            }
+            None => format!(
+                "A new {kind} would hold it, but nothing makes `{name}` launch one (desired capacity {} of at most {}): {} \
+                 has no capacity provider with managed scaling",
+                group.desired_capacity,
+                group.max_size,
+                scenario.launcher_words(row.launcher)
+            ),
+            Some(Reason::Cpu) => format!(
+                "No {kind} of `{name}` could ever hold it: it has {}, and {} are wanted",
+                amount(Reason::Cpu, u64::from(registered.cpu_units)),
+                number(f64::from(need.cpu_units), 0)
+            ),
+            Some(Reason::Memory) => format!(
+                "No {kind} of `{name}` could ever hold it: of its {} GiB it registers {}, and {} are wanted",
+                definition_of_group.instance_type.memory_gib,
+                amount(Reason::Memory, u64::from(registered.memory_mib)),
+                number(f64::from(need.memory_mib), 0)
+            ),
+            Some(Reason::Gpu) => format!(
+                "No {kind} of `{name}` could ever hold it: it has {}, and {} are wanted",
+                amount(Reason::Gpu, u64::from(registered.gpus)),
+                need.gpus
+            ),
+            Some(Reason::Attribute) => format!(
+                "No {kind} of `{name}` could ever hold it: that is {}",
+                definition_of_group.instance_type.cpu_architecture.as_str()
+            ),
+            Some(Reason::AvailabilityZone) => {
+                format!("No instance of `{name}` could ever hold it: it launches in no zone of the service's subnets")
+            }
+            Some(Reason::MemberOf) => {
+                format!("No instance that `{name}` launches would be selected by the constraints")
+            }
+            Some(reason) => format!("No {kind} of `{name}` could ever hold it: it {}", reason.words()),
+        };
+        said.push(text + ".");
+    }
+    said
+}
+
+/// Types of the same architecture, vCPUs and memory that support `awsvpcTrunking`, with the tasks that they hold then.
+fn alike_with_trunk(kind: &InstanceType) -> Vec<String> {
+    let is_alike = |it: &InstanceType| {
+        let (its, own) = ((it.vcpu, it.cpu_architecture, it.gpus), (kind.vcpu, kind.cpu_architecture, kind.gpus));
+        its == own && it.memory_gib == kind.memory_gib && it.has_trunk(true)
+    };
+    let alike = instance_type::names().filter_map(instance_type::find).filter(is_alike);
+    alike.take(3).map(|it| format!("{} ({} tasks)", it.name, it.awsvpc_tasks(true))).collect()
+}
+
+/// What follows from the reason that the closest instance fails for.
+fn remedy_of(reason: Reason, run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation) -> Vec<String> {
+    let scenario = &run.scenario;
+    let definition = &scenario.task_definitions[Id::new(row.task_definition)];
+    let lets_go_first = |what: &str| {
+        explanation.old_tasks_stay.then(|| {
+            format!("{what} is free once an old task of the deployment stops, which `minimumHealthyPercent: 100` lets happen last")
+        })
+    };
+    let mut said = Vec::new();
+    match reason {
+        Reason::Port => {
+            said.push("A static host port is there once an instance: `hostPort: 0` or network mode `awsvpc` lets several tasks stand on one".to_owned());
+            let is_own = |holder: &Option<(String, Launcher)>| holder.as_ref().is_some_and(|it| it.1 == row.launcher);
+            if explanation.ports.iter().any(|it| is_own(&it.holder)) {
+                said.extend(lets_go_first("The port"));
+            }
+        }
+        Reason::TooManyPorts => said.push(format!("An instance holds {PORTS_MAXIMUM} static host ports, the agent's five among them; dynamic ones do not count")),
+        Reason::NetworkInterface => {
+            for group in &explanation.groups {
+                let group = &scenario.auto_scaling_groups[Id::new(group.group)];
+                let kind = &group.instance_type;
+                let (without, with) = (kind.awsvpc_tasks(false), kind.awsvpc_tasks(true));
+                let of = |count: u32| amount(Reason::NetworkInterface, u64::from(count));
+                said.push(if group.has_trunk() {
+                    format!("With its trunk a {} has {} for tasks", kind.name, of(with))
+                } else if with > without {
+                    format!("A {} has {} for tasks, and {with} with `awsvpcTrunking`", kind.name, of(without))
+                } else {
+                    let alike = alike_with_trunk(kind);
+                    let others = match alike.is_empty() {
+                        true => String::new(),
+                        false => format!("; types of its size that can: {}", alike.join(", ")),
+                    };
+                    format!("A {} has {} for tasks, and cannot have a trunk{others}", kind.name, of(without))
+                });
+            }
+            if definition.network_mode == NetworkMode::Awsvpc {
+                said.push("In network mode `bridge` tasks need none".to_owned());
+            }
+        }
+        Reason::DistinctInstance => {
+            said.push("`distinctInstance` takes as many instances as tasks, those of an older deployment included".to_owned());
+            said.extend(lets_go_first("An instance"));
+        }
+        Reason::Attribute => said.push("`runtimePlatform.cpuArchitecture` and the instance type must agree".to_owned()),
+        Reason::AvailabilityZone => said.push("`networkConfiguration` needs a subnet in a zone with instances, or the group a zone with a subnet".to_owned()),
+        _ => {}
+    }
+    said.into_iter().map(|it| it + ".").collect()
+}
