@@ -7,6 +7,7 @@ pub mod autoscaling;
 pub mod capacity;
 pub mod container_instances;
 pub mod containers;
+pub mod daemon;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
@@ -59,6 +60,8 @@ pub struct Control<'a> {
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
     pub services: Vec<Service>,
+    /// Those of scheduling strategy DAEMON, in the scenario's order.
+    pub daemons: Vec<Id<ServiceDefinition>>,
     /// When each task is looked at next.
     pub task_wakes: BTreeMap<Id<Task>, Instant>,
     /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
@@ -188,6 +191,7 @@ impl<'a> Control<'a> {
             log: Log::default(),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
+            daemons: scenario.services.ids().filter(|it| scenario.is_daemon(Launcher::Service(*it))).collect(),
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
-use crate::aws::container_instance::RegisteredResources;
+use crate::aws::service::SchedulingStrategy;
 use crate::aws::task_definition::Reservation;
 use crate::cluster::{ContainerInstance, InstanceStatus, TaskStatus};
 use crate::control::Control;
@@ -63,7 +63,11 @@ impl Control<'_> {
     fn largest_task(&self, group: Id<AutoScalingGroup>) -> Option<Reservation> {
         let scenario = self.scenario;
         let asg = &scenario.auto_scaling_groups[group];
+        // Tasks of DAEMON services come with an instance, and are no more after that.
         let comes_here = scenario.services.iter().filter(|it| {
+            if it.scheduling_strategy == SchedulingStrategy::Daemon {
+                return false;
+            }
             let providers = &it.launch.capacity_provider_strategy;
             let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group == group;
             providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
@@ -113,11 +117,5 @@ fn times_it_fits(task: &Reservation, instance: &ContainerInstance) -> u32 {
     if task.ports.iter().any(|it| instance.reserved_ports.contains_key(it)) {
         return 0;
     }
-    let left = RegisteredResources {
-        cpu_units: instance.remaining_cpu_units,
-        memory_mib: instance.remaining_memory_mib,
-        network_interfaces: instance.remaining_network_interfaces,
-        gpus: instance.remaining_gpus,
-    };
-    left.tasks(task, false)
+    instance.available().tasks(task, false)
 }

@@ -9,7 +9,7 @@ use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::index::{Index, Request};
-use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Refusal, choose, failure};
+use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Reason, Refusal, choose, failure};
 use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
@@ -120,7 +120,8 @@ impl<'a> Placing<'a> {
             if !self.index.is_registered(id) {
                 continue;
             }
-            self.index.change(id, row.remaining_cpu_units, row.remaining_memory_mib);
+            let available = row.available();
+            self.index.change(id, available.cpu_units, available.memory_mib);
             let tasks = row.hosted.iter().map(|&it| &cluster.tasks[it]).filter(|it| !it.is_asked_to_stop);
             let groups = &mut self.task_groups;
             groups.clear();
@@ -189,7 +190,7 @@ impl<'a> Requirements<'a> {
         instance: Id<ContainerInstance>,
     ) -> bool {
         let hosted =
-            if self.changing.is_empty() { Hosted::default() } else { tasks_hosted(scenario, cluster, instance) };
+            if self.changing.is_empty() { Hosted::default() } else { tasks_hosted(scenario, cluster, instance, None) };
         let it = candidate(scenario, cluster, now, instance, (self.auto_scaling_group, &self.zones), &hosted, 0);
         if failure(&self.reservation, self.cpu_architecture, &self.changing, &it).is_some() {
             return false;
@@ -247,7 +248,7 @@ impl<'a> Control<'a> {
             self.cluster.instances.entries().filter(|(_, it)| is_candidate(it)).map(|it| it.0).collect();
         let hosted: Vec<Hosted> = instances
             .iter()
-            .map(|&it| if by_tasks { tasks_hosted(scenario, &self.cluster, it) } else { Hosted::default() })
+            .map(|&it| if by_tasks { tasks_hosted(scenario, &self.cluster, it, None) } else { Hosted::default() })
             .collect();
         let group = auto_scaling_group_of(scenario, wanted);
         let zones = zones_of(scenario, wanted);
@@ -272,6 +273,22 @@ impl<'a> Control<'a> {
             &mut |_| 0,
         )
         .expect_err("what the index refuses the rules refuse")
+    }
+
+    /// Why one instance cannot take a task that reserves `need`, were no other task of its launcher there; `None` where it can.
+    pub(super) fn failure_on(
+        &self,
+        wanted: &Wanted,
+        need: &Reservation,
+        instance: Id<ContainerInstance>,
+    ) -> Option<Reason> {
+        let scenario = self.scenario;
+        let architecture = scenario.task_definitions[wanted.task_definition].cpu_architecture;
+        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
+        let hosted = tasks_hosted(scenario, &self.cluster, instance, Some(wanted.launcher));
+        let (group, zones) = (auto_scaling_group_of(scenario, wanted), zones_of(scenario, wanted));
+        let it = candidate(scenario, &self.cluster, self.now(), instance, (group, &zones), &hosted, 0);
+        failure(need, architecture, &constraints, &it)
     }
 
     /// The constraints of a launcher's tasks of a definition: the launcher's own, then the definition's.
@@ -321,6 +338,7 @@ fn candidate<'b>(
 ) -> Candidate<'b> {
     let it = &cluster.instances[instance];
     let registered_at = it.registered_at.unwrap_or(now);
+    let available = it.available();
     Candidate {
         id: instance.index(),
         availability_zone: it.availability_zone.index(),
@@ -333,13 +351,13 @@ fn candidate<'b>(
             running_tasks_count: hosted.running_tasks_count,
             task_groups: &hosted.task_groups,
         },
-        remaining_cpu_units: it.remaining_cpu_units,
-        remaining_memory_mib: it.remaining_memory_mib,
+        remaining_cpu_units: available.cpu_units,
+        remaining_memory_mib: available.memory_mib,
         registered_cpu_units: it.registered_cpu_units,
         registered_memory_mib: it.registered_memory_mib,
         reserved_ports: &it.reserved_ports,
-        remaining_network_interfaces: it.remaining_network_interfaces,
-        remaining_gpus: it.remaining_gpus,
+        remaining_network_interfaces: available.network_interfaces,
+        remaining_gpus: available.gpus,
         is_active: it.status == InstanceStatus::Active,
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
         cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
@@ -348,10 +366,16 @@ fn candidate<'b>(
     }
 }
 
-/// What expressions can ask of the tasks on an instance.
-fn tasks_hosted<'a>(scenario: &'a Scenario, cluster: &Cluster, instance: Id<ContainerInstance>) -> Hosted<'a> {
+/// What expressions can ask of the tasks on an instance, those of one launcher left out.
+fn tasks_hosted<'a>(
+    scenario: &'a Scenario,
+    cluster: &Cluster,
+    instance: Id<ContainerInstance>,
+    but: Option<Launcher>,
+) -> Hosted<'a> {
     let mut hosted = Hosted::default();
-    for row in cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]) {
+    let tasks = cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]);
+    for row in tasks.filter(|it| Some(it.launcher) != but) {
         hosted.running_tasks_count += u32::from(!row.is_asked_to_stop);
         if !(scenario.assumptions.task_groups_by_desired_status && row.is_asked_to_stop) {
             hosted.task_groups.push(&scenario.task_groups[scenario.launch(row.launcher).task_group].name);
