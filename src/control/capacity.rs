@@ -507,6 +507,14 @@ impl Control<'_> {
         }
     }
 
+    /// A task that gave back its network interface was the last on an instance that its group wants to terminate.
+    pub(super) fn terminate_soon_if_drained(&mut self, instance: Id<ContainerInstance>) {
+        let row = &self.cluster.instances[instance];
+        if row.status == InstanceStatus::Draining && row.is_terminating && row.hosted.is_empty() {
+            self.agenda.put(self.now(), Event::InstanceAdvances(instance));
+        }
+    }
+
     fn terminate_if_drained(&mut self, instance: Id<ContainerInstance>) {
         if self.cluster.instances[instance].is_terminating && self.tasks_left_on(instance).is_empty() {
             self.terminate_instance(instance);

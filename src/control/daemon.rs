@@ -4,7 +4,8 @@
 //! and *Improving daemon services in Amazon ECS* of the containers blog: their tasks are the first on an instance and the last
 //! to stop, and ECS sets CPU, memory and network interfaces aside for them.
 //!
-//! What these leave open: a task is replaced on its instance once it is STOPPED; deployments go through the instances in the
+//! What these leave open: an instance of another architecture, or of a zone without a subnet of the service, is none that meets
+//! the constraints; a task is replaced on its instance once it is STOPPED; deployments go through the instances in the
 //! order of their launch; nothing is set aside where the instance could not hold the task even without other services; an
 //! instance whose agent is not connected keeps the task that it has and gets none.
 
@@ -20,6 +21,7 @@ use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::network::has_subnet;
+use crate::control::placing::Asked;
 use crate::table::Id;
 
 /// Tasks of a DAEMON service, sorted by what is to become of them; those asked to stop left out.
@@ -41,7 +43,7 @@ struct Roll {
     staying_healthy: u32,
 }
 
-impl Control<'_> {
+impl<'a> Control<'a> {
     /// Has the scheduler look at all DAEMON services soon.
     pub(super) fn schedule_daemons(&mut self) {
         for place in 0..self.daemons.len() {
@@ -81,9 +83,10 @@ impl Control<'_> {
         let places = self.places_of(service);
         self.services[service.index()].desired_count = places.len() as u32;
         let before = self.services[service.index()].tasks.len();
+        let wanted = self.wanted_next(service);
+        let (asked, need) = (self.asked_by(&wanted), wanted.reservation(self.scenario));
         for instance in places {
-            let wanted = self.wanted_next(service);
-            let has_room = self.failure_on(&wanted, &wanted.reservation(self.scenario), instance).is_none();
+            let has_room = self.failure_on(&asked, &need, instance).is_none();
             if self.task_of_daemon(service, instance).is_none()
                 && has_room
                 && !self.has_no_address(&wanted, instance)
@@ -213,10 +216,11 @@ impl Control<'_> {
         self.cluster.set_aside(instance, set_aside);
         for place in 0..self.daemons.len() {
             let service = self.daemons[place];
-            if !self.has_place_on(service, instance) {
+            let wanted = self.wanted_next(service);
+            let asked = self.asked_by(&wanted);
+            if !self.has_place_on(service, &asked, instance) {
                 continue;
             }
-            let wanted = self.wanted_next(service);
             let need = wanted.reservation(self.scenario);
             let rest = left.less(&need);
             left = rest.unwrap_or(left);
@@ -224,9 +228,7 @@ impl Control<'_> {
             if present.is_some_and(|it| it.holds_reservation) {
                 continue;
             }
-            if present.is_none()
-                && self.failure_on(&wanted, &need, instance).is_none()
-                && self.may_start_daemon(service)
+            if present.is_none() && self.failure_on(&asked, &need, instance).is_none() && self.may_start_daemon(service)
             {
                 let task = self.create_task(&wanted);
                 self.place_task(task, instance);
@@ -264,11 +266,11 @@ impl Control<'_> {
     }
 
     /// Whether a service is to have a task on an instance.
-    fn has_place_on(&self, service: Id<ServiceDefinition>, instance: Id<ContainerInstance>) -> bool {
+    fn has_place_on(&self, service: Id<ServiceDefinition>, asked: &Asked<'a>, instance: Id<ContainerInstance>) -> bool {
         if self.cluster.instances[instance].status != InstanceStatus::Active {
             return false;
         }
-        match self.failure_on(&self.wanted_next(service), &Reservation::default(), instance) {
+        match self.failure_on(asked, &Reservation::default(), instance) {
             None => true,
             Some(Reason::Agent) => {
                 let task = self.task_of_daemon(service, instance);
@@ -280,7 +282,8 @@ impl Control<'_> {
 
     /// The instances that a service is to have a task on, in the order of their launch.
     fn places_of(&self, service: Id<ServiceDefinition>) -> Vec<Id<ContainerInstance>> {
-        self.cluster.instances.ids().filter(|it| self.has_place_on(service, *it)).collect()
+        let asked = self.asked_by(&self.wanted_next(service));
+        self.cluster.instances.ids().filter(|it| self.has_place_on(service, &asked, *it)).collect()
     }
 
     /// The same, their number being the desired count from now on.
@@ -310,6 +313,7 @@ impl Control<'_> {
     fn roll_of_daemon(&mut self, service: Id<ServiceDefinition>) -> Roll {
         let primary = self.services[service.index()].primary().number;
         let mut roll = Roll::default();
+        let asked = self.asked_by(&self.wanted_next(service));
         let tasks = self.services[service.index()].tasks.clone();
         for task in tasks {
             let row = &self.cluster.tasks[task];
@@ -327,7 +331,7 @@ impl Control<'_> {
                 // It will be noticed that these tasks are lost.
                 _ => continue,
             }
-            if !self.has_place_on(service, instance) {
+            if !self.has_place_on(service, &asked, instance) {
                 roll.violating.push(task);
                 continue;
             }
@@ -393,9 +397,9 @@ impl Control<'_> {
     /// Says what the first instance lacks that is to have a task and cannot.
     fn say_lack_of_room(&mut self, service: Id<ServiceDefinition>, places: &[Id<ContainerInstance>]) {
         let wanted = self.wanted_next(service);
-        let need = wanted.reservation(self.scenario);
+        let (asked, need) = (self.asked_by(&wanted), wanted.reservation(self.scenario));
         let lacks = |it: &Id<ContainerInstance>| match self.task_of_daemon(service, *it) {
-            None => Some((*it, self.failure_on(&wanted, &need, *it)?)),
+            None => Some((*it, self.failure_on(&asked, &need, *it)?)),
             Some(_) => None,
         };
         let Some((instance, reason)) = places.iter().find_map(lacks) else { return };

@@ -72,6 +72,16 @@ struct Requirements<'a> {
     changing: Vec<&'a PlacementConstraint>,
 }
 
+/// What a task asks of an instance, resources aside.
+pub struct Asked<'a> {
+    launcher: Launcher,
+    cpu_architecture: Option<CpuArchitecture>,
+    auto_scaling_group: Option<Id<AutoScalingGroup>>,
+    zones: Vec<bool>,
+    constraints: Vec<&'a PlacementConstraint>,
+    by_tasks: bool,
+}
+
 /// Tasks on one instance, as expressions ask for them.
 #[derive(Default)]
 struct Hosted<'a> {
@@ -275,20 +285,34 @@ impl<'a> Control<'a> {
         .expect_err("what the index refuses the rules refuse")
     }
 
-    /// Why one instance cannot take a task that reserves `need`, were no other task of its launcher there; `None` where it can.
+    /// What a task asks of each instance, resources aside.
+    pub(super) fn asked_by(&self, wanted: &Wanted) -> Asked<'a> {
+        let constraints = constraints_of(self.scenario, wanted.launcher, wanted.task_definition);
+        Asked {
+            launcher: wanted.launcher,
+            cpu_architecture: self.scenario.task_definitions[wanted.task_definition].cpu_architecture,
+            auto_scaling_group: auto_scaling_group_of(self.scenario, wanted),
+            zones: zones_of(self.scenario, wanted),
+            by_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
+            constraints,
+        }
+    }
+
+    /// Why one instance cannot take a task that asks this and reserves `need`, were no other task of its launcher there; `None`
+    /// where it can.
     pub(super) fn failure_on(
         &self,
-        wanted: &Wanted,
+        asked: &Asked<'a>,
         need: &Reservation,
         instance: Id<ContainerInstance>,
     ) -> Option<Reason> {
-        let scenario = self.scenario;
-        let architecture = scenario.task_definitions[wanted.task_definition].cpu_architecture;
-        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
-        let hosted = tasks_hosted(scenario, &self.cluster, instance, Some(wanted.launcher));
-        let (group, zones) = (auto_scaling_group_of(scenario, wanted), zones_of(scenario, wanted));
-        let it = candidate(scenario, &self.cluster, self.now(), instance, (group, &zones), &hosted, 0);
-        failure(need, architecture, &constraints, &it)
+        let hosted = match asked.by_tasks {
+            true => tasks_hosted(self.scenario, &self.cluster, instance, Some(asked.launcher)),
+            false => Hosted::default(),
+        };
+        let place = (asked.auto_scaling_group, &asked.zones[..]);
+        let it = candidate(self.scenario, &self.cluster, self.now(), instance, place, &hosted, 0);
+        failure(need, asked.cpu_architecture, &asked.constraints, &it)
     }
 
     /// The constraints of a launcher's tasks of a definition: the launcher's own, then the definition's.

@@ -387,6 +387,7 @@ impl<'a> Control<'a> {
         self.cluster.leave(task);
         if let Some(instance) = instance {
             self.tasks_changed_on(instance);
+            self.terminate_soon_if_drained(instance);
         }
         self.task_wakes.remove(&task);
         self.cluster.touch();
