@@ -93,8 +93,15 @@ fn service(
     let deployment_place = fields.place_of("deploymentConfiguration");
     let deployment = fields.map(reader, "deploymentConfiguration");
     let usual = if is_daemon { (0, 100) } else { (100, 200) };
-    let (minimum, maximum) =
-        deployment.map_or((None, None), |it| deployment_configuration(reader, it, (Some(usual.0), Some(usual.1))));
+    let (minimum, maximum) = deployment.map_or((None, None), |mut it| {
+        if is_daemon {
+            it.derived(reader, "minimumHealthyPercent", &usual.0);
+            it.derived(reader, "maximumPercent", &usual.1);
+            deployment_configuration(reader, it, (None, None))
+        } else {
+            deployment_configuration(reader, it, (Some(usual.0), Some(usual.1)))
+        }
+    });
     let (minimum_healthy_percent, maximum_percent) = (minimum.unwrap_or(usual.0), maximum.unwrap_or(usual.1));
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, maximum_percent);
