@@ -20,6 +20,9 @@ struct Setup<'a> {
     /// CPU units of one task.
     agent_cpu: u32,
     agent: &'a str,
+    /// Of its one container.
+    agent_container: &'a str,
+    agent_application: &'a str,
     web_cpu: u32,
     web_count: u32,
     web: &'a str,
@@ -33,6 +36,8 @@ impl Default for Setup<'_> {
             managed_scaling: "",
             agent_cpu: 256,
             agent: "",
+            agent_container: "",
+            agent_application: "shutdownTime: 10s",
             web_cpu: 512,
             web_count: 4,
             web: "",
@@ -58,16 +63,18 @@ cluster: {{ availabilityZones: [us-east-1a, us-east-1b] }}
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, {} }} }}
 {provider}
 taskDefinitions:
-  agent: {{ containerDefinitions: [{{ name: agent, image: agent, cpu: {agent}, memory: 256 }}] }}
+  agent: {{ containerDefinitions: [{{ name: agent, image: agent, cpu: {agent}, memory: 256, {} }}] }}
   web: {{ containerDefinitions: [{{ name: web, image: web, cpu: {web}, memory: 512 }}] }}
 applications:
-  agent: {{ shutdownTime: 10s }}
+  agent: {{ {} }}
   web: {{ shutdownTime: 20s }}
 services:
   agent: {{ taskDefinition: agent, schedulingStrategy: DAEMON, {} }}
   web: {{ taskDefinition: web, desiredCount: {}, {strategy} {} }}
 {}",
             self.group,
+            self.agent_container,
+            self.agent_application,
             self.agent,
             self.web_count,
             self.web,
@@ -370,4 +377,28 @@ fn an_instance_whose_agent_is_away_keeps_its_task() {
     .run();
     assert_eq!(of(&run, AGENT).len(), 4, "none is stopped, none started");
     assert!(run.service_minutes.iter().filter(|it| it.service == AGENT).all(|it| it.desired_count == 4));
+}
+
+#[test]
+fn unhealthy_tasks_are_replaced_one_at_a_time_where_they_are() {
+    let run = Setup {
+        agent_container: "healthCheck: { command: [CMD-SHELL, \"true\"], interval: 10, timeout: 5, retries: 2 }",
+        agent_application: "shutdownTime: 10s, unhealthyAfter: 20m",
+        ..Setup::default()
+    }
+    .run();
+    let failed: Vec<&TaskLife> = of(&run, AGENT)
+        .into_iter()
+        .filter(|it| it.stopped_reason.as_deref() == Some("Task failed container health checks"))
+        .collect();
+    let first: Vec<&TaskLife> = failed.iter().copied().filter(|it| it.running_at == Some(Instant::START)).collect();
+    assert_eq!(first.len(), 4, "all fail at once");
+    for (number, task) in first.iter().enumerate() {
+        let next =
+            of(&run, AGENT).into_iter().find(|it| it.instance == task.instance && it.placed_at >= task.stopped_at);
+        let healthy_at = next.expect("one on the same instance").healthy_at.expect("it comes to be healthy");
+        let others = first.iter().enumerate().filter(|(other, _)| *other != number).map(|(_, it)| it);
+        let meanwhile = others.filter(|it| it.stopping_at >= task.stopping_at && it.stopping_at < Some(healthy_at));
+        assert_eq!(meanwhile.count(), 0, "while the one of {:?} is replaced", task.instance);
+    }
 }
