@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::container::HealthStatus;
+use crate::aws::container_instance::RegisteredResources;
 use crate::aws::launch::Launcher;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
@@ -99,6 +100,8 @@ pub struct ContainerInstance {
     pub remaining_network_interfaces: u32,
     /// GPUs not in use.
     pub remaining_gpus: u32,
+    /// What is kept of these for tasks of DAEMON services that are to be here and are not.
+    pub set_aside: RegisteredResources,
     /// Tasks whose reservation it holds.
     pub tasks: Vec<Id<Task>>,
     /// Tasks that were placed on it and are not STOPPED, whether or not they still hold their reservation.
@@ -357,11 +360,15 @@ pub struct Target {
     pub weight: f64,
 }
 
-/// An instance as it comes out of EC2: its hardware, nothing on it.
 impl ContainerInstance {
-    /// Tasks on it that count: those whose reservation it holds.
-    pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+    /// What placement can give away: what remains, less what is set aside.
+    pub fn available(&self) -> RegisteredResources {
+        RegisteredResources {
+            cpu_units: self.remaining_cpu_units.saturating_sub(self.set_aside.cpu_units),
+            memory_mib: self.remaining_memory_mib.saturating_sub(self.set_aside.memory_mib),
+            network_interfaces: self.remaining_network_interfaces.saturating_sub(self.set_aside.network_interfaces),
+            gpus: self.remaining_gpus.saturating_sub(self.set_aside.gpus),
+        }
     }
 
     /// Whether it counts as an instance of its group.
@@ -404,6 +411,15 @@ impl Cluster {
         host.hosted.push(task);
         self.instances_changed.push(instance);
         self.touch();
+    }
+
+    /// Sets resources of an instance aside, in place of what was before.
+    pub fn set_aside(&mut self, instance: Id<ContainerInstance>, resources: RegisteredResources) {
+        let row = &mut self.instances[instance];
+        if row.set_aside != resources {
+            row.set_aside = resources;
+            self.instances_changed.push(instance);
+        }
     }
 
     /// Adds a task that waits for an instance.

@@ -7,6 +7,7 @@ pub mod autoscaling;
 pub mod capacity;
 pub mod container_instances;
 pub mod containers;
+pub mod daemon;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
@@ -68,6 +69,8 @@ pub struct Control<'a> {
     pub run_tasks: Vec<Calls>,
     /// When standalone tasks in PROVISIONING are looked at.
     pub standalone_passes: BTreeSet<Instant>,
+    /// Those of scheduling strategy DAEMON, in the scenario's order.
+    pub daemons: Vec<Id<ServiceDefinition>>,
     /// When each task is looked at next.
     pub task_wakes: BTreeMap<Id<Task>, Instant>,
     /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
@@ -212,6 +215,7 @@ impl<'a> Control<'a> {
                 })
                 .collect(),
             standalone_passes: BTreeSet::new(),
+            daemons: scenario.services.ids().filter(|it| scenario.is_daemon(Launcher::Service(*it))).collect(),
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),

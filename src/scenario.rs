@@ -48,7 +48,7 @@ use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
@@ -187,6 +187,11 @@ impl Scenario {
             Launcher::Service(service) => &self.services[service].launch,
             Launcher::RunTask(run_task) => &self.run_tasks[run_task].launch,
         }
+    }
+
+    /// Whether a launcher is a service of scheduling strategy DAEMON.
+    pub fn is_daemon(&self, launcher: Launcher) -> bool {
+        launcher.service().is_some_and(|it| self.services[it].scheduling_strategy == SchedulingStrategy::Daemon)
     }
 
     /// Whether a load balancer has listeners or sticky sessions, so that its own counts say something.

@@ -8,7 +8,7 @@ use crate::aws::placement::{PORTS_MAXIMUM, Reason};
 use crate::aws::task_definition::{Protocol, Reservation};
 
 /// `registeredResources` of a container instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RegisteredResources {
     /// CPU units.
     pub cpu_units: u32,
@@ -29,6 +29,26 @@ impl RegisteredResources {
             network_interfaces: instance_type.awsvpc_tasks(awsvpc_trunking),
             gpus: instance_type.gpus,
         }
+    }
+
+    /// With what a task reserves beside.
+    pub fn and(self, reservation: &Reservation) -> RegisteredResources {
+        RegisteredResources {
+            cpu_units: self.cpu_units + reservation.cpu_units,
+            memory_mib: self.memory_mib + reservation.memory_mib,
+            network_interfaces: self.network_interfaces + reservation.network_interfaces,
+            gpus: self.gpus + reservation.gpus,
+        }
+    }
+
+    /// What a task leaves of it; `None` where it does not fit.
+    pub fn less(self, reservation: &Reservation) -> Option<RegisteredResources> {
+        Some(RegisteredResources {
+            cpu_units: self.cpu_units.checked_sub(reservation.cpu_units)?,
+            memory_mib: self.memory_mib.checked_sub(reservation.memory_mib)?,
+            network_interfaces: self.network_interfaces.checked_sub(reservation.network_interfaces)?,
+            gpus: self.gpus.checked_sub(reservation.gpus)?,
+        })
     }
 
     /// The first thing that not even an empty instance has for a task, in the order in which ECS looks.

@@ -1,4 +1,6 @@
 //! Services: how many tasks of what, kept how.
+//!
+//! Follows *Amazon ECS service deployment controllers and strategies* in the developer guide (2026).
 
 use crate::aws::launch::Launch;
 use crate::aws::load_balancer::TargetGroup;
@@ -6,7 +8,7 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::table::Id;
 use crate::units::Span;
 
-/// A REPLICA service as the scenario defines it.
+/// A service as the scenario defines it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceDefinition {
     /// Name.
@@ -15,16 +17,28 @@ pub struct ServiceDefinition {
     pub launch: Launch,
     /// What it runs.
     pub task_definition: Id<TaskDefinition>,
-    /// How many tasks, 0 to 5000.
+    /// What decides how many tasks there are.
+    pub scheduling_strategy: SchedulingStrategy,
+    /// How many tasks, 0 to 5000; 0 with DAEMON, where it follows from the instances.
     pub desired_count: u32,
-    /// `minimumHealthyPercent`; AWS's default is 100.
+    /// `minimumHealthyPercent`; AWS's default is 100, and 0 with DAEMON.
     pub minimum_healthy_percent: u32,
-    /// `maximumPercent`; AWS's default is 200.
+    /// `maximumPercent`; AWS's default is 200. With DAEMON it is 100.
     pub maximum_percent: u32,
     /// `healthCheckGracePeriodSeconds`; AWS's default is 0.
     pub health_check_grace_period: Span,
     /// Where its tasks are registered, and the container that serves there.
     pub load_balancer: Option<ServiceLoadBalancer>,
+}
+
+/// `schedulingStrategy` of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SchedulingStrategy {
+    /// As many tasks as are desired, wherever placement puts them.
+    #[default]
+    Replica,
+    /// One task on each ACTIVE container instance that meets the placement constraints, and none elsewhere.
+    Daemon,
 }
 
 /// `loadBalancers` of a service.

@@ -10,11 +10,13 @@ use crate::aws::auto_scaling_group::{
     AutoScalingGroup, AvailabilityZone, TerminationCandidate, choose_launch_zone, choose_to_terminate,
 };
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderReservation, WaitingGroup};
-use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
+use crate::aws::cluster_query::{InstanceFacts, matches};
+use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::price::instance_usd;
+use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
@@ -152,7 +154,7 @@ impl Control<'_> {
         if let Some(managed) = &definition.managed_scaling {
             let (present, used) = self.instances_present_and_used(group);
             let waiting = self.waiting_groups(provider);
-            let empty = scenario.auto_scaling_groups[group].registered_resources();
+            let empty = self.empty_but_for_daemons(group);
             let empty_metric = scenario.assumptions.empty_capacity_provider_metric;
             let measured = managed.reservation(present, used, &waiting, &empty, empty_metric);
             row.reservation_percent = Some(measured.percent);
@@ -390,6 +392,7 @@ impl Control<'_> {
             reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
             remaining_network_interfaces: registered.network_interfaces,
             remaining_gpus: registered.gpus,
+            set_aside: RegisteredResources::default(),
             tasks: Vec::new(),
             hosted: Vec::new(),
             cached_layers: BTreeSet::new(),
@@ -481,7 +484,7 @@ impl Control<'_> {
         let managed = providers
             .iter()
             .any(|it| it.auto_scaling_group == row.auto_scaling_group && it.managed_termination_protection);
-        if managed { !row.is_empty() } else { row.is_protected_from_scale_in }
+        if managed { self.is_used(instance) } else { row.is_protected_from_scale_in }
     }
 
     fn scale_in_instance(&mut self, instance: Id<ContainerInstance>) {
@@ -507,6 +510,14 @@ impl Control<'_> {
             self.schedule_services_on(instance, decision);
         } else {
             self.terminate_instance(instance);
+        }
+    }
+
+    /// A task that gave back its network interface was the last on an instance that its group wants to terminate.
+    pub(super) fn terminate_soon_if_drained(&mut self, instance: Id<ContainerInstance>) {
+        let row = &self.cluster.instances[instance];
+        if row.status == InstanceStatus::Draining && row.is_terminating && row.hosted.is_empty() {
+            self.agenda.put(self.now(), Event::InstanceAdvances(instance));
         }
     }
 
@@ -549,18 +560,18 @@ impl Control<'_> {
     }
 
     fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
-        let in_service = self.groups[group.index()]
-            .instances
-            .iter()
-            .map(|&it| &self.cluster.instances[it])
-            .filter(|it| matches!(it.status, InstanceStatus::Registering | InstanceStatus::Active));
-        in_service.fold((0, 0), |(present, used), it| (present + 1, used + u32::from(!it.is_empty())))
+        let in_service = self.groups[group.index()].instances.iter().copied().filter(|it| {
+            let status = self.cluster.instances[*it].status;
+            matches!(status, InstanceStatus::Registering | InstanceStatus::Active)
+        });
+        in_service.fold((0, 0), |(present, used), it| (present + 1, used + u32::from(self.is_used(it))))
     }
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
         // Tasks of one group have the same constraints and subnets, too.
-        type Kind<'a> = (Vec<&'a PlacementConstraint>, &'a [Id<Subnet>]);
-        let mut groups: Vec<(Kind, WaitingGroup)> = Vec::new();
+        type Where<'b> = (Vec<&'b PlacementConstraint>, &'b [Id<Subnet>]);
+        let asg = self.scenario.capacity_providers[provider].auto_scaling_group;
+        let mut groups: Vec<(Where, WaitingGroup)> = Vec::new();
         for &(launcher, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];
             if row.capacity_provider != Some(provider) {
@@ -568,7 +579,7 @@ impl Control<'_> {
             }
             let constraints = self.constraints_of(launcher, row.task_definition);
             let subnets = &self.scenario.launch(launcher).subnets[..];
-            let is_same = |it: &&mut (Kind, WaitingGroup)| {
+            let is_same = |it: &&mut (Where, WaitingGroup)| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
             };
             match groups.iter_mut().find(is_same) {
@@ -578,7 +589,8 @@ impl Control<'_> {
                         reservation: row.reservation.clone(),
                         count: 1,
                         is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                        is_selected: self.would_launch(launcher, row.task_definition, provider, &constraints),
+                        is_selected: self.would_launch(launcher, row.task_definition, asg, &constraints)
+                            && !self.daemons_take_a_port(&row.reservation, asg),
                     };
                     groups.push(((constraints, subnets), group));
                 }
@@ -588,37 +600,53 @@ impl Control<'_> {
     }
 
     /// Whether an instance that the provider's group would launch now, in one of its zones, meets the `memberOf` constraints
-    /// before any task is on it.
+    /// when no tasks but those of DAEMON services are on it.
     fn would_launch(
         &self,
         launcher: Launcher,
         task_definition: Id<TaskDefinition>,
-        provider: Id<CapacityProvider>,
+        group: Id<AutoScalingGroup>,
         constraints: &[&PlacementConstraint],
     ) -> bool {
-        let expressions: Vec<&Expression> = constraints.iter().filter_map(|it| it.expression()).collect();
-        let group = &self.scenario.auto_scaling_groups[self.scenario.capacity_providers[provider].auto_scaling_group];
         let definition = &self.scenario.task_definitions[task_definition];
-        let mut places = group
-            .places(&self.scenario.subnets)
-            .filter(|(zone, _)| has_subnet(self.scenario, launcher, definition, *zone))
-            .peekable();
-        places.peek().is_some()
-            && (expressions.is_empty()
-                || places.any(|(zone, subnet)| {
-                    let subnet = subnet.map(|it| &self.scenario.subnets[it]);
-                    let facts = InstanceFacts {
-                        attributes: &group
-                            .container_instance_attributes(&self.scenario.availability_zones[zone], subnet),
-                        ec2_instance_id: "",
-                        agent_connected: true,
-                        agent_version: &group.agent_version,
-                        registered_at_unix_nanos: self.unix_nanos(self.now()),
-                        running_tasks_count: 0,
-                        task_groups: &[],
-                    };
-                    expressions.iter().all(|it| matches(it, &facts))
-                }))
+        let mut places = self.scenario.auto_scaling_groups[group].places(&self.scenario.subnets);
+        places.any(|place| {
+            has_subnet(self.scenario, launcher, definition, place.0)
+                && self.would_select(group, place, constraints, &self.daemons_of_new_instance(group, place))
+        })
+    }
+
+    /// Whether the `memberOf` constraints select an instance that a group would launch now in a zone and subnet, when the
+    /// tasks of these services are on it.
+    pub(super) fn would_select(
+        &self,
+        group: Id<AutoScalingGroup>,
+        (zone, subnet): (Id<AvailabilityZone>, Option<Id<Subnet>>),
+        constraints: &[&PlacementConstraint],
+        daemons: &[Id<ServiceDefinition>],
+    ) -> bool {
+        let mut expressions = constraints.iter().filter_map(|it| it.expression()).peekable();
+        if expressions.peek().is_none() {
+            return true;
+        }
+        let scenario = self.scenario;
+        let group = &scenario.auto_scaling_groups[group];
+        let task_group = |it: &Id<ServiceDefinition>| scenario.services[*it].launch.task_group;
+        let task_groups: Vec<&str> =
+            daemons.iter().map(|it| scenario.task_groups[task_group(it)].name.as_str()).collect();
+        let facts = InstanceFacts {
+            attributes: &group.container_instance_attributes(
+                &scenario.availability_zones[zone],
+                subnet.map(|it| &scenario.subnets[it]),
+            ),
+            ec2_instance_id: "",
+            agent_connected: true,
+            agent_version: &group.agent_version,
+            registered_at_unix_nanos: self.unix_nanos(self.now()),
+            running_tasks_count: task_groups.len() as u32,
+            task_groups: &task_groups,
+        };
+        expressions.all(|it| matches(it, &facts))
     }
 
     /// The newest measurement whose datapoint is published.
@@ -677,6 +705,7 @@ impl Control<'_> {
 
     pub(super) fn record_instance(&mut self, instance: Id<ContainerInstance>) {
         self.cluster.touch();
+        self.schedule_daemons();
         self.cluster.instances_described_anew.push(instance);
         let row = &self.cluster.instances[instance];
         let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
-use crate::aws::container_instance::RegisteredResources;
 use crate::aws::launch::Launch;
+use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::task_definition::Reservation;
 use crate::cluster::{ContainerInstance, InstanceStatus, TaskStatus};
 use crate::control::Control;
@@ -69,7 +69,9 @@ impl Control<'_> {
             let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group == group;
             providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
         };
-        let of_services = scenario.services.iter().filter(|it| comes_here(&it.launch));
+        // Tasks of DAEMON services come with an instance, and are no more after that.
+        let is_replica = |it: &&ServiceDefinition| it.scheduling_strategy != SchedulingStrategy::Daemon;
+        let of_services = scenario.services.iter().filter(is_replica).filter(|it| comes_here(&it.launch));
         let of_services = of_services.map(|it| scenario.task_definitions[it.task_definition].reservation());
         let standalone = scenario.run_tasks.iter().filter(|it| comes_here(&it.launch)).flat_map(|it| {
             let of_definition = scenario.task_definitions[it.task_definition].reservation();
@@ -119,11 +121,5 @@ fn times_it_fits(task: &Reservation, instance: &ContainerInstance) -> u32 {
     if task.ports.iter().any(|it| instance.reserved_ports.contains_key(it)) {
         return 0;
     }
-    let left = RegisteredResources {
-        cpu_units: instance.remaining_cpu_units,
-        memory_mib: instance.remaining_memory_mib,
-        network_interfaces: instance.remaining_network_interfaces,
-        gpus: instance.remaining_gpus,
-    };
-    left.tasks(task, false)
+    instance.available().tasks(task, false)
 }

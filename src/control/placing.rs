@@ -9,7 +9,7 @@ use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::index::{Index, Request};
-use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, failure};
+use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Reason, failure};
 use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
@@ -74,6 +74,16 @@ struct Requirements<'a> {
     changing: Vec<&'a PlacementConstraint>,
 }
 
+/// What a task asks of an instance, resources aside.
+pub struct Asked<'a> {
+    launcher: Launcher,
+    cpu_architecture: Option<CpuArchitecture>,
+    auto_scaling_group: Option<Id<AutoScalingGroup>>,
+    zones: Vec<bool>,
+    constraints: Vec<&'a PlacementConstraint>,
+    by_tasks: bool,
+}
+
 /// Tasks on one instance, as expressions ask for them.
 #[derive(Default)]
 pub(super) struct Hosted<'a> {
@@ -125,7 +135,8 @@ impl<'a> Placing<'a> {
             if !self.index.is_registered(id) {
                 continue;
             }
-            self.index.change(id, row.remaining_cpu_units, row.remaining_memory_mib);
+            let available = row.available();
+            self.index.change(id, available.cpu_units, available.memory_mib);
             let tasks = row.hosted.iter().map(|&it| &cluster.tasks[it]).filter(|it| !it.is_asked_to_stop);
             let groups = &mut self.task_groups;
             groups.clear();
@@ -194,7 +205,7 @@ impl<'a> Requirements<'a> {
         instance: Id<ContainerInstance>,
     ) -> bool {
         let hosted =
-            if self.changing.is_empty() { Hosted::default() } else { tasks_hosted(scenario, cluster, instance) };
+            if self.changing.is_empty() { Hosted::default() } else { tasks_hosted(scenario, cluster, instance, None) };
         let it = candidate(scenario, cluster, now, instance, (self.auto_scaling_group, &self.zones), &hosted, 0);
         if failure(&self.reservation, self.cpu_architecture, &self.changing, &it).is_some() {
             return false;
@@ -236,6 +247,36 @@ impl<'a> Control<'a> {
             &mut |n| stream.below(n),
         );
         chosen.map(Id::new)
+    }
+
+    /// What a task asks of each instance, resources aside.
+    pub(super) fn asked_by(&self, wanted: &Wanted) -> Asked<'a> {
+        let constraints = constraints_of(self.scenario, wanted.launcher, wanted.task_definition);
+        Asked {
+            launcher: wanted.launcher,
+            cpu_architecture: self.scenario.task_definitions[wanted.task_definition].cpu_architecture,
+            auto_scaling_group: auto_scaling_group_of(self.scenario, wanted),
+            zones: zones_of(self.scenario, wanted),
+            by_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
+            constraints,
+        }
+    }
+
+    /// Why one instance cannot take a task that asks this and reserves `need`, were no other task of its launcher there; `None`
+    /// where it can.
+    pub(super) fn failure_on(
+        &self,
+        asked: &Asked<'a>,
+        need: &Reservation,
+        instance: Id<ContainerInstance>,
+    ) -> Option<Reason> {
+        let hosted = match asked.by_tasks {
+            true => tasks_hosted(self.scenario, &self.cluster, instance, Some(asked.launcher)),
+            false => Hosted::default(),
+        };
+        let place = (asked.auto_scaling_group, &asked.zones[..]);
+        let it = candidate(self.scenario, &self.cluster, self.now(), instance, place, &hosted, 0);
+        failure(need, asked.cpu_architecture, &asked.constraints, &it)
     }
 
     /// The constraints of a launcher's tasks of a definition: the launcher's own, then the definition's.
@@ -285,6 +326,7 @@ pub(super) fn candidate<'b>(
 ) -> Candidate<'b> {
     let it = &cluster.instances[instance];
     let registered_at = it.registered_at.unwrap_or(now);
+    let available = it.available();
     Candidate {
         id: instance.index(),
         availability_zone: it.availability_zone.index(),
@@ -297,15 +339,15 @@ pub(super) fn candidate<'b>(
             running_tasks_count: hosted.running_tasks_count,
             task_groups: &hosted.task_groups,
         },
-        remaining_cpu_units: it.remaining_cpu_units,
-        remaining_memory_mib: it.remaining_memory_mib,
+        remaining_cpu_units: available.cpu_units,
+        remaining_memory_mib: available.memory_mib,
         registered_cpu_units: it.registered_cpu_units,
         registered_memory_mib: it.registered_memory_mib,
         registered_network_interfaces: it.registered_network_interfaces,
         registered_gpus: it.registered_gpus,
         reserved_ports: &it.reserved_ports,
-        remaining_network_interfaces: it.remaining_network_interfaces,
-        remaining_gpus: it.remaining_gpus,
+        remaining_network_interfaces: available.network_interfaces,
+        remaining_gpus: available.gpus,
         is_active: it.status == InstanceStatus::Active,
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
         cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
@@ -314,14 +356,16 @@ pub(super) fn candidate<'b>(
     }
 }
 
-/// What expressions can ask of the tasks on an instance.
+/// What expressions can ask of the tasks on an instance, those of one launcher left out.
 pub(super) fn tasks_hosted<'a>(
     scenario: &'a Scenario,
     cluster: &Cluster,
     instance: Id<ContainerInstance>,
+    but: Option<Launcher>,
 ) -> Hosted<'a> {
     let mut hosted = Hosted::default();
-    for row in cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]) {
+    let tasks = cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]);
+    for row in tasks.filter(|it| Some(it.launcher) != but) {
         hosted.running_tasks_count += u32::from(!row.is_asked_to_stop);
         if !(scenario.assumptions.task_groups_by_desired_status && row.is_asked_to_stop) {
             hosted.task_groups.push(&scenario.task_groups[scenario.launch(row.launcher).task_group].name);

@@ -213,8 +213,11 @@ impl<'a> Asked<'a> {
         instance: Id<ContainerInstance>,
         then: impl FnOnce(&mut Candidate) -> T,
     ) -> T {
-        let hosted =
-            if self.depends_on_tasks { tasks_hosted(self.scenario, cluster, instance) } else { Hosted::default() };
+        let hosted = if self.depends_on_tasks {
+            tasks_hosted(self.scenario, cluster, instance, None)
+        } else {
+            Hosted::default()
+        };
         let own = if self.counts_tasks { self.own_tasks(cluster, instance).count() as u32 } else { 0 };
         then(&mut candidate(self.scenario, cluster, self.now, instance, (self.group, &self.zones), &hosted, own))
     }
@@ -471,12 +474,12 @@ struct Room {
 
 impl Room {
     fn of(cluster: &Cluster, instance: Id<ContainerInstance>) -> Room {
-        let it = &cluster.instances[instance];
+        let it = cluster.instances[instance].available();
         Room {
-            cpu_units: it.remaining_cpu_units,
-            memory_mib: it.remaining_memory_mib,
-            network_interfaces: it.remaining_network_interfaces,
-            gpus: it.remaining_gpus,
+            cpu_units: it.cpu_units,
+            memory_mib: it.memory_mib,
+            network_interfaces: it.network_interfaces,
+            gpus: it.gpus,
         }
     }
 

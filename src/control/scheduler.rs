@@ -1,7 +1,8 @@
 //! The service scheduler: how many tasks run, of which revision, where.
 //!
 //! Follows *Amazon ECS services* and *Rolling update* in the developer guide (2026), with the loop and the cadences that
-//! the guide leaves open as named assumptions of the scenario. Left out: DAEMON, circuit breaker, blue/green.
+//! the guide leaves open as named assumptions of the scenario. DAEMON services have a loop of their own, in `daemon`. Left out:
+//! circuit breaker, blue/green.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,7 @@ const LAUNCH_THROTTLE_MAXIMUM: Span = Span::seconds(27 * 60);
 /// A service as the scheduler keeps it.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Tasks wanted.
+    /// Tasks wanted; of a DAEMON service as the instances have it.
     pub desired_count: u32,
     /// `minimumHealthyPercent`, now.
     pub minimum_healthy_percent: u32,
@@ -52,8 +53,10 @@ pub struct Service {
     passes: BTreeSet<Instant>,
     retry: Option<Retry>,
     said: BTreeMap<String, Instant>,
-    launches: (u64, u32),
-    is_steady: bool,
+    /// The minute of the last launches, and how many it has seen.
+    pub(super) launches: (u64, u32),
+    /// Whether it has reached a steady state, and this was said.
+    pub(super) is_steady: bool,
 }
 
 /// One deployment of a service.
@@ -150,7 +153,8 @@ impl<'a> Control<'a> {
     /// Starts the services: settled on what is there, or from nothing.
     pub(super) fn begin_services(&mut self) {
         if self.scenario.begins_settled {
-            for service in self.scenario.services.ids() {
+            // Tasks of DAEMON services are the first on an instance.
+            for service in self.daemons.clone().into_iter().chain(self.scenario.services.ids()) {
                 self.settle_service(service);
             }
             // A service may want to be where a later one is.
@@ -175,6 +179,9 @@ impl<'a> Control<'a> {
 
     /// Places what is desired as far as it goes; whether any task found an instance.
     fn settle_service(&mut self, service: Id<ServiceDefinition>) -> bool {
+        if self.daemons.contains(&service) {
+            return self.settle_daemon(service);
+        }
         let before = self.services[service.index()].tasks.len();
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
             let wanted = self.wanted_next(service);
@@ -189,7 +196,7 @@ impl<'a> Control<'a> {
     }
 
     /// Whether where a task can go depends on where others are.
-    fn goes_by_tasks(&self, wanted: &Wanted) -> bool {
+    pub(super) fn goes_by_tasks(&self, wanted: &Wanted) -> bool {
         let constraints = self.constraints_of(wanted.launcher, wanted.task_definition);
         constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
     }
@@ -264,6 +271,7 @@ impl<'a> Control<'a> {
 
     /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
     pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
+        self.place_daemons(instance);
         let group = self.cluster.instances[instance].auto_scaling_group;
         let launchers: BTreeSet<Launcher> = self.cluster.waiting.iter().map(|it| it.0).collect();
         let mut services: BTreeSet<Id<ServiceDefinition>> = launchers.iter().filter_map(|it| it.service()).collect();
@@ -284,6 +292,10 @@ impl<'a> Control<'a> {
     pub(super) fn service_is_scheduled(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
         if !self.services[service.index()].passes.remove(&now) {
+            return;
+        }
+        if self.daemons.contains(&service) {
+            self.daemon_is_scheduled(service);
             return;
         }
         self.place_waiting_tasks(service);
@@ -307,13 +319,7 @@ impl<'a> Control<'a> {
         }
         let has_older = !(roll.leaving_healthy.is_empty() && roll.leaving.is_empty());
         if has_older && lower >= desired && upper <= desired && desired > 0 {
-            self.say_once(
-                service,
-                "service.deployment_stuck",
-                "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
-                 Update the minimumHealthyPercent or maximumPercent value and try again.",
-                None,
-            );
+            self.say_deployment_is_stuck(service);
         }
         let roll = self.roll(service);
         if roll.is_settled(desired) {
@@ -356,7 +362,7 @@ impl<'a> Control<'a> {
     }
 
     /// Whether a task counts as healthy: its target is, or it has run for a while where nothing checks it.
-    fn is_healthy(&mut self, task: Id<Task>) -> bool {
+    pub(super) fn is_healthy(&mut self, task: Id<Task>) -> bool {
         let now = self.now();
         let healthy_after = self.scenario.assumptions.healthy_after;
         let row = &mut self.cluster.tasks[task];
@@ -382,7 +388,7 @@ impl<'a> Control<'a> {
     }
 
     /// Whether essential containers of a task have failed their health checks.
-    fn has_unhealthy_containers(&self, task: Id<Task>) -> bool {
+    pub(super) fn has_unhealthy_containers(&self, task: Id<Task>) -> bool {
         !self.cluster.tasks[task].containers.is_empty() && self.containers_are(task, HealthStatus::Unhealthy)
     }
 
@@ -394,7 +400,7 @@ impl<'a> Control<'a> {
     }
 
     /// Whether a task is unhealthy, its grace period over.
-    fn has_failed_its_checks(&mut self, task: Id<Task>) -> bool {
+    pub(super) fn has_failed_its_checks(&mut self, task: Id<Task>) -> bool {
         let unhealthy = self.is_unhealthy(task);
         let row = &self.cluster.tasks[task];
         let (Some(started_at), true) = (row.started_at, unhealthy && row.status == TaskStatus::Running) else {
@@ -550,7 +556,7 @@ impl<'a> Control<'a> {
     }
 
     /// What the next task of a service is to be.
-    fn wanted_next(&self, service: Id<ServiceDefinition>) -> Wanted {
+    pub(super) fn wanted_next(&self, service: Id<ServiceDefinition>) -> Wanted {
         Wanted {
             launcher: Launcher::Service(service),
             task_definition: self.services[service.index()].primary().task_definition,
@@ -612,7 +618,7 @@ impl<'a> Control<'a> {
         self.say_started(service, &placed);
     }
 
-    fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
+    pub(super) fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
         if placed.is_empty() {
             return;
         }
@@ -651,7 +657,7 @@ impl<'a> Control<'a> {
     }
 
     /// The earliest instant at which tasks may be started again after failures.
-    fn start_gate(&mut self, service: Id<ServiceDefinition>) -> Option<Instant> {
+    pub(super) fn start_gate(&mut self, service: Id<ServiceDefinition>) -> Option<Instant> {
         let retry = self.services[service.index()].retry.map(|it| it.next_at);
         let throttle = throttle_delay(self.services[service.index()].failed_starts)
             .and_then(|delay| self.services[service.index()].newest_that_never_ran.map(|(_, at)| at + delay));
@@ -666,7 +672,7 @@ impl<'a> Control<'a> {
         retry.max(throttle)
     }
 
-    fn may_launch(&mut self, service: Id<ServiceDefinition>) -> bool {
+    pub(super) fn may_launch(&mut self, service: Id<ServiceDefinition>) -> bool {
         let minute = self.now().0 / Span::MINUTE.0;
         let launches = &mut self.services[service.index()].launches;
         if launches.0 != minute {
@@ -695,7 +701,7 @@ impl<'a> Control<'a> {
         Some(strategy[choose_provider(strategy, &counts)].capacity_provider)
     }
 
-    fn is_steady(&mut self, service: Id<ServiceDefinition>) {
+    pub(super) fn is_steady(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
         let name = &self.scenario.services[service].name;
         let resource = self.service_resource(service);
@@ -721,8 +727,24 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.get(kind).is_some_and(|&at| self.now() < at + DUPLICATE_EVENTS)
     }
 
+    pub(super) fn say_deployment_is_stuck(&mut self, service: Id<ServiceDefinition>) {
+        self.say_once(
+            service,
+            "service.deployment_stuck",
+            "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
+             Update the minimumHealthyPercent or maximumPercent value and try again.",
+            None,
+        );
+    }
+
     /// Logs an event of a service, unless the same was said and its cause is still there.
-    fn say_once(&mut self, service: Id<ServiceDefinition>, kind: &'static str, words: &str, cause: Option<Decision>) {
+    pub(super) fn say_once(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        kind: &'static str,
+        words: &str,
+        cause: Option<Decision>,
+    ) {
         let now = self.now();
         if self.was_said(service, kind) {
             return;

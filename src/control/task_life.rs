@@ -82,6 +82,7 @@ impl<'a> Control<'a> {
         let now = self.now();
         self.cluster.place(task, instance, now);
         self.take_address(task, instance);
+        self.tasks_changed_on(instance);
         let assumptions = &self.scenario.assumptions;
         let definition = self.definition_of(task);
         let needs_interface = definition.network_mode == NetworkMode::Awsvpc;
@@ -388,12 +389,16 @@ impl<'a> Control<'a> {
         row.stopped_at = Some(now);
         row.process_is_up = false;
         let subnet = row.subnet.take();
-        let launcher = row.launcher;
+        let (launcher, instance) = (row.launcher, row.instance);
         let never_ran = row.started_at.is_none();
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         self.cluster.return_address(subnet);
         self.free_slot_when(task, SlotFreedAt::Stopped);
         self.cluster.leave(task);
+        if let Some(instance) = instance {
+            self.tasks_changed_on(instance);
+            self.terminate_soon_if_drained(instance);
+        }
         self.task_wakes.remove(&task);
         self.cluster.touch();
         let Launcher::Service(service) = launcher else { return };

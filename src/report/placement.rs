@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use plotters::prelude::*;
 
+use crate::aws::service::SchedulingStrategy;
 use crate::report::chart::{note, sheet, swatch};
 use crate::report::charts::PARTS;
 use crate::report::comparison::interval;
@@ -87,7 +88,12 @@ struct Spreads {
 fn spreads(run: &Run) -> Option<Spreads> {
     let minutes = run.simulated.0 / Span::MINUTE.0;
     let (mut sums, mut weight) = (Spreads { uneven: 0.0, instance_percent: 0.0, zone_percent: 0.0 }, 0.0);
-    for service in 0..run.scenario.services.len() {
+    for (service, definition) in run.scenario.services.entries() {
+        // Of a DAEMON service each instance has the same, wherever the others are.
+        if definition.scheduling_strategy == SchedulingStrategy::Daemon {
+            continue;
+        }
+        let service = service.index();
         let rows: Vec<_> = run.service_placements.iter().filter(|it| it.service == service).collect();
         for (place, row) in rows.iter().enumerate() {
             let until = rows.get(place + 1).map_or(minutes, |next| next.minute);

@@ -6,7 +6,7 @@ use crate::aws::scaling_policy::{
     StepScaling, TargetTracking, check_steps,
 };
 use crate::aws::schedule::{self, ScheduledAction};
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Bounds;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -134,6 +134,13 @@ impl<'a> Scaling<'a> {
             self.refused_targets.push(service);
             return None;
         };
+        if self.services[service].scheduling_strategy == SchedulingStrategy::Daemon {
+            let message = format!("{of} is a DAEMON service, which has no desired count to scale");
+            let help = "it has a task on each container instance: scale its Auto Scaling group, or make it REPLICA";
+            reader.refuse(Problem::new(entry.key_place, message).help(help));
+            self.refused_targets.push(service);
+            return None;
+        }
         let desired = self.services[service].desired_count;
         if min_capacity <= max_capacity && !(min_capacity..=max_capacity).contains(&desired) {
             let moved = desired.clamp(min_capacity, max_capacity);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::launch::Launch;
 use crate::aws::load_balancer::TargetGroup;
-use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
+use crate::aws::service::{SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
@@ -14,7 +15,7 @@ use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
-use crate::scenario::tree::Entry;
+use crate::scenario::tree::{Entry, Node};
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -77,15 +78,34 @@ fn service(
         reader.note(format!("{} says `cluster: {cluster}`; here it is `{}`", fields.of, around.capacity.cluster_name));
     }
     let is_external = controller(reader, &mut fields);
-    is_not_simulated_word(reader, &mut fields, "schedulingStrategy", "REPLICA", &["DAEMON"]);
+    let words = [("REPLICA", SchedulingStrategy::Replica), ("DAEMON", SchedulingStrategy::Daemon)];
+    let scheduling_strategy = fields.word_or(reader, "schedulingStrategy", &words, SchedulingStrategy::Replica);
+    let is_daemon = scheduling_strategy == SchedulingStrategy::Daemon;
     is_not_simulated_word(reader, &mut fields, "availabilityZoneRebalancing", "DISABLED", &["ENABLED"]);
     let task_definition = task_definition(reader, &mut fields, around.task_definitions, is_external);
-    // One task is what CloudFormation makes of a service that does not say; the API itself insists on a number.
-    let desired_count = fields.count_or(reader, "desiredCount", 0..=5_000, 1);
+    let desired_count = if is_daemon {
+        refuse_desired_count_of_daemon(reader, &mut fields);
+        0
+    } else {
+        // One task is what CloudFormation makes of a service that does not say; the API itself insists on a number.
+        fields.count_or(reader, "desiredCount", 0..=5_000, 1)
+    };
+    let deployment_place = fields.place_of("deploymentConfiguration");
     let deployment = fields.map(reader, "deploymentConfiguration");
-    let usual = (Some(100), Some(200));
-    let (minimum, maximum) = deployment.map_or(usual, |it| deployment_configuration(reader, it, usual));
-    let (minimum_healthy_percent, maximum_percent) = (minimum.unwrap_or(100), maximum.unwrap_or(200));
+    let usual = if is_daemon { (0, 100) } else { (100, 200) };
+    let (minimum, maximum) = deployment.map_or((None, None), |mut it| {
+        if is_daemon {
+            it.derived(reader, "minimumHealthyPercent", &usual.0);
+            it.derived(reader, "maximumPercent", &usual.1);
+            deployment_configuration(reader, it, (None, None))
+        } else {
+            deployment_configuration(reader, it, (Some(usual.0), Some(usual.1)))
+        }
+    });
+    let (minimum_healthy_percent, maximum_percent) = (minimum.unwrap_or(usual.0), maximum.unwrap_or(usual.1));
+    if is_daemon {
+        refuse_maximum_of_daemon(reader, deployment_place, &fields.of, maximum_percent);
+    }
     if minimum_healthy_percent == 100 && maximum_percent == 100 {
         let note = "can never replace a task: minimumHealthyPercent and maximumPercent are both 100";
         reader.note(format!("{} {note}", fields.of));
@@ -94,6 +114,9 @@ fn service(
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
     let group = task_groups.of(&format!("service:{}", entry.key));
     let (launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, group);
+    if is_daemon {
+        refuse_launch_of_daemon(reader, &fields, &entry.node, &launch);
+    }
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
     if let Some((id, why)) = task_definition.zip(on_ec2_because) {
         check_compatibility(reader, &fields, around.task_definitions, id, why);
@@ -109,12 +132,63 @@ fn service(
         name: entry.key.clone(),
         launch,
         task_definition: task_definition?,
+        scheduling_strategy,
         desired_count,
         minimum_healthy_percent,
         maximum_percent,
         health_check_grace_period,
         load_balancer,
     })
+}
+
+/// A field that says how many tasks, which ECS does not take of a DAEMON service.
+pub fn refuse_desired_count_of_daemon(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
+    if let Some(entry) = fields.take_entry("desiredCount") {
+        let message =
+            format!("the daemon scheduling strategy does not support a desired count, which {} has", fields.of);
+        let help = "remove it: one task runs on each container instance that meets the placement constraints";
+        reader.refuse(Problem::new(entry.key_place, message).help(help));
+    }
+}
+
+/// More tasks at once than instances, which ECS does not take of a DAEMON service.
+pub fn refuse_maximum_of_daemon(reader: &mut Reader<'_>, at: Place, of: &str, maximum_percent: u32) {
+    if maximum_percent > 100 {
+        let message = format!(
+            "the daemon scheduling strategy does not support values above 100 for `maximumPercent`, which {of} has"
+        );
+        reader.refuse(Problem::new(at, message).help("an instance never has two of its tasks: say 100, or nothing"));
+    }
+}
+
+/// What ECS does not take of a DAEMON service of where tasks run.
+fn refuse_launch_of_daemon(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node, launch: &Launch) {
+    let of = &fields.of;
+    if !launch.placement_strategy.is_empty() {
+        let field = if fields.has("placementTemplate") { "placementTemplate" } else { "placementStrategy" };
+        let message = format!("the daemon scheduling strategy does not support placement strategies, which {of} has");
+        let problem = Problem::new(fields.place_of_key(field), message);
+        reader.refuse(problem.help("remove them; `placementConstraints` say which instances have a task"));
+    }
+    if node.get("launchType").and_then(Node::text) == Some("FARGATE") {
+        let message = format!("Fargate does not support the daemon scheduling strategy, which {of} has");
+        let problem = Problem::new(fields.place_of("launchType"), message);
+        reader.refuse(problem.help("there are no container instances on Fargate: give its tasks a container more"));
+    }
+    if launch.capacity_provider_strategy.is_empty() {
+        return;
+    }
+    let message =
+        format!("the daemon scheduling strategy does not support a capacity provider strategy, which {of} has");
+    let (at, help) = if fields.has("capacityProviderStrategy") {
+        (
+            fields.place_of_key("capacityProviderStrategy"),
+            "remove it: its tasks run on the instances of all groups, and `placementConstraints` choose among them",
+        )
+    } else {
+        (fields.place, "it has the cluster's default one unless it says `launchType: EC2`")
+    };
+    reader.refuse(Problem::new(at, message).help(help));
 }
 
 /// Reads a word of which only `usual` is simulated; whether it is another one.

@@ -2,7 +2,7 @@
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::listener::Action;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::task_definition::VolumeKind;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, attributes};
@@ -11,7 +11,7 @@ use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
-use crate::scenario::service::deployment_configuration;
+use crate::scenario::service::{deployment_configuration, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node};
 use crate::scenario::{ContainerInstanceChange, TimelineChange, TimelineEntry};
@@ -253,10 +253,18 @@ fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Aro
     let service = fields.reference(reader, "service", around.service_names);
     let node = fields.take("taskDefinition");
     let task_definition = node.and_then(|it| new_definition(reader, it, "`updateService`", service, around));
+    let is_daemon = service.is_some_and(|it| around.services[it].scheduling_strategy == SchedulingStrategy::Daemon);
+    if is_daemon {
+        refuse_desired_count_of_daemon(reader, fields);
+    }
     let desired_count = fields.count(reader, "desiredCount", 0..=5_000);
+    let deployment_place = fields.place_of("deploymentConfiguration");
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
     let deployment = fields.map(reader, "deploymentConfiguration");
     let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it, (None, None)));
+    if is_daemon {
+        refuse_maximum_of_daemon(reader, deployment_place, &fields.of, percents.1.unwrap_or(100));
+    }
     Some(TimelineChange::UpdateService {
         service: service?,
         task_definition,

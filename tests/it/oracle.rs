@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::path::Path;
 
+use plimsoll::aws::container_instance::RegisteredResources;
 use plimsoll::aws::launch::Launcher;
 use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
@@ -280,6 +281,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             reserved_ports: BTreeMap::new(),
             remaining_network_interfaces: 0,
             remaining_gpus: 0,
+            set_aside: RegisteredResources::default(),
             tasks: Vec::new(),
             hosted: Vec::new(),
             cached_layers: BTreeSet::new(),

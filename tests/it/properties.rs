@@ -7,6 +7,7 @@ use plimsoll::report;
 use plimsoll::rng::Seed;
 use plimsoll::run::Run;
 use plimsoll::scenario::{self, Scenario};
+use plimsoll::units::{Instant, Span};
 
 /// A small scenario with a bit of everything, shaped by a handful of numbers.
 #[derive(Clone, Debug)]
@@ -32,6 +33,7 @@ struct Story {
     is_cold: bool,
     memory_per_request: u32,
     load_balancer: usize,
+    daemon: Option<u32>,
     seed: u64,
 }
 
@@ -43,7 +45,10 @@ fn stories() -> impl Strategy<Value = Story> {
     let sizes = (1u32..4, 0u32..3, 1u32..6, 1u32..6, prop_oneof![Just(128u32), Just(512), Just(1024)], 128u32..2048);
     let traffic = (1u32..40, 1u32..120, 1u32..60, 0u32..80, 0u32..30, 1u32..20);
     let deployment = (prop_oneof![Just(0u32), Just(50), Just(100)], prop_oneof![Just(100u32), Just(150), Just(200)]);
-    let switches = (1u32..4, 0usize..4, any::<bool>(), any::<bool>(), any::<bool>(), 0u32..64, (0usize..3, 0u64..1000));
+    // Its `minimumHealthyPercent`, where there is a DAEMON service.
+    let daemon = prop_oneof![Just(None), Just(Some(0u32)), Just(Some(50))];
+    let switches =
+        (1u32..4, 0usize..4, any::<bool>(), any::<bool>(), any::<bool>(), 0u32..64, (0usize..3, daemon, 0u64..1000));
     (sizes, traffic, deployment, switches).prop_map(|(sizes, traffic, deployment, switches)| Story {
         instances: sizes.0,
         spare: sizes.1,
@@ -66,7 +71,8 @@ fn stories() -> impl Strategy<Value = Story> {
         is_cold: switches.4,
         memory_per_request: switches.5,
         load_balancer: switches.6.0,
-        seed: switches.6.1,
+        daemon: switches.6.1,
+        seed: switches.6.2,
     })
 }
 
@@ -88,6 +94,7 @@ capacityProviders:
 taskDefinitions:
   "web:1": {{ containerDefinitions: [{{ name: web, image: "web:1", cpu: {cpu}, memory: {memory}, portMappings: [{{ containerPort: 80, hostPort: {port} }}] }}] }}
   "web:2": {{ containerDefinitions: [{{ name: web, image: "web:2", cpu: {cpu}, memory: {memory}, portMappings: [{{ containerPort: 80, hostPort: {port} }}] }}] }}
+  agent: {{ containerDefinitions: [{{ name: agent, image: agent, cpu: 64, memory: 128 }}] }}
 applications:
   web:
     cpuTime: {{ exponential: {{ mean: {cpu_ms}ms }} }}
@@ -96,10 +103,12 @@ applications:
     queue: {queue}
     memory: {{ base: 64MiB, perRequest: {per_request}MiB }}
     errorShare: 0.01
+  agent: {{ image: {{ size: 40MB }}, shutdownTime: 5s, exit: {{ after: {{ exponential: {{ mean: 20m }} }}, code: 1 }} }}
 loadBalancers: {{ front: {{ Type: {kind}, nodes: {nodes} }} }}
 {target_groups}
 services:
   web: {{ taskDefinition: "web:1", desiredCount: {desired}, {provider} placementTemplate: "{template}", deploymentConfiguration: {{ minimumHealthyPercent: {minimum}, maximumPercent: {maximum} }}, loadBalancers: [{{ {registered}, containerName: web, containerPort: 80 }}] }}
+{agent}
 scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: {max_capacity} }} }}
 scalingPolicies:
   cpu: {{ PolicyType: TargetTrackingScaling, service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, ScaleOutCooldown: 60, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }}
@@ -109,6 +118,7 @@ workloads:
 timeline:
   - {{ at: 20m, deploy: {{ service: web, taskDefinition: "web:2" }} }}
   - {{ at: 30m, terminateInstances: {{ autoScalingGroup: nodes, count: 1 }} }}
+{drained}
 "#,
             begin = if self.is_cold { "cold" } else { "settled" },
             min = self.instances,
@@ -130,6 +140,15 @@ timeline:
             },
             registered = if self.load_balancer == 2 { "loadBalancerName: front" } else { "targetGroupArn: web" },
             desired = self.desired,
+            agent = self.daemon.map_or(String::new(), |minimum| format!(
+                "  agent: {{ taskDefinition: agent, schedulingStrategy: DAEMON, deploymentConfiguration: {{ minimumHealthyPercent: {minimum} }} }}"
+            )),
+            drained = match self.daemon {
+                Some(_) => {
+                    "  - { at: 15m, updateService: { service: agent, forceNewDeployment: true } }\n  - { at: 33m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 1, status: DRAINING } }\n  - { at: 38m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 9, status: ACTIVE } }"
+                }
+                None => "",
+            },
             template = STRATEGIES[self.strategy],
             minimum = self.minimum_healthy,
             maximum = self.maximum,
@@ -176,6 +195,30 @@ fn no_instance_is_over_committed(run: &Run) {
     }
 }
 
+/// Of a DAEMON service an instance never has two tasks that are not STOPPED, none is placed while it is not ACTIVE, and in
+/// the end it has one if it is.
+fn an_instance_has_one_task_of_a_daemon(run: &Run, service: usize) {
+    let end = Instant::START + run.simulated;
+    for (number, instance) in run.instances.iter().enumerate() {
+        let tasks = run.tasks.iter().filter(|it| it.service == Some(service) && it.instance == Some(number));
+        let mut lives: Vec<(Instant, Instant)> = tasks
+            .map(|it| (it.placed_at.expect("a task on an instance was placed"), it.stopped_at.unwrap_or(end)))
+            .collect();
+        lives.sort_unstable();
+        assert!(lives.windows(2).all(|two| two[0].1 <= two[1].0), "two at once on {}: {lives:?}", instance.name);
+        let changes: Vec<_> = run.instance_changes.iter().filter(|it| it.instance == instance.name).collect();
+        for &(placed_at, _) in &lives {
+            let last = changes.iter().rev().find(|it| it.at <= placed_at).expect("it was launched before");
+            assert_eq!(last.status, "ACTIVE", "{} at {placed_at}", instance.name);
+        }
+        let last = changes.last().expect("it was launched");
+        if last.status == "ACTIVE" && last.at + Span::MINUTE < end {
+            let newest = lives.last().unwrap_or_else(|| panic!("{} never had a task", instance.name));
+            assert!(newest.1 + Span::MINUTE > end, "{} is without a task since {}", instance.name, newest.1);
+        }
+    }
+}
+
 /// Requests leave a surge queue for a task with room, which has more of a node's requests than the others: found by the
 /// property below.
 #[test]
@@ -202,6 +245,7 @@ fn a_surge_queue_may_send_to_another_than_the_fewest() {
         is_cold: false,
         memory_per_request: 0,
         load_balancer: 2,
+        daemon: None,
         seed: 35,
     };
     let run = story.run();
@@ -220,7 +264,10 @@ proptest! {
             prop_assert_eq!(counts.arrived, counts.served + counts.failed() + totals.in_flight, "each request ends once");
         }
         no_instance_is_over_committed(&run);
-        for row in &run.service_minutes {
+        if story.daemon.is_some() {
+            an_instance_has_one_task_of_a_daemon(&run, 1);
+        }
+        for row in run.service_minutes.iter().filter(|it| it.service == 0) {
             prop_assert!(row.desired_count >= 1 && row.desired_count <= story.max_capacity, "desired within min and max");
         }
         for row in &run.capacity_minutes {

@@ -601,7 +601,6 @@ services:
     taskDefinition: web
     desiredCount: 1
     launchType: FARGATE
-    schedulingStrategy: DAEMON
     serviceRegistries: []
     deploymentConfiguration: {deploymentCircuitBreaker: {enable: true, rollback: true}}
     placementConstraints: [{type: memberOf, expression: 'attribute:ecs.instance-type == t3.medium'}]
@@ -621,7 +620,6 @@ services:
             "`s3filesVolumeConfiguration` of task definition `web:1` is not simulated yet",
             "an AWS Neuron device (`resourceRequirements` of container `web` of task definition `web:1`) is not simulated yet",
             "`launchType: FARGATE` of service `web` is not simulated yet",
-            "`schedulingStrategy: DAEMON` of service `web` is not simulated yet",
             "`deploymentCircuitBreaker` of `deploymentConfiguration` of service `web` is not simulated yet",
         ]
     );
