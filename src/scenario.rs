@@ -13,6 +13,7 @@ pub mod capacity;
 pub mod container;
 pub mod defaults;
 pub mod expectation;
+pub mod fargate;
 pub mod files;
 pub mod listener;
 pub mod load_balancing;
@@ -37,6 +38,7 @@ pub mod workload;
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::aws::network::NetworkTimes;
@@ -416,6 +418,8 @@ pub struct Assumptions {
     pub network_times: NetworkTimes,
     /// CPU time of a task for the TLS handshake of a new connection, where its target group speaks HTTPS or TLS: 1 ms.
     pub tls_handshake_cpu_time: Span,
+    /// Launch rates and vCPU quotas of Fargate, and how long its tasks take to start.
+    pub fargate: FargateAssumptions,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
 }
@@ -470,7 +474,87 @@ impl Default for Assumptions {
             dns_time_to_live: Span::seconds(60),
             network_times: NetworkTimes::default(),
             tls_handshake_cpu_time: Span::millis(1),
+            fargate: FargateAssumptions::default(),
             burst_credits: true,
+        }
+    }
+}
+
+/// What a scenario can assume of Fargate: the account's quotas, with AWS's own defaults, and times that are measured, not
+/// documented.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FargateAssumptions {
+    /// Quotas of on-demand capacity.
+    pub on_demand: FargateQuotas,
+    /// Quotas of Spot capacity.
+    pub spot: FargateQuotas,
+    /// PROVISIONING, in which a task gets its micro-VM and network interface: 15 s.
+    pub provisioning_time: Span,
+    /// PENDING, until the pull begins: 5 s.
+    pub pending_time: Span,
+    /// Speed of an image pull, MB/s of compressed layers: 13. Nothing is ever cached.
+    pub pull_mb_per_second: f64,
+    /// The same for larger tasks: from so many CPU units on, MB/s; in ascending order. None by default.
+    pub pull_mb_per_second_from: Vec<(u32, f64)>,
+    /// Until an image that is loaded lazily (SOCI) can be started: 5 s.
+    pub lazy_loading_time: Span,
+    /// Creating and starting containers: 5 s.
+    pub container_create_time: Span,
+    /// DEPROVISIONING: 10 s.
+    pub deprovisioning_time: Span,
+    /// Size of an image once it is unpacked, which lies on the ephemeral storage beside the compressed one, times the size
+    /// of that: 2.5.
+    pub unpacked_image_ratio: f64,
+    /// Interruptions of a Spot task, an hour, in the mean: 0.
+    pub spot_interruptions_per_hour: f64,
+    /// Whether the target of an interrupted Spot task is deregistered at the warning: yes; else it stays registered until
+    /// the task is STOPPED, as AWS warns that it may.
+    pub spot_deregisters_at_warning: bool,
+}
+
+impl FargateAssumptions {
+    /// Quotas of one kind of capacity.
+    pub fn quotas(&self, capacity: FargateCapacity) -> &FargateQuotas {
+        match capacity {
+            FargateCapacity::OnDemand => &self.on_demand,
+            FargateCapacity::Spot => &self.spot,
+        }
+    }
+
+    /// Speed of an image pull of a task of so many CPU units, MB/s.
+    pub fn pull_speed(&self, cpu_units: u32) -> f64 {
+        let from = self.pull_mb_per_second_from.iter().rev().find(|it| it.0 <= cpu_units);
+        from.map_or(self.pull_mb_per_second, |it| it.1)
+    }
+}
+
+/// Quotas of one kind of Fargate capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FargateQuotas {
+    /// vCPUs of tasks that run at once: 6 in a new account; it grows with use, or on request.
+    pub vcpu: u32,
+    /// Launches at once: 100 (25 in smaller regions).
+    pub launch_burst: u32,
+    /// Launches a second that come back: 20 (5 in smaller regions).
+    pub launches_per_second: u32,
+}
+
+impl Default for FargateAssumptions {
+    fn default() -> Self {
+        let quotas = FargateQuotas { vcpu: 6, launch_burst: 100, launches_per_second: 20 };
+        FargateAssumptions {
+            on_demand: quotas,
+            spot: quotas,
+            provisioning_time: Span::seconds(15),
+            pending_time: Span::seconds(5),
+            pull_mb_per_second: 13.0,
+            pull_mb_per_second_from: Vec::new(),
+            lazy_loading_time: Span::seconds(5),
+            container_create_time: Span::seconds(5),
+            deprovisioning_time: Span::seconds(10),
+            unpacked_image_ratio: 2.5,
+            spot_interruptions_per_hour: 0.0,
+            spot_deregisters_at_warning: true,
         }
     }
 }

@@ -73,7 +73,6 @@ impl Shape {
             "deleteRequestedAt",
             "deregisteredAt",
             "enableFaultInjection",
-            "ephemeralStorage",
             "executionRoleArn",
             "ipcMode",
             "pidMode",

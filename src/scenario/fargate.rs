@@ -1,0 +1,150 @@
+//! What Fargate asks of a task definition, and refuses.
+//!
+//! Follows *Amazon ECS task definition differences for Fargate* in the developer guide (2026); the words are those of
+//! `RegisterTaskDefinition`.
+
+use crate::aws::fargate::{TASK_CPUS, is_valid_size, nearest_size, task_cpu};
+use crate::aws::task_definition::{ContainerDefinition, NetworkMode};
+use crate::scenario::container::client_exception;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::{Reader, listed};
+use crate::scenario::tree::{Node, Value};
+
+/// What a task definition says that Fargate looks at.
+pub struct Definition<'a> {
+    /// As it stands in the file.
+    pub node: &'a Node,
+    /// What it is called in messages.
+    pub of: &'a str,
+    /// Network mode.
+    pub network_mode: NetworkMode,
+    /// Task-level CPU units.
+    pub cpu: Option<u32>,
+    /// Task-level memory, MiB.
+    pub memory: Option<u32>,
+    /// Containers.
+    pub containers: &'a [ContainerDefinition],
+}
+
+/// Fields of a task definition that no task on Fargate can have.
+const NOT_OF_TASKS: [&str; 2] = ["ipcMode", "placementConstraints"];
+/// Fields of a container that no task on Fargate can have.
+const NOT_OF_CONTAINERS: [&str; 7] = [
+    "disableNetworking",
+    "dnsSearchDomains",
+    "dnsServers",
+    "dockerSecurityOptions",
+    "extraHosts",
+    "links",
+    "privileged",
+];
+/// `linuxParameters` that no task on Fargate can have.
+const NOT_OF_LINUX: [&str; 5] = ["devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs"];
+
+/// Refuses what a definition that requires Fargate cannot have.
+pub fn check_definition(reader: &mut Reader<'_>, definition: &Definition<'_>) {
+    let Definition { node, of, network_mode, .. } = *definition;
+    if network_mode != NetworkMode::Awsvpc {
+        let at = node.get("networkMode").map_or(node.place, |it| it.place);
+        let problem = Problem::new(at, format!("{of} is for Fargate, and its network mode is not `awsvpc`"));
+        reader.refuse(
+            problem
+                .help("say `networkMode: awsvpc`")
+                .help(client_exception("Fargate only supports network mode \u{2018}awsvpc\u{2019}.")),
+        );
+    }
+    check_size(reader, definition);
+    for field in NOT_OF_TASKS {
+        refuse_field(reader, node, field, of);
+    }
+    if let Some(mode) = node.get("pidMode").filter(|it| it.text() == Some("host")) {
+        let problem = Problem::new(mode.place, format!("{of} is for Fargate, which has no `pidMode: host`"));
+        reader.refuse(problem.help("only `pidMode: task` is there"));
+    }
+    for volume in list(node, "volumes") {
+        refuse_field(reader, volume, "dockerVolumeConfiguration", of);
+        if let Some(path) = volume.get("host").and_then(|it| it.get("sourcePath")).filter(|it| !it.is_blank()) {
+            let problem = Problem::new(path.place, format!("{of} is for Fargate, where no host has a path"));
+            reader.refuse(problem.help("leave `sourcePath` out: the volume lies on the task's ephemeral storage"));
+        }
+    }
+    for (node, container) in list(node, "containerDefinitions").iter().zip(definition.containers) {
+        let of = format!("container `{}` of {of}", container.name);
+        for field in NOT_OF_CONTAINERS {
+            refuse_field(reader, node, field, &of);
+        }
+        if let Some(linux) = node.get("linuxParameters") {
+            for field in NOT_OF_LINUX {
+                refuse_field(reader, linux, field, &of);
+            }
+        }
+        if container.gpus > 0 {
+            let at = node.get("resourceRequirements").map_or(node.place, |it| it.place);
+            reader.refuse(Problem::new(at, format!("{of} has a GPU, and Fargate has none")));
+        }
+    }
+}
+
+/// Task-level CPU and memory must be there and make one of Fargate's sizes.
+fn check_size(reader: &mut Reader<'_>, definition: &Definition<'_>) {
+    let Definition { node, of, cpu, memory, .. } = *definition;
+    for (field, is_there) in [("cpu", cpu.is_some()), ("memory", memory.is_some())] {
+        if !is_there && node.get(field).is_none_or(Node::is_blank) {
+            let says = format!("Fargate requires that '{field}' be defined at the task level.");
+            let problem = Problem::new(node.place, format!("{of} is for Fargate and has no task-level `{field}`"));
+            reader.refuse(problem.help(client_exception(&says)));
+        }
+    }
+    let (Some(cpu), Some(memory)) = (cpu, memory) else { return };
+    if is_valid_size(cpu, memory) {
+        return;
+    }
+    let (near_cpu, near_memory) = nearest_size(cpu, memory);
+    let row = task_cpu(cpu);
+    let field = if row.is_some() { "memory" } else { "cpu" };
+    let at = node.get(field).map_or(node.place, |it| it.place);
+    let numbers = match row {
+        Some(row) => row.memory_mib().iter().map(u32::to_string).collect::<Vec<_>>(),
+        None => TASK_CPUS.iter().map(|it| it.cpu_units.to_string()).collect(),
+    };
+    let there = listed(numbers.iter().map(String::as_str));
+    let message = format!("{of} has {cpu} CPU units and {memory} MiB, which is no size of Fargate's");
+    let help = match row {
+        Some(_) => format!("with {cpu} CPU units a task may have {there} MiB"),
+        None => format!("a task may have {there} CPU units"),
+    };
+    let problem = Problem::new(at, message);
+    let problem = if near_cpu >= cpu && near_memory >= memory {
+        problem.label(format!("the nearest is {near_cpu} CPU units with {near_memory} MiB"))
+    } else {
+        problem.label(format!("the largest is {near_cpu} CPU units with {near_memory} MiB"))
+    };
+    let says = format!(
+        "No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. See the Amazon ECS documentation for the valid values."
+    );
+    reader.refuse(problem.help(help).help(client_exception(&says)));
+}
+
+fn refuse_field(reader: &mut Reader<'_>, node: &Node, field: &str, of: &str) {
+    let Some(said) = node.get(field).filter(|it| says_something(it)) else { return };
+    let problem = Problem::new(said.place, format!("{of} is for Fargate, which has no `{field}`"));
+    reader.refuse(problem.help("leave it out, or run the task on EC2 (`requiresCompatibilities: [EC2]`)"));
+}
+
+/// Whether a field is more than an empty list or map, `null` or `false`, as tools write them.
+fn says_something(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => false,
+        Value::List(items) => !items.is_empty(),
+        Value::Map(entries) => !entries.is_empty(),
+        Value::Scalar { text, .. } => text != "false",
+        Value::Unread => true,
+    }
+}
+
+fn list<'n>(node: &'n Node, field: &str) -> &'n [Node] {
+    match node.get(field).map(|it| &it.value) {
+        Some(Value::List(items)) => items,
+        _ => &[],
+    }
+}
