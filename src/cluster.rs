@@ -30,6 +30,8 @@ pub struct Cluster {
     pub actions: Vec<Action>,
     /// Tasks in PROVISIONING for want of an instance, service by service in order of creation.
     pub waiting: BTreeSet<(Id<ServiceDefinition>, Id<Task>)>,
+    /// Tasks on Fargate that are not STOPPED.
+    pub fargate_tasks: BTreeSet<Id<Task>>,
     /// Instances that came, whose status or attributes have changed, since placement last looked.
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
     /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
@@ -141,8 +143,8 @@ pub struct Task {
     pub deployment: u32,
     /// The provider it was given to.
     pub capacity_provider: Option<Id<CapacityProvider>>,
-    /// The instance, from placement on.
-    pub instance: Option<Id<ContainerInstance>>,
+    /// Where it runs, from placement on.
+    pub host: Option<Host>,
     /// The subnet that its network interface has its address from, while it has one.
     pub subnet: Option<Id<Subnet>>,
     /// Host ports that were chosen for it when it started.
@@ -184,6 +186,30 @@ pub struct Task {
     pub exit_code: Option<u8>,
     /// Share of requests that it answers with a 5xx because the timeline has broken it, from 0 to 1.
     pub error_share: f64,
+}
+
+/// Where a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// On a container instance, beside others.
+    Instance(Id<ContainerInstance>),
+    /// On Fargate, in this zone, alone.
+    Fargate(Id<AvailabilityZone>),
+}
+
+impl Task {
+    /// The container instance that it was placed on; `None` before, and on Fargate.
+    pub fn instance(&self) -> Option<Id<ContainerInstance>> {
+        match self.host {
+            Some(Host::Instance(instance)) => Some(instance),
+            Some(Host::Fargate(_)) | None => None,
+        }
+    }
+
+    /// Whether it was placed on Fargate.
+    pub fn is_on_fargate(&self) -> bool {
+        matches!(self.host, Some(Host::Fargate(_)))
+    }
 }
 
 /// `lastStatus` of a container.
@@ -360,7 +386,7 @@ impl Cluster {
         let row = &mut self.tasks[task];
         assert!(!row.holds_reservation, "a task is placed once");
         self.waiting.remove(&(row.service, task));
-        row.instance = Some(instance);
+        row.host = Some(Host::Instance(instance));
         row.placed_at = Some(at);
         row.holds_reservation = true;
         let need = &row.reservation;
@@ -387,6 +413,20 @@ impl Cluster {
         self.touch();
     }
 
+    /// Launches a task on Fargate in a zone.
+    ///
+    /// # Panics
+    /// When it was placed already.
+    pub fn launch_on_fargate(&mut self, task: Id<Task>, zone: Id<AvailabilityZone>, at: Instant) {
+        let row = &mut self.tasks[task];
+        assert!(row.host.is_none(), "a task is placed once");
+        row.host = Some(Host::Fargate(zone));
+        row.placed_at = Some(at);
+        self.waiting.remove(&(row.service, task));
+        self.fargate_tasks.insert(task);
+        self.touch();
+    }
+
     /// Adds a task that waits for an instance.
     pub fn create(&mut self, task: Task) -> Id<Task> {
         let service = task.service;
@@ -400,12 +440,13 @@ impl Cluster {
         let row = &mut self.tasks[task];
         row.is_asked_to_stop = true;
         self.waiting.remove(&(row.service, task));
-        self.instances_changed.extend(row.instance);
+        self.instances_changed.extend(row.instance());
     }
 
     /// Takes a task off its instance, if it was on one, when it has reached STOPPED.
     pub fn leave(&mut self, task: Id<Task>) {
-        if let Some(instance) = self.tasks[task].instance {
+        self.fargate_tasks.remove(&task);
+        if let Some(instance) = self.tasks[task].instance() {
             self.instances[instance].hosted.retain(|it| *it != task);
             self.instances_changed.push(instance);
         }
@@ -414,7 +455,7 @@ impl Cluster {
     /// Gives the task's reservation back to its instance; nothing where it holds none.
     pub fn release(&mut self, task: Id<Task>) {
         let row = &mut self.tasks[task];
-        let Some(instance) = row.instance.filter(|_| row.holds_reservation) else { return };
+        let Some(instance) = row.instance().filter(|_| row.holds_reservation) else { return };
         row.holds_reservation = false;
         let host = &mut self.instances[instance];
         host.remaining_cpu_units += row.reservation.cpu_units;
@@ -498,9 +539,21 @@ impl Cluster {
 
     /// The place of a target's zone among those of the load balancer; `None` where it is none of them.
     pub fn zone_of(&self, target: Id<Target>, load_balancer: &LoadBalancer) -> Option<usize> {
-        let Some(instance) = self.tasks[self.targets[target].task].instance else { return Some(0) };
-        let zone = self.instances[instance].availability_zone;
+        let Some(zone) = self.zone_of_task(self.targets[target].task) else { return Some(0) };
         load_balancer.availability_zones.iter().position(|it| *it == zone)
+    }
+
+    /// The zone that a task was placed in.
+    pub fn zone_of_task(&self, task: Id<Task>) -> Option<Id<AvailabilityZone>> {
+        self.tasks[task].host.map(|it| self.zone_of_host(it))
+    }
+
+    /// The zone of a host.
+    pub fn zone_of_host(&self, host: Host) -> Id<AvailabilityZone> {
+        match host {
+            Host::Instance(instance) => self.instances[instance].availability_zone,
+            Host::Fargate(zone) => zone,
+        }
     }
 
     /// Healthy targets of a group.

@@ -101,7 +101,7 @@ fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
         task: number,
         service: task.service.index(),
         task_definition: scenario.task_definitions[task.task_definition].name(),
-        instance: task.instance.map(|it| it.index()),
+        instance: task.instance().map(|it| it.index()),
         cpu_units: task.reservation.cpu_units,
         memory_mib: task.reservation.memory_mib,
         created_at: task.created_at,

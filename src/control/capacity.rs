@@ -9,7 +9,7 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::{
     AutoScalingGroup, AvailabilityZone, TerminationCandidate, choose_launch_zone, choose_to_terminate,
 };
-use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderReservation, WaitingGroup};
+use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderReservation, CapacityProviderType, WaitingGroup};
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::placement::PlacementConstraint;
@@ -147,7 +147,10 @@ impl Control<'_> {
     pub(super) fn capacity_provider_is_measured(&mut self, provider: Id<CapacityProvider>, traffic: &Traffic) {
         let scenario = self.scenario;
         let definition = &scenario.capacity_providers[provider];
-        let group = definition.auto_scaling_group;
+        let group = match definition.kind {
+            CapacityProviderType::AutoScalingGroup(group) => group,
+            CapacityProviderType::Fargate(_) => return,
+        };
         let mut row = self.capacity_row(group, &definition.name, traffic);
         if let Some(managed) = &definition.managed_scaling {
             let (present, used) = self.instances_present_and_used(group);
@@ -166,7 +169,7 @@ impl Control<'_> {
 
     pub(super) fn record_groups_without_provider(&mut self, traffic: &Traffic) {
         for (group, definition) in self.scenario.auto_scaling_groups.entries() {
-            if self.scenario.capacity_providers.iter().all(|it| it.auto_scaling_group != group) {
+            if self.scenario.capacity_providers.iter().all(|it| it.auto_scaling_group() != Some(group)) {
                 let row = self.capacity_row(group, &definition.name, traffic);
                 self.records.capacity_minutes.push(row);
             }
@@ -177,8 +180,9 @@ impl Control<'_> {
     pub(super) fn grow_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
         let now = self.now();
         let definition = &self.scenario.capacity_providers[provider];
-        let group = definition.auto_scaling_group;
-        let (Some(managed), Some(measured)) = (definition.managed_scaling, self.newest_reservation(provider)) else {
+        let (Some(group), Some(managed), Some(measured)) =
+            (definition.auto_scaling_group(), definition.managed_scaling, self.newest_reservation(provider))
+        else {
             return;
         };
         let warms = self.groups[group.index()].instances.iter().map(|&it| self.cluster.instances[it].launched_at);
@@ -217,8 +221,9 @@ impl Control<'_> {
     /// The low alarm of a provider's managed scaling is in ALARM.
     pub(super) fn shrink_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
         let definition = &self.scenario.capacity_providers[provider];
-        let group = definition.auto_scaling_group;
-        let (Some(managed), Some(measured)) = (definition.managed_scaling, self.newest_reservation(provider)) else {
+        let (Some(group), Some(managed), Some(measured)) =
+            (definition.auto_scaling_group(), definition.managed_scaling, self.newest_reservation(provider))
+        else {
             return;
         };
         let state = &self.groups[group.index()];
@@ -477,7 +482,7 @@ impl Control<'_> {
         let providers = &self.scenario.capacity_providers;
         let managed = providers
             .iter()
-            .any(|it| it.auto_scaling_group == row.auto_scaling_group && it.managed_termination_protection);
+            .any(|it| it.auto_scaling_group() == Some(row.auto_scaling_group) && it.managed_termination_protection);
         if managed { !row.is_empty() } else { row.is_protected_from_scale_in }
     }
 
@@ -492,7 +497,7 @@ impl Control<'_> {
             .scenario
             .capacity_providers
             .iter()
-            .any(|it| it.auto_scaling_group == group && it.managed_draining && it.managed_scaling.is_some());
+            .any(|it| it.auto_scaling_group() == Some(group) && it.managed_draining && it.managed_scaling.is_some());
         if drains && !self.tasks_left_on(instance).is_empty() {
             let row = &mut self.cluster.instances[instance];
             row.status = InstanceStatus::Draining;
@@ -588,7 +593,8 @@ impl Control<'_> {
         constraints: &[&PlacementConstraint],
     ) -> bool {
         let expressions: Vec<&Expression> = constraints.iter().filter_map(|it| it.expression()).collect();
-        let group = &self.scenario.auto_scaling_groups[self.scenario.capacity_providers[provider].auto_scaling_group];
+        let Some(group) = self.scenario.capacity_providers[provider].auto_scaling_group() else { return false };
+        let group = &self.scenario.auto_scaling_groups[group];
         let definition = &self.scenario.task_definitions[task_definition];
         let mut places = group
             .places(&self.scenario.subnets)

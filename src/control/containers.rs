@@ -94,14 +94,19 @@ impl Control<'_> {
         let definition = self.definition_of(task);
         let assumptions = &self.scenario.assumptions;
         let mut preparation = Span::ZERO;
-        if definition.network_mode == NetworkMode::Awsvpc {
+        let on_fargate = self.cluster.tasks[task].is_on_fargate();
+        if on_fargate {
+            // Each container adds what it takes to create it.
+            let whole = assumptions.fargate.container_create_time;
+            preparation += whole.max(assumptions.container_create_time) - assumptions.container_create_time;
+        } else if definition.network_mode == NetworkMode::Awsvpc {
             preparation += Span::SECOND;
         }
         if definition.has_volume(VolumeKind::Efs) {
             preparation += assumptions.efs_mount_time;
         }
         let all: Vec<usize> = (0..definition.containers.len()).collect();
-        let upfront = self.group_of(task).pull_dependent_containers_upfront;
+        let upfront = !on_fargate && self.group_of(task).pull_dependent_containers_upfront;
         let images_ready_at = upfront.then(|| now + self.pull_time(task, &all));
         let gives_up_at = Some(now + assumptions.pending_timeout);
         self.cluster.tasks[task].containers = vec![Container::default(); all.len()];
@@ -456,7 +461,7 @@ impl Control<'_> {
         let now = self.now();
         self.take_out_of_rotation(task);
         let definition = self.definition_of(task);
-        let usual = self.group_of(task).container_stop_timeout;
+        let usual = self.usual_stop_timeout(task);
         let service = self.cluster.tasks[task].service;
         let stream = &mut self.streams.task_times[service.index()];
         let row = &mut self.cluster.tasks[task];
@@ -591,7 +596,10 @@ impl Control<'_> {
     }
 
     fn architecture_under(&self, task: Id<Task>) -> CpuArchitecture {
-        self.group_of(task).instance_type.cpu_architecture
+        match self.cluster.tasks[task].is_on_fargate() {
+            true => self.definition_of(task).fargate_architecture(),
+            false => self.group_of(task).instance_type.cpu_architecture,
+        }
     }
 
     fn say_of_container(&mut self, task: Id<Task>, place: usize, kind: &'static str, words: &str) -> Decision {

@@ -65,7 +65,7 @@ impl Control<'_> {
         let asg = &scenario.auto_scaling_groups[group];
         let comes_here = scenario.services.iter().filter(|it| {
             let providers = &it.capacity_provider_strategy;
-            let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group == group;
+            let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group() == Some(group);
             providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
         });
         let empty = asg.registered_resources();

@@ -273,7 +273,7 @@ fn constraints_of(
 }
 
 fn auto_scaling_group_of(scenario: &Scenario, provider: Option<usize>) -> Option<Id<AutoScalingGroup>> {
-    provider.map(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group)
+    provider.and_then(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group())
 }
 
 /// Whether each zone has one of the subnets that a service's tasks may have their addresses from.

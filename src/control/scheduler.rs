@@ -178,7 +178,7 @@ impl<'a> Control<'a> {
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
             let provider = self.choose_capacity_provider(service);
             let Some(instance) = self.choose_instance(service, provider) else { break };
-            if self.has_no_address(service, instance) || self.has_no_host_ports(service, instance) {
+            if self.has_no_address(service, self.cluster.instances[instance].availability_zone) || self.has_no_host_ports(service, instance) {
                 break;
             }
             let task = self.create_task(service, provider);
@@ -320,7 +320,7 @@ impl<'a> Control<'a> {
             let healthy = self.is_healthy(task);
             let row = &self.cluster.tasks[task];
             let drains =
-                row.instance.is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
+                row.instance().is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
             if row.deployment != primary || drains {
                 if healthy { roll.leaving_healthy.push(task) } else { roll.leaving.push(task) }
             } else if self.has_failed_its_checks(task) {
@@ -472,12 +472,12 @@ impl<'a> Control<'a> {
             .zip(is_unhealthy)
             .map(|(&task, is_unhealthy)| {
                 let row = &self.cluster.tasks[task];
-                let host = row.instance.map(|it| &self.cluster.instances[it]);
+                let host = row.instance().map(|it| &self.cluster.instances[it]);
                 StopCandidate {
                     is_running: row.status == TaskStatus::Running,
                     is_unhealthy,
                     availability_zone: host.map(|it| it.availability_zone.index()),
-                    instance: row.instance.map(Id::index),
+                    instance: row.instance().map(Id::index),
                     attributes: host.map_or(&[], |it| &it.attributes),
                     remaining_cpu_units_after: host.map_or(0, |it| it.remaining_cpu_units + row.reservation.cpu_units),
                     remaining_memory_mib_after: host

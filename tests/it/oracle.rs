@@ -208,7 +208,7 @@ workloads:
         let mut cluster = cluster_of(scenario, &vec![0; self.tasks]);
         for task in cluster.tasks.ids() {
             cluster.tasks[task].task_definition = Id::new(self.revision_of(task.index()));
-            let instance = cluster.tasks[task].instance.expect("it has one");
+            let instance = cluster.tasks[task].instance().expect("it has one");
             cluster.instances[instance].tasks.push(task);
             cluster.instances[instance].registered_cpu_units = CPU_UNITS;
         }
@@ -352,7 +352,7 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
             (What::ProcessEnds, _) => cluster.tasks[Id::new(change.task)].process_is_up = false,
             (What::ProcessBegins, _) => cluster.tasks[Id::new(change.task)].process_is_up = true,
             (What::Offered(cpu_units), _) => {
-                let instance = cluster.tasks[Id::new(change.task)].instance.expect("it has one");
+                let instance = cluster.tasks[Id::new(change.task)].instance().expect("it has one");
                 cluster.instances[instance].registered_cpu_units = cpu_units;
                 cluster.touch();
                 second_passes(&mut traffic, &scenario, &cluster);
