@@ -54,7 +54,7 @@ fn instances(count: usize, zones: usize, cpu_units: u32, memory_mib: u32) -> Vec
         is_active: true,
         capacity_provider_matches: true,
         cpu_architecture: CpuArchitecture::X86_64,
-        service_tasks: 0,
+        group_tasks: 0,
     };
     (0..count).map(one).collect()
 }
@@ -86,7 +86,7 @@ fn fill(count: usize, scan_every: Option<usize>) -> (f64, f64) {
     let need = need(1_500, 6_000);
     let mut stream = SEED.stream("placement", "web");
     let request = Request {
-        service: 0,
+        task_group: 0,
         reservation: &need,
         requirements: 0,
         strategies: &STRATEGIES,
@@ -115,10 +115,10 @@ fn fill(count: usize, scan_every: Option<usize>) -> (f64, f64) {
         }
         let chosen = chosen.expect("ten tasks fit on each instance");
         place(&mut instances[chosen], &mut index, 0, &need);
-        instances[chosen].service_tasks += 1;
+        instances[chosen].group_tasks += 1;
     }
     let took = begin.elapsed() - aside;
-    assert!(instances.iter().all(|it| it.service_tasks == 10), "every instance is full");
+    assert!(instances.iter().all(|it| it.group_tasks == 10), "every instance is full");
     let scan = by_scan.0.as_nanos() as f64 / f64::from(by_scan.1.max(1));
     (took.as_nanos() as f64 / (count * TASKS_PER_INSTANCE) as f64, scan)
 }
@@ -137,7 +137,7 @@ fn first_fit(hosts: usize) -> Duration {
         let kind = below(kinds.len());
         let need = &kinds[kind];
         let request = Request {
-            service: machine,
+            task_group: machine,
             reservation: need,
             requirements: kind,
             strategies: &[],

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::container::HealthStatus;
+use crate::aws::launch::Launcher;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::run_task::Overrides;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
@@ -18,7 +20,7 @@ use crate::units::Instant;
 pub struct Cluster {
     /// Container instances, of all groups.
     pub instances: Table<ContainerInstance>,
-    /// Tasks, of all services.
+    /// Tasks, of services and standalone.
     pub tasks: Table<Task>,
     /// Targets, of all target groups.
     pub targets: Table<Target>,
@@ -29,7 +31,7 @@ pub struct Cluster {
     /// What each listener rule does, by the rule's number.
     pub actions: Vec<Action>,
     /// Tasks in PROVISIONING for want of an instance, service by service in order of creation.
-    pub waiting: BTreeSet<(Id<ServiceDefinition>, Id<Task>)>,
+    pub waiting: BTreeSet<(Launcher, Id<Task>)>,
     /// Tasks on Fargate that are not STOPPED.
     pub fargate_tasks: BTreeSet<Id<Task>>,
     /// Instances that came, whose status or attributes have changed, since placement last looked.
@@ -135,11 +137,13 @@ pub enum TaskStatus {
 /// A task.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// Its service.
-    pub service: Id<ServiceDefinition>,
+    /// Who started it.
+    pub launcher: Launcher,
     /// What it runs.
     pub task_definition: Id<TaskDefinition>,
-    /// The number of its service's deployment, from 0.
+    /// What it has instead of its definition's.
+    pub overrides: Overrides,
+    /// The number of its service's deployment, from 0; 0 of a standalone task.
     pub deployment: u32,
     /// The provider it was given to.
     pub capacity_provider: Option<Id<CapacityProvider>>,
@@ -210,6 +214,11 @@ impl Task {
     pub fn is_on_fargate(&self) -> bool {
         matches!(self.host, Some(Host::Fargate(_)))
     }
+
+    /// Its service; `None` of a standalone task.
+    pub fn service(&self) -> Option<Id<ServiceDefinition>> {
+        self.launcher.service()
+    }
 }
 
 /// `lastStatus` of a container.
@@ -258,6 +267,8 @@ pub enum StopCode {
     UserInitiated,
     /// `InfrastructureHealth`
     InfrastructureHealth,
+    /// `SpotInterruption`
+    SpotInterruption,
 }
 
 impl StopCode {
@@ -270,6 +281,7 @@ impl StopCode {
             StopCode::TerminationNotice => "TerminationNotice",
             StopCode::UserInitiated => "UserInitiated",
             StopCode::InfrastructureHealth => "InfrastructureHealth",
+            StopCode::SpotInterruption => "SpotInterruption",
         }
     }
 }
@@ -385,7 +397,7 @@ impl Cluster {
     pub fn place(&mut self, task: Id<Task>, instance: Id<ContainerInstance>, at: Instant) {
         let row = &mut self.tasks[task];
         assert!(!row.holds_reservation, "a task is placed once");
-        self.waiting.remove(&(row.service, task));
+        self.waiting.remove(&(row.launcher, task));
         row.host = Some(Host::Instance(instance));
         row.placed_at = Some(at);
         row.holds_reservation = true;
@@ -413,6 +425,11 @@ impl Cluster {
         self.touch();
     }
 
+    /// Puts down that a task waits for Fargate, not for an instance.
+    pub fn waits_for_fargate(&mut self, task: Id<Task>) {
+        self.waiting.remove(&(self.tasks[task].launcher, task));
+    }
+
     /// Launches a task on Fargate in a zone.
     ///
     /// # Panics
@@ -422,16 +439,15 @@ impl Cluster {
         assert!(row.host.is_none(), "a task is placed once");
         row.host = Some(Host::Fargate(zone));
         row.placed_at = Some(at);
-        self.waiting.remove(&(row.service, task));
         self.fargate_tasks.insert(task);
         self.touch();
     }
 
     /// Adds a task that waits for an instance.
     pub fn create(&mut self, task: Task) -> Id<Task> {
-        let service = task.service;
+        let launcher = task.launcher;
         let id = self.tasks.push(task);
-        self.waiting.insert((service, id));
+        self.waiting.insert((launcher, id));
         id
     }
 
@@ -439,7 +455,7 @@ impl Cluster {
     pub fn ask_to_stop(&mut self, task: Id<Task>) {
         let row = &mut self.tasks[task];
         row.is_asked_to_stop = true;
-        self.waiting.remove(&(row.service, task));
+        self.waiting.remove(&(row.launcher, task));
         self.instances_changed.extend(row.instance());
     }
 

@@ -7,6 +7,7 @@ pub mod autoscaling;
 pub mod capacity;
 pub mod container_instances;
 pub mod containers;
+pub mod fargate;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
@@ -21,12 +22,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
+use crate::aws::fargate::FargateCapacity;
+use crate::aws::launch::Launcher;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
 use crate::control::containers::Followed;
+use crate::control::fargate::Fargate;
+use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::placing::Placing;
@@ -36,8 +41,8 @@ use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, ServicePlacement, TargetChange,
-    ZonePlacement,
+    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, ServicePlacement,
+    TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -53,10 +58,14 @@ pub struct Control<'a> {
     pub agenda: Agenda,
     /// Decisions so far.
     pub log: Log,
+    /// The two kinds of Fargate capacity, in the order of [`FargateCapacity::ALL`].
+    pub fargate: [Fargate; 2],
     /// What finds instances for tasks.
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
     pub services: Vec<Service>,
+    /// When each task is looked at next.
+    pub task_wakes: BTreeMap<Id<Task>, Instant>,
     /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
     pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
@@ -103,14 +112,44 @@ pub struct Control<'a> {
 
 /// Randomness of the control plane, by purpose.
 pub struct Streams {
-    /// Ties of placement and of the choice of what stops, by service.
-    pub placement: Vec<Stream>,
-    /// Start and shutdown times, by service.
-    pub task_times: Vec<Stream>,
+    /// What is drawn for the tasks of each service.
+    pub services: Vec<TaskStreams>,
+    /// What is drawn for standalone tasks.
+    pub run_tasks: Vec<TaskStreams>,
     /// Launch and registration times and termination ties, by group.
     pub instances: Vec<Stream>,
     /// First health checks, by target group.
     pub health_checks: Vec<Stream>,
+}
+
+/// Randomness of the tasks of one launcher.
+pub struct TaskStreams {
+    /// Ties of placement and of the choice of what stops.
+    pub placement: Stream,
+    /// Start and shutdown times.
+    pub times: Stream,
+    /// When Fargate Spot interrupts them.
+    pub spot_interruptions: Stream,
+}
+
+impl TaskStreams {
+    fn new(seed: Seed, launcher: &str) -> TaskStreams {
+        TaskStreams {
+            placement: seed.stream("placement", launcher),
+            times: seed.stream("task times", launcher),
+            spot_interruptions: seed.stream("spot interruptions", launcher),
+        }
+    }
+}
+
+impl Streams {
+    /// Those of a launcher's tasks.
+    pub fn of(&mut self, launcher: Launcher) -> &mut TaskStreams {
+        match launcher {
+            Launcher::Service(service) => &mut self.services[service.index()],
+            Launcher::RunTask(run_task) => &mut self.run_tasks[run_task.index()],
+        }
+    }
 }
 
 /// What the control plane writes down for the report while it runs.
@@ -124,6 +163,8 @@ pub struct Records {
     pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute.
     pub capacity_minutes: Vec<CapacityMinute>,
+    /// A row per kind of Fargate capacity in use and minute.
+    pub fargate_minutes: Vec<FargateMinute>,
     /// Where each service's tasks stand, whenever a minute ends with a change.
     pub service_placements: Vec<ServicePlacement>,
     /// State changes of instances.
@@ -138,8 +179,13 @@ impl<'a> Control<'a> {
     /// The cluster at the start of the run, with the events that set it going.
     pub fn new(scenario: &'a Scenario, seed: Seed) -> Control<'a> {
         let streams = Streams {
-            placement: scenario.services.iter().map(|it| seed.stream("placement", &it.name)).collect(),
-            task_times: scenario.services.iter().map(|it| seed.stream("task times", &it.name)).collect(),
+            services: scenario.services.iter().map(|it| TaskStreams::new(seed, &it.name)).collect(),
+            // A service cannot have such a name.
+            run_tasks: scenario
+                .run_tasks
+                .iter()
+                .map(|it| TaskStreams::new(seed, &format!("task/{}", it.name)))
+                .collect(),
             instances: scenario.auto_scaling_groups.iter().map(|it| seed.stream("instances", &it.name)).collect(),
             health_checks: scenario.target_groups.iter().map(|it| seed.stream("health checks", &it.name)).collect(),
         };
@@ -153,8 +199,10 @@ impl<'a> Control<'a> {
             },
             agenda: Agenda::default(),
             log: Log::default(),
+            fargate: FargateCapacity::ALL.map(|it| Fargate::new(scenario.assumptions.fargate.quotas(it))),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
+            task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
@@ -212,6 +260,8 @@ impl<'a> Control<'a> {
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
+            Event::FargateLaunches(capacity) => self.fargate_launches(capacity),
+            Event::SpotInterrupts(task) => self.spot_interrupts(task),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
             Event::ContainersAdvance(task) => self.containers_advance(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
@@ -256,9 +306,52 @@ impl<'a> Control<'a> {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }
         self.record_groups_without_provider(traffic);
+        self.record_fargate();
         self.record_placements();
         let next = self.now() + Span::MINUTE;
         self.agenda.put(next, Event::MinuteCloses);
+    }
+
+    /// `service/NAME` or `task/NAME`, as events name who started a task.
+    pub(super) fn launcher_resource(&self, launcher: Launcher) -> String {
+        match launcher {
+            Launcher::Service(service) => self.service_resource(service),
+            Launcher::RunTask(run_task) => format!("task/{}", self.scenario.run_tasks[run_task].name),
+        }
+    }
+
+    /// Logs what becomes of a task.
+    pub(super) fn say_of_task(
+        &mut self,
+        task: Id<Task>,
+        cause: Option<Decision>,
+        kind: &'static str,
+        words: &str,
+    ) -> Decision {
+        let message = format!("{} {words}", self.task_words(task));
+        let resource = self.launcher_resource(self.cluster.tasks[task].launcher);
+        self.log.put(self.agenda.now(), cause, kind, resource, message)
+    }
+
+    /// The service of a task that is a target.
+    ///
+    /// # Panics
+    /// When it is standalone: such a task is registered nowhere.
+    pub(super) fn service_of_target(&self, task: Id<Task>) -> Id<ServiceDefinition> {
+        self.cluster.tasks[task].service().expect("a target is a task of a service")
+    }
+
+    /// A task as messages speak of it, after its service or its task group.
+    fn task_words(&self, task: Id<Task>) -> String {
+        let launcher = self.cluster.tasks[task].launcher;
+        let whose = match launcher {
+            Launcher::Service(service) => format!("service {}", self.scenario.services[service].name),
+            Launcher::RunTask(_) => {
+                let group = self.scenario.launch(launcher).task_group;
+                format!("task group {}", self.scenario.task_groups[group].name)
+            }
+        };
+        format!("({whose}) (task {})", task_name(task))
     }
 
     /// `service/NAME`, as events name it.

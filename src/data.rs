@@ -146,8 +146,8 @@ impl Traffic {
 
     /// What has come of the health check that a target was sent.
     pub fn probe_answer(&self, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
-        let service = cluster.tasks[cluster.targets[target].task].service;
-        let lane = self.lane_of_service[service.index()].map(|it| &self.lanes[it]);
+        let service = cluster.tasks[cluster.targets[target].task].service();
+        let lane = service.and_then(|it| self.lane_of_service[it.index()]).map(|it| &self.lanes[it]);
         lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
     }
 
@@ -219,9 +219,9 @@ pub enum ProbeAnswer {
 
 /// Puts a health check into the target's queue, now.
 pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
-    let service = cluster.tasks[cluster.targets[target].task].service;
+    let service = cluster.tasks[cluster.targets[target].task].service();
     let now = traffic.now;
-    let Some(lane) = traffic.lane_of_service[service.index()] else { return ProbeAnswer::Refused };
+    let Some(lane) = service.and_then(|it| traffic.lane_of_service[it.index()]) else { return ProbeAnswer::Refused };
     let lane = &mut traffic.lanes[lane];
     lane.look(scenario, cluster, now);
     lane.probe(scenario, cluster, target, now)

@@ -1,9 +1,10 @@
 //! The loop: serve every request up to the next control event, make one decision, repeat.
 
 use crate::agenda::Event;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
-use crate::cluster::{ContainerStatus, Task};
+use crate::cluster::{Cluster, ContainerStatus, Task};
 use crate::control::Control;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
@@ -12,6 +13,7 @@ use crate::run::{
     rows_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
+use crate::table::Id;
 use crate::units::{Instant, Span};
 
 /// Simulates a scenario. The same scenario and seed give the same run.
@@ -42,7 +44,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     let end = Instant::START + scenario.duration;
     let requests: Vec<RequestTotals> = scenario.services.ids().map(|it| traffic.totals(it)).collect();
     let tasks: Vec<TaskLife> =
-        control.cluster.tasks.entries().map(|(id, task)| life_of(scenario, id.index(), task)).collect();
+        control.cluster.tasks.entries().map(|(id, task)| life_of(scenario, &control.cluster, id, task)).collect();
     let instances = control.cluster.instances.iter().map(|it| {
         let group = &scenario.auto_scaling_groups[it.auto_scaling_group];
         InstanceLife {
@@ -80,6 +82,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         target_changes: records.target_changes,
         service_minutes: records.service_minutes,
         capacity_minutes: records.capacity_minutes,
+        fargate_minutes: records.fargate_minutes,
         service_placements: records.service_placements,
         instance_changes: records.instance_changes,
         instances,
@@ -96,16 +99,21 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     run
 }
 
-fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
+fn life_of(scenario: &Scenario, cluster: &Cluster, id: Id<Task>, task: &Task) -> TaskLife {
+    let zone = cluster.zone_of_task(id).map(|it| scenario.availability_zones[it].name.clone());
     TaskLife {
-        task: number,
-        service: task.service.index(),
+        task: id.index(),
+        service: task.service().map(Id::index),
+        task_group: scenario.task_groups[scenario.launch(task.launcher).task_group].name.clone(),
         task_definition: scenario.task_definitions[task.task_definition].name(),
         instance: task.instance().map(|it| it.index()),
+        availability_zone: zone,
+        capacity_provider: task.capacity_provider.map(|it| scenario.capacity_providers[it].name.clone()),
         cpu_units: task.reservation.cpu_units,
         memory_mib: task.reservation.memory_mib,
         created_at: task.created_at,
         placed_at: task.placed_at,
+        pull_started_at: task.pull_started_at,
         pulled_at: task.pull_stopped_at,
         running_at: task.started_at,
         healthy_at: task.healthy_at,
@@ -171,7 +179,9 @@ fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
         scenario.prices.load_balancer_usd(definition.kind, hours_started, unit_hours, gb)
     });
     // No load balancer at all sums up to minus nothing.
-    Cost { instances_usd, load_balancers_usd: load_balancers_usd.fold(0.0, |sum, it| sum + it) }
+    let load_balancers_usd = load_balancers_usd.fold(0.0, |sum, it| sum + it);
+    let fargate_usd = FargateCapacity::ALL.iter().map(|it| control.fargate_cost_usd(*it)).fold(0.0, |sum, it| sum + it);
+    Cost { instances_usd, load_balancers_usd, fargate_usd }
 }
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {
@@ -185,6 +195,7 @@ fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationR
 
 fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f64> {
     let chosen = |service: usize| expectation.service.is_none_or(|it| it.index() == service);
+    let is_chosen = |task: &&TaskLife| expectation.service.is_none_or(|it| task.service == Some(it.index()));
     let totals = || run.requests.iter().enumerate().filter(|(service, _)| chosen(*service)).map(|(_, it)| it);
     let error_percent =
         |counts: &RequestCounts| (counts.ended() > 0).then(|| 100.0 * counts.failed() as f64 / counts.ended() as f64);
@@ -213,14 +224,14 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
         Measure::CostUsd => Some(run.cost.total_usd()),
         Measure::TaskHours => {
             let end = Instant::START + run.simulated;
-            let chosen_tasks = run.tasks.iter().filter(|it| chosen(it.service));
+            let chosen_tasks = run.tasks.iter().filter(is_chosen);
             let time = chosen_tasks.filter_map(|it| Some(it.stopped_at.unwrap_or(end).since(it.placed_at?)));
             Some(time.fold(Span::ZERO, |a, b| a + b).as_hours())
         }
         Measure::InstanceHours => Some(run.instance_hours),
         Measure::RunningCountAtEnd => {
             let running = |it: &&TaskLife| it.running_at.is_some() && it.stopping_at.is_none();
-            Some(run.tasks.iter().filter(|it| chosen(it.service)).filter(running).count() as f64)
+            Some(run.tasks.iter().filter(is_chosen).filter(running).count() as f64)
         }
         Measure::DeploymentsCompleted => {
             let services = control.services.iter().enumerate().filter(|(service, _)| chosen(*service));

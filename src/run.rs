@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::listener::RuleEvaluations;
 use crate::scenario::Scenario;
 use crate::units::{Instant, Span};
@@ -32,6 +33,8 @@ pub struct Run {
     pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute, ordered by minute, then provider; groups without provider have rows too.
     pub capacity_minutes: Vec<CapacityMinute>,
+    /// A row per kind of Fargate capacity that tasks may run on and minute, ordered by minute.
+    pub fargate_minutes: Vec<FargateMinute>,
     /// Where each service's tasks stand, at the end of each minute in which that changed.
     pub service_placements: Vec<ServicePlacement>,
     /// State changes of instances, in order of time.
@@ -316,6 +319,33 @@ pub struct LoadBalancerCapacity {
     pub peak_lcus: f64,
 }
 
+/// One kind of Fargate capacity over one minute. Counts of tasks are those at its end.
+#[derive(Clone, Debug)]
+pub struct FargateMinute {
+    /// Minutes since the run began, from 0.
+    pub minute: u64,
+    /// On demand or Spot.
+    pub capacity: FargateCapacity,
+    /// RUNNING tasks.
+    pub running: u32,
+    /// Launched tasks that do not run yet.
+    pub starting: u32,
+    /// Tasks that are being stopped.
+    pub stopping: u32,
+    /// Tasks in PROVISIONING that wait until the account may launch again.
+    pub waiting: u32,
+    /// Tasks that were launched in the minute.
+    pub launched: u32,
+    /// Launches that were refused in the minute, for the quota or for want of capacity; each attempt counts.
+    pub refused: u32,
+    /// vCPUs of all tasks that are not STOPPED, at the minute's end.
+    pub vcpu: f64,
+    /// How many there may be.
+    pub vcpu_quota: u32,
+    /// Dollars since the run began.
+    pub cost_usd: f64,
+}
+
 /// What `DescribeTargetHealth` tells of a target from now on.
 #[derive(Clone, Debug)]
 pub struct TargetChange {
@@ -468,20 +498,28 @@ pub struct InstanceChange {
 pub struct TaskLife {
     /// Place in the order of creation.
     pub task: usize,
-    /// Place of its service in the scenario.
-    pub service: usize,
+    /// Place of its service in the scenario; `None` of a standalone task.
+    pub service: Option<usize>,
+    /// Its task group.
+    pub task_group: String,
     /// `family:revision`.
     pub task_definition: String,
     /// Place of its instance in `Run::instances`.
     pub instance: Option<usize>,
+    /// The zone it was placed in.
+    pub availability_zone: Option<String>,
+    /// The capacity provider it was given to; `None` of launch type EC2.
+    pub capacity_provider: Option<String>,
     /// CPU units it reserved.
     pub cpu_units: u32,
     /// MiB it reserved.
     pub memory_mib: u32,
     /// Created.
     pub created_at: Instant,
-    /// Placed on an instance.
+    /// Placed on an instance, or launched on Fargate.
     pub placed_at: Option<Instant>,
+    /// Its image pull began.
+    pub pull_started_at: Option<Instant>,
     /// Images pulled.
     pub pulled_at: Option<Instant>,
     /// RUNNING.
@@ -587,12 +625,14 @@ pub struct Cost {
     pub instances_usd: f64,
     /// Load balancers, with their capacity units.
     pub load_balancers_usd: f64,
+    /// Tasks on Fargate.
+    pub fargate_usd: f64,
 }
 
 impl Cost {
     /// All together.
     pub fn total_usd(&self) -> f64 {
-        self.instances_usd + self.load_balancers_usd
+        self.instances_usd + self.load_balancers_usd + self.fargate_usd
     }
 }
 

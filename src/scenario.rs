@@ -15,6 +15,7 @@ pub mod defaults;
 pub mod expectation;
 pub mod fargate;
 pub mod files;
+pub mod launch;
 pub mod listener;
 pub mod load_balancing;
 pub mod patch;
@@ -39,11 +40,13 @@ use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
+use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
+use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
@@ -51,7 +54,7 @@ use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, ceil_capacity};
 use crate::workload::{Destination, Workload};
 
 pub use defaults::with_defaults;
@@ -98,6 +101,10 @@ pub struct Scenario {
     pub target_groups: Table<TargetGroup>,
     /// Services.
     pub services: Table<ServiceDefinition>,
+    /// Standalone tasks.
+    pub run_tasks: Table<RunTask>,
+    /// Task groups, those of services first and in their order.
+    pub task_groups: Table<TaskGroup>,
     /// Scalable targets.
     pub scalable_targets: Table<ScalableTarget>,
     /// Scaling policies.
@@ -158,10 +165,25 @@ impl Scenario {
         groups
     }
 
+    /// Where tasks of a launcher run.
+    pub fn launch(&self, launcher: Launcher) -> &Launch {
+        match launcher {
+            Launcher::Service(service) => &self.services[service].launch,
+            Launcher::RunTask(run_task) => &self.run_tasks[run_task].launch,
+        }
+    }
+
     /// Whether a load balancer has listeners or sticky sessions, so that its own counts say something.
     pub fn counts_apart(&self, load_balancer: Id<LoadBalancer>) -> bool {
         let is_its = |it: &TargetGroup| it.load_balancer == load_balancer && it.stickiness.is_some();
         self.listeners.iter().any(|it| it.load_balancer == load_balancer) || self.target_groups.iter().any(is_its)
+    }
+
+    /// Whether some tasks may run on a kind of Fargate capacity.
+    pub fn uses_fargate(&self, capacity: FargateCapacity) -> bool {
+        let launches = self.services.iter().map(|it| &it.launch).chain(self.run_tasks.iter().map(|it| &it.launch));
+        let mut items = launches.flat_map(|it| &it.capacity_provider_strategy);
+        items.any(|it| self.capacity_providers[it.capacity_provider].fargate() == Some(capacity))
     }
 
     /// The service whose tasks are the targets of a group; `None` without any.
@@ -237,6 +259,17 @@ pub enum TimelineChange {
         /// `DesiredCapacity`
         desired_capacity: Option<u32>,
     },
+    /// Fargate Spot takes back the capacity under running tasks, after its warning of two minutes.
+    InterruptFargateSpot(SpotInterruption),
+    /// Fargate has no capacity for new tasks; those that run go on.
+    FargateCapacityUnavailable {
+        /// The kind of capacity.
+        capacity: FargateCapacity,
+        /// Only in this zone.
+        availability_zone: Option<Id<AvailabilityZone>>,
+        /// For how long; for the rest of the run where `None`.
+        lasts: Option<Span>,
+    },
     /// `ModifyListener` (of a default rule) or `ModifyRule`: from now on the rule does this.
     ModifyRule {
         /// The rule.
@@ -244,6 +277,36 @@ pub enum TimelineChange {
         /// What it does; never to or from a redirect.
         action: Action,
     },
+}
+
+/// Tasks on `FARGATE_SPOT` that are interrupted at once, the oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpotInterruption {
+    /// Only tasks of this service.
+    pub service: Option<Id<ServiceDefinition>>,
+    /// Only tasks in this zone.
+    pub availability_zone: Option<Id<AvailabilityZone>>,
+    /// How many of those that run.
+    pub tasks: PartOfTasks,
+}
+
+/// Some of the tasks that something can happen to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PartOfTasks {
+    /// So many, if there are as many.
+    Count(u32),
+    /// This share of them, above 0 and up to 1, rounded up.
+    Share(f64),
+}
+
+impl PartOfTasks {
+    /// How many that is of `all`.
+    pub fn of(self, all: usize) -> usize {
+        match self {
+            PartOfTasks::Count(count) => all.min(count as usize),
+            PartOfTasks::Share(share) => all.min(ceil_capacity(share * all as f64) as usize),
+        }
+    }
 }
 
 /// What is done to container instances by hand.

@@ -11,6 +11,10 @@ use crate::units::{Instant, NANOS_PER_SECOND, Span};
 
 /// What `stopTimeout` is on Fargate where a container does not say.
 pub const STOP_TIMEOUT: Span = Span::seconds(30);
+/// From the notice that Spot takes its capacity back until a task is killed, whatever its containers' `stopTimeout`.
+pub const SPOT_WARNING: Span = Span::seconds(120);
+/// `stoppedReason` of a task that Spot interrupted.
+pub const SPOT_INTERRUPTED: &str = "Your Spot Task was interrupted.";
 /// GiB of ephemeral storage of a task that does not ask for more; they are free.
 pub const EPHEMERAL_STORAGE_GIB: u32 = 20;
 /// GiB of ephemeral storage that a task may ask for (`ephemeralStorage`).
@@ -208,6 +212,12 @@ pub fn is_within_quota(quota_vcpu: u32, cpu_units_in_use: u64, cpu_units: u32) -
 pub fn pull_time(megabytes: f64, mb_per_second: f64, is_any_lazy: bool, lazy_loading_time: Span) -> Span {
     let whole = Span::from_seconds_f64(megabytes / mb_per_second);
     if is_any_lazy { whole.max(lazy_loading_time) } else { whole }
+}
+
+/// GiB of ephemeral storage that images of so many MB take, which are kept beside their unpacked files; those are `ratio`
+/// times as large.
+pub fn images_on_storage_gib(megabytes: f64, ratio: f64) -> f64 {
+    megabytes * (1.0 + ratio) * 1e6 / f64::from(1 << 30)
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ pub struct Candidate<'a> {
     /// Whether its zone has one of the subnets that the task may have its address from.
     pub subnet_matches: bool,
     /// Tasks of the service placed on it and not asked to stop, of all deployments.
-    pub service_tasks: u32,
+    pub group_tasks: u32,
 }
 
 /// Host ports that an instance can hold reserved, the agent's own included.
@@ -210,7 +210,7 @@ pub fn choose(
     for strategy in if strategies.is_empty() { &by_default } else { strategies } {
         narrow(strategy, candidates, &mut able, draw);
     }
-    keep_least(&mut able, |it| u64::from(candidates[it].service_tasks));
+    keep_least(&mut able, |it| u64::from(candidates[it].group_tasks));
     Ok(match (able.len(), tie_break) {
         (1, _) => able[0],
         (several, TieBreak::Random) => able[draw(several)],
@@ -245,7 +245,7 @@ pub fn failure(
         Some(Reason::Gpu)
     } else if constraints.iter().filter_map(|it| it.expression()).any(|expression| !matches(expression, &it.facts)) {
         Some(Reason::MemberOf)
-    } else if constraints.contains(&&PlacementConstraint::DistinctInstance) && it.service_tasks > 0 {
+    } else if constraints.contains(&&PlacementConstraint::DistinctInstance) && it.group_tasks > 0 {
         Some(Reason::DistinctInstance)
     } else {
         None
@@ -281,7 +281,7 @@ fn narrow(
 ) {
     match strategy {
         PlacementStrategy::Spread(SpreadField::InstanceId) => {
-            keep_least(able, |it| u64::from(candidates[it].service_tasks));
+            keep_least(able, |it| u64::from(candidates[it].group_tasks));
         }
         PlacementStrategy::Spread(SpreadField::AvailabilityZone) => {
             keep_emptiest_groups(candidates, able, |it| it.availability_zone);
@@ -310,7 +310,7 @@ fn keep_emptiest_groups<'a, G: Ord>(
 ) {
     let mut tasks: BTreeMap<G, u64> = BTreeMap::new();
     for it in candidates {
-        *tasks.entry(group(it)).or_default() += u64::from(it.service_tasks);
+        *tasks.entry(group(it)).or_default() += u64::from(it.group_tasks);
     }
     keep_least(able, |it| tasks[&group(&candidates[it])]);
 }
@@ -429,7 +429,7 @@ mod tests {
     static AGENT: LazyLock<Version> = LazyLock::new(|| Version::parse("1.105.1").expect("a version"));
     static NO_PORTS: BTreeMap<(Protocol, u16), u32> = BTreeMap::new();
 
-    fn host(id: usize, zone: usize, cpu: u32, memory: u32, service_tasks: u32) -> Candidate<'static> {
+    fn host(id: usize, zone: usize, cpu: u32, memory: u32, group_tasks: u32) -> Candidate<'static> {
         Candidate {
             id,
             availability_zone: zone,
@@ -453,7 +453,7 @@ mod tests {
             capacity_provider_matches: true,
             subnet_matches: true,
             cpu_architecture: CpuArchitecture::X86_64,
-            service_tasks,
+            group_tasks,
         }
     }
 
@@ -475,7 +475,7 @@ mod tests {
             if let Ok(chosen) = placed(strategies, need, hosts) {
                 hosts[chosen].remaining_cpu_units -= need.cpu_units;
                 hosts[chosen].remaining_memory_mib -= need.memory_mib;
-                hosts[chosen].service_tasks += 1;
+                hosts[chosen].group_tasks += 1;
                 running += 1;
             }
         }
@@ -546,7 +546,7 @@ mod tests {
         assert_eq!(placed(&[], &need(1, 1), &hosts), Ok(1));
         let mut hosts = [host(0, 0, 2048, 4096, 0), host(1, 1, 2048, 4096, 0), host(2, 2, 2048, 4096, 0)];
         assert_eq!(fill(&mut hosts, &need(1, 1), &[ZONES], 7), 7);
-        assert_eq!(hosts.map(|it| it.service_tasks), [3, 2, 2]);
+        assert_eq!(hosts.map(|it| it.group_tasks), [3, 2, 2]);
     }
 
     #[test]
@@ -576,7 +576,7 @@ mod tests {
         let constraints = [&PlacementConstraint::DistinctInstance];
         for _ in 0..3 {
             let chosen = choose(&need(1, 1), None, &[], &constraints, &hosts, TieBreak::Lexical, &mut |_| 0);
-            hosts[chosen.expect("there is room")].service_tasks += 1;
+            hosts[chosen.expect("there is room")].group_tasks += 1;
         }
         let refusal = choose(&need(1, 1), None, &[], &constraints, &hosts, TieBreak::Lexical, &mut |_| 0);
         assert_eq!(refusal.expect_err("each has one").counts, BTreeMap::from([(Reason::DistinctInstance, 3)]));

@@ -1,9 +1,7 @@
 //! Services: how many tasks of what, kept how.
 
-use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::launch::Launch;
 use crate::aws::load_balancer::TargetGroup;
-use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
-use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::table::Id;
 use crate::units::Span;
@@ -13,8 +11,8 @@ use crate::units::Span;
 pub struct ServiceDefinition {
     /// Name.
     pub name: String,
-    /// The group of its tasks, `service:NAME`, as `task:group` has it.
-    pub task_group: String,
+    /// Where its tasks run, in the group `service:NAME`.
+    pub launch: Launch,
     /// What it runs.
     pub task_definition: Id<TaskDefinition>,
     /// How many tasks, 0 to 5000.
@@ -25,14 +23,6 @@ pub struct ServiceDefinition {
     pub maximum_percent: u32,
     /// `healthCheckGracePeriodSeconds`; AWS's default is 0.
     pub health_check_grace_period: Span,
-    /// Strategies, at most five; none is ECS's default: spread over zones, then fewest tasks of the service.
-    pub placement_strategy: Vec<PlacementStrategy>,
-    /// Constraints, at most ten with those of the task definition.
-    pub placement_constraints: Vec<PlacementConstraint>,
-    /// Providers; empty is launch type EC2: any registered instance, and no growth for tasks that do not fit.
-    pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
-    /// Subnets that its tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
-    pub subnets: Vec<Id<Subnet>>,
     /// Where its tasks are registered, and the container that serves there.
     pub load_balancer: Option<ServiceLoadBalancer>,
 }

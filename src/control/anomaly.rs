@@ -7,7 +7,6 @@ use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::load_balancer::TargetGroup;
 use crate::cluster::{Target, TargetState};
 use crate::control::Control;
-use crate::control::health::task_name;
 use crate::data::Traffic;
 use crate::table::Id;
 
@@ -84,7 +83,6 @@ impl Control<'_> {
         }
         // Without mitigation nothing is decided.
         if group.anomaly_mitigation {
-            let service = self.cluster.tasks[task].service;
             let kind = match (was_anomalous, is_anomalous) {
                 (false, true) => "target.anomalous",
                 (true, false) => "target.normal",
@@ -92,10 +90,8 @@ impl Control<'_> {
             };
             let result = if is_anomalous { "anomalous" } else { "normal" };
             let share = tally.error_share().unwrap_or(0.0);
-            let message = format!(
-                "(service {}) (task {}) is {result} in (target-group {}): {:.1} % of {:.0} requests in {} failed, {:.1} % in the median of its peers; weight {before:.2} to {weight:.2}",
-                self.scenario.services[service].name,
-                task_name(task),
+            let words = format!(
+                "is {result} in (target-group {}): {:.1} % of {:.0} requests in {} failed, {:.1} % in the median of its peers; weight {before:.2} to {weight:.2}",
                 group.name,
                 100.0 * share,
                 tally.requests,
@@ -103,7 +99,7 @@ impl Control<'_> {
                 100.0 * of_others,
             );
             let cause = self.anomaly_causes.get(&target).copied().filter(|_| kind != "target.anomalous");
-            let decision = self.log.put(self.now(), cause, kind, self.service_resource(service), message);
+            let decision = self.say_of_task(task, cause, kind, &words);
             if kind == "target.anomalous" {
                 self.anomaly_causes.insert(target, decision);
             }

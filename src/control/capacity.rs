@@ -9,12 +9,14 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::{
     AutoScalingGroup, AvailabilityZone, TerminationCandidate, choose_launch_zone, choose_to_terminate,
 };
-use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderReservation, CapacityProviderType, WaitingGroup};
+use crate::aws::capacity_provider::{
+    CapacityProvider, CapacityProviderReservation, CapacityProviderType, WaitingGroup,
+};
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
+use crate::aws::launch::Launcher;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::price::instance_usd;
-use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
@@ -493,11 +495,10 @@ impl Control<'_> {
         let cause = self.groups[group.index()].wanted_because;
         let message = format!("Terminating EC2 instance: {name}");
         let decision = self.log.put(now, cause, "group.instance_terminating", self.group_resource(group), message);
-        let drains = self
-            .scenario
-            .capacity_providers
-            .iter()
-            .any(|it| it.auto_scaling_group() == Some(group) && it.managed_draining && it.managed_scaling.is_some());
+        let drains =
+            self.scenario.capacity_providers.iter().any(|it| {
+                it.auto_scaling_group() == Some(group) && it.managed_draining && it.managed_scaling.is_some()
+            });
         if drains && !self.tasks_left_on(instance).is_empty() {
             let row = &mut self.cluster.instances[instance];
             row.status = InstanceStatus::Draining;
@@ -541,7 +542,7 @@ impl Control<'_> {
     /// Tasks on an instance that are not STOPPED, whether or not they still hold their slot, service by service.
     pub(super) fn tasks_left_on(&self, instance: Id<ContainerInstance>) -> Vec<Id<Task>> {
         let mut tasks = self.cluster.instances[instance].hosted.clone();
-        tasks.sort_unstable_by_key(|&task| (self.cluster.tasks[task].service, task));
+        tasks.sort_unstable_by_key(|&task| (self.cluster.tasks[task].launcher, task));
         tasks
     }
 
@@ -557,13 +558,13 @@ impl Control<'_> {
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
         // Tasks of one group have the same constraints and subnets, too.
         let mut groups: Vec<((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)> = Vec::new();
-        for &(service, task) in &self.cluster.waiting {
+        for &(launcher, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];
             if row.capacity_provider != Some(provider) {
                 continue;
             }
-            let constraints = self.constraints_of(service, row.task_definition);
-            let subnets = &self.scenario.services[service].subnets[..];
+            let constraints = self.constraints_of(launcher, row.task_definition);
+            let subnets = &self.scenario.launch(launcher).subnets[..];
             let is_same = |it: &&mut ((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
             };
@@ -574,7 +575,7 @@ impl Control<'_> {
                         reservation: row.reservation.clone(),
                         count: 1,
                         is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                        is_selected: self.would_launch(service, row.task_definition, provider, &constraints),
+                        is_selected: self.would_launch(launcher, row.task_definition, provider, &constraints),
                     };
                     groups.push(((constraints, subnets), group));
                 }
@@ -587,7 +588,7 @@ impl Control<'_> {
     /// before any task is on it.
     fn would_launch(
         &self,
-        service: Id<ServiceDefinition>,
+        launcher: Launcher,
         task_definition: Id<TaskDefinition>,
         provider: Id<CapacityProvider>,
         constraints: &[&PlacementConstraint],
@@ -598,7 +599,7 @@ impl Control<'_> {
         let definition = &self.scenario.task_definitions[task_definition];
         let mut places = group
             .places(&self.scenario.subnets)
-            .filter(|(zone, _)| has_subnet(self.scenario, service, definition, *zone))
+            .filter(|(zone, _)| has_subnet(self.scenario, launcher, definition, *zone))
             .peekable();
         places.peek().is_some()
             && (expressions.is_empty()

@@ -115,7 +115,7 @@ impl Control<'_> {
                     TaskStatus::Running | TaskStatus::Deactivating => row.is_asked_to_stop,
                     _ => false,
                 };
-                let wake = self.services[row.service.index()].wakes.get(&task);
+                let wake = self.task_wakes.get(&task);
                 if waits && wake.is_none_or(|at| *at <= self.now()) {
                     self.wake_task(task, Span::ZERO);
                 }
@@ -152,7 +152,7 @@ impl Control<'_> {
         cause: crate::control::log::Decision,
     ) {
         let services: BTreeSet<_> =
-            self.tasks_left_on(instance).iter().map(|&task| self.cluster.tasks[task].service).collect();
+            self.tasks_left_on(instance).iter().filter_map(|&task| self.cluster.tasks[task].service()).collect();
         for service in services {
             self.services[service.index()].wanted_because = Some(cause);
             self.schedule_service(service);

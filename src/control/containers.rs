@@ -9,10 +9,11 @@ use crate::aws::container::{
     ContainerHealth, EXIT_CODE_EXEC_FORMAT, EXIT_CODE_KILLED, EXIT_CODE_NEVER_STARTED, HealthStatus, Progress,
     Readiness, Stopping, stop_order, task_health,
 };
+use crate::aws::fargate::SPOT_WARNING;
+use crate::aws::launch::Launcher;
 use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
 use crate::cluster::{Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
-use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
@@ -154,8 +155,7 @@ impl Control<'_> {
     fn draw_end(&mut self, task: Id<Task>, place: usize, listens_at: Instant) {
         let now = self.now();
         let application = &self.definition_of(task).containers[place].application;
-        let service = self.cluster.tasks[task].service;
-        let stream = &mut self.streams.task_times[service.index()];
+        let stream = &mut self.streams.of(self.cluster.tasks[task].launcher).times;
         let exits_at = application.exit.as_ref().map(|it| (now + it.after.sample(stream), it.code));
         let hangs_at = application.unhealthy_after.as_ref().map(|it| listens_at + it.sample(stream));
         let next = self.next(task, place);
@@ -308,11 +308,8 @@ impl Control<'_> {
         let row = &mut self.cluster.tasks[task];
         row.stopping_at.get_or_insert(now);
         row.stopped_reason.get_or_insert((StopCode::TaskFailedToStart, reason.clone()));
-        let service = row.service;
         self.cluster.ask_to_stop(task);
-        let name = &self.scenario.services[service].name;
-        let message = format!("(service {name}) (task {}) failed to start: {reason}", task_name(task));
-        self.log.put(now, None, "task.failed_to_start", self.service_resource(service), message);
+        self.say_of_task(task, None, "task.failed_to_start", &format!("failed to start: {reason}"));
         self.stop_containers(task);
     }
 
@@ -334,8 +331,8 @@ impl Control<'_> {
             self.container_ends(task, place, EXIT_CODE_EXEC_FORMAT, Some(reason));
             return;
         }
-        let service = self.cluster.tasks[task].service;
-        let start_time = container.application.start_time.sample(&mut self.streams.task_times[service.index()]);
+        let stream = &mut self.streams.of(self.cluster.tasks[task].launcher).times;
+        let start_time = container.application.start_time.sample(stream);
         let row = &mut self.cluster.tasks[task].containers[place];
         row.status = ContainerStatus::Running;
         row.started_at = Some(now);
@@ -376,9 +373,10 @@ impl Control<'_> {
 
     /// The container whose process answers requests; the first essential one where no load balancer names one.
     fn serving_container(&self, task: Id<Task>) -> usize {
-        let service = &self.scenario.services[self.cluster.tasks[task].service];
+        let service = self.cluster.tasks[task].service().map(|it| &self.scenario.services[it]);
         let first_essential = || self.definition_of(task).containers.iter().position(|it| it.essential).unwrap_or(0);
-        service.load_balancer.as_ref().map_or_else(first_essential, |it| it.container)
+        let load_balancer = service.and_then(|it| it.load_balancer.as_ref());
+        load_balancer.map_or_else(first_essential, |it| it.container)
     }
 
     /// The process of a container has ended: it is started again, or its task goes on without it, or ends with it.
@@ -436,9 +434,9 @@ impl Control<'_> {
         row.exit_code = code;
         row.stopping_at.get_or_insert(now);
         row.stopped_reason.get_or_insert((StopCode::EssentialContainerExited, reason));
-        let service = row.service;
+        let launcher = row.launcher;
         self.cluster.ask_to_stop(task);
-        self.services[service.index()].unhealthy_cause = Some(decision);
+        self.note_unhealthy(launcher, decision);
         self.stop_containers(task);
     }
 
@@ -459,11 +457,11 @@ impl Control<'_> {
     /// Sends SIGTERM to what runs, in reverse order of dependency; what has not started never will.
     pub(super) fn stop_containers(&mut self, task: Id<Task>) {
         let now = self.now();
-        self.take_out_of_rotation(task);
+        self.sigterm_meets_target(task);
+        let longest = if self.was_interrupted(task) { SPOT_WARNING } else { Span(u64::MAX) };
         let definition = self.definition_of(task);
         let usual = self.usual_stop_timeout(task);
-        let service = self.cluster.tasks[task].service;
-        let stream = &mut self.streams.task_times[service.index()];
+        let stream = &mut self.streams.of(self.cluster.tasks[task].launcher).times;
         let row = &mut self.cluster.tasks[task];
         row.status = TaskStatus::Stopping;
         let mut running = Vec::new();
@@ -482,7 +480,10 @@ impl Control<'_> {
         if let Some(followed) = self.followed.get_mut(&task) {
             followed.gives_up_at = None;
             for (next, stop) in followed.containers.iter_mut().zip(&stops) {
-                let exits_at = stop.map(|it| (now + it.gone, if it.was_killed { EXIT_CODE_KILLED } else { 0 }));
+                let exits_at = stop.as_ref().map(|it| {
+                    let was_killed = it.was_killed || it.gone > longest;
+                    (now + it.gone.min(longest), if was_killed { EXIT_CODE_KILLED } else { 0 })
+                });
                 *next = Next { exits_at, is_stopping: true, ..Next::default() };
             }
         }
@@ -545,21 +546,21 @@ impl Control<'_> {
         if std::mem::replace(&mut row.containers[place].health_status, status) == status {
             return;
         }
-        let service = row.service;
+        let launcher = row.launcher;
         let is_unhealthy = status == HealthStatus::Unhealthy;
         let kind = if is_unhealthy { "container.unhealthy" } else { "container.healthy" };
         let words = if is_unhealthy { "failed its health check" } else { "is healthy" };
         let mut decision = self.say_of_container(task, place, kind, words);
         if container.essential {
             if is_unhealthy {
-                let name = &self.scenario.services[service].name;
-                let message = format!("(service {name}) (task {}) failed container health checks.", task_name(task));
-                let resource = self.service_resource(service);
-                decision = self.log.put(now, Some(decision), "task.unhealthy", resource, message);
-                self.services[service.index()].unhealthy_cause = Some(decision);
+                let words = "failed container health checks.";
+                decision = self.say_of_task(task, Some(decision), "task.unhealthy", words);
+                self.note_unhealthy(launcher, decision);
             }
             self.note_first_healthy(task);
-            self.schedule_service(service);
+            if let Launcher::Service(service) = launcher {
+                self.schedule_service(service);
+            }
         }
         self.start_what_is_ready(task);
     }
@@ -603,13 +604,7 @@ impl Control<'_> {
     }
 
     fn say_of_container(&mut self, task: Id<Task>, place: usize, kind: &'static str, words: &str) -> Decision {
-        let service = self.cluster.tasks[task].service;
-        let message = format!(
-            "(service {}) (task {}) container {} {words}",
-            self.scenario.services[service].name,
-            task_name(task),
-            self.definition_of(task).containers[place].name
-        );
-        self.log.put(self.agenda.now(), None, kind, self.service_resource(service), message)
+        let name = &self.definition_of(task).containers[place].name;
+        self.say_of_task(task, None, kind, &format!("container {name} {words}"))
     }
 }

@@ -15,7 +15,7 @@ const FIRST_CHECK_WITHIN: Span = Span::seconds(10);
 impl Control<'_> {
     /// Registers a running task with its service's target group, if it has one.
     pub(super) fn register_target(&mut self, task: Id<Task>) {
-        let service = self.cluster.tasks[task].service;
+        let Some(service) = self.cluster.tasks[task].service() else { return };
         let Some(load_balancer) = &self.scenario.services[service].load_balancer else { return };
         let group = load_balancer.target_group;
         let now = self.now();
@@ -131,24 +131,15 @@ impl Control<'_> {
         self.cluster.targets[target].slow_start_since =
             (state == TargetState::Healthy && self.starts_slowly(target)).then_some(self.now());
         self.target_comes_to(target, state, (state == TargetState::Unhealthy).then_some(why));
-        let service = self.cluster.tasks[task].service;
-        let (name, group_name) = (&self.scenario.services[service].name, &self.scenario.target_groups[group].name);
-        let (kind, message) = if state == TargetState::Healthy {
+        let service = self.service_of_target(task);
+        let group_name = &self.scenario.target_groups[group].name;
+        let decision = if state == TargetState::Healthy {
             self.note_first_healthy(task);
-            (
-                "target.healthy",
-                format!("(service {name}) (task {}) is healthy in (target-group {group_name})", task_name(task)),
-            )
+            self.say_of_task(task, None, "target.healthy", &format!("is healthy in (target-group {group_name})"))
         } else {
-            (
-                "target.unhealthy",
-                format!(
-                    "(service {name}) (task {}) is unhealthy in (target-group {group_name}) due to (reason Health checks failed)",
-                    task_name(task)
-                ),
-            )
+            let words = format!("is unhealthy in (target-group {group_name}) due to (reason Health checks failed)");
+            self.say_of_task(task, None, "target.unhealthy", &words)
         };
-        let decision = self.log.put(now, None, kind, self.service_resource(service), message);
         if state == TargetState::Unhealthy {
             self.services[service.index()].unhealthy_cause = Some(decision);
         }

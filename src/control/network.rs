@@ -7,37 +7,34 @@
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::host_ports::choose_ports;
 use crate::aws::instance_type::AGENT_METRICS_PORT;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::launch::Launcher;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, StopCode, Task};
 use crate::control::Control;
-use crate::control::health::task_name;
+use crate::control::placing::Wanted;
 use crate::scenario::Scenario;
 use crate::table::Id;
 
-/// Whether tasks of a service can have a network interface in a zone.
+/// Whether tasks can have a network interface in a zone.
 pub(super) fn has_subnet(
     scenario: &Scenario,
-    service: Id<ServiceDefinition>,
+    launcher: Launcher,
     definition: &TaskDefinition,
     zone: Id<AvailabilityZone>,
 ) -> bool {
-    let subnets = &scenario.services[service].subnets;
+    let subnets = &scenario.launch(launcher).subnets;
     definition.network_mode != NetworkMode::Awsvpc
         || subnets.is_empty()
         || subnets.iter().any(|it| scenario.subnets[*it].availability_zone == zone)
 }
 
 impl Control<'_> {
-    /// Whether a task of a service would find no address in a zone.
-    pub(super) fn has_no_address(&self, service: Id<ServiceDefinition>, zone: Id<AvailabilityZone>) -> bool {
-        let definition = self.services[service.index()].primary().task_definition;
-        self.scenario.task_definitions[definition].network_mode == NetworkMode::Awsvpc
-            && self
-                .cluster
-                .subnet_with_room(&self.scenario.services[service].subnets, &self.scenario.subnets, zone)
-                .is_err()
+    /// Whether a task would find no address in a zone.
+    pub(super) fn has_no_address(&self, wanted: &Wanted, zone: Id<AvailabilityZone>) -> bool {
+        let subnets = &self.scenario.launch(wanted.launcher).subnets;
+        self.scenario.task_definitions[wanted.task_definition].network_mode == NetworkMode::Awsvpc
+            && self.cluster.subnet_with_room(subnets, &self.scenario.subnets, zone).is_err()
     }
 
     /// Gives a task that was placed an address, where it needs one and one is left.
@@ -45,9 +42,9 @@ impl Control<'_> {
         if self.definition_of(task).network_mode != NetworkMode::Awsvpc {
             return;
         }
-        let service = self.cluster.tasks[task].service;
+        let launcher = self.cluster.tasks[task].launcher;
         let Some(zone) = self.cluster.zone_of_task(task) else { return };
-        let subnets = &self.scenario.services[service].subnets;
+        let subnets = &self.scenario.launch(launcher).subnets;
         if let Ok(Some(subnet)) = self.cluster.subnet_with_room(subnets, &self.scenario.subnets, zone) {
             self.cluster.take_address(subnet);
             self.cluster.tasks[task].subnet = Some(subnet);
@@ -61,28 +58,23 @@ impl Control<'_> {
             return None;
         }
         let zone = self.cluster.zone_of_task(task)?;
-        let subnets = &self.scenario.services[row.service].subnets;
+        let subnets = &self.scenario.launch(row.launcher).subnets;
         subnets.iter().copied().find(|it| self.scenario.subnets[*it].availability_zone == zone)
     }
 
     /// A network interface could not be created.
     pub(super) fn gets_no_address(&mut self, task: Id<Task>, subnet: Id<Subnet>) {
-        let service = self.cluster.tasks[task].service;
         let reason = format!(
             "Unexpected EC2 error while attempting to Create Network Interface in subnet '{}': InsufficientFreeAddressesInSubnet",
             self.scenario.subnets[subnet].name
         );
-        let name = &self.scenario.services[service].name;
-        let message = format!("(service {name}) (task {}) failed to start: {reason}", task_name(task));
-        let resource = self.service_resource(service);
-        let cause = self.log.put(self.agenda.now(), None, "task.no_address", resource, message);
+        let cause = self.say_of_task(task, None, "task.no_address", &format!("failed to start: {reason}"));
         self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
     }
 
-    /// Whether an instance has not the host ports left that a task of a service would choose.
-    pub(super) fn has_no_host_ports(&self, service: Id<ServiceDefinition>, instance: Id<ContainerInstance>) -> bool {
-        let definition = self.services[service.index()].primary().task_definition;
-        self.host_ports(&self.scenario.task_definitions[definition], instance).is_none()
+    /// Whether an instance has not the host ports left that a task would choose.
+    pub(super) fn has_no_host_ports(&self, wanted: &Wanted, instance: Id<ContainerInstance>) -> bool {
+        self.host_ports(&self.scenario.task_definitions[wanted.task_definition], instance).is_none()
     }
 
     /// Chooses the host ports of a task that starts; whether there were enough, and none of its own was taken.
@@ -104,7 +96,6 @@ impl Control<'_> {
     /// Docker cannot start a container for want of a host port.
     pub(super) fn gets_no_host_port(&mut self, task: Id<Task>) {
         let row = &self.cluster.tasks[task];
-        let service = row.service;
         let taken = row.instance().filter(|it| self.static_port_is_taken(task, *it));
         let port = row
             .reservation
@@ -118,10 +109,7 @@ impl Control<'_> {
         let reason = format!(
             "CannotStartContainerError: Error response from daemon: driver failed programming external connectivity: {why}"
         );
-        let name = &self.scenario.services[service].name;
-        let message = format!("(service {name}) (task {}) failed to start: {reason}", task_name(task));
-        let resource = self.service_resource(service);
-        let cause = self.log.put(self.agenda.now(), None, "task.no_host_port", resource, message);
+        let cause = self.say_of_task(task, None, "task.no_host_port", &format!("failed to start: {reason}"));
         self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
     }
 

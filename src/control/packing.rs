@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::task_definition::Reservation;
-use crate::cluster::{ContainerInstance, InstanceStatus, TaskStatus};
+use crate::cluster::{ContainerInstance, Host, InstanceStatus, TaskStatus};
 use crate::control::Control;
 use crate::data::Traffic;
 use crate::run::{CapacitySplit, ServicePlacement, ZonePlacement};
@@ -64,7 +64,7 @@ impl Control<'_> {
         let scenario = self.scenario;
         let asg = &scenario.auto_scaling_groups[group];
         let comes_here = scenario.services.iter().filter(|it| {
-            let providers = &it.capacity_provider_strategy;
+            let providers = &it.launch.capacity_provider_strategy;
             let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group() == Some(group);
             providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
         });
@@ -87,14 +87,23 @@ impl Control<'_> {
         for instance in &self.cluster.instances {
             let mut here: BTreeMap<usize, u32> = BTreeMap::new();
             for task in instance.tasks.iter().map(|it| &self.cluster.tasks[*it]) {
-                if task.status == TaskStatus::Running {
-                    *here.entry(task.service.index()).or_default() += 1;
+                if let (TaskStatus::Running, Some(service)) = (task.status, task.service()) {
+                    *here.entry(service.index()).or_default() += 1;
                 }
             }
             for (service, tasks) in here {
                 let zone = &mut found[service][instance.availability_zone.index()];
                 zone.tasks += tasks;
                 zone.on_fullest_instance = zone.on_fullest_instance.max(tasks);
+            }
+        }
+        for task in self.cluster.fargate_tasks.iter().map(|it| &self.cluster.tasks[*it]) {
+            if let (TaskStatus::Running, Some(Host::Fargate(zone)), Some(service)) =
+                (task.status, task.host, task.service())
+            {
+                let zone = &mut found[service.index()][zone.index()];
+                zone.tasks += 1;
+                zone.on_fullest_instance = zone.on_fullest_instance.max(1);
             }
         }
         let minute = self.now().0 / Span::MINUTE.0 - 1;

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
+use crate::aws::launch::Launcher;
 use crate::aws::placement::index::{Index, Request};
 use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Refusal, choose, failure};
-use crate::aws::service::ServiceDefinition;
+use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
-use crate::cluster::{Cluster, ContainerInstance, InstanceStatus};
+use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::network::has_subnet;
 use crate::scenario::Scenario;
@@ -21,13 +23,40 @@ use crate::units::{Instant, Span};
 pub struct Placing<'a> {
     index: Index,
     requirements: Vec<Requirements<'a>>,
-    requirements_of: BTreeMap<KindOfTask, usize>,
-    /// Room for the services of one instance's tasks.
-    services: Vec<usize>,
+    requirements_of: BTreeMap<Wanted, usize>,
+    /// Room for the task groups of one instance's tasks.
+    task_groups: Vec<usize>,
 }
 
-/// Tasks of a service, by their definition and the capacity provider that was chosen for them.
-type KindOfTask = (Id<ServiceDefinition>, Id<TaskDefinition>, Option<usize>);
+/// A task that is to be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// Who starts it.
+    pub launcher: Launcher,
+    /// What it runs.
+    pub task_definition: Id<TaskDefinition>,
+    /// The provider that was chosen for it; `None` is launch type EC2.
+    pub capacity_provider: Option<Id<CapacityProvider>>,
+    /// What it has instead of its definition's.
+    pub overrides: Overrides,
+}
+
+impl Wanted {
+    /// What a task that exists was wanted as.
+    pub fn of(task: &Task) -> Wanted {
+        Wanted {
+            launcher: task.launcher,
+            task_definition: task.task_definition,
+            capacity_provider: task.capacity_provider,
+            overrides: task.overrides,
+        }
+    }
+
+    /// What it reserves.
+    pub fn reservation(&self, scenario: &Scenario) -> Reservation {
+        self.overrides.reservation(scenario.task_definitions[self.task_definition].reservation())
+    }
+}
 
 /// What decides which instances can take a task, `distinctInstance` aside; services that need the same share it.
 struct Requirements<'a> {
@@ -53,7 +82,9 @@ struct Hosted<'a> {
 impl<'a> Placing<'a> {
     /// For the services of a scenario; no instance is known yet.
     pub fn new(scenario: &'a Scenario) -> Placing<'a> {
-        let strategies = scenario.services.iter().flat_map(|it| &it.placement_strategy);
+        let launches =
+            scenario.services.iter().map(|it| &it.launch).chain(scenario.run_tasks.iter().map(|it| &it.launch));
+        let strategies = launches.flat_map(|it| &it.placement_strategy);
         let fields = strategies.filter_map(|it| match it {
             PlacementStrategy::Spread(field) => Some(field.clone()),
             PlacementStrategy::Binpack(_) | PlacementStrategy::Random => None,
@@ -62,7 +93,7 @@ impl<'a> Placing<'a> {
             index: Index::new(fields),
             requirements: Vec::new(),
             requirements_of: BTreeMap::new(),
-            services: Vec::new(),
+            task_groups: Vec::new(),
         }
     }
 
@@ -91,15 +122,15 @@ impl<'a> Placing<'a> {
             }
             self.index.change(id, row.remaining_cpu_units, row.remaining_memory_mib);
             let tasks = row.hosted.iter().map(|&it| &cluster.tasks[it]).filter(|it| !it.is_asked_to_stop);
-            let services = &mut self.services;
-            services.clear();
-            services.extend(tasks.map(|it| it.service.index()));
-            services.sort_unstable();
-            let gone = self.index.hosted(id).iter().map(|it| it.0).filter(|it| services.binary_search(it).is_err());
-            for service in gone.collect::<Vec<usize>>() {
-                self.index.set_tasks(service, id, 0);
+            let groups = &mut self.task_groups;
+            groups.clear();
+            groups.extend(tasks.map(|it| scenario.launch(it.launcher).task_group.index()));
+            groups.sort_unstable();
+            let gone = self.index.hosted(id).iter().map(|it| it.0).filter(|it| groups.binary_search(it).is_err());
+            for group in gone.collect::<Vec<usize>>() {
+                self.index.set_tasks(group, id, 0);
             }
-            for same in services.chunk_by(|one, other| one == other) {
+            for same in groups.chunk_by(|one, other| one == other) {
                 if self.index.tasks(same[0], id) != same.len() as u32 {
                     self.index.set_tasks(same[0], id, same.len() as u32);
                 }
@@ -108,21 +139,14 @@ impl<'a> Placing<'a> {
         cluster.instances_changed = changed;
     }
 
-    /// The number of the requirements of a service's tasks.
-    fn requirements_of(
-        &mut self,
-        scenario: &'a Scenario,
-        service: Id<ServiceDefinition>,
-        task_definition: Id<TaskDefinition>,
-        provider: Option<usize>,
-    ) -> usize {
-        let key = (service, task_definition, provider);
-        if let Some(&number) = self.requirements_of.get(&key) {
+    /// The number of the requirements of a task.
+    fn requirements_of(&mut self, scenario: &'a Scenario, wanted: &Wanted) -> usize {
+        if let Some(&number) = self.requirements_of.get(wanted) {
             return number;
         }
-        let definition = &scenario.task_definitions[task_definition];
+        let definition = &scenario.task_definitions[wanted.task_definition];
         let (mut fixed, mut changing) = (Vec::new(), Vec::new());
-        for constraint in constraints_of(scenario, service, task_definition) {
+        for constraint in constraints_of(scenario, wanted.launcher, wanted.task_definition) {
             match constraint.expression() {
                 Some(expression) if expression.is_fixed_at_registration() => fixed.push(expression),
                 Some(_) => changing.push(constraint),
@@ -130,10 +154,10 @@ impl<'a> Placing<'a> {
             }
         }
         let new = Requirements {
-            reservation: definition.reservation(),
+            reservation: wanted.reservation(scenario),
             cpu_architecture: definition.cpu_architecture,
-            auto_scaling_group: auto_scaling_group_of(scenario, provider),
-            zones: zones_of(scenario, service, task_definition),
+            auto_scaling_group: auto_scaling_group_of(scenario, wanted),
+            zones: zones_of(scenario, wanted),
             fixed,
             selects: Vec::new(),
             changing,
@@ -142,7 +166,7 @@ impl<'a> Placing<'a> {
         if number == self.requirements.len() {
             self.requirements.push(new);
         }
-        self.requirements_of.insert(key, number);
+        self.requirements_of.insert(*wanted, number);
         number
     }
 }
@@ -182,29 +206,25 @@ impl<'a> Requirements<'a> {
 }
 
 impl<'a> Control<'a> {
-    /// The instance that the next task of a service goes to; `None` where none can take it.
-    pub(super) fn choose_instance(
-        &mut self,
-        service: Id<ServiceDefinition>,
-        provider: Option<usize>,
-    ) -> Option<Id<ContainerInstance>> {
+    /// The instance that a task goes to; `None` where none can take it.
+    pub(super) fn choose_instance(&mut self, wanted: &Wanted) -> Option<Id<ContainerInstance>> {
         let (scenario, now) = (self.scenario, self.now());
-        let task_definition = self.services[service.index()].primary().task_definition;
+        let launch = scenario.launch(wanted.launcher);
         let placing = &mut self.placing;
         placing.catch_up(scenario, &mut self.cluster, now);
-        let number = placing.requirements_of(scenario, service, task_definition, provider);
-        let constraints = constraints_of(scenario, service, task_definition);
+        let number = placing.requirements_of(scenario, wanted);
+        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
         let (requirements, cluster) = (&mut placing.requirements[number], &self.cluster);
         let reservation = requirements.reservation.clone();
         let request = Request {
-            service: service.index(),
+            task_group: launch.task_group.index(),
             reservation: &reservation,
             requirements: number,
-            strategies: &scenario.services[service].placement_strategy,
+            strategies: &launch.placement_strategy,
             is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
             tie_break: scenario.assumptions.tie_break,
         };
-        let stream = &mut self.streams.placement[service.index()];
+        let stream = &mut self.streams.of(wanted.launcher).placement;
         let chosen = placing.index.choose(
             &request,
             &mut |it| requirements.can_be_met_by(scenario, cluster, now, Id::new(it)),
@@ -213,15 +233,15 @@ impl<'a> Control<'a> {
         chosen.map(Id::new)
     }
 
-    /// Why no instance can take the next task of a service. This asks all of them.
+    /// Why no instance can take a task. This asks all of them.
     ///
     /// # Panics
     /// When one can.
-    pub(super) fn refusal(&self, service: Id<ServiceDefinition>, provider: Option<usize>) -> Refusal {
+    pub(super) fn refusal(&self, wanted: &Wanted) -> Refusal {
         let (scenario, now) = (self.scenario, self.now());
-        let task_definition = self.services[service.index()].primary().task_definition;
-        let definition = &scenario.task_definitions[task_definition];
-        let constraints = constraints_of(scenario, service, task_definition);
+        let launch = scenario.launch(wanted.launcher);
+        let definition = &scenario.task_definitions[wanted.task_definition];
+        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
         let by_tasks = constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks);
         let instances: Vec<Id<ContainerInstance>> =
             self.cluster.instances.entries().filter(|(_, it)| is_candidate(it)).map(|it| it.0).collect();
@@ -229,22 +249,23 @@ impl<'a> Control<'a> {
             .iter()
             .map(|&it| if by_tasks { tasks_hosted(scenario, &self.cluster, it) } else { Hosted::default() })
             .collect();
-        let group = auto_scaling_group_of(scenario, provider);
-        let zones = zones_of(scenario, service, task_definition);
+        let group = auto_scaling_group_of(scenario, wanted);
+        let zones = zones_of(scenario, wanted);
         let candidates: Vec<Candidate> = instances
             .iter()
             .zip(&hosted)
             .map(|(&instance, hosted)| {
                 let row = &self.cluster.instances[instance];
                 let tasks = row.hosted.iter().map(|&it| &self.cluster.tasks[it]);
-                let of_service = tasks.filter(|it| it.service == service && !it.is_asked_to_stop).count() as u32;
-                candidate(scenario, &self.cluster, now, instance, (group, &zones), hosted, of_service)
+                let is_of_group = |it: &&Task| scenario.launch(it.launcher).task_group == launch.task_group;
+                let of_group = tasks.filter(|it| !it.is_asked_to_stop).filter(is_of_group).count() as u32;
+                candidate(scenario, &self.cluster, now, instance, (group, &zones), hosted, of_group)
             })
             .collect();
         choose(
-            &definition.reservation(),
+            &wanted.reservation(scenario),
             definition.cpu_architecture,
-            &scenario.services[service].placement_strategy,
+            &launch.placement_strategy,
             &constraints,
             &candidates,
             scenario.assumptions.tie_break,
@@ -253,33 +274,33 @@ impl<'a> Control<'a> {
         .expect_err("what the index refuses the rules refuse")
     }
 
-    /// The constraints of a service's tasks of a definition: the service's own, then the definition's.
+    /// The constraints of a launcher's tasks of a definition: the launcher's own, then the definition's.
     pub(super) fn constraints_of(
         &self,
-        service: Id<ServiceDefinition>,
+        launcher: Launcher,
         task_definition: Id<TaskDefinition>,
     ) -> Vec<&'a PlacementConstraint> {
-        constraints_of(self.scenario, service, task_definition)
+        constraints_of(self.scenario, launcher, task_definition)
     }
 }
 
 fn constraints_of(
     scenario: &Scenario,
-    service: Id<ServiceDefinition>,
+    launcher: Launcher,
     task_definition: Id<TaskDefinition>,
 ) -> Vec<&PlacementConstraint> {
-    let of_service = &scenario.services[service].placement_constraints;
-    of_service.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
+    let of_launch = &scenario.launch(launcher).placement_constraints;
+    of_launch.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
 }
 
-fn auto_scaling_group_of(scenario: &Scenario, provider: Option<usize>) -> Option<Id<AutoScalingGroup>> {
-    provider.and_then(|it| scenario.capacity_providers[Id::new(it)].auto_scaling_group())
+fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<AutoScalingGroup>> {
+    wanted.capacity_provider.and_then(|it| scenario.capacity_providers[it].auto_scaling_group())
 }
 
-/// Whether each zone has one of the subnets that a service's tasks may have their addresses from.
-fn zones_of(scenario: &Scenario, service: Id<ServiceDefinition>, task_definition: Id<TaskDefinition>) -> Vec<bool> {
-    let definition = &scenario.task_definitions[task_definition];
-    scenario.availability_zones.ids().map(|zone| has_subnet(scenario, service, definition, zone)).collect()
+/// Whether each zone has one of the subnets that a task may have its address from.
+fn zones_of(scenario: &Scenario, wanted: &Wanted) -> Vec<bool> {
+    let definition = &scenario.task_definitions[wanted.task_definition];
+    scenario.availability_zones.ids().map(|zone| has_subnet(scenario, wanted.launcher, definition, zone)).collect()
 }
 
 /// Whether placement sees an instance at all.
@@ -296,7 +317,7 @@ fn candidate<'b>(
     instance: Id<ContainerInstance>,
     (group, zones): (Option<Id<AutoScalingGroup>>, &[bool]),
     hosted: &'b Hosted<'b>,
-    service_tasks: u32,
+    group_tasks: u32,
 ) -> Candidate<'b> {
     let it = &cluster.instances[instance];
     let registered_at = it.registered_at.unwrap_or(now);
@@ -323,7 +344,7 @@ fn candidate<'b>(
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
         cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
         subnet_matches: zones.get(it.availability_zone.index()).copied().unwrap_or(true),
-        service_tasks,
+        group_tasks,
     }
 }
 
@@ -333,7 +354,7 @@ fn tasks_hosted<'a>(scenario: &'a Scenario, cluster: &Cluster, instance: Id<Cont
     for row in cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]) {
         hosted.running_tasks_count += u32::from(!row.is_asked_to_stop);
         if !(scenario.assumptions.task_groups_by_desired_status && row.is_asked_to_stop) {
-            hosted.task_groups.push(&scenario.services[row.service].task_group);
+            hosted.task_groups.push(&scenario.task_groups[scenario.launch(row.launcher).task_group].name);
         }
     }
     hosted

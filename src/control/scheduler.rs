@@ -6,16 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
-use crate::aws::capacity_provider::choose_provider;
+use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::cluster_query::Expression;
 use crate::aws::container::HealthStatus;
+use crate::aws::launch::Launcher;
 use crate::aws::placement::{StopCandidate, choose_to_stop};
+use crate::aws::run_task::Overrides;
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
+use crate::control::placing::Wanted;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -37,8 +40,6 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// Tasks that are not STOPPED, in order of creation.
     pub tasks: Vec<Id<Task>>,
-    /// When each task is looked at next.
-    pub wakes: BTreeMap<Id<Task>, Instant>,
     /// Tasks in a row that never reached RUNNING.
     pub failed_starts: u32,
     /// Of its stopped tasks that never reached RUNNING the one created last, and when it stopped.
@@ -88,7 +89,6 @@ impl Service {
                 completed_at: None,
             }],
             tasks: Vec::new(),
-            wakes: BTreeMap::new(),
             failed_starts: 0,
             newest_that_never_ran: None,
             unhealthy_cause: None,
@@ -176,12 +176,20 @@ impl<'a> Control<'a> {
     fn settle_service(&mut self, service: Id<ServiceDefinition>) -> bool {
         let before = self.services[service.index()].tasks.len();
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
-            let provider = self.choose_capacity_provider(service);
-            let Some(instance) = self.choose_instance(service, provider) else { break };
-            if self.has_no_address(service, self.cluster.instances[instance].availability_zone) || self.has_no_host_ports(service, instance) {
+            let wanted = self.wanted_next(service, &[]);
+            if let Some(capacity) = self.fargate_of(&wanted) {
+                if self.settle_on_fargate(&wanted, capacity) {
+                    continue;
+                }
                 break;
             }
-            let task = self.create_task(service, provider);
+            let Some(instance) = self.choose_instance(&wanted) else { break };
+            if self.has_no_address(&wanted, self.cluster.instances[instance].availability_zone)
+                || self.has_no_host_ports(&wanted, instance)
+            {
+                break;
+            }
+            let task = self.create_task(&wanted);
             self.settle_task(task, instance);
         }
         self.services[service.index()].tasks.len() > before
@@ -189,8 +197,21 @@ impl<'a> Control<'a> {
 
     /// Whether where a service's tasks can go depends on where others are.
     fn goes_by_tasks(&self, service: Id<ServiceDefinition>) -> bool {
-        let constraints = self.constraints_of(service, self.services[service.index()].primary().task_definition);
+        let task_definition = self.services[service.index()].primary().task_definition;
+        let constraints = self.constraints_of(Launcher::Service(service), task_definition);
         constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
+    }
+
+    /// Puts down what made a service's task unhealthy or ended it; of standalone tasks nobody asks.
+    pub(super) fn note_unhealthy(&mut self, launcher: Launcher, decision: Decision) {
+        if let Launcher::Service(service) = launcher {
+            self.services[service.index()].unhealthy_cause = Some(decision);
+        }
+    }
+
+    /// Whether tasks of a launcher are registered with a target group.
+    pub(super) fn has_load_balancer(&self, launcher: Launcher) -> bool {
+        launcher.service().is_some_and(|it| self.scenario.services[it].load_balancer.is_some())
     }
 
     /// Has the scheduler look at a service soon.
@@ -252,7 +273,8 @@ impl<'a> Control<'a> {
     /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
     pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
         let group = self.cluster.instances[instance].auto_scaling_group;
-        let mut services: BTreeSet<Id<ServiceDefinition>> = self.cluster.waiting.iter().map(|it| it.0).collect();
+        let launchers: BTreeSet<Launcher> = self.cluster.waiting.iter().map(|it| it.0).collect();
+        let mut services: BTreeSet<Id<ServiceDefinition>> = launchers.iter().filter_map(|it| it.service()).collect();
         if self.scenario.assumptions.placement_retry_on_capacity {
             for service in std::mem::take(&mut self.retrying) {
                 if self.services[service.index()].retry.take().is_some() {
@@ -378,7 +400,7 @@ impl<'a> Control<'a> {
         let (Some(started_at), true) = (row.started_at, unhealthy && row.status == TaskStatus::Running) else {
             return false;
         };
-        let service = row.service;
+        let service = row.service().expect("the scheduler looks at tasks of services");
         let grace_ends = started_at + self.scenario.services[service].health_check_grace_period;
         if self.now() < grace_ends {
             self.schedule_service_at(service, grace_ends);
@@ -415,7 +437,7 @@ impl<'a> Control<'a> {
         let one_for_room = u32::from(roll.all() >= upper && replacements == 0);
         let unhealthy_cause = self.services[service.index()].unhealthy_cause;
         for _ in 0..superfluous.max(one_for_room).min(roll.unhealthy.len() as u32) {
-            let draw = self.streams.placement[service.index()].below(roll.unhealthy.len());
+            let draw = self.streams.services[service.index()].placement.below(roll.unhealthy.len());
             let task = roll.unhealthy.remove(draw);
             let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
             stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
@@ -476,7 +498,7 @@ impl<'a> Control<'a> {
                 StopCandidate {
                     is_running: row.status == TaskStatus::Running,
                     is_unhealthy,
-                    availability_zone: host.map(|it| it.availability_zone.index()),
+                    availability_zone: self.cluster.zone_of_task(task).map(Id::index),
                     instance: row.instance().map(Id::index),
                     attributes: host.map_or(&[], |it| &it.attributes),
                     remaining_cpu_units_after: host.map_or(0, |it| it.remaining_cpu_units + row.reservation.cpu_units),
@@ -487,23 +509,43 @@ impl<'a> Control<'a> {
                 }
             })
             .collect();
-        let stream = &mut self.streams.placement[service.index()];
-        choose_to_stop(&self.scenario.services[service].placement_strategy, &candidates, &mut |n| stream.below(n))
+        let stream = &mut self.streams.services[service.index()].placement;
+        choose_to_stop(&self.scenario.services[service].launch.placement_strategy, &candidates, &mut |n| {
+            stream.below(n)
+        })
     }
 
     /// Tries to place tasks that wait in PROVISIONING.
     fn place_waiting_tasks(&mut self, service: Id<ServiceDefinition>) {
-        let from_here_on = self.cluster.waiting.range((service, Id::new(0))..);
-        let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == service).map(|it| it.1).collect();
+        let placed = self.place_waiting_tasks_of(Launcher::Service(service));
+        self.say_started(service, &placed);
+    }
+
+    /// Tries to place what a launcher has in PROVISIONING; tells what found an instance.
+    pub(super) fn place_waiting_tasks_of(&mut self, launcher: Launcher) -> Vec<Id<Task>> {
+        let from_here_on = self.cluster.waiting.range((launcher, Id::new(0))..);
+        let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == launcher).map(|it| it.1).collect();
         let mut placed = Vec::new();
         for task in waiting {
-            let provider = self.cluster.tasks[task].capacity_provider.map(Id::index);
-            // Tasks of one service need the same: what one cannot get the next cannot either, unless another provider has it.
-            let Some(instance) = self.choose_instance(service, provider) else { continue };
+            let wanted = Wanted::of(&self.cluster.tasks[task]);
+            let Some(instance) = self.choose_instance(&wanted) else { continue };
             self.place_task(task, instance);
             placed.push(task);
         }
-        self.say_started(service, &placed);
+        placed
+    }
+
+    /// What the next task of a service is to be.
+    ///
+    /// `refused` are the providers of tasks that are not there because their provider could not take them: others start all
+    /// the same, in their share.
+    fn wanted_next(&self, service: Id<ServiceDefinition>, refused: &[Id<CapacityProvider>]) -> Wanted {
+        Wanted {
+            launcher: Launcher::Service(service),
+            task_definition: self.services[service.index()].primary().task_definition,
+            capacity_provider: self.choose_capacity_provider(service, refused),
+            overrides: Overrides::default(),
+        }
     }
 
     /// Starts up to `wanted` tasks: placed, waiting in PROVISIONING, or refused and tried again later.
@@ -516,17 +558,30 @@ impl<'a> Control<'a> {
             return;
         }
         let mut placed = Vec::new();
+        let (mut refused, mut refusal) = (Vec::new(), None);
         for _ in 0..wanted {
             if !self.may_launch(service) {
                 self.schedule_service_at(service, now.next_minute());
                 break;
             }
-            let provider = self.choose_capacity_provider(service);
+            let next = self.wanted_next(service, &refused);
+            if let Some(capacity) = self.fargate_of(&next) {
+                if let Some(why) = self.fargate_refusal(&next, capacity) {
+                    refusal.get_or_insert(why);
+                    refused.extend(next.capacity_provider);
+                } else {
+                    let task = self.create_task(&next);
+                    self.launch_on_fargate(task);
+                    placed.push(task);
+                    self.services[service.index()].retry = None;
+                }
+                continue;
+            }
             let waits =
-                provider.is_some_and(|it| self.scenario.capacity_providers[Id::new(it)].managed_scaling.is_some());
-            match self.choose_instance(service, provider) {
+                next.capacity_provider.is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
+            match self.choose_instance(&next) {
                 Some(instance) => {
-                    let task = self.create_task(service, provider);
+                    let task = self.create_task(&next);
                     self.place_task(task, instance);
                     placed.push(task);
                     self.services[service.index()].retry = None;
@@ -534,7 +589,7 @@ impl<'a> Control<'a> {
                 None if waits => {
                     // All instances are asked for the reason only where it is said.
                     if !self.was_said(service, "service.task_waits") {
-                        let refusal = self.refusal(service, provider);
+                        let refusal = self.refusal(&next);
                         let words = format!(
                             "was unable to place a task because {refusal} It waits in PROVISIONING for its capacity provider."
                         );
@@ -545,17 +600,25 @@ impl<'a> Control<'a> {
                         self.schedule_service_at(service, at);
                         break;
                     }
-                    let task = self.create_task(service, provider);
+                    let task = self.create_task(&next);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
                 None => {
-                    self.placement_failed(service, provider);
+                    if !self.was_said(service, "service.task_placement_failure") {
+                        let words = format!("was unable to place a task because {}", self.refusal(&next));
+                        self.say_placement_failed(service, &words);
+                    }
+                    self.try_again_later(service);
                     break;
                 }
             }
         }
         self.services[service.index()].launches.1 += placed.len() as u32;
         self.say_started(service, &placed);
+        if let Some(refusal) = refusal {
+            self.say_placement_failed(service, &format!("was unable to place a task. Reason: {}.", refusal.words()));
+            self.try_again_later(service);
+        }
     }
 
     fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
@@ -575,13 +638,14 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.remove("service.task_placement_failure");
     }
 
-    fn placement_failed(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) {
+    fn say_placement_failed(&mut self, service: Id<ServiceDefinition>, words: &str) {
+        let cause = self.services[service.index()].wanted_because;
+        self.say_once(service, "service.task_placement_failure", words, cause);
+    }
+
+    /// A task could not be placed, and its service comes back to it.
+    fn try_again_later(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
-        if !self.was_said(service, "service.task_placement_failure") {
-            let cause = self.services[service.index()].wanted_because;
-            let words = format!("was unable to place a task because {}", self.refusal(service, provider));
-            self.say_once(service, "service.task_placement_failure", &words, cause);
-        }
         let assumptions = &self.scenario.assumptions;
         let state = &mut self.services[service.index()];
         let first_failed_at = state.retry.map_or(now, |it| it.first_failed_at);
@@ -621,8 +685,12 @@ impl<'a> Control<'a> {
     }
 
     /// The provider that the next task of a service goes to; `None` is launch type EC2.
-    fn choose_capacity_provider(&self, service: Id<ServiceDefinition>) -> Option<usize> {
-        let strategy = &self.scenario.services[service].capacity_provider_strategy;
+    fn choose_capacity_provider(
+        &self,
+        service: Id<ServiceDefinition>,
+        refused: &[Id<CapacityProvider>],
+    ) -> Option<Id<CapacityProvider>> {
+        let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
         if strategy.is_empty() {
             return None;
         }
@@ -630,14 +698,16 @@ impl<'a> Control<'a> {
         let counts: Vec<u32> = strategy
             .iter()
             .map(|item| {
+                let refused = refused.iter().filter(|it| **it == item.capacity_provider).count();
                 let tasks = self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]);
-                tasks
+                let tasks = tasks
                     .filter(|it| !it.is_asked_to_stop && it.deployment == deployment)
                     .filter(|it| it.capacity_provider == Some(item.capacity_provider))
-                    .count() as u32
+                    .count();
+                (tasks + refused) as u32
             })
             .collect();
-        Some(strategy[choose_provider(strategy, &counts)].capacity_provider.index())
+        Some(strategy[choose_provider(strategy, &counts)].capacity_provider)
     }
 
     fn is_steady(&mut self, service: Id<ServiceDefinition>) {

@@ -8,12 +8,12 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::fargate;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::launch::Launcher;
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
 use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
 use crate::control::Control;
-use crate::control::health::task_name;
 use crate::control::log::Decision;
+use crate::control::placing::Wanted;
 use crate::data::Traffic;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
@@ -38,20 +38,19 @@ pub struct Agent {
 
 impl<'a> Control<'a> {
     /// Creates a task in PROVISIONING, not yet placed.
-    pub(super) fn create_task(&mut self, service: Id<ServiceDefinition>, provider: Option<usize>) -> Id<Task> {
-        let state = &self.services[service.index()];
-        let deployment = state.primary();
-        let task_definition = deployment.task_definition;
+    pub(super) fn create_task(&mut self, wanted: &Wanted) -> Id<Task> {
+        let service = wanted.launcher.service();
         let task = Task {
-            service,
-            task_definition,
-            deployment: deployment.number,
-            capacity_provider: provider.map(Id::new),
+            launcher: wanted.launcher,
+            task_definition: wanted.task_definition,
+            overrides: wanted.overrides,
+            deployment: service.map_or(0, |it| self.services[it.index()].primary().number),
+            capacity_provider: wanted.capacity_provider,
             host: None,
             subnet: None,
             host_ports: Vec::new(),
             status: TaskStatus::Provisioning,
-            reservation: self.scenario.task_definitions[task_definition].reservation(),
+            reservation: wanted.reservation(self.scenario),
             holds_reservation: false,
             process_is_up: false,
             containers: Vec::new(),
@@ -70,7 +69,10 @@ impl<'a> Control<'a> {
             error_share: 0.0,
         };
         let id = self.cluster.create(task);
-        self.services[service.index()].tasks.push(id);
+        match wanted.launcher {
+            Launcher::Service(service) => self.services[service.index()].tasks.push(id),
+            Launcher::RunTask(_) => {}
+        }
         id
     }
 
@@ -129,7 +131,7 @@ impl<'a> Control<'a> {
 
     pub(super) fn task_advances(&mut self, task: Id<Task>, traffic: &Traffic) {
         let now = self.now();
-        if self.services[self.cluster.tasks[task].service.index()].wakes.get(&task) != Some(&now) {
+        if self.task_wakes.get(&task) != Some(&now) {
             return;
         }
         let assumptions = &self.scenario.assumptions;
@@ -147,7 +149,8 @@ impl<'a> Control<'a> {
                 let row = &mut self.cluster.tasks[task];
                 row.status = TaskStatus::Pending;
                 let on_fargate = row.is_on_fargate();
-                let pending = if on_fargate { assumptions.fargate.pending_time } else { assumptions.agent_pick_up_time };
+                let pending =
+                    if on_fargate { assumptions.fargate.pending_time } else { assumptions.agent_pick_up_time };
                 self.wake_task(task, pending);
             }
             TaskStatus::Pending => {
@@ -210,12 +213,13 @@ impl<'a> Control<'a> {
         let row = &mut self.cluster.tasks[task];
         match row.status {
             TaskStatus::Running => match row.target {
-                Some(target) => {
+                // Spot waits for nobody.
+                Some(target) if code != StopCode::SpotInterruption => {
                     row.status = TaskStatus::Deactivating;
-                    let service = row.service;
                     self.free_slot_when(task, SlotFreedAt::Deactivating);
                     let group = self.cluster.targets[target].target_group;
                     self.drain_target(target);
+                    let service = self.service_of_target(task);
                     let name = &self.scenario.services[service].name;
                     let message = format!("(service {name}) has begun draining connections on 1 tasks.");
                     self.log.put(now, cause, "service.draining", self.service_resource(service), message);
@@ -224,7 +228,7 @@ impl<'a> Control<'a> {
                         if self.scenario.assumptions.drain_full_delay { delay } else { Span::SECOND.min(delay) };
                     self.wake_task(task, after);
                 }
-                None => self.send_sigterm(task),
+                _ => self.send_sigterm(task),
             },
             TaskStatus::Activating if has_running_container => self.stop_containers(task),
             TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => self.processes_are_gone(task),
@@ -252,15 +256,13 @@ impl<'a> Control<'a> {
             StopCode::EssentialContainerExited,
             "OutOfMemoryError: Container killed due to memory usage".to_owned(),
         ));
-        let service = row.service;
-        let message = format!(
-            "(service {}) (task {}) container {} exited with code {EXIT_CODE_KILLED}: OutOfMemoryError: Container killed due to memory usage",
-            self.scenario.services[service].name,
-            task_name(task),
+        let launcher = row.launcher;
+        let words = format!(
+            "container {} exited with code {EXIT_CODE_KILLED}: OutOfMemoryError: Container killed due to memory usage",
             container.name
         );
-        let decision = self.log.put(now, None, "task.out_of_memory", self.service_resource(service), message);
-        self.services[service.index()].unhealthy_cause = Some(decision);
+        let decision = self.say_of_task(task, None, "task.out_of_memory", &words);
+        self.note_unhealthy(launcher, decision);
         self.processes_are_gone(task);
     }
 
@@ -291,8 +293,7 @@ impl<'a> Control<'a> {
     /// Puts down when a task is looked at next; an earlier wake-up becomes stale.
     pub(super) fn wake_task(&mut self, task: Id<Task>, after: Span) {
         let at = self.now() + after;
-        let service = self.cluster.tasks[task].service;
-        self.services[service.index()].wakes.insert(task, at);
+        self.task_wakes.insert(task, at);
         self.agenda.put(at, Event::TaskAdvances(task));
     }
 
@@ -314,19 +315,18 @@ impl<'a> Control<'a> {
         let row = &mut self.cluster.tasks[task];
         row.status = TaskStatus::Running;
         row.started_at = Some(now);
-        let service = row.service;
+        let launcher = row.launcher;
         self.cluster.touch();
-        self.services[service.index()].failed_starts = 0;
         self.register_target(task);
         if self.cluster.tasks[task].containers.is_empty() {
-            let stream = &mut self.streams.task_times[service.index()];
+            let stream = &mut self.streams.of(launcher).times;
             let slowest = definition.containers.iter().map(|it| it.application.start_time.sample(stream)).max();
             self.wake_task(task, slowest.unwrap_or(Span::ZERO));
-        } else {
-            if self.is_probed(task) && self.scenario.services[service].load_balancer.is_none() {
-                self.note_first_healthy(task);
-            }
+        } else if self.is_probed(task) && !self.has_load_balancer(launcher) {
+            self.note_first_healthy(task);
         }
+        let Launcher::Service(service) = launcher else { return };
+        self.services[service.index()].failed_starts = 0;
         self.schedule_service(service);
         if self.scenario.services[service].load_balancer.is_none() {
             // Nobody will say that it is healthy: it counts as such after a while.
@@ -345,11 +345,11 @@ impl<'a> Control<'a> {
         }
         let usual = self.usual_stop_timeout(task);
         let definition = self.definition_of(task);
-        let service = self.cluster.tasks[task].service;
-        self.take_out_of_rotation(task);
+        let launcher = self.cluster.tasks[task].launcher;
+        self.sigterm_meets_target(task);
         self.cluster.tasks[task].status = TaskStatus::Stopping;
         self.cluster.touch();
-        let stream = &mut self.streams.task_times[service.index()];
+        let stream = &mut self.streams.of(launcher).times;
         // Containers without dependencies are stopped side by side.
         let mut exit_code = 0;
         let mut longest = Span::ZERO;
@@ -368,7 +368,9 @@ impl<'a> Control<'a> {
 
     fn processes_are_gone(&mut self, task: Id<Task>) {
         self.forget_containers(task);
-        self.take_out_of_rotation(task);
+        if !self.keeps_target_until_stopped(task) {
+            self.take_out_of_rotation(task);
+        }
         self.free_slot_when(task, SlotFreedAt::Stopping);
         self.agent_drops(task);
         self.cluster.ask_to_stop(task);
@@ -396,20 +398,22 @@ impl<'a> Control<'a> {
         row.stopped_at = Some(now);
         row.process_is_up = false;
         let subnet = row.subnet.take();
-        let service = row.service;
+        let launcher = row.launcher;
         let never_ran = row.started_at.is_none();
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         self.cluster.return_address(subnet);
+        self.take_out_of_rotation(task);
+        self.leave_fargate(task);
         self.free_slot_when(task, SlotFreedAt::Stopped);
+        self.cluster.leave(task);
+        self.task_wakes.remove(&task);
+        self.cluster.touch();
+        let Launcher::Service(service) = launcher else { return };
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);
         if never_ran && state.newest_that_never_ran.is_none_or(|it| it.0 < task) {
             state.newest_that_never_ran = Some((task, now));
         }
-        self.cluster.leave(task);
-        let state = &mut self.services[service.index()];
-        state.wakes.remove(&task);
-        self.cluster.touch();
         if code == Some(StopCode::ServiceSchedulerInitiated) {
             self.schedule_service(service);
         } else {
@@ -556,13 +560,8 @@ impl<'a> Control<'a> {
     }
 
     fn provisioning_times_out(&mut self, task: Id<Task>) {
-        let service = self.cluster.tasks[task].service;
-        let message = format!(
-            "(service {}) (task {}) failed to start: no capacity within the provisioning timeout",
-            self.scenario.services[service].name,
-            task_name(task)
-        );
-        self.log.put(self.agenda.now(), None, "task.provisioning_timeout", self.service_resource(service), message);
+        let words = "failed to start: no capacity within the provisioning timeout";
+        self.say_of_task(task, None, "task.provisioning_timeout", words);
         let reason = "TaskFailedToStart: no container instance met all of its requirements".to_owned();
         self.stop_task(task, StopCode::TaskFailedToStart, reason, None);
     }

@@ -658,7 +658,7 @@ impl Lane {
         now: Instant,
     ) {
         let revision = cluster.tasks[task].task_definition;
-        let revisions = revisions_of(scenario, cluster.tasks[task].service);
+        let revisions = revisions_of(scenario, cluster.tasks[task].service().expect("a lane is of a service"));
         let law = revisions.iter().position(|it| *it == revision).expect("a task runs a revision its service names");
         let application = serving_application(scenario, revision, self.container);
         let (servers, queue) = (application.servers() as usize, application.queue_room() as usize);

@@ -39,7 +39,7 @@ struct Machine {
 struct Guest {
     task: Id<Task>,
     task_definition: Id<TaskDefinition>,
-    service: usize,
+    service: Option<usize>,
     /// The container that serves requests.
     serving: Option<usize>,
     /// Its lane and its place there.
@@ -117,8 +117,9 @@ fn guest(
 ) -> Guest {
     let row = &cluster.tasks[task];
     let definition = &scenario.task_definitions[row.task_definition];
-    let serving = scenario.services[row.service].load_balancer.as_ref().map(|it| it.container);
-    let lane = traffic.lane_of_service[row.service.index()];
+    let service = row.service();
+    let serving = service.and_then(|it| scenario.services[it].load_balancer.as_ref()).map(|it| it.container);
+    let lane = service.and_then(|it| traffic.lane_of_service[it.index()]);
     let reservation = &row.reservation;
     let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { cpu_units_of_machine };
     let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
@@ -126,13 +127,13 @@ fn guest(
     Guest {
         task,
         task_definition: row.task_definition,
-        service: row.service.index(),
+        service: service.map(Id::index),
         serving,
         station: lane.and_then(|it| Some((it, traffic.lanes[it].place_of(task)?))),
         demand: CpuDemand {
             demand: 0.0,
             weight: f64::from(definition.cpu_weight()),
-            cap: definition.cpu.map(f64::from),
+            cap: row.overrides.cpu.or(definition.cpu).map(f64::from),
             is_throttled: serves.is_some_and(|it| it.cfs_period.is_some()),
         },
         memory_base_mib: (0..definition.containers.len())
@@ -264,8 +265,8 @@ impl Traffic {
                 memory_of_all += memory_mib;
                 cpu_of_all += cpu_units_used;
                 demands.push(CpuDemand { demand: cpu_units_used, ..guest.demand });
-                if let Some((cpu_base, memory_base)) = guest.base {
-                    let samples = &mut self.samples[guest.service];
+                if let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) {
+                    let samples = &mut self.samples[service];
                     samples.cpu_units_used += cpu_units_used;
                     samples.cpu_units_base += cpu_base;
                     samples.memory_mib_used += memory_mib;

@@ -404,7 +404,7 @@ fn draw_tasks(
         }
         held.push((from, tall, gone_at));
         let pixel = |share: f64| upper + height - (share.min(1.0) * f64::from(height)).round() as i32;
-        let colour = PALETTE[task.service % PALETTE.len()];
+        let colour = PALETTE[task.service.unwrap_or(run.scenario.services.len()) % PALETTE.len()];
         let running_at = task.running_at.unwrap_or(gone_at);
         let stopping_at = task.stopping_at.unwrap_or(gone_at).max(running_at);
         for (begin, finish, strength) in

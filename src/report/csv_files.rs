@@ -144,7 +144,7 @@ struct InstanceRow<'a> {
 #[derive(Serialize)]
 struct TaskRow<'a> {
     task: String,
-    service: &'a str,
+    service: Option<&'a str>,
     task_definition: &'a str,
     instance: Option<&'a str>,
     availability_zone: Option<&'a str>,
@@ -160,12 +160,13 @@ struct TaskRow<'a> {
     exit_code: Option<u8>,
     reserved_cpu_units: u32,
     reserved_memory_mib: u32,
+    task_group: &'a str,
 }
 
 #[derive(Serialize)]
 struct ContainerRow<'a> {
     task: String,
-    service: &'a str,
+    service: Option<&'a str>,
     container: &'a str,
     last_status: &'a str,
     started_s: Option<f64>,
@@ -287,7 +288,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     });
     let tasks = run.tasks.iter().map(|row| TaskRow {
         task: crate::control::health::task_name(Id::new(row.task)),
-        service: service_name(row.service),
+        service: row.service.map(service_name),
         task_definition: &row.task_definition,
         instance: row.instance.map(|it| run.instances[it].name.as_str()),
         availability_zone: row.instance.map(|it| run.instances[it].availability_zone.as_str()),
@@ -303,9 +304,10 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         exit_code: row.exit_code,
         reserved_cpu_units: row.cpu_units,
         reserved_memory_mib: row.memory_mib,
+        task_group: &row.task_group,
     });
     let containers = run.tasks.iter().flat_map(|task| {
-        let service = service_name(task.service);
+        let service = task.service.map(service_name);
         task.containers.iter().map(move |row| ContainerRow {
             task: crate::control::health::task_name(Id::new(task.task)),
             service,

@@ -15,7 +15,7 @@ use crate::units::Span;
 pub fn compares_placement(variants: &[Vec<&Run>]) -> bool {
     let mut of_variants = variants.iter().filter_map(|runs| runs.first()).map(|run| {
         let services = run.scenario.services.iter();
-        services.map(|it| (&it.placement_strategy, &it.placement_constraints)).collect::<Vec<_>>()
+        services.map(|it| (&it.launch.placement_strategy, &it.launch.placement_constraints)).collect::<Vec<_>>()
     });
     let first = of_variants.next();
     of_variants.any(|it| Some(it) != first)

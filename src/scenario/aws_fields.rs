@@ -180,8 +180,6 @@ impl Shape {
             "events",
             "forceNewDeployment",
             "pendingCount",
-            "platformFamily",
-            "platformVersion",
             "propagateTags",
             "resourceManagementType",
             "role",

@@ -337,6 +337,13 @@ impl Capacity {
         self.groups[group].new_instances_protected_from_scale_in = true;
     }
 
+    /// The strategy that launch type FARGATE comes to.
+    pub fn fargate_on_demand(&self) -> Vec<CapacityProviderStrategyItem> {
+        let is_it = |it: &CapacityProvider| it.fargate() == Some(FargateCapacity::OnDemand);
+        let item = |capacity_provider| CapacityProviderStrategyItem { capacity_provider, base: 0, weight: 1 };
+        self.providers.find(is_it).map(item).into_iter().collect()
+    }
+
     /// Whether a provider is one of Fargate's.
     pub fn is_fargate(&self, provider: Id<CapacityProvider>) -> bool {
         self.providers[provider].fargate().is_some()

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition, VolumeKind};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::launch::{TaskGroups, launch};
 use crate::scenario::load_balancing::LoadBalancing;
-use crate::scenario::placement::{placement, refuse_too_many_constraints};
+use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
@@ -33,13 +33,14 @@ pub fn services(
     reader: &mut Reader<'_>,
     entries: &[Entry],
     around: &Around<'_>,
+    task_groups: &mut TaskGroups,
 ) -> (Table<ServiceDefinition>, Names<ServiceDefinition>) {
     let (mut table, mut names) = (Table::<ServiceDefinition>::new(), Names::new("service", "services"));
     // ECS lets services share a target group, to which the tasks of all are registered.
     let mut first_of_group: BTreeMap<Id<TargetGroup>, (&str, Place)> = BTreeMap::new();
     for entry in entries {
         check_name(reader, entry.key_place, &entry.key, "a service");
-        let service = service(reader, entry, around);
+        let service = service(reader, entry, around, task_groups);
         if let Some(it) = service.as_ref().and_then(|it| it.load_balancer.as_ref()) {
             let place = entry.node.get("loadBalancers").map_or(entry.node.place, |it| it.place);
             if let Some((first, first_place)) = first_of_group.get(&it.target_group) {
@@ -62,7 +63,12 @@ pub fn services(
     (table, names)
 }
 
-fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Option<ServiceDefinition> {
+fn service(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    around: &Around<'_>,
+    task_groups: &mut TaskGroups,
+) -> Option<ServiceDefinition> {
     let mut fields = reader.fields(&entry.node, format!("service `{}`", entry.key))?;
     check_own_name(reader, &mut fields, "services", &entry.key);
     if let Some(cluster) =
@@ -86,29 +92,24 @@ fn service(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Optio
     }
     let health_check_grace_period =
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
-    let (placement_strategy, placement_constraints) = placement(reader, &mut fields);
-    let capacity_provider_strategy = capacity_provider_strategy(reader, &mut fields, around.capacity);
-    let subnets = around.capacity.subnets.of_service(reader, &mut fields);
+    let group = task_groups.of(&format!("service:{}", entry.key));
+    let launch = launch(reader, &mut fields, around.capacity, group);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
     if let Some(definition) = definition {
         let at = fields.place_of("placementConstraints");
-        refuse_too_many_constraints(reader, at, &fields.of, &placement_constraints, definition);
+        refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
     }
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
     volume_configurations(reader, &mut fields, definition);
     fields.finish(reader, &Shape::SERVICE);
     Some(ServiceDefinition {
         name: entry.key.clone(),
-        task_group: format!("service:{}", entry.key),
+        launch,
         task_definition: task_definition?,
         desired_count,
         minimum_healthy_percent,
         maximum_percent,
         health_check_grace_period,
-        placement_strategy,
-        placement_constraints,
-        capacity_provider_strategy,
-        subnets,
         load_balancer,
     })
 }
@@ -195,33 +196,6 @@ pub fn deployment_configuration(
     }
     fields.finish(reader, &Shape::DEPLOYMENT_CONFIGURATION);
     (minimum, maximum)
-}
-
-fn capacity_provider_strategy(
-    reader: &mut Reader<'_>,
-    fields: &mut Fields<'_>,
-    capacity: &Capacity,
-) -> Vec<CapacityProviderStrategyItem> {
-    let launch_type = fields.take("launchType");
-    let strategy = fields.take("capacityProviderStrategy").filter(|it| !it.is_blank());
-    if let Some(node) = launch_type {
-        let words = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].map(|it| (it, it));
-        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words)
-            && word != "EC2"
-        {
-            reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
-        }
-        if let Some(strategy) = strategy {
-            let message = format!("{} has a launch type and a capacity provider strategy", fields.of);
-            let problem = Problem::new(strategy.place, message).related(node.place, "the launch type");
-            reader.refuse(problem.help("the two exclude each other"));
-        }
-    }
-    match strategy {
-        Some(node) => capacity.strategy(reader, node, &fields.of),
-        None if launch_type.is_none() => capacity.default_strategy.clone(),
-        None => Vec::new(),
-    }
 }
 
 /// `volumeConfigurations`, which must be there for an EBS volume that each task gets, and for nothing else.

@@ -11,6 +11,7 @@ use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::{for_attributes_only, meets, note_unknown_attributes, note_unmet_attributes};
@@ -225,7 +226,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let around =
         service::Around { task_definitions: &task_definitions, capacity: &capacity, load_balancing: &load_balancing };
     let entries = section(reader, &mut fields, "services");
-    let (services, names) = service::services(reader, entries, &around);
+    let mut task_groups = TaskGroups::default();
+    let (services, names) = service::services(reader, entries, &around, &mut task_groups);
     let scaling_sections = ScalingSections {
         targets: section(reader, &mut fields, "scalableTargets"),
         alarms: section(reader, &mut fields, "alarms"),
@@ -286,6 +288,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         scaling_policies: policies,
         scheduled_actions,
         services,
+        run_tasks: Table::new(),
+        task_groups: task_groups.table,
         workloads,
         timeline,
         expectations,
@@ -341,10 +345,10 @@ fn note_constraints(
     }
     for service in services {
         let of = format!("service `{}`", service.name);
-        note_unknown_attributes(reader, &of, &service.placement_constraints, &capacity.groups);
+        note_unknown_attributes(reader, &of, &service.launch.placement_constraints, &capacity.groups);
         let of_definition = &definitions.table[service.task_definition].placement_constraints;
-        let all: Vec<&PlacementConstraint> = service.placement_constraints.iter().chain(of_definition).collect();
-        note_unmet_attributes(reader, &of, &all, &service.capacity_provider_strategy, capacity);
+        let all: Vec<&PlacementConstraint> = service.launch.placement_constraints.iter().chain(of_definition).collect();
+        note_unmet_attributes(reader, &of, &all, &service.launch.capacity_provider_strategy, capacity);
     }
     for definition in &definitions.table {
         let of = format!("task definition `{}`", definition.name());
@@ -384,14 +388,14 @@ fn note_what_never_fits(
 fn why_never(capacity: &Capacity, definition: &TaskDefinition, service: &ServiceDefinition) -> Option<String> {
     let need = definition.reservation();
     let constraints: Vec<&PlacementConstraint> =
-        service.placement_constraints.iter().chain(&definition.placement_constraints).collect();
+        service.launch.placement_constraints.iter().chain(&definition.placement_constraints).collect();
     let expressions = for_attributes_only(&constraints);
-    let groups: Vec<&AutoScalingGroup> = capacity.groups_in_reach(&service.capacity_provider_strategy).collect();
+    let groups: Vec<&AutoScalingGroup> = capacity.groups_in_reach(&service.launch.capacity_provider_strategy).collect();
     if !groups.iter().any(|it| meets(it, &expressions, capacity)) {
         // That is said of the constraints already.
         return None;
     }
-    let zones: Vec<_> = service.subnets.iter().map(|it| capacity.subnets.table[*it].availability_zone).collect();
+    let zones: Vec<_> = service.launch.subnets.iter().map(|it| capacity.subnets.table[*it].availability_zone).collect();
     let launches_there = |group: &AutoScalingGroup| {
         definition.network_mode != NetworkMode::Awsvpc
             || zones.is_empty()

@@ -87,8 +87,8 @@ impl Subnets {
         Some(subnets)
     }
 
-    /// `networkConfiguration` of a service. Without one, or without its subnets, tasks may go to every subnet of the cluster.
-    pub fn of_service(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Id<Subnet>> {
+    /// `networkConfiguration` of a service or of `RunTask`. Without one, or without its subnets, tasks may go to every subnet of the cluster.
+    pub fn of_launch(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Id<Subnet>> {
         let all = || self.table.ids().collect();
         let of = fields.of.clone();
         let Some(mut network) = fields.map(reader, "networkConfiguration") else { return all() };

@@ -296,7 +296,7 @@ fn new_definition(
     let service = &around.services[service?];
     let definition = &around.task_definitions.table[id];
     let whose = format!("service `{}`", service.name);
-    refuse_too_many_constraints(reader, node.place, &whose, &service.placement_constraints, definition);
+    refuse_too_many_constraints(reader, node.place, &whose, &service.launch.placement_constraints, definition);
     let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);
     if let Some(volume) = new.volumes.iter().find(|it| it.kind == VolumeKind::Ebs && !old.volumes.contains(it)) {
         let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);

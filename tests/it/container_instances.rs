@@ -203,7 +203,7 @@ services:
   one: { taskDefinition: one, desiredCount: 0 }
 timeline: [{ at: 1m, updateService: { service: one, desiredCount: 1 } }]";
     let run = run(text);
-    let failed = run.tasks.iter().find(|it| it.service == 1).expect("it is placed");
+    let failed = run.tasks.iter().find(|it| it.service == Some(1)).expect("it is placed");
     let reason = failed.stopped_reason.as_deref().expect("it says why");
     assert!(reason.ends_with("Bind for 0.0.0.0:49153 failed: port is already allocated"), "{reason}");
 }

@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::path::Path;
 
+use plimsoll::aws::launch::Launcher;
+use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
-use plimsoll::cluster::{Cluster, ContainerInstance, InstanceStatus, Target, TargetState, Task, TaskStatus};
+use plimsoll::cluster::{Cluster, Host, ContainerInstance, InstanceStatus, Target, TargetState, Task, TaskStatus};
 use plimsoll::data::histogram::Histogram;
 use plimsoll::data::{Traffic, advance, second_passes};
 use plimsoll::rng::{Seed, Stream};
@@ -285,11 +287,12 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             terminated_at: None,
         });
         let task = cluster.tasks.push(Task {
-            service: Id::new(0),
+            launcher: Launcher::Service(Id::new(0)),
+            overrides: Overrides::default(),
             task_definition: Id::new(0),
             deployment: 0,
             capacity_provider: None,
-            instance: Some(instance),
+            host: Some(Host::Instance(instance)),
             subnet: None,
             host_ports: Vec::new(),
             status: TaskStatus::Running,

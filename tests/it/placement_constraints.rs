@@ -46,11 +46,11 @@ fn service(name: &str, definition: &str, count: u32, expressions: &[&str]) -> St
 
 /// Instances that the tasks of a service were placed on, by their places.
 fn instances_of(run: &Run, service: usize) -> BTreeSet<usize> {
-    run.tasks.iter().filter(|it| it.service == service).filter_map(|it| it.instance).collect()
+    run.tasks.iter().filter(|it| it.service == Some(service)).filter_map(|it| it.instance).collect()
 }
 
 fn placed(run: &Run, service: usize) -> usize {
-    run.tasks.iter().filter(|it| it.service == service && it.instance.is_some()).count()
+    run.tasks.iter().filter(|it| it.service == Some(service) && it.instance.is_some()).count()
 }
 
 #[test]

@@ -186,7 +186,11 @@ taskDefinitions: {{a: {{containerDefinitions: [{{name: a, image: a, memory: 512}
 services: {{a: {{taskDefinition: a, desiredCount: 1, placementTemplate: {name}}}}}"
         ));
         let service = scenario.services.iter().next().expect("one service");
-        assert_eq!((&service.placement_strategy, &service.placement_constraints), (&strategy, &constraints), "{name}");
+        assert_eq!(
+            (&service.launch.placement_strategy, &service.launch.placement_constraints),
+            (&strategy, &constraints),
+            "{name}"
+        );
     }
 }
 

@@ -3,14 +3,14 @@
 //! A set of instances is a row of bits, the instance with the lowest number first. For each kind of requirements the index
 //! keeps the set of those that can take such a task, and brings it up to date by asking again about those instances only
 //! that have changed since. Every stage of a choice is then a few operations on words of 64 instances: `spread` meets the
-//! set with the members of each group, "fewest tasks" with the instances that hold one task of the service, two, and so
+//! set with the members of each group, "fewest tasks" with the instances that hold one task of the group, two, and so
 //! on, and `binpack` with those that have one amount left, the least first. Where none of the first amounts will do it goes
 //! down the binary digits instead, of which there is a row of bits each: the least amount of a set is found from the highest
 //! digit down, and those that have it are what remains. Sets keep the order of `choose`'s candidates, so a draw of the same
 //! number means the same instance.
 //!
 //! What a choice costs does not depend on how instances are filled, and memory is small: a bit for each instance and kind
-//! of requirements, and for each service words only where its tasks are.
+//! of requirements, and for each task group words only where its tasks are.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,15 +24,15 @@ const VALUES_TRIED: usize = 16;
 
 /// Instances, their groups and the tasks on them, arranged for [`Index::choose`].
 ///
-/// Instances, services and kinds of requirements are known by numbers of the caller's, from 0 and close together.
+/// Instances, task groups and kinds of requirements are known by numbers of the caller's, from 0 and close together.
 #[derive(Clone, Debug)]
 pub struct Index {
     is_registered: Vec<bool>,
     remaining_cpu_units: Amounts,
     remaining_memory_mib: Amounts,
     fields: Vec<Groups>,
-    services: Vec<ServiceTasks>,
-    /// Tasks on each instance, by service, in order of the service's number.
+    task_groups: Vec<GroupTasks>,
+    /// Tasks on each instance, by task group, in order of the group's number.
     hosted: Vec<Vec<(usize, u32)>>,
     able: Vec<Able>,
     /// Instances that have changed, the latest last; those long ago are forgotten.
@@ -46,13 +46,13 @@ pub struct Index {
 /// A task to be placed, as the index needs to know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The number of its service.
-    pub service: usize,
+    /// The number of its task group.
+    pub task_group: usize,
     /// What it reserves.
     pub reservation: &'a Reservation,
     /// The number of its requirements: equal for tasks that the same instances can take, `distinctInstance` aside.
     pub requirements: usize,
-    /// The service's strategies; without any ECS spreads over zones.
+    /// The launch's strategies; without any ECS spreads over zones.
     pub strategies: &'a [PlacementStrategy],
     /// Whether `distinctInstance` is among its constraints.
     pub is_distinct_instance: bool,
@@ -79,9 +79,9 @@ struct Groups {
     of_instance: Vec<Option<usize>>,
 }
 
-/// Tasks of one service that are placed and not asked to stop.
+/// Tasks of one group that are placed and not asked to stop.
 #[derive(Clone, Debug, Default)]
-struct ServiceTasks {
+struct GroupTasks {
     /// Instances with one task, with two, and so on.
     by_count: Vec<SparseBits>,
     /// By field and group.
@@ -112,7 +112,7 @@ impl Index {
             remaining_cpu_units: Amounts::default(),
             remaining_memory_mib: Amounts::default(),
             fields: Vec::new(),
-            services: Vec::new(),
+            task_groups: Vec::new(),
             hosted: Vec::new(),
             able: Vec::new(),
             changed: Vec::new(),
@@ -153,8 +153,8 @@ impl Index {
             field.members[group].insert(id);
             field.of_instance.resize(field.of_instance.len().max(id + 1), None);
             field.of_instance[id] = Some(group);
-            for &(service, tasks) in &self.hosted[id] {
-                *self.services[service].in_group(number, group) += tasks;
+            for &(task_group, tasks) in &self.hosted[id] {
+                *self.task_groups[task_group].in_group(number, group) += tasks;
             }
         }
         self.change(id, it.remaining_cpu_units, it.remaining_memory_mib);
@@ -167,8 +167,8 @@ impl Index {
         }
         self.leave_groups(id);
         self.is_registered[id] = false;
-        for (service, tasks) in std::mem::take(&mut self.hosted[id]) {
-            self.services[service].by_count[tasks as usize - 1].remove(id);
+        for (task_group, tasks) in std::mem::take(&mut self.hosted[id]) {
+            self.task_groups[task_group].by_count[tasks as usize - 1].remove(id);
         }
         self.note_change(id);
     }
@@ -185,9 +185,9 @@ impl Index {
         self.note_change(id);
     }
 
-    /// Tasks of a service that are on a registered instance and not asked to stop.
-    pub fn tasks(&self, service: usize, id: usize) -> u32 {
-        self.hosted[id].binary_search_by_key(&service, |it| it.0).map_or(0, |place| self.hosted[id][place].1)
+    /// Tasks of a group that are on a registered instance and not asked to stop.
+    pub fn tasks(&self, task_group: usize, id: usize) -> u32 {
+        self.hosted[id].binary_search_by_key(&task_group, |it| it.0).map_or(0, |place| self.hosted[id][place].1)
     }
 
     /// Services with tasks on a registered instance, in order, and how many.
@@ -195,33 +195,33 @@ impl Index {
         &self.hosted[id]
     }
 
-    /// So many tasks of a service are on a registered instance and not asked to stop.
-    pub fn set_tasks(&mut self, service: usize, id: usize, tasks: u32) {
-        if service >= self.services.len() {
-            self.services.resize_with(service + 1, ServiceTasks::default);
+    /// So many tasks of a group are on a registered instance and not asked to stop.
+    pub fn set_tasks(&mut self, task_group: usize, id: usize, tasks: u32) {
+        if task_group >= self.task_groups.len() {
+            self.task_groups.resize_with(task_group + 1, GroupTasks::default);
         }
         let hosted = &mut self.hosted[id];
-        let before = match hosted.binary_search_by_key(&service, |it| it.0) {
+        let before = match hosted.binary_search_by_key(&task_group, |it| it.0) {
             Ok(place) if tasks == 0 => hosted.remove(place).1,
             Ok(place) => std::mem::replace(&mut hosted[place].1, tasks),
             Err(_) if tasks == 0 => 0,
             Err(place) => {
-                hosted.insert(place, (service, tasks));
+                hosted.insert(place, (task_group, tasks));
                 0
             }
         };
-        let of_service = &mut self.services[service];
+        let of_group = &mut self.task_groups[task_group];
         if before > 0 {
-            of_service.by_count[before as usize - 1].remove(id);
+            of_group.by_count[before as usize - 1].remove(id);
         }
         if tasks > 0 {
-            let enough = of_service.by_count.len().max(tasks as usize);
-            of_service.by_count.resize_with(enough, SparseBits::default);
-            of_service.by_count[tasks as usize - 1].insert(id);
+            let enough = of_group.by_count.len().max(tasks as usize);
+            of_group.by_count.resize_with(enough, SparseBits::default);
+            of_group.by_count[tasks as usize - 1].insert(id);
         }
         for (number, field) in self.fields.iter().enumerate() {
             if let Some(group) = field.of_instance[id] {
-                let all = of_service.in_group(number, group);
+                let all = of_group.in_group(number, group);
                 *all = *all + tasks - before;
             }
         }
@@ -246,11 +246,11 @@ impl Index {
             return None;
         }
         self.left.copy_from_slice(&able.bits);
-        if self.services.len() <= request.service {
-            self.services.resize_with(request.service + 1, ServiceTasks::default);
+        if self.task_groups.len() <= request.task_group {
+            self.task_groups.resize_with(request.task_group + 1, GroupTasks::default);
         }
         if request.is_distinct_instance {
-            for holding in &self.services[request.service].by_count {
+            for holding in &self.task_groups[request.task_group].by_count {
                 holding.take_from(&mut self.left);
             }
             if self.left.iter().all(|it| *it == 0) {
@@ -260,8 +260,8 @@ impl Index {
         let by_default = [PlacementStrategy::Spread(SpreadField::AvailabilityZone)];
         for strategy in if request.strategies.is_empty() { &by_default } else { request.strategies } {
             match strategy {
-                PlacementStrategy::Spread(SpreadField::InstanceId) => self.keep_fewest_tasks(request.service),
-                PlacementStrategy::Spread(field) => self.keep_emptiest_groups(request.service, field),
+                PlacementStrategy::Spread(SpreadField::InstanceId) => self.keep_fewest_tasks(request.task_group),
+                PlacementStrategy::Spread(field) => self.keep_emptiest_groups(request.task_group, field),
                 PlacementStrategy::Binpack(Resource::Cpu) => {
                     let need = request.reservation.cpu_units;
                     self.remaining_cpu_units.keep_least(need, &mut self.left, &mut self.other);
@@ -277,7 +277,7 @@ impl Index {
                 }
             }
         }
-        self.keep_fewest_tasks(request.service);
+        self.keep_fewest_tasks(request.task_group);
         Some(match (only(&self.left), request.tie_break) {
             (Some(chosen), _) => chosen,
             (None, TieBreak::Lexical) => nth(&self.left, 0),
@@ -313,10 +313,10 @@ impl Index {
     }
 
     /// Groups are counted over all instances; only those with an instance that is left can be chosen.
-    fn keep_emptiest_groups(&mut self, service: usize, field: &SpreadField) {
+    fn keep_emptiest_groups(&mut self, task_group: usize, field: &SpreadField) {
         let number = self.fields.iter().position(|it| it.field == *field).expect("the index was told of the field");
         let none = Vec::new();
-        let tasks = self.services[service].in_group.get(number).unwrap_or(&none);
+        let tasks = self.task_groups[task_group].in_group.get(number).unwrap_or(&none);
         let mut least = u32::MAX;
         for (group, members) in self.fields[number].members.iter().enumerate() {
             let tasks = tasks.get(group).copied().unwrap_or(0);
@@ -332,11 +332,11 @@ impl Index {
         std::mem::swap(&mut self.left, &mut self.other);
     }
 
-    fn keep_fewest_tasks(&mut self, service: usize) {
+    fn keep_fewest_tasks(&mut self, task_group: usize) {
         if only(&self.left).is_some() {
             return;
         }
-        let by_count = &self.services[service].by_count;
+        let by_count = &self.task_groups[task_group].by_count;
         self.other.copy_from_slice(&self.left);
         for holding in by_count {
             holding.take_from(&mut self.other);
@@ -352,8 +352,8 @@ impl Index {
         for (number, field) in self.fields.iter_mut().enumerate() {
             let Some(group) = field.of_instance.get_mut(id).and_then(Option::take) else { continue };
             field.members[group].remove(id);
-            for &(service, tasks) in &self.hosted[id] {
-                *self.services[service].in_group(number, group) -= tasks;
+            for &(task_group, tasks) in &self.hosted[id] {
+                *self.task_groups[task_group].in_group(number, group) -= tasks;
             }
         }
     }
@@ -370,7 +370,7 @@ impl Groups {
     }
 }
 
-impl ServiceTasks {
+impl GroupTasks {
     fn in_group(&mut self, field: usize, group: usize) -> &mut u32 {
         if self.in_group.len() <= field {
             self.in_group.resize_with(field + 1, Vec::new);
@@ -703,7 +703,7 @@ mod tests {
             is_active: it.active,
             capacity_provider_matches: provider.is_none_or(|wanted| wanted == it.provider),
             cpu_architecture: it.architecture,
-            service_tasks: it.tasks[service],
+            group_tasks: it.tasks[service],
         }
     }
 
@@ -735,7 +735,7 @@ mod tests {
         let others: Vec<&PlacementConstraint> =
             constraints.into_iter().filter(|it| **it != PlacementConstraint::DistinctInstance).collect();
         let request = Request {
-            service: number,
+            task_group: number,
             reservation: need,
             requirements: number,
             strategies,
@@ -879,7 +879,7 @@ mod tests {
         let (_, mut index) = registered(100, |_| 1024, |_| 1024);
         let reservation = Reservation::default();
         let request = Request {
-            service: 0,
+            task_group: 0,
             reservation: &reservation,
             requirements: 0,
             strategies: &[],

@@ -1,0 +1,124 @@
+//! What services and `runTasks` say alike: where their tasks run.
+
+use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::fargate::PlatformVersion;
+use crate::aws::launch::{Launch, TaskGroup};
+use crate::scenario::capacity::Capacity;
+use crate::scenario::placement::placement;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::{Fields, Reader, What};
+use crate::table::{Id, Table};
+
+/// The task groups of a file.
+#[derive(Default)]
+pub struct TaskGroups {
+    /// Those met so far.
+    pub table: Table<TaskGroup>,
+}
+
+impl TaskGroups {
+    /// The group of this name.
+    pub fn of(&mut self, name: &str) -> Id<TaskGroup> {
+        let found = self.table.find(|it| it.name == name);
+        found.unwrap_or_else(|| self.table.push(TaskGroup { name: name.to_owned() }))
+    }
+}
+
+/// The fields that say where the tasks of a service or of `RunTask` run.
+pub fn launch(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+    task_group: Id<TaskGroup>,
+) -> Launch {
+    let (placement_strategy, placement_constraints) = placement(reader, fields);
+    let capacity_provider_strategy = capacity_provider_strategy(reader, fields, capacity);
+    check_fargate(reader, fields, capacity, &capacity_provider_strategy);
+    let subnets = capacity.subnets.of_launch(reader, fields);
+    Launch { task_group, placement_strategy, placement_constraints, capacity_provider_strategy, subnets }
+}
+
+/// What Fargate does not have of what a service or `RunTask` can say of where tasks run, and what it asks for.
+fn check_fargate(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+    strategy: &[CapacityProviderStrategyItem],
+) {
+    let of = fields.of.clone();
+    let versions = [
+        ("LATEST", PlatformVersion::default()),
+        (PlatformVersion::V1_4.as_str(), PlatformVersion::V1_4),
+        (PlatformVersion::V1_3.as_str(), PlatformVersion::V1_3),
+    ];
+    if !strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
+        fields.take("platformVersion");
+        fields.take("platformFamily");
+        return;
+    }
+    fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
+    if let Some(node) = fields.take("platformFamily")
+        && let Some(family) = node.text().filter(|it| !it.eq_ignore_ascii_case("LINUX"))
+    {
+        reader.not_simulated(node.place, format!("`platformFamily: {family}` of {of}"));
+    }
+    for (field, words) in
+        [("placementStrategy", "Placement strategies"), ("placementConstraints", "Placement constraints")]
+    {
+        if let Some(node) = fields.take(field).filter(|it| !it.is_blank()) {
+            let problem = Problem::new(node.place, format!("{of} runs on Fargate, which has no `{field}`"));
+            let says = format!("{words} are not supported with FARGATE launch type.");
+            reader.refuse(
+                problem
+                    .help("leave it out: Fargate spreads tasks over the zones of their subnets")
+                    .help(invalid_parameter_exception(&says)),
+            );
+        }
+    }
+    if fields.take("networkConfiguration").is_none() {
+        let problem = Problem::new(fields.place, format!("{of} runs on Fargate and has no `networkConfiguration`"));
+        let says = "Network Configuration must be provided when networkMode 'awsvpc' is specified.";
+        reader.refuse(
+            problem
+                .help("`networkConfiguration: {awsvpcConfiguration: {subnets: [subnet-1]}}` would be one")
+                .help(invalid_parameter_exception(says)),
+        );
+    }
+}
+
+/// What `CreateService` and `RunTask` answer, for those who look for its words.
+pub fn invalid_parameter_exception(says: &str) -> String {
+    format!("AWS says: InvalidParameterException: {says}")
+}
+
+fn capacity_provider_strategy(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+) -> Vec<CapacityProviderStrategyItem> {
+    let launch_type = fields.take("launchType");
+    let mut launches_on_fargate = false;
+    let strategy = fields.take("capacityProviderStrategy").filter(|it| !it.is_blank());
+    if let Some(node) = launch_type {
+        let words = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].map(|it| (it, it));
+        if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words) {
+            match word {
+                "EC2" => {}
+                "FARGATE" => launches_on_fargate = true,
+                _ => reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of)),
+            }
+        }
+        if let Some(strategy) = strategy {
+            let message = format!("{} has a launch type and a capacity provider strategy", fields.of);
+            let problem = Problem::new(strategy.place, message).related(node.place, "the launch type");
+            reader.refuse(problem.help("the two exclude each other"));
+        }
+    }
+    match strategy {
+        Some(node) => capacity.strategy(reader, node, &fields.of),
+        // Launch type FARGATE and a strategy of FARGATE alone come to the same.
+        None if launches_on_fargate => capacity.fargate_on_demand(),
+        None if launch_type.is_none() => capacity.default_strategy.clone(),
+        None => Vec::new(),
+    }
+}
