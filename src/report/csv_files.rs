@@ -436,7 +436,7 @@ const ZONES: &str = "minute service availability_zone running_count share_percen
     fullest_instance_percent";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
-    healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib";
+    healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib task_group";
 const CONTAINERS: &str =
     "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
