@@ -60,6 +60,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether tasks may run on Fargate.
+    pub fn uses_fargate(&self) -> bool {
+        FargateCapacity::ALL.iter().any(|it| self.scenario.uses_fargate(*it))
+    }
+
     /// The rows of load balancers for these minutes, which are ordered by minute.
     pub fn load_balancers_in(&self, minutes: std::ops::Range<u64>) -> &[LoadBalancerMinute] {
         rows_of(&self.load_balancer_minutes, minutes)

@@ -1,14 +1,24 @@
-//! What Fargate asks of a task definition, and refuses.
+//! What Fargate asks of a task definition and of what runs it, and refuses.
 //!
 //! Follows *Amazon ECS task definition differences for Fargate* in the developer guide (2026); the words are those of
 //! `RegisterTaskDefinition`.
 
-use crate::aws::fargate::{TASK_CPUS, is_valid_size, nearest_size, task_cpu};
-use crate::aws::task_definition::{ContainerDefinition, NetworkMode};
+use std::collections::BTreeMap;
+
+use crate::aws::capacity_provider::choose_provider;
+use crate::aws::fargate::{
+    EPHEMERAL_STORAGE_GIB, FargateCapacity, PlatformVersion, TASK_CPUS, images_on_storage_gib, is_valid_size,
+    nearest_size, task_cpu,
+};
+use crate::aws::launch::Launch;
+use crate::aws::task_definition::{ContainerDefinition, NetworkMode, TaskDefinition, VolumeKind};
+use crate::scenario::FargateAssumptions;
+use crate::scenario::capacity::Capacity;
 use crate::scenario::container::client_exception;
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Reader, listed};
 use crate::scenario::tree::{Node, Value};
+use crate::table::{Id, Table};
 
 /// What a task definition says that Fargate looks at.
 pub struct Definition<'a> {
@@ -81,6 +91,103 @@ pub fn check_definition(reader: &mut Reader<'_>, definition: &Definition<'_>) {
         if container.gpus > 0 {
             let at = node.get("resourceRequirements").map_or(node.place, |it| it.place);
             reader.refuse(Problem::new(at, format!("{of} has a GPU, and Fargate has none")));
+        }
+    }
+}
+
+/// Refuses a definition whose tasks a launch would put on Fargate, and which was not registered for it or asks for more than
+/// the platform version has; whether it was refused. `at` is where the launch names it, `of` is the launch in messages.
+pub fn refuse_on_fargate(
+    reader: &mut Reader<'_>,
+    at: Place,
+    of: &str,
+    (launch, capacity): (&Launch, &Capacity),
+    definition: &TaskDefinition,
+) -> bool {
+    let kinds: Vec<FargateCapacity> = launch
+        .capacity_provider_strategy
+        .iter()
+        .filter_map(|it| capacity.providers[it.capacity_provider].fargate())
+        .collect();
+    if kinds.is_empty() {
+        return false;
+    }
+    let name = definition.name();
+    if !definition.is_for_fargate {
+        let problem = Problem::new(at, format!("{of} runs on Fargate, and `{name}` is not for it"));
+        reader.refuse(
+            problem
+                .label("not registered for Fargate")
+                .help(format!("add `requiresCompatibilities: [FARGATE]` to `{name}`"))
+                .help(client_exception("Task definition does not support launch_type FARGATE.")),
+        );
+        return true;
+    }
+    let architecture = definition.fargate_architecture();
+    let size = definition.cpu.and_then(task_cpu).map(|it| (it.platform_version(), "its size"));
+    let of_architecture = kinds.iter().map(|it| (it.platform_version(architecture), architecture.as_str()));
+    let needs_latest = |is_needed: bool, what| is_needed.then_some((PlatformVersion::V1_4, what));
+    let needs = [
+        needs_latest(definition.ephemeral_storage_gib > EPHEMERAL_STORAGE_GIB, "its ephemeral storage"),
+        needs_latest(definition.has_volume(VolumeKind::Efs), "its EFS volume"),
+        needs_latest(definition.has_volume(VolumeKind::Ebs), "its EBS volume"),
+    ];
+    let mut all = size.into_iter().chain(of_architecture).chain(needs.into_iter().flatten());
+    let Some((version, what)) = all.find(|it| it.0 > launch.platform_version) else { return false };
+    let says = "PlatformTaskDefinitionIncompatibilityException: The specified platform does not satisfy the task definition's required capabilities.";
+    let message = format!("{of} has platform version {}, and `{name}` needs more", launch.platform_version.as_str());
+    let help = format!("for {what} it must be {} or LATEST", version.as_str());
+    reader.refuse(Problem::new(at, message).help(help).help(format!("AWS says: {says}")));
+    true
+}
+
+/// Says of what may run on Fargate whether the account's quota of vCPUs holds it, and whether its images fit on its storage.
+pub fn note_fargate(
+    reader: &mut Reader<'_>,
+    capacity: &Capacity,
+    definitions: &Table<TaskDefinition>,
+    runs: &[(&str, &Launch, Id<TaskDefinition>, u32)],
+    assumptions: &FargateAssumptions,
+) {
+    let mut cpu_units: BTreeMap<FargateCapacity, u64> = BTreeMap::new();
+    for (of, launch, definition, most) in runs {
+        let strategy = &launch.capacity_provider_strategy;
+        let kind = |place: usize| capacity.providers[strategy[place].capacity_provider].fargate();
+        if strategy.is_empty() || kind(0).is_none() {
+            continue;
+        }
+        let definition = &definitions[*definition];
+        let mut counts = vec![0; strategy.len()];
+        for _ in 0..*most {
+            let place = choose_provider(strategy, &counts);
+            counts[place] += 1;
+        }
+        for (place, count) in counts.iter().enumerate() {
+            if let Some(kind) = kind(place) {
+                *cpu_units.entry(kind).or_default() += u64::from(*count) * u64::from(definition.cpu.unwrap_or(0));
+            }
+        }
+        let (megabytes, storage) = (definition.image_mb(), definition.ephemeral_storage_gib);
+        let gib = images_on_storage_gib(megabytes, assumptions.unpacked_image_ratio);
+        if gib > f64::from(storage) {
+            reader.note(format!(
+                "a task of `{}` will never run in {of}: its images take {gib:.1} GiB, compressed and unpacked, and its ephemeral storage has {storage} GiB",
+                definition.name()
+            ));
+        }
+    }
+    for (kind, cpu_units) in cpu_units {
+        let quota = assumptions.quotas(kind).vcpu;
+        if cpu_units > u64::from(quota) * 1024 {
+            let field = match kind {
+                FargateCapacity::OnDemand => "fargateVcpuQuota",
+                FargateCapacity::Spot => "fargateSpotVcpuQuota",
+            };
+            let vcpu = cpu_units as f64 / 1024.0;
+            reader.note(format!(
+                "tasks on {} may come to {vcpu} vCPU, and the quota of the account is {quota}: the others wait until `{field}` of `assumptions` is raised",
+                kind.provider_name()
+            ));
         }
     }
 }

@@ -33,18 +33,26 @@ pub fn launch(
 ) -> Launch {
     let (placement_strategy, placement_constraints) = placement(reader, fields);
     let capacity_provider_strategy = capacity_provider_strategy(reader, fields, capacity);
-    check_fargate(reader, fields, capacity, &capacity_provider_strategy);
+    let platform_version = platform_version(reader, fields, capacity, &capacity_provider_strategy);
     let subnets = capacity.subnets.of_launch(reader, fields);
-    Launch { task_group, placement_strategy, placement_constraints, capacity_provider_strategy, subnets }
+    Launch {
+        task_group,
+        placement_strategy,
+        placement_constraints,
+        capacity_provider_strategy,
+        platform_version,
+        subnets,
+    }
 }
 
-/// What Fargate does not have of what a service or `RunTask` can say of where tasks run, and what it asks for.
-fn check_fargate(
+/// The platform version, and whether a service or `RunTask` says only what Fargate has of where tasks run, and all that it
+/// asks for.
+fn platform_version(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     capacity: &Capacity,
     strategy: &[CapacityProviderStrategyItem],
-) {
+) -> PlatformVersion {
     let of = fields.of.clone();
     let versions = [
         ("LATEST", PlatformVersion::default()),
@@ -54,9 +62,9 @@ fn check_fargate(
     if !strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
         fields.take("platformVersion");
         fields.take("platformFamily");
-        return;
+        return PlatformVersion::default();
     }
-    fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
+    let version = fields.word(reader, "platformVersion", &versions).unwrap_or_default();
     if let Some(node) = fields.take("platformFamily")
         && let Some(family) = node.text().filter(|it| !it.eq_ignore_ascii_case("LINUX"))
     {
@@ -84,6 +92,7 @@ fn check_fargate(
                 .help(invalid_parameter_exception(says)),
         );
     }
+    version
 }
 
 /// What `CreateService` and `RunTask` answer, for those who look for its words.

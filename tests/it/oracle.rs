@@ -7,7 +7,7 @@ use std::path::Path;
 use plimsoll::aws::launch::Launcher;
 use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
-use plimsoll::cluster::{Cluster, Host, ContainerInstance, InstanceStatus, Target, TargetState, Task, TaskStatus};
+use plimsoll::cluster::{Cluster, ContainerInstance, Host, InstanceStatus, Target, TargetState, Task, TaskStatus};
 use plimsoll::data::histogram::Histogram;
 use plimsoll::data::{Traffic, advance, second_passes};
 use plimsoll::rng::{Seed, Stream};
