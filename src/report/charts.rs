@@ -73,7 +73,6 @@ fn fargate(run: &Run) -> Vec<Panel> {
             vec![
                 line("starting", 5, Stroke::Area, |row| f64::from(row.starting)),
                 line("wait for a launch", 1, Stroke::Step, |row| f64::from(row.waiting)),
-                line("refused in the minute", 7, Stroke::Plain, |row| f64::from(row.refused)),
             ],
         ));
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod container_instances;
 mod containers;
+mod fargate;
 mod goldens;
 mod listeners;
 mod load_balancer_metrics;

@@ -592,7 +592,7 @@ fn what_is_not_simulated_is_sound_and_named() {
         "duration: 1h
 taskDefinitions:
   web:
-    requiresCompatibilities: [FARGATE]
+    requiresCompatibilities: [EXTERNAL]
     volumes: [{name: shared, s3filesVolumeConfiguration: {fileSystemArn: fs-1}}]
     containerDefinitions:
       - {name: web, image: web, memory: 512, resourceRequirements: [{type: InferenceAccelerator, value: device-1}], logConfiguration: {logDriver: awslogs}}
@@ -600,7 +600,7 @@ services:
   web:
     taskDefinition: web
     desiredCount: 1
-    launchType: FARGATE
+    launchType: EXTERNAL
     schedulingStrategy: DAEMON
     serviceRegistries: []
     deploymentConfiguration: {deploymentCircuitBreaker: {enable: true, rollback: true}}
@@ -617,10 +617,10 @@ services:
     assert_eq!(
         found,
         [
-            "`requiresCompatibilities: FARGATE` of task definition `web:1` is not simulated yet",
+            "`requiresCompatibilities: EXTERNAL` of task definition `web:1` is not simulated yet",
             "`s3filesVolumeConfiguration` of task definition `web:1` is not simulated yet",
             "an AWS Neuron device (`resourceRequirements` of container `web` of task definition `web:1`) is not simulated yet",
-            "`launchType: FARGATE` of service `web` is not simulated yet",
+            "`launchType: EXTERNAL` of service `web` is not simulated yet",
             "`schedulingStrategy: DAEMON` of service `web` is not simulated yet",
             "`deploymentCircuitBreaker` of `deploymentConfiguration` of service `web` is not simulated yet",
         ]
@@ -648,7 +648,7 @@ fn whatever_is_not_simulated_is_named() {
         (service("serviceConnectConfiguration: {enabled: true}"), "`serviceConnectConfiguration`"),
         (service("availabilityZoneRebalancing: ENABLED"), "`availabilityZoneRebalancing: ENABLED`"),
         (service("monitoring: {metricConfigurations: [{resolutionSeconds: 20}]}"), "`monitoring`"),
-        (service("capacityProviderStrategy: [{capacityProvider: FARGATE_SPOT}]"), "`FARGATE_SPOT`"),
+        (service("launchType: MANAGED_INSTANCES"), "`launchType: MANAGED_INSTANCES`"),
         (target_group("Protocol: TCP"), "`Protocol: TCP`"),
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
