@@ -93,16 +93,17 @@ impl Control<'_> {
             zones.extend(scenario.availability_zones.ids());
         }
         zones.retain(|it| self.has_fargate_capacity(capacity, *it));
-        choose_zone(&zones, |zone| {
-            let tasks = self.cluster.fargate_tasks.iter().map(|it| &self.cluster.tasks[*it]);
-            let of_launcher = tasks.filter(|it| {
-                it.launcher == wanted.launcher
-                    && it.capacity_provider == wanted.capacity_provider
-                    && !it.is_asked_to_stop
-                    && it.host == Some(Host::Fargate(zone))
-            });
-            of_launcher.count() as u32
-        })
+        let mut tasks_in = vec![0; scenario.availability_zones.len()];
+        for row in self.cluster.fargate_tasks.iter().map(|it| &self.cluster.tasks[*it]) {
+            if let Some(Host::Fargate(zone)) = row.host
+                && row.launcher == wanted.launcher
+                && row.capacity_provider == wanted.capacity_provider
+                && !row.is_asked_to_stop
+            {
+                tasks_in[zone.index()] += 1;
+            }
+        }
+        choose_zone(&zones, |zone| tasks_in[zone.index()])
     }
 
     /// Whether AWS has capacity of a kind left in a zone, as the timeline has it.

@@ -45,6 +45,9 @@ pub fn launch(
     }
 }
 
+const STRATEGIES: &str = "Placement strategies";
+const CONSTRAINTS: &str = "Placement constraints";
+
 /// The platform version, and whether a service or `RunTask` says only what Fargate has of where tasks run, and all that it
 /// asks for.
 fn platform_version(
@@ -64,14 +67,14 @@ fn platform_version(
         fields.take("platformFamily");
         return PlatformVersion::default();
     }
-    let version = fields.word(reader, "platformVersion", &versions).unwrap_or_default();
+    let version = fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
     if let Some(node) = fields.take("platformFamily")
         && let Some(family) = node.text().filter(|it| !it.eq_ignore_ascii_case("LINUX"))
     {
         reader.not_simulated(node.place, format!("`platformFamily: {family}` of {of}"));
     }
     for (field, words) in
-        [("placementStrategy", "Placement strategies"), ("placementConstraints", "Placement constraints")]
+        [("placementStrategy", STRATEGIES), ("placementTemplate", STRATEGIES), ("placementConstraints", CONSTRAINTS)]
     {
         if let Some(node) = fields.take(field).filter(|it| !it.is_blank()) {
             let problem = Problem::new(node.place, format!("{of} runs on Fargate, which has no `{field}`"));

@@ -368,7 +368,7 @@ fn note_what_fargate_holds(
     assumptions: &Assumptions,
 ) {
     let names: Vec<String> = services.iter().map(|it| format!("service `{}`", it.name)).collect();
-    let runs: Vec<_> = services
+    let mut runs: Vec<_> = services
         .entries()
         .map(|(id, service)| {
             let by_scaling = scaling.targets.iter().filter(|it| it.service == id).map(|it| it.max_capacity);
@@ -380,6 +380,13 @@ fn note_what_fargate_holds(
             (names[id.index()].as_str(), &service.launch, service.task_definition, most)
         })
         .collect();
+    // How many of them run is counted already.
+    runs.extend(timeline.iter().filter_map(|it| match it.change {
+        TimelineChange::UpdateService { service, task_definition: Some(definition), .. } => {
+            Some((names[service.index()].as_str(), &services[service].launch, definition, 0))
+        }
+        _ => None,
+    }));
     note_fargate(reader, capacity, &definitions.table, &runs, &assumptions.fargate);
 }
 
