@@ -212,6 +212,9 @@ impl Control<'_> {
         state.cost_of_stopped_usd += cost_usd;
         state.cpu_units_in_use -= u64::from(cpu_units);
         state.waiting.retain(|it| *it != task);
+        for service in self.retries_on_capacity() {
+            self.schedule_service(service);
+        }
     }
 
     /// What a task on Fargate has cost so far, USD.

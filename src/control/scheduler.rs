@@ -270,18 +270,22 @@ impl<'a> Control<'a> {
         self.schedule_service(service);
     }
 
+    /// Services whose failed placements are tried again because there is room, which they no longer wait for.
+    pub(super) fn retries_on_capacity(&mut self) -> BTreeSet<Id<ServiceDefinition>> {
+        let mut services = BTreeSet::new();
+        if self.scenario.assumptions.placement_retry_on_capacity {
+            services = std::mem::take(&mut self.retrying);
+            services.retain(|it| self.services[it.index()].retry.take().is_some());
+        }
+        services
+    }
+
     /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
     pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
         let group = self.cluster.instances[instance].auto_scaling_group;
         let launchers: BTreeSet<Launcher> = self.cluster.waiting.iter().map(|it| it.0).collect();
         let mut services: BTreeSet<Id<ServiceDefinition>> = launchers.iter().filter_map(|it| it.service()).collect();
-        if self.scenario.assumptions.placement_retry_on_capacity {
-            for service in std::mem::take(&mut self.retrying) {
-                if self.services[service.index()].retry.take().is_some() {
-                    services.insert(service);
-                }
-            }
-        }
+        services.extend(self.retries_on_capacity());
         for service in services {
             self.schedule_service(service);
         }

@@ -153,7 +153,8 @@ pub fn note_fargate(
     for (of, launch, definition, most) in runs {
         let strategy = &launch.capacity_provider_strategy;
         let kind = |place: usize| capacity.providers[strategy[place].capacity_provider].fargate();
-        if strategy.is_empty() || kind(0).is_none() {
+        // Of one that is refused nothing can be told.
+        if strategy.iter().all(|it| it.weight == 0) || kind(0).is_none() {
             continue;
         }
         let definition = &definitions[*definition];

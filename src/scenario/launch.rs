@@ -68,10 +68,9 @@ fn platform_version(
         return PlatformVersion::default();
     }
     let version = fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
-    if let Some(node) = fields.take("platformFamily")
-        && let Some(family) = node.text().filter(|it| !it.eq_ignore_ascii_case("LINUX"))
-    {
-        reader.not_simulated(node.place, format!("`platformFamily: {family}` of {of}"));
+    let at = fields.place_of("platformFamily");
+    if let Some(family) = fields.text(reader, "platformFamily").filter(|it| !it.eq_ignore_ascii_case("LINUX")) {
+        reader.not_simulated(at, format!("`platformFamily: {family}` of {of}"));
     }
     for (field, words) in
         [("placementStrategy", STRATEGIES), ("placementTemplate", STRATEGIES), ("placementConstraints", CONSTRAINTS)]

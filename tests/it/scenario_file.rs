@@ -784,6 +784,11 @@ fn scenario_around(service: &serde_json::Value, file: &str) -> String {
     let group = balancer["targetGroupArn"].as_str().and_then(|it| it.split('/').nth(1)).unwrap_or("it");
     // A Classic Load Balancer sends to instances, at one port.
     let classic = balancer["loadBalancerName"].as_str();
+    let fargate = if service["launchType"] == "FARGATE" {
+        "requiresCompatibilities: [FARGATE], cpu: 256, memory: 512, "
+    } else {
+        ""
+    };
     let (mode, host_port) = if classic.is_some() { ("bridge", port) } else { ("awsvpc", 0) };
     let load_balancers =
         classic.map_or(String::new(), |name| format!("loadBalancers: {{front: {{}}, {name}: {{Type: classic}}}}\n"));
@@ -796,10 +801,9 @@ fn scenario_around(service: &serde_json::Value, file: &str) -> String {
     format!(
         "duration: 1m
 {load_balancers}taskDefinitions:
-  '{definition}':
-    networkMode: {mode}
-    volumes: [{volumes}]
-    containerDefinitions: [{{name: {container}, image: it, memory: 512, portMappings: [{{containerPort: {port}{host_port}}}]}}]
+  '{definition}': {{
+    {fargate}networkMode: {mode}, volumes: [{volumes}],
+    containerDefinitions: [{{name: {container}, image: it, memory: 512, portMappings: [{{containerPort: {port}{host_port}}}]}}] }}
 targetGroups: {{{group}: {{TargetType: ip{front}}}}}
 services: {{it: 'file://{file}'}}
 "
@@ -813,7 +817,7 @@ fn real_capacity_providers_target_groups_and_policies_are_accepted() {
         (
             "autoScalingGroups: {MyAutoScalingGroup: {InstanceType: m5.large, MinSize: 0, MaxSize: 4}}
 capacityProviders: file://aws-cli/ecs/describe-capacity-providers-1.json",
-            false,
+            true,
         ),
         (
             "autoScalingGroups: {MyAutoScalingGroup: {InstanceType: m5.large, MinSize: 0, MaxSize: 4}}
