@@ -295,7 +295,7 @@ mod tests {
             for turn in 0..500_u64 {
                 if turn % 97 == 96 {
                     // Nobody asks for a while.
-                    now = now + Span::millis(turn * 3);
+                    now += Span::millis(turn * 3);
                 }
                 while !bucket.take(now) {
                     let next = bucket.next_at().expect("it is refilled");

@@ -557,7 +557,8 @@ impl Control<'_> {
 
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
         // Tasks of one group have the same constraints and subnets, too.
-        let mut groups: Vec<((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)> = Vec::new();
+        type Alike<'b> = (Vec<&'b PlacementConstraint>, &'b [Id<Subnet>]);
+        let mut groups: Vec<(Alike, WaitingGroup)> = Vec::new();
         for &(launcher, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];
             if row.capacity_provider != Some(provider) {
@@ -565,7 +566,7 @@ impl Control<'_> {
             }
             let constraints = self.constraints_of(launcher, row.task_definition);
             let subnets = &self.scenario.launch(launcher).subnets[..];
-            let is_same = |it: &&mut ((Vec<&PlacementConstraint>, &[Id<Subnet>]), WaitingGroup)| {
+            let is_same = |it: &&mut (Alike, WaitingGroup)| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
             };
             match groups.iter_mut().find(is_same) {

@@ -135,12 +135,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("requestsPerConnection", &mut a.requests_per_connection),
         ("fargatePullMbPerSecond", &mut a.fargate.pull_mb_per_second),
     ] {
-        fields.usual(reader, name, place);
-        if fields.take(name).is_some()
-            && let Some(number) = fields.required_positive(reader, name)
-        {
-            *place = number;
-        }
+        *place = fields.positive_or(reader, name, *place);
     }
     for entry in fields.entries(reader, "fargatePullMbPerSecondFrom") {
         let of = "`fargatePullMbPerSecondFrom` of `assumptions`";
