@@ -8,6 +8,7 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::load_balancer::TargetGroup;
+use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
@@ -59,6 +60,10 @@ pub enum Event {
     AlarmActsAgain(Id<Alarm>),
     /// All that was asked of a scalable target at this instant is decided.
     TargetIsScaled(Id<ScalableTarget>),
+    /// `RunTask` is called.
+    RunTaskIsCalled(Id<RunTask>),
+    /// Standalone tasks in PROVISIONING are looked at.
+    StandaloneTasksArePlaced,
     /// The service scheduler looks at a service.
     ServiceIsScheduled(Id<ServiceDefinition>),
     /// A capacity provider's metric is computed.

@@ -13,7 +13,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
 use crate::table::{Id, Table};
-use crate::units::Instant;
+use crate::units::{Instant, Span};
 
 /// Tasks, instances and targets; they stay in their tables when they have stopped, and keys are never reused.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,8 @@ pub struct ContainerInstance {
     pub agent_connected: bool,
     /// Whether its group terminates it once it is empty.
     pub is_terminating: bool,
+    /// When its group terminates it whether or not it is empty.
+    pub drains_until: Option<Instant>,
     /// Registered CPU units.
     pub registered_cpu_units: u32,
     /// Registered MiB.
@@ -164,6 +166,8 @@ pub struct Task {
     /// Its containers, in the definition's order, where they are followed one by one; else all of them run while the task
     /// does, and none is here.
     pub containers: Vec<Container>,
+    /// How long it runs, from RUNNING on, before it ends by itself; `None` is as its application does.
+    pub run_time: Option<Span>,
     /// Whether it was asked to stop.
     pub is_asked_to_stop: bool,
     /// Its target, while it has one.

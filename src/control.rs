@@ -14,6 +14,7 @@ pub mod log;
 pub mod network;
 mod packing;
 pub mod placing;
+pub mod run_tasks;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
@@ -35,18 +36,20 @@ use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::placing::Placing;
+use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, LoadBalancerMinute, ServiceMinute, ServicePlacement,
-    TargetChange, ZonePlacement,
+    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, LoadBalancerMinute, RunTaskMinute, ServiceMinute,
+    ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
+use crate::workload::task_calls::TaskCallSource;
 
 /// All that the control plane knows.
 pub struct Control<'a> {
@@ -64,6 +67,10 @@ pub struct Control<'a> {
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
     pub services: Vec<Service>,
+    /// Calls of `RunTask`, in the scenario's order.
+    pub run_tasks: Vec<Calls>,
+    /// When standalone tasks in PROVISIONING are looked at.
+    pub standalone_passes: BTreeSet<Instant>,
     /// When each task is looked at next.
     pub task_wakes: BTreeMap<Id<Task>, Instant>,
     /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
@@ -167,6 +174,8 @@ pub struct Records {
     pub fargate_minutes: Vec<FargateMinute>,
     /// Where each service's tasks stand, whenever a minute ends with a change.
     pub service_placements: Vec<ServicePlacement>,
+    /// A row for each entry of standalone tasks and minute.
+    pub run_task_minutes: Vec<RunTaskMinute>,
     /// State changes of instances.
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.
@@ -202,6 +211,17 @@ impl<'a> Control<'a> {
             fargate: FargateCapacity::ALL.map(|it| Fargate::new(scenario.assumptions.fargate.quotas(it))),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
+            run_tasks: scenario
+                .run_tasks
+                .iter()
+                .zip(&scenario.task_calls)
+                .map(|(it, calls)| {
+                    let (times, what) =
+                        (seed.stream("task calls", &it.name), seed.stream("standalone tasks", &it.name));
+                    Calls::new(TaskCallSource::new(calls, times, what))
+                })
+                .collect(),
+            standalone_passes: BTreeSet::new(),
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
@@ -233,6 +253,7 @@ impl<'a> Control<'a> {
         control.bring_targets_within_bounds();
         control.begin_groups();
         control.begin_services();
+        control.begin_run_tasks();
         for index in 0..scenario.timeline.len() {
             control.agenda.put(scenario.timeline[index].at, Event::TimelineIsDue(index));
         }
@@ -274,6 +295,8 @@ impl<'a> Control<'a> {
             Event::AlarmIsEvaluated(alarm) => self.alarm_is_evaluated(alarm),
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),
+            Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
+            Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),
             Event::GroupIsReconciled(group) => self.group_is_reconciled(group),
@@ -308,6 +331,7 @@ impl<'a> Control<'a> {
         self.record_groups_without_provider(traffic);
         self.record_fargate();
         self.record_placements();
+        self.record_run_tasks();
         let next = self.now() + Span::MINUTE;
         self.agenda.put(next, Event::MinuteCloses);
     }
@@ -343,15 +367,18 @@ impl<'a> Control<'a> {
 
     /// A task as messages speak of it, after its service or its task group.
     fn task_words(&self, task: Id<Task>) -> String {
-        let launcher = self.cluster.tasks[task].launcher;
-        let whose = match launcher {
+        format!("({}) (task {})", self.launcher_words(self.cluster.tasks[task].launcher), task_name(task))
+    }
+
+    /// Who started a task, as messages speak of it: its service or its task group.
+    fn launcher_words(&self, launcher: Launcher) -> String {
+        match launcher {
             Launcher::Service(service) => format!("service {}", self.scenario.services[service].name),
             Launcher::RunTask(_) => {
                 let group = self.scenario.launch(launcher).task_group;
                 format!("task group {}", self.scenario.task_groups[group].name)
             }
-        };
-        format!("({whose}) (task {})", task_name(task))
+        }
     }
 
     /// `service/NAME`, as events name it.

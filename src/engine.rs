@@ -2,6 +2,7 @@
 
 use crate::agenda::Event;
 use crate::aws::fargate::FargateCapacity;
+use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
 use crate::cluster::{Cluster, ContainerStatus, Task};
@@ -84,6 +85,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         capacity_minutes: records.capacity_minutes,
         fargate_minutes: records.fargate_minutes,
         service_placements: records.service_placements,
+        run_task_totals: control.run_tasks.iter().map(|it| it.totals().clone()).collect(),
+        run_task_minutes: records.run_task_minutes,
         instance_changes: records.instance_changes,
         instances,
         tasks,
@@ -104,6 +107,10 @@ fn life_of(scenario: &Scenario, cluster: &Cluster, id: Id<Task>, task: &Task) ->
     TaskLife {
         task: id.index(),
         service: task.service().map(Id::index),
+        run_task: match task.launcher {
+            Launcher::RunTask(run_task) => Some(run_task.index()),
+            Launcher::Service(_) => None,
+        },
         task_group: scenario.task_groups[scenario.launch(task.launcher).task_group].name.clone(),
         task_definition: scenario.task_definitions[task.task_definition].name(),
         instance: task.instance().map(|it| it.index()),

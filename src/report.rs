@@ -5,6 +5,7 @@ pub mod charts;
 pub mod comparison;
 pub mod csv_files;
 pub mod placement;
+pub mod standalone;
 pub mod summary;
 
 use crate::run::Run;

@@ -1,5 +1,7 @@
 //! A finished run: all that `report` may know.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::aws::fargate::FargateCapacity;
@@ -37,6 +39,10 @@ pub struct Run {
     pub fargate_minutes: Vec<FargateMinute>,
     /// Where each service's tasks stand, at the end of each minute in which that changed.
     pub service_placements: Vec<ServicePlacement>,
+    /// What has come of each entry of `runTasks`, in the scenario's order.
+    pub run_task_totals: Vec<RunTaskTotals>,
+    /// A row for each of them and minute.
+    pub run_task_minutes: Vec<RunTaskMinute>,
     /// State changes of instances, in order of time.
     pub instance_changes: Vec<InstanceChange>,
     /// Every task, in order of creation.
@@ -478,6 +484,41 @@ impl ServicePlacement {
     }
 }
 
+/// What has come of calls of `RunTask`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunTaskTotals {
+    /// Tasks that were asked for.
+    pub asked: u64,
+    /// Tasks that were not started, by `reason` of the call's failures.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// CPU units that these would have reserved.
+    pub failed_cpu_units: u64,
+}
+
+impl RunTaskTotals {
+    /// Tasks that were not started.
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+/// A minute of standalone tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunTaskMinute {
+    /// Minutes since the run began.
+    pub minute: u64,
+    /// Place of their entry of `runTasks`.
+    pub run_task: usize,
+    /// Tasks asked for in the minute.
+    pub asked: u64,
+    /// Tasks of it that were not started.
+    pub failed: u64,
+    /// Tasks in PROVISIONING for want of an instance at its end.
+    pub provisioning: u32,
+    /// Tasks RUNNING at its end.
+    pub running: u32,
+}
+
 /// An instance came to a state.
 #[derive(Clone, Debug)]
 pub struct InstanceChange {
@@ -505,6 +546,8 @@ pub struct TaskLife {
     pub task: usize,
     /// Place of its service in the scenario; `None` of a standalone task.
     pub service: Option<usize>,
+    /// Place of the entry of `runTasks` that started it; `None` of a service's task.
+    pub run_task: Option<usize>,
     /// Its task group.
     pub task_group: String,
     /// `family:revision`.

@@ -25,6 +25,7 @@ pub mod quantity;
 pub mod reader;
 pub mod record;
 pub mod recorded;
+pub mod run_task;
 pub mod scaling;
 pub mod schema;
 pub mod sections;
@@ -55,6 +56,7 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span, ceil_capacity};
+use crate::workload::task_calls::TaskCalls;
 use crate::workload::{Destination, Workload};
 
 pub use defaults::with_defaults;
@@ -103,6 +105,8 @@ pub struct Scenario {
     pub services: Table<ServiceDefinition>,
     /// Standalone tasks.
     pub run_tasks: Table<RunTask>,
+    /// When each of them is asked for, in their order.
+    pub task_calls: Vec<TaskCalls>,
     /// Task groups, those of services first and in their order.
     pub task_groups: Table<TaskGroup>,
     /// Scalable targets.
@@ -417,6 +421,8 @@ pub struct Assumptions {
     pub pending_timeout: Span,
     /// From EC2's loss of an instance until its tasks count as stopped: 30 s.
     pub instance_loss_detection: Span,
+    /// How long managed draining waits for the tasks of an instance: 48 h (developer guide, *Managed instance draining*).
+    pub managed_draining_maximum: Span,
     /// Placement retries: this often at first (10 s) ...
     pub placement_retry_fast: Span,
     /// ... for this long (60 s) ...
@@ -506,6 +512,7 @@ impl Default for Assumptions {
             ebs_attach_time: Span::seconds(15),
             pending_timeout: Span::seconds(3 * 3600),
             instance_loss_detection: Span::seconds(30),
+            managed_draining_maximum: Span::seconds(48 * 3600),
             placement_retry_fast: Span::seconds(10),
             placement_retry_window: Span::seconds(60),
             placement_retry_slow: Span::seconds(300),

@@ -6,6 +6,8 @@ pub mod clients;
 pub mod cloud_watch;
 pub mod modulation;
 pub mod renewal;
+pub mod task_calls;
+pub mod task_trace;
 pub mod trace;
 pub mod users;
 pub mod words;

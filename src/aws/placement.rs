@@ -171,6 +171,24 @@ pub struct Refusal {
     pub closest: Option<(String, Reason)>,
 }
 
+impl Refusal {
+    /// `reason` of a failure of `RunTask` (developer guide, *API failures error messages*): that of the closest instance.
+    pub fn failure_reason(&self) -> &'static str {
+        match self.closest.as_ref().map(|it| it.1) {
+            None | Some(Reason::Unavailable) => "No Container Instances were found in your cluster.",
+            Some(Reason::Agent) => "AGENT",
+            Some(Reason::Attribute) => "ATTRIBUTE",
+            Some(Reason::Cpu) => "RESOURCE:CPU",
+            Some(Reason::Memory) => "RESOURCE:MEMORY",
+            Some(Reason::Port | Reason::TooManyPorts) => "RESOURCE:PORTS",
+            Some(Reason::NetworkInterface) => "RESOURCE:ENI",
+            Some(Reason::Gpu) => "RESOURCE:GPU",
+            Some(Reason::MemberOf) => "MemberOf placement constraint unsatisfied.",
+            Some(Reason::DistinctInstance) => "DistinctInstance placement constraint unsatisfied.",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     /// In the words of *Service event messages*; that of `memberOf`, which it does not list, from published events.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,9 +5,8 @@
 use crate::aws::launch::Launch;
 use crate::aws::task_definition::{Reservation, TaskDefinition};
 use crate::table::Id;
-use crate::units::{Instant, Span};
 
-/// Most tasks of one call of `RunTask`; what is more goes into calls of its own, made at the same instant.
+/// Most tasks of one call of `RunTask`; what is more goes into further calls at the same instant.
 pub const TASKS_OF_A_CALL: u32 = 10;
 
 /// Calls of `RunTask` that say the same of where tasks run.
@@ -17,23 +16,10 @@ pub struct RunTask {
     pub name: String,
     /// Where the tasks run.
     pub launch: Launch,
-    /// The definition of tasks that name none themselves.
+    /// What they run.
     pub task_definition: Id<TaskDefinition>,
-    /// The calls, in order of time.
-    pub calls: Vec<Call>,
-}
-
-/// One call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Call {
-    /// When.
-    pub at: Instant,
-    /// How many tasks, from 1.
-    pub count: u32,
-    /// `overrides` of the call.
-    pub overrides: Overrides,
-    /// How long the tasks run, from RUNNING on, before they end by themselves; `None` is as their applications do.
-    pub run_time: Option<Span>,
+    /// What calls may say of their tasks' sizes, each once; at least one.
+    pub sizes: Vec<Overrides>,
 }
 
 /// `overrides` of a call: what its tasks have instead of their definition's.

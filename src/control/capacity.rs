@@ -387,6 +387,7 @@ impl Control<'_> {
             status: InstanceStatus::Launching,
             agent_connected: true,
             is_terminating: false,
+            drains_until: None,
             registered_cpu_units: registered.cpu_units,
             registered_memory_mib: registered.memory_mib,
             remaining_cpu_units: registered.cpu_units,
@@ -503,6 +504,9 @@ impl Control<'_> {
             let row = &mut self.cluster.instances[instance];
             row.status = InstanceStatus::Draining;
             row.is_terminating = true;
+            let until = now + self.scenario.assumptions.managed_draining_maximum;
+            row.drains_until = Some(until);
+            self.agenda.put(until, Event::InstanceAdvances(instance));
             self.record_instance(instance);
             self.schedule_services_on(instance, decision);
         } else {
@@ -511,7 +515,9 @@ impl Control<'_> {
     }
 
     fn terminate_if_drained(&mut self, instance: Id<ContainerInstance>) {
-        if self.cluster.instances[instance].is_terminating && self.tasks_left_on(instance).is_empty() {
+        let row = &self.cluster.instances[instance];
+        let is_overdue = row.drains_until.is_some_and(|it| it <= self.now());
+        if row.is_terminating && (is_overdue || self.tasks_left_on(instance).is_empty()) {
             self.terminate_instance(instance);
         }
     }

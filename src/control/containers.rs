@@ -155,8 +155,12 @@ impl Control<'_> {
     fn draw_end(&mut self, task: Id<Task>, place: usize, listens_at: Instant) {
         let now = self.now();
         let application = &self.definition_of(task).containers[place].application;
-        let stream = &mut self.streams.of(self.cluster.tasks[task].launcher).times;
+        // A standalone task's own time is that of what it is there for.
+        let row = &self.cluster.tasks[task];
+        let run_time = row.run_time.filter(|_| place == self.serving_container(task));
+        let stream = &mut self.streams.of(row.launcher).times;
         let exits_at = application.exit.as_ref().map(|it| (now + it.after.sample(stream), it.code));
+        let exits_at = exits_at.into_iter().chain(run_time.map(|it| (now + it, 0))).min();
         let hangs_at = application.unhealthy_after.as_ref().map(|it| listens_at + it.sample(stream));
         let next = self.next(task, place);
         (next.exits_at, next.hangs_at) = (exits_at, hangs_at);

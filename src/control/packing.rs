@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container_instance::RegisteredResources;
+use crate::aws::launch::Launch;
 use crate::aws::task_definition::Reservation;
 use crate::cluster::{ContainerInstance, Host, InstanceStatus, TaskStatus};
 use crate::control::Control;
@@ -63,17 +64,22 @@ impl Control<'_> {
     fn largest_task(&self, group: Id<AutoScalingGroup>) -> Option<Reservation> {
         let scenario = self.scenario;
         let asg = &scenario.auto_scaling_groups[group];
-        let comes_here = scenario.services.iter().filter(|it| {
-            let providers = &it.launch.capacity_provider_strategy;
+        let comes_here = |launch: &Launch| {
+            let providers = &launch.capacity_provider_strategy;
             let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group() == Some(group);
             providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
+        };
+        let of_services = scenario.services.iter().filter(|it| comes_here(&it.launch));
+        let of_services = of_services.map(|it| scenario.task_definitions[it.task_definition].reservation());
+        let standalone = scenario.run_tasks.iter().filter(|it| comes_here(&it.launch)).flat_map(|it| {
+            let of_definition = scenario.task_definitions[it.task_definition].reservation();
+            it.sizes.iter().map(move |size| size.reservation(of_definition.clone()))
         });
         let empty = asg.registered_resources();
         let (cpu_units, memory_mib) = (f64::from(empty.cpu_units), f64::from(empty.memory_mib.max(1)));
         let share =
             |it: &Reservation| f64::max(f64::from(it.cpu_units) / cpu_units, f64::from(it.memory_mib) / memory_mib);
-        let reservations = comes_here.map(|it| scenario.task_definitions[it.task_definition].reservation());
-        reservations.max_by(|one, other| share(one).total_cmp(&share(other)))
+        of_services.chain(standalone).max_by(|one, other| share(one).total_cmp(&share(other)))
     }
 
     /// Where the tasks of services stand that have moved since the last minute.

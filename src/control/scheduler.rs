@@ -156,7 +156,7 @@ impl<'a> Control<'a> {
             let mut goes_on = true;
             while std::mem::take(&mut goes_on) {
                 for service in self.scenario.services.ids() {
-                    goes_on |= self.goes_by_tasks(service) && self.settle_service(service);
+                    goes_on |= self.goes_by_tasks(&self.wanted_next(service, &[])) && self.settle_service(service);
                 }
             }
         }
@@ -195,10 +195,9 @@ impl<'a> Control<'a> {
         self.services[service.index()].tasks.len() > before
     }
 
-    /// Whether where a service's tasks can go depends on where others are.
-    fn goes_by_tasks(&self, service: Id<ServiceDefinition>) -> bool {
-        let task_definition = self.services[service.index()].primary().task_definition;
-        let constraints = self.constraints_of(Launcher::Service(service), task_definition);
+    /// Whether where a task can go depends on where others are.
+    fn goes_by_tasks(&self, wanted: &Wanted) -> bool {
+        let constraints = self.constraints_of(wanted.launcher, wanted.task_definition);
         constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
     }
 
@@ -289,6 +288,7 @@ impl<'a> Control<'a> {
         for service in services {
             self.schedule_service(service);
         }
+        self.place_standalone_tasks_soon();
         self.reconcile_group_soon_if_above(group);
     }
 
@@ -530,9 +530,19 @@ impl<'a> Control<'a> {
         let from_here_on = self.cluster.waiting.range((launcher, Id::new(0))..);
         let waiting: Vec<Id<Task>> = from_here_on.take_while(|it| it.0 == launcher).map(|it| it.1).collect();
         let mut placed = Vec::new();
+        // What one cannot get the next of its kind cannot either, unless tasks draw each other.
+        let mut refused: BTreeSet<Wanted> = BTreeSet::new();
         for task in waiting {
             let wanted = Wanted::of(&self.cluster.tasks[task]);
-            let Some(instance) = self.choose_instance(&wanted) else { continue };
+            if refused.contains(&wanted) {
+                continue;
+            }
+            let Some(instance) = self.choose_instance(&wanted) else {
+                if !self.goes_by_tasks(&wanted) {
+                    refused.insert(wanted);
+                }
+                continue;
+            };
             self.place_task(task, instance);
             placed.push(task);
         }
@@ -599,7 +609,7 @@ impl<'a> Control<'a> {
                         );
                         self.say_once(service, "service.task_waits", &words, None);
                     }
-                    if self.cluster.waiting.len() >= self.scenario.assumptions.provisioning_maximum as usize {
+                    if !self.may_provision() {
                         let at = now + self.scenario.assumptions.placement_retry_fast;
                         self.schedule_service_at(service, at);
                         break;

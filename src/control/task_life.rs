@@ -54,6 +54,7 @@ impl<'a> Control<'a> {
             holds_reservation: false,
             process_is_up: false,
             containers: Vec::new(),
+            run_time: None,
             is_asked_to_stop: false,
             target: None,
             created_at: self.now(),
@@ -177,8 +178,16 @@ impl<'a> Control<'a> {
             },
             TaskStatus::Running if row.is_asked_to_stop => self.send_sigterm(task),
             TaskStatus::Running => {
+                let ends_at = row.run_time.and_then(|it| Some(row.started_at? + it));
+                if ends_at.is_some_and(|it| it <= now) && row.containers.is_empty() {
+                    self.run_time_is_over(task);
+                    return;
+                }
                 row.process_is_up = true;
                 self.cluster.touch();
+                if let Some(at) = ends_at {
+                    self.wake_task(task, at.since(now));
+                }
             }
             TaskStatus::Deactivating => {
                 let drained = row.target.is_none_or(|target| {
@@ -366,7 +375,7 @@ impl<'a> Control<'a> {
         self.wake_task(task, longest);
     }
 
-    fn processes_are_gone(&mut self, task: Id<Task>) {
+    pub(super) fn processes_are_gone(&mut self, task: Id<Task>) {
         self.forget_containers(task);
         if !self.keeps_target_until_stopped(task) {
             self.take_out_of_rotation(task);

@@ -3,7 +3,7 @@
 
 use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, offer_cpu};
 use crate::aws::instance_type::Burst;
-use crate::aws::task_definition::TaskDefinition;
+use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
 use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
 use crate::data::Traffic;
 use crate::scenario::Scenario;
@@ -30,6 +30,8 @@ struct Machine {
     burst: Option<Burst>,
     /// How many of the guests are its own; they follow those of the hosts before.
     guests: usize,
+    /// MiB of tasks on it that are no guests, since they use the same always and no CPU.
+    quiet_memory_mib: f64,
     /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
     has_idle_offers: bool,
 }
@@ -48,6 +50,8 @@ struct Guest {
     demand: CpuDemand,
     memory_base_mib: f64,
     memory_per_request_mib: f64,
+    /// MiB that all of it may use.
+    memory_limit: Option<u32>,
     /// Requests that it can hold without passing a limit of its own, as long as nothing leaks.
     requests_within_limits: u32,
     /// Whether memory leaks, and since when.
@@ -67,11 +71,15 @@ impl Roster {
             }
             let kind = &scenario.auto_scaling_groups[instance.auto_scaling_group].instance_type;
             let before = self.tasks.len();
+            let mut quiet_memory_mib = 0.0;
             for &task in instance.tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
-                self.tasks.push(guest(traffic, scenario, cluster, task, instance.registered_cpu_units));
+                match memory_of_quiet(scenario, &cluster.tasks[task]) {
+                    Some(memory_mib) => quiet_memory_mib += memory_mib,
+                    None => self.tasks.push(guest(traffic, scenario, cluster, task, instance.registered_cpu_units)),
+                }
             }
             let burst = kind.burst.filter(|_| scenario.assumptions.burst_credits);
-            if before == self.tasks.len() && burst.is_none() {
+            if before == self.tasks.len() && burst.is_none() && quiet_memory_mib == 0.0 {
                 continue;
             }
             self.machines.push(Machine {
@@ -81,10 +89,14 @@ impl Roster {
                 memory_mib: f64::from(instance.registered_memory_mib),
                 burst,
                 guests: self.tasks.len() - before,
+                quiet_memory_mib,
                 has_idle_offers: false,
             });
         }
         for &id in cluster.fargate_tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
+            if memory_of_quiet(scenario, &cluster.tasks[id]).is_some() {
+                continue;
+            }
             let reservation = &cluster.tasks[id].reservation;
             self.tasks.push(guest(traffic, scenario, cluster, id, reservation.cpu_units));
             self.machines.push(Machine {
@@ -94,6 +106,7 @@ impl Roster {
                 memory_mib: f64::from(reservation.memory_mib),
                 burst: None,
                 guests: 1,
+                quiet_memory_mib: 0.0,
                 has_idle_offers: false,
             });
         }
@@ -105,6 +118,20 @@ impl Roster {
 fn computes(task: &Task) -> bool {
     let one_runs = || task.containers.iter().any(|it| it.status == ContainerStatus::Running);
     task.process_is_up || task.status == TaskStatus::Running || one_runs()
+}
+
+/// MiB of a task that only lies in memory, always the same and within what it reserves: of standalone tasks nothing else is
+/// asked, so that they need no look each second. `None` of all others.
+fn memory_of_quiet(scenario: &Scenario, task: &Task) -> Option<f64> {
+    let definition = &scenario.task_definitions[task.task_definition];
+    let leaks = |it: &Application| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0;
+    let is_over =
+        |it: &ContainerDefinition| it.memory.is_some_and(|limit| it.application.memory_base_mib > f64::from(limit));
+    let is_quiet =
+        task.service().is_none() && !definition.containers.iter().any(|it| leaks(&it.application) || is_over(it));
+    let there = (0..definition.containers.len()).filter(|&it| is_there(&task.containers, it));
+    let memory_mib: f64 = there.map(|it| definition.containers[it].application.memory_base_mib).sum();
+    (is_quiet && memory_mib <= f64::from(task.reservation.memory_mib)).then_some(memory_mib)
 }
 
 /// A task that computes on a machine of so many CPU units.
@@ -121,6 +148,7 @@ fn guest(
     let serving = service.and_then(|it| scenario.services[it].load_balancer.as_ref()).map(|it| it.container);
     let lane = service.and_then(|it| traffic.lane_of_service[it.index()]);
     let reservation = &row.reservation;
+    let memory_limit = row.overrides.memory.or(definition.memory);
     let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { cpu_units_of_machine };
     let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
     let serves = serving.and_then(|it| definition.containers.get(it)).map(|it| &it.application);
@@ -141,7 +169,8 @@ fn guest(
             .map(|it| definition.containers[it].application.memory_base_mib)
             .sum(),
         memory_per_request_mib: serves.map_or(0.0, |it| it.memory_per_request_mib),
-        requests_within_limits: requests_within_limits(definition, serving, &row.containers),
+        memory_limit,
+        requests_within_limits: requests_within_limits(definition, memory_limit, serving, &row.containers),
         leaks: definition
             .containers
             .iter()
@@ -154,10 +183,15 @@ fn guest(
 
 /// How many requests a task can hold before it or one of its containers passes its limit; 0 too where it has passed it
 /// without any.
-fn requests_within_limits(definition: &TaskDefinition, serving: Option<usize>, containers: &[Container]) -> u32 {
+fn requests_within_limits(
+    definition: &TaskDefinition,
+    memory_limit: Option<u32>,
+    serving: Option<usize>,
+    containers: &[Container],
+) -> u32 {
     let within = |requests: u32| {
         let load = Load { requests, ..Load::default() };
-        who_passes_its_limit(definition, serving, containers, load).next().is_none()
+        who_passes_its_limit(definition, memory_limit, serving, containers, load).next().is_none()
     };
     let (mut low, mut high) = (0, u32::MAX);
     if within(high) {
@@ -217,6 +251,7 @@ fn memory_of(
 /// The containers that the kernel kills: those above their own limit, and the largest of a task that is above its.
 fn who_passes_its_limit(
     definition: &TaskDefinition,
+    memory_limit: Option<u32>,
     serving: Option<usize>,
     followed: &[Container],
     load: Load,
@@ -226,7 +261,7 @@ fn who_passes_its_limit(
     let largest = containers
         .clone()
         .max_by(|&one, &other| memory(one).total_cmp(&memory(other)))
-        .filter(|_| definition.memory.is_some_and(|it| containers.clone().map(memory).sum::<f64>() > f64::from(it)));
+        .filter(|_| memory_limit.is_some_and(|it| containers.clone().map(memory).sum::<f64>() > f64::from(it)));
     let limits = definition.containers.iter().map(|it| it.memory).enumerate();
     let above = limits.filter(move |&(it, limit)| limit.is_some_and(|limit| memory(it) > f64::from(limit)));
     above.map(|it| it.0).chain(largest)
@@ -245,14 +280,15 @@ impl Traffic {
             let (own, others) = guests.split_at(machine.guests);
             guests = others;
             demands.clear();
-            let (mut memory_of_all, mut cpu_of_all) = (0.0, 0.0);
+            let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
             for guest in own {
                 let (cpu_units_used, load) = self.take_second(guest);
                 let definition = &scenario.task_definitions[guest.task_definition];
                 let followed = &cluster.tasks[guest.task].containers;
                 let within = guest.requests_within_limits;
                 if guest.leaks || load.requests > within || within == 0 {
-                    for container in who_passes_its_limit(definition, guest.serving, followed, load) {
+                    for container in who_passes_its_limit(definition, guest.memory_limit, guest.serving, followed, load)
+                    {
                         self.runs_out_of_memory(guest.task, container);
                     }
                 }

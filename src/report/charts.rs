@@ -5,6 +5,7 @@ use plotters::prelude::*;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
+use crate::report::standalone;
 use crate::run::{CapacityMinute, CapacitySplit, FargateMinute, HostMinute, Run, ServiceMinute, ServicePlacement};
 use crate::table::Id;
 use crate::units::Instant;
@@ -35,6 +36,9 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.fargate_minutes.is_empty() {
         charts.push(("fargate.svg", panels(run, "Fargate: vCPUs against the quota", &fargate(run))));
+    }
+    if !run.run_task_totals.is_empty() {
+        charts.push(("run_tasks.svg", panels(run, "Standalone tasks", &standalone::panels(run))));
     }
     charts
 }

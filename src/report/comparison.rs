@@ -3,8 +3,10 @@
 use comfy_table::{CellAlignment, Table, presets};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::report::standalone::all_standalone;
 use crate::report::summary::{all_requests, worst_minute};
 use crate::run::Run;
+use crate::scenario::Scenario;
 
 /// A scenario's variants beside each other, each with its replications' mean and 95 % interval.
 ///
@@ -18,7 +20,14 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
     header.extend(variants.iter().map(|runs| runs[0].scenario.variant.clone()));
     table.set_header(header);
     let uses_fargate = variants.iter().any(|runs| runs[0].uses_fargate());
-    for (name, of, decimals) in FIGURES.iter().filter(|it| it.0 != FARGATE || uses_fargate) {
+    let has = |what: fn(&Scenario) -> bool| variants.iter().any(|runs| what(&runs[0].scenario));
+    // A scenario without requests has no figures of them, unless it has nothing else to tell.
+    let has_standalone = has(|it| !it.run_tasks.is_empty());
+    let of_requests = REQUEST_FIGURES.iter().filter(|_| !has_standalone || has(|it| !it.workloads.is_empty()));
+    let of_standalone = STANDALONE_FIGURES.iter().filter(|_| has_standalone);
+    for (name, of, decimals) in
+        of_requests.chain(of_standalone).chain(FIGURES).filter(|it| it.0 != FARGATE || uses_fargate)
+    {
         let mut row = vec![(*name).to_owned()];
         row.extend(variants.iter().map(|runs| {
             let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
@@ -56,7 +65,7 @@ const FARGATE: &str = "Fargate, $";
 /// A figure of the table: its name, how it is read off a run, and its decimals.
 type Figure = (&'static str, fn(&Run) -> Option<f64>, usize);
 
-const FIGURES: &[Figure] = &[
+const REQUEST_FIGURES: &[Figure] = &[
     ("requests", |run| Some(all_requests(run).0.arrived as f64), 0),
     ("errors", |run| Some(all_requests(run).0.failed() as f64), 0),
     (
@@ -71,6 +80,16 @@ const FIGURES: &[Figure] = &[
     ("p99, ms", |run| all_requests(run).2.p99, 1),
     ("worst minute, % errors", |run| worst_minute(run).map(|it| it.error_percent), 2),
     ("worst minute, p99 ms", |run| worst_minute(run).and_then(|it| it.response_time_p99_ms), 0),
+];
+
+const STANDALONE_FIGURES: &[Figure] = &[
+    ("standalone tasks", |run| Some(all_standalone(run)?.asked as f64), 0),
+    ("refused or given up", |run| Some(all_standalone(run)?.refused as f64), 0),
+    ("vCPUs of those", |run| Some(all_standalone(run)?.refused_vcpus), 0),
+    ("wait for an instance p99, s", |run| all_standalone(run)?.wait_p99_s, 0),
+];
+
+const FIGURES: &[Figure] = &[
     ("scale-outs", |run| Some(f64::from(run.scale_outs)), 0),
     ("task-hours", |run| Some(run.task_hours), 1),
     ("instance-hours", |run| Some(run.instance_hours), 1),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::standalone::{self, RUN_TASKS};
 use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
 use crate::table::Id;
 
@@ -386,6 +387,9 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
             cost_usd: row.cost_usd,
         });
         files.push(("fargate.csv", table(FARGATE, fargate)));
+    }
+    if !run.run_task_totals.is_empty() {
+        files.push(("run_tasks.csv", table(RUN_TASKS, standalone::rows(run))));
     }
     files
 }

@@ -15,7 +15,8 @@ use crate::units::Span;
 pub fn compares_placement(variants: &[Vec<&Run>]) -> bool {
     let mut of_variants = variants.iter().filter_map(|runs| runs.first()).map(|run| {
         let services = run.scenario.services.iter();
-        services.map(|it| (&it.launch.placement_strategy, &it.launch.placement_constraints)).collect::<Vec<_>>()
+        let launches = services.map(|it| &it.launch).chain(run.scenario.run_tasks.iter().map(|it| &it.launch));
+        launches.map(|it| (&it.placement_strategy, &it.placement_constraints)).collect::<Vec<_>>()
     });
     let first = of_variants.next();
     of_variants.any(|it| Some(it) != first)
@@ -31,9 +32,14 @@ pub fn table(variants: &[Vec<&Run>]) -> String {
     let mut add = |name: String, decimals: usize, of: &dyn Fn(&Run) -> Option<f64>| {
         let cells = variants.iter().map(|runs| {
             let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
-            interval(&values, decimals)
+            (!values.is_empty()).then(|| interval(&values, decimals))
         });
-        table.add_row(std::iter::once(name).chain(cells));
+        let cells: Vec<Option<String>> = cells.collect();
+        // What no variant has is no figure of this scenario.
+        if cells.iter().any(Option::is_some) {
+            let cells = cells.into_iter().map(|it| it.unwrap_or_else(|| "-".to_owned()));
+            table.add_row(std::iter::once(name).chain(cells));
+        }
     };
     for (dimension, of_row) in DIMENSIONS {
         for (part, (name, _)) in CapacitySplit::default().parts().into_iter().enumerate() {

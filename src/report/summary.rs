@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::data::histogram::Histogram;
+use crate::report::standalone::{Standalone, standalone};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
 
 /// The version of the outputs' shape; columns and keys are only ever added.
@@ -32,6 +33,8 @@ struct Summary<'a> {
     /// Where tasks may run on Fargate.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_fargate_usd: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    standalone_tasks: Vec<Standalone<'a>>,
 }
 
 #[derive(Serialize)]
@@ -189,6 +192,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         worst_minute: worst_minute(run),
         caller_response_time_ms: caller_response_times(run),
         cost_fargate_usd: run.uses_fargate().then_some(run.cost.fargate_usd),
+        standalone_tasks: standalone(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

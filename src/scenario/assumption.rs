@@ -34,6 +34,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("ebsAttachTime", &mut a.ebs_attach_time),
         ("pendingTimeout", &mut a.pending_timeout),
         ("instanceLossDetection", &mut a.instance_loss_detection),
+        ("managedDrainingMaximum", &mut a.managed_draining_maximum),
         ("placementRetryFast", &mut a.placement_retry_fast),
         ("placementRetryWindow", &mut a.placement_retry_window),
         ("placementRetrySlow", &mut a.placement_retry_slow),

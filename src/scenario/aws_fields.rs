@@ -192,6 +192,30 @@ impl Shape {
         ],
     };
 
+    /// `RunTask`.
+    pub const RUN_TASK: Shape = Shape {
+        name: "`RunTask`",
+        not_simulated: &[],
+        accepted: &[
+            "clientToken",
+            "cluster",
+            "enableECSManagedTags",
+            "enableExecuteCommand",
+            "platformVersion",
+            "propagateTags",
+            "referenceId",
+            "startedBy",
+            "tags",
+        ],
+    };
+
+    /// `TaskOverride`.
+    pub const TASK_OVERRIDE: Shape = Shape {
+        name: "`overrides`",
+        not_simulated: &["containerOverrides", "ephemeralStorage", "inferenceAcceleratorOverrides"],
+        accepted: &["executionRoleArn", "taskRoleArn"],
+    };
+
     /// `UpdateService`, as the timeline takes it.
     pub const UPDATE_SERVICE: Shape = Shape {
         name: "updateService",

@@ -11,13 +11,14 @@ use crate::aws::fargate::{
     nearest_size, task_cpu,
 };
 use crate::aws::launch::Launch;
+use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{ContainerDefinition, NetworkMode, TaskDefinition, VolumeKind};
 use crate::scenario::FargateAssumptions;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::container::client_exception;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Reader, listed};
-use crate::scenario::tree::{Node, Value};
+use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 
 /// What a task definition says that Fargate looks at.
@@ -139,6 +140,34 @@ pub fn refuse_on_fargate(
     let help = format!("for {what} it must be {} or LATEST", version.as_str());
     reader.refuse(Problem::new(at, message).help(help).help(format!("AWS says: {says}")));
     true
+}
+
+/// Refuses sizes that `overrides` give to tasks on Fargate, and that it does not have.
+pub fn refuse_sizes_on_fargate(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    (launch, capacity): (&Launch, &Capacity),
+    definition: &TaskDefinition,
+    sizes: &[Overrides],
+) {
+    if !launch.capacity_provider_strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
+        return;
+    }
+    for size in sizes {
+        let (Some(cpu), Some(memory)) = (size.cpu.or(definition.cpu), size.memory.or(definition.memory)) else {
+            continue;
+        };
+        if !is_valid_size(cpu, memory) {
+            let (near_cpu, near_memory) = nearest_size(cpu, memory);
+            let message = format!(
+                "tasks of `runTasks` `{}` have {cpu} CPU units and {memory} MiB, which is no size of Fargate's",
+                entry.key
+            );
+            let help = format!("the nearest is {near_cpu} CPU units with {near_memory} MiB");
+            reader.refuse(Problem::new(entry.key_place, message).help(help));
+            return;
+        }
+    }
 }
 
 /// Says of what may run on Fargate whether the account's quota of vCPUs holds it, and whether its images fit on its storage.

@@ -3,9 +3,11 @@
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::fargate::PlatformVersion;
 use crate::aws::launch::{Launch, TaskGroup};
+use crate::aws::task_definition::{TaskDefinition, VolumeKind};
+use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::placement::placement;
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::table::{Id, Table};
 
@@ -131,5 +133,50 @@ fn capacity_provider_strategy(
         None if launches_on_fargate => capacity.fargate_on_demand(),
         None if launch_type.is_none() => capacity.default_strategy.clone(),
         None => Vec::new(),
+    }
+}
+
+/// `volumeConfigurations`, which must be there for an EBS volume that each task gets, and for nothing else.
+pub fn volume_configurations(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&TaskDefinition>) {
+    let of = format!("a volume configuration of {}", fields.of);
+    let mut configured = Vec::new();
+    for node in fields.list(reader, "volumeConfigurations") {
+        let Some(mut volume) = reader.fields(node, of.clone()) else { continue };
+        volume.required(reader, "name");
+        let name_node = volume.take("name");
+        let name = name_node.and_then(|it| reader.text(What { field: "name", of: &of }, it));
+        if let Some(node) = volume.required(reader, "managedEBSVolume")
+            && let Some(managed) = reader.fields(node, format!("`managedEBSVolume` of {of}"))
+        {
+            managed.finish(reader, &Shape::MANAGED_EBS_VOLUME);
+        }
+        volume.finish(reader, &Shape::OURS);
+        let (Some(name), Some(node), Some(definition)) = (name, name_node, definition) else { continue };
+        configured.push(name);
+        let volumes = definition.volumes.iter().filter(|it| it.kind == VolumeKind::Ebs).map(|it| it.name.as_str());
+        if volumes.clone().all(|it| it != name) {
+            let message = format!("{of} names volume `{name}`, which `{}` does not have", definition.name());
+            let problem = Problem::new(node.place, message);
+            reader.refuse(match nearest(name, volumes) {
+                Some(near) => problem.label(format!("did you mean `{near}`?")),
+                None => problem.help("it is for volumes that say `configuredAtLaunch: true`"),
+            });
+        }
+    }
+    let Some(definition) = definition else { return };
+    for volume in definition.volumes.iter().filter(|it| it.kind == VolumeKind::Ebs) {
+        if !configured.contains(&volume.name.as_str()) {
+            let message = format!(
+                "{} does not say what volume `{}` of `{}` is, which is configured at launch",
+                fields.of,
+                volume.name,
+                definition.name()
+            );
+            let help = format!(
+                "`volumeConfigurations: [{{name: {}, managedEBSVolume: {{sizeInGiB: 20}}}}]` would",
+                volume.name
+            );
+            reader.refuse(Problem::new(fields.place, message).help(help));
+        }
     }
 }

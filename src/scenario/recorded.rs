@@ -157,19 +157,19 @@ fn counts(
     Some(ArrivalProcess::Counts { start: Instant::START + cut.start, interval: trace.interval, counts, spacing })
 }
 
-fn refuse_window(reader: &mut Reader<'_>, fields: &Fields<'_>, from: Span, all: Span) {
+pub(super) fn refuse_window(reader: &mut Reader<'_>, fields: &Fields<'_>, from: Span, all: Span) {
     let message = format!("{} begins at {from}, and its file ends after {all}", fields.of);
     reader.refuse(Problem::new(fields.place_of("from"), message));
 }
 
-fn note_end(reader: &mut Reader<'_>, of: &str, end: Span, duration: Span) {
+pub(super) fn note_end(reader: &mut Reader<'_>, of: &str, end: Span, duration: Span) {
     if end < duration {
         reader.note(format!("{of} ends after {end} of {duration}; no requests of it come after that"));
     }
 }
 
 /// What a file holds, or a refusal that points at the bad line and at the place that names the file.
-fn decoded<T>(
+pub(super) fn decoded<T>(
     reader: &mut Reader<'_>,
     node: &Node,
     named: &str,

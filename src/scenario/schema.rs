@@ -45,6 +45,9 @@ fn marked_schema() -> Json {
     let story = read_and_look(
         Path::new("complete.yaml"),
         &mut |path| {
+            if path.ends_with("tasks.csv") {
+                return Ok(Vec::from("arrival_s\n0\n"));
+            }
             let extension = path.extension().and_then(|it| it.to_str());
             Ok(Vec::from(match extension {
                 Some("csv") => "count\n1\n",

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
-use crate::aws::task_definition::{NetworkMode, TaskDefinition, VolumeKind};
+use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::fargate::refuse_on_fargate;
-use crate::scenario::launch::{TaskGroups, launch};
+use crate::scenario::launch::{TaskGroups, launch, volume_configurations};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::refuse_too_many_constraints;
-use crate::scenario::problem::{Place, Problem, nearest};
+use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
@@ -206,51 +206,6 @@ pub fn deployment_configuration(
     }
     fields.finish(reader, &Shape::DEPLOYMENT_CONFIGURATION);
     (minimum, maximum)
-}
-
-/// `volumeConfigurations`, which must be there for an EBS volume that each task gets, and for nothing else.
-fn volume_configurations(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&TaskDefinition>) {
-    let of = format!("a volume configuration of {}", fields.of);
-    let mut configured = Vec::new();
-    for node in fields.list(reader, "volumeConfigurations") {
-        let Some(mut volume) = reader.fields(node, of.clone()) else { continue };
-        volume.required(reader, "name");
-        let name_node = volume.take("name");
-        let name = name_node.and_then(|it| reader.text(What { field: "name", of: &of }, it));
-        if let Some(node) = volume.required(reader, "managedEBSVolume")
-            && let Some(managed) = reader.fields(node, format!("`managedEBSVolume` of {of}"))
-        {
-            managed.finish(reader, &Shape::MANAGED_EBS_VOLUME);
-        }
-        volume.finish(reader, &Shape::OURS);
-        let (Some(name), Some(node), Some(definition)) = (name, name_node, definition) else { continue };
-        configured.push(name);
-        let volumes = definition.volumes.iter().filter(|it| it.kind == VolumeKind::Ebs).map(|it| it.name.as_str());
-        if volumes.clone().all(|it| it != name) {
-            let message = format!("{of} names volume `{name}`, which `{}` does not have", definition.name());
-            let problem = Problem::new(node.place, message);
-            reader.refuse(match nearest(name, volumes) {
-                Some(near) => problem.label(format!("did you mean `{near}`?")),
-                None => problem.help("it is for volumes that say `configuredAtLaunch: true`"),
-            });
-        }
-    }
-    let Some(definition) = definition else { return };
-    for volume in definition.volumes.iter().filter(|it| it.kind == VolumeKind::Ebs) {
-        if !configured.contains(&volume.name.as_str()) {
-            let message = format!(
-                "{} does not say what volume `{}` of `{}` is, which is configured at launch",
-                fields.of,
-                volume.name,
-                definition.name()
-            );
-            let help = format!(
-                "`volumeConfigurations: [{{name: {}, managedEBSVolume: {{sizeInGiB: 20}}}}]` would",
-                volume.name
-            );
-            reader.refuse(Problem::new(fields.place, message).help(help));
-        }
-    }
 }
 
 /// What stands for a target group of the Classic Load Balancer that is named.

@@ -23,8 +23,8 @@ use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::scenario::{
-    Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, expectation, files, patch, sections, service,
-    timeline, workload,
+    Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, expectation, files, patch, run_task, sections,
+    service, timeline, workload,
 };
 use crate::table::{Id, Table};
 use crate::units::Span;
@@ -229,6 +229,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let entries = section(reader, &mut fields, "services");
     let mut task_groups = TaskGroups::default();
     let (services, names) = service::services(reader, entries, &around, &mut task_groups);
+    let entries = section(reader, &mut fields, "runTasks");
+    let around = run_task::Around { task_definitions: &task_definitions, capacity: &capacity, duration: length };
+    let (run_tasks, task_calls) = run_task::run_tasks(reader, entries, &around, &mut task_groups);
     let scaling_sections = ScalingSections {
         targets: section(reader, &mut fields, "scalableTargets"),
         alarms: section(reader, &mut fields, "alarms"),
@@ -290,7 +293,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         scaling_policies: policies,
         scheduled_actions,
         services,
-        run_tasks: Table::new(),
+        run_tasks,
+        task_calls,
         task_groups: task_groups.table,
         workloads,
         timeline,

@@ -281,7 +281,8 @@ fn clients(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Clients> {
     Some(Clients { count: count?, requests })
 }
 
-fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {
+/// When requests, or calls, come by themselves.
+pub fn arrivals(reader: &mut Reader<'_>, node: &Node, of: &str, duration: Span) -> Option<ArrivalProcess> {
     let entry = word(reader, node, of)?;
     let word = entry.key.as_str();
     if word == "users" || word == "sessions" {

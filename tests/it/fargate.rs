@@ -367,6 +367,33 @@ timeline: [{ at: 0s, fargateCapacityUnavailable: { capacityProvider: FARGATE_SPO
     );
 }
 
+#[test]
+fn standalone_tasks_run_on_fargate() {
+    let more = "runTasks:
+  jobs:
+    taskDefinition: web
+    at: 1m
+    count: 30
+    runTime: 2m
+    overrides: { cpu: 512, memory: 1 GB }
+    launchType: FARGATE
+    networkConfiguration: { awsvpcConfiguration: { subnets: [a] } }";
+    let run = run(&service(0, ON_DEMAND, more));
+    assert_eq!(run.tasks.len(), 12, "six vCPUs for halves");
+    for task in &run.tasks {
+        assert_eq!((task.cpu_units, task.capacity_provider.as_deref()), (512, Some("FARGATE")));
+        assert_eq!(start_time(task), 25.0);
+        assert_eq!(seconds(task.stopped_at), 60.0 + 25.0 + 120.0 + 10.0);
+    }
+    let failed = said(&run, "task.run_task_failed");
+    assert!(
+        failed[0].ends_with("8 You've reached the limit on the number of vCPUs you can run concurrently."),
+        "{failed:?}"
+    );
+    let expected = 12.0 * (0.5 * 0.04048 + 0.004445) * 135.0 / 3600.0;
+    assert!((run.cost.fargate_usd - expected).abs() < 1e-9, "{} {expected}", run.cost.fargate_usd);
+}
+
 /// Interruptions by a rate are a Poisson process over the time that Spot tasks live.
 #[test]
 fn the_rate_of_interruptions_is_kept() {

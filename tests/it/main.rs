@@ -17,6 +17,7 @@ mod properties;
 mod real_data;
 mod reference;
 mod routing;
+mod run_tasks;
 mod scenario_file;
 mod schema;
 mod theory;

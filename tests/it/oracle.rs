@@ -270,6 +270,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             status: InstanceStatus::Active,
             agent_connected: true,
             is_terminating: false,
+            drains_until: None,
             registered_cpu_units: 0,
             registered_memory_mib: 0,
             remaining_cpu_units: 0,
@@ -289,6 +290,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
         let task = cluster.tasks.push(Task {
             launcher: Launcher::Service(Id::new(0)),
             overrides: Overrides::default(),
+            run_time: None,
             task_definition: Id::new(0),
             deployment: 0,
             capacity_provider: None,

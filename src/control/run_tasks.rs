@@ -1,0 +1,259 @@
+//! Standalone tasks: calls of `RunTask`, which place what they can at once.
+//!
+//! A task that finds no instance is a failure of the call, and nobody tries again; behind a capacity provider with managed
+//! scaling it waits in PROVISIONING instead (API Reference, *RunTask*).
+
+use std::collections::BTreeMap;
+
+use crate::agenda::Event;
+use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
+use crate::aws::launch::Launcher;
+use crate::aws::run_task::{RunTask, TASKS_OF_A_CALL};
+use crate::cluster::{StopCode, Task, TaskStatus};
+use crate::control::Control;
+use crate::control::log::Decision;
+use crate::control::placing::Wanted;
+use crate::run::{RunTaskMinute, RunTaskTotals};
+use crate::table::Id;
+use crate::units::Span;
+use crate::workload::task_calls::{DrawnCall, TaskCallSource};
+
+/// Calls of one entry of the scenario.
+pub struct Calls {
+    source: TaskCallSource,
+    next: Option<DrawnCall>,
+    totals: RunTaskTotals,
+    /// The totals when the last minute closed.
+    at_last_minute: RunTaskTotals,
+}
+
+impl Calls {
+    /// Before the first call.
+    pub fn new(source: TaskCallSource) -> Calls {
+        Calls { source, next: None, totals: RunTaskTotals::default(), at_last_minute: RunTaskTotals::default() }
+    }
+
+    /// What has come of them.
+    pub fn totals(&self) -> &RunTaskTotals {
+        &self.totals
+    }
+}
+
+impl Control<'_> {
+    pub(super) fn begin_run_tasks(&mut self) {
+        for run_task in self.scenario.run_tasks.ids() {
+            self.await_next_call(run_task);
+        }
+    }
+
+    fn await_next_call(&mut self, run_task: Id<RunTask>) {
+        let calls = &mut self.run_tasks[run_task.index()];
+        calls.next = calls.source.next_call();
+        if let Some(call) = calls.next {
+            self.agenda.put(call.at, Event::RunTaskIsCalled(run_task));
+        }
+    }
+
+    pub(super) fn run_task_is_called(&mut self, run_task: Id<RunTask>) {
+        let call = self.run_tasks[run_task.index()].next.expect("a call is awaited");
+        let mut left = call.count;
+        while left > 0 {
+            let count = left.min(TASKS_OF_A_CALL);
+            self.call(run_task, count, call.size);
+            left -= count;
+        }
+        self.await_next_call(run_task);
+    }
+
+    /// One call of so many tasks of a size.
+    fn call(&mut self, run_task: Id<RunTask>, count: u32, size: usize) {
+        let launcher = Launcher::RunTask(run_task);
+        let definition = &self.scenario.run_tasks[run_task];
+        let mut counts = vec![0; definition.launch.capacity_provider_strategy.len()];
+        let mut started = Vec::new();
+        let mut waiting = 0;
+        let mut failures: BTreeMap<&'static str, u32> = BTreeMap::new();
+        let of_definition = self.scenario.task_definitions[definition.task_definition].reservation();
+        let cpu_units = definition.sizes[size].reservation(of_definition).cpu_units;
+        for _ in 0..count {
+            // Drawn whatever becomes of the task, so that variants run the same tasks.
+            let run_time = self.run_tasks[run_task.index()].source.run_time();
+            let wanted = Wanted {
+                launcher,
+                task_definition: definition.task_definition,
+                capacity_provider: self.provider_of_call(run_task, &mut counts),
+                overrides: definition.sizes[size],
+            };
+            if let Some(capacity) = self.fargate_of(&wanted) {
+                if let Some(refusal) = self.fargate_refusal(&wanted, capacity) {
+                    *failures.entry(refusal.words()).or_default() += 1;
+                } else {
+                    let task = self.create_standalone_task(&wanted, run_time);
+                    self.launch_on_fargate(task);
+                    started.push(task);
+                }
+                continue;
+            }
+            let provisions = wanted
+                .capacity_provider
+                .is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
+            match self.choose_instance(&wanted) {
+                Some(instance) => {
+                    let task = self.create_standalone_task(&wanted, run_time);
+                    self.place_task(task, instance);
+                    started.push(task);
+                }
+                None if provisions && self.may_provision() => {
+                    let task = self.create_standalone_task(&wanted, run_time);
+                    self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
+                    waiting += 1;
+                }
+                None if provisions => {
+                    *failures.entry("ClientException: too many tasks in PROVISIONING").or_default() += 1
+                }
+                None => {
+                    let refusal = self.refusal(&wanted);
+                    *failures.entry(refusal.failure_reason()).or_default() += 1;
+                }
+            }
+        }
+        let totals = &mut self.run_tasks[run_task.index()].totals;
+        totals.asked += u64::from(count);
+        for (reason, count) in &failures {
+            *totals.failures.entry(reason).or_default() += u64::from(*count);
+            totals.failed_cpu_units += u64::from(cpu_units) * u64::from(*count);
+        }
+        self.say_called(run_task, &started, waiting, &failures);
+    }
+
+    /// The capacity provider of a call's next task: its strategy is split over the tasks of the call.
+    fn provider_of_call(&self, run_task: Id<RunTask>, counts: &mut [u32]) -> Option<Id<CapacityProvider>> {
+        let strategy = &self.scenario.run_tasks[run_task].launch.capacity_provider_strategy;
+        if strategy.is_empty() {
+            return None;
+        }
+        let chosen = choose_provider(strategy, counts);
+        counts[chosen] += 1;
+        Some(strategy[chosen].capacity_provider)
+    }
+
+    /// Whether the cluster takes another task in PROVISIONING.
+    pub(super) fn may_provision(&self) -> bool {
+        self.cluster.waiting.len() < self.scenario.assumptions.provisioning_maximum as usize
+    }
+
+    fn create_standalone_task(&mut self, wanted: &Wanted, run_time: Option<Span>) -> Id<Task> {
+        let task = self.create_task(wanted);
+        self.cluster.tasks[task].run_time = run_time;
+        task
+    }
+
+    fn say_called(
+        &mut self,
+        run_task: Id<RunTask>,
+        started: &[Id<Task>],
+        waiting: u32,
+        failures: &BTreeMap<&'static str, u32>,
+    ) {
+        let launcher = Launcher::RunTask(run_task);
+        let mut cause = None;
+        if !started.is_empty() {
+            cause = Some(self.say_of_tasks(launcher, None, "task.started", "has started", started));
+        }
+        if waiting > 0 {
+            let words = format!("{waiting} tasks wait in PROVISIONING for their capacity provider.");
+            cause = Some(self.say_of_launcher(launcher, cause, "task.provisioning", &words));
+        }
+        if !failures.is_empty() {
+            let failures: Vec<String> = failures.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            let words = format!("RunTask had failures: {}.", failures.join(", "));
+            self.say_of_launcher(launcher, cause, "task.run_task_failed", &words);
+        }
+    }
+
+    /// Has standalone tasks in PROVISIONING looked at soon, where there are any.
+    pub(super) fn place_standalone_tasks_soon(&mut self) {
+        if self.cluster.waiting.iter().next_back().is_some_and(|it| it.0.service().is_none()) {
+            let at = self.now() + self.scenario.assumptions.scheduler_delay;
+            if self.standalone_passes.insert(at) {
+                self.agenda.put(at, Event::StandaloneTasksArePlaced);
+            }
+        }
+    }
+
+    pub(super) fn standalone_tasks_are_placed(&mut self) {
+        let now = self.now();
+        self.standalone_passes.remove(&now);
+        for run_task in self.scenario.run_tasks.ids() {
+            let launcher = Launcher::RunTask(run_task);
+            let placed = self.place_waiting_tasks_of(launcher);
+            if !placed.is_empty() {
+                self.say_of_tasks(launcher, None, "task.started", "has started", &placed);
+            }
+        }
+    }
+
+    /// The time that a standalone task was to run is over: its essential container exits with code 0.
+    pub(super) fn run_time_is_over(&mut self, task: Id<Task>) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        row.exit_code = Some(0);
+        row.stopping_at.get_or_insert(now);
+        let reason = "Essential container in task exited".to_owned();
+        row.stopped_reason.get_or_insert((StopCode::EssentialContainerExited, reason));
+        self.processes_are_gone(task);
+    }
+
+    pub(super) fn record_run_tasks(&mut self) {
+        let minute = self.now().0 / Span::MINUTE.0 - 1;
+        let mut running = vec![0; self.run_tasks.len()];
+        if !running.is_empty() {
+            let on_instances = self.cluster.instances.iter().flat_map(|it| &it.hosted);
+            for task in on_instances.chain(&self.cluster.fargate_tasks).map(|it| &self.cluster.tasks[*it]) {
+                if let (Launcher::RunTask(run_task), TaskStatus::Running) = (task.launcher, task.status) {
+                    running[run_task.index()] += 1;
+                }
+            }
+        }
+        for (number, (calls, running)) in self.run_tasks.iter_mut().zip(running).enumerate() {
+            let launcher = Launcher::RunTask(Id::new(number));
+            let before = std::mem::replace(&mut calls.at_last_minute, calls.totals.clone());
+            let waiting =
+                self.cluster.waiting.range((launcher, Id::new(0))..).take_while(|it| it.0 == launcher).count();
+            self.records.run_task_minutes.push(RunTaskMinute {
+                minute,
+                run_task: number,
+                asked: calls.totals.asked - before.asked,
+                failed: calls.totals.failed() - before.failed(),
+                provisioning: waiting as u32,
+                running,
+            });
+        }
+    }
+
+    fn say_of_launcher(
+        &mut self,
+        launcher: Launcher,
+        cause: Option<Decision>,
+        kind: &'static str,
+        words: &str,
+    ) -> Decision {
+        let message = format!("({}) {words}", self.launcher_words(launcher));
+        let resource = self.launcher_resource(launcher);
+        self.log.put(self.agenda.now(), cause, kind, resource, message)
+    }
+
+    /// Logs what becomes of some tasks of a launcher, with their names.
+    pub(super) fn say_of_tasks(
+        &mut self,
+        launcher: Launcher,
+        cause: Option<Decision>,
+        kind: &'static str,
+        words: &str,
+        tasks: &[Id<Task>],
+    ) -> Decision {
+        let names: Vec<String> =
+            tasks.iter().map(|it| format!("(task {})", crate::control::health::task_name(*it))).collect();
+        self.say_of_launcher(launcher, cause, kind, &format!("{words} {} tasks: {}.", tasks.len(), names.join(" ")))
+    }
+}

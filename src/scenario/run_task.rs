@@ -1,0 +1,226 @@
+//! `runTasks`: standalone tasks, when they are asked for, and how long they run.
+
+use std::collections::BTreeMap;
+
+use crate::aws::placement::PlacementStrategy;
+use crate::aws::run_task::{Overrides, RunTask};
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::capacity::Capacity;
+use crate::scenario::fargate::{refuse_on_fargate, refuse_sizes_on_fargate};
+use crate::scenario::launch::{TaskGroups, launch, volume_configurations};
+use crate::scenario::placement::refuse_too_many_constraints;
+use crate::scenario::problem::Problem;
+use crate::scenario::quantity;
+use crate::scenario::reader::{Fields, Reader, What};
+use crate::scenario::recorded::{decoded, note_end, refuse_window};
+use crate::scenario::task_definition::{TaskDefinitions, check_name};
+use crate::scenario::tree::{Entry, Node};
+use crate::scenario::workload::{above_zero, arrivals};
+use crate::table::Table;
+use crate::units::{Instant, Span};
+use crate::workload::task_calls::{RunTime, TaskCall, TaskCalls};
+use crate::workload::task_trace;
+
+/// Most sizes of a trace: placement keeps what it knows of instances for each.
+const SIZES_MAXIMUM: usize = 1_000;
+
+/// What standalone tasks refer to.
+pub struct Around<'a> {
+    /// Task definitions.
+    pub task_definitions: &'a TaskDefinitions,
+    /// Groups and providers.
+    pub capacity: &'a Capacity,
+    /// Length of the run.
+    pub duration: Span,
+}
+
+/// The section `runTasks`: what is run where, and when.
+pub fn run_tasks(
+    reader: &mut Reader<'_>,
+    entries: &[Entry],
+    around: &Around<'_>,
+    task_groups: &mut TaskGroups,
+) -> (Table<RunTask>, Vec<TaskCalls>) {
+    let (mut table, mut calls) = (Table::new(), Vec::new());
+    for entry in entries {
+        check_name(reader, entry.key_place, &entry.key, "standalone tasks");
+        if let Some((run_task, its_calls)) = run_task(reader, entry, around, task_groups) {
+            table.push(run_task);
+            calls.push(its_calls);
+        }
+    }
+    (table, calls)
+}
+
+fn run_task(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    around: &Around<'_>,
+    task_groups: &mut TaskGroups,
+) -> Option<(RunTask, TaskCalls)> {
+    let mut fields = reader.fields(&entry.node, format!("`runTasks` `{}`", entry.key))?;
+    let node = fields.required(reader, "taskDefinition");
+    let what = What { field: "taskDefinition", of: &format!("`runTasks` `{}`", entry.key) };
+    let task_definition = node.and_then(|it| around.task_definitions.reference(reader, what, it));
+    let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    let family = definition.map_or("", |it| it.family.as_str());
+    fields.derived(reader, "group", format!("family:{family}").as_str());
+    let group = fields.text(reader, "group").map_or_else(|| format!("family:{family}"), str::to_owned);
+    let mut launch = launch(reader, &mut fields, around.capacity, task_groups.of(&group));
+    if launch.placement_strategy.is_empty() {
+        // ECS documents no other default for standalone tasks.
+        launch.placement_strategy.push(PlacementStrategy::Random);
+    }
+    if let Some(definition) = definition {
+        let at = fields.place_of("placementConstraints");
+        refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
+    }
+    if let Some(definition) = definition {
+        let at = fields.place_of("taskDefinition");
+        refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
+    }
+    volume_configurations(reader, &mut fields, definition);
+    let overrides = overrides(reader, &mut fields);
+    let ways = ["at", "arrivals", "trace"].map(|it| fields.has(it));
+    let demand = match ways {
+        [true, false, false] => listed(reader, &mut fields, overrides),
+        [false, true, false] => drawn(reader, &mut fields, overrides, around.duration),
+        [false, false, true] => fields.take("trace").and_then(|it| traced(reader, it, overrides, around.duration)),
+        _ => {
+            for way in ["at", "arrivals", "trace"] {
+                fields.take(way);
+            }
+            let said = if ways.contains(&true) { "says it in several ways" } else { "does not say when" };
+            let message = format!("{} {said}", fields.of);
+            reader.refuse(Problem::new(entry.key_place, message).help(
+                "give one of `at: 10m` or `at: [10m, 20m]`, `arrivals`, as workloads have it, and `trace: {file: tasks.csv}`",
+            ));
+            None
+        }
+    };
+    fields.finish(reader, &Shape::RUN_TASK);
+    let (sizes, calls) = demand?;
+    if let Some(definition) = definition.filter(|it| it.is_for_fargate) {
+        refuse_sizes_on_fargate(reader, entry, (&launch, around.capacity), definition, &sizes);
+    }
+    Some((RunTask { name: entry.key.clone(), launch, task_definition: task_definition?, sizes }, calls))
+}
+
+/// Sizes of tasks and calls for them.
+type Demand = Option<(Vec<Overrides>, TaskCalls)>;
+
+/// `overrides` as `RunTask` takes them, or `cpu` and `memory` as `sizes` have them.
+fn overrides(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
+    let Some(mut said) = fields.map(reader, "overrides") else { return Overrides::default() };
+    let overrides = size(reader, &mut said);
+    said.finish(reader, &Shape::TASK_OVERRIDE);
+    overrides
+}
+
+fn size(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
+    let cpu = fields.parsed(reader, "cpu", |text| match quantity::task_cpu(text)? {
+        units @ 128..=196_608 => Ok(units),
+        units => Err(format!("{units} units are out of range; a task may have 128 to 196608")),
+    });
+    let memory = fields.parsed(reader, "memory", |text| match quantity::task_memory(text)? {
+        0 => Err("a task needs memory".to_owned()),
+        mib => Ok(mib),
+    });
+    Overrides { cpu, memory }
+}
+
+/// `at`: one instant or several, with so many tasks each.
+fn listed(reader: &mut Reader<'_>, fields: &mut Fields<'_>, overrides: Overrides) -> Demand {
+    let count = fields.count_or(reader, "count", 1..=1_000_000, 1);
+    let run_time = fields.span(reader, "runTime").map_or(RunTime::OfApplication, |it| RunTime::Between(it, it));
+    let (what_of, node) = (fields.of.clone(), fields.take("at")?);
+    let what = What { field: "at", of: &what_of };
+    let nodes = if node.text().is_some() { std::slice::from_ref(node) } else { reader.list(what, node) };
+    let mut times: Vec<Span> = nodes.iter().filter_map(|it| reader.span(what, it)).collect();
+    times.sort_unstable();
+    let call = |at: &Span| TaskCall { at: Instant::START + *at, count, size: 0, run_time };
+    Some((vec![overrides], TaskCalls::Listed(times.iter().map(call).collect())))
+}
+
+/// `arrivals`: calls at random, of sizes by their weight.
+fn drawn(reader: &mut Reader<'_>, fields: &mut Fields<'_>, overrides: Overrides, duration: Span) -> Demand {
+    let of = fields.of.clone();
+    let process = fields.take("arrivals").and_then(|it| arrivals(reader, it, &of, duration));
+    let count = fields.count_or(reader, "count", 1..=1_000_000, 1);
+    let run_time = fields.distribution(reader, "runTime");
+    let (mut sizes, mut weights) = (Vec::new(), Vec::new());
+    let place = fields.place_of("sizes");
+    for node in fields.list(reader, "sizes") {
+        let Some(mut one) = reader.fields(node, format!("a size of {of}")) else { continue };
+        let size = size(reader, &mut one);
+        let weight = one.number_or(reader, "weight", 0.0..=1e12, 1.0);
+        one.finish(reader, &Shape::OURS);
+        match sizes.iter().position(|it| *it == size) {
+            Some(place) => weights[place] += weight,
+            None => {
+                sizes.push(size);
+                weights.push(weight);
+            }
+        }
+    }
+    if sizes.is_empty() {
+        (sizes, weights) = (vec![overrides], vec![1.0]);
+    } else if overrides != Overrides::default() {
+        let problem = Problem::new(place, format!("{of} has `overrides` and `sizes`"));
+        reader.refuse(problem.help("`sizes` are overrides, each with its weight: keep one of them"));
+    }
+    if weights.iter().sum::<f64>() <= 0.0 {
+        let problem = Problem::new(place, format!("the weights of the sizes of {of} sum to nothing"));
+        reader.refuse(problem.help("one of them has to be above 0"));
+        return None;
+    }
+    Some((sizes, TaskCalls::Drawn { arrivals: process?, count, weights, run_time }))
+}
+
+/// `trace`: tasks as they were recorded, each a call of its own.
+fn traced(reader: &mut Reader<'_>, node: &Node, overrides: Overrides, duration: Span) -> Demand {
+    let mut fields = reader.fields(node, "`trace` of standalone tasks")?;
+    let file_node = fields.required(reader, "file");
+    let file = file_node.and_then(|it| reader.text(What { field: "file", of: &fields.of }, it));
+    let from = fields.span_or(reader, "from", Span::ZERO);
+    let length = above_zero(reader, &mut fields, "for");
+    let start = fields.span_or(reader, "start", Span::ZERO);
+    let scale = fields.number_or(reader, "scale", 0.0..=1.0, 1.0);
+    let tasks = match (file_node, file) {
+        (Some(node), Some(file)) => decoded(reader, node, file, "trace of tasks", task_trace::read),
+        _ => None,
+    };
+    let last = tasks.iter().flatten().last().map_or(Span::ZERO, |it| it.at);
+    if tasks.is_some() && from > last {
+        refuse_window(reader, &fields, from, last);
+    }
+    fields.finish(reader, &Shape::OURS);
+    let tasks = tasks.filter(|_| from <= last)?;
+    let end = start + length.unwrap_or(last - from);
+    note_end(reader, "`trace` of standalone tasks", end, duration);
+    let mut places: BTreeMap<Overrides, usize> = BTreeMap::new();
+    let (mut sizes, mut calls) = (Vec::new(), Vec::new());
+    let inside = tasks.iter().filter(|it| it.at >= from && length.is_none_or(|length| it.at < from + length));
+    for (number, task) in inside.enumerate() {
+        // Of a part, tasks are left out at equal distances.
+        if ((number + 1) as f64 * scale).floor() <= (number as f64 * scale).floor() {
+            continue;
+        }
+        let own = Overrides { cpu: task.cpu.or(overrides.cpu), memory: task.memory.or(overrides.memory) };
+        let size = *places.entry(own).or_insert_with(|| {
+            sizes.push(own);
+            sizes.len() - 1
+        });
+        let at = Instant::START + start + (task.at - from);
+        calls.push(TaskCall { at, count: 1, size, run_time: task.run_time });
+    }
+    if sizes.len() > SIZES_MAXIMUM {
+        let message = format!("the trace has tasks of {} sizes; at most {SIZES_MAXIMUM} are simulated", sizes.len());
+        reader.refuse(Problem::new(node.place, message).help("round them in the file, as those who chose them did"));
+        return None;
+    }
+    if sizes.is_empty() {
+        sizes.push(overrides);
+    }
+    Some((sizes, TaskCalls::Listed(calls.into())))
+}

@@ -1,0 +1,279 @@
+//! Standalone tasks, end to end: what a call starts, what it does not, and what becomes of it.
+
+use std::path::Path;
+
+use plimsoll::engine::simulate;
+use plimsoll::rng::Seed;
+use plimsoll::run::{Run, TaskLife};
+use plimsoll::scenario::{self, Scenario};
+use plimsoll::units::{Instant, Span};
+
+/// Two m5.large of one zone (2048 units and 7811 MiB each), and a definition of 512 units and 1024 MiB.
+const CLUSTER: &str = "
+duration: 3h
+cluster: { availabilityZones: [us-east-1a] }
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2 } }
+taskDefinitions:
+  batch: { containerDefinitions: [{ name: batch, cpu: 512, memory: 1024 }] }
+";
+
+/// The same, on a capacity provider that begins without an instance.
+const PROVIDER: &str = "
+duration: 3h
+cluster: { availabilityZones: [us-east-1a] }
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 0, MaxSize: 2 } }
+capacityProviders:
+  nodes: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED, targetCapacity: 100 } } }
+taskDefinitions:
+  batch: { containerDefinitions: [{ name: batch, cpu: 512, memory: 1024 }] }
+";
+
+fn read(text: &str) -> Scenario {
+    let story = scenario::read(Path::new("run-tasks.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
+    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
+    story.variants.into_iter().next().expect("a story has its base")
+}
+
+fn run(text: &str) -> Run {
+    simulate(&read(text), Seed { seed: 1, replication: 0 })
+}
+
+fn of(cluster: &str, more: &str) -> Run {
+    run(&format!("{cluster}{more}"))
+}
+
+fn failures(run: &Run, number: usize) -> Vec<(&'static str, u64)> {
+    run.run_task_totals[number].failures.iter().map(|(reason, count)| (*reason, *count)).collect()
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::START + Span::seconds(seconds)
+}
+
+fn placed(run: &Run) -> Vec<&TaskLife> {
+    run.tasks.iter().filter(|it| it.placed_at.is_some()).collect()
+}
+
+#[test]
+fn a_call_starts_what_fits_and_nobody_tries_the_rest_again() {
+    let run = of(CLUSTER, "runTasks: { night: { taskDefinition: batch, at: 10m, count: 25, runTime: 5m } }");
+    assert_eq!((run.run_task_totals[0].asked, failures(&run, 0)), (25, vec![("RESOURCE:CPU", 17)]));
+    assert_eq!(run.tasks.len(), 8, "four of 512 units on each of two instances");
+    for task in &run.tasks {
+        assert_eq!((task.placed_at, task.service, task.run_task), (Some(at(600)), None, Some(0)));
+        assert_eq!(task.task_group, "family:batch");
+        let running = task.running_at.expect("it ran");
+        // The time it was to run, from RUNNING on; then the essential container has ended by itself.
+        assert_eq!(task.stopped_at, Some(running + Span::seconds(300)));
+        assert_eq!((task.stop_code, task.exit_code), (Some("EssentialContainerExited"), Some(0)));
+    }
+    // Calls of ten: of the first eight start, and of the two others none.
+    let said = run.events.iter().find(|it| it.kind == "task.run_task_failed").expect("it is said");
+    assert_eq!((said.resource.as_str(), said.at), ("task/night", at(600)));
+    assert_eq!(said.message, "(task group family:batch) RunTask had failures: 2 RESOURCE:CPU.");
+}
+
+#[test]
+fn failures_name_what_the_closest_instance_lacks() {
+    for (definition, more, reason) in [
+        ("cpu: 64, memory: 9000", "", "RESOURCE:MEMORY"),
+        ("cpu: 4096, memory: 64", "", "RESOURCE:CPU"),
+        ("cpu: 64, memory: 64, portMappings: [{ containerPort: 22, hostPort: 22 }]", "", "RESOURCE:PORTS"),
+        ("cpu: 64, memory: 64, resourceRequirements: [{ type: GPU, value: '1' }]", "", "RESOURCE:GPU"),
+        (
+            "cpu: 64, memory: 64",
+            ", placementConstraints: [{ type: memberOf, expression: 'attribute:ecs.instance-type == t3.micro' }]",
+            "MemberOf placement constraint unsatisfied.",
+        ),
+    ] {
+        let cluster = CLUSTER.replace("cpu: 512, memory: 1024", definition);
+        let run = of(&cluster, &format!("runTasks: {{ one: {{ taskDefinition: batch, at: 1m{more} }} }}"));
+        assert_eq!((failures(&run, 0), run.tasks.len()), (vec![(reason, 1)], 0), "{definition}");
+    }
+    let none = CLUSTER.replace("MinSize: 2, MaxSize: 2", "MinSize: 0, MaxSize: 0");
+    let run = of(&none, "runTasks: { one: { taskDefinition: batch, at: 1m } }");
+    assert_eq!(failures(&run, 0), [("No Container Instances were found in your cluster.", 1)]);
+}
+
+#[test]
+fn a_capacity_provider_lets_them_wait_and_grows() {
+    let strategy = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
+    let run =
+        of(PROVIDER, &format!("runTasks: {{ night: {{ taskDefinition: batch, at: 10m, count: 9, {strategy} }} }}"));
+    assert!(failures(&run, 0).is_empty());
+    assert_eq!(run.tasks.len(), 9);
+    let waits: Vec<Option<Span>> = run.tasks.iter().map(|it| Some(it.placed_at?.since(it.created_at))).collect();
+    // Two instances hold eight; the ninth is given up after the provisioning timeout.
+    assert_eq!(waits.iter().flatten().count(), 8);
+    assert!(waits.iter().flatten().all(|it| (Span::seconds(60)..Span::seconds(300)).contains(it)), "{waits:?}");
+    let given_up = run.tasks.iter().find(|it| it.placed_at.is_none()).expect("one found no room");
+    assert_eq!((given_up.stop_code, given_up.stopped_at), (Some("TaskFailedToStart"), Some(at(600 + 1800))));
+    assert!(run.instances.len() == 2, "{} instances", run.instances.len());
+}
+
+#[test]
+fn no_more_than_500_wait_in_provisioning() {
+    let strategy = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
+    let cluster = PROVIDER.replace("MaxSize: 2", "MaxSize: 0");
+    let run =
+        of(&cluster, &format!("runTasks: {{ night: {{ taskDefinition: batch, at: 10m, count: 505, {strategy} }} }}"));
+    assert_eq!(failures(&run, 0), [("ClientException: too many tasks in PROVISIONING", 5)]);
+    assert_eq!((run.tasks.len(), placed(&run).len()), (500, 0));
+    let minute = run.run_task_minutes.iter().find(|it| it.minute == 10).expect("a row for each minute");
+    assert_eq!((minute.asked, minute.failed, minute.provisioning, minute.running), (505, 5, 500, 0));
+}
+
+#[test]
+fn an_ended_task_makes_room_for_one_that_waits() {
+    let strategy = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
+    let text = format!(
+        "runTasks:
+  first: {{ taskDefinition: batch, at: 10m, count: 8, runTime: 10m, {strategy} }}
+  second: {{ taskDefinition: batch, at: 15m, count: 8, runTime: 1m, {strategy} }}"
+    );
+    let run = of(PROVIDER, &text);
+    let end_of_first = run.tasks.iter().filter(|it| it.run_task == Some(0)).filter_map(|it| it.stopped_at).min();
+    let second: Vec<Instant> =
+        run.tasks.iter().filter(|it| it.run_task == Some(1)).filter_map(|it| it.placed_at).collect();
+    assert_eq!(second.len(), 8);
+    let first_placed = *second.iter().min().expect("eight");
+    let since = first_placed.since(end_of_first.expect("they end"));
+    assert!(since <= Span::seconds(5), "placed {since} after the first end");
+}
+
+#[test]
+fn what_the_call_overrides_is_reserved() {
+    let run = of(
+        CLUSTER,
+        "runTasks: { big: { taskDefinition: batch, at: 1m, count: 3, overrides: { cpu: '1 vCPU', memory: '2 GB' } } }",
+    );
+    assert_eq!(run.tasks.iter().map(|it| (it.cpu_units, it.memory_mib)).collect::<Vec<_>>(), [(1024, 2048); 3]);
+}
+
+#[test]
+fn a_group_is_one_whoever_names_it() {
+    // Two instances, so that of one group two tasks find an instance for themselves.
+    let distinct = "placementConstraints: [{ type: distinctInstance }]";
+    let text = |group: &str| {
+        format!(
+            "runTasks:
+  one: {{ taskDefinition: batch, at: 1m, {distinct} }}
+  other: {{ taskDefinition: batch, at: 2m, count: 2, {distinct}, group: '{group}' }}"
+        )
+    };
+    let shared = of(CLUSTER, &text("family:batch"));
+    assert_eq!(failures(&shared, 1), [("DistinctInstance placement constraint unsatisfied.", 1)]);
+    assert!(failures(&of(CLUSTER, &text("others")), 1).is_empty());
+}
+
+#[test]
+fn a_services_constraint_sees_the_groups_of_standalone_tasks() {
+    let text = "
+runTasks: { noisy: { taskDefinition: batch, at: 1m, group: noisy, placementStrategy: [{ type: binpack, field: memory }] } }
+services:
+  quiet:
+    taskDefinition: batch
+    desiredCount: 0
+    placementConstraints: [{ type: memberOf, expression: 'not(task:group == noisy)' }]
+timeline: [{ at: 2m, updateService: { service: quiet, desiredCount: 3 } }]";
+    let run = of(CLUSTER, text);
+    let noisy = run.tasks[0].instance;
+    let quiet: Vec<_> = run.tasks.iter().filter(|it| it.service.is_some()).map(|it| it.instance).collect();
+    assert_eq!(quiet.len(), 3);
+    assert!(noisy.is_some() && quiet.iter().all(|it| *it != noisy), "{noisy:?} {quiet:?}");
+}
+
+#[test]
+fn applications_end_by_themselves_too() {
+    let run = of(
+        CLUSTER,
+        "applications: { batch: { exit: { after: 90s, code: 3 } } }
+runTasks: { night: { taskDefinition: batch, at: 1m }, timed: { taskDefinition: batch, at: 1m, runTime: 30s } }",
+    );
+    let codes: Vec<_> = run.tasks.iter().map(|it| (it.exit_code, it.containers[0].exit_code)).collect();
+    assert_eq!(codes, [(Some(3), Some(3)), (Some(0), Some(0))]);
+    let ran = |task: &TaskLife| {
+        task.containers[0].stopped_at.expect("it ended").since(task.containers[0].started_at.expect("it ran"))
+    };
+    assert_eq!((ran(&run.tasks[0]), ran(&run.tasks[1])), (Span::seconds(90), Span::seconds(30)));
+}
+
+#[test]
+fn an_instance_that_drains_waits_for_them_and_no_longer_than_two_days() {
+    // The group shrinks to nothing while a task of three hours runs.
+    let text = |maximum: &str| {
+        format!(
+            "assumptions: {{ managedDrainingMaximum: {maximum} }}
+timeline: [{{ at: 30m, updateAutoScalingGroup: {{ autoScalingGroup: nodes, desiredCapacity: 0, minSize: 0, maxSize: 0 }} }}]
+runTasks:
+  long: {{ taskDefinition: batch, at: 10m, runTime: 100m, capacityProviderStrategy: [{{ capacityProvider: nodes, weight: 1 }}] }}"
+        )
+    };
+    let usual = of(PROVIDER, &text("48h"));
+    let task = placed(&usual)[0];
+    assert_eq!((task.stop_code, task.exit_code), (Some("EssentialContainerExited"), Some(0)));
+    let instance = &usual.instances[task.instance.expect("it was placed")];
+    assert_eq!(instance.terminated_at, task.stopped_at, "it goes when its last task has ended");
+    let hasty = of(PROVIDER, &text("10m"));
+    let task = placed(&hasty)[0];
+    assert_eq!(task.stop_code, Some("InfrastructureHealth"));
+    let instance = &hasty.instances[task.instance.expect("it was placed")];
+    let drains = hasty.instance_changes.iter().find(|it| it.status == "DRAINING" && it.instance == instance.name);
+    let drains = drains.expect("it drained").at;
+    assert_eq!(instance.terminated_at, Some(drains + Span::seconds(600)));
+}
+
+#[test]
+fn a_trace_is_replayed_row_by_row() {
+    let text = format!(
+        "{}runTasks: {{ traced: {{ taskDefinition: batch, trace: {{ file: tasks.csv, from: 60s, start: 10m }} }} }}",
+        CLUSTER.replace("3h", "30m")
+    );
+    let csv = "arrival_s,cpu_units,memory_mib,duration_min_s,duration_max_s,censored
+0,256,64,60,60,0
+60,256,128,60,120,0
+60,512,64,30,30,0
+120,128,64,0,0,1
+";
+    let story = scenario::read(Path::new("run-tasks.yaml"), &mut |path| {
+        Ok(if path.ends_with("tasks.csv") { csv.into() } else { text.clone().into_bytes() })
+    })
+    .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let run = simulate(&story.variants[0], Seed { seed: 1, replication: 0 });
+    let rows: Vec<_> = run.tasks.iter().map(|it| (it.created_at, it.cpu_units, it.memory_mib)).collect();
+    assert_eq!(rows, [(at(600), 256, 128), (at(600), 512, 64), (at(660), 128, 64)]);
+    let ran = |task: &TaskLife| Some(task.stopped_at?.since(task.running_at?));
+    let first = ran(&run.tasks[0]).expect("it ended");
+    assert!((Span::seconds(60)..=Span::seconds(120)).contains(&first), "{first}");
+    assert_eq!((ran(&run.tasks[1]), ran(&run.tasks[2])), (Some(Span::seconds(30)), None));
+}
+
+/// Nothing is lost: each task that was asked for was started, refused, or waits.
+#[test]
+fn every_task_that_was_asked_for_is_accounted_for() {
+    for (cluster, strategy) in
+        [(CLUSTER, ""), (PROVIDER, ", capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]")]
+    {
+        let text = format!(
+            "{cluster}runTasks:
+  jobs:
+    taskDefinition: batch
+    arrivals: {{ poisson: {{ rate: 0.05 }} }}
+    count: 3
+    sizes: [{{ cpu: '256', memory: '512', weight: 3 }}, {{ cpu: '1024', memory: '4096' }}]
+    runTime: {{ exponential: {{ mean: 10m }} }}{}",
+            strategy.replacen(", ", "\n    ", 1)
+        );
+        let scenario = read(&text);
+        for replication in 0..3 {
+            let run = simulate(&scenario, Seed { seed: 5, replication });
+            let totals = &run.run_task_totals[0];
+            assert_eq!(totals.asked, run.tasks.len() as u64 + totals.failed());
+            assert_eq!(totals.asked, run.run_task_minutes.iter().map(|it| it.asked).sum::<u64>());
+            assert!(totals.asked > 1000 && totals.failed() > 0 || strategy != "", "{totals:?}");
+            let again = simulate(&scenario, Seed { seed: 5, replication });
+            assert_eq!(run.fingerprint, again.fingerprint);
+        }
+    }
+}
