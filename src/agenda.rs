@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::ScalableTarget;
@@ -31,6 +32,10 @@ pub enum Event {
     AgentsReconnect(usize),
     /// A container instance's next state.
     InstanceAdvances(Id<ContainerInstance>),
+    /// Fargate may launch another task of those that wait.
+    FargateLaunches(FargateCapacity),
+    /// Spot takes back the capacity under a task.
+    SpotInterrupts(Id<Task>),
     /// A task's next state.
     TaskAdvances(Id<Task>),
     /// What is next for the containers of a task that are followed one by one.

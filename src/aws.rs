@@ -8,6 +8,7 @@ pub mod cluster_query;
 pub mod container;
 pub mod container_instance;
 pub mod cpu_sharing;
+pub mod fargate;
 pub mod host_ports;
 pub mod instance_type;
 pub mod launch;

@@ -33,6 +33,8 @@ pub struct Cluster {
     pub actions: Vec<Action>,
     /// Tasks in PROVISIONING for want of an instance, service by service in order of creation.
     pub waiting: BTreeSet<(Launcher, Id<Task>)>,
+    /// Tasks on Fargate that are not STOPPED.
+    pub fargate_tasks: BTreeSet<Id<Task>>,
     /// Instances that came, whose status or attributes have changed, since placement last looked.
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
     /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
@@ -154,8 +156,8 @@ pub struct Task {
     pub deployment: u32,
     /// The provider it was given to.
     pub capacity_provider: Option<Id<CapacityProvider>>,
-    /// The instance, from placement on.
-    pub instance: Option<Id<ContainerInstance>>,
+    /// Where it runs, from placement on.
+    pub host: Option<Host>,
     /// The subnet that its network interface has its address from, while it has one.
     pub subnet: Option<Id<Subnet>>,
     /// Host ports that were chosen for it when it started.
@@ -201,7 +203,29 @@ pub struct Task {
     pub error_share: f64,
 }
 
+/// Where a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// On a container instance, beside others.
+    Instance(Id<ContainerInstance>),
+    /// On Fargate, in this zone, alone.
+    Fargate(Id<AvailabilityZone>),
+}
+
 impl Task {
+    /// The container instance that it was placed on; `None` before, and on Fargate.
+    pub fn instance(&self) -> Option<Id<ContainerInstance>> {
+        match self.host {
+            Some(Host::Instance(instance)) => Some(instance),
+            Some(Host::Fargate(_)) | None => None,
+        }
+    }
+
+    /// Whether it was placed on Fargate.
+    pub fn is_on_fargate(&self) -> bool {
+        matches!(self.host, Some(Host::Fargate(_)))
+    }
+
     /// Its service; `None` of a standalone task.
     pub fn service(&self) -> Option<Id<ServiceDefinition>> {
         self.launcher.service()
@@ -254,6 +278,8 @@ pub enum StopCode {
     UserInitiated,
     /// `InfrastructureHealth`
     InfrastructureHealth,
+    /// `SpotInterruption`
+    SpotInterruption,
 }
 
 impl StopCode {
@@ -266,6 +292,7 @@ impl StopCode {
             StopCode::TerminationNotice => "TerminationNotice",
             StopCode::UserInitiated => "UserInitiated",
             StopCode::InfrastructureHealth => "InfrastructureHealth",
+            StopCode::SpotInterruption => "SpotInterruption",
         }
     }
 }
@@ -386,7 +413,7 @@ impl Cluster {
         let row = &mut self.tasks[task];
         assert!(!row.holds_reservation, "a task is placed once");
         self.waiting.remove(&(row.launcher, task));
-        row.instance = Some(instance);
+        row.host = Some(Host::Instance(instance));
         row.placed_at = Some(at);
         row.holds_reservation = true;
         let need = &row.reservation;
@@ -422,6 +449,24 @@ impl Cluster {
         }
     }
 
+    /// Puts down that a task waits for Fargate, not for an instance.
+    pub fn waits_for_fargate(&mut self, task: Id<Task>) {
+        self.waiting.remove(&(self.tasks[task].launcher, task));
+    }
+
+    /// Launches a task on Fargate in a zone.
+    ///
+    /// # Panics
+    /// When it was placed already.
+    pub fn launch_on_fargate(&mut self, task: Id<Task>, zone: Id<AvailabilityZone>, at: Instant) {
+        let row = &mut self.tasks[task];
+        assert!(row.host.is_none(), "a task is placed once");
+        row.host = Some(Host::Fargate(zone));
+        row.placed_at = Some(at);
+        self.fargate_tasks.insert(task);
+        self.touch();
+    }
+
     /// Adds a task that waits for an instance.
     pub fn create(&mut self, task: Task) -> Id<Task> {
         let launcher = task.launcher;
@@ -435,12 +480,13 @@ impl Cluster {
         let row = &mut self.tasks[task];
         row.is_asked_to_stop = true;
         self.waiting.remove(&(row.launcher, task));
-        self.instances_changed.extend(row.instance);
+        self.instances_changed.extend(row.instance());
     }
 
     /// Takes a task off its instance, if it was on one, when it has reached STOPPED.
     pub fn leave(&mut self, task: Id<Task>) {
-        if let Some(instance) = self.tasks[task].instance {
+        self.fargate_tasks.remove(&task);
+        if let Some(instance) = self.tasks[task].instance() {
             self.instances[instance].hosted.retain(|it| *it != task);
             self.instances_changed.push(instance);
         }
@@ -449,7 +495,7 @@ impl Cluster {
     /// Gives the task's reservation back to its instance; nothing where it holds none.
     pub fn release(&mut self, task: Id<Task>) {
         let row = &mut self.tasks[task];
-        let Some(instance) = row.instance.filter(|_| row.holds_reservation) else { return };
+        let Some(instance) = row.instance().filter(|_| row.holds_reservation) else { return };
         row.holds_reservation = false;
         let host = &mut self.instances[instance];
         host.remaining_cpu_units += row.reservation.cpu_units;
@@ -533,9 +579,21 @@ impl Cluster {
 
     /// The place of a target's zone among those of the load balancer; `None` where it is none of them.
     pub fn zone_of(&self, target: Id<Target>, load_balancer: &LoadBalancer) -> Option<usize> {
-        let Some(instance) = self.tasks[self.targets[target].task].instance else { return Some(0) };
-        let zone = self.instances[instance].availability_zone;
+        let Some(zone) = self.zone_of_task(self.targets[target].task) else { return Some(0) };
         load_balancer.availability_zones.iter().position(|it| *it == zone)
+    }
+
+    /// The zone that a task was placed in.
+    pub fn zone_of_task(&self, task: Id<Task>) -> Option<Id<AvailabilityZone>> {
+        self.tasks[task].host.map(|it| self.zone_of_host(it))
+    }
+
+    /// The zone of a host.
+    pub fn zone_of_host(&self, host: Host) -> Id<AvailabilityZone> {
+        match host {
+            Host::Instance(instance) => self.instances[instance].availability_zone,
+            Host::Fargate(zone) => zone,
+        }
     }
 
     /// Healthy targets of a group.

@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod container_instances;
 pub mod containers;
 pub mod daemon;
+pub mod fargate;
 pub mod health;
 pub mod load_balancer_metrics;
 pub mod log;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
@@ -31,6 +33,7 @@ use crate::control::anomaly::Comparisons;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
 use crate::control::capacity::{Group, Provider};
 use crate::control::containers::Followed;
+use crate::control::fargate::Fargate;
 use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
@@ -43,8 +46,8 @@ use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, InstanceChange, LoadBalancerMinute, RunTaskMinute, ServiceMinute, ServicePlacement,
-    TargetChange, ZonePlacement,
+    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, LoadBalancerMinute, RunTaskMinute, ServiceMinute,
+    ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -61,6 +64,8 @@ pub struct Control<'a> {
     pub agenda: Agenda,
     /// Decisions so far.
     pub log: Log,
+    /// The two kinds of Fargate capacity, in the order of [`FargateCapacity::ALL`].
+    pub fargate: [Fargate; 2],
     /// What finds instances for tasks.
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
@@ -135,11 +140,17 @@ pub struct TaskStreams {
     pub placement: Stream,
     /// Start and shutdown times.
     pub times: Stream,
+    /// When Fargate Spot interrupts them.
+    pub spot_interruptions: Stream,
 }
 
 impl TaskStreams {
     fn new(seed: Seed, launcher: &str) -> TaskStreams {
-        TaskStreams { placement: seed.stream("placement", launcher), times: seed.stream("task times", launcher) }
+        TaskStreams {
+            placement: seed.stream("placement", launcher),
+            times: seed.stream("task times", launcher),
+            spot_interruptions: seed.stream("spot interruptions", launcher),
+        }
     }
 }
 
@@ -164,6 +175,8 @@ pub struct Records {
     pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute.
     pub capacity_minutes: Vec<CapacityMinute>,
+    /// A row per kind of Fargate capacity in use and minute.
+    pub fargate_minutes: Vec<FargateMinute>,
     /// Where each service's tasks stand, whenever a minute ends with a change.
     pub service_placements: Vec<ServicePlacement>,
     /// A row for each entry of standalone tasks and minute.
@@ -202,6 +215,7 @@ impl<'a> Control<'a> {
             },
             agenda: Agenda::default(),
             log: Log::default(),
+            fargate: FargateCapacity::ALL.map(|it| Fargate::new(scenario.assumptions.fargate.quotas(it))),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
             run_tasks: scenario
@@ -275,6 +289,8 @@ impl<'a> Control<'a> {
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
+            Event::FargateLaunches(capacity) => self.fargate_launches(capacity),
+            Event::SpotInterrupts(task) => self.spot_interrupts(task),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
             Event::ContainersAdvance(task) => self.containers_advance(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
@@ -321,6 +337,7 @@ impl<'a> Control<'a> {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }
         self.record_groups_without_provider(traffic);
+        self.record_fargate();
         self.record_placements();
         self.record_run_tasks();
         let next = self.now() + Span::MINUTE;

@@ -1,10 +1,11 @@
 //! The loop: serve every request up to the next control event, make one decision, repeat.
 
 use crate::agenda::Event;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
-use crate::cluster::{ContainerStatus, Task};
+use crate::cluster::{Cluster, ContainerStatus, Task};
 use crate::control::Control;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
@@ -44,7 +45,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     let end = Instant::START + scenario.duration;
     let requests: Vec<RequestTotals> = scenario.services.ids().map(|it| traffic.totals(it)).collect();
     let tasks: Vec<TaskLife> =
-        control.cluster.tasks.entries().map(|(id, task)| life_of(scenario, id.index(), task)).collect();
+        control.cluster.tasks.entries().map(|(id, task)| life_of(scenario, &control.cluster, id, task)).collect();
     let instances = control.cluster.instances.iter().map(|it| {
         let group = &scenario.auto_scaling_groups[it.auto_scaling_group];
         InstanceLife {
@@ -83,6 +84,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         target_changes: records.target_changes,
         service_minutes: records.service_minutes,
         capacity_minutes: records.capacity_minutes,
+        fargate_minutes: records.fargate_minutes,
         service_placements: records.service_placements,
         run_task_totals: control.run_tasks.iter().map(|it| it.totals().clone()).collect(),
         run_task_minutes: records.run_task_minutes,
@@ -103,9 +105,10 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     run
 }
 
-fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
+fn life_of(scenario: &Scenario, cluster: &Cluster, id: Id<Task>, task: &Task) -> TaskLife {
+    let zone = cluster.zone_of_task(id).map(|it| scenario.availability_zones[it].name.clone());
     TaskLife {
-        task: number,
+        task: id.index(),
         service: task.service().map(Id::index),
         run_task: match task.launcher {
             Launcher::RunTask(run_task) => Some(run_task.index()),
@@ -113,11 +116,14 @@ fn life_of(scenario: &Scenario, number: usize, task: &Task) -> TaskLife {
         },
         task_group: scenario.task_groups[scenario.launch(task.launcher).task_group].name.clone(),
         task_definition: scenario.task_definitions[task.task_definition].name(),
-        instance: task.instance.map(|it| it.index()),
+        instance: task.instance().map(|it| it.index()),
+        availability_zone: zone,
+        capacity_provider: task.capacity_provider.map(|it| scenario.capacity_providers[it].name.clone()),
         cpu_units: task.reservation.cpu_units,
         memory_mib: task.reservation.memory_mib,
         created_at: task.created_at,
         placed_at: task.placed_at,
+        pull_started_at: task.pull_started_at,
         pulled_at: task.pull_stopped_at,
         running_at: task.started_at,
         healthy_at: task.healthy_at,
@@ -183,7 +189,9 @@ fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
         scenario.prices.load_balancer_usd(definition.kind, hours_started, unit_hours, gb)
     });
     // No load balancer at all sums up to minus nothing.
-    Cost { instances_usd, load_balancers_usd: load_balancers_usd.fold(0.0, |sum, it| sum + it) }
+    let load_balancers_usd = load_balancers_usd.fold(0.0, |sum, it| sum + it);
+    let fargate_usd = FargateCapacity::ALL.iter().map(|it| control.fargate_cost_usd(*it)).fold(0.0, |sum, it| sum + it);
+    Cost { instances_usd, load_balancers_usd, fargate_usd }
 }
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::listener::RuleEvaluations;
 use crate::aws::placement::refusal::{Reason, Refusal, Shortage};
@@ -38,6 +39,8 @@ pub struct Run {
     pub target_changes: Vec<TargetChange>,
     /// A row per capacity provider and minute, ordered by minute, then provider; groups without provider have rows too.
     pub capacity_minutes: Vec<CapacityMinute>,
+    /// A row per kind of Fargate capacity that tasks may run on and minute, ordered by minute.
+    pub fargate_minutes: Vec<FargateMinute>,
     /// Where each service's tasks stand, at the end of each minute in which that changed.
     pub service_placements: Vec<ServicePlacement>,
     /// What has come of each entry of `runTasks`, in the scenario's order.
@@ -71,6 +74,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether tasks may run on Fargate.
+    pub fn uses_fargate(&self) -> bool {
+        FargateCapacity::ALL.iter().any(|it| self.scenario.uses_fargate(*it))
+    }
+
     /// The rows of load balancers for these minutes, which are ordered by minute.
     pub fn load_balancers_in(&self, minutes: std::ops::Range<u64>) -> &[LoadBalancerMinute] {
         rows_of(&self.load_balancer_minutes, minutes)
@@ -328,6 +336,33 @@ pub struct LoadBalancerCapacity {
     pub consumed_lcus: f64,
     /// `PeakLCUs`: the same in the busiest second.
     pub peak_lcus: f64,
+}
+
+/// One kind of Fargate capacity over one minute. Counts of tasks are those at its end.
+#[derive(Clone, Debug)]
+pub struct FargateMinute {
+    /// Minutes since the run began, from 0.
+    pub minute: u64,
+    /// On demand or Spot.
+    pub capacity: FargateCapacity,
+    /// RUNNING tasks.
+    pub running: u32,
+    /// Launched tasks that do not run yet.
+    pub starting: u32,
+    /// Tasks that are being stopped.
+    pub stopping: u32,
+    /// Tasks in PROVISIONING that wait until the account may launch again.
+    pub waiting: u32,
+    /// Tasks that were launched in the minute.
+    pub launched: u32,
+    /// Launches that were refused in the minute, for the quota or for want of capacity; each attempt counts.
+    pub refused: u32,
+    /// vCPUs of all tasks that are not STOPPED, at the minute's end.
+    pub vcpu: f64,
+    /// How many there may be.
+    pub vcpu_quota: u32,
+    /// Dollars since the run began.
+    pub cost_usd: f64,
 }
 
 /// What `DescribeTargetHealth` tells of a target from now on.
@@ -648,14 +683,20 @@ pub struct TaskLife {
     pub task_definition: String,
     /// Place of its instance in `Run::instances`.
     pub instance: Option<usize>,
+    /// The zone it was placed in.
+    pub availability_zone: Option<String>,
+    /// The capacity provider it was given to; `None` of launch type EC2.
+    pub capacity_provider: Option<String>,
     /// CPU units it reserved.
     pub cpu_units: u32,
     /// MiB it reserved.
     pub memory_mib: u32,
     /// Created.
     pub created_at: Instant,
-    /// Placed on an instance.
+    /// Placed on an instance, or launched on Fargate.
     pub placed_at: Option<Instant>,
+    /// Its image pull began.
+    pub pull_started_at: Option<Instant>,
     /// Images pulled.
     pub pulled_at: Option<Instant>,
     /// RUNNING.
@@ -761,12 +802,14 @@ pub struct Cost {
     pub instances_usd: f64,
     /// Load balancers, with their capacity units.
     pub load_balancers_usd: f64,
+    /// Tasks on Fargate.
+    pub fargate_usd: f64,
 }
 
 impl Cost {
     /// All together.
     pub fn total_usd(&self) -> f64 {
-        self.instances_usd + self.load_balancers_usd
+        self.instances_usd + self.load_balancers_usd + self.fargate_usd
     }
 }
 

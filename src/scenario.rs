@@ -13,6 +13,7 @@ pub mod capacity;
 pub mod container;
 pub mod defaults;
 pub mod expectation;
+pub mod fargate;
 pub mod files;
 pub mod launch;
 pub mod listener;
@@ -39,6 +40,7 @@ pub mod workload;
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
@@ -53,7 +55,7 @@ use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, ceil_capacity};
 use crate::workload::task_calls::TaskCalls;
 use crate::workload::{Destination, Workload};
 
@@ -200,6 +202,13 @@ impl Scenario {
         self.listeners.iter().any(|it| it.load_balancer == load_balancer) || self.target_groups.iter().any(is_its)
     }
 
+    /// Whether some tasks may run on a kind of Fargate capacity.
+    pub fn uses_fargate(&self, capacity: FargateCapacity) -> bool {
+        let launches = self.services.iter().map(|it| &it.launch).chain(self.run_tasks.iter().map(|it| &it.launch));
+        let mut items = launches.flat_map(|it| &it.capacity_provider_strategy);
+        items.any(|it| self.capacity_providers[it.capacity_provider].fargate() == Some(capacity))
+    }
+
     /// The service whose tasks are the targets of a group; `None` without any.
     pub fn service_of(&self, target_group: Id<TargetGroup>) -> Option<Id<ServiceDefinition>> {
         self.services.find(|it| it.load_balancer.as_ref().is_some_and(|it| it.target_group == target_group))
@@ -273,6 +282,17 @@ pub enum TimelineChange {
         /// `DesiredCapacity`
         desired_capacity: Option<u32>,
     },
+    /// Fargate Spot takes back the capacity under running tasks, after its warning of two minutes.
+    InterruptFargateSpot(SpotInterruption),
+    /// Fargate has no capacity for new tasks; those that run go on.
+    FargateCapacityUnavailable {
+        /// The kind of capacity.
+        capacity: FargateCapacity,
+        /// Only in this zone.
+        availability_zone: Option<Id<AvailabilityZone>>,
+        /// For how long; for the rest of the run where `None`.
+        lasts: Option<Span>,
+    },
     /// `ModifyListener` (of a default rule) or `ModifyRule`: from now on the rule does this.
     ModifyRule {
         /// The rule.
@@ -280,6 +300,36 @@ pub enum TimelineChange {
         /// What it does; never to or from a redirect.
         action: Action,
     },
+}
+
+/// Tasks on `FARGATE_SPOT` that are interrupted at once, the oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpotInterruption {
+    /// Only tasks of this service.
+    pub service: Option<Id<ServiceDefinition>>,
+    /// Only tasks in this zone.
+    pub availability_zone: Option<Id<AvailabilityZone>>,
+    /// How many of those that run.
+    pub tasks: PartOfTasks,
+}
+
+/// Some of the tasks that something can happen to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PartOfTasks {
+    /// So many, if there are as many.
+    Count(u32),
+    /// This share of them, above 0 and up to 1, rounded up.
+    Share(f64),
+}
+
+impl PartOfTasks {
+    /// How many that is of `all`.
+    pub fn of(self, all: usize) -> usize {
+        match self {
+            PartOfTasks::Count(count) => all.min(count as usize),
+            PartOfTasks::Share(share) => all.min(ceil_capacity(share * all as f64) as usize),
+        }
+    }
 }
 
 /// What is done to container instances by hand.
@@ -456,6 +506,8 @@ pub struct Assumptions {
     pub network_times: NetworkTimes,
     /// CPU time of a task for the TLS handshake of a new connection, where its target group speaks HTTPS or TLS: 1 ms.
     pub tls_handshake_cpu_time: Span,
+    /// Launch rates and vCPU quotas of Fargate, and how long its tasks take to start.
+    pub fargate: FargateAssumptions,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
 }
@@ -511,7 +563,87 @@ impl Default for Assumptions {
             dns_time_to_live: Span::seconds(60),
             network_times: NetworkTimes::default(),
             tls_handshake_cpu_time: Span::millis(1),
+            fargate: FargateAssumptions::default(),
             burst_credits: true,
+        }
+    }
+}
+
+/// What a scenario can assume of Fargate: the account's quotas, with AWS's own defaults, and times that are measured, not
+/// documented.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FargateAssumptions {
+    /// Quotas of on-demand capacity.
+    pub on_demand: FargateQuotas,
+    /// Quotas of Spot capacity.
+    pub spot: FargateQuotas,
+    /// PROVISIONING, in which a task gets its micro-VM and network interface: 15 s.
+    pub provisioning_time: Span,
+    /// PENDING, until the pull begins: 5 s.
+    pub pending_time: Span,
+    /// Speed of an image pull, MB/s of compressed layers: 13. Nothing is ever cached.
+    pub pull_mb_per_second: f64,
+    /// The same for larger tasks: from so many CPU units on, MB/s; in ascending order. None by default.
+    pub pull_mb_per_second_from: Vec<(u32, f64)>,
+    /// Until an image that is loaded lazily (SOCI) can be started: 5 s.
+    pub lazy_loading_time: Span,
+    /// Creating and starting containers: 5 s.
+    pub container_create_time: Span,
+    /// DEPROVISIONING: 10 s.
+    pub deprovisioning_time: Span,
+    /// Size of an image once it is unpacked, which lies on the ephemeral storage beside the compressed one, times the size
+    /// of that: 2.5.
+    pub unpacked_image_ratio: f64,
+    /// Interruptions of a Spot task, an hour, in the mean: 0.
+    pub spot_interruptions_per_hour: f64,
+    /// Whether the target of an interrupted Spot task is deregistered at the warning: yes; else it stays registered until
+    /// the task is STOPPED, as AWS warns that it may.
+    pub spot_deregisters_at_warning: bool,
+}
+
+impl FargateAssumptions {
+    /// Quotas of one kind of capacity.
+    pub fn quotas(&self, capacity: FargateCapacity) -> &FargateQuotas {
+        match capacity {
+            FargateCapacity::OnDemand => &self.on_demand,
+            FargateCapacity::Spot => &self.spot,
+        }
+    }
+
+    /// Speed of an image pull of a task of so many CPU units, MB/s.
+    pub fn pull_speed(&self, cpu_units: u32) -> f64 {
+        let from = self.pull_mb_per_second_from.iter().rev().find(|it| it.0 <= cpu_units);
+        from.map_or(self.pull_mb_per_second, |it| it.1)
+    }
+}
+
+/// Quotas of one kind of Fargate capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FargateQuotas {
+    /// vCPUs of tasks that run at once: 6 in a new account; it grows with use, or on request.
+    pub vcpu: u32,
+    /// Launches at once: 100 (25 in smaller regions).
+    pub launch_burst: u32,
+    /// Launches a second that come back: 20 (5 in smaller regions).
+    pub launches_per_second: u32,
+}
+
+impl Default for FargateAssumptions {
+    fn default() -> Self {
+        let quotas = FargateQuotas { vcpu: 6, launch_burst: 100, launches_per_second: 20 };
+        FargateAssumptions {
+            on_demand: quotas,
+            spot: quotas,
+            provisioning_time: Span::seconds(15),
+            pending_time: Span::seconds(5),
+            pull_mb_per_second: 13.0,
+            pull_mb_per_second_from: Vec::new(),
+            lazy_loading_time: Span::seconds(5),
+            container_create_time: Span::seconds(5),
+            deprovisioning_time: Span::seconds(10),
+            unpacked_image_ratio: 2.5,
+            spot_interruptions_per_hour: 0.0,
+            spot_deregisters_at_warning: true,
         }
     }
 }

@@ -2,23 +2,62 @@
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container_instance::RegisteredResources;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::task_definition::Reservation;
 use crate::table::Id;
 use crate::units::{Span, ceil_capacity, floor_capacity};
 
-/// A capacity provider over an Auto Scaling group.
+/// A capacity provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CapacityProvider {
     /// Name.
     pub name: String,
-    /// The group it grows.
-    pub auto_scaling_group: Id<AutoScalingGroup>,
+    /// Where its tasks run.
+    pub kind: CapacityProviderType,
     /// Managed scaling, where it is enabled.
     pub managed_scaling: Option<ManagedScaling>,
     /// Whether only instances without tasks may be terminated.
     pub managed_termination_protection: bool,
     /// Whether an instance that is to go is drained first.
     pub managed_draining: bool,
+}
+
+impl CapacityProvider {
+    /// The predefined provider of a kind of Fargate capacity.
+    pub fn of_fargate(capacity: FargateCapacity) -> CapacityProvider {
+        CapacityProvider {
+            name: capacity.provider_name().to_owned(),
+            kind: CapacityProviderType::Fargate(capacity),
+            managed_scaling: None,
+            managed_termination_protection: false,
+            managed_draining: false,
+        }
+    }
+
+    /// The group that it grows; `None` of Fargate's.
+    pub fn auto_scaling_group(&self) -> Option<Id<AutoScalingGroup>> {
+        match self.kind {
+            CapacityProviderType::AutoScalingGroup(group) => Some(group),
+            CapacityProviderType::Fargate(_) => None,
+        }
+    }
+
+    /// Which of Fargate's it is, if it is one.
+    pub fn fargate(&self) -> Option<FargateCapacity> {
+        match self.kind {
+            CapacityProviderType::AutoScalingGroup(_) => None,
+            CapacityProviderType::Fargate(capacity) => Some(capacity),
+        }
+    }
+}
+
+/// Where the tasks of a capacity provider run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapacityProviderType {
+    /// On container instances of a group, which it grows.
+    AutoScalingGroup(Id<AutoScalingGroup>),
+    /// On Fargate: one of the two predefined providers.
+    Fargate(FargateCapacity),
 }
 
 /// `managedScaling` of a capacity provider.

@@ -1,6 +1,7 @@
 //! Who starts tasks, and what is said of where they run: `CreateService` and `RunTask` say it alike.
 
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::fargate::PlatformVersion;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::run_task::RunTask;
 use crate::aws::service::ServiceDefinition;
@@ -42,8 +43,11 @@ pub struct Launch {
     pub placement_strategy: Vec<PlacementStrategy>,
     /// Constraints, at most ten with those of the task definition.
     pub placement_constraints: Vec<PlacementConstraint>,
-    /// Providers; empty is launch type EC2: any registered instance, and no growth for tasks that do not fit.
+    /// Providers; empty is launch type EC2: any registered instance, and no growth for tasks that do not fit. Launch type
+    /// FARGATE is the provider `FARGATE` alone.
     pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    /// The platform version of tasks on Fargate.
+    pub platform_version: PlatformVersion,
     /// Subnets that tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
     pub subnets: Vec<Id<Subnet>>,
 }

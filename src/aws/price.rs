@@ -1,6 +1,8 @@
 //! Prices, from a dated data file that a scenario may override.
 
+use crate::aws::fargate::{EPHEMERAL_STORAGE_GIB, FargateCapacity};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType};
+use crate::aws::task_definition::CpuArchitecture;
 use crate::units::Span;
 
 /// Prices of everything that is billed but the instances themselves, in USD.
@@ -22,6 +24,18 @@ pub struct Prices {
     pub classic_load_balancer_hour: f64,
     /// A GB that a Classic Load Balancer transfers.
     pub classic_load_balancer_gb: f64,
+    /// A vCPU of a Fargate task on X86_64, an hour.
+    pub fargate_vcpu_hour: f64,
+    /// A GB of its memory, an hour.
+    pub fargate_gb_hour: f64,
+    /// A vCPU of a Fargate task on ARM64, an hour.
+    pub fargate_arm_vcpu_hour: f64,
+    /// A GB of its memory, an hour.
+    pub fargate_arm_gb_hour: f64,
+    /// A GB of a Fargate task's ephemeral storage above the first 20, an hour.
+    pub fargate_storage_gb_hour: f64,
+    /// What Fargate Spot takes for vCPUs and memory, as a share of the price on demand, 0 to 1. It moves slowly.
+    pub fargate_spot_share: f64,
 }
 
 const TABLE: &str = include_str!("prices.csv");
@@ -43,6 +57,12 @@ pub fn prices(region: &str) -> Option<Prices> {
         network_load_balancer_capacity_unit_hour: figure(&row[5]),
         classic_load_balancer_hour: figure(&row[6]),
         classic_load_balancer_gb: figure(&row[7]),
+        fargate_vcpu_hour: figure(&row[8]),
+        fargate_gb_hour: figure(&row[9]),
+        fargate_arm_vcpu_hour: figure(&row[10]),
+        fargate_arm_gb_hour: figure(&row[11]),
+        fargate_storage_gb_hour: figure(&row[12]),
+        fargate_spot_share: figure(&row[13]),
     })
 }
 
@@ -67,6 +87,33 @@ impl Prices {
         };
         hour * hours_started as f64 + used
     }
+
+    /// A Fargate task of so many CPU units, MiB and GiB of ephemeral storage, from the start of its image pull until it is
+    /// STOPPED: by the second begun, a minute at least, USD (AWS Fargate pricing). Spot makes storage no cheaper.
+    pub fn fargate_usd(
+        &self,
+        capacity: FargateCapacity,
+        cpu_architecture: CpuArchitecture,
+        (cpu_units, memory_mib, storage_gib): (u32, u32, u32),
+        lifetime: Span,
+    ) -> f64 {
+        let (vcpu_hour, gb_hour) = match cpu_architecture {
+            CpuArchitecture::X86_64 => (self.fargate_vcpu_hour, self.fargate_gb_hour),
+            CpuArchitecture::Arm64 => (self.fargate_arm_vcpu_hour, self.fargate_arm_gb_hour),
+        };
+        let share = match capacity {
+            FargateCapacity::OnDemand => 1.0,
+            FargateCapacity::Spot => self.fargate_spot_share,
+        };
+        let storage = f64::from(storage_gib.saturating_sub(EPHEMERAL_STORAGE_GIB)) * self.fargate_storage_gb_hour;
+        let computing = f64::from(cpu_units) / 1024.0 * vcpu_hour + f64::from(memory_mib) / 1024.0 * gb_hour;
+        (share * computing + storage) * fargate_billed(lifetime).as_hours()
+    }
+}
+
+/// What is billed of a Fargate task that lived so long: whole seconds, 60 at least.
+pub fn fargate_billed(lifetime: Span) -> Span {
+    Span::seconds(lifetime.0.div_ceil(Span::SECOND.0)).max(Span::MINUTE)
 }
 
 /// An instance at an hourly price: by the second, a minute at least, USD (EC2 User Guide, *On-Demand Instances*).
@@ -136,6 +183,34 @@ mod tests {
     fn we_95_a_month_of_instances() {
         assert!(is_close(4.0 * instance_usd(0.096, Span::seconds(730 * 3600)), 280.32));
         assert!(is_close(10.0 * instance_usd(0.0416, Span::seconds(24 * 3600)), 9.984));
+    }
+
+    #[test]
+    fn w22_costs_of_fargate() {
+        let prices = prices("us-east-1").expect("the region is there");
+        let of = |capacity, architecture, size, seconds| {
+            prices.fargate_usd(capacity, architecture, size, Span::seconds(seconds))
+        };
+        let (on_demand, spot) = (FargateCapacity::OnDemand, FargateCapacity::Spot);
+        let (x86, arm) = (CpuArchitecture::X86_64, CpuArchitecture::Arm64);
+        assert!(is_close(of(on_demand, x86, (1024, 2048, 20), 3600), 0.04937));
+        assert!((of(on_demand, x86, (1024, 2048, 20), 730 * 3600) - 36.04).abs() < 0.005);
+        assert!(is_close(of(on_demand, arm, (1024, 2048, 20), 3600), 0.0395));
+        assert!(is_close(of(on_demand, x86, (256, 512, 20), 3600), 0.012_342_5));
+        // A task of 45 s is billed like one of 60 s.
+        assert!((of(on_demand, x86, (1024, 2048, 20), 45) - 0.000_823).abs() < 5e-7);
+        assert!(is_close(of(on_demand, x86, (1024, 2048, 20), 45), of(on_demand, x86, (1024, 2048, 20), 60)));
+        // Storage above 20 GB, which Spot does not make cheaper.
+        assert!(is_close(of(on_demand, x86, (1024, 2048, 120), 3600), 0.04937 + 0.0111));
+        assert!(is_close(of(spot, x86, (1024, 2048, 120), 3600), 0.33 * 0.04937 + 0.0111));
+        assert!(is_close(of(spot, arm, (4096, 8192, 20), 7200), 0.33 * 2.0 * (4.0 * 0.03238 + 8.0 * 0.00356)));
+    }
+
+    #[test]
+    fn fargate_bills_whole_seconds_and_a_minute_at_least() {
+        for (millis, seconds) in [(0, 60), (59_999, 60), (60_000, 60), (60_001, 61), (61_000, 61), (3_600_500, 3601)] {
+            assert_eq!(fargate_billed(Span::millis(millis)), Span::seconds(seconds), "{millis} ms");
+        }
     }
 
     #[test]

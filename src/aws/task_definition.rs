@@ -127,6 +127,8 @@ pub struct Application {
     pub exit: Option<Exit>,
     /// From when the process listens until it hangs for its container's health check, whose probes time out from then on.
     pub unhealthy_after: Option<Distribution>,
+    /// Whether the image has a SOCI index, so that Fargate loads it lazily: it starts before all of it is there.
+    pub soci_index: bool,
     /// The one architecture that the image is built for; an image for any where `None`.
     pub image_architecture: Option<CpuArchitecture>,
 }
@@ -188,6 +190,7 @@ impl Default for Application {
             cancel_on_timeout: false,
             exit: None,
             unhealthy_after: None,
+            soci_index: false,
             image_architecture: None,
         }
     }
@@ -259,6 +262,10 @@ pub struct TaskDefinition {
     pub cpu: Option<u32>,
     /// Task-level memory in MiB: a hard limit on the sum where set.
     pub memory: Option<u32>,
+    /// Whether it was registered for Fargate (`requiresCompatibilities`), and holds to Fargate's rules.
+    pub is_for_fargate: bool,
+    /// GiB of ephemeral storage of a task on Fargate.
+    pub ephemeral_storage_gib: u32,
     /// Required architecture where the definition says one.
     pub cpu_architecture: Option<CpuArchitecture>,
     /// Constraints on where its tasks go, beside those of the service; `memberOf` only.
@@ -345,6 +352,18 @@ impl TaskDefinition {
         self.cpu.filter(|&cpu| cpu > 0).map(|cpu| Span(1000 * micros(cpu).max(1)))
     }
 
+    /// The compressed size of its images, MB: each layer once.
+    pub fn image_mb(&self) -> f64 {
+        let layers = self.containers.iter().flat_map(|it| &it.application.layers);
+        let each: std::collections::BTreeMap<&str, f64> = layers.map(|it| (it.name.as_str(), it.size_mb)).collect();
+        each.values().sum()
+    }
+
+    /// The architecture that Fargate runs it on.
+    pub fn fargate_architecture(&self) -> CpuArchitecture {
+        self.cpu_architecture.unwrap_or(CpuArchitecture::X86_64)
+    }
+
     /// CPU units that `CPUUtilization` is a percentage of; 0 where the definition reserves none.
     pub fn cpu_base(&self) -> u32 {
         self.reservation().cpu_units
@@ -404,6 +423,8 @@ mod tests {
             network_mode: NetworkMode::Bridge,
             cpu: None,
             memory: None,
+            is_for_fargate: false,
+            ephemeral_storage_gib: 20,
             cpu_architecture: None,
             placement_constraints: Vec::new(),
             volumes: Vec::new(),

@@ -162,7 +162,9 @@ impl Control<'_> {
             }
         }
         for (id, provider) in scenario.capacity_providers.entries() {
-            let Some(managed) = &provider.managed_scaling else { continue };
+            let (Some(managed), Some(group)) = (&provider.managed_scaling, provider.auto_scaling_group()) else {
+                continue;
+            };
             let rule = |comparison_operator, periods| AlarmRule {
                 comparison_operator,
                 threshold: f64::from(managed.target_capacity),
@@ -172,7 +174,7 @@ impl Control<'_> {
                 treat_missing_data: TreatMissingData::Missing,
                 statistic: Statistic::Average,
             };
-            let group = &scenario.auto_scaling_groups[provider.auto_scaling_group].name;
+            let group = &scenario.auto_scaling_groups[group].name;
             let name = format!("TargetTracking-{group}-AlarmHigh-{}", provider.name);
             let high = rule(ComparisonOperator::GreaterThanThreshold, 1);
             self.put_alarm(name, high, Watched::CapacityProvider(id), Action::GrowGroup(id));

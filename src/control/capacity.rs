@@ -9,7 +9,9 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::{
     AutoScalingGroup, AvailabilityZone, TerminationCandidate, choose_launch_zone, choose_to_terminate,
 };
-use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderReservation, WaitingGroup};
+use crate::aws::capacity_provider::{
+    CapacityProvider, CapacityProviderReservation, CapacityProviderType, WaitingGroup,
+};
 use crate::aws::cluster_query::{InstanceFacts, matches};
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
@@ -149,7 +151,10 @@ impl Control<'_> {
     pub(super) fn capacity_provider_is_measured(&mut self, provider: Id<CapacityProvider>, traffic: &Traffic) {
         let scenario = self.scenario;
         let definition = &scenario.capacity_providers[provider];
-        let group = definition.auto_scaling_group;
+        let group = match definition.kind {
+            CapacityProviderType::AutoScalingGroup(group) => group,
+            CapacityProviderType::Fargate(_) => return,
+        };
         let mut row = self.capacity_row(group, &definition.name, traffic);
         if let Some(managed) = &definition.managed_scaling {
             let (present, used) = self.instances_present_and_used(group);
@@ -168,7 +173,7 @@ impl Control<'_> {
 
     pub(super) fn record_groups_without_provider(&mut self, traffic: &Traffic) {
         for (group, definition) in self.scenario.auto_scaling_groups.entries() {
-            if self.scenario.capacity_providers.iter().all(|it| it.auto_scaling_group != group) {
+            if self.scenario.capacity_providers.iter().all(|it| it.auto_scaling_group() != Some(group)) {
                 let row = self.capacity_row(group, &definition.name, traffic);
                 self.records.capacity_minutes.push(row);
             }
@@ -179,8 +184,9 @@ impl Control<'_> {
     pub(super) fn grow_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
         let now = self.now();
         let definition = &self.scenario.capacity_providers[provider];
-        let group = definition.auto_scaling_group;
-        let (Some(managed), Some(measured)) = (definition.managed_scaling, self.newest_reservation(provider)) else {
+        let (Some(group), Some(managed), Some(measured)) =
+            (definition.auto_scaling_group(), definition.managed_scaling, self.newest_reservation(provider))
+        else {
             return;
         };
         let warms = self.groups[group.index()].instances.iter().map(|&it| self.cluster.instances[it].launched_at);
@@ -219,8 +225,9 @@ impl Control<'_> {
     /// The low alarm of a provider's managed scaling is in ALARM.
     pub(super) fn shrink_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
         let definition = &self.scenario.capacity_providers[provider];
-        let group = definition.auto_scaling_group;
-        let (Some(managed), Some(measured)) = (definition.managed_scaling, self.newest_reservation(provider)) else {
+        let (Some(group), Some(managed), Some(measured)) =
+            (definition.auto_scaling_group(), definition.managed_scaling, self.newest_reservation(provider))
+        else {
             return;
         };
         let state = &self.groups[group.index()];
@@ -483,7 +490,7 @@ impl Control<'_> {
         let providers = &self.scenario.capacity_providers;
         let managed = providers
             .iter()
-            .any(|it| it.auto_scaling_group == row.auto_scaling_group && it.managed_termination_protection);
+            .any(|it| it.auto_scaling_group() == Some(row.auto_scaling_group) && it.managed_termination_protection);
         if managed { self.is_used(instance) } else { row.is_protected_from_scale_in }
     }
 
@@ -494,11 +501,10 @@ impl Control<'_> {
         let cause = self.groups[group.index()].wanted_because;
         let message = format!("Terminating EC2 instance: {name}");
         let decision = self.log.put(now, cause, "group.instance_terminating", self.group_resource(group), message);
-        let drains = self
-            .scenario
-            .capacity_providers
-            .iter()
-            .any(|it| it.auto_scaling_group == group && it.managed_draining && it.managed_scaling.is_some());
+        let drains =
+            self.scenario.capacity_providers.iter().any(|it| {
+                it.auto_scaling_group() == Some(group) && it.managed_draining && it.managed_scaling.is_some()
+            });
         if drains && !self.tasks_left_on(instance).is_empty() {
             let row = &mut self.cluster.instances[instance];
             row.status = InstanceStatus::Draining;
@@ -570,7 +576,7 @@ impl Control<'_> {
     fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
         // Tasks of one group have the same constraints and subnets, too.
         type Where<'b> = (Vec<&'b PlacementConstraint>, &'b [Id<Subnet>]);
-        let asg = self.scenario.capacity_providers[provider].auto_scaling_group;
+        let Some(asg) = self.scenario.capacity_providers[provider].auto_scaling_group() else { return Vec::new() };
         let mut groups: Vec<(Where, WaitingGroup)> = Vec::new();
         for &(launcher, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];

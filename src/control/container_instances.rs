@@ -129,7 +129,7 @@ impl Control<'_> {
 
     /// Whether the agent of a task's instance can be told something.
     pub(super) fn agent_hears_of(&self, task: Id<Task>) -> bool {
-        self.cluster.tasks[task].instance.is_none_or(|it| self.cluster.instances[it].agent_connected)
+        self.cluster.tasks[task].instance().is_none_or(|it| self.cluster.instances[it].agent_connected)
     }
 
     fn deregister(&mut self, instance: Id<ContainerInstance>) {

@@ -9,6 +9,7 @@ use crate::aws::container::{
     ContainerHealth, EXIT_CODE_EXEC_FORMAT, EXIT_CODE_KILLED, EXIT_CODE_NEVER_STARTED, HealthStatus, Progress,
     Readiness, Stopping, stop_order, task_health,
 };
+use crate::aws::fargate::SPOT_WARNING;
 use crate::aws::launch::Launcher;
 use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
 use crate::cluster::{Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
@@ -94,14 +95,19 @@ impl Control<'_> {
         let definition = self.definition_of(task);
         let assumptions = &self.scenario.assumptions;
         let mut preparation = Span::ZERO;
-        if definition.network_mode == NetworkMode::Awsvpc {
+        let on_fargate = self.cluster.tasks[task].is_on_fargate();
+        if on_fargate {
+            // Each container adds what it takes to create it.
+            let whole = assumptions.fargate.container_create_time;
+            preparation += whole.max(assumptions.container_create_time) - assumptions.container_create_time;
+        } else if definition.network_mode == NetworkMode::Awsvpc {
             preparation += Span::SECOND;
         }
         if definition.has_volume(VolumeKind::Efs) {
             preparation += assumptions.efs_mount_time;
         }
         let all: Vec<usize> = (0..definition.containers.len()).collect();
-        let upfront = self.group_of(task).pull_dependent_containers_upfront;
+        let upfront = !on_fargate && self.group_of(task).pull_dependent_containers_upfront;
         let images_ready_at = upfront.then(|| now + self.pull_time(task, &all));
         let gives_up_at = Some(now + assumptions.pending_timeout);
         self.cluster.tasks[task].containers = vec![Container::default(); all.len()];
@@ -455,9 +461,10 @@ impl Control<'_> {
     /// Sends SIGTERM to what runs, in reverse order of dependency; what has not started never will.
     pub(super) fn stop_containers(&mut self, task: Id<Task>) {
         let now = self.now();
-        self.take_out_of_rotation(task);
+        self.sigterm_meets_target(task);
+        let longest = if self.was_interrupted(task) { SPOT_WARNING } else { Span(u64::MAX) };
         let definition = self.definition_of(task);
-        let usual = self.group_of(task).container_stop_timeout;
+        let usual = self.usual_stop_timeout(task);
         let stream = &mut self.streams.of(self.cluster.tasks[task].launcher).times;
         let row = &mut self.cluster.tasks[task];
         row.status = TaskStatus::Stopping;
@@ -477,7 +484,10 @@ impl Control<'_> {
         if let Some(followed) = self.followed.get_mut(&task) {
             followed.gives_up_at = None;
             for (next, stop) in followed.containers.iter_mut().zip(&stops) {
-                let exits_at = stop.map(|it| (now + it.gone, if it.was_killed { EXIT_CODE_KILLED } else { 0 }));
+                let exits_at = stop.as_ref().map(|it| {
+                    let was_killed = it.was_killed || it.gone > longest;
+                    (now + it.gone.min(longest), if was_killed { EXIT_CODE_KILLED } else { 0 })
+                });
                 *next = Next { exits_at, is_stopping: true, ..Next::default() };
             }
         }
@@ -591,7 +601,10 @@ impl Control<'_> {
     }
 
     fn architecture_under(&self, task: Id<Task>) -> CpuArchitecture {
-        self.group_of(task).instance_type.cpu_architecture
+        match self.cluster.tasks[task].is_on_fargate() {
+            true => self.definition_of(task).fargate_architecture(),
+            false => self.group_of(task).instance_type.cpu_architecture,
+        }
     }
 
     fn say_of_container(&mut self, task: Id<Task>, place: usize, kind: &'static str, words: &str) -> Decision {

@@ -65,7 +65,7 @@ impl<'a> Control<'a> {
         let drains = self.cluster.instances[instance].status == InstanceStatus::Draining;
         for place in 0..self.daemons.len() {
             let service = self.daemons[place];
-            if drains || self.goes_by_tasks(&self.wanted_next(service)) {
+            if drains || self.goes_by_tasks(&self.wanted_next(service, &[])) {
                 self.schedule_service(service);
             }
         }
@@ -83,13 +83,13 @@ impl<'a> Control<'a> {
         let places = self.places_of(service);
         self.services[service.index()].desired_count = places.len() as u32;
         let before = self.services[service.index()].tasks.len();
-        let wanted = self.wanted_next(service);
+        let wanted = self.wanted_next(service, &[]);
         let (asked, need) = (self.asked_by(&wanted), wanted.reservation(self.scenario));
         for instance in places {
             let has_room = self.failure_on(&asked, &need, instance).is_none();
             if self.task_of_daemon(service, instance).is_none()
                 && has_room
-                && !self.has_no_address(&wanted, instance)
+                && !self.has_no_address(&wanted, self.cluster.instances[instance].availability_zone)
                 && !self.has_no_host_ports(&wanted, instance)
             {
                 let task = self.create_task(&wanted);
@@ -216,7 +216,7 @@ impl<'a> Control<'a> {
         self.cluster.set_aside(instance, set_aside);
         for place in 0..self.daemons.len() {
             let service = self.daemons[place];
-            let wanted = self.wanted_next(service);
+            let wanted = self.wanted_next(service, &[]);
             let asked = self.asked_by(&wanted);
             if !self.has_place_on(service, &asked, instance) {
                 continue;
@@ -282,7 +282,7 @@ impl<'a> Control<'a> {
 
     /// The instances that a service is to have a task on, in the order of their launch.
     fn places_of(&self, service: Id<ServiceDefinition>) -> Vec<Id<ContainerInstance>> {
-        let asked = self.asked_by(&self.wanted_next(service));
+        let asked = self.asked_by(&self.wanted_next(service, &[]));
         self.cluster.instances.ids().filter(|it| self.has_place_on(service, &asked, *it)).collect()
     }
 
@@ -313,11 +313,11 @@ impl<'a> Control<'a> {
     fn roll_of_daemon(&mut self, service: Id<ServiceDefinition>) -> Roll {
         let primary = self.services[service.index()].primary().number;
         let mut roll = Roll::default();
-        let asked = self.asked_by(&self.wanted_next(service));
+        let asked = self.asked_by(&self.wanted_next(service, &[]));
         let tasks = self.services[service.index()].tasks.clone();
         for task in tasks {
             let row = &self.cluster.tasks[task];
-            let Some(instance) = row.instance.filter(|_| !row.is_asked_to_stop) else { continue };
+            let Some(instance) = row.instance().filter(|_| !row.is_asked_to_stop) else { continue };
             let (deployment, never_ran) = (row.deployment, row.started_at.is_none());
             let host = &self.cluster.instances[instance];
             match host.status {
@@ -345,7 +345,7 @@ impl<'a> Control<'a> {
                 roll.staying_healthy += u32::from(is_healthy);
             }
         }
-        roll.old_healthy.sort_unstable_by_key(|it| self.cluster.tasks[*it].instance);
+        roll.old_healthy.sort_unstable_by_key(|it| self.cluster.tasks[*it].instance());
         roll
     }
 
@@ -396,7 +396,7 @@ impl<'a> Control<'a> {
 
     /// Says what the first instance lacks that is to have a task and cannot.
     fn say_lack_of_room(&mut self, service: Id<ServiceDefinition>, places: &[Id<ContainerInstance>]) {
-        let wanted = self.wanted_next(service);
+        let wanted = self.wanted_next(service, &[]);
         let (asked, need) = (self.asked_by(&wanted), wanted.reservation(self.scenario));
         let lacks = |it: &Id<ContainerInstance>| match self.task_of_daemon(service, *it) {
             None => Some((*it, self.failure_on(&asked, &need, *it)?)),

@@ -30,21 +30,20 @@ pub(super) fn has_subnet(
 }
 
 impl Control<'_> {
-    /// Whether a task would find no address beside an instance.
-    pub(super) fn has_no_address(&self, wanted: &Wanted, instance: Id<ContainerInstance>) -> bool {
-        let zone = self.cluster.instances[instance].availability_zone;
+    /// Whether a task would find no address in a zone.
+    pub(super) fn has_no_address(&self, wanted: &Wanted, zone: Id<AvailabilityZone>) -> bool {
         let subnets = &self.scenario.launch(wanted.launcher).subnets;
         self.scenario.task_definitions[wanted.task_definition].network_mode == NetworkMode::Awsvpc
             && self.cluster.subnet_with_room(subnets, &self.scenario.subnets, zone).is_err()
     }
 
     /// Gives a task that was placed an address, where it needs one and one is left.
-    pub(super) fn take_address(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
+    pub(super) fn take_address(&mut self, task: Id<Task>) {
         if self.definition_of(task).network_mode != NetworkMode::Awsvpc {
             return;
         }
         let launcher = self.cluster.tasks[task].launcher;
-        let zone = self.cluster.instances[instance].availability_zone;
+        let Some(zone) = self.cluster.zone_of_task(task) else { return };
         let subnets = &self.scenario.launch(launcher).subnets;
         if let Ok(Some(subnet)) = self.cluster.subnet_with_room(subnets, &self.scenario.subnets, zone) {
             self.cluster.take_address(subnet);
@@ -58,7 +57,7 @@ impl Control<'_> {
         if row.subnet.is_some() || self.definition_of(task).network_mode != NetworkMode::Awsvpc {
             return None;
         }
-        let zone = self.cluster.instances[row.instance?].availability_zone;
+        let zone = self.cluster.zone_of_task(task)?;
         let subnets = &self.scenario.launch(row.launcher).subnets;
         subnets.iter().copied().find(|it| self.scenario.subnets[*it].availability_zone == zone)
     }
@@ -80,7 +79,7 @@ impl Control<'_> {
 
     /// Chooses the host ports of a task that starts; whether there were enough, and none of its own was taken.
     pub(super) fn take_host_ports(&mut self, task: Id<Task>) -> bool {
-        let Some(instance) = self.cluster.tasks[task].instance else { return true };
+        let Some(instance) = self.cluster.tasks[task].instance() else { return true };
         if self.static_port_is_taken(task, instance) {
             return false;
         }
@@ -97,7 +96,7 @@ impl Control<'_> {
     /// Docker cannot start a container for want of a host port.
     pub(super) fn gets_no_host_port(&mut self, task: Id<Task>) {
         let row = &self.cluster.tasks[task];
-        let taken = row.instance.filter(|it| self.static_port_is_taken(task, *it));
+        let taken = row.instance().filter(|it| self.static_port_is_taken(task, *it));
         let port = row
             .reservation
             .ports

@@ -6,7 +6,7 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::launch::Launch;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::task_definition::Reservation;
-use crate::cluster::{ContainerInstance, InstanceStatus, TaskStatus};
+use crate::cluster::{ContainerInstance, Host, InstanceStatus, TaskStatus};
 use crate::control::Control;
 use crate::data::Traffic;
 use crate::run::{CapacitySplit, ServicePlacement, ZonePlacement};
@@ -66,7 +66,7 @@ impl Control<'_> {
         let asg = &scenario.auto_scaling_groups[group];
         let comes_here = |launch: &Launch| {
             let providers = &launch.capacity_provider_strategy;
-            let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group == group;
+            let is_own = |provider| scenario.capacity_providers[provider].auto_scaling_group() == Some(group);
             providers.is_empty() || providers.iter().any(|it| is_own(it.capacity_provider))
         };
         // Tasks of DAEMON services come with an instance, and are no more after that.
@@ -103,6 +103,15 @@ impl Control<'_> {
                 let zone = &mut found[service][instance.availability_zone.index()];
                 zone.tasks += tasks;
                 zone.on_fullest_instance = zone.on_fullest_instance.max(tasks);
+            }
+        }
+        for task in self.cluster.fargate_tasks.iter().map(|it| &self.cluster.tasks[*it]) {
+            if let (TaskStatus::Running, Some(Host::Fargate(zone)), Some(service)) =
+                (task.status, task.host, task.service())
+            {
+                let zone = &mut found[service.index()][zone.index()];
+                zone.tasks += 1;
+                zone.on_fullest_instance = zone.on_fullest_instance.max(1);
             }
         }
         let minute = self.now().0 / Span::MINUTE.0 - 1;

@@ -299,7 +299,7 @@ pub(super) fn constraints_of(
 }
 
 pub(super) fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<AutoScalingGroup>> {
-    wanted.capacity_provider.map(|it| scenario.capacity_providers[it].auto_scaling_group)
+    wanted.capacity_provider.and_then(|it| scenario.capacity_providers[it].auto_scaling_group())
 }
 
 /// Whether each zone has one of the subnets that a task may have its address from.

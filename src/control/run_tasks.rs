@@ -85,6 +85,16 @@ impl Control<'_> {
                 capacity_provider: self.provider_of_call(run_task, &mut counts),
                 overrides: definition.sizes[size],
             };
+            if let Some(capacity) = self.fargate_of(&wanted) {
+                if let Some(refusal) = self.fargate_refusal(&wanted, capacity) {
+                    *failures.entry(refusal.words()).or_default() += 1;
+                } else {
+                    let task = self.create_standalone_task(&wanted, run_time);
+                    self.launch_on_fargate(task);
+                    started.push(task);
+                }
+                continue;
+            }
             let provisions = wanted
                 .capacity_provider
                 .is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
@@ -202,7 +212,8 @@ impl Control<'_> {
         let minute = self.now().0 / Span::MINUTE.0 - 1;
         let mut running = vec![0; self.run_tasks.len()];
         if !running.is_empty() {
-            for task in self.cluster.instances.iter().flat_map(|it| &it.hosted).map(|it| &self.cluster.tasks[*it]) {
+            let on_instances = self.cluster.instances.iter().flat_map(|it| &it.hosted);
+            for task in on_instances.chain(&self.cluster.fargate_tasks).map(|it| &self.cluster.tasks[*it]) {
                 if let (Launcher::RunTask(run_task), TaskStatus::Running) = (task.launcher, task.status) {
                     running[run_task.index()] += 1;
                 }

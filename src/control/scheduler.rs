@@ -161,7 +161,7 @@ impl<'a> Control<'a> {
             let mut goes_on = true;
             while std::mem::take(&mut goes_on) {
                 for service in self.scenario.services.ids() {
-                    goes_on |= self.goes_by_tasks(&self.wanted_next(service)) && self.settle_service(service);
+                    goes_on |= self.goes_by_tasks(&self.wanted_next(service, &[])) && self.settle_service(service);
                 }
             }
         }
@@ -184,9 +184,17 @@ impl<'a> Control<'a> {
         }
         let before = self.services[service.index()].tasks.len();
         while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
-            let wanted = self.wanted_next(service);
+            let wanted = self.wanted_next(service, &[]);
+            if let Some(capacity) = self.fargate_of(&wanted) {
+                if self.settle_on_fargate(&wanted, capacity) {
+                    continue;
+                }
+                break;
+            }
             let Some(instance) = self.choose_instance(&wanted) else { break };
-            if self.has_no_address(&wanted, instance) || self.has_no_host_ports(&wanted, instance) {
+            if self.has_no_address(&wanted, self.cluster.instances[instance].availability_zone)
+                || self.has_no_host_ports(&wanted, instance)
+            {
                 break;
             }
             let task = self.create_task(&wanted);
@@ -269,19 +277,23 @@ impl<'a> Control<'a> {
         self.schedule_service(service);
     }
 
+    /// Services whose failed placements are tried again because there is room, which they no longer wait for.
+    pub(super) fn retries_on_capacity(&mut self) -> BTreeSet<Id<ServiceDefinition>> {
+        let mut services = BTreeSet::new();
+        if self.scenario.assumptions.placement_retry_on_capacity {
+            services = std::mem::take(&mut self.retrying);
+            services.retain(|it| self.services[it.index()].retry.take().is_some());
+        }
+        services
+    }
+
     /// A slot on an instance is free, or an instance has registered: what waits for capacity is tried again soon.
     pub(super) fn capacity_was_freed(&mut self, instance: Id<ContainerInstance>) {
         self.place_daemons(instance);
         let group = self.cluster.instances[instance].auto_scaling_group;
         let launchers: BTreeSet<Launcher> = self.cluster.waiting.iter().map(|it| it.0).collect();
         let mut services: BTreeSet<Id<ServiceDefinition>> = launchers.iter().filter_map(|it| it.service()).collect();
-        if self.scenario.assumptions.placement_retry_on_capacity {
-            for service in std::mem::take(&mut self.retrying) {
-                if self.services[service.index()].retry.take().is_some() {
-                    services.insert(service);
-                }
-            }
-        }
+        services.extend(self.retries_on_capacity());
         for service in services {
             self.schedule_service(service);
         }
@@ -348,7 +360,7 @@ impl<'a> Control<'a> {
             let healthy = self.is_healthy(task);
             let row = &self.cluster.tasks[task];
             let drains =
-                row.instance.is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
+                row.instance().is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
             if row.deployment != primary || drains {
                 if healthy { roll.leaving_healthy.push(task) } else { roll.leaving.push(task) }
             } else if self.has_failed_its_checks(task) {
@@ -500,12 +512,12 @@ impl<'a> Control<'a> {
             .zip(is_unhealthy)
             .map(|(&task, is_unhealthy)| {
                 let row = &self.cluster.tasks[task];
-                let host = row.instance.map(|it| &self.cluster.instances[it]);
+                let host = row.instance().map(|it| &self.cluster.instances[it]);
                 StopCandidate {
                     is_running: row.status == TaskStatus::Running,
                     is_unhealthy,
-                    availability_zone: host.map(|it| it.availability_zone.index()),
-                    instance: row.instance.map(Id::index),
+                    availability_zone: self.cluster.zone_of_task(task).map(Id::index),
+                    instance: row.instance().map(Id::index),
                     attributes: host.map_or(&[], |it| &it.attributes),
                     remaining_cpu_units_after: host.map_or(0, |it| it.remaining_cpu_units + row.reservation.cpu_units),
                     remaining_memory_mib_after: host
@@ -556,11 +568,14 @@ impl<'a> Control<'a> {
     }
 
     /// What the next task of a service is to be.
-    pub(super) fn wanted_next(&self, service: Id<ServiceDefinition>) -> Wanted {
+    ///
+    /// `refused` are the providers of tasks that are not there because their provider could not take them: others start all
+    /// the same, in their share.
+    pub(super) fn wanted_next(&self, service: Id<ServiceDefinition>, refused: &[Id<CapacityProvider>]) -> Wanted {
         Wanted {
             launcher: Launcher::Service(service),
             task_definition: self.services[service.index()].primary().task_definition,
-            capacity_provider: self.choose_capacity_provider(service),
+            capacity_provider: self.choose_capacity_provider(service, refused),
             overrides: Overrides::default(),
         }
     }
@@ -575,12 +590,25 @@ impl<'a> Control<'a> {
             return;
         }
         let mut placed = Vec::new();
+        let (mut refused, mut refusal) = (Vec::new(), None);
         for _ in 0..wanted {
             if !self.may_launch(service) {
                 self.schedule_service_at(service, now.next_minute());
                 break;
             }
-            let next = self.wanted_next(service);
+            let next = self.wanted_next(service, &refused);
+            if let Some(capacity) = self.fargate_of(&next) {
+                if let Some(why) = self.fargate_refusal(&next, capacity) {
+                    refusal.get_or_insert(why);
+                    refused.extend(next.capacity_provider);
+                } else {
+                    let task = self.create_task(&next);
+                    self.launch_on_fargate(task);
+                    placed.push(task);
+                    self.services[service.index()].retry = None;
+                }
+                continue;
+            }
             let waits =
                 next.capacity_provider.is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
             match self.choose_instance(&next) {
@@ -609,13 +637,22 @@ impl<'a> Control<'a> {
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
                 None => {
-                    self.placement_failed(service, &next, wanted - placed.len() as u32);
+                    let outcome = RefusalOutcome::RetriedAt(self.try_again_later(service));
+                    let refusal = self.placement_is_refused(&next, wanted - placed.len() as u32, outcome);
+                    if !self.was_said(service, "service.task_placement_failure") {
+                        let refusal = &self.records.refusals.rows[refusal].refusal;
+                        self.say_placement_failed(service, &format!("was unable to place a task because {refusal}"));
+                    }
                     break;
                 }
             }
         }
         self.services[service.index()].launches.1 += placed.len() as u32;
         self.say_started(service, &placed);
+        if let Some(refusal) = refusal {
+            self.say_placement_failed(service, &format!("was unable to place a task. Reason: {}.", refusal.words()));
+            self.try_again_later(service);
+        }
     }
 
     pub(super) fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
@@ -635,7 +672,13 @@ impl<'a> Control<'a> {
         self.services[service.index()].said.remove("service.task_placement_failure");
     }
 
-    fn placement_failed(&mut self, service: Id<ServiceDefinition>, next: &Wanted, tasks: u32) {
+    fn say_placement_failed(&mut self, service: Id<ServiceDefinition>, words: &str) {
+        let cause = self.services[service.index()].wanted_because;
+        self.say_once(service, "service.task_placement_failure", words, cause);
+    }
+
+    /// A task could not be placed, and its service comes back to it; when.
+    fn try_again_later(&mut self, service: Id<ServiceDefinition>) -> Instant {
         let now = self.now();
         let assumptions = &self.scenario.assumptions;
         let state = &mut self.services[service.index()];
@@ -648,12 +691,7 @@ impl<'a> Control<'a> {
         state.retry = Some(Retry { first_failed_at, next_at: now + pause });
         self.retrying.insert(service);
         self.schedule_service_at(service, now + pause);
-        let refusal = self.placement_is_refused(next, tasks, RefusalOutcome::RetriedAt(now + pause));
-        if !self.was_said(service, "service.task_placement_failure") {
-            let cause = self.services[service.index()].wanted_because;
-            let words = format!("was unable to place a task because {}", self.records.refusals.rows[refusal].refusal);
-            self.say_once(service, "service.task_placement_failure", &words, cause);
-        }
+        now + pause
     }
 
     /// The earliest instant at which tasks may be started again after failures.
@@ -682,7 +720,11 @@ impl<'a> Control<'a> {
     }
 
     /// The provider that the next task of a service goes to; `None` is launch type EC2.
-    fn choose_capacity_provider(&self, service: Id<ServiceDefinition>) -> Option<Id<CapacityProvider>> {
+    fn choose_capacity_provider(
+        &self,
+        service: Id<ServiceDefinition>,
+        refused: &[Id<CapacityProvider>],
+    ) -> Option<Id<CapacityProvider>> {
         let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
         if strategy.is_empty() {
             return None;
@@ -691,11 +733,13 @@ impl<'a> Control<'a> {
         let counts: Vec<u32> = strategy
             .iter()
             .map(|item| {
+                let refused = refused.iter().filter(|it| **it == item.capacity_provider).count();
                 let tasks = self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]);
-                tasks
+                let tasks = tasks
                     .filter(|it| !it.is_asked_to_stop && it.deployment == deployment)
                     .filter(|it| it.capacity_provider == Some(item.capacity_provider))
-                    .count() as u32
+                    .count();
+                (tasks + refused) as u32
             })
             .collect();
         Some(strategy[choose_provider(strategy, &counts)].capacity_provider)

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container::EXIT_CODE_KILLED;
+use crate::aws::fargate;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
@@ -46,7 +47,7 @@ impl<'a> Control<'a> {
             overrides: wanted.overrides,
             deployment: service.map_or(0, |it| self.services[it.index()].primary().number),
             capacity_provider: wanted.capacity_provider,
-            instance: None,
+            host: None,
             subnet: None,
             host_ports: Vec::new(),
             status: TaskStatus::Provisioning,
@@ -81,7 +82,7 @@ impl<'a> Control<'a> {
     pub(super) fn place_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
         let now = self.now();
         self.cluster.place(task, instance, now);
-        self.take_address(task, instance);
+        self.take_address(task);
         self.tasks_changed_on(instance);
         let assumptions = &self.scenario.assumptions;
         let definition = self.definition_of(task);
@@ -106,10 +107,16 @@ impl<'a> Control<'a> {
         }
         let now = self.now();
         self.cluster.place(task, instance, now);
-        self.take_address(task, instance);
+        self.take_address(task);
         self.agent_takes(task);
         self.take_host_ports(task);
         self.cache_layers(task);
+        self.runs_already(task);
+    }
+
+    /// Makes a task that has its place run, as if it had for long.
+    pub(super) fn runs_already(&mut self, task: Id<Task>) {
+        let now = self.now();
         let row = &mut self.cluster.tasks[task];
         row.status = TaskStatus::Running;
         row.process_is_up = true;
@@ -134,7 +141,7 @@ impl<'a> Control<'a> {
         let row = &mut self.cluster.tasks[task];
         match row.status {
             TaskStatus::Provisioning => {
-                if row.instance.is_none() {
+                if row.host.is_none() {
                     self.provisioning_times_out(task);
                     return;
                 }
@@ -144,10 +151,16 @@ impl<'a> Control<'a> {
                 }
                 let row = &mut self.cluster.tasks[task];
                 row.status = TaskStatus::Pending;
-                self.wake_task(task, assumptions.agent_pick_up_time);
+                let on_fargate = row.is_on_fargate();
+                let pending =
+                    if on_fargate { assumptions.fargate.pending_time } else { assumptions.agent_pick_up_time };
+                self.wake_task(task, pending);
             }
             TaskStatus::Pending => {
-                let instance = row.instance.expect("a pending task is placed");
+                let Some(instance) = row.instance() else {
+                    self.begins_to_pull(task);
+                    return;
+                };
                 if !self.cluster.instances[instance].agent_connected {
                     // It hears of the task when it is connected again.
                     return;
@@ -158,8 +171,8 @@ impl<'a> Control<'a> {
             TaskStatus::Activating if row.pull_stopped_at.is_none() => {
                 row.pull_stopped_at = Some(now);
                 self.cache_layers(task);
-                let pause_container = u64::from(self.definition_of(task).network_mode == NetworkMode::Awsvpc);
-                self.wake_task(task, assumptions.container_create_time + Span::SECOND * pause_container);
+                let after = self.container_create_time(task);
+                self.wake_task(task, after);
             }
             TaskStatus::Activating => match self.take_host_ports(task) {
                 true => self.task_runs(task),
@@ -211,7 +224,8 @@ impl<'a> Control<'a> {
         let row = &mut self.cluster.tasks[task];
         match row.status {
             TaskStatus::Running => match row.target {
-                Some(target) => {
+                // Spot waits for nobody.
+                Some(target) if code != StopCode::SpotInterruption => {
                     row.status = TaskStatus::Deactivating;
                     self.free_slot_when(task, SlotFreedAt::Deactivating);
                     let group = self.cluster.targets[target].target_group;
@@ -225,7 +239,7 @@ impl<'a> Control<'a> {
                         if self.scenario.assumptions.drain_full_delay { delay } else { Span::SECOND.min(delay) };
                     self.wake_task(task, after);
                 }
-                None => self.send_sigterm(task),
+                _ => self.send_sigterm(task),
             },
             TaskStatus::Activating if has_running_container => self.stop_containers(task),
             TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => self.processes_are_gone(task),
@@ -296,7 +310,7 @@ impl<'a> Control<'a> {
 
     /// The group whose instance a placed task is on.
     pub(super) fn group_of(&self, task: Id<Task>) -> &'a AutoScalingGroup {
-        let instance = self.cluster.tasks[task].instance.expect("a placed task is on an instance");
+        let instance = self.cluster.tasks[task].instance().expect("a placed task is on an instance");
         &self.scenario.auto_scaling_groups[self.cluster.instances[instance].auto_scaling_group]
     }
 
@@ -340,10 +354,10 @@ impl<'a> Control<'a> {
             self.stop_containers(task);
             return;
         }
-        let usual = self.group_of(task).container_stop_timeout;
+        let usual = self.usual_stop_timeout(task);
         let definition = self.definition_of(task);
         let launcher = self.cluster.tasks[task].launcher;
-        self.take_out_of_rotation(task);
+        self.sigterm_meets_target(task);
         self.cluster.tasks[task].status = TaskStatus::Stopping;
         self.cluster.touch();
         let stream = &mut self.streams.of(launcher).times;
@@ -365,17 +379,23 @@ impl<'a> Control<'a> {
 
     pub(super) fn processes_are_gone(&mut self, task: Id<Task>) {
         self.forget_containers(task);
-        self.take_out_of_rotation(task);
+        if !self.keeps_target_until_stopped(task) {
+            self.take_out_of_rotation(task);
+        }
         self.free_slot_when(task, SlotFreedAt::Stopping);
         self.agent_drops(task);
         self.cluster.ask_to_stop(task);
         let row = &mut self.cluster.tasks[task];
         row.process_is_up = false;
-        let was_placed = row.instance.is_some();
+        let (was_placed, on_fargate) = (row.host.is_some(), row.is_on_fargate());
         self.cluster.touch();
         if was_placed && self.definition_of(task).network_mode == NetworkMode::Awsvpc {
             self.cluster.tasks[task].status = TaskStatus::Deprovisioning;
-            let after = self.scenario.assumptions.network_interface_detach_time;
+            let assumptions = &self.scenario.assumptions;
+            let after = match on_fargate {
+                true => assumptions.fargate.deprovisioning_time,
+                false => assumptions.network_interface_detach_time,
+            };
             self.wake_task(task, after);
         } else {
             self.task_is_stopped(task);
@@ -389,10 +409,12 @@ impl<'a> Control<'a> {
         row.stopped_at = Some(now);
         row.process_is_up = false;
         let subnet = row.subnet.take();
-        let (launcher, instance) = (row.launcher, row.instance);
+        let (launcher, instance) = (row.launcher, row.instance());
         let never_ran = row.started_at.is_none();
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         self.cluster.return_address(subnet);
+        self.take_out_of_rotation(task);
+        self.leave_fargate(task);
         self.free_slot_when(task, SlotFreedAt::Stopped);
         self.cluster.leave(task);
         if let Some(instance) = instance {
@@ -427,7 +449,7 @@ impl<'a> Control<'a> {
     /// Gives a task's slot back, where that is due by now.
     pub(super) fn free_slot_when(&mut self, task: Id<Task>, now: SlotFreedAt) {
         if self.scenario.assumptions.slot_freed_at <= now && self.cluster.tasks[task].holds_reservation {
-            let instance = self.cluster.tasks[task].instance.expect("a reservation is on an instance");
+            let instance = self.cluster.tasks[task].instance().expect("a reservation is on an instance");
             self.cluster.release(task);
             self.capacity_was_freed(instance);
         }
@@ -440,7 +462,8 @@ impl<'a> Control<'a> {
 
     /// The images of these containers are on the task's instance.
     pub(super) fn cache_layers_of(&mut self, task: Id<Task>, containers: &[usize]) {
-        let instance = self.cluster.tasks[task].instance.expect("a pulled image is on an instance");
+        // Nothing stays on Fargate.
+        let Some(instance) = self.cluster.tasks[task].instance() else { return };
         let definition = self.definition_of(task);
         let layers = containers.iter().flat_map(|&it| &definition.containers[it].application.layers);
         self.cluster.instances[instance].cached_layers.extend(layers.map(|it| it.name.clone()));
@@ -448,7 +471,9 @@ impl<'a> Control<'a> {
 
     /// The time to pull what the instance does not have yet of the images of these containers, side by side.
     pub(super) fn pull_time(&self, task: Id<Task>, containers: &[usize]) -> Span {
-        let instance = self.cluster.tasks[task].instance.expect("an image is pulled to an instance");
+        let Some(instance) = self.cluster.tasks[task].instance() else {
+            return self.fargate_pull_time(task, containers);
+        };
         let cached = &self.cluster.instances[instance].cached_layers;
         let definition = self.definition_of(task);
         let missing: BTreeSet<(&str, u64)> = containers
@@ -465,7 +490,7 @@ impl<'a> Control<'a> {
 
     fn agent_takes(&mut self, task: Id<Task>) {
         let row = &self.cluster.tasks[task];
-        let agent = &mut self.agents[row.instance.expect("placed").index()];
+        let agent = &mut self.agents[row.instance().expect("placed").index()];
         agent.cpu_units += row.reservation.cpu_units;
         agent.memory_mib += row.reservation.memory_mib;
         agent.ports.extend(row.reservation.ports.iter().copied());
@@ -474,7 +499,7 @@ impl<'a> Control<'a> {
 
     fn agent_drops(&mut self, task: Id<Task>) {
         let row = &self.cluster.tasks[task];
-        let Some(instance) = row.instance else { return };
+        let Some(instance) = row.instance() else { return };
         let agent = &mut self.agents[instance.index()];
         agent.waiting.retain(|it| *it != task);
         if agent.holding.remove(&task) {
@@ -508,18 +533,44 @@ impl<'a> Control<'a> {
             }
             self.agents[instance.index()].waiting.pop_front();
             self.agent_takes(task);
-            let now = self.now();
-            let row = &mut self.cluster.tasks[task];
-            row.status = TaskStatus::Activating;
-            row.pull_started_at = Some(now);
-            let definition = self.definition_of(task);
-            if definition.follows_containers() {
-                self.begin_containers(task);
-            } else {
-                let all: Vec<usize> = (0..definition.containers.len()).collect();
-                let after = self.pull_time(task, &all);
-                self.wake_task(task, after);
-            }
+            self.begins_to_pull(task);
+        }
+    }
+
+    /// The images of a task are pulled; of one whose containers are followed, those that are needed first.
+    fn begins_to_pull(&mut self, task: Id<Task>) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        row.status = TaskStatus::Activating;
+        row.pull_started_at = Some(now);
+        let definition = self.definition_of(task);
+        if self.fails_for_want_of_storage(task) {
+            return;
+        }
+        if definition.follows_containers() {
+            self.begin_containers(task);
+        } else {
+            let all: Vec<usize> = (0..definition.containers.len()).collect();
+            let after = self.pull_time(task, &all);
+            self.wake_task(task, after);
+        }
+    }
+
+    /// From when a task's images are there until its containers have started.
+    fn container_create_time(&self, task: Id<Task>) -> Span {
+        let assumptions = &self.scenario.assumptions;
+        if self.cluster.tasks[task].is_on_fargate() {
+            return assumptions.fargate.container_create_time;
+        }
+        let pause_container = u64::from(self.definition_of(task).network_mode == NetworkMode::Awsvpc);
+        assumptions.container_create_time + Span::SECOND * pause_container
+    }
+
+    /// `stopTimeout` of containers that do not say.
+    pub(super) fn usual_stop_timeout(&self, task: Id<Task>) -> Span {
+        match self.cluster.tasks[task].is_on_fargate() {
+            true => fargate::STOP_TIMEOUT,
+            false => self.group_of(task).container_stop_timeout,
         }
     }
 

@@ -54,6 +54,16 @@ impl Control<'_> {
             TimelineChange::ContainerInstances { auto_scaling_group, count, availability_zone, change } => {
                 self.change_container_instances(index, *auto_scaling_group, *count, *availability_zone, change);
             }
+            TimelineChange::InterruptFargateSpot(interruption) => self.interrupt_spot_tasks(interruption),
+            TimelineChange::FargateCapacityUnavailable { capacity, availability_zone, lasts } => {
+                let place = availability_zone
+                    .map_or(String::new(), |it| format!(" in {}", scenario.availability_zones[it].name));
+                let until = lasts.map_or(String::new(), |it| format!(" for {it}"));
+                let name = capacity.provider_name();
+                let message = format!("{name} has no capacity for new tasks{place}{until}");
+                let resource = format!("capacity-provider/{name}");
+                self.log.put(self.agenda.now(), None, "timeline.fargate_capacity_unavailable", resource, message);
+            }
             TimelineChange::ModifyRule { rule, action } => self.modify_rule(*rule, action),
         }
     }

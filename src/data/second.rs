@@ -14,17 +14,16 @@ use crate::units::{Instant, NANOS_PER_SECOND};
 #[derive(Default)]
 pub struct Roster {
     seen_version: Option<u64>,
-    instances: Vec<Host>,
+    machines: Vec<Machine>,
     tasks: Vec<Guest>,
     demands: Vec<CpuDemand>,
     offers: CpuOffers,
 }
 
-/// An instance that is registered.
-struct Host {
-    instance: Id<ContainerInstance>,
-    /// Its group.
-    group: usize,
+/// What tasks compute on: an instance that is registered, or a task on Fargate, which has its micro-VM to itself.
+struct Machine {
+    /// The instance, and its group's number; `None` on Fargate.
+    instance: Option<(Id<ContainerInstance>, usize)>,
     cpu_units: f64,
     vcpu: u32,
     memory_mib: f64,
@@ -64,7 +63,7 @@ struct Guest {
 
 impl Roster {
     fn look(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster) {
-        self.instances.clear();
+        self.machines.clear();
         self.tasks.clear();
         for (id, instance) in cluster.instances.entries() {
             if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
@@ -72,25 +71,19 @@ impl Roster {
             }
             let kind = &scenario.auto_scaling_groups[instance.auto_scaling_group].instance_type;
             let before = self.tasks.len();
-            let computes = |it: &&Id<Task>| {
-                let task = &cluster.tasks[**it];
-                let one_runs = || task.containers.iter().any(|it| it.status == ContainerStatus::Running);
-                task.process_is_up || task.status == TaskStatus::Running || one_runs()
-            };
             let mut quiet_memory_mib = 0.0;
-            for &task in instance.tasks.iter().filter(computes) {
+            for &task in instance.tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
                 match memory_of_quiet(scenario, &cluster.tasks[task]) {
                     Some(memory_mib) => quiet_memory_mib += memory_mib,
-                    None => self.tasks.push(guest(traffic, scenario, cluster, task, instance)),
+                    None => self.tasks.push(guest(traffic, scenario, cluster, task, instance.registered_cpu_units)),
                 }
             }
             let burst = kind.burst.filter(|_| scenario.assumptions.burst_credits);
             if before == self.tasks.len() && burst.is_none() && quiet_memory_mib == 0.0 {
                 continue;
             }
-            self.instances.push(Host {
-                instance: id,
-                group: instance.auto_scaling_group.index(),
+            self.machines.push(Machine {
+                instance: Some((id, instance.auto_scaling_group.index())),
                 cpu_units: f64::from(instance.registered_cpu_units),
                 vcpu: kind.vcpu,
                 memory_mib: f64::from(instance.registered_memory_mib),
@@ -100,8 +93,31 @@ impl Roster {
                 has_idle_offers: false,
             });
         }
+        for &id in cluster.fargate_tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
+            if memory_of_quiet(scenario, &cluster.tasks[id]).is_some() {
+                continue;
+            }
+            let reservation = &cluster.tasks[id].reservation;
+            self.tasks.push(guest(traffic, scenario, cluster, id, reservation.cpu_units));
+            self.machines.push(Machine {
+                instance: None,
+                cpu_units: f64::from(reservation.cpu_units),
+                vcpu: reservation.cpu_units.div_ceil(1024),
+                memory_mib: f64::from(reservation.memory_mib),
+                burst: None,
+                guests: 1,
+                quiet_memory_mib: 0.0,
+                has_idle_offers: false,
+            });
+        }
         self.seen_version = Some(cluster.version);
     }
+}
+
+/// Whether a task uses CPU and memory.
+fn computes(task: &Task) -> bool {
+    let one_runs = || task.containers.iter().any(|it| it.status == ContainerStatus::Running);
+    task.process_is_up || task.status == TaskStatus::Running || one_runs()
 }
 
 /// MiB of a task that only lies in memory, always the same and within what it reserves: of standalone tasks nothing else is
@@ -118,12 +134,13 @@ fn memory_of_quiet(scenario: &Scenario, task: &Task) -> Option<f64> {
     (is_quiet && memory_mib <= f64::from(task.reservation.memory_mib)).then_some(memory_mib)
 }
 
+/// A task that computes on a machine of so many CPU units.
 fn guest(
     traffic: &Traffic,
     scenario: &Scenario,
     cluster: &Cluster,
     task: Id<Task>,
-    instance: &ContainerInstance,
+    cpu_units_of_machine: u32,
 ) -> Guest {
     let row = &cluster.tasks[task];
     let definition = &scenario.task_definitions[row.task_definition];
@@ -132,7 +149,7 @@ fn guest(
     let lane = service.and_then(|it| traffic.lane_of_service[it.index()]);
     let reservation = &row.reservation;
     let memory_limit = row.overrides.memory.or(definition.memory);
-    let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { instance.registered_cpu_units };
+    let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { cpu_units_of_machine };
     let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
     let serves = serving.and_then(|it| definition.containers.get(it)).map(|it| &it.application);
     Guest {
@@ -251,19 +268,19 @@ fn who_passes_its_limit(
 }
 
 impl Traffic {
-    /// One second of every instance: what its tasks used, what they may use next, and whether memory is left.
+    /// One second of every instance, and of every task on Fargate: what its tasks used, what they may use next, and whether memory is left.
     pub(super) fn share_instances(&mut self, scenario: &Scenario, cluster: &Cluster) {
         let mut roster = std::mem::take(&mut self.roster);
         if roster.seen_version != Some(cluster.version) {
             roster.look(self, scenario, cluster);
         }
-        let Roster { instances, tasks, demands, offers, .. } = &mut roster;
+        let Roster { machines, tasks, demands, offers, .. } = &mut roster;
         let mut guests = &tasks[..];
-        for host in instances {
-            let (own, others) = guests.split_at(host.guests);
+        for machine in machines {
+            let (own, others) = guests.split_at(machine.guests);
             guests = others;
             demands.clear();
-            let (mut memory_of_all, mut cpu_of_all) = (host.quiet_memory_mib, 0.0);
+            let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
             for guest in own {
                 let (cpu_units_used, load) = self.take_second(guest);
                 let definition = &scenario.task_definitions[guest.task_definition];
@@ -292,18 +309,20 @@ impl Traffic {
                     samples.memory_mib_base += memory_base;
                 }
             }
-            let used = &mut self.used[host.group];
-            used.cpu_units += cpu_of_all;
-            used.memory_mib += memory_of_all;
-            if memory_of_all > host.memory_mib {
-                self.instance_runs_out_of_memory(scenario, cluster, own);
+            if let Some((_, group)) = machine.instance {
+                let used = &mut self.used[group];
+                used.cpu_units += cpu_of_all;
+                used.memory_mib += memory_of_all;
+                if memory_of_all > machine.memory_mib {
+                    self.instance_runs_out_of_memory(scenario, cluster, own);
+                }
             }
-            let is_idle = cpu_of_all == 0.0 && host.burst.is_none();
-            if is_idle && host.has_idle_offers {
+            let is_idle = cpu_of_all == 0.0 && machine.burst.is_none();
+            if is_idle && machine.has_idle_offers {
                 continue;
             }
-            host.has_idle_offers = is_idle;
-            let capacity = self.pass_credits(host, cpu_of_all);
+            machine.has_idle_offers = is_idle;
+            let capacity = self.pass_credits(machine, cpu_of_all);
             offer_cpu(capacity, demands, offers);
             for (guest, &offer) in own.iter().zip(&offers.offers) {
                 if let Some((lane, place)) = guest.station {
@@ -324,11 +343,11 @@ impl Traffic {
     }
 
     /// Lets an instance earn and spend its CPU credits for a second; the CPU units that it can give in the next.
-    fn pass_credits(&mut self, host: &Host, cpu_units_used: f64) -> f64 {
-        let Some(burst) = &host.burst else { return host.cpu_units };
-        let credits = self.credits.entry(host.instance).or_insert_with(|| CpuCredits::new(burst));
+    fn pass_credits(&mut self, machine: &Machine, cpu_units_used: f64) -> f64 {
+        let (Some(burst), Some((instance, _))) = (&machine.burst, machine.instance) else { return machine.cpu_units };
+        let credits = self.credits.entry(instance).or_insert_with(|| CpuCredits::new(burst));
         credits.pass(burst, 1.0, cpu_units_used);
-        credits.capacity(burst, host.vcpu)
+        credits.capacity(burst, machine.vcpu)
     }
 
     /// The kernel kills the container that lies furthest above what it reserved.

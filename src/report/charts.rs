@@ -2,10 +2,11 @@
 
 use plotters::prelude::*;
 
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
 use crate::report::standalone;
-use crate::run::{CapacityMinute, CapacitySplit, HostMinute, Run, ServiceMinute, ServicePlacement};
+use crate::run::{CapacityMinute, CapacitySplit, FargateMinute, HostMinute, Run, ServiceMinute, ServicePlacement};
 use crate::table::Id;
 use crate::units::Instant;
 
@@ -33,10 +34,53 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     if run.capacity_minutes.iter().any(|row| row.cpu_credits_mean.is_some()) {
         charts.push(("credits.svg", panels(run, "CPU credits of burstable instances", &each_group(run, credits))));
     }
+    if !run.fargate_minutes.is_empty() {
+        charts.push(("fargate.svg", panels(run, "Fargate: vCPUs against the quota", &fargate(run))));
+    }
     if !run.run_task_totals.is_empty() {
         charts.push(("run_tasks.svg", panels(run, "Standalone tasks", &standalone::panels(run))));
     }
     charts
+}
+
+/// Two panels for each kind of capacity: vCPUs against the quota, and tasks that do not run yet.
+fn fargate(run: &Run) -> Vec<Panel> {
+    let mut panels = Vec::new();
+    for capacity in FargateCapacity::ALL {
+        let rows: Vec<&FargateMinute> = run.fargate_minutes.iter().filter(|row| row.capacity == capacity).collect();
+        let line = |name: &str, colour: usize, stroke: Stroke, of: fn(&FargateMinute) -> f64| Line {
+            name: name.to_owned(),
+            colour: PALETTE[colour],
+            stroke,
+            points: rows.iter().map(|row| (row.minute as f64 * 60.0 + 60.0, Some(of(row)))).collect(),
+        };
+        let panel = |unit: &str, lines: Vec<Line>| Panel {
+            title: capacity.provider_name().to_owned(),
+            unit: unit.to_owned(),
+            lines,
+            is_logarithmic: false,
+            top_at_least: 1.0,
+            when_empty: "no tasks",
+        };
+        if rows.is_empty() {
+            continue;
+        }
+        let mut of_vcpu = vec![line("in use", 0, Stroke::Area, |row| row.vcpu)];
+        // A quota that is far away would flatten all the rest.
+        let most = rows.iter().map(|row| row.vcpu).fold(0.0, f64::max);
+        if rows.iter().any(|row| f64::from(row.vcpu_quota) <= 4.0 * most.max(1.0)) {
+            of_vcpu.push(line("quota", 1, Stroke::Dashed, |row| f64::from(row.vcpu_quota)));
+        }
+        panels.push(panel("vCPU", of_vcpu));
+        panels.push(panel(
+            "tasks",
+            vec![
+                line("starting", 5, Stroke::Area, |row| f64::from(row.starting)),
+                line("wait for a launch", 1, Stroke::Step, |row| f64::from(row.waiting)),
+            ],
+        ));
+    }
+    panels
 }
 
 fn each_service(run: &Run, panel: fn(&Run, usize, &[&ServiceMinute]) -> Panel) -> Vec<Panel> {

@@ -19,12 +19,15 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
     let mut header = vec![first[0].scenario.name.clone()];
     header.extend(variants.iter().map(|runs| runs[0].scenario.variant.clone()));
     table.set_header(header);
+    let uses_fargate = variants.iter().any(|runs| runs[0].uses_fargate());
     let has = |what: fn(&Scenario) -> bool| variants.iter().any(|runs| what(&runs[0].scenario));
     // A scenario without requests has no figures of them, unless it has nothing else to tell.
     let has_standalone = has(|it| !it.run_tasks.is_empty());
     let of_requests = REQUEST_FIGURES.iter().filter(|_| !has_standalone || has(|it| !it.workloads.is_empty()));
     let of_standalone = STANDALONE_FIGURES.iter().filter(|_| has_standalone);
-    for (name, of, decimals) in of_requests.chain(of_standalone).chain(FIGURES) {
+    for (name, of, decimals) in
+        of_requests.chain(of_standalone).chain(FIGURES).filter(|it| it.0 != FARGATE || uses_fargate)
+    {
         let mut row = vec![(*name).to_owned()];
         row.extend(variants.iter().map(|runs| {
             let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
@@ -55,6 +58,9 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
     }
     text
 }
+
+/// The figure that is there only where tasks may run on Fargate.
+const FARGATE: &str = "Fargate, $";
 
 /// A figure of the table: its name, how it is read off a run, and its decimals.
 type Figure = (&'static str, fn(&Run) -> Option<f64>, usize);
@@ -89,6 +95,7 @@ const FIGURES: &[Figure] = &[
     ("instance-hours", |run| Some(run.instance_hours), 1),
     ("EC2, $", |run| Some(run.cost.instances_usd), 2),
     ("load balancer, $", |run| Some(run.cost.load_balancers_usd), 2),
+    (FARGATE, |run| Some(run.cost.fargate_usd), 2),
     ("total, $", |run| Some(run.cost.total_usd()), 2),
 ];
 

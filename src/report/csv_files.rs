@@ -122,6 +122,21 @@ struct CapacityRow<'a> {
 }
 
 #[derive(Serialize)]
+struct FargateRow<'a> {
+    minute: u64,
+    capacity_provider: &'a str,
+    running_count: u32,
+    starting_count: u32,
+    stopping_count: u32,
+    waiting_count: u32,
+    launched_count: u32,
+    refused_count: u32,
+    vcpu: f64,
+    vcpu_quota: u32,
+    cost_usd: f64,
+}
+
+#[derive(Serialize)]
 struct ZoneRow<'a> {
     minute: u64,
     service: &'a str,
@@ -163,6 +178,8 @@ struct TaskRow<'a> {
     reserved_cpu_units: u32,
     reserved_memory_mib: u32,
     task_group: &'a str,
+    capacity_provider: Option<&'a str>,
+    pull_started_s: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -293,7 +310,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         service: row.service.map(service_name),
         task_definition: &row.task_definition,
         instance: row.instance.map(|it| run.instances[it].name.as_str()),
-        availability_zone: row.instance.map(|it| run.instances[it].availability_zone.as_str()),
+        availability_zone: row.availability_zone.as_deref(),
         created_s: seconds(row.created_at),
         placed_s: row.placed_at.map(seconds),
         pulled_s: row.pulled_at.map(seconds),
@@ -307,6 +324,8 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         reserved_cpu_units: row.cpu_units,
         reserved_memory_mib: row.memory_mib,
         task_group: &row.task_group,
+        capacity_provider: row.capacity_provider.as_deref(),
+        pull_started_s: row.pull_started_at.map(seconds),
     });
     let containers = run.tasks.iter().flat_map(|task| {
         let service = task.service.map(service_name);
@@ -353,6 +372,22 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     ];
     if run.tasks.iter().any(|it| !it.containers.is_empty()) {
         files.push(("containers.csv", table(CONTAINERS, containers)));
+    }
+    if !run.fargate_minutes.is_empty() {
+        let fargate = run.fargate_minutes.iter().map(|row| FargateRow {
+            minute: row.minute,
+            capacity_provider: row.capacity.provider_name(),
+            running_count: row.running,
+            starting_count: row.starting,
+            stopping_count: row.stopping,
+            waiting_count: row.waiting,
+            launched_count: row.launched,
+            refused_count: row.refused,
+            vcpu: row.vcpu,
+            vcpu_quota: row.vcpu_quota,
+            cost_usd: row.cost_usd,
+        });
+        files.push(("fargate.csv", table(FARGATE, fargate)));
     }
     if !run.run_task_totals.is_empty() {
         files.push(("run_tasks.csv", table(RUN_TASKS, standalone::rows(run))));
@@ -440,11 +475,14 @@ const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_cou
     cpu_credits_least cpu_credits_mean \
     cpu_used_units cpu_reserved_unused_units cpu_headroom_units cpu_fragmented_units cpu_draining_units cpu_booting_units \
     memory_used_mib memory_reserved_unused_mib memory_headroom_mib memory_fragmented_mib memory_draining_mib memory_booting_mib";
+const FARGATE: &str = "minute capacity_provider running_count starting_count stopping_count waiting_count launched_count \
+    refused_count vcpu vcpu_quota cost_usd";
 const ZONES: &str = "minute service availability_zone running_count share_percent fullest_instance_count \
     fullest_instance_percent";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
-    healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib task_group";
+    healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib task_group capacity_provider \
+    pull_started_s";
 const CONTAINERS: &str =
     "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";

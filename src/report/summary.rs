@@ -31,6 +31,9 @@ struct Summary<'a> {
     cost_load_balancers_usd: f64,
     worst_minute: Option<WorstMinute>,
     caller_response_time_ms: ResponseTimes,
+    /// Where tasks may run on Fargate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_fargate_usd: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     standalone_tasks: Vec<Standalone<'a>>,
     /// Services of which tasks found no instance.
@@ -192,6 +195,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         cost_load_balancers_usd: run.cost.load_balancers_usd,
         worst_minute: worst_minute(run),
         caller_response_time_ms: caller_response_times(run),
+        cost_fargate_usd: run.uses_fargate().then_some(run.cost.fargate_usd),
         standalone_tasks: standalone(run),
         placement_refusals: refused(run),
     };

@@ -154,6 +154,7 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
     application.cancel_on_timeout = fields.flag_or(reader, "cancelOnTimeout", application.cancel_on_timeout);
     application.exit = exit(reader, fields);
     application.unhealthy_after = fields.distribution(reader, "unhealthyAfter");
+    application.soci_index = fields.flag_or(reader, "sociIndex", application.soci_index);
     let architectures = [("X86_64", CpuArchitecture::X86_64), ("ARM64", CpuArchitecture::Arm64)];
     application.image_architecture = fields.word(reader, "imageArchitecture", &architectures);
 }

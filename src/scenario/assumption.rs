@@ -1,10 +1,12 @@
 //! `assumptions` and `prices`: what AWS does not document, and what it charges.
 
+use crate::aws::fargate::{TASK_CPUS, task_cpu};
 use crate::aws::placement::TieBreak;
 use crate::aws::price::{self, Prices};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::Problem;
-use crate::scenario::reader::{Fields, Reader};
+use crate::scenario::quantity;
+use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::{Assumptions, SlotFreedAt};
 use crate::units::Span;
 
@@ -60,6 +62,11 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("sameZoneConnection", &mut a.network_times.same_zone_connection),
         ("otherZoneConnection", &mut a.network_times.other_zone_connection),
         ("tlsHandshakeCpuTime", &mut a.tls_handshake_cpu_time),
+        ("fargateProvisioningTime", &mut a.fargate.provisioning_time),
+        ("fargatePendingTime", &mut a.fargate.pending_time),
+        ("fargateLazyLoadingTime", &mut a.fargate.lazy_loading_time),
+        ("fargateContainerCreateTime", &mut a.fargate.container_create_time),
+        ("fargateDeprovisioningTime", &mut a.fargate.deprovisioning_time),
     ] {
         *place = fields.span_or(reader, name, *place);
     }
@@ -79,6 +86,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("taskGroupsByDesiredStatus", &mut a.task_groups_by_desired_status),
         ("drainFullDelay", &mut a.drain_full_delay),
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
+        ("fargateSpotDeregistersAtWarning", &mut a.fargate.spot_deregisters_at_warning),
         ("burstCredits", &mut a.burst_credits),
     ] {
         *place = fields.flag_or(reader, name, *place);
@@ -87,6 +95,19 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("provisioningMaximum", &mut a.provisioning_maximum),
         ("launchesPerMinute", &mut a.launches_per_minute),
         ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
+    ] {
+        *place = fields.count_or(reader, name, 1..=1_000_000, *place);
+    }
+    for (name, place) in
+        [("fargateVcpuQuota", &mut a.fargate.on_demand.vcpu), ("fargateSpotVcpuQuota", &mut a.fargate.spot.vcpu)]
+    {
+        *place = fields.count_or(reader, name, 0..=1_000_000, *place);
+    }
+    for (name, place) in [
+        ("fargateLaunchBurst", &mut a.fargate.on_demand.launch_burst),
+        ("fargateSpotLaunchBurst", &mut a.fargate.spot.launch_burst),
+        ("fargateLaunchesPerSecond", &mut a.fargate.on_demand.launches_per_second),
+        ("fargateSpotLaunchesPerSecond", &mut a.fargate.spot.launches_per_second),
     ] {
         *place = fields.count_or(reader, name, 1..=1_000_000, *place);
     }
@@ -104,6 +125,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, place, most) in [
         ("requestBytes", &mut a.request_bytes, 1e9),
         ("responseBytes", &mut a.response_bytes, 1e9),
+        ("fargateUnpackedImageRatio", &mut a.fargate.unpacked_image_ratio, 100.0),
+        ("fargateSpotInterruptionsPerHour", &mut a.fargate.spot_interruptions_per_hour, 3600.0),
         ("anomalyErrorRatio", &mut a.anomaly.error_ratio, 1e6),
     ] {
         *place = fields.number_or(reader, name, 0.0..=most, *place);
@@ -111,14 +134,23 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, place) in [
         ("imagePullMbPerSecond", &mut a.image_pull_mb_per_second),
         ("requestsPerConnection", &mut a.requests_per_connection),
+        ("fargatePullMbPerSecond", &mut a.fargate.pull_mb_per_second),
     ] {
-        fields.usual(reader, name, place);
-        if fields.take(name).is_some()
-            && let Some(number) = fields.required_positive(reader, name)
-        {
-            *place = number;
-        }
+        *place = fields.positive_or(reader, name, *place);
     }
+    for entry in fields.entries(reader, "fargatePullMbPerSecondFrom") {
+        let of = "`fargatePullMbPerSecondFrom` of `assumptions`";
+        let Some(row) = quantity::whole(&entry.key).and_then(|it| task_cpu(u32::try_from(it).ok()?)) else {
+            let sizes: Vec<String> = TASK_CPUS.iter().map(|it| it.cpu_units.to_string()).collect();
+            let message = format!("{of} has the speed of tasks with `{}` CPU units", entry.key);
+            let help = format!("Fargate has tasks of {}", listed(sizes.iter().map(String::as_str)));
+            reader.refuse(Problem::new(entry.key_place, message).help(help));
+            continue;
+        };
+        let speed = reader.number(What { field: &entry.key, of }, &entry.node, 0.001..=1e6);
+        a.fargate.pull_mb_per_second_from.extend(speed.map(|it| (row.cpu_units, it)));
+    }
+    a.fargate.pull_mb_per_second_from.sort_by_key(|it| it.0);
     let moments = [
         ("deactivating", SlotFreedAt::Deactivating),
         ("stopping", SlotFreedAt::Stopping),
@@ -164,9 +196,15 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         ("networkLoadBalancerCapacityUnitHour", &mut prices.network_load_balancer_capacity_unit_hour),
         ("classicLoadBalancerHour", &mut prices.classic_load_balancer_hour),
         ("classicLoadBalancerGb", &mut prices.classic_load_balancer_gb),
+        ("fargateVcpuHour", &mut prices.fargate_vcpu_hour),
+        ("fargateGbHour", &mut prices.fargate_gb_hour),
+        ("fargateArmVcpuHour", &mut prices.fargate_arm_vcpu_hour),
+        ("fargateArmGbHour", &mut prices.fargate_arm_gb_hour),
+        ("fargateStorageGbHour", &mut prices.fargate_storage_gb_hour),
     ] {
         *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }
+    prices.fargate_spot_share = fields.number_or(reader, "fargateSpotShare", 0.0..=1.0, prices.fargate_spot_share);
     fields.finish(reader, &Shape::OURS);
     prices
 }

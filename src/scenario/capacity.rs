@@ -1,15 +1,18 @@
 //! `cluster`, `autoScalingGroups` and `capacityProviders`: where tasks can run.
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, TerminationPolicy};
-use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem, ManagedScaling};
+use crate::aws::capacity_provider::{
+    CapacityProvider, CapacityProviderStrategyItem, CapacityProviderType, ManagedScaling,
+};
 use crate::aws::cluster_query::{Version, is_of_a_name};
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
-use crate::scenario::reader::{Fields, Names, Reader, What, last_name};
+use crate::scenario::reader::{Fields, Names, Reader, What};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::subnet::Subnets;
 use crate::scenario::tree::{Entry, Node, Value};
@@ -117,9 +120,22 @@ impl Capacity {
             capacity.group_names.add(&entry.key, id);
         }
         for entry in providers {
+            if FargateCapacity::ALL.iter().any(|it| it.provider_name() == entry.key) {
+                // It is always there; `DescribeCapacityProviders` lists it with the others.
+                let fields = reader.fields(&entry.node, format!("capacity provider `{}`", entry.key));
+                if let Some(mut fields) = fields {
+                    check_own_name(reader, &mut fields, "capacityProviders", &entry.key);
+                    fields.finish(reader, &Shape::CAPACITY_PROVIDER);
+                }
+                continue;
+            }
             let provider = capacity.provider(reader, entry);
             let id = provider.map(|it| capacity.providers.push(it));
             capacity.provider_names.add(&entry.key, id);
+        }
+        for fargate in FargateCapacity::ALL {
+            let id = capacity.providers.push(CapacityProvider::of_fargate(fargate));
+            capacity.provider_names.add(fargate.provider_name(), Some(id));
         }
         if let Some(mut fields) = cluster {
             if let Some(node) = fields.take("defaultCapacityProviderStrategy") {
@@ -272,10 +288,6 @@ impl Capacity {
     }
 
     fn provider(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<CapacityProvider> {
-        if matches!(entry.key.as_str(), "FARGATE" | "FARGATE_SPOT") {
-            reader.not_simulated(entry.key_place, format!("the capacity provider `{}`", entry.key));
-            return None;
-        }
         let mut fields = reader.fields(&entry.node, format!("capacity provider `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "capacityProviders", &entry.key);
         let node = if fields.has("managedInstancesProvider") {
@@ -296,7 +308,7 @@ impl Capacity {
         let place = fields.place;
         fields.finish(reader, &Shape::OURS);
         let group = group?;
-        if let Some(other) = self.providers.iter().find(|it| it.auto_scaling_group == group) {
+        if let Some(other) = self.providers.iter().find(|it| it.auto_scaling_group() == Some(group)) {
             let message =
                 format!("{of} and capacity provider `{}` share the group `{}`", other.name, self.groups[group].name);
             reader.refuse(Problem::new(place, message).help("a group belongs to one capacity provider"));
@@ -310,7 +322,7 @@ impl Capacity {
         }
         Some(CapacityProvider {
             name: entry.key.clone(),
-            auto_scaling_group: group,
+            kind: CapacityProviderType::AutoScalingGroup(group),
             managed_scaling,
             managed_termination_protection: protection,
             managed_draining: draining,
@@ -329,13 +341,25 @@ impl Capacity {
         self.groups[group].new_instances_protected_from_scale_in = true;
     }
 
+    /// The strategy that launch type FARGATE comes to.
+    pub fn fargate_on_demand(&self) -> Vec<CapacityProviderStrategyItem> {
+        let is_it = |it: &CapacityProvider| it.fargate() == Some(FargateCapacity::OnDemand);
+        let item = |capacity_provider| CapacityProviderStrategyItem { capacity_provider, base: 0, weight: 1 };
+        self.providers.find(is_it).map(item).into_iter().collect()
+    }
+
+    /// Whether a provider is one of Fargate's.
+    pub fn is_fargate(&self, provider: Id<CapacityProvider>) -> bool {
+        self.providers[provider].fargate().is_some()
+    }
+
     /// The groups that tasks can run on: those of a strategy's providers, or all.
     pub fn groups_in_reach<'a>(
         &'a self,
         strategy: &'a [CapacityProviderStrategyItem],
     ) -> impl Iterator<Item = &'a AutoScalingGroup> {
-        let of_item = |it: &CapacityProviderStrategyItem| self.providers[it.capacity_provider].auto_scaling_group;
-        let is_in_reach = move |group| strategy.is_empty() || strategy.iter().any(|it| of_item(it) == group);
+        let of_item = |it: &CapacityProviderStrategyItem| self.providers[it.capacity_provider].auto_scaling_group();
+        let is_in_reach = move |group| strategy.is_empty() || strategy.iter().any(|it| of_item(it) == Some(group));
         self.groups.entries().filter(move |it| is_in_reach(it.0)).map(|it| it.1)
     }
 
@@ -347,14 +371,9 @@ impl Capacity {
         let mut is_whole = true;
         for node in nodes {
             let Some(mut fields) = reader.fields(node, format!("an item of `{field}` of {of}")) else { continue };
-            let provider = fields.required(reader, "capacityProvider").and_then(|it| {
-                let name = it.text().map_or("", last_name);
-                if matches!(name, "FARGATE" | "FARGATE_SPOT") && !self.provider_names.iter().any(|it| it == name) {
-                    reader.not_simulated(it.place, format!("the capacity provider `{name}` of {of}"));
-                    return None;
-                }
-                reader.reference(What { field: "capacityProvider", of }, it, &self.provider_names)
-            });
+            let provider = fields
+                .required(reader, "capacityProvider")
+                .and_then(|it| reader.reference(What { field: "capacityProvider", of }, it, &self.provider_names));
             let base = fields.count_or(reader, "base", 0..=100_000, 0);
             // A single provider without weight would get nothing; the console writes 1.
             let is_only = nodes.len() == 1;
@@ -370,6 +389,13 @@ impl Capacity {
         }
         if items.is_empty() || !is_whole {
             return items;
+        }
+        let of_fargate = items.iter().filter(|it| self.is_fargate(it.capacity_provider)).count();
+        if of_fargate > 0 && of_fargate < items.len() {
+            let message = format!("`{field}` of {of} mixes providers of Fargate and of Auto Scaling groups");
+            let says = "A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and Fargate providers.";
+            let problem = Problem::new(node.place, message).help("make two services of it");
+            reader.refuse(problem.help(format!("AWS says: InvalidParameterException: {says}")));
         }
         let refusal = if items.len() > 20 {
             Some(format!("has {} providers; 20 are allowed", items.len()))

@@ -29,8 +29,8 @@ pub struct Task<'a> {
     pub memory: Option<u32>,
     /// Whether there is a field `memory`, even one that was refused.
     pub says_memory: bool,
-    /// Whether the definition is for Fargate alone.
-    pub is_fargate_only: bool,
+    /// Whether the definition is for Fargate.
+    pub is_for_fargate: bool,
 }
 
 /// The field `containerDefinitions`.
@@ -143,8 +143,8 @@ fn container(
         port_mappings: port_mappings(reader, &mut fields, task.network_mode),
         depends_on: depends_on(reader, &mut fields, names),
         health_check: health_check(reader, &mut fields),
-        start_timeout: timeout(reader, &mut fields, "startTimeout", task.is_fargate_only),
-        stop_timeout: timeout(reader, &mut fields, "stopTimeout", task.is_fargate_only),
+        start_timeout: timeout(reader, &mut fields, "startTimeout", task.is_for_fargate),
+        stop_timeout: timeout(reader, &mut fields, "stopTimeout", task.is_for_fargate),
         restart_policy: restart_policy(reader, &mut fields),
         application: Default::default(),
     };
@@ -161,13 +161,13 @@ fn timeout(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     field: &'static str,
-    is_fargate_only: bool,
+    is_for_fargate: bool,
 ) -> Option<Span> {
     let place = fields.place_of(field);
     let timeout = fields.seconds(reader, field, 0..=86_400)?;
     let [least, most] = [FARGATE_TIMEOUT_SECONDS.start(), FARGATE_TIMEOUT_SECONDS.end()];
     let allowed = Span::seconds(u64::from(*least))..=Span::seconds(u64::from(*most));
-    if is_fargate_only && !allowed.contains(&timeout) {
+    if is_for_fargate && !allowed.contains(&timeout) {
         let message = format!("`{field}` of {} is {} s", fields.of, timeout.as_seconds());
         reader.refuse(Problem::new(place, message).help(format!("on Fargate it may be {least} to {most} seconds")));
     }

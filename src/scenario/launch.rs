@@ -1,6 +1,7 @@
 //! What services and `runTasks` say alike: where their tasks run.
 
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::fargate::PlatformVersion;
 use crate::aws::launch::{Launch, TaskGroup};
 use crate::aws::task_definition::{TaskDefinition, VolumeKind};
 use crate::scenario::aws_fields::Shape;
@@ -36,11 +37,74 @@ pub fn launch(
 ) -> (Launch, Option<&'static str>) {
     let (placement_strategy, placement_constraints) = placement(reader, fields);
     let (capacity_provider_strategy, on_ec2_because) = capacity_provider_strategy(reader, fields, capacity);
+    let platform_version = platform_version(reader, fields, capacity, &capacity_provider_strategy);
     let subnets = capacity.subnets.of_launch(reader, fields);
-    (
-        Launch { task_group, placement_strategy, placement_constraints, capacity_provider_strategy, subnets },
-        on_ec2_because,
-    )
+    let launch = Launch {
+        task_group,
+        placement_strategy,
+        placement_constraints,
+        capacity_provider_strategy,
+        platform_version,
+        subnets,
+    };
+    (launch, on_ec2_because)
+}
+
+const STRATEGIES: &str = "Placement strategies";
+const CONSTRAINTS: &str = "Placement constraints";
+
+/// The platform version, and whether a service or `RunTask` says only what Fargate has of where tasks run, and all that it
+/// asks for.
+fn platform_version(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+    strategy: &[CapacityProviderStrategyItem],
+) -> PlatformVersion {
+    let of = fields.of.clone();
+    let versions = [
+        ("LATEST", PlatformVersion::default()),
+        (PlatformVersion::V1_4.as_str(), PlatformVersion::V1_4),
+        (PlatformVersion::V1_3.as_str(), PlatformVersion::V1_3),
+    ];
+    if !strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
+        fields.take("platformVersion");
+        fields.take("platformFamily");
+        return PlatformVersion::default();
+    }
+    let version = fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
+    let at = fields.place_of("platformFamily");
+    if let Some(family) = fields.text(reader, "platformFamily").filter(|it| !it.eq_ignore_ascii_case("LINUX")) {
+        reader.not_simulated(at, format!("`platformFamily: {family}` of {of}"));
+    }
+    for (field, words) in
+        [("placementStrategy", STRATEGIES), ("placementTemplate", STRATEGIES), ("placementConstraints", CONSTRAINTS)]
+    {
+        if let Some(node) = fields.take(field).filter(|it| !it.is_blank()) {
+            let problem = Problem::new(node.place, format!("{of} runs on Fargate, which has no `{field}`"));
+            let says = format!("{words} are not supported with FARGATE launch type.");
+            reader.refuse(
+                problem
+                    .help("leave it out: Fargate spreads tasks over the zones of their subnets")
+                    .help(invalid_parameter_exception(&says)),
+            );
+        }
+    }
+    if fields.take("networkConfiguration").is_none() {
+        let problem = Problem::new(fields.place, format!("{of} runs on Fargate and has no `networkConfiguration`"));
+        let says = "Network Configuration must be provided when networkMode 'awsvpc' is specified.";
+        reader.refuse(
+            problem
+                .help("`networkConfiguration: {awsvpcConfiguration: {subnets: [subnet-1]}}` would be one")
+                .help(invalid_parameter_exception(says)),
+        );
+    }
+    version
+}
+
+/// What `CreateService` and `RunTask` answer, for those who look for its words.
+pub fn invalid_parameter_exception(says: &str) -> String {
+    format!("AWS says: InvalidParameterException: {says}")
 }
 
 /// Refuses a definition that is for Fargate alone where tasks launch on EC2, and tells why they do.
@@ -66,14 +130,16 @@ fn capacity_provider_strategy(
     capacity: &Capacity,
 ) -> (Vec<CapacityProviderStrategyItem>, Option<&'static str>) {
     let launch_type = fields.take("launchType");
+    let mut launches_on_fargate = false;
     let strategy = fields.take("capacityProviderStrategy").filter(|it| !it.is_blank());
     let mut is_ec2 = false;
     if let Some(node) = launch_type {
         let words = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].map(|it| (it, it));
         if let Some(word) = reader.word(What { field: "launchType", of: &fields.of }, node, &words) {
-            is_ec2 = word == "EC2";
-            if !is_ec2 {
-                reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of));
+            match word {
+                "EC2" => is_ec2 = true,
+                "FARGATE" => launches_on_fargate = true,
+                _ => reader.not_simulated(node.place, format!("`launchType: {word}` of {}", fields.of)),
             }
         }
         if let Some(strategy) = strategy {
@@ -84,13 +150,15 @@ fn capacity_provider_strategy(
     }
     let items = match strategy {
         Some(node) => capacity.strategy(reader, node, &fields.of),
+        // Launch type FARGATE and a strategy of FARGATE alone come to the same.
+        None if launches_on_fargate => capacity.fargate_on_demand(),
         None if launch_type.is_none() => capacity.default_strategy.clone(),
         None => Vec::new(),
     };
     let says_nothing = launch_type.is_none() && strategy.is_none();
     let on_ec2_because = if is_ec2 {
         Some("it says `launchType: EC2`")
-    } else if !items.is_empty() {
+    } else if !items.is_empty() && !items.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
         Some("its capacity providers have Auto Scaling groups")
     } else if says_nothing && !capacity.says_default_strategy && !capacity.groups.is_empty() {
         Some("without `launchType` and capacity providers the launch type is EC2")

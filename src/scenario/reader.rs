@@ -790,6 +790,17 @@ impl<'n> Fields<'n> {
         self.number(reader, name, range).unwrap_or(usual)
     }
 
+    /// A finite number above zero, or what is usual.
+    pub fn positive_or(&mut self, reader: &mut Reader<'_>, name: &'static str, usual: f64) -> f64 {
+        self.usual(reader, name, &usual);
+        let Some(entry) = self.take_entry(name) else { return usual };
+        let what = What { field: &entry.key, of: &self.of };
+        match reader.number(what, &entry.node, 0.0..=f64::MAX) {
+            Some(0.0) => reader.expected(what, &entry.node, "above 0").unwrap_or(usual),
+            number => number.unwrap_or(usual),
+        }
+    }
+
     /// A length of time, or what is usual.
     pub fn span_or(&mut self, reader: &mut Reader<'_>, name: &'static str, usual: Span) -> Span {
         self.usual(reader, name, &usual);

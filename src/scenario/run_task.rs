@@ -6,6 +6,7 @@ use crate::aws::placement::PlacementStrategy;
 use crate::aws::run_task::{Overrides, RunTask};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::fargate::{refuse_on_fargate, refuse_sizes_on_fargate};
 use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::Problem;
@@ -77,6 +78,10 @@ fn run_task(
         let at = fields.place_of("placementConstraints");
         refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
     }
+    if let Some(definition) = definition {
+        let at = fields.place_of("taskDefinition");
+        refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
+    }
     volume_configurations(reader, &mut fields, definition);
     let overrides = overrides(reader, &mut fields);
     let ways = ["at", "arrivals", "trace"].map(|it| fields.has(it));
@@ -98,6 +103,9 @@ fn run_task(
     };
     fields.finish(reader, &Shape::RUN_TASK);
     let (sizes, calls) = demand?;
+    if let Some(definition) = definition.filter(|it| it.is_for_fargate) {
+        refuse_sizes_on_fargate(reader, entry, (&launch, around.capacity), definition, &sizes);
+    }
     Some((RunTask { name: entry.key.clone(), launch, task_definition: task_definition?, sizes }, calls))
 }
 

@@ -218,12 +218,24 @@ fn in_other_case(name: &str) -> String {
 /// What either of two schemas allows: of two maps, the fields of both, and required what both require.
 fn union(one: Json, other: Json) -> Json {
     let is_map = |it: &Json| it.get("properties").is_some();
+    let is_list = |it: &Json| it.get("items").is_some();
     let is_unread = |it: &Json| it.get(UNREAD).is_some();
     match (one, other) {
         (one, other) if one == other || is_unread(&other) => one,
         (one, other) if is_unread(&one) => other,
         (one, other) if is_map(&one) && is_map(&other) => union_of_maps(one, other),
-        (one, other) if one["type"] == "array" && other["type"] == "array" => one,
+        (mut one, mut other) if is_list(&one) && is_list(&other) => {
+            let (of_one, of_other) = (one["items"].take(), other["items"].take());
+            // Nothing is known of what an empty list holds.
+            one["items"] = if of_one == json!({}) {
+                of_other
+            } else if of_other == json!({}) {
+                of_one
+            } else {
+                union(of_one, of_other)
+            };
+            one
+        }
         (one, other) => {
             let mut any = match one.get("anyOf") {
                 Some(Json::Array(any)) if one.as_object().is_some_and(|it| it.len() == 1) => any.clone(),
@@ -321,20 +333,8 @@ mod tests {
             "operatingSystemFamily",
             "patch",
         ];
-        // Of these an action or a condition has one: the others have their form beside it.
-        let alternatives = [
-            "FixedResponseConfig",
-            "ForwardConfig",
-            "HostHeaderConfig",
-            "HttpHeaderConfig",
-            "HttpRequestMethodConfig",
-            "PathPatternConfig",
-            "QueryStringConfig",
-            "RedirectConfig",
-            "SourceIpConfig",
-            "TargetGroupArn",
-            "Values",
-        ];
+        // Of these an action has one: the others have their form beside it.
+        let alternatives = ["FixedResponseConfig", "ForwardConfig", "RedirectConfig", "TargetGroupArn"];
         let mut by_hand = [&own_names[..], &other_spellings, &refused, &formless, &alternatives].concat();
         by_hand.sort_unstable();
         assert_eq!(unread, by_hand);

@@ -8,6 +8,7 @@ use crate::aws::service::{SchedulingStrategy, ServiceDefinition, ServiceLoadBala
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::fargate::refuse_on_fargate;
 use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::refuse_too_many_constraints;
@@ -124,6 +125,15 @@ fn service(
     if let Some(definition) = definition {
         let at = fields.place_of("placementConstraints");
         refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
+        let at = fields.place_of("taskDefinition");
+        refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
+    }
+    let on_fargate =
+        launch.capacity_provider_strategy.iter().any(|it| around.capacity.is_fargate(it.capacity_provider));
+    let daemon = entry.node.get("schedulingStrategy").filter(|it| it.text() == Some("DAEMON"));
+    if let Some(node) = daemon.filter(|_| on_fargate) {
+        let problem = Problem::new(node.place, format!("{} is a DAEMON on Fargate", fields.of));
+        reader.refuse(problem.help("daemons run on each container instance, and Fargate has none"));
     }
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
     volume_configurations(reader, &mut fields, definition);

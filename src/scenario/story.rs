@@ -11,6 +11,7 @@ use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::fargate::note_fargate;
 use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -22,8 +23,8 @@ use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::scenario::{
-    Scenario, TimelineChange, TimelineEntry, assumption, expectation, files, patch, run_task, sections, service,
-    timeline, workload,
+    Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, expectation, files, patch, run_task, sections,
+    service, timeline, workload,
 };
 use crate::table::{Id, Table};
 use crate::units::Span;
@@ -273,6 +274,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
+    note_what_fargate_holds(reader, &capacity, &task_definitions, &services, (&scaling, &timeline), &assumptions);
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
@@ -362,6 +364,38 @@ fn note_constraints(
         let of = format!("task definition `{}`", definition.name());
         note_unknown_attributes(reader, &of, &definition.placement_constraints, &capacity.groups);
     }
+}
+
+/// What services may want of Fargate at the most: as many tasks as they are to have at any time, or as autoscaling may want.
+fn note_what_fargate_holds(
+    reader: &mut Reader<'_>,
+    capacity: &Capacity,
+    definitions: &TaskDefinitions,
+    services: &Table<ServiceDefinition>,
+    (scaling, timeline): (&Scaling, &[TimelineEntry]),
+    assumptions: &Assumptions,
+) {
+    let names: Vec<String> = services.iter().map(|it| format!("service `{}`", it.name)).collect();
+    let mut runs: Vec<_> = services
+        .entries()
+        .map(|(id, service)| {
+            let by_scaling = scaling.targets.iter().filter(|it| it.service == id).map(|it| it.max_capacity);
+            let by_timeline = timeline.iter().filter_map(|it| match it.change {
+                TimelineChange::UpdateService { service, desired_count, .. } if service == id => desired_count,
+                _ => None,
+            });
+            let most = by_scaling.chain(by_timeline).fold(service.desired_count, u32::max);
+            (names[id.index()].as_str(), &service.launch, service.task_definition, most)
+        })
+        .collect();
+    // How many of them run is counted already.
+    runs.extend(timeline.iter().filter_map(|it| match it.change {
+        TimelineChange::UpdateService { service, task_definition: Some(definition), .. } => {
+            Some((names[service.index()].as_str(), &services[service].launch, definition, 0))
+        }
+        _ => None,
+    }));
+    note_fargate(reader, capacity, &definitions.table, &runs, &assumptions.fargate);
 }
 
 /// A task that no instance in its reach could ever hold will wait for ever, which is worth a word before the run.

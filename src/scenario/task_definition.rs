@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::fargate::{EPHEMERAL_STORAGE_GIB, EPHEMERAL_STORAGE_RANGE};
 use crate::aws::task_definition::{
     ContainerDefinition, CpuArchitecture, NetworkMode, TaskDefinition, Volume, VolumeKind,
 };
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::container::{Task, client_exception, containers};
+use crate::scenario::fargate;
 use crate::scenario::placement::placement_constraints_of_definition;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
@@ -186,23 +188,33 @@ fn task_definition(
         0 => Err("a task needs memory".to_owned()),
         mib => Ok(mib),
     });
-    let is_fargate_only = compatibilities(reader, &mut fields);
+    let is_for_fargate = compatibilities(reader, &mut fields);
+    let ephemeral_storage_gib = ephemeral_storage(reader, &mut fields, is_for_fargate);
     let cpu_architecture = runtime_platform(reader, &mut fields);
     let placement_constraints = placement_constraints_of_definition(reader, &mut fields);
     let volumes = volumes(reader, &mut fields);
     let says_memory = fields.has("memory");
-    let task = Task { family, revision, network_mode, memory, says_memory, is_fargate_only };
+    let task = Task { family, revision, network_mode, memory, says_memory, is_for_fargate };
     let containers = containers(reader, &mut fields, &task, applications);
     let place = fields.place;
     let of = fields.of.clone();
     fields.finish(reader, &Shape::TASK_DEFINITION);
-    check_sums(reader, place, &of, &containers, (cpu.filter(|_| is_fargate_only), memory));
+    check_sums(reader, place, &of, &containers, (cpu.filter(|_| is_for_fargate), memory));
+    if is_for_fargate {
+        let of = &of;
+        fargate::check_definition(
+            reader,
+            &fargate::Definition { node, of, network_mode, cpu, memory, containers: &containers },
+        );
+    }
     (reader.problems.len() == problems).then(|| TaskDefinition {
         family: family.to_owned(),
         revision,
         network_mode,
         cpu,
         memory,
+        is_for_fargate,
+        ephemeral_storage_gib,
         cpu_architecture,
         placement_constraints,
         volumes,
@@ -210,7 +222,7 @@ fn task_definition(
     })
 }
 
-/// Whether the definition is for Fargate alone.
+/// Whether the definition is for Fargate, and so has to hold to its rules.
 fn compatibilities(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> bool {
     let what = "requiresCompatibilities";
     let items = fields.list(reader, what);
@@ -223,11 +235,27 @@ fn compatibilities(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> bool {
         })
         .collect();
     if let Some((word, place)) = words.first()
-        && words.iter().all(|(word, _)| *word != "EC2")
+        && words.iter().all(|(word, _)| !matches!(*word, "EC2" | "FARGATE"))
     {
         reader.not_simulated(*place, format!("`{what}: {word}` of {of}"));
     }
-    words.iter().any(|(word, _)| *word == "FARGATE") && words.iter().all(|(word, _)| *word != "EC2")
+    words.iter().any(|(word, _)| *word == "FARGATE")
+}
+
+/// `ephemeralStorage`, GiB, which only Fargate has.
+fn ephemeral_storage(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_for_fargate: bool) -> u32 {
+    let of = fields.of.clone();
+    let Some(node) = fields.take("ephemeralStorage").filter(|it| !it.is_blank()) else { return EPHEMERAL_STORAGE_GIB };
+    let Some(mut storage) = reader.fields(node, format!("`ephemeralStorage` of {of}")) else {
+        return EPHEMERAL_STORAGE_GIB;
+    };
+    storage.required(reader, "sizeInGiB");
+    let size = storage.count(reader, "sizeInGiB", EPHEMERAL_STORAGE_RANGE);
+    storage.finish(reader, &Shape::OURS);
+    if !is_for_fargate {
+        reader.note(format!("`ephemeralStorage` of {of} does nothing: only tasks on Fargate have it"));
+    }
+    size.unwrap_or(EPHEMERAL_STORAGE_GIB)
 }
 
 fn runtime_platform(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<CpuArchitecture> {

@@ -1,11 +1,13 @@
 //! `timeline`: what happens when.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::listener::Action;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::task_definition::VolumeKind;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, attributes};
+use crate::scenario::fargate::refuse_on_fargate;
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::refuse_too_many_constraints;
@@ -14,7 +16,7 @@ use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::service::{deployment_configuration, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node};
-use crate::scenario::{ContainerInstanceChange, TimelineChange, TimelineEntry};
+use crate::scenario::{ContainerInstanceChange, PartOfTasks, SpotInterruption, TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -28,6 +30,8 @@ const CHANGES: &[&str] = &[
     "deregisterContainerInstances",
     "disconnectAgents",
     "putAttributes",
+    "interruptFargateSpot",
+    "fargateCapacityUnavailable",
     "modifyListener",
     "modifyRule",
 ];
@@ -120,6 +124,16 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
         "updateContainerInstancesState" | "deregisterContainerInstances" | "disconnectAgents" | "putAttributes" => {
             container_instances(reader, name, fields, around)
         }
+        "interruptFargateSpot" => interrupt_fargate_spot(reader, fields, around),
+        "fargateCapacityUnavailable" => {
+            let [on_demand, spot] = FargateCapacity::ALL.map(|it| (it.provider_name(), it));
+            fields.required(reader, "capacityProvider");
+            let capacity = fields.word(reader, "capacityProvider", &[on_demand, spot]);
+            let availability_zone = fields.reference(reader, "availabilityZone", &around.capacity.zone_names);
+            let lasts = fields.span(reader, "for");
+            fields.finish(reader, &Shape::OURS);
+            Some(TimelineChange::FargateCapacityUnavailable { capacity: capacity?, availability_zone, lasts })
+        }
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -139,6 +153,41 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             })
         }
     }
+}
+
+/// Which tasks on Fargate Spot are interrupted: so many, or a share; one where nothing is said.
+fn interrupt_fargate_spot(
+    reader: &mut Reader<'_>,
+    mut fields: Fields<'_>,
+    around: &Around<'_>,
+) -> Option<TimelineChange> {
+    let at = fields.place_of("service");
+    let names_service = fields.has("service");
+    let service = fields.reference(reader, "service", around.service_names);
+    let availability_zone = fields.reference(reader, "availabilityZone", &around.capacity.zone_names);
+    let share_place = fields.place_of("share");
+    let (count, share) = (fields.count(reader, "count", 1..=5_000), fields.number(reader, "share", 0.0..=1.0));
+    if count.is_some() && share.is_some() {
+        let problem = Problem::new(share_place, format!("{} has a `count` and a `share`", fields.of));
+        reader.refuse(problem.help("say how many tasks are interrupted, or which share of those that run"));
+    }
+    fields.finish(reader, &Shape::OURS);
+    if names_service && service.is_none() {
+        return None;
+    }
+    if let Some(service) = service.map(|it| &around.services[it])
+        && !service
+            .launch
+            .capacity_provider_strategy
+            .iter()
+            .any(|it| around.capacity.providers[it.capacity_provider].fargate() == Some(FargateCapacity::Spot))
+    {
+        let problem = Problem::new(at, format!("service `{}` has no tasks on FARGATE_SPOT", service.name));
+        reader.refuse(problem.help("only capacity of Spot is taken back: name FARGATE_SPOT in its strategy"));
+        return None;
+    }
+    let tasks = share.map_or(PartOfTasks::Count(count.unwrap_or(1)), PartOfTasks::Share);
+    Some(TimelineChange::InterruptFargateSpot(SpotInterruption { service, availability_zone, tasks }))
 }
 
 /// What is done to container instances of a group by hand.
@@ -305,6 +354,9 @@ fn new_definition(
     let definition = &around.task_definitions.table[id];
     let whose = format!("service `{}`", service.name);
     refuse_too_many_constraints(reader, node.place, &whose, &service.launch.placement_constraints, definition);
+    if refuse_on_fargate(reader, node.place, &whose, (&service.launch, around.capacity), definition) {
+        return None;
+    }
     let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);
     if let Some(volume) = new.volumes.iter().find(|it| it.kind == VolumeKind::Ebs && !old.volumes.contains(it)) {
         let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);

@@ -106,14 +106,14 @@ fn a_refused_file_stops_everything_before_it_starts() {
 
 #[test]
 fn what_is_not_simulated_yet_can_be_checked_but_not_run() {
-    let fargate = TINY.replace("desiredCount: 2", "launchType: FARGATE, desiredCount: 2");
-    let folder = folder_with(&[("tiny.yaml", &fargate)]);
+    let external = TINY.replace("desiredCount: 2", "launchType: EXTERNAL, desiredCount: 2");
+    let folder = folder_with(&[("tiny.yaml", &external)]);
     assert_eq!(code(&plimsoll(folder.path(), &["check", "tiny.yaml"])), 0);
     let output = plimsoll(folder.path(), &["run", "tiny.yaml"]);
     assert_eq!(code(&output), 2);
     assert!(
         String::from_utf8_lossy(&output.stderr)
-            .contains("error: `launchType: FARGATE` of service `web` is not simulated yet")
+            .contains("error: `launchType: EXTERNAL` of service `web` is not simulated yet")
     );
 }
 

@@ -5,6 +5,7 @@ mod cli;
 mod container_instances;
 mod containers;
 mod daemons;
+mod fargate;
 mod goldens;
 mod listeners;
 mod load_balancer_metrics;

@@ -8,7 +8,7 @@ use plimsoll::aws::container_instance::RegisteredResources;
 use plimsoll::aws::launch::Launcher;
 use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
-use plimsoll::cluster::{Cluster, ContainerInstance, InstanceStatus, Target, TargetState, Task, TaskStatus};
+use plimsoll::cluster::{Cluster, ContainerInstance, Host, InstanceStatus, Target, TargetState, Task, TaskStatus};
 use plimsoll::data::histogram::Histogram;
 use plimsoll::data::{Traffic, advance, second_passes};
 use plimsoll::rng::{Seed, Stream};
@@ -211,7 +211,7 @@ workloads:
         let mut cluster = cluster_of(scenario, &vec![0; self.tasks]);
         for task in cluster.tasks.ids() {
             cluster.tasks[task].task_definition = Id::new(self.revision_of(task.index()));
-            let instance = cluster.tasks[task].instance.expect("it has one");
+            let instance = cluster.tasks[task].instance().expect("it has one");
             cluster.instances[instance].tasks.push(task);
             cluster.instances[instance].registered_cpu_units = CPU_UNITS;
         }
@@ -298,7 +298,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             task_definition: Id::new(0),
             deployment: 0,
             capacity_provider: None,
-            instance: Some(instance),
+            host: Some(Host::Instance(instance)),
             subnet: None,
             host_ports: Vec::new(),
             status: TaskStatus::Running,
@@ -361,7 +361,7 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
             (What::ProcessEnds, _) => cluster.tasks[Id::new(change.task)].process_is_up = false,
             (What::ProcessBegins, _) => cluster.tasks[Id::new(change.task)].process_is_up = true,
             (What::Offered(cpu_units), _) => {
-                let instance = cluster.tasks[Id::new(change.task)].instance.expect("it has one");
+                let instance = cluster.tasks[Id::new(change.task)].instance().expect("it has one");
                 cluster.instances[instance].registered_cpu_units = cpu_units;
                 cluster.touch();
                 second_passes(&mut traffic, &scenario, &cluster);

@@ -592,7 +592,7 @@ fn what_is_not_simulated_is_sound_and_named() {
         "duration: 1h
 taskDefinitions:
   web:
-    requiresCompatibilities: [FARGATE]
+    requiresCompatibilities: [EXTERNAL]
     volumes: [{name: shared, s3filesVolumeConfiguration: {fileSystemArn: fs-1}}]
     containerDefinitions:
       - {name: web, image: web, memory: 512, resourceRequirements: [{type: InferenceAccelerator, value: device-1}], logConfiguration: {logDriver: awslogs}}
@@ -600,7 +600,7 @@ services:
   web:
     taskDefinition: web
     desiredCount: 1
-    launchType: FARGATE
+    launchType: EXTERNAL
     serviceRegistries: []
     deploymentConfiguration: {deploymentCircuitBreaker: {enable: true, rollback: true}}
     placementConstraints: [{type: memberOf, expression: 'attribute:ecs.instance-type == t3.medium'}]
@@ -616,10 +616,10 @@ services:
     assert_eq!(
         found,
         [
-            "`requiresCompatibilities: FARGATE` of task definition `web:1` is not simulated yet",
+            "`requiresCompatibilities: EXTERNAL` of task definition `web:1` is not simulated yet",
             "`s3filesVolumeConfiguration` of task definition `web:1` is not simulated yet",
             "an AWS Neuron device (`resourceRequirements` of container `web` of task definition `web:1`) is not simulated yet",
-            "`launchType: FARGATE` of service `web` is not simulated yet",
+            "`launchType: EXTERNAL` of service `web` is not simulated yet",
             "`deploymentCircuitBreaker` of `deploymentConfiguration` of service `web` is not simulated yet",
         ]
     );
@@ -646,7 +646,7 @@ fn whatever_is_not_simulated_is_named() {
         (service("serviceConnectConfiguration: {enabled: true}"), "`serviceConnectConfiguration`"),
         (service("availabilityZoneRebalancing: ENABLED"), "`availabilityZoneRebalancing: ENABLED`"),
         (service("monitoring: {metricConfigurations: [{resolutionSeconds: 20}]}"), "`monitoring`"),
-        (service("capacityProviderStrategy: [{capacityProvider: FARGATE_SPOT}]"), "`FARGATE_SPOT`"),
+        (service("launchType: MANAGED_INSTANCES"), "`launchType: MANAGED_INSTANCES`"),
         (target_group("Protocol: TCP"), "`Protocol: TCP`"),
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
@@ -782,6 +782,11 @@ fn scenario_around(service: &serde_json::Value, file: &str) -> String {
     let group = balancer["targetGroupArn"].as_str().and_then(|it| it.split('/').nth(1)).unwrap_or("it");
     // A Classic Load Balancer sends to instances, at one port.
     let classic = balancer["loadBalancerName"].as_str();
+    let fargate = if service["launchType"] == "FARGATE" {
+        "requiresCompatibilities: [FARGATE], cpu: 256, memory: 512, "
+    } else {
+        ""
+    };
     let (mode, host_port) = if classic.is_some() { ("bridge", port) } else { ("awsvpc", 0) };
     let load_balancers =
         classic.map_or(String::new(), |name| format!("loadBalancers: {{front: {{}}, {name}: {{Type: classic}}}}\n"));
@@ -794,10 +799,9 @@ fn scenario_around(service: &serde_json::Value, file: &str) -> String {
     format!(
         "duration: 1m
 {load_balancers}taskDefinitions:
-  '{definition}':
-    networkMode: {mode}
-    volumes: [{volumes}]
-    containerDefinitions: [{{name: {container}, image: it, memory: 512, portMappings: [{{containerPort: {port}{host_port}}}]}}]
+  '{definition}': {{
+    {fargate}networkMode: {mode}, volumes: [{volumes}],
+    containerDefinitions: [{{name: {container}, image: it, memory: 512, portMappings: [{{containerPort: {port}{host_port}}}]}}] }}
 targetGroups: {{{group}: {{TargetType: ip{front}}}}}
 services: {{it: 'file://{file}'}}
 "
@@ -811,7 +815,7 @@ fn real_capacity_providers_target_groups_and_policies_are_accepted() {
         (
             "autoScalingGroups: {MyAutoScalingGroup: {InstanceType: m5.large, MinSize: 0, MaxSize: 4}}
 capacityProviders: file://aws-cli/ecs/describe-capacity-providers-1.json",
-            false,
+            true,
         ),
         (
             "autoScalingGroups: {MyAutoScalingGroup: {InstanceType: m5.large, MinSize: 0, MaxSize: 4}}

@@ -1,0 +1,287 @@
+//! What Fargate asks of a task definition and of what runs it, and refuses.
+//!
+//! Follows *Amazon ECS task definition differences for Fargate* in the developer guide (2026); the words are those of
+//! `RegisterTaskDefinition`.
+
+use std::collections::BTreeMap;
+
+use crate::aws::capacity_provider::choose_provider;
+use crate::aws::fargate::{
+    EPHEMERAL_STORAGE_GIB, FargateCapacity, PlatformVersion, TASK_CPUS, images_on_storage_gib, is_valid_size,
+    nearest_size, task_cpu,
+};
+use crate::aws::launch::Launch;
+use crate::aws::run_task::Overrides;
+use crate::aws::task_definition::{ContainerDefinition, NetworkMode, TaskDefinition, VolumeKind};
+use crate::scenario::FargateAssumptions;
+use crate::scenario::capacity::Capacity;
+use crate::scenario::container::client_exception;
+use crate::scenario::problem::{Place, Problem};
+use crate::scenario::reader::{Reader, listed};
+use crate::scenario::tree::{Entry, Node, Value};
+use crate::table::{Id, Table};
+
+/// What a task definition says that Fargate looks at.
+pub struct Definition<'a> {
+    /// As it stands in the file.
+    pub node: &'a Node,
+    /// What it is called in messages.
+    pub of: &'a str,
+    /// Network mode.
+    pub network_mode: NetworkMode,
+    /// Task-level CPU units.
+    pub cpu: Option<u32>,
+    /// Task-level memory, MiB.
+    pub memory: Option<u32>,
+    /// Containers.
+    pub containers: &'a [ContainerDefinition],
+}
+
+/// Fields of a task definition that no task on Fargate can have.
+const NOT_OF_TASKS: [&str; 2] = ["ipcMode", "placementConstraints"];
+/// Fields of a container that no task on Fargate can have.
+const NOT_OF_CONTAINERS: [&str; 7] = [
+    "disableNetworking",
+    "dnsSearchDomains",
+    "dnsServers",
+    "dockerSecurityOptions",
+    "extraHosts",
+    "links",
+    "privileged",
+];
+/// `linuxParameters` that no task on Fargate can have.
+const NOT_OF_LINUX: [&str; 5] = ["devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs"];
+
+/// Refuses what a definition that requires Fargate cannot have.
+pub fn check_definition(reader: &mut Reader<'_>, definition: &Definition<'_>) {
+    let Definition { node, of, network_mode, .. } = *definition;
+    if network_mode != NetworkMode::Awsvpc {
+        let at = node.get("networkMode").map_or(node.place, |it| it.place);
+        let problem = Problem::new(at, format!("{of} is for Fargate, and its network mode is not `awsvpc`"));
+        reader.refuse(
+            problem
+                .help("say `networkMode: awsvpc`")
+                .help(client_exception("Fargate only supports network mode \u{2018}awsvpc\u{2019}.")),
+        );
+    }
+    check_size(reader, definition);
+    for field in NOT_OF_TASKS {
+        refuse_field(reader, node, field, of);
+    }
+    if let Some(mode) = node.get("pidMode").filter(|it| it.text() == Some("host")) {
+        let problem = Problem::new(mode.place, format!("{of} is for Fargate, which has no `pidMode: host`"));
+        reader.refuse(problem.help("only `pidMode: task` is there"));
+    }
+    for volume in list(node, "volumes") {
+        refuse_field(reader, volume, "dockerVolumeConfiguration", of);
+        if let Some(path) = volume.get("host").and_then(|it| it.get("sourcePath")).filter(|it| !it.is_blank()) {
+            let problem = Problem::new(path.place, format!("{of} is for Fargate, where no host has a path"));
+            reader.refuse(problem.help("leave `sourcePath` out: the volume lies on the task's ephemeral storage"));
+        }
+    }
+    for (node, container) in list(node, "containerDefinitions").iter().zip(definition.containers) {
+        let of = format!("container `{}` of {of}", container.name);
+        for field in NOT_OF_CONTAINERS {
+            refuse_field(reader, node, field, &of);
+        }
+        if let Some(linux) = node.get("linuxParameters") {
+            for field in NOT_OF_LINUX {
+                refuse_field(reader, linux, field, &of);
+            }
+        }
+        if container.gpus > 0 {
+            let at = node.get("resourceRequirements").map_or(node.place, |it| it.place);
+            reader.refuse(Problem::new(at, format!("{of} has a GPU, and Fargate has none")));
+        }
+    }
+}
+
+/// Refuses a definition whose tasks a launch would put on Fargate, and which was not registered for it or asks for more than
+/// the platform version has; whether it was refused. `at` is where the launch names it, `of` is the launch in messages.
+pub fn refuse_on_fargate(
+    reader: &mut Reader<'_>,
+    at: Place,
+    of: &str,
+    (launch, capacity): (&Launch, &Capacity),
+    definition: &TaskDefinition,
+) -> bool {
+    let kinds: Vec<FargateCapacity> = launch
+        .capacity_provider_strategy
+        .iter()
+        .filter_map(|it| capacity.providers[it.capacity_provider].fargate())
+        .collect();
+    if kinds.is_empty() {
+        return false;
+    }
+    let name = definition.name();
+    if !definition.is_for_fargate {
+        let problem = Problem::new(at, format!("{of} runs on Fargate, and `{name}` is not for it"));
+        reader.refuse(
+            problem
+                .label("not registered for Fargate")
+                .help(format!("add `requiresCompatibilities: [FARGATE]` to `{name}`"))
+                .help(client_exception("Task definition does not support launch_type FARGATE.")),
+        );
+        return true;
+    }
+    let architecture = definition.fargate_architecture();
+    let size = definition.cpu.and_then(task_cpu).map(|it| (it.platform_version(), "its size"));
+    let of_architecture = kinds.iter().map(|it| (it.platform_version(architecture), architecture.as_str()));
+    let needs_latest = |is_needed: bool, what| is_needed.then_some((PlatformVersion::V1_4, what));
+    let needs = [
+        needs_latest(definition.ephemeral_storage_gib > EPHEMERAL_STORAGE_GIB, "its ephemeral storage"),
+        needs_latest(definition.has_volume(VolumeKind::Efs), "its EFS volume"),
+        needs_latest(definition.has_volume(VolumeKind::Ebs), "its EBS volume"),
+    ];
+    let mut all = size.into_iter().chain(of_architecture).chain(needs.into_iter().flatten());
+    let Some((version, what)) = all.find(|it| it.0 > launch.platform_version) else { return false };
+    let says = "PlatformTaskDefinitionIncompatibilityException: The specified platform does not satisfy the task definition's required capabilities.";
+    let message = format!("{of} has platform version {}, and `{name}` needs more", launch.platform_version.as_str());
+    let help = format!("for {what} it must be {} or LATEST", version.as_str());
+    reader.refuse(Problem::new(at, message).help(help).help(format!("AWS says: {says}")));
+    true
+}
+
+/// Refuses sizes that `overrides` give to tasks on Fargate, and that it does not have.
+pub fn refuse_sizes_on_fargate(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    (launch, capacity): (&Launch, &Capacity),
+    definition: &TaskDefinition,
+    sizes: &[Overrides],
+) {
+    if !launch.capacity_provider_strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
+        return;
+    }
+    for size in sizes {
+        let (Some(cpu), Some(memory)) = (size.cpu.or(definition.cpu), size.memory.or(definition.memory)) else {
+            continue;
+        };
+        if !is_valid_size(cpu, memory) {
+            let (near_cpu, near_memory) = nearest_size(cpu, memory);
+            let message = format!(
+                "tasks of `runTasks` `{}` have {cpu} CPU units and {memory} MiB, which is no size of Fargate's",
+                entry.key
+            );
+            let help = format!("the nearest is {near_cpu} CPU units with {near_memory} MiB");
+            reader.refuse(Problem::new(entry.key_place, message).help(help));
+            return;
+        }
+    }
+}
+
+/// Says of what may run on Fargate whether the account's quota of vCPUs holds it, and whether its images fit on its storage.
+pub fn note_fargate(
+    reader: &mut Reader<'_>,
+    capacity: &Capacity,
+    definitions: &Table<TaskDefinition>,
+    runs: &[(&str, &Launch, Id<TaskDefinition>, u32)],
+    assumptions: &FargateAssumptions,
+) {
+    let mut cpu_units: BTreeMap<FargateCapacity, u64> = BTreeMap::new();
+    for (of, launch, definition, most) in runs {
+        let strategy = &launch.capacity_provider_strategy;
+        let kind = |place: usize| capacity.providers[strategy[place].capacity_provider].fargate();
+        // Of one that is refused nothing can be told.
+        if strategy.iter().all(|it| it.weight == 0) || kind(0).is_none() {
+            continue;
+        }
+        let definition = &definitions[*definition];
+        let mut counts = vec![0; strategy.len()];
+        for _ in 0..*most {
+            let place = choose_provider(strategy, &counts);
+            counts[place] += 1;
+        }
+        for (place, count) in counts.iter().enumerate() {
+            if let Some(kind) = kind(place) {
+                *cpu_units.entry(kind).or_default() += u64::from(*count) * u64::from(definition.cpu.unwrap_or(0));
+            }
+        }
+        let (megabytes, storage) = (definition.image_mb(), definition.ephemeral_storage_gib);
+        let gib = images_on_storage_gib(megabytes, assumptions.unpacked_image_ratio);
+        if gib > f64::from(storage) {
+            reader.note(format!(
+                "a task of `{}` will never run in {of}: its images take {gib:.1} GiB, compressed and unpacked, and its ephemeral storage has {storage} GiB",
+                definition.name()
+            ));
+        }
+    }
+    for (kind, cpu_units) in cpu_units {
+        let quota = assumptions.quotas(kind).vcpu;
+        if cpu_units > u64::from(quota) * 1024 {
+            let field = match kind {
+                FargateCapacity::OnDemand => "fargateVcpuQuota",
+                FargateCapacity::Spot => "fargateSpotVcpuQuota",
+            };
+            let vcpu = cpu_units as f64 / 1024.0;
+            reader.note(format!(
+                "tasks on {} may come to {vcpu} vCPU, and the quota of the account is {quota}: the others wait until `{field}` of `assumptions` is raised",
+                kind.provider_name()
+            ));
+        }
+    }
+}
+
+/// Task-level CPU and memory must be there and make one of Fargate's sizes.
+fn check_size(reader: &mut Reader<'_>, definition: &Definition<'_>) {
+    let Definition { node, of, cpu, memory, .. } = *definition;
+    for (field, is_there) in [("cpu", cpu.is_some()), ("memory", memory.is_some())] {
+        if !is_there && node.get(field).is_none_or(Node::is_blank) {
+            let says = format!("Fargate requires that '{field}' be defined at the task level.");
+            let problem = Problem::new(node.place, format!("{of} is for Fargate and has no task-level `{field}`"));
+            reader.refuse(problem.help(client_exception(&says)));
+        }
+    }
+    let (Some(cpu), Some(memory)) = (cpu, memory) else { return };
+    if is_valid_size(cpu, memory) {
+        return;
+    }
+    let (near_cpu, near_memory) = nearest_size(cpu, memory);
+    let row = task_cpu(cpu);
+    let field = if row.is_some() { "memory" } else { "cpu" };
+    let at = node.get(field).map_or(node.place, |it| it.place);
+    let numbers = match row {
+        Some(row) => row.memory_mib().iter().map(u32::to_string).collect::<Vec<_>>(),
+        None => TASK_CPUS.iter().map(|it| it.cpu_units.to_string()).collect(),
+    };
+    let there = listed(numbers.iter().map(String::as_str));
+    let message = format!("{of} has {cpu} CPU units and {memory} MiB, which is no size of Fargate's");
+    let help = match row {
+        Some(_) => format!("with {cpu} CPU units a task may have {there} MiB"),
+        None => format!("a task may have {there} CPU units"),
+    };
+    let problem = Problem::new(at, message);
+    let problem = if near_cpu >= cpu && near_memory >= memory {
+        problem.label(format!("the nearest is {near_cpu} CPU units with {near_memory} MiB"))
+    } else {
+        problem.label(format!("the largest is {near_cpu} CPU units with {near_memory} MiB"))
+    };
+    let says = format!(
+        "No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. See the Amazon ECS documentation for the valid values."
+    );
+    reader.refuse(problem.help(help).help(client_exception(&says)));
+}
+
+fn refuse_field(reader: &mut Reader<'_>, node: &Node, field: &str, of: &str) {
+    let Some(said) = node.get(field).filter(|it| says_something(it)) else { return };
+    let problem = Problem::new(said.place, format!("{of} is for Fargate, which has no `{field}`"));
+    reader.refuse(problem.help("leave it out, or run the task on EC2 (`requiresCompatibilities: [EC2]`)"));
+}
+
+/// Whether a field is more than an empty list or map, `null` or `false`, as tools write them.
+fn says_something(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => false,
+        Value::List(items) => !items.is_empty(),
+        Value::Map(entries) => !entries.is_empty(),
+        Value::Scalar { text, .. } => text != "false",
+        Value::Unread => true,
+    }
+}
+
+fn list<'n>(node: &'n Node, field: &str) -> &'n [Node] {
+    match node.get(field).map(|it| &it.value) {
+        Some(Value::List(items)) => items,
+        _ => &[],
+    }
+}
