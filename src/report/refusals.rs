@@ -141,7 +141,17 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
     let found = plural(tasks, "task");
     let since = first.first_at;
-    let mut in_brief = if unplaced_at_end {
+    let not_started = match launcher {
+        Launcher::Service(_) => 0,
+        Launcher::RunTask(run_task) => run.run_task_totals[run_task.index()].failed(),
+    };
+    let mut in_brief = if not_started > 0 {
+        let found = plural(u32::try_from(not_started).unwrap_or(u32::MAX), "task");
+        format!(
+            "{found} of {whose} found no instance and were not started, the first at {since}, the last at {}",
+            last.last_at
+        )
+    } else if unplaced_at_end {
         format!("{found} of {whose} found no instance, from {since} to the end ({})", in_seconds(end.since(since)))
     } else {
         format!("{found} of {whose} found no instance at first, from {since} (at most for {})", in_seconds(longest))

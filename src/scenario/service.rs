@@ -16,7 +16,7 @@ use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
-use crate::scenario::tree::{Entry, Node};
+use crate::scenario::tree::Entry;
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -116,7 +116,7 @@ fn service(
     let group = task_groups.of(&format!("service:{}", entry.key));
     let (launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, group);
     if is_daemon {
-        refuse_launch_of_daemon(reader, &fields, &entry.node, &launch);
+        refuse_launch_of_daemon(reader, &fields, around.capacity, &launch);
     }
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
     if let Some((id, why)) = task_definition.zip(on_ec2_because) {
@@ -127,13 +127,6 @@ fn service(
         refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
         let at = fields.place_of("taskDefinition");
         refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
-    }
-    let on_fargate =
-        launch.capacity_provider_strategy.iter().any(|it| around.capacity.is_fargate(it.capacity_provider));
-    let daemon = entry.node.get("schedulingStrategy").filter(|it| it.text() == Some("DAEMON"));
-    if let Some(node) = daemon.filter(|_| on_fargate) {
-        let problem = Problem::new(node.place, format!("{} is a DAEMON on Fargate", fields.of));
-        reader.refuse(problem.help("daemons run on each container instance, and Fargate has none"));
     }
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
     volume_configurations(reader, &mut fields, definition);
@@ -172,18 +165,19 @@ pub fn refuse_maximum_of_daemon(reader: &mut Reader<'_>, at: Place, of: &str, ma
 }
 
 /// What ECS does not take of a DAEMON service of where tasks run.
-fn refuse_launch_of_daemon(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node, launch: &Launch) {
+fn refuse_launch_of_daemon(reader: &mut Reader<'_>, fields: &Fields<'_>, capacity: &Capacity, launch: &Launch) {
     let of = &fields.of;
+    if launch.capacity_provider_strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
+        let message = format!("Fargate does not support the daemon scheduling strategy, which {of} has");
+        let problem = Problem::new(fields.place_of("schedulingStrategy"), message);
+        reader.refuse(problem.help("there are no container instances on Fargate: give its tasks a container more"));
+        return;
+    }
     if !launch.placement_strategy.is_empty() {
         let field = if fields.has("placementTemplate") { "placementTemplate" } else { "placementStrategy" };
         let message = format!("the daemon scheduling strategy does not support placement strategies, which {of} has");
         let problem = Problem::new(fields.place_of_key(field), message);
         reader.refuse(problem.help("remove them; `placementConstraints` say which instances have a task"));
-    }
-    if node.get("launchType").and_then(Node::text) == Some("FARGATE") {
-        let message = format!("Fargate does not support the daemon scheduling strategy, which {of} has");
-        let problem = Problem::new(fields.place_of("launchType"), message);
-        reader.refuse(problem.help("there are no container instances on Fargate: give its tasks a container more"));
     }
     if launch.capacity_provider_strategy.is_empty() {
         return;

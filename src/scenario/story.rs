@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
+use crate::aws::launch::Launch;
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementConstraint, Reason};
+use crate::aws::run_task::{Overrides, RunTask};
 use crate::aws::service::ServiceDefinition;
-use crate::aws::task_definition::{NetworkMode, TaskDefinition};
+use crate::aws::task_definition::{NetworkMode, Reservation, TaskDefinition};
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
@@ -272,7 +274,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
-    note_what_never_fits(reader, &capacity, &task_definitions, &services, &timeline);
+    note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
     note_what_fargate_holds(reader, &capacity, &task_definitions, &services, (&scaling, &timeline), &assumptions);
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
@@ -404,6 +406,7 @@ fn note_what_never_fits(
     capacity: &Capacity,
     definitions: &TaskDefinitions,
     services: &Table<ServiceDefinition>,
+    run_tasks: &Table<RunTask>,
     timeline: &[TimelineEntry],
 ) {
     if capacity.groups.is_empty() {
@@ -419,25 +422,36 @@ fn note_what_never_fits(
     runs.dedup();
     for (service, definition) in runs {
         let (service, definition) = (&services[service], &definitions.table[definition]);
-        if let Some(why) = why_never(capacity, definition, service) {
+        if let Some(why) = why_never(capacity, definition, &definition.reservation(), &service.launch) {
             let (name, service) = (definition.name(), &service.name);
             reader.note(format!("a task of `{name}` will never run in service `{service}`: {why}"));
+        }
+    }
+    for run_task in run_tasks {
+        let definition = &definitions.table[run_task.task_definition];
+        let never = |it: &Overrides| {
+            why_never(capacity, definition, &it.reservation(definition.reservation()), &run_task.launch)
+        };
+        let whys: Vec<String> = run_task.sizes.iter().filter_map(never).collect();
+        if let Some(why) = whys.first() {
+            let (name, of, sizes) = (definition.name(), &run_task.name, run_task.sizes.len());
+            let some = if sizes == 1 { String::new() } else { format!(", of {} of its {sizes} sizes,", whys.len()) };
+            reader.note(format!("a task of `{name}` in `runTasks` `{of}`{some} will never run: {why}"));
         }
     }
 }
 
 /// Why no instance that the groups in a service's reach launch could ever hold a task: of the group that comes closest.
-fn why_never(capacity: &Capacity, definition: &TaskDefinition, service: &ServiceDefinition) -> Option<String> {
-    let need = definition.reservation();
+fn why_never(capacity: &Capacity, definition: &TaskDefinition, need: &Reservation, launch: &Launch) -> Option<String> {
     let constraints: Vec<&PlacementConstraint> =
-        service.launch.placement_constraints.iter().chain(&definition.placement_constraints).collect();
+        launch.placement_constraints.iter().chain(&definition.placement_constraints).collect();
     let expressions = for_attributes_only(&constraints);
-    let groups: Vec<&AutoScalingGroup> = capacity.groups_in_reach(&service.launch.capacity_provider_strategy).collect();
+    let groups: Vec<&AutoScalingGroup> = capacity.groups_in_reach(&launch.capacity_provider_strategy).collect();
     if !groups.iter().any(|it| meets(it, &expressions, capacity)) {
         // That is said of the constraints already.
         return None;
     }
-    let zones: Vec<_> = service.launch.subnets.iter().map(|it| capacity.subnets.table[*it].availability_zone).collect();
+    let zones: Vec<_> = launch.subnets.iter().map(|it| capacity.subnets.table[*it].availability_zone).collect();
     let launches_there = |group: &AutoScalingGroup| {
         definition.network_mode != NetworkMode::Awsvpc
             || zones.is_empty()
@@ -454,7 +468,7 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, service: &Service
             (Reason::Attribute, why)
         } else if !launches_there(group) {
             (Reason::AvailabilityZone, format!("group `{}` launches in no zone of the service's subnets", group.name))
-        } else if let Some(reason) = registered.lacks(&need) {
+        } else if let Some(reason) = registered.lacks(need) {
             let why = match reason {
                 Reason::Cpu => {
                     format!("it reserves {} CPU units, and a {name} has {}", need.cpu_units, registered.cpu_units)

@@ -125,3 +125,64 @@ fn two_weeks_of_a_load_balancer_are_accounted_for() {
         assert_eq!(arrived(&story) as f64, total, "{arrivals}");
     }
 }
+
+/// A day of virtual machines as standalone tasks, by every strategy, on a fixed fleet and behind a capacity provider: each is
+/// started, refused, or given up, no instance holds more than it has, and what ends has ended by itself.
+#[test]
+fn a_day_of_virtual_machines_is_accounted_for_by_every_strategy() {
+    let Some(data) = data("a trace of virtual machines") else { return };
+    let file = data.join("task-traces/azure-2017-vms-1day.csv");
+    let rows = std::fs::read_to_string(&file).expect("the trace can be read").lines().count() as u64 - 1;
+    let fleets = [
+        ("{ InstanceType: big, MinSize: 280, MaxSize: 280 }", "launchType: EC2"),
+        (
+            "{ InstanceType: big, MinSize: 0, MaxSize: 400 }",
+            "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]",
+        ),
+    ];
+    let strategies = [
+        "{ type: spread, field: instanceId }",
+        "{ type: spread, field: 'attribute:ecs.availability-zone' }, { type: binpack, field: memory }",
+        "{ type: binpack, field: cpu }",
+        "{ type: binpack, field: memory }",
+        "{ type: random }",
+    ];
+    for (group, launch) in fleets {
+        let mut reserved = Vec::new();
+        for strategy in strategies {
+            let text = format!(
+                r#"
+duration: 1d
+instanceTypes: {{ big: {{ vcpu: 72, memory: 144GiB, networkInterfaces: 15, usdPerHour: 3.06 }} }}
+autoScalingGroups: {{ nodes: {group} }}
+capacityProviders:
+  nodes:
+    autoScalingGroupProvider:
+      autoScalingGroupArn: nodes
+      managedScaling: {{ status: ENABLED, targetCapacity: 100 }}
+      managedTerminationProtection: ENABLED
+taskDefinitions: {{ vm: {{ networkMode: none, containerDefinitions: [{{ name: vm, cpu: 1024, memory: 1024 }}] }} }}
+runTasks:
+  vms: {{ taskDefinition: vm, trace: {{ file: "{}" }}, placementStrategy: [{strategy}], {launch} }}
+"#,
+                file.display()
+            );
+            let run = simulate(&read(&text, &[]).variants[0], Seed { seed: 1, replication: 0 });
+            let totals = &run.run_task_totals[0];
+            assert_eq!((totals.asked, run.tasks.len() as u64 + totals.failed()), (rows, rows), "{launch} {strategy}");
+            let given_up = run.tasks.iter().filter(|it| it.placed_at.is_none() && it.stopped_at.is_some()).count();
+            assert!(totals.failed() + (given_up as u64) < rows / 20, "{launch} {strategy}: {totals:?}, {given_up}");
+            for task in &run.tasks {
+                assert!(task.stopped_at.is_none() || task.exit_code == Some(0) || task.placed_at.is_none(), "{task:?}");
+            }
+            for row in &run.capacity_minutes {
+                assert!(row.reserved_cpu_percent.is_none_or(|it| it <= 100.0));
+                assert!(row.reserved_memory_percent.is_none_or(|it| it <= 100.0));
+            }
+            reserved.push(run.task_hours);
+        }
+        // The same tasks, and nearly all of them run: the strategies differ by what they turn away, not by what runs.
+        let (least, most) = reserved.iter().fold((f64::MAX, 0.0_f64), |(a, b), it| (a.min(*it), b.max(*it)));
+        assert!(most / least < 1.05, "{launch}: {reserved:?}");
+    }
+}
