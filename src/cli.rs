@@ -357,9 +357,10 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             let question = story.variants[0].description.split_inclusive('?').next().unwrap_or_default();
             say(&format!("\n{}\n{table}\n", question.trim()));
         }
-        let unplaced = refusals::paragraphs(&variants);
-        if !unplaced.is_empty() {
-            say(&format!("{unplaced}\n"));
+        for unplaced in [refusals::paragraphs(&variants), refusals::fargate_paragraphs(&variants)] {
+            if !unplaced.is_empty() {
+                say(&format!("{unplaced}\n"));
+            }
         }
         if placement::compares_placement(&variants) {
             say(&format!("{}\n", placement::table(&variants)));

@@ -357,6 +357,8 @@ pub struct FargateMinute {
     pub launched: u32,
     /// Launches that were refused in the minute, for the quota or for want of capacity; each attempt counts.
     pub refused: u32,
+    /// Those of them that were refused for want of capacity, not for the quota.
+    pub without_capacity: u32,
     /// vCPUs of all tasks that are not STOPPED, at the minute's end.
     pub vcpu: f64,
     /// How many there may be.

@@ -37,6 +37,8 @@ pub struct Fargate {
     /// In the open minute.
     launched: u32,
     refused: u32,
+    /// Those of them that were refused for want of capacity.
+    without_capacity: u32,
 }
 
 impl Fargate {
@@ -50,6 +52,7 @@ impl Fargate {
             cost_of_stopped_usd: 0.0,
             launched: 0,
             refused: 0,
+            without_capacity: 0,
         }
     }
 }
@@ -79,7 +82,9 @@ impl Control<'_> {
         } else {
             None
         };
-        self.fargate(capacity).refused += u32::from(refusal.is_some());
+        let state = self.fargate(capacity);
+        state.refused += u32::from(refusal.is_some());
+        state.without_capacity += u32::from(refusal == Some(FargateRefusal::NoCapacity));
         refusal
     }
 
@@ -346,7 +351,8 @@ impl Control<'_> {
             let cost_usd = self.fargate_cost_usd(capacity);
             let vcpu_quota = self.scenario.assumptions.fargate.quotas(capacity).vcpu;
             let state = self.fargate(capacity);
-            let (launched, refused) = (std::mem::take(&mut state.launched), std::mem::take(&mut state.refused));
+            let [launched, refused, without_capacity] =
+                [&mut state.launched, &mut state.refused, &mut state.without_capacity].map(std::mem::take);
             let row = FargateMinute {
                 minute,
                 capacity,
@@ -356,6 +362,7 @@ impl Control<'_> {
                 waiting: state.waiting.len() as u32,
                 launched,
                 refused,
+                without_capacity,
                 vcpu: state.cpu_units_in_use as f64 / 1024.0,
                 vcpu_quota,
                 cost_usd,

@@ -134,6 +134,7 @@ struct FargateRow<'a> {
     vcpu: f64,
     vcpu_quota: u32,
     cost_usd: f64,
+    without_capacity_count: u32,
 }
 
 #[derive(Serialize)]
@@ -386,6 +387,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
             vcpu: row.vcpu,
             vcpu_quota: row.vcpu_quota,
             cost_usd: row.cost_usd,
+            without_capacity_count: row.without_capacity,
         });
         files.push(("fargate.csv", table(FARGATE, fargate)));
     }
@@ -476,7 +478,7 @@ const CAPACITY: &str = "minute capacity_provider desired_capacity in_service_cou
     cpu_used_units cpu_reserved_unused_units cpu_headroom_units cpu_fragmented_units cpu_draining_units cpu_booting_units \
     memory_used_mib memory_reserved_unused_mib memory_headroom_mib memory_fragmented_mib memory_draining_mib memory_booting_mib";
 const FARGATE: &str = "minute capacity_provider running_count starting_count stopping_count waiting_count launched_count \
-    refused_count vcpu vcpu_quota cost_usd";
+    refused_count vcpu vcpu_quota cost_usd without_capacity_count";
 const ZONES: &str = "minute service availability_zone running_count share_percent fullest_instance_count \
     fullest_instance_percent";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";

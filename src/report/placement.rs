@@ -7,6 +7,7 @@ use crate::aws::service::SchedulingStrategy;
 use crate::report::chart::{note, sheet, swatch};
 use crate::report::charts::PARTS;
 use crate::report::comparison::interval;
+use crate::report::standalone::all_standalone;
 use crate::run::{CapacityMinute, CapacitySplit, Run};
 use crate::units::Span;
 
@@ -140,12 +141,20 @@ pub fn chart(variants: &[Vec<&Run>]) -> Vec<u8> {
             let mean = |of: &dyn Fn(&Run) -> Option<f64>, decimals| {
                 interval(&runs.iter().filter_map(|run| of(run)).collect::<Vec<f64>>(), decimals)
             };
-            let words = [
-                format!(
+            let risk = match runs[0].scenario.run_tasks.is_empty() {
+                true => format!(
                     "worst instance {} %, worst zone {} % of a service",
                     mean(&|run| Some(spreads(run)?.instance_percent), 1),
                     mean(&|run| Some(spreads(run)?.zone_percent), 1)
                 ),
+                false => format!(
+                    "{} standalone tasks refused or given up, {} vCPUs",
+                    mean(&|run| Some(all_standalone(run)?.refused as f64), 0),
+                    mean(&|run| Some(all_standalone(run)?.refused_vcpus), 0)
+                ),
+            };
+            let words = [
+                risk,
                 format!(
                     "{} instance-hours, $ {}",
                     mean(&|run| Some(run.instance_hours), 1),

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::aws::fargate::{FargateCapacity, FargateRefusal};
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::task_definition::{NetworkMode, Protocol};
 use crate::report::comparison::number;
-use crate::run::{PlacementRefusal, RefusalExplanation, RefusalOutcome, Run};
+use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -229,6 +230,49 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
         wrap(&mut text, &format!("and {}", plural(more as u32, "more service")), 2);
     }
     text
+}
+
+/// The paragraphs under the table of a scenario about launches that Fargate refused; empty without any. Of each variant the first
+/// replication is told.
+pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
+    let mut text = String::new();
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        for capacity in FargateCapacity::ALL {
+            let rows = || run.fargate_minutes.iter().filter(move |it| it.capacity == capacity);
+            let of = |refused: fn(&FargateMinute) -> u32| {
+                let hit: Vec<&FargateMinute> = rows().filter(|it| refused(it) > 0).collect();
+                Some((hit.iter().map(|it| refused(it)).sum::<u32>(), hit.first()?.minute, hit.len() as u32))
+            };
+            let kinds: [(fn(&FargateMinute) -> u32, FargateRefusal); 2] = [
+                (|it| it.refused - it.without_capacity, FargateRefusal::VcpuQuota),
+                (|it| it.without_capacity, FargateRefusal::NoCapacity),
+            ];
+            for (refused, reason) in kinds {
+                let Some((launches, first, minutes)) = of(refused) else { continue };
+                let most = rows().map(|it| it.vcpu).fold(0.0, f64::max);
+                let quota = rows().map(|it| it.vcpu_quota).max().unwrap_or(0);
+                let (name, at) = (capacity.provider_name(), Span::MINUTE * first);
+                let launches = if launches == 1 { "1 launch".to_owned() } else { format!("{launches} launches") };
+                let mut paragraph = format!(
+                    "{}: {name} refused {launches} in {}, first at {at}. ECS: \"{}.\"",
+                    run.scenario.variant,
+                    plural(minutes, "minute"),
+                    reason.words()
+                );
+                if reason == FargateRefusal::VcpuQuota {
+                    let setting = match capacity {
+                        FargateCapacity::OnDemand => "fargateVcpuQuota",
+                        FargateCapacity::Spot => "fargateSpotVcpuQuota",
+                    };
+                    paragraph += &format!(
+                        " Up to {most} vCPUs of {quota} were in use; `{setting}` of `assumptions` is the quota of the account."
+                    );
+                }
+                wrap(&mut text, &paragraph, 2);
+            }
+        }
+    }
+    if text.is_empty() { text } else { format!("Launches that Fargate refused (by minute: fargate.csv)\n{text}") }
 }
 
 /// Breaks a paragraph into lines, the second and later ones two columns further in.

@@ -137,6 +137,11 @@ fn spot_has_quotas_and_a_bucket_of_its_own() {
             "(service web) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently."
         ]
     );
+    let told = plimsoll::report::refusals::fargate_paragraphs(&[vec![&run]]).replace("\n    ", " ");
+    assert!(told.contains("base: FARGATE_SPOT refused ") && !told.contains("FARGATE refused"), "{told}");
+    assert!(told.contains("Up to 1 vCPUs of 1 were in use; `fargateSpotVcpuQuota`"), "{told}");
+    let refused: u32 = run.fargate_minutes.iter().map(|it| it.refused).sum();
+    assert!(refused > 0 && run.fargate_minutes.iter().all(|it| it.without_capacity == 0));
 }
 
 #[test]
