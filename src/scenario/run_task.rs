@@ -10,10 +10,9 @@ use crate::scenario::fargate::{refuse_on_fargate, refuse_sizes_on_fargate};
 use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::Problem;
-use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::recorded::{decoded, note_end, refuse_window};
-use crate::scenario::task_definition::{TaskDefinitions, check_name};
+use crate::scenario::task_definition::{TaskDefinitions, check_name, cpu_and_memory};
 use crate::scenario::tree::{Entry, Node};
 use crate::scenario::workload::{above_zero, arrivals};
 use crate::table::Table;
@@ -121,14 +120,7 @@ fn overrides(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
 }
 
 fn size(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
-    let cpu = fields.parsed(reader, "cpu", |text| match quantity::task_cpu(text)? {
-        units @ 128..=196_608 => Ok(units),
-        units => Err(format!("{units} units are out of range; a task may have 128 to 196608")),
-    });
-    let memory = fields.parsed(reader, "memory", |text| match quantity::task_memory(text)? {
-        0 => Err("a task needs memory".to_owned()),
-        mib => Ok(mib),
-    });
+    let (cpu, memory) = cpu_and_memory(reader, fields);
     Overrides { cpu, memory }
 }
 

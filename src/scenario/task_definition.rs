@@ -180,14 +180,7 @@ fn task_definition(
         ("awsvpc", NetworkMode::Awsvpc),
     ];
     let network_mode = fields.word_or(reader, "networkMode", &modes, NetworkMode::default());
-    let cpu = fields.parsed(reader, "cpu", |text| match quantity::task_cpu(text)? {
-        units @ 128..=196_608 => Ok(units),
-        units => Err(format!("{units} units are out of range; a task may have 128 to 196608")),
-    });
-    let memory = fields.parsed(reader, "memory", |text| match quantity::task_memory(text)? {
-        0 => Err("a task needs memory".to_owned()),
-        mib => Ok(mib),
-    });
+    let (cpu, memory) = cpu_and_memory(reader, &mut fields);
     let is_for_fargate = compatibilities(reader, &mut fields);
     let ephemeral_storage_gib = ephemeral_storage(reader, &mut fields, is_for_fargate);
     let cpu_architecture = runtime_platform(reader, &mut fields);
@@ -354,4 +347,16 @@ fn check_sums(
         let message = format!("the containers of {of} have {of_containers} CPU units, more than the {cpu} of the task");
         reader.refuse(Problem::new(place, message));
     }
+}
+/// `cpu`, units, and `memory`, MiB, of a task: of its definition, or as a call overrides them.
+pub fn cpu_and_memory(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> (Option<u32>, Option<u32>) {
+    let cpu = fields.parsed(reader, "cpu", |text| match quantity::task_cpu(text)? {
+        units @ 128..=196_608 => Ok(units),
+        units => Err(format!("{units} units are out of range; a task may have 128 to 196608")),
+    });
+    let memory = fields.parsed(reader, "memory", |text| match quantity::task_memory(text)? {
+        0 => Err("a task needs memory".to_owned()),
+        mib => Ok(mib),
+    });
+    (cpu, memory)
 }

@@ -558,9 +558,11 @@ mod tests {
         provider: usize,
         registered: bool,
         active: bool,
+        connected: bool,
         cpu: u32,
         memory: u32,
         interfaces: u32,
+        gpus: u32,
         ports: BTreeMap<(Protocol, u16), u32>,
         /// Tasks not asked to stop, by service.
         tasks: [u32; 3],
@@ -572,6 +574,8 @@ mod tests {
         reservation: Reservation,
         architecture: Option<CpuArchitecture>,
         provider: Option<usize>,
+        /// The zones of its subnets, where it has some.
+        zones: Option<[bool; 3]>,
         strategies: Vec<PlacementStrategy>,
         constraints: Vec<PlacementConstraint>,
     }
@@ -581,6 +585,7 @@ mod tests {
         Arrive(Host),
         Leave(usize),
         Drain(usize),
+        Disconnect(usize),
         Relabel(usize, String),
         Place(usize),
         Stop(usize),
@@ -595,8 +600,8 @@ mod tests {
 
     fn host() -> impl Strategy<Value = Host> {
         let size = prop_oneof![Just((2048, 4096)), Just((1024, 8192)), (0u32..3000, 0u32..9000)];
-        (0usize..3, 0usize..3, 0usize..2, any::<bool>(), size, 0u32..4).prop_map(
-            |(zone, disk, provider, arm, (cpu, memory), interfaces)| Host {
+        (0usize..3, 0usize..3, 0usize..2, any::<bool>(), size, 0u32..4, 0u32..3).prop_map(
+            |(zone, disk, provider, arm, (cpu, memory), interfaces, gpus)| Host {
                 zone,
                 attributes: (disk < 2)
                     .then(|| ("disk".to_owned(), ["hdd", "ssd"][disk].to_owned()))
@@ -606,9 +611,11 @@ mod tests {
                 provider,
                 registered: true,
                 active: true,
+                connected: true,
                 cpu,
                 memory,
                 interfaces,
+                gpus,
                 ports: BTreeMap::new(),
                 tasks: [0; 3],
                 groups: Vec::new(),
@@ -639,7 +646,11 @@ mod tests {
             expression.prop_map(|it| PlacementConstraint::MemberOf(Expression::parse(it).expect(it))),
         ];
         (
-            (0u32..600, 1u32..1500, prop::option::weighted(0.2, Just((Protocol::Tcp, 80))), 0u32..2),
+            (
+                (0u32..600, 1u32..1500, prop::option::weighted(0.2, Just((Protocol::Tcp, 80))), 0u32..2),
+                prop_oneof![4 => Just(0u32), 1 => 1u32..3],
+                prop::option::weighted(0.2, prop::array::uniform3(any::<bool>())),
+            ),
             prop::option::weighted(0.3, Just(CpuArchitecture::Arm64)),
             prop::option::weighted(0.3, 0usize..2),
             prop::collection::vec(strategy(), 0..6),
@@ -647,7 +658,7 @@ mod tests {
         )
             .prop_map(
                 |(
-                    (cpu_units, memory_mib, port, network_interfaces),
+                    ((cpu_units, memory_mib, port, network_interfaces), gpus, zones),
                     architecture,
                     provider,
                     strategies,
@@ -655,9 +666,10 @@ mod tests {
                 )| {
                     let ports = port.into_iter().collect();
                     Service {
-                        reservation: Reservation { cpu_units, memory_mib, ports, network_interfaces, gpus: 0 },
+                        reservation: Reservation { cpu_units, memory_mib, ports, network_interfaces, gpus },
                         architecture,
                         provider,
+                        zones,
                         strategies,
                         constraints,
                     }
@@ -670,6 +682,7 @@ mod tests {
             2 => host().prop_map(Change::Arrive),
             1 => (0usize..200).prop_map(Change::Leave),
             1 => (0usize..200).prop_map(Change::Drain),
+            1 => (0usize..200).prop_map(Change::Disconnect),
             1 => (0usize..200, prop_oneof![Just("ssd"), Just("nvme")])
                 .prop_map(|(it, disk)| Change::Relabel(it, disk.to_owned())),
             20 => (0usize..3).prop_map(Change::Place),
@@ -678,7 +691,7 @@ mod tests {
         ]
     }
 
-    fn candidate<'a>(hosts: &'a [Host], id: usize, service: usize, provider: Option<usize>) -> Candidate<'a> {
+    fn candidate<'a>(hosts: &'a [Host], id: usize, number: usize, service: Option<&Service>) -> Candidate<'a> {
         let it = &hosts[id];
         Candidate {
             id,
@@ -686,7 +699,7 @@ mod tests {
             facts: InstanceFacts {
                 attributes: &it.attributes,
                 ec2_instance_id: "i-1",
-                agent_connected: true,
+                agent_connected: it.connected,
                 agent_version: &AGENT,
                 registered_at_unix_nanos: 0,
                 running_tasks_count: it.tasks.iter().sum(),
@@ -700,12 +713,12 @@ mod tests {
             registered_gpus: 0,
             reserved_ports: &it.ports,
             remaining_network_interfaces: it.interfaces,
-            remaining_gpus: 0,
-            subnet_matches: true,
+            remaining_gpus: it.gpus,
+            subnet_matches: service.and_then(|of| of.zones).is_none_or(|zones| zones[it.zone]),
             is_active: it.active,
-            capacity_provider_matches: provider.is_none_or(|wanted| wanted == it.provider),
+            capacity_provider_matches: service.and_then(|of| of.provider).is_none_or(|wanted| wanted == it.provider),
             cpu_architecture: it.architecture,
-            group_tasks: it.tasks[service],
+            group_tasks: it.tasks[number],
         }
     }
 
@@ -725,7 +738,7 @@ mod tests {
         };
         let candidates: Vec<Candidate> = (0..hosts.len())
             .filter(|&it| hosts[it].registered)
-            .map(|it| candidate(hosts, it, number, service.provider))
+            .map(|it| candidate(hosts, it, number, Some(service)))
             .collect();
         let constraints: Vec<&PlacementConstraint> = service.constraints.iter().collect();
         let (need, architecture, strategies) = (&service.reservation, service.architecture, &service.strategies);
@@ -745,7 +758,7 @@ mod tests {
             tie_break,
         };
         let mut can_take =
-            |it| failure(need, architecture, &others, &candidate(hosts, it, number, service.provider)).is_none();
+            |it| failure(need, architecture, &others, &candidate(hosts, it, number, Some(service))).is_none();
         let indexed = index.choose(&request, &mut can_take, &mut { draw });
         assert_eq!(asked.take(), asked_by_naive, "the same draws");
         (indexed, naive)
@@ -770,7 +783,7 @@ mod tests {
                         hosts.push(host);
                         hosts.len() - 1
                     }
-                    Change::Leave(it) | Change::Drain(it) | Change::Relabel(it, _) if hosts.is_empty() => it,
+                    Change::Leave(it) | Change::Drain(it) | Change::Disconnect(it) | Change::Relabel(it, _) if hosts.is_empty() => it,
                     Change::Leave(it) => {
                         let it = it % hosts.len();
                         hosts[it].registered = false;
@@ -779,6 +792,11 @@ mod tests {
                     Change::Drain(it) => {
                         let it = it % hosts.len();
                         hosts[it].active = !hosts[it].active;
+                        it
+                    }
+                    Change::Disconnect(it) => {
+                        let it = it % hosts.len();
+                        hosts[it].connected = !hosts[it].connected;
                         it
                     }
                     Change::Relabel(it, disk) => {
@@ -796,6 +814,7 @@ mod tests {
                         host.cpu -= of.reservation.cpu_units;
                         host.memory -= of.reservation.memory_mib;
                         host.interfaces -= of.reservation.network_interfaces;
+                        host.gpus -= of.reservation.gpus;
                         host.ports.extend(of.reservation.ports.iter().map(|port| (*port, 1)));
                         host.tasks[service] += 1;
                         host.groups.push(GROUPS[service]);
@@ -817,6 +836,7 @@ mod tests {
                         host.cpu += of.cpu_units;
                         host.memory += of.memory_mib;
                         host.interfaces += of.network_interfaces;
+                        host.gpus += of.gpus;
                         host.ports.retain(|port, _| !of.ports.contains(port));
                         host.tasks[task.service] -= u32::from(!task.is_asked_to_stop);
                         let group = host.groups.iter().position(|it| *it == GROUPS[task.service]).expect("it is there");
@@ -845,9 +865,11 @@ mod tests {
             provider: 0,
             registered: true,
             active: true,
+            connected: true,
             cpu: cpu(id),
             memory: memory(id),
             interfaces: 1,
+            gpus: 0,
             ports: BTreeMap::new(),
             tasks: [0; 3],
             groups: Vec::new(),
@@ -868,6 +890,7 @@ mod tests {
             reservation: Reservation { cpu_units: 128, memory_mib: 512, ..Reservation::default() },
             architecture: None,
             provider: None,
+            zones: None,
             strategies: vec![PlacementStrategy::Binpack(Resource::Memory)],
             constraints: Vec::new(),
         };
