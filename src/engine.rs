@@ -1,5 +1,7 @@
 //! The loop: serve every request up to the next control event, make one decision, repeat.
 
+use std::sync::Arc;
+
 use crate::agenda::Event;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
@@ -44,8 +46,13 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
 fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut Traffic) -> Run {
     let end = Instant::START + scenario.duration;
     let requests: Vec<RequestTotals> = scenario.services.ids().map(|it| traffic.totals(it)).collect();
-    let tasks: Vec<TaskLife> =
-        control.cluster.tasks.entries().map(|(id, task)| life_of(scenario, &control.cluster, id, task)).collect();
+    let names = Names::of(scenario);
+    let tasks: Vec<TaskLife> = control
+        .cluster
+        .tasks
+        .entries()
+        .map(|(id, task)| life_of(scenario, &names, &control.cluster, id, task))
+        .collect();
     let instances = control.cluster.instances.iter().map(|it| {
         let group = &scenario.auto_scaling_groups[it.auto_scaling_group];
         InstanceLife {
@@ -105,8 +112,28 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     run
 }
 
-fn life_of(scenario: &Scenario, cluster: &Cluster, id: Id<Task>, task: &Task) -> TaskLife {
-    let zone = cluster.zone_of_task(id).map(|it| scenario.availability_zones[it].name.clone());
+/// Names of a scenario, each once however many tasks have it.
+struct Names {
+    task_groups: Vec<Arc<str>>,
+    task_definitions: Vec<Arc<str>>,
+    availability_zones: Vec<Arc<str>>,
+    capacity_providers: Vec<Arc<str>>,
+}
+
+impl Names {
+    fn of(scenario: &Scenario) -> Names {
+        Names {
+            task_groups: scenario.task_groups.iter().map(|it| it.name.as_str().into()).collect(),
+            task_definitions: scenario.task_definitions.iter().map(|it| it.name().into()).collect(),
+            availability_zones: scenario.availability_zones.iter().map(|it| it.name.as_str().into()).collect(),
+            capacity_providers: scenario.capacity_providers.iter().map(|it| it.name.as_str().into()).collect(),
+        }
+    }
+}
+
+fn life_of(scenario: &Scenario, names: &Names, cluster: &Cluster, id: Id<Task>, task: &Task) -> TaskLife {
+    let name = |names: &[Arc<str>], place: usize| Arc::clone(&names[place]);
+    let zone = cluster.zone_of_task(id).map(|it| name(&names.availability_zones, it.index()));
     TaskLife {
         task: id.index(),
         service: task.service().map(Id::index),
@@ -114,11 +141,11 @@ fn life_of(scenario: &Scenario, cluster: &Cluster, id: Id<Task>, task: &Task) ->
             Launcher::RunTask(run_task) => Some(run_task.index()),
             Launcher::Service(_) => None,
         },
-        task_group: scenario.task_groups[scenario.launch(task.launcher).task_group].name.clone(),
-        task_definition: scenario.task_definitions[task.task_definition].name(),
+        task_group: name(&names.task_groups, scenario.launch(task.launcher).task_group.index()),
+        task_definition: name(&names.task_definitions, task.task_definition.index()),
         instance: task.instance().map(|it| it.index()),
         availability_zone: zone,
-        capacity_provider: task.capacity_provider.map(|it| scenario.capacity_providers[it].name.clone()),
+        capacity_provider: task.capacity_provider.map(|it| name(&names.capacity_providers, it.index())),
         cpu_units: task.reservation.cpu_units,
         memory_mib: task.reservation.memory_mib,
         created_at: task.created_at,

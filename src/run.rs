@@ -1,9 +1,11 @@
 //! A finished run: all that `report` may know.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::aws::container_instance::RegisteredResources;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::listener::RuleEvaluations;
@@ -646,8 +648,10 @@ pub struct GroupInReach {
     pub max_size: u32,
     /// Instances of it that have not registered yet.
     pub booting: u32,
-    /// What an instance lacks that it would launch, before any task is there.
+    /// What an instance lacks that it would launch, before any task but those of DAEMON services is there.
     pub lacks: Option<Reason>,
+    /// What it has for other tasks.
+    pub empty: RegisteredResources,
 }
 
 /// An instance came to a state.
@@ -680,15 +684,15 @@ pub struct TaskLife {
     /// Place of the entry of `runTasks` that started it; `None` of a service's task.
     pub run_task: Option<usize>,
     /// Its task group.
-    pub task_group: String,
+    pub task_group: Arc<str>,
     /// `family:revision`.
-    pub task_definition: String,
+    pub task_definition: Arc<str>,
     /// Place of its instance in `Run::instances`.
     pub instance: Option<usize>,
     /// The zone it was placed in.
-    pub availability_zone: Option<String>,
+    pub availability_zone: Option<Arc<str>>,
     /// The capacity provider it was given to; `None` of launch type EC2.
-    pub capacity_provider: Option<String>,
+    pub capacity_provider: Option<Arc<str>>,
     /// CPU units it reserved.
     pub cpu_units: u32,
     /// MiB it reserved.

@@ -155,12 +155,8 @@ impl Control<'_> {
     fn draw_end(&mut self, task: Id<Task>, place: usize, listens_at: Instant) {
         let now = self.now();
         let application = &self.definition_of(task).containers[place].application;
-        // A standalone task's own time is that of what it is there for.
-        let row = &self.cluster.tasks[task];
-        let run_time = row.run_time.filter(|_| place == self.serving_container(task));
-        let stream = &mut self.streams.of(row.launcher).times;
+        let stream = &mut self.streams.of(self.cluster.tasks[task].launcher).times;
         let exits_at = application.exit.as_ref().map(|it| (now + it.after.sample(stream), it.code));
-        let exits_at = exits_at.into_iter().chain(run_time.map(|it| (now + it, 0))).min();
         let hangs_at = application.unhealthy_after.as_ref().map(|it| listens_at + it.sample(stream));
         let next = self.next(task, place);
         (next.exits_at, next.hangs_at) = (exits_at, hangs_at);
@@ -429,6 +425,19 @@ impl Control<'_> {
         }
     }
 
+    /// What a standalone task was there for is done, whatever a restart policy would make of it.
+    pub(super) fn first_essential_container_ends(&mut self, task: Id<Task>) {
+        let (now, place) = (self.now(), self.serving_container(task));
+        *self.next(task, place) = Next::default();
+        let row = &mut self.cluster.tasks[task];
+        row.process_is_up = false;
+        let row = &mut row.containers[place];
+        (row.status, row.exit_code, row.stopped_at) = (ContainerStatus::Stopped, Some(0), Some(now));
+        self.cluster.touch();
+        let decision = self.say_of_container(task, place, "container.exited", "exited with code 0");
+        self.essential_container_has_ended(task, place, decision);
+    }
+
     fn essential_container_has_ended(&mut self, task: Id<Task>, place: usize, decision: Decision) {
         let now = self.now();
         let row = &mut self.cluster.tasks[task];
@@ -498,8 +507,8 @@ impl Control<'_> {
         row.exit_code = row.exit_code.or(any.then_some(exit_code));
         self.cluster.touch();
         self.free_slot_when(task, SlotFreedAt::Stopping);
-        let longest = stops.iter().flatten().map(|it| it.gone).max().unwrap_or(Span::ZERO);
-        self.wake_task(task, longest);
+        let gone = stops.iter().flatten().map(|it| it.gone).max().unwrap_or(Span::ZERO);
+        self.wake_task(task, gone.min(longest));
         self.wake_containers(task);
     }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
+use crate::aws::container_instance::RegisteredResources;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Inquiry, Reason, Refusal, Shortage};
 use crate::aws::placement::{Candidate, PlacementConstraint, failure};
-use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
@@ -56,20 +56,11 @@ struct Open {
 }
 
 impl Refusals {
-    /// A task of a launcher was placed.
-    pub(super) fn end(&mut self, launcher: Launcher, now: Instant) {
-        if self.open.is_empty() {
-            return;
-        }
-        let first =
-            Wanted { launcher, task_definition: Id::new(0), capacity_provider: None, overrides: Overrides::default() };
-        let from_here_on = self.open.range(first..).map(|it| *it.0);
-        let kinds: Vec<Wanted> = from_here_on.take_while(|it| it.launcher == launcher).collect();
-        for kind in kinds {
-            if let Some(open) = self.open.remove(&kind) {
-                self.rows[open.row].placed_at = Some(now);
-                self.keep_explanation_of_the_longest(kind, open.row);
-            }
+    /// A task of this kind was placed.
+    pub(super) fn end(&mut self, kind: &Wanted, now: Instant) {
+        if let Some(open) = self.open.remove(kind) {
+            self.rows[open.row].placed_at = Some(now);
+            self.keep_explanation_of_the_longest(*kind, open.row);
         }
     }
 
@@ -358,13 +349,14 @@ impl<'a> Asked<'a> {
                     desired_capacity: state.desired_capacity,
                     max_size: state.max_size,
                     booting: statuses.filter(boots).count() as u32,
-                    lacks: self.lacks_of_an_empty_instance(group),
+                    lacks: self.lacks_of_an_empty_instance(group, &control.empty_but_for_daemons(id)),
+                    empty: control.empty_but_for_daemons(id),
                 }
             })
             .collect()
     }
 
-    fn lacks_of_an_empty_instance(&self, group: &AutoScalingGroup) -> Option<Reason> {
+    fn lacks_of_an_empty_instance(&self, group: &AutoScalingGroup, empty: &RegisteredResources) -> Option<Reason> {
         if self.definition.cpu_architecture.is_some_and(|it| it != group.instance_type.cpu_architecture) {
             return Some(Reason::Attribute);
         }
@@ -374,7 +366,7 @@ impl<'a> Asked<'a> {
         if places.is_empty() {
             return Some(Reason::AvailabilityZone);
         }
-        if let Some(reason) = group.registered_resources().lacks(&self.reservation) {
+        if let Some(reason) = empty.lacks(&self.reservation) {
             return Some(reason);
         }
         let expressions: Vec<&Expression> = self.constraints.iter().filter_map(|it| it.expression()).collect();
@@ -412,7 +404,9 @@ impl<'a> Asked<'a> {
         let mut room = Room::of(cluster, target);
         let mut others: BTreeMap<Id<ContainerInstance>, Room> = BTreeMap::new();
         let mut there: Vec<Id<Task>> = cluster.instances[target].tasks.clone();
-        there.retain(|it| !cluster.tasks[*it].is_asked_to_stop);
+        // Those of DAEMON services cannot stand elsewhere.
+        let is_daemon = |it: &Id<Task>| self.scenario.is_daemon(cluster.tasks[*it].launcher);
+        there.retain(|it| !cluster.tasks[*it].is_asked_to_stop && !is_daemon(it));
         let mut moves = Vec::new();
         while !room.holds(&self.reservation) {
             if moves.len() == MOVES_MAXIMUM {

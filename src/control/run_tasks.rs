@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
+use crate::aws::cluster_query::Expression;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::run_task::{RunTask, TASKS_OF_A_CALL};
@@ -102,7 +103,7 @@ impl Control<'_> {
                 Some(instance) => {
                     let task = self.create_standalone_task(&wanted, run_time);
                     self.place_task(task, instance);
-                    self.records.refusals.end(launcher, self.agenda.now());
+                    self.records.refusals.end(&wanted, self.agenda.now());
                     started.push(task);
                 }
                 None if provisions && self.may_provision() => {
@@ -169,7 +170,8 @@ impl Control<'_> {
             cause = Some(self.say_of_launcher(launcher, cause, "task.provisioning", &words));
         }
         if !failures.is_empty() {
-            let failures: Vec<String> = failures.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            let reason = |it: &str| it.trim_end_matches('.').to_owned();
+            let failures: Vec<String> = failures.iter().map(|(it, count)| format!("{count} {}", reason(it))).collect();
             let words = format!("RunTask had failures: {}.", failures.join(", "));
             self.say_of_launcher(launcher, cause, "task.run_task_failed", &words);
         }
@@ -182,6 +184,24 @@ impl Control<'_> {
             if self.standalone_passes.insert(at) {
                 self.agenda.put(at, Event::StandaloneTasksArePlaced);
             }
+        }
+    }
+
+    /// A task has come to an instance: that may be what others wait for that want to be where it is.
+    pub(super) fn tasks_came_to_stand(&mut self) {
+        let waiting = self.cluster.waiting.iter().rev().map(|it| it.0).take_while(|it| it.service().is_none());
+        let mut launchers: Vec<Launcher> = waiting.collect();
+        launchers.dedup();
+        let draws = |launcher: &Launcher| match launcher {
+            Launcher::RunTask(run_task) => {
+                let definition = self.scenario.run_tasks[*run_task].task_definition;
+                let constraints = self.constraints_of(*launcher, definition);
+                constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
+            }
+            Launcher::Service(_) => false,
+        };
+        if launchers.iter().any(draws) {
+            self.place_standalone_tasks_soon();
         }
     }
 
@@ -200,6 +220,10 @@ impl Control<'_> {
     /// The time that a standalone task was to run is over: its essential container exits with code 0.
     pub(super) fn run_time_is_over(&mut self, task: Id<Task>) {
         let now = self.now();
+        if !self.cluster.tasks[task].containers.is_empty() {
+            self.first_essential_container_ends(task);
+            return;
+        }
         let row = &mut self.cluster.tasks[task];
         row.exit_code = Some(0);
         row.stopping_at.get_or_insert(now);

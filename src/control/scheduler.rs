@@ -51,7 +51,8 @@ pub struct Service {
     /// The decision that last changed the desired count or began a deployment.
     pub wanted_because: Option<Decision>,
     passes: BTreeSet<Instant>,
-    retry: Option<Retry>,
+    /// Placements that have failed: of each Fargate provider its own, and one for all on instances.
+    retries: BTreeMap<Option<Id<CapacityProvider>>, Retry>,
     said: BTreeMap<String, Instant>,
     /// The minute of the last launches, and how many it has seen.
     pub(super) launches: (u64, u32),
@@ -98,7 +99,7 @@ impl Service {
             unhealthy_cause: None,
             wanted_because: None,
             passes: BTreeSet::new(),
-            retry: None,
+            retries: BTreeMap::new(),
             said: BTreeMap::new(),
             launches: (0, 0),
             is_steady: false,
@@ -247,7 +248,7 @@ impl<'a> Control<'a> {
         state.desired_count = desired;
         state.wanted_because = Some(decision);
         state.is_steady = false;
-        state.retry = None;
+        state.retries.clear();
         self.schedule_service(service);
     }
 
@@ -272,7 +273,7 @@ impl<'a> Control<'a> {
         state.deployments.push(Deployment { number, task_definition, created_at: now, completed_at: None });
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
-        state.retry = None;
+        state.retries.clear();
         state.is_steady = false;
         self.schedule_service(service);
     }
@@ -282,7 +283,7 @@ impl<'a> Control<'a> {
         let mut services = BTreeSet::new();
         if self.scenario.assumptions.placement_retry_on_capacity {
             services = std::mem::take(&mut self.retrying);
-            services.retain(|it| self.services[it.index()].retry.take().is_some());
+            services.retain(|it| !std::mem::take(&mut self.services[it.index()].retries).is_empty());
         }
         services
     }
@@ -319,7 +320,7 @@ impl<'a> Control<'a> {
         let stopped = self.stop_what_leaves(service, &mut roll, lower, upper, desired);
         if stopped > 0 {
             // What was stopped makes room: a new need, tried at once.
-            self.services[service.index()].retry = None;
+            self.services[service.index()].retries.clear();
         }
         let wanted = desired.saturating_sub(roll.staying.len() as u32).min(upper.saturating_sub(roll.all()));
         if wanted > 0 {
@@ -345,7 +346,7 @@ impl<'a> Control<'a> {
     /// Whether a service has tasks that wait for an instance, or tries to place some again.
     pub(crate) fn with_unplaced_tasks(&self) -> BTreeSet<Launcher> {
         let waiting = self.cluster.waiting.iter().map(|it| it.0);
-        let services = self.scenario.services.ids().filter(|it| self.services[it.index()].retry.is_some());
+        let services = self.scenario.services.ids().filter(|it| !self.services[it.index()].retries.is_empty());
         waiting.chain(services.map(Launcher::Service)).collect()
     }
 
@@ -561,7 +562,7 @@ impl<'a> Control<'a> {
                 continue;
             };
             self.place_task(task, instance);
-            self.records.refusals.end(launcher, now);
+            self.records.refusals.end(&wanted, now);
             placed.push(task);
         }
         placed
@@ -590,7 +591,9 @@ impl<'a> Control<'a> {
             return;
         }
         let mut placed = Vec::new();
-        let (mut refused, mut refusal) = (Vec::new(), None);
+        let (mut refused, mut refused_now, mut refusal) = (Vec::new(), BTreeSet::new(), None);
+        let retries = &self.services[service.index()].retries;
+        let not_yet: BTreeSet<_> = retries.iter().filter(|it| it.1.next_at > now).filter_map(|it| *it.0).collect();
         for _ in 0..wanted {
             if !self.may_launch(service) {
                 self.schedule_service_at(service, now.next_minute());
@@ -598,14 +601,17 @@ impl<'a> Control<'a> {
             }
             let next = self.wanted_next(service, &refused);
             if let Some(capacity) = self.fargate_of(&next) {
-                if let Some(why) = self.fargate_refusal(&next, capacity) {
+                if next.capacity_provider.is_some_and(|it| not_yet.contains(&it)) {
+                    refused.extend(next.capacity_provider);
+                } else if let Some(why) = self.fargate_refusal(&next, capacity) {
                     refusal.get_or_insert(why);
                     refused.extend(next.capacity_provider);
+                    refused_now.extend(next.capacity_provider);
                 } else {
                     let task = self.create_task(&next);
                     self.launch_on_fargate(task);
                     placed.push(task);
-                    self.services[service.index()].retry = None;
+                    self.services[service.index()].retries.remove(&next.capacity_provider);
                 }
                 continue;
             }
@@ -615,9 +621,9 @@ impl<'a> Control<'a> {
                 Some(instance) => {
                     let task = self.create_task(&next);
                     self.place_task(task, instance);
-                    self.records.refusals.end(Launcher::Service(service), now);
+                    self.records.refusals.end(&next, now);
                     placed.push(task);
-                    self.services[service.index()].retry = None;
+                    self.services[service.index()].retries.remove(&None);
                 }
                 None if waits => {
                     let refusal = self.placement_is_refused(&next, 1, RefusalOutcome::WaitsInProvisioning);
@@ -637,7 +643,7 @@ impl<'a> Control<'a> {
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                 }
                 None => {
-                    let outcome = RefusalOutcome::RetriedAt(self.try_again_later(service));
+                    let outcome = RefusalOutcome::RetriedAt(self.try_again_later(service, None));
                     let refusal = self.placement_is_refused(&next, wanted - placed.len() as u32, outcome);
                     if !self.was_said(service, "service.task_placement_failure") {
                         let refusal = &self.records.refusals.rows[refusal].refusal;
@@ -651,7 +657,9 @@ impl<'a> Control<'a> {
         self.say_started(service, &placed);
         if let Some(refusal) = refusal {
             self.say_placement_failed(service, &format!("was unable to place a task. Reason: {}.", refusal.words()));
-            self.try_again_later(service);
+        }
+        for provider in refused_now {
+            self.try_again_later(service, Some(provider));
         }
     }
 
@@ -678,17 +686,17 @@ impl<'a> Control<'a> {
     }
 
     /// A task could not be placed, and its service comes back to it; when.
-    fn try_again_later(&mut self, service: Id<ServiceDefinition>) -> Instant {
+    fn try_again_later(&mut self, service: Id<ServiceDefinition>, of: Option<Id<CapacityProvider>>) -> Instant {
         let now = self.now();
         let assumptions = &self.scenario.assumptions;
         let state = &mut self.services[service.index()];
-        let first_failed_at = state.retry.map_or(now, |it| it.first_failed_at);
+        let first_failed_at = state.retries.get(&of).map_or(now, |it| it.first_failed_at);
         let pause = if now.since(first_failed_at) < assumptions.placement_retry_window {
             assumptions.placement_retry_fast
         } else {
             assumptions.placement_retry_slow
         };
-        state.retry = Some(Retry { first_failed_at, next_at: now + pause });
+        state.retries.insert(of, Retry { first_failed_at, next_at: now + pause });
         self.retrying.insert(service);
         self.schedule_service_at(service, now + pause);
         now + pause
@@ -696,7 +704,7 @@ impl<'a> Control<'a> {
 
     /// The earliest instant at which tasks may be started again after failures.
     pub(super) fn start_gate(&mut self, service: Id<ServiceDefinition>) -> Option<Instant> {
-        let retry = self.services[service.index()].retry.map(|it| it.next_at);
+        let retry = self.services[service.index()].retries.get(&None).map(|it| it.next_at);
         let throttle = throttle_delay(self.services[service.index()].failed_starts)
             .and_then(|delay| self.services[service.index()].newest_that_never_ran.map(|(_, at)| at + delay));
         if throttle.is_some_and(|it| it > self.now()) {

@@ -84,6 +84,7 @@ impl<'a> Control<'a> {
         self.cluster.place(task, instance, now);
         self.take_address(task);
         self.tasks_changed_on(instance);
+        self.tasks_came_to_stand();
         let assumptions = &self.scenario.assumptions;
         let definition = self.definition_of(task);
         let needs_interface = definition.network_mode == NetworkMode::Awsvpc;
@@ -181,14 +182,14 @@ impl<'a> Control<'a> {
             TaskStatus::Running if row.is_asked_to_stop => self.send_sigterm(task),
             TaskStatus::Running => {
                 let ends_at = row.run_time.and_then(|it| Some(row.started_at? + it));
-                if ends_at.is_some_and(|it| it <= now) && row.containers.is_empty() {
+                if ends_at.is_some_and(|it| it <= now) {
                     self.run_time_is_over(task);
-                    return;
-                }
-                row.process_is_up = true;
-                self.cluster.touch();
-                if let Some(at) = ends_at {
-                    self.wake_task(task, at.since(now));
+                } else if row.containers.is_empty() {
+                    row.process_is_up = true;
+                    self.cluster.touch();
+                    if let Some(at) = ends_at {
+                        self.wake_task(task, at.since(now));
+                    }
                 }
             }
             TaskStatus::Deactivating => {
@@ -280,6 +281,7 @@ impl<'a> Control<'a> {
     /// The instance under a task is gone: nothing answers any more, though ECS does not know yet.
     pub(super) fn lose_task(&mut self, task: Id<Task>) {
         self.cluster.tasks[task].process_is_up = false;
+        self.task_wakes.remove(&task);
         self.forget_containers(task);
         self.cluster.touch();
     }
@@ -329,10 +331,14 @@ impl<'a> Control<'a> {
         let launcher = row.launcher;
         self.cluster.touch();
         self.register_target(task);
+        let run_time = self.cluster.tasks[task].run_time;
         if self.cluster.tasks[task].containers.is_empty() {
             let stream = &mut self.streams.of(launcher).times;
             let slowest = definition.containers.iter().map(|it| it.application.start_time.sample(stream)).max();
-            self.wake_task(task, slowest.unwrap_or(Span::ZERO));
+            let listens_after = slowest.unwrap_or(Span::ZERO);
+            self.wake_task(task, run_time.map_or(listens_after, |it| it.min(listens_after)));
+        } else if let Some(run_time) = run_time {
+            self.wake_task(task, run_time);
         } else if self.is_probed(task) && !self.has_load_balancer(launcher) {
             self.note_first_healthy(task);
         }

@@ -11,7 +11,7 @@ use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::task_definition::{NetworkMode, Protocol};
 use crate::report::comparison::number;
-use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run};
+use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -142,16 +142,8 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
     let found = plural(tasks, "task");
     let since = first.first_at;
-    let not_started = match launcher {
-        Launcher::Service(_) => 0,
-        Launcher::RunTask(run_task) => run.run_task_totals[run_task.index()].failed(),
-    };
-    let mut in_brief = if not_started > 0 {
-        let found = plural(u32::try_from(not_started).unwrap_or(u32::MAX), "task");
-        format!(
-            "{found} of {whose} found no instance and were not started, the first at {since}, the last at {}",
-            last.last_at
-        )
+    let mut in_brief = if let Some(lost) = lost_of(run, launcher) {
+        format!("of {whose} {lost}, from {since} to {}", last.last_at)
     } else if unplaced_at_end {
         format!("{found} of {whose} found no instance, from {since} to the end ({})", in_seconds(end.since(since)))
     } else {
@@ -195,6 +187,29 @@ fn resource(run: &Run, launcher: Launcher) -> String {
     }
 }
 
+/// What became of standalone tasks that found no instance in the end.
+fn lost_of(run: &Run, launcher: Launcher) -> Option<String> {
+    let Launcher::RunTask(run_task) = launcher else { return None };
+    let failures = &run.run_task_totals[run_task.index()].failures;
+    let is_of_placement = |reason: &str| !reason.starts_with("ClientException");
+    let sum = |of_placement: bool| -> u64 {
+        failures.iter().filter(|it| is_of_placement(it.0) == of_placement).map(|it| it.1).sum()
+    };
+    let is_given_up =
+        |it: &&TaskLife| it.run_task == Some(run_task.index()) && it.placed_at.is_none() && it.stopped_at.is_some();
+    let given_up = run.tasks.iter().filter(is_given_up).count() as u64;
+    let said: Vec<String> = [
+        (sum(true), "found no instance and were not started"),
+        (given_up, "were given up in PROVISIONING"),
+        (sum(false), "were not taken while too many were in PROVISIONING"),
+    ]
+    .into_iter()
+    .filter(|it| it.0 > 0)
+    .map(|(count, words)| format!("{} {words}", plural(u32::try_from(count).unwrap_or(u32::MAX), "task")))
+    .collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
 /// The paragraphs under the table of a scenario; empty where all tasks were placed at once. Of each variant the first
 /// replication is told.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
@@ -235,15 +250,16 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
 /// The paragraphs under the table of a scenario about launches that Fargate refused; empty without any. Of each variant the first
 /// replication is told.
 pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
+    type Count = fn(&FargateMinute) -> u32;
     let mut text = String::new();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         for capacity in FargateCapacity::ALL {
             let rows = || run.fargate_minutes.iter().filter(move |it| it.capacity == capacity);
-            let of = |refused: fn(&FargateMinute) -> u32| {
+            let of = |refused: Count| {
                 let hit: Vec<&FargateMinute> = rows().filter(|it| refused(it) > 0).collect();
                 Some((hit.iter().map(|it| refused(it)).sum::<u32>(), hit.first()?.minute, hit.len() as u32))
             };
-            let kinds: [(fn(&FargateMinute) -> u32, FargateRefusal); 2] = [
+            let kinds: [(Count, FargateRefusal); 2] = [
                 (|it| it.refused - it.without_capacity, FargateRefusal::VcpuQuota),
                 (|it| it.without_capacity, FargateRefusal::NoCapacity),
             ];
@@ -505,7 +521,9 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
     for group in &explanation.groups {
         let definition_of_group = &scenario.auto_scaling_groups[Id::new(group.group)];
         let (name, kind) = (&definition_of_group.name, &definition_of_group.instance_type.name);
-        let registered = definition_of_group.registered_resources();
+        let registered = &group.empty;
+        let whole = definition_of_group.registered_resources();
+        let but = if *registered == whole { "" } else { " besides its DAEMON tasks" };
         let need = row.overrides.reservation(definition.reservation());
         let text = match group.lacks {
             None if group.booting > 0 => {
@@ -525,12 +543,12 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
                 scenario.launcher_words(row.launcher)
             ),
             Some(Reason::Cpu) => format!(
-                "No {kind} of `{name}` could ever hold it: it has {}, and {} are wanted",
+                "No {kind} of `{name}` could ever hold it: it has {}{but}, and {} are wanted",
                 amount(Reason::Cpu, u64::from(registered.cpu_units)),
                 number(f64::from(need.cpu_units), 0)
             ),
             Some(Reason::Memory) => format!(
-                "No {kind} of `{name}` could ever hold it: of its {} GiB it registers {}, and {} are wanted",
+                "No {kind} of `{name}` could ever hold it: of its {} GiB it has {}{but}, and {} are wanted",
                 definition_of_group.instance_type.memory_gib,
                 amount(Reason::Memory, u64::from(registered.memory_mib)),
                 number(f64::from(need.memory_mib), 0)

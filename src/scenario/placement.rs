@@ -263,7 +263,7 @@ pub fn note_unmet_attributes(
     capacity: &Capacity,
 ) {
     let expressions = for_attributes_only(constraints);
-    if !capacity.groups_in_reach(strategy).any(|it| meets(it, &expressions, capacity)) {
+    if !expressions.is_empty() && !capacity.groups_in_reach(strategy).any(|it| meets(it, &expressions, capacity)) {
         let asked: Vec<String> = expressions.iter().map(|it| it.to_string()).collect();
         let asked = listed(asked.iter().map(String::as_str));
         reader.note(format!("no instance here meets the placement constraints of {of}: {asked}"));

@@ -164,7 +164,7 @@ pub(super) fn refuse_window(reader: &mut Reader<'_>, fields: &Fields<'_>, from: 
 
 pub(super) fn note_end(reader: &mut Reader<'_>, of: &str, end: Span, duration: Span) {
     if end < duration {
-        reader.note(format!("{of} ends after {end} of {duration}; no requests of it come after that"));
+        reader.note(format!("{of} ends after {end} of {duration}; nothing of it comes after that"));
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::placement::PlacementStrategy;
 use crate::aws::run_task::{Overrides, RunTask};
+use crate::aws::task_definition::TaskDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::fargate::{refuse_on_fargate, refuse_sizes_on_fargate};
@@ -105,7 +106,32 @@ fn run_task(
     if let Some(definition) = definition.filter(|it| it.is_for_fargate) {
         refuse_sizes_on_fargate(reader, entry, (&launch, around.capacity), definition, &sizes);
     }
+    if let Some(definition) = definition {
+        refuse_sizes_below_containers(reader, entry, definition, &sizes);
+    }
     Some((RunTask { name: entry.key.clone(), launch, task_definition: task_definition?, sizes }, calls))
+}
+
+/// A container's hard limit may not be above what a call leaves its task.
+fn refuse_sizes_below_containers(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    definition: &TaskDefinition,
+    sizes: &[Overrides],
+) {
+    let Some(largest) = definition.containers.iter().max_by_key(|it| it.memory) else { return };
+    let is_below = |it: &&Overrides| it.memory.is_some() && it.memory < largest.memory;
+    if let Some(memory) = sizes.iter().find(is_below).and_then(|it| it.memory) {
+        let limit = largest.memory.unwrap_or(0);
+        let message = format!(
+            "`runTasks` `{}` has tasks of {memory} MiB, and container `{}` of `{}` has {limit} by itself",
+            entry.key,
+            largest.name,
+            definition.name()
+        );
+        let help = "give the container a `memoryReservation` instead of its `memory`, or the tasks as much";
+        reader.refuse(Problem::new(entry.key_place, message).help(help));
+    }
 }
 
 /// Sizes of tasks and calls for them.

@@ -145,6 +145,18 @@ fn spot_has_quotas_and_a_bucket_of_its_own() {
 }
 
 #[test]
+fn what_one_provider_refuses_does_not_hold_up_the_other() {
+    let mixed = "capacityProviderStrategy: [{ capacityProvider: FARGATE, base: 2, weight: 1 }, { capacityProvider: FARGATE_SPOT, weight: 1 }]";
+    let more = "timeline: [{ at: 1s, fargateCapacityUnavailable: { capacityProvider: FARGATE_SPOT } }]
+applications: { web: { exit: { after: { constant: 11m }, code: 1 } } }";
+    let run = run(&service(4, mixed, more));
+    let again: Vec<_> = run.tasks.iter().filter(|it| it.created_at > Instant::START).collect();
+    assert!(!again.is_empty() && again.iter().all(|it| it.capacity_provider.as_deref() == Some("FARGATE")));
+    let first = again.iter().map(|it| it.created_at).min().expect("some");
+    assert!(first < Instant::START + Span::seconds(11 * 60 + 40), "{first:?}: though Spot is tried again later");
+}
+
+#[test]
 fn a_quota_that_was_left_leaves_room_again() {
     let more = "timeline: [{ at: 5m, updateService: { service: web, desiredCount: 4 } }]";
     let mut text = service(24, ON_DEMAND, more);

@@ -161,7 +161,7 @@ capacityProviders:
       autoScalingGroupArn: nodes
       managedScaling: {{ status: ENABLED, targetCapacity: 100 }}
       managedTerminationProtection: ENABLED
-taskDefinitions: {{ vm: {{ networkMode: none, containerDefinitions: [{{ name: vm, cpu: 1024, memory: 1024 }}] }} }}
+taskDefinitions: {{ vm: {{ networkMode: none, containerDefinitions: [{{ name: vm, cpu: 1024, memoryReservation: 1024 }}] }} }}
 runTasks:
   vms: {{ taskDefinition: vm, trace: {{ file: "{}" }}, placementStrategy: [{strategy}], {launch} }}
 "#,

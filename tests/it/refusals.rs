@@ -138,7 +138,7 @@ services:
         &[
             "2 tasks of service `big` found no instance",
             "has insufficient memory available.",
-            "No m5.large of `nodes` could ever hold it: of its 8 GiB it registers 7 811 MiB, and 8 192 are wanted.",
+            "No m5.large of `nodes` could ever hold it: of its 8 GiB it has 7 811 MiB, and 8 192 are wanted.",
         ],
     );
 }

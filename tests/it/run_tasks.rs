@@ -14,7 +14,7 @@ duration: 3h
 cluster: { availabilityZones: [us-east-1a] }
 autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2 } }
 taskDefinitions:
-  batch: { containerDefinitions: [{ name: batch, cpu: 512, memory: 1024 }] }
+  batch: { containerDefinitions: [{ name: batch, cpu: 512, memoryReservation: 1024 }] }
 ";
 
 /// The same, on a capacity provider that begins without an instance.
@@ -25,7 +25,7 @@ autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 0, MaxSize: 2 } }
 capacityProviders:
   nodes: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED, targetCapacity: 100 } } }
 taskDefinitions:
-  batch: { containerDefinitions: [{ name: batch, cpu: 512, memory: 1024 }] }
+  batch: { containerDefinitions: [{ name: batch, cpu: 512, memoryReservation: 1024 }] }
 ";
 
 fn read(text: &str) -> Scenario {
@@ -62,7 +62,7 @@ fn a_call_starts_what_fits_and_nobody_tries_the_rest_again() {
     assert_eq!(run.tasks.len(), 8, "four of 512 units on each of two instances");
     for task in &run.tasks {
         assert_eq!((task.placed_at, task.service, task.run_task), (Some(at(600)), None, Some(0)));
-        assert_eq!(task.task_group, "family:batch");
+        assert_eq!(&*task.task_group, "family:batch");
         let running = task.running_at.expect("it ran");
         // The time it was to run, from RUNNING on; then the essential container has ended by itself.
         assert_eq!(task.stopped_at, Some(running + Span::seconds(300)));
@@ -87,7 +87,7 @@ fn failures_name_what_the_closest_instance_lacks() {
             "MemberOf placement constraint unsatisfied.",
         ),
     ] {
-        let cluster = CLUSTER.replace("cpu: 512, memory: 1024", definition);
+        let cluster = CLUSTER.replace("cpu: 512, memoryReservation: 1024", definition);
         let run = of(&cluster, &format!("runTasks: {{ one: {{ taskDefinition: batch, at: 1m{more} }} }}"));
         assert_eq!((failures(&run, 0), run.tasks.len()), (vec![(reason, 1)], 0), "{definition}");
     }
@@ -197,6 +197,44 @@ runTasks: { night: { taskDefinition: batch, at: 1m }, timed: { taskDefinition: b
         task.containers[0].stopped_at.expect("it ended").since(task.containers[0].started_at.expect("it ran"))
     };
     assert_eq!((ran(&run.tasks[0]), ran(&run.tasks[1])), (Span::seconds(90), Span::seconds(30)));
+}
+
+#[test]
+fn a_lost_instance_takes_its_tasks_along() {
+    let run = of(
+        CLUSTER,
+        "runTasks: { night: { taskDefinition: batch, at: 1m, count: 4, runTime: 5m } }
+timeline: [{ at: 5m55s, terminateInstances: { autoScalingGroup: nodes, count: 2 } }]",
+    );
+    // They would have ended by themselves before ECS notices.
+    for task in &run.tasks {
+        assert_eq!((task.stop_code, task.exit_code), (Some("InfrastructureHealth"), None), "{task:?}");
+    }
+}
+
+#[test]
+fn the_time_of_containers_one_by_one_counts_from_running_and_ends_the_task() {
+    let run = of(
+        CLUSTER,
+        "  job:
+    containerDefinitions:
+      - { name: db, memory: 64, healthCheck: { command: [CMD, check], interval: 30 } }
+      - { name: app, memory: 64, dependsOn: [{ containerName: db, condition: HEALTHY }], restartPolicy: { enabled: true, restartAttemptPeriod: 60 } }
+  again:
+    containerDefinitions: [{ name: app, memory: 64, restartPolicy: { enabled: true, restartAttemptPeriod: 60 } }]
+runTasks:
+  waits: { taskDefinition: job, at: 1m, runTime: 10s }
+  restarts: { taskDefinition: again, at: 1m, runTime: 2m }
+  shorter: { taskDefinition: batch, at: 1m, runTime: 5s }
+applications: { batch: { startTime: 60s } }",
+    );
+    let ran = |it: &TaskLife| {
+        let ended = it.containers.first().map_or(it.stopped_at, |it| it.stopped_at);
+        ended.expect("it ends").since(it.running_at.expect("it runs"))
+    };
+    assert_eq!(run.tasks.iter().map(ran).collect::<Vec<_>>(), [10, 120, 5].map(Span::seconds));
+    assert!(run.tasks.iter().all(|it| it.stop_code == Some("EssentialContainerExited")));
+    assert_eq!(run.tasks[1].containers[0].restart_count, 0);
 }
 
 #[test]
