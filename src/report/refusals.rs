@@ -199,13 +199,16 @@ fn lost_of(run: &Run, launcher: Launcher) -> Option<String> {
         |it: &&TaskLife| it.run_task == Some(run_task.index()) && it.placed_at.is_none() && it.stopped_at.is_some();
     let given_up = run.tasks.iter().filter(is_given_up).count() as u64;
     let said: Vec<String> = [
-        (sum(true), "found no instance and were not started"),
-        (given_up, "were given up in PROVISIONING"),
-        (sum(false), "were not taken while too many were in PROVISIONING"),
+        (sum(true), "found no instance and {were} not started"),
+        (given_up, "{were} given up in PROVISIONING"),
+        (sum(false), "{were} not taken while too many were in PROVISIONING"),
     ]
     .into_iter()
     .filter(|it| it.0 > 0)
-    .map(|(count, words)| format!("{} {words}", plural(u32::try_from(count).unwrap_or(u32::MAX), "task")))
+    .map(|(count, words)| {
+        let words = words.replace("{were}", if count == 1 { "was" } else { "were" });
+        format!("{} {words}", plural(u32::try_from(count).unwrap_or(u32::MAX), "task"))
+    })
     .collect();
     (!said.is_empty()).then(|| said.join(", "))
 }
