@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
-use crate::aws::cluster_query::Expression;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::run_task::{RunTask, TASKS_OF_A_CALL};
@@ -189,18 +188,10 @@ impl Control<'_> {
 
     /// A task has come to an instance: that may be what others wait for that want to be where it is.
     pub(super) fn tasks_came_to_stand(&mut self) {
-        let waiting = self.cluster.waiting.iter().rev().map(|it| it.0).take_while(|it| it.service().is_none());
-        let mut launchers: Vec<Launcher> = waiting.collect();
-        launchers.dedup();
-        let draws = |launcher: &Launcher| match launcher {
-            Launcher::RunTask(run_task) => {
-                let definition = self.scenario.run_tasks[*run_task].task_definition;
-                let constraints = self.constraints_of(*launcher, definition);
-                constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
-            }
-            Launcher::Service(_) => false,
-        };
-        if launchers.iter().any(draws) {
+        let waiting = self.cluster.waiting.iter().rev().take_while(|it| it.0.service().is_none());
+        let mut one_of_each: Vec<(Launcher, Id<Task>)> = waiting.copied().collect();
+        one_of_each.dedup_by_key(|it| it.0);
+        if one_of_each.iter().any(|it| self.goes_by_tasks(&Wanted::of(&self.cluster.tasks[it.1]))) {
             self.place_standalone_tasks_soon();
         }
     }

@@ -185,6 +185,22 @@ timeline: [{ at: 2m, updateService: { service: quiet, desiredCount: 3 } }]";
 }
 
 #[test]
+fn one_that_wants_to_be_beside_others_is_placed_when_they_come() {
+    let strategy = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
+    let beside = "placementConstraints: [{ type: memberOf, expression: 'task:group == service:web' }]";
+    let text = format!(
+        "runTasks: {{ near: {{ taskDefinition: batch, at: 1m, {strategy}, {beside} }} }}
+services: {{ web: {{ taskDefinition: batch, desiredCount: 0, {strategy} }} }}
+timeline: [{{ at: 5m, updateService: {{ service: web, desiredCount: 1 }} }}]"
+    );
+    let run = of(&PROVIDER.replace("MinSize: 0", "MinSize: 1"), &text);
+    let placed_at = |it: &TaskLife| it.placed_at.expect("it is placed");
+    let (near, web) = (placed_at(&run.tasks[0]), placed_at(&run.tasks[1]));
+    assert!(near >= web && near.since(web) <= Span::seconds(5), "{near:?} after {web:?}");
+    assert_eq!(run.tasks[0].instance, run.tasks[1].instance);
+}
+
+#[test]
 fn applications_end_by_themselves_too() {
     let run = of(
         CLUSTER,
