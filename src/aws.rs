@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod anomaly_detection;
 pub mod auto_scaling_group;
+pub mod capacity_pool;
 pub mod capacity_provider;
 pub mod cluster_query;
 pub mod container;
@@ -14,6 +15,7 @@ pub mod instance_type;
 pub mod launch;
 pub mod listener;
 pub mod load_balancer;
+pub mod mixed_instances;
 pub mod network;
 pub mod placement;
 pub mod price;

@@ -6,9 +6,11 @@ use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::container::HealthStatus;
 use crate::aws::container_instance::RegisteredResources;
+use crate::aws::instance_type::InstanceType;
 use crate::aws::launch::Launcher;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::mixed_instances::PurchaseOption;
 use crate::aws::run_task::Overrides;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
@@ -70,6 +72,12 @@ pub struct ContainerInstance {
     pub name: String,
     /// Its group.
     pub auto_scaling_group: Id<AutoScalingGroup>,
+    /// The place of its type among those of its group.
+    pub launch_template_override: usize,
+    /// How it is bought.
+    pub purchase_option: PurchaseOption,
+    /// What it costs an hour, as of its launch, USD.
+    pub usd_per_hour: f64,
     /// Its zone.
     pub availability_zone: Id<AvailabilityZone>,
     /// The subnet that it has its address from.
@@ -396,6 +404,11 @@ impl ContainerInstance {
             network_interfaces: self.remaining_network_interfaces.saturating_sub(self.set_aside.network_interfaces),
             gpus: self.remaining_gpus.saturating_sub(self.set_aside.gpus),
         }
+    }
+
+    /// Its type, among those of its group.
+    pub fn instance_type<'s>(&self, groups: &'s Table<AutoScalingGroup>) -> &'s InstanceType {
+        &groups[self.auto_scaling_group].instance_types[self.launch_template_override].instance_type
     }
 
     /// Whether it counts as an instance of its group.

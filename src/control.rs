@@ -3,13 +3,15 @@
 //! It writes the cluster and reads the traffic; the rules themselves are in `aws`.
 
 pub mod anomaly;
+pub mod auto_scaling_group;
 pub mod autoscaling;
-pub mod capacity;
+pub mod capacity_provider;
 pub mod container_instances;
 pub mod containers;
 pub mod daemon;
 pub mod fargate;
 pub mod health;
+pub mod instance_launch;
 pub mod load_balancer_metrics;
 pub mod log;
 pub mod network;
@@ -25,13 +27,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
+use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::anomaly::Comparisons;
+use crate::control::auto_scaling_group::Group;
 use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
-use crate::control::capacity::{Group, Provider};
+use crate::control::capacity_provider::Provider;
 use crate::control::containers::Followed;
 use crate::control::fargate::Fargate;
 use crate::control::health::task_name;
@@ -82,6 +86,8 @@ pub struct Control<'a> {
     pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
+    /// What is said of EC2's pools; the last that speaks of a pool counts.
+    pub capacity_pools: Vec<CapacityPool>,
     /// Capacity providers, in the scenario's order.
     pub providers: Vec<Provider>,
     /// Scalable targets, in the scenario's order.
@@ -233,6 +239,7 @@ impl<'a> Control<'a> {
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
+            capacity_pools: scenario.capacity_pools.clone(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
             alarms: Table::new(),

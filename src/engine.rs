@@ -58,7 +58,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         InstanceLife {
             name: it.name.clone(),
             auto_scaling_group: group.name.clone(),
-            instance_type: group.instance_type.name.clone(),
+            instance_type: it.instance_type(&scenario.auto_scaling_groups).name.clone(),
             availability_zone: scenario.availability_zones[it.availability_zone].name.clone(),
             cpu_units: it.registered_cpu_units,
             memory_mib: it.registered_memory_mib,

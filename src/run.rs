@@ -648,7 +648,17 @@ pub struct GroupInReach {
     pub max_size: u32,
     /// Instances of it that have not registered yet.
     pub booting: u32,
-    /// What an instance lacks that it would launch, before any task but those of DAEMON services is there.
+    /// The types that it launches, in its order.
+    pub types: Vec<TypeInReach>,
+    /// What managed scaling finds lacking in its smallest type, each resource by itself, so that it never grows the group for the
+    /// task; `None` where it would, or no managed scaling sizes the group.
+    pub never_grown_for: Option<Reason>,
+}
+
+/// A type that a group would launch a task's instance of.
+#[derive(Clone, Debug)]
+pub struct TypeInReach {
+    /// What such an instance lacks, before any task but those of DAEMON services is there.
     pub lacks: Option<Reason>,
     /// What it has for other tasks.
     pub empty: RegisteredResources,
@@ -672,6 +682,10 @@ pub struct InstanceChange {
     pub status: &'static str,
     /// Tasks on it.
     pub tasks: u32,
+    /// How it is bought: `on-demand` or `spot`.
+    pub purchase_option: &'static str,
+    /// What it costs an hour, USD.
+    pub usd_per_hour: f64,
 }
 
 /// A task's life; instants are `None` where it did not come so far.

@@ -18,6 +18,7 @@ pub mod files;
 pub mod launch;
 pub mod listener;
 pub mod load_balancing;
+pub mod mixed_instances;
 pub mod patch;
 pub mod placement;
 pub mod problem;
@@ -39,6 +40,7 @@ pub mod workload;
 
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
+use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
@@ -91,6 +93,9 @@ pub struct Scenario {
     pub task_definitions: Table<TaskDefinition>,
     /// Auto Scaling groups.
     pub auto_scaling_groups: Table<AutoScalingGroup>,
+    /// What EC2 has of instance types, and at what price, where it is not as much as one wants; the last that speaks of a pool
+    /// counts.
+    pub capacity_pools: Vec<CapacityPool>,
     /// Capacity providers.
     pub capacity_providers: Table<CapacityProvider>,
     /// Load balancers.
@@ -282,6 +287,8 @@ pub enum TimelineChange {
         /// `DesiredCapacity`
         desired_capacity: Option<u32>,
     },
+    /// EC2 has more or less of some types from now on, or at another price; instances that run go on.
+    UpdateCapacityPool(CapacityPool),
     /// Fargate Spot takes back the capacity under running tasks, after its warning of two minutes.
     InterruptFargateSpot(SpotInterruption),
     /// Fargate has no capacity for new tasks; those that run go on.
@@ -414,6 +421,10 @@ pub struct Assumptions {
     pub agent_registration_time: Distribution,
     /// From a change of a group's desired capacity to its activity: 10 s.
     pub auto_scaling_group_delay: Span,
+    /// After `InsufficientInstanceCapacity` a group tries again so soon (30 s), each time after twice as long, ...
+    pub insufficient_capacity_retry: Span,
+    /// ... and so late at last: 300 s.
+    pub insufficient_capacity_retry_maximum: Span,
     /// Pause between the scheduler's passes after something changed: 5 s.
     pub scheduler_delay: Span,
     /// From the end of a task until its replacement is decided: 15 s.
@@ -518,6 +529,8 @@ impl Default for Assumptions {
             instance_launch_time: Distribution::Constant(Span::seconds(35)),
             agent_registration_time: Distribution::Constant(Span::seconds(40)),
             auto_scaling_group_delay: Span::seconds(10),
+            insufficient_capacity_retry: Span::seconds(30),
+            insufficient_capacity_retry_maximum: Span::seconds(300),
             scheduler_delay: Span::seconds(5),
             replacement_delay: Span::seconds(15),
             agent_pick_up_time: Span::seconds(1),

@@ -3,6 +3,7 @@
 use crate::aws::cluster_query::Version;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::InstanceType;
+use crate::aws::mixed_instances::{InstancesDistribution, LaunchTemplateOverride};
 use crate::aws::subnet::Subnet;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -19,8 +20,10 @@ pub struct AvailabilityZone {
 pub struct AutoScalingGroup {
     /// Name.
     pub name: String,
-    /// The one type it launches.
-    pub instance_type: InstanceType,
+    /// The types that it launches, in the order of the list; at least one.
+    pub instance_types: Vec<LaunchTemplateOverride>,
+    /// `InstancesDistribution` of its mixed instances policy; without one all are On-Demand Instances of the one type.
+    pub instances_distribution: Option<InstancesDistribution>,
     /// Fewest instances.
     pub min_size: u32,
     /// Most instances.
@@ -69,17 +72,27 @@ impl AutoScalingGroup {
         })
     }
 
-    /// What each of its container instances registers.
-    pub fn registered_resources(&self) -> RegisteredResources {
-        RegisteredResources::new(&self.instance_type, self.reserved_memory_mib, self.awsvpc_trunking)
+    /// The types that it launches.
+    pub fn types(&self) -> impl Iterator<Item = &InstanceType> {
+        self.instance_types.iter().map(|it| &it.instance_type)
     }
 
-    /// Whether its instances get a trunk network interface.
-    pub fn has_trunk(&self) -> bool {
-        self.instance_type.has_trunk(self.awsvpc_trunking)
+    /// Whether some of its types count as several units of its capacity.
+    pub fn has_weights(&self) -> bool {
+        self.instance_types.iter().any(|it| it.weighted_capacity != 1)
     }
 
-    /// The attributes that its container instances in a zone register: the built-in ones (*Amazon ECS container instance
+    /// What each of its container instances of a type registers.
+    pub fn registered_resources(&self, kind: &InstanceType) -> RegisteredResources {
+        RegisteredResources::new(kind, self.reserved_memory_mib, self.awsvpc_trunking)
+    }
+
+    /// Whether its instances of a type get a trunk network interface.
+    pub fn has_trunk(&self, kind: &InstanceType) -> bool {
+        kind.has_trunk(self.awsvpc_trunking)
+    }
+
+    /// The attributes that its container instances of a type in a zone register: the built-in ones (*Amazon ECS container instance
     /// attributes* in the developer guide), then its own, of which one may say what a built-in one is.
     ///
     /// An instance with a trunk has `ecs.awsvpc-trunk-id`, with an id of ours.
@@ -87,18 +100,19 @@ impl AutoScalingGroup {
     /// `ecs.ami-id` and `ecs.vpc-id`, and `ecs.subnet-id` without a subnet, are there only where its own attributes say them.
     pub fn container_instance_attributes(
         &self,
+        kind: &InstanceType,
         zone: &AvailabilityZone,
         subnet: Option<&Subnet>,
     ) -> Vec<(String, String)> {
         let built_in = [
             ("ecs.availability-zone", zone.name.as_str()),
-            ("ecs.cpu-architecture", self.instance_type.cpu_architecture.attribute()),
-            ("ecs.instance-type", self.instance_type.name.as_str()),
+            ("ecs.cpu-architecture", kind.cpu_architecture.attribute()),
+            ("ecs.instance-type", kind.name.as_str()),
             ("ecs.os-family", "LINUX"),
             ("ecs.os-type", "linux"),
         ];
         let subnet = subnet.map(|it| ("ecs.subnet-id", it.name.as_str()));
-        let trunk = self.has_trunk().then_some(("ecs.awsvpc-trunk-id", "eni-trunk"));
+        let trunk = self.has_trunk(kind).then_some(("ecs.awsvpc-trunk-id", "eni-trunk"));
         let is_own = |name: &str| self.attributes.iter().any(|(own, _)| own == name);
         let built_in = built_in.iter().chain(&subnet).chain(&trunk).filter(|(name, _)| !is_own(name));
         built_in
@@ -111,8 +125,11 @@ impl AutoScalingGroup {
 /// How a group chooses what to terminate, after zone balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminationPolicy {
-    /// AWS's default: with one launch template, the instance closest to its next billing hour.
+    /// AWS's default: in mixed instances groups as [`AllocationStrategy`](TerminationPolicy::AllocationStrategy); then, with one
+    /// launch template, the instance closest to its next billing hour.
     Default,
+    /// The instance of the pool that the allocation strategy would take last.
+    AllocationStrategy,
     /// The instance that was launched first.
     OldestInstance,
     /// The instance that was launched last.
@@ -121,13 +138,12 @@ pub enum TerminationPolicy {
     ClosestToNextInstanceHour,
 }
 
-/// The zone of the next launch: the one with the fewest instances, the first listed among equals.
-///
-/// # Panics
-/// When there is no zone.
-pub fn choose_launch_zone(zones: &[usize], counts: &[u32]) -> usize {
-    let (zone, _) = zones.iter().zip(counts).min_by_key(|(_, count)| **count).expect("a group has a zone");
-    *zone
+/// The places of zones with so many instances in the order in which a launch tries them: those with the fewest first, the first
+/// listed among equals (`balanced-best-effort`).
+pub fn launch_order_of_zones(counts: &[u32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by_key(|it| counts[*it]);
+    order
 }
 
 /// An instance that a group might terminate.
@@ -139,10 +155,14 @@ pub struct TerminationCandidate {
     pub launched_at: Instant,
     /// Whether it is protected from scale-in.
     pub is_protected: bool,
+    /// Whether the group has more of its purchase option than its distribution wants.
+    pub is_above_share: bool,
+    /// Its pool's place in the order in which the allocation strategy takes them.
+    pub allocation_place: usize,
 }
 
-/// Which instance a group terminates: from the zone with the most that has an unprotected one, then by the policies in
-/// order, then by `draw` (a number below its argument). `None` when all are protected.
+/// Which instance a group terminates: of the purchase option that is above its share, from the zone with the most that has an
+/// unprotected one, then by the policies in order, then by `draw` (a number below its argument). `None` when all are protected.
 pub fn choose_to_terminate(
     policies: &[TerminationPolicy],
     candidates: &[TerminationCandidate],
@@ -151,19 +171,24 @@ pub fn choose_to_terminate(
 ) -> Option<usize> {
     let in_zone = |zone: usize| candidates.iter().filter(|it| it.availability_zone == zone).count();
     let mut able: Vec<usize> = (0..candidates.len()).filter(|&it| !candidates[it].is_protected).collect();
+    if able.iter().any(|&it| candidates[it].is_above_share) {
+        able.retain(|&it| candidates[it].is_above_share);
+    }
     let most = able.iter().map(|&it| in_zone(candidates[it].availability_zone)).max()?;
     able.retain(|&it| in_zone(candidates[it].availability_zone) == most);
     for policy in policies {
         // Smaller goes first.
         let rank = |it: usize| {
             let launched_at = candidates[it].launched_at.0;
+            let hour = 3600 * Span::SECOND.0;
+            let to_next_hour = hour - now.0.saturating_sub(launched_at) % hour;
+            let taken_last = usize::MAX - candidates[it].allocation_place;
             match policy {
-                TerminationPolicy::OldestInstance => launched_at,
-                TerminationPolicy::NewestInstance => u64::MAX - launched_at,
-                TerminationPolicy::Default | TerminationPolicy::ClosestToNextInstanceHour => {
-                    let hour = 3600 * Span::SECOND.0;
-                    hour - now.0.saturating_sub(launched_at) % hour
-                }
+                TerminationPolicy::OldestInstance => (0, launched_at),
+                TerminationPolicy::NewestInstance => (0, u64::MAX - launched_at),
+                TerminationPolicy::AllocationStrategy => (taken_last, 0),
+                TerminationPolicy::ClosestToNextInstanceHour => (0, to_next_hour),
+                TerminationPolicy::Default => (taken_last, to_next_hour),
             }
         };
         let first = able.iter().map(|&it| rank(it)).min()?;
@@ -185,6 +210,8 @@ mod tests {
                 availability_zone,
                 launched_at: Instant(minute * Span::MINUTE.0),
                 is_protected,
+                is_above_share: false,
+                allocation_place: 0,
             })
             .collect()
     }
@@ -196,8 +223,8 @@ mod tests {
 
     #[test]
     fn launches_go_to_the_zone_with_the_fewest() {
-        assert_eq!(choose_launch_zone(&[4, 7, 9], &[1, 0, 0]), 7);
-        assert_eq!(choose_launch_zone(&[4, 7], &[2, 2]), 4);
+        assert_eq!(launch_order_of_zones(&[1, 0, 0]), [1, 2, 0]);
+        assert_eq!(launch_order_of_zones(&[2, 2]), [0, 1]);
     }
 
     #[test]
@@ -210,6 +237,25 @@ mod tests {
     fn the_default_is_the_closest_to_its_next_hour() {
         // Ages at minute 100: 99, 55 and 10 minutes; to the next hour: 21, 5 and 50.
         check(TerminationPolicy::Default, &[(0, 1, false), (0, 45, false), (0, 90, false)], Some(1));
+    }
+
+    #[test]
+    fn mixed_groups_keep_their_shares_and_their_allocation_strategy() {
+        let mut all = candidates(&[(0, 1, false), (0, 30, false), (1, 40, false), (1, 50, true)]);
+        let chosen = |all: &[TerminationCandidate], policy| {
+            choose_to_terminate(&[policy], all, Instant(100 * Span::MINUTE.0), &mut |_| 0)
+        };
+        all[2].is_above_share = true;
+        assert_eq!(chosen(&all, TerminationPolicy::OldestInstance), Some(2));
+        all[2].is_above_share = false;
+        // What nothing can be taken of does not count.
+        all[3].is_above_share = true;
+        assert_eq!(chosen(&all, TerminationPolicy::OldestInstance), Some(0));
+        all[1].allocation_place = 1;
+        assert_eq!(chosen(&all, TerminationPolicy::Default), Some(1));
+        assert_eq!(chosen(&all, TerminationPolicy::AllocationStrategy), Some(1));
+        // To the next hour: 21, 50 and 60 minutes.
+        assert_eq!(chosen(&all, TerminationPolicy::ClosestToNextInstanceHour), Some(0));
     }
 
     #[test]

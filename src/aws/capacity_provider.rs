@@ -115,6 +115,36 @@ pub struct WaitingGroup {
     pub is_selected: bool,
 }
 
+/// What the group's empty instances have for tasks, each resource by itself: a group of several types has the least and the
+/// greatest of each, which need not be those of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmptyInstances {
+    /// The least of each.
+    pub smallest: RegisteredResources,
+    /// The greatest of each.
+    pub largest: RegisteredResources,
+}
+
+impl EmptyInstances {
+    /// Those of types that have these; `None` of none.
+    pub fn of(types: impl IntoIterator<Item = RegisteredResources>) -> Option<EmptyInstances> {
+        let each = types.into_iter().map(|it| EmptyInstances { smallest: it, largest: it });
+        each.reduce(|all, it| EmptyInstances {
+            smallest: all.smallest.least(it.smallest),
+            largest: all.largest.greatest(it.largest),
+        })
+    }
+
+    /// As managed scaling counts tasks on an empty instance: none of those that do not fit the smallest, and of the others as many
+    /// as the largest holds (*Amazon ECS managed scaling behavior*).
+    pub fn tasks(&self, reservation: &Reservation, is_distinct_instance: bool) -> u32 {
+        match self.smallest.lacks(reservation) {
+            Some(_) => 0,
+            None => self.largest.tasks(reservation, is_distinct_instance),
+        }
+    }
+}
+
 /// `CapacityProviderReservation` and the two numbers that it is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CapacityProviderReservation {
@@ -130,14 +160,14 @@ impl ManagedScaling {
     /// The metric of one minute: `present` instances in service, `used` of them with a task, and what waits.
     ///
     /// The need of the waiting is the greatest of their groups' (a lower bound), on empty instances. Groups that do not
-    /// fit an `empty` instance, or whose constraints do not select it, are left out: they wait for ever. `empty_metric` is
+    /// fit the smallest of the `empty` instances, or whose constraints select none, are left out: they wait for ever. `empty_metric` is
     /// published where nothing is there and nothing needed; the target where that is `None`.
     pub fn reservation(
         &self,
         present: u32,
         used: u32,
         waiting: &[WaitingGroup],
-        empty: &RegisteredResources,
+        empty: &EmptyInstances,
         empty_metric: Option<f64>,
     ) -> CapacityProviderReservation {
         let selected = waiting.iter().filter(|it| it.is_selected);
@@ -193,8 +223,13 @@ mod tests {
         }
     }
 
-    fn m5() -> RegisteredResources {
-        RegisteredResources::new(&find("m5.large").expect("the type is there"), 0, false)
+    fn empty(types: &[&str]) -> EmptyInstances {
+        let each = types.iter().map(|it| RegisteredResources::new(&find(it).expect("the type is there"), 0, false));
+        EmptyInstances::of(each).expect("there is a type")
+    }
+
+    fn m5() -> EmptyInstances {
+        empty(&["m5.large"])
     }
 
     fn waiting(count: u32, cpu_units: u32, memory_mib: u32) -> WaitingGroup {
@@ -318,6 +353,30 @@ mod tests {
         assert_eq!((measured.needed, measured.percent), (1, 50.0));
         let elsewhere = WaitingGroup { is_selected: false, ..waiting(3, 256, 512) };
         assert_eq!(measure(&managed(100), 2, 1, &[elsewhere]), measured);
+    }
+
+    /// *Amazon ECS managed scaling behavior*: what does not fit the smallest type is left out, and the largest is counted by.
+    #[test]
+    fn of_several_types_the_smallest_admits_and_the_largest_counts() {
+        let mixed = empty(&["m5.large", "m5.2xlarge"]);
+        let need =
+            |count, cpu_units| managed(100).reservation(4, 4, &[waiting(count, cpu_units, 512)], &mixed, None).needed;
+        assert_eq!(
+            need(8, 1024),
+            5,
+            "eight of 1024 units fit one m5.2xlarge, though it may be four m5.large that come"
+        );
+        assert_eq!(need(9, 1024), 6);
+        assert_eq!(need(8, 4096), 4, "they fit an m5.2xlarge and not an m5.large, so the group never grows for them");
+        // The smallest is so by each resource for itself.
+        let crossed = empty(&["c5.xlarge", "r5.large"]);
+        assert_eq!((crossed.smallest.cpu_units, crossed.largest.cpu_units), (2048, 4096));
+        let of_c5 = empty(&["c5.xlarge"]).smallest.memory_mib;
+        assert_eq!(crossed.smallest.memory_mib, of_c5);
+        let wide = |count, cpu_units, memory_mib| {
+            managed(100).reservation(1, 1, &[waiting(count, cpu_units, memory_mib)], &crossed, None).needed
+        };
+        assert_eq!(wide(2, 2048, of_c5), 2, "4096 units and 15 GiB on one instance, which neither type has");
     }
 
     #[test]

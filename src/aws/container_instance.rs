@@ -31,6 +31,26 @@ impl RegisteredResources {
         }
     }
 
+    /// The lesser of each, which managed scaling asks whether a task fits.
+    pub fn least(self, other: RegisteredResources) -> RegisteredResources {
+        RegisteredResources {
+            cpu_units: self.cpu_units.min(other.cpu_units),
+            memory_mib: self.memory_mib.min(other.memory_mib),
+            network_interfaces: self.network_interfaces.min(other.network_interfaces),
+            gpus: self.gpus.min(other.gpus),
+        }
+    }
+
+    /// The greater of each, which managed scaling counts by.
+    pub fn greatest(self, other: RegisteredResources) -> RegisteredResources {
+        RegisteredResources {
+            cpu_units: self.cpu_units.max(other.cpu_units),
+            memory_mib: self.memory_mib.max(other.memory_mib),
+            network_interfaces: self.network_interfaces.max(other.network_interfaces),
+            gpus: self.gpus.max(other.gpus),
+        }
+    }
+
     /// With what a task reserves beside.
     pub fn and(self, reservation: &Reservation) -> RegisteredResources {
         RegisteredResources {

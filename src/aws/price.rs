@@ -12,6 +12,8 @@ pub struct Prices {
     pub date: String,
     /// Region.
     pub region: String,
+    /// What a Spot Instance costs where its pool says nothing, as a share of the price on demand, 0 to 1: 0.35.
+    pub spot_share: f64,
     /// An Application Load Balancer, an hour or part of one.
     pub load_balancer_hour: f64,
     /// A load balancer capacity unit, an hour.
@@ -38,6 +40,9 @@ pub struct Prices {
     pub fargate_spot_share: f64,
 }
 
+/// No average of Spot prices is published; those of common types are about a third.
+const SPOT_SHARE: f64 = 0.35;
+
 const TABLE: &str = include_str!("prices.csv");
 
 /// Prices of a region; `None` where the table has none.
@@ -51,6 +56,7 @@ pub fn prices(region: &str) -> Option<Prices> {
     rows.into_iter().find(|row| &row[0] == region).map(|row| Prices {
         date: row[1].to_owned(),
         region: row[0].to_owned(),
+        spot_share: SPOT_SHARE,
         load_balancer_hour: figure(&row[2]),
         load_balancer_capacity_unit_hour: figure(&row[3]),
         network_load_balancer_hour: figure(&row[4]),

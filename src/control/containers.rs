@@ -603,16 +603,15 @@ impl Control<'_> {
 
     /// Whether the instance runs images of every container of the task's definition.
     pub(super) fn images_fit(&self, task: Id<Task>, instance: Id<ContainerInstance>) -> bool {
-        let group = self.cluster.instances[instance].auto_scaling_group;
-        let architecture = self.scenario.auto_scaling_groups[group].instance_type.cpu_architecture;
+        let architecture = self.instance_type_of(instance).cpu_architecture;
         let containers = &self.definition_of(task).containers;
         containers.iter().all(|it| it.application.image_architecture.is_none_or(|it| it == architecture))
     }
 
     fn architecture_under(&self, task: Id<Task>) -> CpuArchitecture {
-        match self.cluster.tasks[task].is_on_fargate() {
-            true => self.definition_of(task).fargate_architecture(),
-            false => self.group_of(task).instance_type.cpu_architecture,
+        match self.cluster.tasks[task].instance() {
+            Some(instance) => self.instance_type_of(instance).cpu_architecture,
+            None => self.definition_of(task).fargate_architecture(),
         }
     }
 

@@ -11,6 +11,7 @@
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::container_instance::RegisteredResources;
+use crate::aws::instance_type::InstanceType;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::Reason;
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
@@ -145,16 +146,20 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// What a new instance of a group has for other tasks, where it is launched with the fewest tasks of DAEMON services.
+    /// What a new instance of a type has for other tasks, where it is launched with the fewest tasks of DAEMON services.
     ///
     /// The developer guide says that these are set aside, and managed scaling counts by the largest room of an instance.
-    pub(super) fn empty_but_for_daemons(&self, group: Id<AutoScalingGroup>) -> RegisteredResources {
+    pub(super) fn empty_but_for_daemons(
+        &self,
+        group: Id<AutoScalingGroup>,
+        kind: &InstanceType,
+    ) -> RegisteredResources {
         let definition = &self.scenario.auto_scaling_groups[group];
-        let empty = definition.registered_resources();
+        let empty = definition.registered_resources(kind);
         if self.daemons.is_empty() {
             return empty;
         }
-        let everywhere = self.daemons_of_all_new_instances(group);
+        let everywhere = self.daemons_of_all_new_instances(group, kind);
         everywhere.iter().fold(empty, |left, it| left.less(&self.reservation_of(*it)).unwrap_or(left))
     }
 
@@ -164,25 +169,26 @@ impl<'a> Control<'a> {
             return false;
         }
         let is_taken = |service| self.reservation_of(service).ports.iter().any(|it| need.ports.contains(it));
-        self.daemons_of_all_new_instances(group).into_iter().any(is_taken)
+        let types = self.scenario.auto_scaling_groups[group].types();
+        types.flat_map(|kind| self.daemons_of_all_new_instances(group, kind)).any(is_taken)
     }
 
-    /// The DAEMON services with a task on an instance that a group would launch now in a zone and subnet.
+    /// The DAEMON services with a task on an instance of a type that a group would launch now in a zone and subnet.
     pub(super) fn daemons_of_new_instance(
         &self,
-        group: Id<AutoScalingGroup>,
+        (group, kind): (Id<AutoScalingGroup>, &InstanceType),
         place: (Id<AvailabilityZone>, Option<Id<Subnet>>),
     ) -> Vec<Id<ServiceDefinition>> {
         let definition = &self.scenario.auto_scaling_groups[group];
-        let mut left = definition.registered_resources();
+        let mut left = definition.registered_resources(kind);
         let mut found = Vec::new();
         for &service in &self.daemons {
             let task_definition = self.services[service.index()].primary().task_definition;
             let runs = &self.scenario.task_definitions[task_definition];
             let launcher = Launcher::Service(service);
-            let is_meant = runs.cpu_architecture.is_none_or(|it| it == definition.instance_type.cpu_architecture)
+            let is_meant = runs.cpu_architecture.is_none_or(|it| it == kind.cpu_architecture)
                 && has_subnet(self.scenario, launcher, runs, place.0)
-                && self.would_select(group, place, &self.constraints_of(launcher, task_definition), &[]);
+                && self.would_select((group, kind), place, &self.constraints_of(launcher, task_definition), &[]);
             if let Some(rest) = left.less(&runs.reservation()).filter(|_| is_meant) {
                 left = rest;
                 found.push(service);
@@ -191,10 +197,14 @@ impl<'a> Control<'a> {
         found
     }
 
-    /// The DAEMON services with a task on an instance that a group would launch now, wherever that is.
-    fn daemons_of_all_new_instances(&self, group: Id<AutoScalingGroup>) -> Vec<Id<ServiceDefinition>> {
+    /// The DAEMON services with a task on an instance of a type that a group would launch now, wherever that is.
+    fn daemons_of_all_new_instances(
+        &self,
+        group: Id<AutoScalingGroup>,
+        kind: &InstanceType,
+    ) -> Vec<Id<ServiceDefinition>> {
         let places = self.scenario.auto_scaling_groups[group].places(&self.scenario.subnets);
-        let of_places = places.map(|it| self.daemons_of_new_instance(group, it));
+        let of_places = places.map(|it| self.daemons_of_new_instance((group, kind), it));
         let common = of_places.reduce(|common, here| common.into_iter().filter(|it| here.contains(it)).collect());
         common.unwrap_or_default()
     }
@@ -211,7 +221,8 @@ impl<'a> Control<'a> {
         }
         let group = self.cluster.instances[instance].auto_scaling_group;
         // What the instance would have left if no other service had a task there.
-        let mut left = self.scenario.auto_scaling_groups[group].registered_resources();
+        let kind = self.instance_type_of(instance);
+        let mut left = self.scenario.auto_scaling_groups[group].registered_resources(kind);
         let mut set_aside = RegisteredResources::default();
         self.cluster.set_aside(instance, set_aside);
         for place in 0..self.daemons.len() {

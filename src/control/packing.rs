@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::EmptyInstances;
 use crate::aws::launch::Launch;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::task_definition::Reservation;
@@ -77,7 +78,7 @@ impl Control<'_> {
             let of_definition = scenario.task_definitions[it.task_definition].reservation();
             it.sizes.iter().map(move |size| size.reservation(of_definition.clone()))
         });
-        let empty = asg.registered_resources();
+        let empty = EmptyInstances::of(asg.types().map(|kind| asg.registered_resources(kind)))?.largest;
         let (cpu_units, memory_mib) = (f64::from(empty.cpu_units), f64::from(empty.memory_mib.max(1)));
         let share =
             |it: &Reservation| f64::max(f64::from(it.cpu_units) / cpu_units, f64::from(it.memory_mib) / memory_mib);

@@ -350,7 +350,7 @@ pub(super) fn candidate<'b>(
         remaining_gpus: available.gpus,
         is_active: it.status == InstanceStatus::Active,
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
-        cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
+        cpu_architecture: it.instance_type(&scenario.auto_scaling_groups).cpu_architecture,
         subnet_matches: zones.get(it.availability_zone.index()).copied().unwrap_or(true),
         group_tasks,
     }

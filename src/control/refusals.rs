@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::{CapacityProvider, EmptyInstances};
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::container_instance::RegisteredResources;
+use crate::aws::instance_type::InstanceType;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Inquiry, Reason, Refusal, Shortage};
 use crate::aws::placement::{Candidate, PlacementConstraint, failure};
@@ -21,7 +23,8 @@ use crate::control::placing::{
 };
 use crate::control::scheduler::Service;
 use crate::run::{
-    GroupInReach, PlacementRefusal, RefusalExplanation, RefusalOutcome, TakenPort, TaskMove, UnmetExpression,
+    GroupInReach, PlacementRefusal, RefusalExplanation, RefusalOutcome, TakenPort, TaskMove, TypeInReach,
+    UnmetExpression,
 };
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -349,15 +352,33 @@ impl<'a> Asked<'a> {
                     desired_capacity: state.desired_capacity,
                     max_size: state.max_size,
                     booting: statuses.filter(boots).count() as u32,
-                    lacks: self.lacks_of_an_empty_instance(group, &control.empty_but_for_daemons(id)),
-                    empty: control.empty_but_for_daemons(id),
+                    types: group
+                        .types()
+                        .map(|kind| {
+                            let empty = control.empty_but_for_daemons(id, kind);
+                            TypeInReach { lacks: self.lacks_of_an_empty_instance((group, kind), &empty), empty }
+                        })
+                        .collect(),
+                    never_grown_for: self.never_grown_for(control, id),
                 }
             })
             .collect()
     }
 
-    fn lacks_of_an_empty_instance(&self, group: &AutoScalingGroup, empty: &RegisteredResources) -> Option<Reason> {
-        if self.definition.cpu_architecture.is_some_and(|it| it != group.instance_type.cpu_architecture) {
+    fn never_grown_for(&self, control: &Control<'a>, group: Id<AutoScalingGroup>) -> Option<Reason> {
+        let is_sized = |it: &CapacityProvider| it.auto_scaling_group() == Some(group) && it.managed_scaling.is_some();
+        self.scenario.capacity_providers.iter().find(|it| is_sized(it))?;
+        let types = self.scenario.auto_scaling_groups[group].types();
+        let empty = EmptyInstances::of(types.map(|kind| control.empty_but_for_daemons(group, kind)))?;
+        empty.smallest.lacks(&self.reservation)
+    }
+
+    fn lacks_of_an_empty_instance(
+        &self,
+        (group, kind): (&AutoScalingGroup, &InstanceType),
+        empty: &RegisteredResources,
+    ) -> Option<Reason> {
+        if self.definition.cpu_architecture.is_some_and(|it| it != kind.cpu_architecture) {
             return Some(Reason::Attribute);
         }
         let places = group.places(&self.scenario.subnets);
@@ -374,7 +395,11 @@ impl<'a> Asked<'a> {
             || places.into_iter().any(|(zone, subnet)| {
                 let subnet = subnet.map(|it| &self.scenario.subnets[it]);
                 let facts = InstanceFacts {
-                    attributes: &group.container_instance_attributes(&self.scenario.availability_zones[zone], subnet),
+                    attributes: &group.container_instance_attributes(
+                        kind,
+                        &self.scenario.availability_zones[zone],
+                        subnet,
+                    ),
                     ec2_instance_id: "",
                     agent_connected: true,
                     agent_version: &group.agent_version,

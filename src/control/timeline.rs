@@ -54,6 +54,7 @@ impl Control<'_> {
             TimelineChange::ContainerInstances { auto_scaling_group, count, availability_zone, change } => {
                 self.change_container_instances(index, *auto_scaling_group, *count, *availability_zone, change);
             }
+            TimelineChange::UpdateCapacityPool(pool) => self.update_capacity_pool(pool),
             TimelineChange::InterruptFargateSpot(interruption) => self.interrupt_spot_tasks(interruption),
             TimelineChange::FargateCapacityUnavailable { capacity, availability_zone, lasts } => {
                 let place = availability_zone

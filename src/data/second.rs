@@ -69,7 +69,7 @@ impl Roster {
             if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
                 continue;
             }
-            let kind = &scenario.auto_scaling_groups[instance.auto_scaling_group].instance_type;
+            let kind = instance.instance_type(&scenario.auto_scaling_groups);
             let before = self.tasks.len();
             let mut quiet_memory_mib = 0.0;
             for &task in instance.tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {

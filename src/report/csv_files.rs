@@ -157,6 +157,8 @@ struct InstanceRow<'a> {
     availability_zone: &'a str,
     status: &'a str,
     tasks_count: u32,
+    purchase_option: &'a str,
+    usd_per_hour: f64,
 }
 
 #[derive(Serialize)]
@@ -305,6 +307,8 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         availability_zone: &row.availability_zone,
         status: row.status,
         tasks_count: row.tasks,
+        purchase_option: row.purchase_option,
+        usd_per_hour: row.usd_per_hour,
     });
     let tasks = run.tasks.iter().map(|row| TaskRow {
         task: crate::control::health::task_name(Id::new(row.task)),
@@ -481,7 +485,8 @@ const FARGATE: &str = "minute capacity_provider running_count starting_count sto
     refused_count vcpu vcpu_quota cost_usd without_capacity_count";
 const ZONES: &str = "minute service availability_zone running_count share_percent fullest_instance_count \
     fullest_instance_percent";
-const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count";
+const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count \
+    purchase_option usd_per_hour";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib task_group capacity_provider \
     pull_started_s";

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::container_instance::RegisteredResources;
 use crate::aws::fargate::{FargateCapacity, FargateRefusal};
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
-use crate::aws::task_definition::{NetworkMode, Protocol};
+use crate::aws::task_definition::{NetworkMode, Protocol, Reservation};
 use crate::report::comparison::number;
 use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, TaskLife};
 use crate::table::Id;
@@ -523,18 +525,39 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
     }
     for group in &explanation.groups {
         let definition_of_group = &scenario.auto_scaling_groups[Id::new(group.group)];
-        let (name, kind) = (&definition_of_group.name, &definition_of_group.instance_type.name);
-        let registered = &group.empty;
-        let whole = definition_of_group.registered_resources();
-        let but = if *registered == whole { "" } else { " besides its DAEMON tasks" };
+        let name = &definition_of_group.name;
         let need = row.overrides.reservation(definition.reservation());
-        let text = match group.lacks {
+        let types = || definition_of_group.types().zip(&group.types);
+        let able: Vec<&str> = types().filter(|it| it.1.lacks.is_none()).map(|it| it.0.name.as_str()).collect();
+        if able.is_empty() {
+            said.extend(types().map(|(kind, found)| {
+                let lacks = found.lacks.expect("none of them would hold it");
+                never_holds(definition_of_group, kind, (lacks, &found.empty), &need) + "."
+            }));
+            continue;
+        }
+        let kind = able.join(" or ");
+        let text = match group.never_grown_for {
+            Some(lacks) => {
+                let all: Vec<&str> = definition_of_group.types().map(|it| it.name.as_str()).collect();
+                format!(
+                    "A new {kind} would hold it, but managed scaling never grows `{name}` for it: it asks whether the task fits \
+                     the least that any of {} has of each resource, and that {}",
+                    all.join(", "),
+                    lacks.words()
+                )
+            }
             None if group.booting > 0 => {
                 format!("{} of `{name}` boots, and an empty {kind} would hold it", plural(group.booting, "instance"))
             }
             None if group.desired_capacity >= group.max_size => {
                 format!("A new {kind} would hold it, but `{name}` is at its MaxSize of {}", group.max_size)
             }
+            None if row.outcome == RefusalOutcome::WaitsInProvisioning && definition_of_group.has_weights() => format!(
+                "A new {kind} of `{name}` would hold it, but managed scaling sets a number of instances as the desired capacity \
+                 (now {}), which the group takes for units of its weights",
+                group.desired_capacity
+            ),
             None if row.outcome == RefusalOutcome::WaitsInProvisioning => {
                 format!("A new {kind} of `{name}` would hold it, for which its capacity provider is there")
             }
@@ -545,37 +568,47 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
                 group.max_size,
                 scenario.launcher_words(row.launcher)
             ),
-            Some(Reason::Cpu) => format!(
-                "No {kind} of `{name}` could ever hold it: it has {}{but}, and {} are wanted",
-                amount(Reason::Cpu, u64::from(registered.cpu_units)),
-                number(f64::from(need.cpu_units), 0)
-            ),
-            Some(Reason::Memory) => format!(
-                "No {kind} of `{name}` could ever hold it: of its {} GiB it has {}{but}, and {} are wanted",
-                definition_of_group.instance_type.memory_gib,
-                amount(Reason::Memory, u64::from(registered.memory_mib)),
-                number(f64::from(need.memory_mib), 0)
-            ),
-            Some(Reason::Gpu) => format!(
-                "No {kind} of `{name}` could ever hold it: it has {}, and {} are wanted",
-                amount(Reason::Gpu, u64::from(registered.gpus)),
-                need.gpus
-            ),
-            Some(Reason::Attribute) => format!(
-                "No {kind} of `{name}` could ever hold it: that is {}",
-                definition_of_group.instance_type.cpu_architecture.as_str()
-            ),
-            Some(Reason::AvailabilityZone) => {
-                format!("No instance of `{name}` could ever hold it: it launches in no zone of the service's subnets")
-            }
-            Some(Reason::MemberOf) => {
-                format!("No instance that `{name}` launches would be selected by the constraints")
-            }
-            Some(reason) => format!("No {kind} of `{name}` could ever hold it: it {}", reason.words()),
         };
         said.push(text + ".");
     }
     said
+}
+
+/// Why no instance of a type that a group launches could ever hold a task.
+fn never_holds(
+    group: &AutoScalingGroup,
+    kind: &InstanceType,
+    (lacks, registered): (Reason, &RegisteredResources),
+    need: &Reservation,
+) -> String {
+    let (name, type_name) = (&group.name, &kind.name);
+    let but = if *registered == group.registered_resources(kind) { "" } else { " besides its DAEMON tasks" };
+    match lacks {
+        Reason::Cpu => format!(
+            "No {type_name} of `{name}` could ever hold it: it has {}{but}, and {} are wanted",
+            amount(Reason::Cpu, u64::from(registered.cpu_units)),
+            number(f64::from(need.cpu_units), 0)
+        ),
+        Reason::Memory => format!(
+            "No {type_name} of `{name}` could ever hold it: of its {} GiB it has {}{but}, and {} are wanted",
+            kind.memory_gib,
+            amount(Reason::Memory, u64::from(registered.memory_mib)),
+            number(f64::from(need.memory_mib), 0)
+        ),
+        Reason::Gpu => format!(
+            "No {type_name} of `{name}` could ever hold it: it has {}, and {} are wanted",
+            amount(Reason::Gpu, u64::from(registered.gpus)),
+            need.gpus
+        ),
+        Reason::Attribute => {
+            format!("No {type_name} of `{name}` could ever hold it: that is {}", kind.cpu_architecture.as_str())
+        }
+        Reason::AvailabilityZone => {
+            format!("No instance of `{name}` could ever hold it: it launches in no zone of the service's subnets")
+        }
+        Reason::MemberOf => format!("No {type_name} that `{name}` launches would be selected by the constraints"),
+        reason => format!("No {type_name} of `{name}` could ever hold it: it {}", reason.words()),
+    }
 }
 
 /// Types of the same architecture, vCPUs and memory that support `awsvpcTrunking`, with the tasks that they hold then.
@@ -610,21 +643,22 @@ fn remedy_of(reason: Reason, run: &Run, row: &PlacementRefusal, explanation: &Re
         Reason::NetworkInterface => {
             for group in &explanation.groups {
                 let group = &scenario.auto_scaling_groups[Id::new(group.group)];
-                let kind = &group.instance_type;
-                let (without, with) = (kind.awsvpc_tasks(false), kind.awsvpc_tasks(true));
-                let of = |count: u32| amount(Reason::NetworkInterface, u64::from(count));
-                said.push(if group.has_trunk() {
-                    format!("With its trunk a {} has {} for tasks", kind.name, of(with))
-                } else if with > without {
-                    format!("A {} has {} for tasks, and {with} with `awsvpcTrunking`", kind.name, of(without))
-                } else {
+                said.extend(group.types().map(|kind| {
+                    let (without, with) = (kind.awsvpc_tasks(false), kind.awsvpc_tasks(true));
+                    let of = |count: u32| amount(Reason::NetworkInterface, u64::from(count));
+                    if group.has_trunk(kind) {
+                        return format!("With its trunk a {} has {} for tasks", kind.name, of(with));
+                    }
+                    if with > without {
+                        return format!("A {} has {} for tasks, and {with} with `awsvpcTrunking`", kind.name, of(without));
+                    }
                     let alike = alike_with_trunk(kind);
                     let others = match alike.is_empty() {
                         true => String::new(),
                         false => format!("; types of its size that can: {}", alike.join(", ")),
                     };
                     format!("A {} has {} for tasks, and cannot have a trunk{others}", kind.name, of(without))
-                });
+                }));
             }
             if definition.network_mode == NetworkMode::Awsvpc {
                 said.push("In network mode `bridge` tasks need none".to_owned());

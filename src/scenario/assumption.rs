@@ -22,6 +22,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     }
     for (name, place) in [
         ("autoScalingGroupDelay", &mut a.auto_scaling_group_delay),
+        ("insufficientCapacityRetry", &mut a.insufficient_capacity_retry),
+        ("insufficientCapacityRetryMaximum", &mut a.insufficient_capacity_retry_maximum),
         ("schedulerDelay", &mut a.scheduler_delay),
         ("replacementDelay", &mut a.replacement_delay),
         ("agentPickUpTime", &mut a.agent_pick_up_time),
@@ -75,6 +77,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("placementRetryFast", a.placement_retry_fast),
         ("placementRetrySlow", a.placement_retry_slow),
         ("anomalyInterval", a.anomaly.interval),
+        ("insufficientCapacityRetry", a.insufficient_capacity_retry),
+        ("insufficientCapacityRetryMaximum", a.insufficient_capacity_retry_maximum),
     ] {
         if span == Span::ZERO {
             let at = fields.place_of(name);
@@ -204,6 +208,7 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
     ] {
         *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }
+    prices.spot_share = fields.number_or(reader, "spotShare", 0.0..=1.0, prices.spot_share);
     prices.fargate_spot_share = fields.number_or(reader, "fargateSpotShare", 0.0..=1.0, prices.fargate_spot_share);
     fields.finish(reader, &Shape::OURS);
     prices

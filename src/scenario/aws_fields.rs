@@ -268,7 +268,6 @@ impl Shape {
         not_simulated: &[
             "LifecycleHookSpecificationList",
             "MaxInstanceLifetime",
-            "MixedInstancesPolicy",
             "SuspendedProcesses",
             "WarmPoolConfiguration",
             "WarmPoolSize",
@@ -306,6 +305,20 @@ impl Shape {
             "TargetGroupARNs",
             "TrafficSources",
         ],
+    };
+
+    /// `LaunchTemplate` of a `MixedInstancesPolicy`.
+    pub const MIXED_LAUNCH_TEMPLATE: Shape = Shape {
+        name: "launch template of a mixed instances policy",
+        not_simulated: &[],
+        accepted: &["LaunchTemplateSpecification"],
+    };
+
+    /// `LaunchTemplateOverrides`.
+    pub const LAUNCH_TEMPLATE_OVERRIDE: Shape = Shape {
+        name: "override of a launch template",
+        not_simulated: &["InstanceRequirements"],
+        accepted: &["ImageId", "LaunchTemplateSpecification"],
     };
 
     /// `LoadBalancer` of Elastic Load Balancing.

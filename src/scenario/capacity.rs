@@ -7,9 +7,11 @@ use crate::aws::capacity_provider::{
 use crate::aws::cluster_query::{Version, is_of_a_name};
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::instance_type::{self, InstanceType};
+use crate::aws::mixed_instances::LaunchTemplateOverride;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::mixed_instances::mixed_instances_policy;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What};
@@ -207,12 +209,21 @@ impl Capacity {
         let problems = reader.problems.len();
         let mut fields = reader.fields(&entry.node, format!("Auto Scaling group `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "autoScalingGroups", &entry.key);
-        let mut instance_type = None;
-        if fields.has("MixedInstancesPolicy") && !fields.has("InstanceType") {
-            // Refused to run by name, so the type does not matter.
-            fields.take("InstanceType");
+        let (mut instance_types, mut instances_distribution) = (Vec::new(), None);
+        if let Some(entry) = fields.take_entry("MixedInstancesPolicy") {
+            if let Some(node) = fields.take("InstanceType") {
+                let message = format!("{} has an `InstanceType` and a `MixedInstancesPolicy`", fields.of);
+                let problem = Problem::new(node.place, message).related(entry.key_place, "which says the types");
+                reader.refuse(problem.help("put the type among its `Overrides`, or leave the policy out"));
+            }
+            let policy = mixed_instances_policy(reader, &entry.node, &fields.of, &self.instance_types);
+            if let Some((types, distribution)) = policy {
+                (instance_types, instances_distribution) = (types, Some(distribution));
+            }
         } else if let Some(node) = fields.required(reader, "InstanceType") {
-            instance_type = self::instance_type(reader, node, &fields.of, &self.instance_types);
+            let found = instance_type(reader, node, &fields.of, &self.instance_types);
+            let only = |instance_type| LaunchTemplateOverride { instance_type, weighted_capacity: 1 };
+            instance_types.extend(found.map(only));
         }
         let bounds = Bounds {
             min: fields.required_count(reader, "MinSize", 0..=5_000),
@@ -230,20 +241,31 @@ impl Capacity {
         let default_cooldown = fields.seconds_or(reader, "DefaultCooldown", 0..=86_400, Span::seconds(300));
         fields.usual(reader, "reservedMemory", &0);
         let reserved_memory_mib = fields.parsed(reader, "reservedMemory", quantity::task_memory);
-        if let Some(instance_type) = &instance_type {
-            fields.derived(reader, "registeredMemory", &instance_type.registered_memory_mib);
+        if let [only] = instance_types.as_slice() {
+            fields.derived(reader, "registeredMemory", &only.instance_type.registered_memory_mib);
         }
-        let registered_memory_mib = fields.parsed(reader, "registeredMemory", quantity::task_memory);
+        let place = fields.place_of("registeredMemory");
+        if let Some(mib) = fields.parsed(reader, "registeredMemory", quantity::task_memory) {
+            match instance_types.as_mut_slice() {
+                [only] => only.instance_type.registered_memory_mib = mib,
+                [] => {}
+                several => {
+                    let message = format!("`registeredMemory` of {} is one for {} types", fields.of, several.len());
+                    let help = "say it of each type under `instanceTypes`";
+                    reader.refuse(Problem::new(place, message).help(help));
+                }
+            }
+        }
         fields.derived(reader, "awsvpcTrunking", if self.awsvpc_trunking { "enabled" } else { "disabled" });
         let says_trunking = fields.word(reader, "awsvpcTrunking", &TRUNKING);
         let awsvpc_trunking = says_trunking.unwrap_or(self.awsvpc_trunking);
-        if let (Some(true), Some(instance_type)) = (says_trunking, &instance_type)
-            && instance_type.awsvpc_tasks_with_trunk.is_none()
-        {
-            reader.note(format!(
-                "{} has awsvpcTrunking, which does not support {}: its instances get no trunk",
-                fields.of, instance_type.name
-            ));
+        for kind in instance_types.iter().map(|it| &it.instance_type) {
+            if says_trunking == Some(true) && kind.awsvpc_tasks_with_trunk.is_none() {
+                reader.note(format!(
+                    "{} has awsvpcTrunking, which does not support {}: its instances get no trunk",
+                    fields.of, kind.name
+                ));
+            }
         }
         let attributes = attributes(reader, &mut fields);
         fields.usual(reader, "agentVersion", AGENT_VERSION);
@@ -256,19 +278,21 @@ impl Capacity {
         let pull_dependent_containers_upfront = fields.flag_or(reader, "pullDependentContainersUpfront", false);
         let boot_time = fields.distribution(reader, "bootTime");
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
-        let mut instance_type = instance_type?;
-        if let Some(mib) = registered_memory_mib {
-            instance_type.registered_memory_mib = mib;
+        for kind in instance_types.iter().map(|it| &it.instance_type) {
+            if reserved_memory_mib.unwrap_or(0) >= kind.registered_memory_mib {
+                let (name, mib) = (&kind.name, kind.registered_memory_mib);
+                let message = format!("Auto Scaling group `{}` reserves all of the {mib} MiB of a {name}", entry.key);
+                reader.refuse(Problem::new(entry.node.place, message));
+            }
         }
-        if reserved_memory_mib.unwrap_or(0) >= instance_type.registered_memory_mib {
-            let (name, mib) = (&instance_type.name, instance_type.registered_memory_mib);
-            let message = format!("Auto Scaling group `{}` reserves all of the {mib} MiB of a {name}", entry.key);
-            reader.refuse(Problem::new(entry.node.place, message));
+        if instance_types.is_empty() {
+            return None;
         }
         let (min_size, max_size) = (bounds.min?, bounds.max?);
         (reader.problems.len() == problems).then(|| AutoScalingGroup {
             name: entry.key.clone(),
-            instance_type,
+            instance_types,
+            instances_distribution,
             min_size,
             max_size,
             desired_capacity: bounds.desired.unwrap_or(min_size),
@@ -308,6 +332,13 @@ impl Capacity {
         let place = fields.place;
         fields.finish(reader, &Shape::OURS);
         let group = group?;
+        if self.groups[group].has_weights() {
+            reader.note(format!(
+                "{of}: managed scaling does not support instance weights. It counts the instances of `{}` and sets its desired \
+                 capacity to their number, which the group takes for units",
+                self.groups[group].name
+            ));
+        }
         if let Some(other) = self.providers.iter().find(|it| it.auto_scaling_group() == Some(group)) {
             let message =
                 format!("{of} and capacity provider `{}` share the group `{}`", other.name, self.groups[group].name);
@@ -339,6 +370,15 @@ impl Capacity {
             reader.refuse(Problem::new(place, message).help("leave that out of the group, or set it to true"));
         }
         self.groups[group].new_instances_protected_from_scale_in = true;
+    }
+
+    /// The types that the groups launch, each once.
+    pub fn types_of_groups(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.groups.iter().flat_map(AutoScalingGroup::types).map(|it| it.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The strategy that launch type FARGATE comes to.
@@ -481,7 +521,8 @@ fn own_instance_type(reader: &mut Reader<'_>, entry: &Entry) -> Option<InstanceT
     })
 }
 
-fn instance_type(reader: &mut Reader<'_>, node: &Node, of: &str, own: &[InstanceType]) -> Option<InstanceType> {
+/// A type of the catalogue or of the scenario's own.
+pub fn instance_type(reader: &mut Reader<'_>, node: &Node, of: &str, own: &[InstanceType]) -> Option<InstanceType> {
     let name = reader.text(What { field: "InstanceType", of }, node)?;
     if let Some(found) = own.iter().find(|it| it.name == name).cloned().or_else(|| instance_type::find(name)) {
         return Some(found);
@@ -505,6 +546,7 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
         ("OldestInstance", TerminationPolicy::OldestInstance),
         ("NewestInstance", TerminationPolicy::NewestInstance),
         ("ClosestToNextInstanceHour", TerminationPolicy::ClosestToNextInstanceHour),
+        ("AllocationStrategy", TerminationPolicy::AllocationStrategy),
     ];
     let mut policies = Vec::new();
     let name = "TerminationPolicies";
@@ -513,7 +555,7 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
         let what = What { field: name, of: &fields.of };
         match node.text() {
             // All instances of a group here come from one template.
-            Some(word @ ("OldestLaunchTemplate" | "OldestLaunchConfiguration" | "AllocationStrategy")) => {
+            Some(word @ ("OldestLaunchTemplate" | "OldestLaunchConfiguration")) => {
                 reader.note(format!("{what}: `{word}` makes no difference among instances of one template"));
             }
             _ => policies.extend(reader.word(what, node, &words)),

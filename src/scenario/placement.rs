@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::cluster_query::{BUILT_IN_ATTRIBUTES, Expression, InstanceFacts, SyntaxError, matches};
+use crate::aws::instance_type::InstanceType;
 use crate::aws::placement::{
     CONSOLE_TEMPLATES, CONSTRAINTS_MAXIMUM, PlacementConstraint, PlacementStrategy, Resource, STRATEGIES_MAXIMUM,
     SpreadField, console_template,
@@ -226,7 +227,7 @@ pub fn note_unknown_attributes<'a>(
 ) {
     let groups: Vec<&AutoScalingGroup> = groups.into_iter().collect();
     let mut own: Vec<&str> = groups.iter().flat_map(|it| &it.attributes).map(|(name, _)| name.as_str()).collect();
-    if groups.iter().any(|it| it.has_trunk()) {
+    if groups.iter().any(|it| it.types().any(|kind| it.has_trunk(kind))) {
         own.push("ecs.awsvpc-trunk-id");
     }
     if groups.iter().any(|it| !it.subnets.is_empty()) {
@@ -275,13 +276,23 @@ pub fn for_attributes_only<'a>(constraints: &[&'a PlacementConstraint]) -> Vec<&
     constraints.iter().filter_map(|it| it.expression()).filter(|it| it.asks_for_attributes_only()).collect()
 }
 
-/// Whether a group launches instances somewhere whose attributes are as the expressions ask.
+/// Whether a group launches instances of some type somewhere whose attributes are as the expressions ask.
 pub fn meets(group: &AutoScalingGroup, expressions: &[&Expression], capacity: &Capacity) -> bool {
+    group.types().any(|kind| meets_as(group, kind, expressions, capacity))
+}
+
+/// Whether a group launches instances of a type somewhere whose attributes are as the expressions ask.
+pub fn meets_as(
+    group: &AutoScalingGroup,
+    kind: &InstanceType,
+    expressions: &[&Expression],
+    capacity: &Capacity,
+) -> bool {
     expressions.is_empty()
         || group.places(&capacity.subnets.table).any(|(zone, subnet)| {
             let subnet = subnet.map(|it| &capacity.subnets.table[it]);
             let facts = InstanceFacts {
-                attributes: &group.container_instance_attributes(&capacity.zones[zone], subnet),
+                attributes: &group.container_instance_attributes(kind, &capacity.zones[zone], subnet),
                 ec2_instance_id: "",
                 agent_connected: true,
                 agent_version: &group.agent_version,

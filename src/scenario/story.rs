@@ -17,7 +17,10 @@ use crate::scenario::fargate::note_fargate;
 use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
-use crate::scenario::placement::{for_attributes_only, meets, note_unknown_attributes, note_unmet_attributes};
+use crate::scenario::mixed_instances::capacity_pools;
+use crate::scenario::placement::{
+    for_attributes_only, meets, meets_as, note_unknown_attributes, note_unmet_attributes,
+};
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
 use crate::scenario::record::Record;
@@ -219,6 +222,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let providers = section(reader, &mut fields, "capacityProviders");
     let cluster = fields.map(reader, "cluster");
     let capacity = Capacity::read(reader, cluster, instance_types, groups, providers);
+    let capacity_pools = capacity_pools(reader, fields.take("capacityPools"), &capacity);
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
     let mut load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
@@ -290,6 +294,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         subnets: capacity.subnets.table,
         task_definitions: task_definitions.table,
         auto_scaling_groups: capacity.groups,
+        capacity_pools,
         capacity_providers: capacity.providers,
         load_balancers: load_balancing.load_balancers,
         listeners: listeners.table.clone(),
@@ -458,8 +463,8 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, need: &Reservatio
             || group.availability_zones.iter().any(|it| zones.contains(it))
     };
     let mut closest: Option<(Reason, String)> = None;
-    for group in groups {
-        let (kind, registered) = (&group.instance_type, group.registered_resources());
+    for (group, kind) in groups.iter().flat_map(|group| group.types().map(move |kind| (*group, kind))) {
+        let registered = group.registered_resources(kind);
         let wrong_architecture = definition.cpu_architecture.filter(|it| *it != kind.cpu_architecture);
         let name = &kind.name;
         let (reason, why) = if wrong_architecture.is_some() {
@@ -488,7 +493,7 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, need: &Reservatio
                 _ => unreachable!("an empty instance lacks resources only"),
             };
             (reason, why)
-        } else if meets(group, &expressions, capacity) {
+        } else if meets_as(group, kind, &expressions, capacity) {
             return None;
         } else {
             (Reason::MemberOf, format!("only a {name} has room for it, which its placement constraints do not select"))

@@ -10,6 +10,7 @@ use crate::scenario::capacity::{Bounds, Capacity, attributes};
 use crate::scenario::fargate::refuse_on_fargate;
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::mixed_instances::capacity_pool;
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
@@ -30,6 +31,7 @@ const CHANGES: &[&str] = &[
     "deregisterContainerInstances",
     "disconnectAgents",
     "putAttributes",
+    "updateCapacityPool",
     "interruptFargateSpot",
     "fargateCapacityUnavailable",
     "modifyListener",
@@ -123,6 +125,10 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
         }
         "updateContainerInstancesState" | "deregisterContainerInstances" | "disconnectAgents" | "putAttributes" => {
             container_instances(reader, name, fields, around)
+        }
+        "updateCapacityPool" => {
+            let pool = capacity_pool(reader, fields, around.capacity);
+            pool.map(TimelineChange::UpdateCapacityPool)
         }
         "interruptFargateSpot" => interrupt_fargate_spot(reader, fields, around),
         "fargateCapacityUnavailable" => {

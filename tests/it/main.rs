@@ -10,6 +10,7 @@ mod goldens;
 mod listeners;
 mod load_balancer_metrics;
 mod load_balancer_types;
+mod mixed_instances;
 mod oracle;
 mod packing;
 mod placement_constraints;

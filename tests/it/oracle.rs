@@ -6,6 +6,7 @@ use std::path::Path;
 
 use plimsoll::aws::container_instance::RegisteredResources;
 use plimsoll::aws::launch::Launcher;
+use plimsoll::aws::mixed_instances::PurchaseOption;
 use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
 use plimsoll::cluster::{Cluster, ContainerInstance, Host, InstanceStatus, Target, TargetState, Task, TaskStatus};
@@ -263,6 +264,9 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
     let mut cluster = Cluster { target_groups: vec![Vec::new()], version: 1, ..Cluster::default() };
     for &zone in zones {
         let instance = cluster.instances.push(ContainerInstance {
+            launch_template_override: 0,
+            purchase_option: PurchaseOption::OnDemand,
+            usd_per_hour: 0.0,
             availability_zone: scenario.availability_zones.ids().nth(zone).expect("the scenario has the zone"),
             name: "i".to_owned(),
             auto_scaling_group: Id::new(0),

@@ -654,7 +654,6 @@ fn whatever_is_not_simulated_is_named() {
         (task("volumes: [{name: v, fsxWindowsFileServerVolumeConfiguration: {fileSystemId: f}}]"), "fsxWindows"),
         (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),
         (task("proxyConfiguration: {type: APPMESH, containerName: envoy}"), "`proxyConfiguration`"),
-        (group("MixedInstancesPolicy: {LaunchTemplate: {}, InstancesDistribution: {x: 1}}"), "`MixedInstancesPolicy`"),
         (group("WarmPoolConfiguration: {MinSize: 1}"), "`WarmPoolConfiguration`"),
         (format!("{scaled}PolicyType: PredictiveScaling}}}}"), "predictive scaling"),
         (

@@ -1,0 +1,323 @@
+//! Launches of instances: which purchase option, zone and type come next, and what happens where EC2 has nothing.
+
+use std::collections::BTreeSet;
+
+use crate::agenda::Event;
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, launch_order_of_zones};
+use crate::aws::capacity_pool::CapacityPool;
+use crate::aws::container_instance::RegisteredResources;
+use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
+use crate::aws::mixed_instances::{PoolOffer, PurchaseOption};
+use crate::aws::subnet::Subnet;
+use crate::aws::task_definition::Protocol;
+use crate::cluster::{ContainerInstance, InstanceStatus};
+use crate::control::Control;
+use crate::control::auto_scaling_group::HEALTH_CHECK_EVERY;
+use crate::control::log::Decision;
+use crate::control::task_life::Agent;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// Where and as what an instance is launched.
+struct LaunchPlace {
+    availability_zone: Id<AvailabilityZone>,
+    subnet: Option<Id<Subnet>>,
+    launch_template_override: usize,
+    purchase_option: PurchaseOption,
+    usd_per_hour: f64,
+}
+
+/// Why nothing can be launched now.
+enum LaunchFailure {
+    /// No subnet has an address left; the first that has none.
+    InsufficientFreeAddressesInSubnet(Id<Subnet>),
+    /// EC2 has none of these types in the group's zones, or at too high a price.
+    InsufficientInstanceCapacity(PurchaseOption),
+}
+
+impl Control<'_> {
+    /// Launches an instance of a group where it may; `None` where nothing can be launched, which is tried again in a while.
+    pub(super) fn launch_instance(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        cause: Option<Decision>,
+    ) -> Option<Id<ContainerInstance>> {
+        let mut failure = None;
+        for purchase_option in self.purchase_options_wanted(group) {
+            match self.launch_place(group, purchase_option) {
+                Ok(place) => return Some(self.launch_at(group, &place, cause)),
+                Err(why) => failure = failure.or(Some(why)),
+            }
+        }
+        self.launch_fails(group, &failure?, cause);
+        None
+    }
+
+    /// EC2 has more or less of some types, or at another price; groups that want some look at once.
+    pub(super) fn update_capacity_pool(&mut self, pool: &CapacityPool) {
+        self.capacity_pools.push(pool.clone());
+        let zones: Vec<&str> =
+            pool.availability_zones.iter().map(|it| self.scenario.availability_zones[*it].name.as_str()).collect();
+        let has = pool.available.map(|it| format!("{it} available")).into_iter();
+        let costs = pool.usd_per_hour.map(|it| format!("{it} USD an hour"));
+        let what: Vec<String> = has.chain(costs).collect();
+        let option = pool.purchase_option.as_str();
+        let message = format!("{} ({option}) in {}: {}", pool.instance_type, zones.join(", "), what.join(", "));
+        self.log.put(
+            self.agenda.now(),
+            None,
+            "timeline.update_capacity_pool",
+            format!("capacity-pool/{}", pool.instance_type),
+            message,
+        );
+    }
+
+    /// What the group has less of than its distribution wants, On-Demand first.
+    fn purchase_options_wanted(&self, group: Id<AutoScalingGroup>) -> Vec<PurchaseOption> {
+        let Some(distribution) = self.scenario.auto_scaling_groups[group].instances_distribution else {
+            return vec![PurchaseOption::OnDemand];
+        };
+        let desired = self.groups[group.index()].desired_capacity;
+        let on_demand = distribution.on_demand_capacity(desired);
+        let wanted = [(PurchaseOption::OnDemand, on_demand), (PurchaseOption::Spot, desired - on_demand)];
+        let lacks = |it: &(PurchaseOption, u32)| self.group_capacity(group, Some(it.0)) < it.1;
+        wanted.into_iter().filter(lacks).map(|it| it.0).collect()
+    }
+
+    /// Zones with the fewest instances come first, and in a zone what the allocation strategy takes first.
+    fn launch_place(
+        &self,
+        group: Id<AutoScalingGroup>,
+        purchase_option: PurchaseOption,
+    ) -> Result<LaunchPlace, LaunchFailure> {
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let zones = &definition.availability_zones;
+        let counts: Vec<u32> = zones
+            .iter()
+            .map(|zone| {
+                let instances = self.groups[group.index()].instances.iter().map(|&it| &self.cluster.instances[it]);
+                instances.filter(|it| it.availability_zone == *zone && !it.is_terminating).count() as u32
+            })
+            .collect();
+        let mut full = None;
+        let mut is_short = false;
+        for availability_zone in launch_order_of_zones(&counts).into_iter().map(|it| zones[it]) {
+            let subnet =
+                match self.cluster.subnet_with_room(&definition.subnets, &self.scenario.subnets, availability_zone) {
+                    Ok(subnet) => subnet,
+                    Err(subnet) => {
+                        full = full.or(Some(subnet));
+                        continue;
+                    }
+                };
+            let order = self.launch_order(group, availability_zone, purchase_option, false);
+            if let Some(&launch_template_override) = order.first() {
+                let kind = &definition.instance_types[launch_template_override].instance_type;
+                let usd_per_hour = self.usd_per_hour(kind, availability_zone, purchase_option);
+                return Ok(LaunchPlace {
+                    availability_zone,
+                    subnet,
+                    launch_template_override,
+                    purchase_option,
+                    usd_per_hour,
+                });
+            }
+            is_short = true;
+        }
+        Err(match full.filter(|_| !is_short) {
+            Some(subnet) => LaunchFailure::InsufficientFreeAddressesInSubnet(subnet),
+            None => LaunchFailure::InsufficientInstanceCapacity(purchase_option),
+        })
+    }
+
+    /// The place of an instance's pool in the order in which its group's allocation strategy would take them now.
+    pub(super) fn allocation_place(&self, instance: Id<ContainerInstance>) -> usize {
+        let row = &self.cluster.instances[instance];
+        if self.scenario.auto_scaling_groups[row.auto_scaling_group].instances_distribution.is_none() {
+            return 0;
+        }
+        let order = self.launch_order(row.auto_scaling_group, row.availability_zone, row.purchase_option, true);
+        order.iter().position(|it| *it == row.launch_template_override).unwrap_or(order.len())
+    }
+
+    /// The places of a group's types in the order in which a launch in a zone tries them; those too of which EC2 has nothing where
+    /// `with_dry`.
+    fn launch_order(
+        &self,
+        group: Id<AutoScalingGroup>,
+        zone: Id<AvailabilityZone>,
+        purchase_option: PurchaseOption,
+        with_dry: bool,
+    ) -> Vec<usize> {
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let distribution = definition.instances_distribution.unwrap_or_default();
+        let offers: Vec<PoolOffer> = definition
+            .instance_types
+            .iter()
+            .enumerate()
+            .map(|(place, it)| {
+                let kind = &it.instance_type;
+                let usd_per_hour = self.usd_per_hour(kind, zone, purchase_option);
+                let spare = self.spare_instances(kind, zone, purchase_option);
+                let is_of_pool = |row: &ContainerInstance| {
+                    row.launch_template_override == place
+                        && row.availability_zone == zone
+                        && row.purchase_option == purchase_option
+                };
+                let instances = || self.groups[group.index()].instances.iter().map(|&it| &self.cluster.instances[it]);
+                let most = distribution.spot_max_price.unwrap_or(kind.usd_per_hour);
+                PoolOffer {
+                    usd_per_unit_hour: usd_per_hour / f64::from(it.weighted_capacity),
+                    spare: if with_dry { spare.map(|it| it.max(1)) } else { spare },
+                    in_use: match definition.instances_distribution {
+                        Some(_) => instances().filter(|it| is_of_pool(it)).count() as u32,
+                        None => 0,
+                    },
+                    is_too_dear: !with_dry && purchase_option == PurchaseOption::Spot && usd_per_hour > most,
+                }
+            })
+            .collect();
+        distribution.launch_order(purchase_option, &offers)
+    }
+
+    /// What an instance of a pool costs that is launched now, USD an hour.
+    fn usd_per_hour(&self, kind: &InstanceType, zone: Id<AvailabilityZone>, purchase_option: PurchaseOption) -> f64 {
+        let of_pool = self.capacity_pools.iter().rev().filter(|it| it.is_of(&kind.name, zone, purchase_option));
+        let share = match purchase_option {
+            PurchaseOption::OnDemand => 1.0,
+            PurchaseOption::Spot => self.scenario.prices.spot_share,
+        };
+        of_pool.filter_map(|it| it.usd_per_hour).next().unwrap_or(kind.usd_per_hour * share)
+    }
+
+    /// Instances of a pool that could still be launched; `None` for as many as one likes.
+    fn spare_instances(
+        &self,
+        kind: &InstanceType,
+        zone: Id<AvailabilityZone>,
+        purchase_option: PurchaseOption,
+    ) -> Option<u32> {
+        let of_pool = self.capacity_pools.iter().rev().filter(|it| it.is_of(&kind.name, zone, purchase_option));
+        let available = of_pool.filter_map(|it| it.available).next()?;
+        let running = self.cluster.instances.iter().filter(|it| {
+            it.status != InstanceStatus::Terminated
+                && it.availability_zone == zone
+                && it.purchase_option == purchase_option
+                && it.instance_type(&self.scenario.auto_scaling_groups).name == kind.name
+        });
+        Some(available.saturating_sub(running.count() as u32))
+    }
+
+    fn launch_at(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        place: &LaunchPlace,
+        cause: Option<Decision>,
+    ) -> Id<ContainerInstance> {
+        let now = self.now();
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let kind = &definition.instance_types[place.launch_template_override].instance_type;
+        let (zone, subnet) = (place.availability_zone, place.subnet);
+        let state = &mut self.groups[group.index()];
+        state.failed_launches = 0;
+        state.launch_failure.clear();
+        if let Some(subnet) = subnet {
+            self.cluster.take_address(subnet);
+        }
+        let number = self.cluster.instances.len();
+        let registered = definition.registered_resources(kind);
+        let name = format!("i-{number:05}");
+        let instance = self.cluster.instances.push(ContainerInstance {
+            name: name.clone(),
+            auto_scaling_group: group,
+            launch_template_override: place.launch_template_override,
+            purchase_option: place.purchase_option,
+            usd_per_hour: place.usd_per_hour,
+            availability_zone: zone,
+            subnet,
+            attributes: definition.container_instance_attributes(
+                kind,
+                &self.scenario.availability_zones[zone],
+                subnet.map(|it| &self.scenario.subnets[it]),
+            ),
+            status: InstanceStatus::Launching,
+            agent_connected: true,
+            is_terminating: false,
+            drains_until: None,
+            registered_cpu_units: registered.cpu_units,
+            registered_memory_mib: registered.memory_mib,
+            registered_network_interfaces: registered.network_interfaces,
+            registered_gpus: registered.gpus,
+            remaining_cpu_units: registered.cpu_units,
+            remaining_memory_mib: registered.memory_mib,
+            reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
+            remaining_network_interfaces: registered.network_interfaces,
+            remaining_gpus: registered.gpus,
+            set_aside: RegisteredResources::default(),
+            tasks: Vec::new(),
+            hosted: Vec::new(),
+            cached_layers: BTreeSet::new(),
+            is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
+            launched_at: now,
+            in_service_at: None,
+            registered_at: None,
+            terminated_at: None,
+        });
+        self.agents.push(Agent::default());
+        self.groups[group.index()].instances.push(instance);
+        self.record_instance(instance);
+        if !(self.scenario.begins_settled && now == Instant::START) {
+            let message = format!("Launching a new EC2 instance: {name}");
+            self.log.put(now, cause, "group.instance_launching", self.group_resource(group), message);
+            let law = definition.boot_time.as_ref().unwrap_or(&self.scenario.assumptions.instance_launch_time);
+            let after = law.sample(&mut self.streams.instances[group.index()]);
+            self.agenda.put(now + after, Event::InstanceAdvances(instance));
+        }
+        instance
+    }
+
+    fn launch_fails(&mut self, group: Id<AutoScalingGroup>, failure: &LaunchFailure, cause: Option<Decision>) {
+        let scenario = self.scenario;
+        let definition = &scenario.auto_scaling_groups[group];
+        let (message, after) = match failure {
+            LaunchFailure::InsufficientFreeAddressesInSubnet(subnet) => (
+                format!(
+                    "Could not launch On-Demand Instances. InsufficientFreeAddressesInSubnet - There are not enough free \
+                     addresses in subnet '{}' to satisfy the requested number of instances. Launching EC2 instance failed.",
+                    scenario.subnets[*subnet].name
+                ),
+                HEALTH_CHECK_EVERY,
+            ),
+            LaunchFailure::InsufficientInstanceCapacity(purchase_option) => {
+                let types: Vec<&str> = definition.types().map(|it| it.name.as_str()).collect();
+                let zones =
+                    definition.availability_zones.iter().map(|it| scenario.availability_zones[*it].name.as_str());
+                let zones: Vec<&str> = zones.collect();
+                let of = format!("{} in {}", types.join(", "), zones.join(", "));
+                let words = purchase_option.words();
+                let why = match purchase_option {
+                    PurchaseOption::OnDemand => format!("We currently do not have sufficient capacity for {of}"),
+                    PurchaseOption::Spot => {
+                        format!("There is no Spot capacity available that matches your request for {of}")
+                    }
+                };
+                let message = format!(
+                    "Could not launch {words}. InsufficientInstanceCapacity - {why}. Launching EC2 instance failed."
+                );
+                let first = scenario.assumptions.insufficient_capacity_retry.0;
+                let most = scenario.assumptions.insufficient_capacity_retry_maximum.0;
+                let failed = self.groups[group.index()].failed_launches;
+                (message, Span(first.saturating_mul(1 << failed.min(30)).min(most)))
+            }
+        };
+        let resource = self.group_resource(group);
+        if self.groups[group.index()].launch_failure != message {
+            self.log.put(self.agenda.now(), cause, "group.launch_failed", resource, message.clone());
+        }
+        let state = &mut self.groups[group.index()];
+        state.launch_failure = message;
+        state.failed_launches += 1;
+        let at = self.now() + after;
+        self.reconcile_group_at(group, at);
+    }
+}
