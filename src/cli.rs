@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
-use crate::report::{self, comparison::comparison, placement, refusals, summary::SCHEMA_VERSION};
+use crate::report::{self, capacity, comparison::comparison, placement, refusals, summary::SCHEMA_VERSION};
 use crate::rng::Seed;
 use crate::run::Run;
 use crate::scenario::{self, Problems, Story};
@@ -357,7 +357,9 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             let question = story.variants[0].description.split_inclusive('?').next().unwrap_or_default();
             say(&format!("\n{}\n{table}\n", question.trim()));
         }
-        for unplaced in [refusals::paragraphs(&variants), refusals::fargate_paragraphs(&variants)] {
+        let explained =
+            [refusals::paragraphs(&variants), refusals::fargate_paragraphs(&variants), capacity::paragraphs(&variants)];
+        for unplaced in explained {
             if !unplaced.is_empty() {
                 say(&format!("{unplaced}\n"));
             }

@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod fargate;
 pub mod health;
 pub mod instance_launch;
+mod instance_reasons;
 pub mod load_balancer_metrics;
 pub mod log;
 pub mod network;
@@ -50,8 +51,8 @@ use crate::data::Traffic;
 use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, LoadBalancerMinute, RunTaskMinute, ServiceMinute,
-    ServicePlacement, TargetChange, ZonePlacement,
+    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, InstanceReason, LoadBalancerMinute,
+    ManagedScalingMinute, RunTaskMinute, ServiceMinute, ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -189,6 +190,12 @@ pub struct Records {
     pub run_task_minutes: Vec<RunTaskMinute>,
     /// Attempts to place tasks that were refused.
     pub(crate) refusals: Refusals,
+    /// What managed scaling saw and decided, by provider and minute.
+    pub managed_scaling_minutes: Vec<ManagedScalingMinute>,
+    /// Why instances were there.
+    pub instance_reasons: Vec<InstanceReason>,
+    /// The place of each instance's last row there.
+    pub(crate) last_instance_reason: Vec<Option<usize>>,
     /// State changes of instances.
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.

@@ -12,8 +12,8 @@ use crate::control::Control;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
-    ContainerLife, Cost, ExpectationResult, InstanceLife, RequestCounts, RequestTotals, Run, ServiceMinute, TaskLife,
-    rows_of,
+    ContainerLife, Cost, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run,
+    ServiceMinute, TaskLife, rows_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::table::Id;
@@ -65,6 +65,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
             launched_at: it.launched_at,
             registered_at: it.registered_at,
             terminated_at: it.terminated_at,
+            usd_per_hour: it.usd_per_hour,
         }
     });
     let lasted = |from: Option<Instant>, to: Option<Instant>| from.map_or(Span::ZERO, |at| to.unwrap_or(end).since(at));
@@ -76,9 +77,10 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         .map(|it| lasted(Some(it.launched_at), it.terminated_at))
         .fold(Span::ZERO, |a, b| a + b);
     let cost = cost_of(scenario, &control);
-    let instances = instances.collect();
+    let instances: Vec<InstanceLife> = instances.collect();
     let unplaced_at_end = control.with_unplaced_tasks();
     let records = std::mem::take(&mut control.records);
+    let instance_reasons = until_the_end(records.instance_reasons, &instances, end);
     let mut run = Run {
         scenario: scenario.clone(),
         seed: seed.seed,
@@ -100,6 +102,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         instance_changes: records.instance_changes,
         instances,
         tasks,
+        managed_scaling_minutes: records.managed_scaling_minutes,
+        instance_reasons,
         alarm_changes: records.alarm_changes,
         events: std::mem::take(&mut control.log.events),
         task_hours: task_time.as_hours(),
@@ -110,6 +114,18 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     };
     run.expectations = scenario.expectations.iter().map(|it| hold(it, &run, &control)).collect();
     run
+}
+
+/// The last reason of each instance holds until it is terminated, or the run ends.
+fn until_the_end(mut rows: Vec<InstanceReason>, instances: &[InstanceLife], end: Instant) -> Vec<InstanceReason> {
+    let mut is_last = vec![true; instances.len()];
+    for row in rows.iter_mut().rev() {
+        if std::mem::replace(&mut is_last[row.instance], false) {
+            row.until = instances[row.instance].terminated_at.unwrap_or(end);
+        }
+    }
+    rows.sort_by_key(|row| (row.instance, row.from));
+    rows
 }
 
 /// Names of a scenario, each once however many tasks have it.

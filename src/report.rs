@@ -1,5 +1,6 @@
 //! A finished run as bytes: it knows `Run` and nothing else, and a format is a file here.
 
+pub mod capacity;
 pub mod chart;
 pub mod charts;
 pub mod comparison;

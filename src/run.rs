@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::aws::alarm::AlarmState;
+use crate::aws::capacity_provider::CapacityProviderReservation;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
@@ -59,6 +61,10 @@ pub struct Run {
     pub tasks: Vec<TaskLife>,
     /// Every instance, in order of launch.
     pub instances: Vec<InstanceLife>,
+    /// A row per capacity provider with managed scaling and minute.
+    pub managed_scaling_minutes: Vec<ManagedScalingMinute>,
+    /// Why each instance was there, each in order of time.
+    pub instance_reasons: Vec<InstanceReason>,
     /// State changes of alarms, in order of time.
     pub alarm_changes: Vec<AlarmChange>,
     /// Every decision, in order of time; an event's id is its place.
@@ -664,6 +670,160 @@ pub struct TypeInReach {
     pub empty: RegisteredResources,
 }
 
+/// What managed scaling of a capacity provider saw in a minute, and what its alarms led to until the next.
+#[derive(Clone, Debug)]
+pub struct ManagedScalingMinute {
+    /// Minutes since the run began, to this one's begin.
+    pub minute: u64,
+    /// The place of its capacity provider.
+    pub capacity_provider: usize,
+    /// The metric as this minute closed.
+    pub measured: CapacityProviderReservation,
+    /// `targetCapacity`, percent.
+    pub target_capacity: u32,
+    /// Tasks in PROVISIONING that wait for it.
+    pub waiting: u32,
+    /// Those of them that the group never grows for.
+    pub never_grown_for: u32,
+    /// Tasks alike that wait and decide M.
+    pub deciding: Option<DecidingTasks>,
+    /// State of its high alarm as the minute closed, which wants 1 of 1 datapoints above the target.
+    pub high_alarm: AlarmState,
+    /// State of its low alarm.
+    pub low_alarm: AlarmState,
+    /// How many of the last datapoints are below the target, without one between that is not: the low alarm wants 15.
+    pub below_target: u32,
+    /// `DesiredCapacity` as the minute closed.
+    pub desired_capacity: u32,
+    /// What was decided until the next minute closed, or why nothing was, and when.
+    pub decisions: Vec<(Instant, String)>,
+}
+
+/// Tasks alike that wait for a capacity provider and need more instances than any others.
+#[derive(Clone, Debug)]
+pub struct DecidingTasks {
+    /// What asked for the first of them.
+    pub launcher: Launcher,
+    /// How many wait.
+    pub count: u32,
+    /// CPU units that each reserves.
+    pub cpu_units: u32,
+    /// MiB that each reserves.
+    pub memory_mib: u32,
+    /// How many managed scaling counts on an empty instance.
+    pub tasks_per_instance: u32,
+    /// Instances that they need.
+    pub instances: u32,
+}
+
+/// Why an instance is there and not terminated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AliveReason {
+    /// It has tasks that are not of DAEMON services.
+    Tasks,
+    /// It has tasks, and is one of those that could go if all tasks of the group were packed, by CPU and memory.
+    ThinlySpreadTasks,
+    /// It boots or registers.
+    Boots,
+    /// It is empty, and tasks wait that it was launched for.
+    AwaitsTasks,
+    /// Its group would terminate it, but it has tasks, and managed termination protection is on.
+    ProtectedByTasks,
+    /// Its group would terminate it, but it is protected from scale-in.
+    ScaleInProtection,
+    /// It drains.
+    Drains,
+    /// It is empty, and its group has no more than its `MinSize`.
+    MinSize,
+    /// It is empty, and is what `targetCapacity` below 100 keeps free.
+    TargetCapacity,
+    /// It is empty, and the low alarm has not had its 15 datapoints.
+    LowAlarm,
+    /// It is empty, and managed scaling goes down less than by half a minute.
+    ScaleInPace,
+    /// It is empty, and nothing lowers the desired capacity of its group.
+    NoScaleIn,
+    /// Its group is about to terminate it.
+    Terminates,
+    /// It is in its group, and not in the cluster.
+    Deregistered,
+}
+
+impl AliveReason {
+    /// All, in the order in which they are shown.
+    pub const ALL: [AliveReason; 14] = [
+        AliveReason::Tasks,
+        AliveReason::ThinlySpreadTasks,
+        AliveReason::Boots,
+        AliveReason::AwaitsTasks,
+        AliveReason::ProtectedByTasks,
+        AliveReason::ScaleInProtection,
+        AliveReason::Drains,
+        AliveReason::MinSize,
+        AliveReason::TargetCapacity,
+        AliveReason::LowAlarm,
+        AliveReason::ScaleInPace,
+        AliveReason::NoScaleIn,
+        AliveReason::Terminates,
+        AliveReason::Deregistered,
+    ];
+
+    /// As columns name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AliveReason::Tasks => "tasks",
+            AliveReason::ThinlySpreadTasks => "thinly-spread-tasks",
+            AliveReason::Boots => "boots",
+            AliveReason::AwaitsTasks => "awaits-tasks",
+            AliveReason::ProtectedByTasks => "protected-by-tasks",
+            AliveReason::ScaleInProtection => "scale-in-protection",
+            AliveReason::Drains => "drains",
+            AliveReason::MinSize => "min-size",
+            AliveReason::TargetCapacity => "target-capacity",
+            AliveReason::LowAlarm => "low-alarm",
+            AliveReason::ScaleInPace => "scale-in-pace",
+            AliveReason::NoScaleIn => "no-scale-in",
+            AliveReason::Terminates => "terminates",
+            AliveReason::Deregistered => "deregistered",
+        }
+    }
+
+    /// In words, after "instances".
+    pub fn words(self) -> &'static str {
+        match self {
+            AliveReason::Tasks => "with tasks",
+            AliveReason::ThinlySpreadTasks => "with tasks that fewer instances would hold",
+            AliveReason::Boots => "that boot",
+            AliveReason::AwaitsTasks => "empty for tasks that wait",
+            AliveReason::ProtectedByTasks => "too many, kept by managed termination protection for their tasks",
+            AliveReason::ScaleInProtection => "too many, protected from scale-in",
+            AliveReason::Drains => "that drain",
+            AliveReason::MinSize => "empty at MinSize",
+            AliveReason::TargetCapacity => "empty for targetCapacity below 100",
+            AliveReason::LowAlarm => "empty until the low alarm has its 15 datapoints",
+            AliveReason::ScaleInPace => "empty, since scale-in takes less than half a minute",
+            AliveReason::NoScaleIn => "empty, and nothing scales them in",
+            AliveReason::Terminates => "about to be terminated",
+            AliveReason::Deregistered => "that are not in the cluster",
+        }
+    }
+}
+
+/// For how long an instance was there for one reason.
+#[derive(Clone, Debug)]
+pub struct InstanceReason {
+    /// The place of the instance.
+    pub instance: usize,
+    /// Since when: looked at each minute.
+    pub from: Instant,
+    /// Until when.
+    pub until: Instant,
+    /// Why.
+    pub reason: AliveReason,
+    /// More of it, as it was at the begin.
+    pub detail: String,
+}
+
 /// An instance came to a state.
 #[derive(Clone, Debug)]
 pub struct InstanceChange {
@@ -779,6 +939,8 @@ pub struct InstanceLife {
     pub registered_at: Option<Instant>,
     /// Terminated.
     pub terminated_at: Option<Instant>,
+    /// What it costs an hour, USD.
+    pub usd_per_hour: f64,
 }
 
 /// An alarm changed its state.

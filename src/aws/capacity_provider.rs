@@ -115,6 +115,17 @@ pub struct WaitingGroup {
     pub is_selected: bool,
 }
 
+/// The group of waiting tasks that needs most instances, and so decides what is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecidingGroup {
+    /// Its place among those that were measured.
+    pub place: usize,
+    /// How many of its tasks an empty instance holds, as managed scaling counts.
+    pub tasks_per_instance: u32,
+    /// Instances that it needs, before the step sizes.
+    pub instances: u32,
+}
+
 /// What the group's empty instances have for tasks, each resource by itself: a group of several types has the least and the
 /// greatest of each, which need not be those of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +154,11 @@ impl EmptyInstances {
             None => self.largest.tasks(reservation, is_distinct_instance),
         }
     }
+
+    /// The same of waiting tasks; 0 where the group never grows for them.
+    pub fn tasks_of(&self, group: &WaitingGroup) -> u32 {
+        if group.is_selected { self.tasks(&group.reservation, group.is_distinct_instance) } else { 0 }
+    }
 }
 
 /// `CapacityProviderReservation` and the two numbers that it is made of.
@@ -154,6 +170,10 @@ pub struct CapacityProviderReservation {
     pub present: u32,
     /// 100 x M / N, and its special cases at N = 0.
     pub percent: f64,
+    /// Instances with a task that is not of a DAEMON service.
+    pub used: u32,
+    /// What waits and decides M; `None` where nothing waits that the group could hold, and M is what is used.
+    pub deciding: Option<DecidingGroup>,
 }
 
 impl ManagedScaling {
@@ -170,22 +190,25 @@ impl ManagedScaling {
         empty: &EmptyInstances,
         empty_metric: Option<f64>,
     ) -> CapacityProviderReservation {
-        let selected = waiting.iter().filter(|it| it.is_selected);
-        let need_of = |group: &WaitingGroup| match empty.tasks(&group.reservation, group.is_distinct_instance) {
-            0 => 0,
-            each => group.count.div_ceil(each),
-        };
-        let need = selected.map(need_of).max().unwrap_or(0);
-        let needed = match need {
-            0 => used,
-            _ => present + need.clamp(self.minimum_scaling_step_size, self.maximum_scaling_step_size),
-        };
+        let mut deciding: Option<DecidingGroup> = None;
+        for (place, group) in waiting.iter().enumerate() {
+            let tasks_per_instance = empty.tasks_of(group);
+            if tasks_per_instance == 0 {
+                continue;
+            }
+            let instances = group.count.div_ceil(tasks_per_instance);
+            if deciding.is_none_or(|it| it.instances < instances) {
+                deciding = Some(DecidingGroup { place, tasks_per_instance, instances });
+            }
+        }
+        let step = |need: u32| need.clamp(self.minimum_scaling_step_size, self.maximum_scaling_step_size);
+        let needed = deciding.map_or(used, |it| present + step(it.instances));
         let percent = match (present, needed) {
             (0, 0) => empty_metric.unwrap_or(f64::from(self.target_capacity)),
             (0, _) => 200.0,
             _ => 100.0 * f64::from(needed) / f64::from(present),
         };
-        CapacityProviderReservation { needed, present, percent }
+        CapacityProviderReservation { needed, present, percent, used, deciding }
     }
 
     /// The desired capacity that a breach of the target calls for, before the group's bounds: `ceil(N x metric / T)`;
@@ -204,7 +227,8 @@ impl ManagedScaling {
         desired - desired.saturating_sub(wanted).min(most)
     }
 
-    fn capacity_at_target(&self, measured: &CapacityProviderReservation) -> u32 {
+    /// The capacity at which the metric would be at its target: `ceil(100 x M / T)`.
+    pub fn capacity_at_target(&self, measured: &CapacityProviderReservation) -> u32 {
         ceil_capacity(f64::from(measured.present.max(1)) * measured.percent / f64::from(self.target_capacity))
     }
 }

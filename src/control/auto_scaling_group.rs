@@ -293,7 +293,7 @@ impl Control<'_> {
     }
 
     /// Managed termination protection lifts the protection of instances without tasks, and of those only.
-    fn is_protected(&self, instance: Id<ContainerInstance>) -> bool {
+    pub(super) fn is_protected(&self, instance: Id<ContainerInstance>) -> bool {
         let row = &self.cluster.instances[instance];
         let providers = &self.scenario.capacity_providers;
         let managed = providers

@@ -137,6 +137,19 @@ impl ScaledTarget {
 }
 
 impl Control<'_> {
+    /// States of the high and the low alarm of a capacity provider's managed scaling.
+    pub(super) fn alarms_of_provider(&self, provider: Id<CapacityProvider>) -> (AlarmState, AlarmState) {
+        let (mut high, mut low) = (AlarmState::default(), AlarmState::default());
+        for alarm in &self.alarms_in_force {
+            match alarm.action {
+                Action::GrowGroup(it) if it == provider => high = alarm.state,
+                Action::ShrinkGroup(it) if it == provider => low = alarm.state,
+                _ => {}
+            }
+        }
+        (high, low)
+    }
+
     /// Creates the alarms of all policies and capacity providers.
     pub(super) fn put_alarms(&mut self) {
         let scenario = self.scenario;

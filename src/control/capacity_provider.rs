@@ -19,7 +19,7 @@ use crate::control::log::Decision;
 use crate::control::network::has_subnet;
 use crate::data::Traffic;
 use crate::metrics::Datapoint;
-use crate::run::CapacityMinute;
+use crate::run::{CapacityMinute, DecidingTasks, ManagedScalingMinute};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -43,7 +43,8 @@ impl Control<'_> {
         let mut row = self.capacity_row(group, &definition.name, traffic);
         if let Some(managed) = &definition.managed_scaling {
             let (present, used) = self.instances_present_and_used(group);
-            let waiting = self.waiting_groups(provider);
+            let (launchers, waiting): (Vec<Launcher>, Vec<WaitingGroup>) =
+                self.waiting_groups(provider).into_iter().unzip();
             let types = scenario.auto_scaling_groups[group].types();
             let empty = EmptyInstances::of(types.map(|kind| self.empty_but_for_daemons(group, kind)));
             let empty = empty.expect("a group has a type");
@@ -54,6 +55,36 @@ impl Control<'_> {
             row.present = Some(measured.present);
             self.reservation_metrics[provider.index()].publish(Some(Datapoint::of(measured.percent, 1.0)));
             self.providers[provider.index()].measured.push(measured);
+            let tasks = |it: &&WaitingGroup| empty.tasks_of(it);
+            let never = waiting.iter().filter(|it| tasks(it) == 0).map(|it| it.count).sum();
+            let deciding = measured.deciding.map(|it| DecidingTasks {
+                launcher: launchers[it.place],
+                count: waiting[it.place].count,
+                cpu_units: waiting[it.place].reservation.cpu_units,
+                memory_mib: waiting[it.place].reservation.memory_mib,
+                tasks_per_instance: it.tasks_per_instance,
+                instances: it.instances,
+            });
+            let below = |it: &&CapacityProviderReservation| it.percent < f64::from(managed.target_capacity);
+            let below_target = self.providers[provider.index()].measured.iter().rev().take_while(below).count();
+            let (high_alarm, low_alarm) = self.alarms_of_provider(provider);
+            self.records.managed_scaling_minutes.push(ManagedScalingMinute {
+                minute: row.minute,
+                capacity_provider: provider.index(),
+                measured,
+                target_capacity: managed.target_capacity,
+                waiting: waiting.iter().map(|it| it.count).sum(),
+                never_grown_for: never,
+                deciding,
+                high_alarm,
+                low_alarm,
+                below_target: below_target as u32,
+                desired_capacity: self.groups[group.index()].desired_capacity,
+                decisions: Vec::new(),
+            });
+            self.record_instance_reasons(group, Some((managed, &measured, low_alarm, below_target as u32)));
+        } else {
+            self.record_instance_reasons(group, None);
         }
         self.records.capacity_minutes.push(row);
     }
@@ -63,6 +94,7 @@ impl Control<'_> {
             if self.scenario.capacity_providers.iter().all(|it| it.auto_scaling_group() != Some(group)) {
                 let row = self.capacity_row(group, &definition.name, traffic);
                 self.records.capacity_minutes.push(row);
+                self.record_instance_reasons(group, None);
             }
         }
     }
@@ -104,8 +136,7 @@ impl Control<'_> {
         } else if let Some(at) = warm_at {
             self.say_not_scaled(provider, format!("no scale-out: an instance warms up until {at} ({figures})"), cause);
         } else {
-            self.set_desired_capacity(group, wanted, cause, &figures);
-            self.providers[provider.index()].last_reason.clear();
+            self.scale_group(provider, group, wanted, cause, &figures);
         }
     }
 
@@ -139,8 +170,30 @@ impl Control<'_> {
                 cause,
             );
         } else {
-            self.set_desired_capacity(group, wanted, cause, &figures);
-            self.providers[provider.index()].last_reason.clear();
+            self.scale_group(provider, group, wanted, cause, &figures);
+        }
+    }
+
+    fn scale_group(
+        &mut self,
+        provider: Id<CapacityProvider>,
+        group: Id<AutoScalingGroup>,
+        wanted: u32,
+        cause: Option<Decision>,
+        figures: &str,
+    ) {
+        let before = self.groups[group.index()].desired_capacity;
+        self.note_decision(provider, format!("desired {before} to {wanted} ({figures})"));
+        self.set_desired_capacity(group, wanted, cause, figures);
+        self.providers[provider.index()].last_reason.clear();
+    }
+
+    /// Writes down in the present minute what an alarm of the provider led to.
+    fn note_decision(&mut self, provider: Id<CapacityProvider>, words: String) {
+        let now = self.now();
+        let rows = self.records.managed_scaling_minutes.iter_mut().rev();
+        if let Some(row) = rows.take(self.providers.len()).find(|it| it.capacity_provider == provider.index()) {
+            row.decisions.push((now, words));
         }
     }
 
@@ -152,11 +205,11 @@ impl Control<'_> {
         in_service.fold((0, 0), |(present, used), it| (present + 1, used + u32::from(self.is_used(it))))
     }
 
-    fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<WaitingGroup> {
+    fn waiting_groups(&self, provider: Id<CapacityProvider>) -> Vec<(Launcher, WaitingGroup)> {
         // Tasks of one group have the same constraints and subnets, too.
         type Where<'b> = (Vec<&'b PlacementConstraint>, &'b [Id<Subnet>]);
         let Some(asg) = self.scenario.capacity_providers[provider].auto_scaling_group() else { return Vec::new() };
-        let mut groups: Vec<(Where, WaitingGroup)> = Vec::new();
+        let mut groups: Vec<(Where, (Launcher, WaitingGroup))> = Vec::new();
         for &(launcher, task) in &self.cluster.waiting {
             let row = &self.cluster.tasks[task];
             if row.capacity_provider != Some(provider) {
@@ -164,11 +217,11 @@ impl Control<'_> {
             }
             let constraints = self.constraints_of(launcher, row.task_definition);
             let subnets = &self.scenario.launch(launcher).subnets[..];
-            let is_same = |it: &&mut (Where, WaitingGroup)| {
-                it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
+            let is_same = |it: &&mut (Where, (Launcher, WaitingGroup))| {
+                it.0.0 == constraints && it.0.1 == subnets && it.1.1.reservation == row.reservation
             };
             match groups.iter_mut().find(is_same) {
-                Some((_, group)) => group.count += 1,
+                Some((_, (_, group))) => group.count += 1,
                 None => {
                     let group = WaitingGroup {
                         reservation: row.reservation.clone(),
@@ -177,7 +230,7 @@ impl Control<'_> {
                         is_selected: self.would_launch(launcher, row.task_definition, asg, &constraints)
                             && !self.daemons_take_a_port(&row.reservation, asg),
                     };
-                    groups.push(((constraints, subnets), group));
+                    groups.push(((constraints, subnets), (launcher, group)));
                 }
             }
         }
@@ -247,6 +300,7 @@ impl Control<'_> {
     }
 
     fn say_not_scaled(&mut self, provider: Id<CapacityProvider>, reason: String, cause: Option<Decision>) {
+        self.note_decision(provider, reason.clone());
         if self.providers[provider.index()].last_reason == reason {
             return;
         }

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
-use crate::report::standalone;
+use crate::report::{capacity, standalone};
 use crate::run::{CapacityMinute, CapacitySplit, FargateMinute, HostMinute, Run, ServiceMinute, ServicePlacement};
 use crate::table::Id;
 use crate::units::Instant;
@@ -36,6 +36,12 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.fargate_minutes.is_empty() {
         charts.push(("fargate.svg", panels(run, "Fargate: vCPUs against the quota", &fargate(run))));
+    }
+    if !run.managed_scaling_minutes.is_empty() {
+        let title = "Managed scaling: what the group needs, and has";
+        charts.push(("managed_scaling.svg", panels(run, title, &capacity::managed_scaling(run))));
+        let title = "Why instances are there";
+        charts.push(("instance_reasons.svg", panels(run, title, &capacity::instance_reasons(run))));
     }
     if !run.run_task_totals.is_empty() {
         charts.push(("run_tasks.svg", panels(run, "Standalone tasks", &standalone::panels(run))));

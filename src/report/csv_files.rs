@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::capacity;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
@@ -394,6 +395,12 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
             without_capacity_count: row.without_capacity,
         });
         files.push(("fargate.csv", table(FARGATE, fargate)));
+    }
+    if !run.managed_scaling_minutes.is_empty() {
+        files.push(("managed_scaling.csv", table(capacity::MANAGED_SCALING, capacity::managed_scaling_rows(run))));
+    }
+    if !run.instance_reasons.is_empty() {
+        files.push(("instance_reasons.csv", table(capacity::INSTANCE_REASONS, capacity::instance_reason_rows(run))));
     }
     if !run.run_task_totals.is_empty() {
         files.push(("run_tasks.csv", table(RUN_TASKS, standalone::rows(run))));

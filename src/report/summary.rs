@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::data::histogram::Histogram;
+use crate::report::capacity::{ReasonTotal, reason_totals};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
@@ -36,6 +37,9 @@ struct Summary<'a> {
     cost_fargate_usd: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     standalone_tasks: Vec<Standalone<'a>>,
+    /// What instances were there for, where a capacity provider's managed scaling sizes a group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    instance_reasons: Vec<ReasonTotal>,
     /// Services of which tasks found no instance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     placement_refusals: Vec<Refused>,
@@ -197,6 +201,10 @@ pub fn summary(run: &Run) -> Vec<u8> {
         caller_response_time_ms: caller_response_times(run),
         cost_fargate_usd: run.uses_fargate().then_some(run.cost.fargate_usd),
         standalone_tasks: standalone(run),
+        instance_reasons: match run.managed_scaling_minutes.is_empty() {
+            true => Vec::new(),
+            false => reason_totals(run).into_iter().map(|it| it.1).collect(),
+        },
         placement_refusals: refused(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");

@@ -7,6 +7,7 @@ mod containers;
 mod daemons;
 mod fargate;
 mod goldens;
+mod instance_reasons;
 mod listeners;
 mod load_balancer_metrics;
 mod load_balancer_types;

@@ -1,0 +1,118 @@
+//! Why instances are there: each for one reason at a time, for all of its life, and the arithmetic behind managed scaling.
+
+use std::path::Path;
+
+use plimsoll::engine::simulate;
+use plimsoll::report::capacity::{explained, reason_totals};
+use plimsoll::rng::Seed;
+use plimsoll::run::{AliveReason, Run};
+use plimsoll::scenario;
+use plimsoll::units::{Instant, Span};
+
+/// A group of m5.large behind a capacity provider, with a service of tasks that take half of one; `counts` are the desired
+/// counts by minute.
+fn run(group: &str, managed_scaling: &str, counts: &[(u64, u32)], strategy: &str) -> Run {
+    let changes = counts.iter().map(|(minute, count)| {
+        format!("  - {{ at: {minute}m, updateService: {{ service: web, desiredCount: {count} }} }}\n")
+    });
+    let text = format!(
+        "duration: 2h
+cluster: {{ availabilityZones: [us-east-1a] }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, {group} }} }}
+capacityProviders: {{ nodes: {{ autoScalingGroupProvider: {{ autoScalingGroupArn: nodes, {managed_scaling} }} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 1024, memory: 512 }}] }} }}
+services:
+  web: {{ taskDefinition: web, desiredCount: 4, placementStrategy: [{strategy}], capacityProviderStrategy: [{{ capacityProvider: nodes }}] }}
+timeline:
+{}",
+        changes.collect::<String>()
+    );
+    let story = scenario::read(Path::new("reasons.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+}
+
+const PACKED: &str = "{ type: binpack, field: cpu }";
+const SPREAD: &str = "{ type: spread, field: instanceId }";
+
+/// Every instance has one reason after the other from its launch until its end, and they cost what the group does.
+fn check_whole(run: &Run) {
+    let end = Instant::START + run.simulated;
+    for (place, life) in run.instances.iter().enumerate() {
+        let mut at = life.launched_at;
+        for row in run.instance_reasons.iter().filter(|row| row.instance == place) {
+            assert_eq!(row.from, at, "{}", life.name);
+            assert!(row.until > row.from);
+            at = row.until;
+        }
+        assert_eq!(at, life.terminated_at.unwrap_or(end), "{}", life.name);
+    }
+    let totals = reason_totals(run);
+    let sum: f64 = totals.iter().map(|it| it.1.cost_usd).sum();
+    assert!((sum - run.cost.instances_usd).abs() < 1e-9, "{sum} of {}", run.cost.instances_usd);
+    let hours: f64 = totals.iter().map(|it| it.1.instance_hours).sum();
+    assert!((hours - run.instance_hours).abs() < 1e-9);
+}
+
+fn hours(run: &Run, reason: AliveReason) -> f64 {
+    reason_totals(run).iter().find(|it| it.0 == reason).map_or(0.0, |it| it.1.instance_hours)
+}
+
+#[test]
+fn growth_and_decline_are_told_reason_by_reason() {
+    let run = run("MinSize: 1, MaxSize: 10, DesiredCapacity: 2", "managedScaling: {}", &[(5, 12), (40, 2)], PACKED);
+    check_whole(&run);
+    // Four launched instances, 35 s and 40 s each; looked at each minute.
+    let boots = hours(&run, AliveReason::Boots) * 60.0;
+    assert!((4.0..=8.0).contains(&boots), "{boots} minutes");
+    // From minute 40 on four are empty, and two have a task each: until the alarm has its datapoints, then by less than half a minute.
+    let waits = hours(&run, AliveReason::LowAlarm) * 60.0 / 4.0;
+    assert!((15.0..18.0).contains(&waits), "{waits} minutes each");
+    let by_pace = run.instance_reasons.iter().filter(|row| row.reason == AliveReason::ScaleInPace).count();
+    assert!(by_pace > 0);
+    assert_eq!(hours(&run, AliveReason::TargetCapacity), 0.0);
+    assert_eq!(hours(&run, AliveReason::ThinlySpreadTasks), 0.0);
+}
+
+#[test]
+fn what_is_kept_free_and_what_is_kept_at_the_least() {
+    let spare =
+        run("MinSize: 0, MaxSize: 10, DesiredCapacity: 4", "managedScaling: { targetCapacity: 50 }", &[], PACKED);
+    check_whole(&spare);
+    // Two of four hold the tasks; the others are what 50 % keeps free.
+    assert!((hours(&spare, AliveReason::TargetCapacity) - 4.0).abs() < 1e-9);
+    let least = run("MinSize: 3, MaxSize: 10", "managedScaling: {}", &[], PACKED);
+    check_whole(&least);
+    assert!((hours(&least, AliveReason::MinSize) - 2.0).abs() < 1e-9);
+    let unmanaged = run("MinSize: 0, MaxSize: 10, DesiredCapacity: 3", "", &[], PACKED);
+    check_whole(&unmanaged);
+    assert!((hours(&unmanaged, AliveReason::NoScaleIn) - 2.0).abs() < 1e-9);
+}
+
+#[test]
+fn tasks_that_are_spread_thinly_hold_instances_that_packing_would_free() {
+    let run = run("MinSize: 4, MaxSize: 10", "managedScaling: {}", &[], SPREAD);
+    check_whole(&run);
+    assert!((hours(&run, AliveReason::Tasks) - 4.0).abs() < 1e-9);
+    assert!((hours(&run, AliveReason::ThinlySpreadTasks) - 4.0).abs() < 1e-9);
+}
+
+/// Eight tasks more than fit: two to an m5.large, so four instances; the arithmetic of *Amazon ECS managed scaling behavior*.
+#[test]
+fn a_decision_of_managed_scaling_has_its_arithmetic() {
+    let run = run("MinSize: 0, MaxSize: 10, DesiredCapacity: 2", "managedScaling: {}", &[(5, 12)], PACKED);
+    let decided = |it: &&plimsoll::run::ManagedScalingMinute| it.decisions.iter().any(|it| it.1.starts_with("desired"));
+    let row = run.managed_scaling_minutes.iter().find(decided).expect("it grows");
+    assert_eq!(
+        explained(&run, row),
+        "M = 6 (8 waiting tasks of service `web` (1024 CPU units, 512 MiB), 2 to an instance, need 4 more), N = 2, reservation 300 \
+         against 100; low alarm 0 of 15; desired 2 to 6 (M = 6, N = 2, reservation 300, target 100)"
+    );
+    assert!(
+        row.decisions[0].0 > Instant::START + Span::MINUTE * 6,
+        "the metric is of the minute after the tasks came to wait"
+    );
+    let minutes = run.managed_scaling_minutes.iter();
+    assert!(minutes.clone().all(|it| it.measured.present <= 6 && it.never_grown_for == 0));
+    assert_eq!(minutes.count(), 120);
+}
