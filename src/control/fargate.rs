@@ -98,6 +98,10 @@ impl Control<'_> {
             zones.extend(scenario.availability_zones.ids());
         }
         zones.retain(|it| self.has_fargate_capacity(capacity, *it));
+        // A full subnet is left out, unless all are full: then the launch fails for want of an address.
+        if zones.iter().any(|it| !self.has_no_address(wanted, *it)) {
+            zones.retain(|it| !self.has_no_address(wanted, *it));
+        }
         let mut tasks_in = vec![0; scenario.availability_zones.len()];
         for row in self.cluster.fargate_tasks.iter().map(|it| &self.cluster.tasks[*it]) {
             if let Some(Host::Fargate(zone)) = row.host
@@ -145,7 +149,6 @@ impl Control<'_> {
             let state = self.fargate(capacity);
             if state.bucket.take(now) {
                 state.waiting.pop_front();
-                state.launched += 1;
                 self.begin_on_fargate(task, capacity);
             } else {
                 let next_at = state.bucket.next_at().expect("a bucket holds one launch at least");
@@ -160,12 +163,16 @@ impl Control<'_> {
     fn begin_on_fargate(&mut self, task: Id<Task>, capacity: FargateCapacity) {
         let wanted = Wanted::of(&self.cluster.tasks[task]);
         let Some(zone) = self.fargate_zone(&wanted, capacity) else {
+            let state = self.fargate(capacity);
+            state.refused += 1;
+            state.without_capacity += 1;
             let reason = FargateRefusal::NoCapacity.words().to_owned();
             let words = format!("failed to start: {reason}");
             let cause = self.say_of_task(task, None, "task.failed_to_start", &words);
             self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
             return;
         };
+        self.fargate(capacity).launched += 1;
         self.comes_to_fargate(task, zone, capacity);
         let assumptions = &self.scenario.assumptions;
         let volume = self.definition_of(task).has_volume(VolumeKind::Ebs).then_some(assumptions.ebs_attach_time);

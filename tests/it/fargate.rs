@@ -211,6 +211,45 @@ fn a_subnet_without_addresses_fails_the_task() {
 }
 
 #[test]
+fn a_full_subnet_leaves_its_tasks_to_the_others() {
+    let of = |begin: &str, count: u32| {
+        let cluster = format!(
+            "cluster:
+  availabilityZones: [us-east-1a, us-east-1b]
+  subnets:
+    a: {{ AvailabilityZone: us-east-1a, AvailableIpAddressCount: 1 }}
+    b: {{ AvailabilityZone: us-east-1b, AvailableIpAddressCount: 5 }}
+begin: {begin}"
+        );
+        run(&service(count, ON_DEMAND, &cluster).replace("subnets: [subnet-a]", "subnets: [a, b]"))
+    };
+    for begin in ["cold", "settled"] {
+        let run = of(begin, 6);
+        assert_eq!(running_at_end(&run), 6, "one in the zone that is full then, five in the other");
+        assert!(said(&run, "task.no_address").is_empty() && run.tasks.len() == 6, "{begin}");
+        let in_a = run.tasks.iter().filter(|it| it.availability_zone.as_deref() == Some("us-east-1a"));
+        assert_eq!(in_a.count(), 1);
+    }
+    let full = of("cold", 7);
+    assert_eq!(running_at_end(&full), 6);
+    assert!(said(&full, "task.no_address")[0].contains("InsufficientFreeAddressesInSubnet"), "all are full");
+}
+
+#[test]
+fn a_launch_that_finds_no_capacity_is_none() {
+    // Two at once, then one each second; at 10 s, when six have begun, capacity is gone.
+    let more = "begin: cold
+assumptions: { fargateLaunchBurst: 2, fargateLaunchesPerSecond: 1 }
+timeline: [{ at: 10s, fargateCapacityUnavailable: { capacityProvider: FARGATE } }]";
+    let run = run(&service(10, ON_DEMAND, more));
+    let launched: u32 = run.fargate_minutes.iter().map(|it| it.launched).sum();
+    let placed = run.tasks.iter().filter(|it| it.placed_at.is_some()).count();
+    assert_eq!((launched as usize, placed), (6, 6));
+    let first = &run.fargate_minutes[0];
+    assert!(first.without_capacity >= 4 && first.refused == first.without_capacity, "{first:?}");
+}
+
+#[test]
 fn costs_are_of_whole_seconds_since_the_pull() {
     let more = "begin: cold
 applications: { web: { image: { size: 26MB }, shutdownTime: 1500ms } }
