@@ -40,6 +40,8 @@ pub enum Event {
     TaskAdvances(Id<Task>),
     /// What is next for the containers of a task that are followed one by one.
     ContainersAdvance(Id<Task>),
+    /// The two minutes of a task's termination notice are over.
+    SpotTakesTask(Id<Task>),
     /// A health check ends: it passed or not.
     ProbeEnds(Id<Target>, bool),
     /// A health check may have been answered.

@@ -293,6 +293,7 @@ impl<'a> Control<'a> {
             Event::SpotInterrupts(task) => self.spot_interrupts(task),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
             Event::ContainersAdvance(task) => self.containers_advance(task),
+            Event::SpotTakesTask(task) => self.spot_takes_task(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),

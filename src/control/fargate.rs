@@ -3,16 +3,17 @@
 //! Follows *AWS Fargate capacity providers*, *Fargate throttling quotas* and *Handle Fargate Spot termination notices* (re:Post)
 //! of 2026. Service or standalone makes no difference here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AvailabilityZone;
+use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::fargate::{
-    FargateCapacity, FargateRefusal, SPOT_INTERRUPTED, TokenBucket, choose_zone, images_on_storage_gib,
+    FargateCapacity, FargateRefusal, SPOT_INTERRUPTED, SPOT_WARNING, TokenBucket, choose_zone, images_on_storage_gib,
     is_within_quota, pull_time,
 };
 use crate::aws::task_definition::VolumeKind;
-use crate::cluster::{Host, StopCode, Task, TaskStatus};
+use crate::cluster::{ContainerStatus, Host, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
@@ -31,6 +32,8 @@ pub struct Fargate {
     waiting: VecDeque<Id<Task>>,
     /// Whether the bucket will be looked at again.
     looks_again: bool,
+    /// Tasks that are not STOPPED and have had a termination notice.
+    given_notice: BTreeSet<Id<Task>>,
     /// Of the tasks that are not STOPPED.
     cpu_units_in_use: u64,
     cost_of_stopped_usd: f64,
@@ -48,6 +51,7 @@ impl Fargate {
             bucket: TokenBucket::new(quotas.launch_burst, quotas.launches_per_second),
             waiting: VecDeque::new(),
             looks_again: false,
+            given_notice: BTreeSet::new(),
             cpu_units_in_use: 0,
             cost_of_stopped_usd: 0.0,
             launched: 0,
@@ -224,6 +228,7 @@ impl Control<'_> {
         state.cost_of_stopped_usd += cost_usd;
         state.cpu_units_in_use -= u64::from(cpu_units);
         state.waiting.retain(|it| *it != task);
+        state.given_notice.remove(&task);
         for service in self.retries_on_capacity() {
             self.schedule_service(service);
         }
@@ -277,13 +282,15 @@ impl Control<'_> {
         fails
     }
 
-    /// The timeline has AWS take back Spot capacity under running tasks, the oldest first.
+    /// The timeline has AWS take back Spot capacity under running tasks, the oldest first; those that are about to end already
+    /// are among them.
     pub(super) fn interrupt_spot_tasks(&mut self, interruption: &SpotInterruption) {
         let is_meant = |it: &Id<Task>| {
             let row = &self.cluster.tasks[*it];
+            let runs = [TaskStatus::Running, TaskStatus::Deactivating, TaskStatus::Stopping].contains(&row.status);
             self.fargate_of_task(*it) == Some(FargateCapacity::Spot)
-                && row.status == TaskStatus::Running
-                && !row.is_asked_to_stop
+                && runs
+                && !self.fargate[FargateCapacity::Spot as usize].given_notice.contains(it)
                 && interruption.service.is_none_or(|it| row.service() == Some(it))
                 && interruption.availability_zone.is_none_or(|zone| self.cluster.zone_of_task(*it) == Some(zone))
         };
@@ -306,19 +313,40 @@ impl Control<'_> {
 
     /// AWS takes back the capacity under one task, as the seed has it.
     pub(super) fn spot_interrupts(&mut self, task: Id<Task>) {
-        if !self.cluster.tasks[task].is_asked_to_stop {
+        let is_there = self.cluster.tasks[task].status < TaskStatus::Deprovisioning;
+        if is_there && !self.fargate(FargateCapacity::Spot).given_notice.contains(&task) {
             let cause = self.say_of_task(task, None, "task.spot_interruption", "gets a termination notice");
             self.interrupt_spot_task(task, Some(cause));
         }
     }
 
-    /// The two-minute warning: SIGTERM at once. The service hears of it, and starts another task on Spot.
+    /// The two-minute warning: SIGTERM at once. The service hears of it, and starts another task on Spot. A task that is about
+    /// to end already goes on with that, as long as it may.
     fn interrupt_spot_task(&mut self, task: Id<Task>, cause: Option<Decision>) {
+        self.fargate(FargateCapacity::Spot).given_notice.insert(task);
+        self.agenda.put(self.now() + SPOT_WARNING, Event::SpotTakesTask(task));
+        if self.cluster.tasks[task].is_asked_to_stop {
+            return;
+        }
         self.stop_task(task, StopCode::SpotInterruption, SPOT_INTERRUPTED.to_owned(), cause);
         if let Some(service) = self.cluster.tasks[task].service() {
             self.services[service.index()].wanted_because = cause;
             self.schedule_service(service);
         }
+    }
+
+    /// The two minutes of a termination notice are over: what still runs of the task is killed, whatever it waits for.
+    pub(super) fn spot_takes_task(&mut self, task: Id<Task>) {
+        if self.cluster.tasks[task].status >= TaskStatus::Deprovisioning {
+            return;
+        }
+        self.say_of_task(task, None, "task.spot_interruption", "is killed: the two minutes of its notice are over");
+        let row = &mut self.cluster.tasks[task];
+        row.exit_code = Some(EXIT_CODE_KILLED);
+        for container in row.containers.iter_mut().filter(|it| it.status == ContainerStatus::Running) {
+            container.exit_code = Some(EXIT_CODE_KILLED);
+        }
+        self.processes_are_gone(task);
     }
 
     /// SIGTERM is sent to a task: its target is gone by then, but of one that is interrupted.

@@ -391,6 +391,48 @@ timeline: [{ at: 5m, interruptFargateSpot: { service: web, share: 0.5 } }]";
 }
 
 #[test]
+fn no_task_outlives_its_spot_interruption() {
+    let more = "applications: { web: { shutdownTime: 20s } }
+timeline:
+  - { at: 5m, updateService: { service: web, desiredCount: 2 } }
+  - { at: 6m, interruptFargateSpot: { share: 1 } }
+  - { at: 7m, interruptFargateSpot: { share: 1 } }";
+    let text = behind_a_load_balancer(SPOT, 20, more).replace("deregistrationDelay: 30s", "deregistrationDelay: 300s");
+    let notice = Instant::START + Span::seconds(360);
+    let run = run(&text);
+    let of = |code: &str| -> Vec<&TaskLife> {
+        let first = run.tasks.iter().filter(|it| it.created_at == Instant::START);
+        first.filter(|it| it.stop_code == Some(code)).collect()
+    };
+    let (leaving, interrupted) = (of("ServiceSchedulerInitiated"), of("SpotInterruption"));
+    assert_eq!((leaving.len(), interrupted.len()), (2, 2));
+    for task in leaving {
+        // They would wait until 10m05s for their targets.
+        assert_eq!(task.stopping_at, Some(Instant::START + Span::seconds(305)));
+        assert_eq!(task.stopped_at, Some(notice + Span::seconds(120 + 10)), "killed, and DEPROVISIONING");
+        assert_eq!(task.exit_code, Some(137));
+    }
+    for task in interrupted {
+        assert_eq!((task.stopped_at, task.exit_code), (Some(notice + Span::seconds(20 + 10)), Some(0)));
+    }
+    let warned = said(&run, "timeline.interrupt_fargate_spot");
+    assert!(warned[0].starts_with("4 tasks"), "{warned:?}");
+    assert!(warned[1].starts_with("2 tasks"), "those that have a notice get no second one: {warned:?}");
+}
+
+#[test]
+fn containers_that_stop_in_turn_have_two_minutes_together() {
+    let more = "applications: { web: { shutdownTime: 100s }, side: { shutdownTime: 100s } }
+timeline: [{ at: 5m, interruptFargateSpot: { count: 1 } }]";
+    let both = "{ name: side, image: side, stopTimeout: 110 }, { name: web, image: web, stopTimeout: 110, dependsOn: [{ containerName: side, condition: START }],";
+    let run = run(&service(1, SPOT, more).replace("{ name: web, image: web,", both));
+    let task = run.tasks.iter().find(|it| it.stop_code == Some("SpotInterruption")).expect("one was interrupted");
+    assert_eq!(task.stopped_at, Some(Instant::START + Span::seconds(300 + 120 + 10)));
+    let codes: Vec<_> = task.containers.iter().map(|it| it.exit_code).collect();
+    assert_eq!((codes, task.exit_code), (vec![Some(137), Some(0)], Some(137)));
+}
+
+#[test]
 fn a_spot_task_that_stays_registered_loses_requests() {
     let more = "applications: { web: { cpuTime: 5ms, shutdownTime: 1s } }
 assumptions: { fargateSpotDeregistersAtWarning: false }
