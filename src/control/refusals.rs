@@ -8,22 +8,18 @@ use std::collections::BTreeMap;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::container_instance::RegisteredResources;
-use crate::aws::launch::Launcher;
+use crate::aws::placement::Candidate;
 use crate::aws::placement::refusal::{COUNTABLE, Inquiry, Reason, Refusal, Shortage};
-use crate::aws::placement::{Candidate, PlacementConstraint, failure};
-use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
+use crate::aws::task_definition::{CpuArchitecture, Reservation};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::network::has_subnet;
-use crate::control::placing::{
-    Hosted, Wanted, auto_scaling_group_of, candidate, constraints_of, is_candidate, tasks_hosted, unix_nanos, zones_of,
-};
+use crate::control::placing::{Asked, Wanted, is_candidate, unix_nanos};
 use crate::control::scheduler::Service;
 use crate::run::{
     GroupInReach, PlacementRefusal, RefusalExplanation, RefusalOutcome, TakenPort, TaskMove, UnmetExpression,
 };
-use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::Instant;
 
@@ -166,74 +162,14 @@ fn go_on(row: &mut PlacementRefusal, now: Instant, tasks: u32, outcome: RefusalO
     (row.last_at, row.outcome) = (now, outcome);
 }
 
-/// Whom and what the instances are asked for.
-struct Asked<'a> {
-    scenario: &'a Scenario,
-    now: Instant,
-    launcher: Launcher,
-    definition: &'a TaskDefinition,
-    reservation: Reservation,
-    constraints: Vec<&'a PlacementConstraint>,
-    group: Option<Id<AutoScalingGroup>>,
-    zones: Vec<bool>,
-    counts_tasks: bool,
-    depends_on_tasks: bool,
-}
-
 impl<'a> Asked<'a> {
-    fn new(scenario: &'a Scenario, now: Instant, wanted: &Wanted) -> Asked<'a> {
-        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
-        Asked {
-            scenario,
-            now,
-            launcher: wanted.launcher,
-            definition: &scenario.task_definitions[wanted.task_definition],
-            reservation: wanted.reservation(scenario),
-            counts_tasks: constraints.contains(&&PlacementConstraint::DistinctInstance),
-            depends_on_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
-            constraints,
-            group: auto_scaling_group_of(scenario, wanted),
-            zones: zones_of(scenario, wanted),
-        }
-    }
-
-    /// Shows an instance as placement sees it.
-    fn with_candidate<T>(
-        &self,
-        cluster: &Cluster,
-        instance: Id<ContainerInstance>,
-        then: impl FnOnce(&mut Candidate) -> T,
-    ) -> T {
-        let hosted = if self.depends_on_tasks {
-            tasks_hosted(self.scenario, cluster, instance, None)
-        } else {
-            Hosted::default()
-        };
-        let own = if self.counts_tasks { self.own_tasks(cluster, instance).count() as u32 } else { 0 };
-        then(&mut candidate(self.scenario, cluster, self.now, instance, (self.group, &self.zones), &hosted, own))
-    }
-
-    fn own_tasks<'b>(
-        &'b self,
-        cluster: &'b Cluster,
-        instance: Id<ContainerInstance>,
-    ) -> impl Iterator<Item = &'b Task> + 'b {
-        let tasks = cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]);
-        let own = self.scenario.launch(self.launcher).task_group;
-        tasks.filter(move |it| self.scenario.launch(it.launcher).task_group == own && !it.is_asked_to_stop)
-    }
-
     fn refusal(&self, cluster: &Cluster) -> Refusal {
         let mut inquiry = Inquiry::new(&self.reservation, self.definition.cpu_architecture, &self.constraints);
         for instance in candidates(cluster) {
-            let reason = self.with_candidate(cluster, instance, |it| inquiry.ask(it));
+            let reason = self.with_candidate(cluster, instance, None, |it| inquiry.ask(it));
             assert!(reason.is_some(), "what the index refuses the rules refuse");
         }
         inquiry.refusal()
-    }
-
-    fn failure(&self, it: &Candidate) -> Option<Reason> {
-        failure(&self.reservation, self.definition.cpu_architecture, &self.constraints, it)
     }
 
     fn explanation(&self, control: &Control<'a>, refusal: &Refusal) -> RefusalExplanation {
@@ -248,7 +184,7 @@ impl<'a> Asked<'a> {
             ..RefusalExplanation::default()
         };
         if let Some(closest) = &refusal.closest {
-            explanation.also_lacks = self.with_candidate(cluster, Id::new(closest.id), |it| {
+            explanation.also_lacks = self.with_candidate(cluster, Id::new(closest.id), None, |it| {
                 let others = COUNTABLE.into_iter().filter(|other| *other != closest.reason);
                 let lacks = others.filter_map(|other| Some((other, Shortage::of(other, &self.reservation, it)?)));
                 lacks.filter(|(_, it)| it.missing() > 0).collect()
@@ -261,7 +197,7 @@ impl<'a> Asked<'a> {
         let looks_around =
             [Reason::Port, Reason::Attribute, Reason::AvailabilityZone, Reason::MemberOf, Reason::DistinctInstance];
         for instance in candidates(cluster).filter(|_| looks_around.into_iter().any(has)) {
-            self.with_candidate(cluster, instance, |it| match self.failure(it) {
+            self.with_candidate(cluster, instance, None, |it| match self.failure(it) {
                 Some(Reason::Port) => self.taken_ports(cluster, instance, &mut ports),
                 Some(Reason::Attribute) => {
                     match architectures.iter_mut().find(|(one, _)| *one == it.cpu_architecture) {
@@ -392,7 +328,7 @@ impl<'a> Asked<'a> {
     fn moves(&self, cluster: &Cluster, short: Reason) -> Option<Vec<TaskMove>> {
         let left = |it: &Candidate, reason| Shortage::of(reason, &self.reservation, it).map_or(0, |it| it.left);
         let usable = candidates(cluster).filter_map(|instance| {
-            self.with_candidate(cluster, instance, |it| {
+            self.with_candidate(cluster, instance, None, |it| {
                 let (left, id) = (left(it, short), it.id);
                 let is_countable = self.failure(it).is_some_and(|reason| COUNTABLE.contains(&reason));
                 // Nothing but what is left stands in the way.
@@ -446,7 +382,7 @@ impl<'a> Asked<'a> {
             if !room.holds(&row.reservation) {
                 return None;
             }
-            let can = asked.with_candidate(cluster, instance, |it| {
+            let can = asked.with_candidate(cluster, instance, None, |it| {
                 (it.remaining_cpu_units, it.remaining_memory_mib) = (room.cpu_units, room.memory_mib);
                 (it.remaining_network_interfaces, it.remaining_gpus) = (room.network_interfaces, room.gpus);
                 asked.failure(it).is_none()
