@@ -577,6 +577,8 @@ pub enum RefusalOutcome {
     WaitsInProvisioning,
     /// They are failures of a call of `RunTask`; nobody tries again.
     NotStarted,
+    /// Tasks of a DAEMON service: each is started once there is room on its instance.
+    WaitsForRoom,
 }
 
 /// What a refusal does not tell itself, as the cluster stood at the first of some attempts.
@@ -588,6 +590,9 @@ pub struct RefusalExplanation {
     pub ports: Vec<TakenPort>,
     /// Of its `memberOf` expressions those that do not select every instance it would come to otherwise.
     pub expressions: Vec<UnmetExpression>,
+    /// Of a DAEMON service: instances that are to have its task and have no room for it, what each fails for, and by how much
+    /// where that can be counted; some of them where there are many.
+    pub places_without_room: Vec<(String, Reason, Option<Shortage>)>,
     /// Instances that have a task of the service, where there can be one each.
     pub with_own_task: Vec<String>,
     /// Architectures of instances that have another one than the task.

@@ -83,6 +83,8 @@ pub(super) struct Asked<'a> {
     pub(super) reservation: Reservation,
     pub(super) constraints: Vec<&'a PlacementConstraint>,
     pub(super) group: Option<Id<AutoScalingGroup>>,
+    /// Of a DAEMON service: only these instances are asked, and what is set aside on them for this task is there for it.
+    pub(super) places: Option<Vec<Id<ContainerInstance>>>,
     zones: Vec<bool>,
     counts_tasks: bool,
     depends_on_tasks: bool,
@@ -101,6 +103,7 @@ impl<'a> Asked<'a> {
             depends_on_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
             constraints,
             group: auto_scaling_group_of(scenario, wanted),
+            places: None,
             zones: zones_of(scenario, wanted),
         }
     }
@@ -122,7 +125,18 @@ impl<'a> Asked<'a> {
             true => self.own_tasks(cluster, instance).count() as u32,
             false => 0,
         };
-        then(&mut candidate(self.scenario, cluster, self.now, instance, (self.group, &self.zones), &hosted, own))
+        let place = (self.group, &self.zones[..]);
+        let mut it = candidate(self.scenario, cluster, self.now, instance, place, &hosted, own);
+        if self.places.is_some() {
+            let row = &cluster.instances[instance];
+            let for_others = row.set_aside.less(&self.reservation).unwrap_or(row.set_aside);
+            it.remaining_cpu_units = row.remaining_cpu_units.saturating_sub(for_others.cpu_units);
+            it.remaining_memory_mib = row.remaining_memory_mib.saturating_sub(for_others.memory_mib);
+            it.remaining_network_interfaces =
+                row.remaining_network_interfaces.saturating_sub(for_others.network_interfaces);
+            it.remaining_gpus = row.remaining_gpus.saturating_sub(for_others.gpus);
+        }
+        then(&mut it)
     }
 
     /// Why an instance cannot take the task; `None` where it can.

@@ -60,6 +60,13 @@ impl Refusals {
         }
     }
 
+    /// Nothing of this kind waits any more, though none was placed.
+    pub(super) fn is_over(&mut self, kind: &Wanted) {
+        if let Some(open) = self.open.remove(kind) {
+            self.keep_explanation_of_the_longest(*kind, open.row);
+        }
+    }
+
     /// What the closest instance fails for at which tasks are refused now; `None` where there is no instance.
     pub(super) fn reason_of(&self, kind: &Wanted) -> Option<Reason> {
         self.rows[self.open.get(kind)?.row].refusal.reason()
@@ -125,6 +132,34 @@ impl<'a> Control<'a> {
             let row = open.row;
             refusals.keep_explanation_of_the_longest(kind, row);
         }
+        self.put_refusal(&inquiry, refusal, (kind, tasks, outcome), began_at)
+    }
+
+    /// The same of a DAEMON service, of which some instances are to have a task and have no room for it: those that are asked.
+    pub(super) fn daemon_is_refused(&mut self, wanted: &Wanted, asked: &Asked<'a>) -> usize {
+        let (now, kind) = (self.now(), *wanted);
+        let refusal = asked.refusal(&self.cluster);
+        let what = (kind, refusal.instances(), RefusalOutcome::WaitsForRoom);
+        let refusals = &mut self.records.refusals;
+        if let Some(row) = refusals.open.get(&kind).map(|it| it.row) {
+            if refusals.rows[row].refusal == refusal {
+                go_on(&mut refusals.rows[row], now, what.1, what.2);
+                return row;
+            }
+            refusals.keep_explanation_of_the_longest(kind, row);
+        }
+        self.put_refusal(asked, refusal, what, now)
+    }
+
+    /// Puts down a row for an attempt that found something new.
+    fn put_refusal(
+        &mut self,
+        inquiry: &Asked<'a>,
+        refusal: Refusal,
+        (kind, tasks, outcome): (Wanted, u32, RefusalOutcome),
+        began_at: Instant,
+    ) -> usize {
+        let (now, version) = (self.now(), self.placing.version);
         let count = self.records.refusals.counts.entry((kind, refusal.reason())).or_default();
         *count += 1;
         // To look around takes longer than to ask; of a thousand rows that differ a little, ten are explained.
@@ -163,11 +198,19 @@ fn go_on(row: &mut PlacementRefusal, now: Instant, tasks: u32, outcome: RefusalO
 }
 
 impl<'a> Asked<'a> {
+    /// Instances that are asked, in order of launch.
+    fn candidates<'b>(&'b self, cluster: &'b Cluster) -> Box<dyn Iterator<Item = Id<ContainerInstance>> + 'b> {
+        match &self.places {
+            Some(places) => Box::new(places.iter().copied()),
+            None => Box::new(candidates(cluster)),
+        }
+    }
+
     fn refusal(&self, cluster: &Cluster) -> Refusal {
         let mut inquiry = Inquiry::new(&self.reservation, self.definition.cpu_architecture, &self.constraints);
-        for instance in candidates(cluster) {
+        for instance in self.candidates(cluster) {
             let reason = self.with_candidate(cluster, instance, None, |it| inquiry.ask(it));
-            assert!(reason.is_some(), "what the index refuses the rules refuse");
+            assert!(reason.is_some(), "what was refused the rules refuse");
         }
         inquiry.refusal()
     }
@@ -196,7 +239,7 @@ impl<'a> Asked<'a> {
         let mut expressions: Vec<(&Expression, UnmetExpression)> = Vec::new();
         let looks_around =
             [Reason::Port, Reason::Attribute, Reason::AvailabilityZone, Reason::MemberOf, Reason::DistinctInstance];
-        for instance in candidates(cluster).filter(|_| looks_around.into_iter().any(has)) {
+        for instance in self.candidates(cluster).filter(|_| looks_around.into_iter().any(has)) {
             self.with_candidate(cluster, instance, None, |it| match self.failure(it) {
                 Some(Reason::Port) => self.taken_ports(cluster, instance, &mut ports),
                 Some(Reason::Attribute) => {
@@ -212,6 +255,15 @@ impl<'a> Asked<'a> {
                 }
                 _ => {}
             });
+        }
+        if let Some(places) = &self.places {
+            let lacks = |it: &Id<ContainerInstance>| {
+                self.with_candidate(cluster, *it, None, |it| {
+                    let reason = self.failure(it)?;
+                    Some((it.facts.ec2_instance_id.to_owned(), reason, Shortage::of(reason, &self.reservation, it)))
+                })
+            };
+            explanation.places_without_room = places.iter().take(LISTED_MAXIMUM).filter_map(lacks).collect();
         }
         explanation.ports = ports;
         explanation.architectures = architectures;
@@ -274,22 +326,35 @@ impl<'a> Asked<'a> {
     /// What an instance would lack that each group in reach could launch.
     fn groups(&self, control: &Control<'a>) -> Vec<GroupInReach> {
         let groups = self.scenario.auto_scaling_groups.entries();
+        if let Some(places) = &self.places {
+            // A new instance makes no room on those that are there; it is worth a word where none could ever have any.
+            let is_asked = |id| places.iter().any(|it| control.cluster.instances[*it].auto_scaling_group == id);
+            let asked = groups
+                .filter(|(id, _)| is_asked(*id))
+                .map(|(id, group)| self.group_in_reach(control, id, group.registered_resources()));
+            return asked.filter(|it| it.empty.lacks(&self.reservation).is_some()).collect();
+        }
         let in_reach = groups.filter(|(id, _)| self.group.is_none_or(|it| it == *id));
-        in_reach
-            .map(|(id, group)| {
-                let state = &control.groups[id.index()];
-                let statuses = state.instances.iter().map(|it| control.cluster.instances[*it].status);
-                let boots = |it: &InstanceStatus| matches!(it, InstanceStatus::Launching | InstanceStatus::Registering);
-                GroupInReach {
-                    group: id.index(),
-                    desired_capacity: state.desired_capacity,
-                    max_size: state.max_size,
-                    booting: statuses.filter(boots).count() as u32,
-                    lacks: self.lacks_of_an_empty_instance(group, &control.empty_but_for_daemons(id)),
-                    empty: control.empty_but_for_daemons(id),
-                }
-            })
-            .collect()
+        in_reach.map(|(id, _)| self.group_in_reach(control, id, control.empty_but_for_daemons(id))).collect()
+    }
+
+    fn group_in_reach(
+        &self,
+        control: &Control<'a>,
+        id: Id<AutoScalingGroup>,
+        empty: RegisteredResources,
+    ) -> GroupInReach {
+        let state = &control.groups[id.index()];
+        let statuses = state.instances.iter().map(|it| control.cluster.instances[*it].status);
+        let boots = |it: &InstanceStatus| matches!(it, InstanceStatus::Launching | InstanceStatus::Registering);
+        GroupInReach {
+            group: id.index(),
+            desired_capacity: state.desired_capacity,
+            max_size: state.max_size,
+            booting: statuses.filter(boots).count() as u32,
+            lacks: self.lacks_of_an_empty_instance(&self.scenario.auto_scaling_groups[id], &empty),
+            empty,
+        }
     }
 
     fn lacks_of_an_empty_instance(&self, group: &AutoScalingGroup, empty: &RegisteredResources) -> Option<Reason> {
@@ -327,7 +392,7 @@ impl<'a> Asked<'a> {
     /// not enough.
     fn moves(&self, cluster: &Cluster, short: Reason) -> Option<Vec<TaskMove>> {
         let left = |it: &Candidate, reason| Shortage::of(reason, &self.reservation, it).map_or(0, |it| it.left);
-        let usable = candidates(cluster).filter_map(|instance| {
+        let usable = self.candidates(cluster).filter_map(|instance| {
             self.with_candidate(cluster, instance, None, |it| {
                 let (left, id) = (left(it, short), it.id);
                 let is_countable = self.failure(it).is_some_and(|reason| COUNTABLE.contains(&reason));
@@ -337,7 +402,12 @@ impl<'a> Asked<'a> {
             })
         });
         let (.., target) = usable.max()?;
-        let mut room = Room::of(cluster, target);
+        let mut room = self.with_candidate(cluster, target, None, |it| Room {
+            cpu_units: it.remaining_cpu_units,
+            memory_mib: it.remaining_memory_mib,
+            network_interfaces: it.remaining_network_interfaces,
+            gpus: it.remaining_gpus,
+        });
         let mut others: BTreeMap<Id<ContainerInstance>, Room> = BTreeMap::new();
         let mut there: Vec<Id<Task>> = cluster.instances[target].tasks.clone();
         // Those of DAEMON services cannot stand elsewhere.

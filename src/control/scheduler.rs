@@ -347,7 +347,8 @@ impl<'a> Control<'a> {
     pub(crate) fn with_unplaced_tasks(&self) -> BTreeSet<Launcher> {
         let waiting = self.cluster.waiting.iter().map(|it| it.0);
         let services = self.scenario.services.ids().filter(|it| !self.services[it.index()].retries.is_empty());
-        waiting.chain(services.map(Launcher::Service)).collect()
+        let daemons = self.daemons.iter().copied().filter(|it| self.lacks_room(*it));
+        waiting.chain(services.chain(daemons).map(Launcher::Service)).collect()
     }
 
     /// Sorts a service's tasks, those asked to stop left out.

@@ -57,6 +57,7 @@ pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
             RefusalOutcome::RetriedAt(at) => ("retried", Some(at)),
             RefusalOutcome::WaitsInProvisioning => ("PROVISIONING", None),
             RefusalOutcome::NotStarted => ("not started", None),
+            RefusalOutcome::WaitsForRoom => ("waits for room", None),
         };
         RefusalRow {
             time_s: row.first_at.as_seconds(),
@@ -142,12 +143,17 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
     let found = plural(tasks, "task");
     let since = first.first_at;
+    let where_to = match (row.outcome == RefusalOutcome::WaitsForRoom, tasks) {
+        (false, _) => "no instance",
+        (true, 1) => "no room on the instance that is to have it",
+        (true, _) => "no room on the instances that are to have them",
+    };
     let mut in_brief = if let Some(lost) = lost_of(run, launcher) {
         format!("of {whose} {lost}, from {since} to {}", last.last_at)
     } else if unplaced_at_end {
-        format!("{found} of {whose} found no instance, from {since} to the end ({})", in_seconds(end.since(since)))
+        format!("{found} of {whose} found {where_to}, from {since} to the end ({})", in_seconds(end.since(since)))
     } else {
-        format!("{found} of {whose} found no instance at first, from {since} (at most for {})", in_seconds(longest))
+        format!("{found} of {whose} found {where_to} at first, from {since} (at most for {})", in_seconds(longest))
     };
     let mut reasons: Vec<String> =
         attempts_by_reason.iter().map(|(reason, attempts)| format!("{reason} {attempts}")).collect();
@@ -408,6 +414,15 @@ fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanat
     let scenario = &run.scenario;
     let definition = &scenario.task_definitions[Id::new(row.task_definition)];
     let mut said = Vec::new();
+    if !explanation.places_without_room.is_empty() {
+        let each = explanation.places_without_room.iter().map(|(instance, reason, shortage)| {
+            let short = shortage.map(|it| format!("{} short", amount(*reason, u64::from(it.missing()))));
+            format!("{instance} ({})", short.unwrap_or_else(|| reason.name().to_owned()))
+        });
+        let each: Vec<String> = each.collect();
+        let more = if each.len() < row.refusal.instances() as usize { ", ..." } else { "" };
+        said.push(format!("Without its task: {}{more}.", each.join(", ")));
+    }
     for taken in &explanation.ports {
         let protocol = match taken.protocol {
             Protocol::Tcp => "TCP",
@@ -503,7 +518,9 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
         };
         let loose = by_launcher.keys().filter(|it| !packs(**it));
         let loose: Vec<String> = loose.map(|it| format!("`{}`", scenario.launcher_name(*it))).collect();
-        let how = if loose.is_empty() {
+        let how = if row.outcome == RefusalOutcome::WaitsForRoom {
+            "ECS sets room aside for the tasks of DAEMON services, but moves no running task for them".to_owned()
+        } else if loose.is_empty() {
             "they are packed already, and ECS moves no task: `forceNewDeployment` places them anew".to_owned()
         } else {
             format!(
