@@ -1,6 +1,6 @@
 //! A scenario file as a whole: its sections in the order in which they need each other, and its variants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
@@ -98,6 +98,7 @@ fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path, look: Option<Look
     let description = leading_comment(&reader.files[0].text);
     let (root, variants) = without(root, "variants");
     reader.has_variants = variants.is_some();
+    variants.iter().for_each(|it| note_fields(it, &mut reader.varied_fields));
     let root = sections::normalised(reader, root);
     let mut read = Vec::new();
     reader.record = look.is_some().then(Record::default);
@@ -125,6 +126,20 @@ fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path, look: Option<Look
     }
     reader.variant = None;
     Some((read, replications))
+}
+
+/// The names of all fields in a tree.
+fn note_fields(node: &Node, fields: &mut BTreeSet<String>) {
+    match &node.value {
+        Value::Map(entries) => {
+            for entry in entries {
+                fields.insert(entry.key.clone());
+                note_fields(&entry.node, fields);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|it| note_fields(it, fields)),
+        Value::Null | Value::Scalar { .. } | Value::Unread => {}
+    }
 }
 
 /// A map without one of its entries, and that entry's value.

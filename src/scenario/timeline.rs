@@ -310,7 +310,7 @@ fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Aro
     let deployment_place = fields.place_of("deploymentConfiguration");
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
     let deployment = fields.map(reader, "deploymentConfiguration");
-    let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it, (None, None)));
+    let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it));
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, percents.1.unwrap_or(100));
     }
