@@ -505,6 +505,8 @@ pub struct RunTaskTotals {
     pub failures: BTreeMap<&'static str, u64>,
     /// CPU units that these would have reserved.
     pub failed_cpu_units: u64,
+    /// Calls that failed as a whole, with an exception.
+    pub failed_calls: u64,
 }
 
 impl RunTaskTotals {
@@ -529,6 +531,8 @@ pub struct RunTaskMinute {
     pub provisioning: u32,
     /// Tasks RUNNING at its end.
     pub running: u32,
+    /// Calls of it that failed as a whole, with an exception.
+    pub failed_calls: u64,
 }
 
 /// Attempts to place tasks of one kind, one after the other, that were refused for the same reasons.

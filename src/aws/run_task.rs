@@ -9,6 +9,9 @@ use crate::table::Id;
 /// Most tasks of one call of `RunTask`; what is more goes into further calls at the same instant.
 pub const TASKS_OF_A_CALL: u32 = 10;
 
+/// What a call gets whose tasks would be more in PROVISIONING than a cluster may have; none of them is started.
+pub const PROVISIONING_LIMIT: &str = "ClientException: Tasks provisioning capacity limit exceeded.";
+
 /// Calls of `RunTask` that say the same of where tasks run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunTask {

@@ -1,7 +1,9 @@
 //! Standalone tasks: calls of `RunTask`, which place what they can at once.
 //!
 //! A task that finds no instance is a failure of the call, and nobody tries again; behind a capacity provider with managed
-//! scaling it waits in PROVISIONING instead (API Reference, *RunTask*).
+//! scaling it waits in PROVISIONING instead (API Reference, *RunTask*). There may be 500 of these in a cluster (*Amazon ECS service
+//! quotas*): a call that would make them more is a `ClientException`, and starts nothing. Which tasks it counts AWS does not say:
+//! here all of a call that may have to wait, since tasks are in PROVISIONING before they are placed.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +11,7 @@ use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
-use crate::aws::run_task::{RunTask, TASKS_OF_A_CALL};
+use crate::aws::run_task::{PROVISIONING_LIMIT, RunTask, TASKS_OF_A_CALL};
 use crate::cluster::{StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
@@ -70,19 +72,27 @@ impl Control<'_> {
     fn call(&mut self, run_task: Id<RunTask>, count: u32, size: usize) {
         let launcher = Launcher::RunTask(run_task);
         let definition = &self.scenario.run_tasks[run_task];
+        let of_definition = self.scenario.task_definitions[definition.task_definition].reservation();
+        let cpu_units = definition.sizes[size].reservation(of_definition).cpu_units;
+        // Drawn whatever becomes of the tasks, so that variants run the same ones.
+        let run_times: Vec<Option<Span>> =
+            (0..count).map(|_| self.run_tasks[run_task.index()].source.run_time()).collect();
         let mut counts = vec![0; definition.launch.capacity_provider_strategy.len()];
+        let providers: Vec<Option<Id<CapacityProvider>>> =
+            run_times.iter().map(|_| self.provider_of_call(run_task, &mut counts)).collect();
+        let may_wait = providers.iter().filter(|it| self.provisions(**it)).count();
+        if may_wait > 0 && !self.may_provision(may_wait) {
+            self.call_fails(run_task, count, cpu_units, PROVISIONING_LIMIT);
+            return;
+        }
         let mut started = Vec::new();
         let mut waiting = 0;
         let mut failures: BTreeMap<&'static str, u32> = BTreeMap::new();
-        let of_definition = self.scenario.task_definitions[definition.task_definition].reservation();
-        let cpu_units = definition.sizes[size].reservation(of_definition).cpu_units;
-        for _ in 0..count {
-            // Drawn whatever becomes of the task, so that variants run the same tasks.
-            let run_time = self.run_tasks[run_task.index()].source.run_time();
+        for (run_time, capacity_provider) in run_times.into_iter().zip(providers) {
             let wanted = Wanted {
                 launcher,
                 task_definition: definition.task_definition,
-                capacity_provider: self.provider_of_call(run_task, &mut counts),
+                capacity_provider,
                 overrides: definition.sizes[size],
             };
             if let Some(capacity) = self.fargate_of(&wanted) {
@@ -95,9 +105,6 @@ impl Control<'_> {
                 }
                 continue;
             }
-            let provisions = wanted
-                .capacity_provider
-                .is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
             match self.choose_instance(&wanted) {
                 Some(instance) => {
                     let task = self.create_standalone_task(&wanted, run_time);
@@ -105,14 +112,11 @@ impl Control<'_> {
                     self.records.refusals.end(&wanted, self.agenda.now());
                     started.push(task);
                 }
-                None if provisions && self.may_provision() => {
+                None if self.provisions(capacity_provider) => {
                     let task = self.create_standalone_task(&wanted, run_time);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                     self.placement_is_refused(&wanted, 1, RefusalOutcome::WaitsInProvisioning);
                     waiting += 1;
-                }
-                None if provisions => {
-                    *failures.entry("ClientException: too many tasks in PROVISIONING").or_default() += 1
                 }
                 None => {
                     self.placement_is_refused(&wanted, 1, RefusalOutcome::NotStarted);
@@ -141,9 +145,25 @@ impl Control<'_> {
         Some(strategy[chosen].capacity_provider)
     }
 
-    /// Whether the cluster takes another task in PROVISIONING.
-    pub(super) fn may_provision(&self) -> bool {
-        self.cluster.waiting.len() < self.scenario.assumptions.provisioning_maximum as usize
+    /// A call starts nothing, for a reason that is not any task's.
+    fn call_fails(&mut self, run_task: Id<RunTask>, count: u32, cpu_units: u32, exception: &'static str) {
+        let totals = &mut self.run_tasks[run_task.index()].totals;
+        totals.asked += u64::from(count);
+        totals.failed_calls += 1;
+        totals.failed_cpu_units += u64::from(cpu_units) * u64::from(count);
+        *totals.failures.entry(exception).or_default() += u64::from(count);
+        let words = format!("RunTask failed for {count} tasks: {exception}");
+        self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_failed", &words);
+    }
+
+    /// Whether tasks of a capacity provider wait in PROVISIONING where no instance can take them.
+    fn provisions(&self, capacity_provider: Option<Id<CapacityProvider>>) -> bool {
+        capacity_provider.is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some())
+    }
+
+    /// Whether the cluster takes so many more tasks in PROVISIONING.
+    pub(super) fn may_provision(&self, tasks: usize) -> bool {
+        self.cluster.waiting.len() + tasks <= self.scenario.assumptions.provisioning_maximum as usize
     }
 
     fn create_standalone_task(&mut self, wanted: &Wanted, run_time: Option<Span>) -> Id<Task> {
@@ -246,6 +266,7 @@ impl Control<'_> {
                 failed: calls.totals.failed() - before.failed(),
                 provisioning: waiting as u32,
                 running,
+                failed_calls: calls.totals.failed_calls - before.failed_calls,
             });
         }
     }

@@ -635,7 +635,7 @@ impl<'a> Control<'a> {
                         );
                         self.say_once(service, "service.task_waits", &words, None);
                     }
-                    if !self.may_provision() {
+                    if !self.may_provision(1) {
                         let at = now + self.scenario.assumptions.placement_retry_fast;
                         self.schedule_service_at(service, at);
                         break;

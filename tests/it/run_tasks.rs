@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use plimsoll::aws::run_task::PROVISIONING_LIMIT;
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
@@ -118,10 +119,27 @@ fn no_more_than_500_wait_in_provisioning() {
     let cluster = PROVIDER.replace("MaxSize: 2", "MaxSize: 0");
     let run =
         of(&cluster, &format!("runTasks: {{ night: {{ taskDefinition: batch, at: 10m, count: 505, {strategy} }} }}"));
-    assert_eq!(failures(&run, 0), [("ClientException: too many tasks in PROVISIONING", 5)]);
+    assert_eq!(failures(&run, 0), [(PROVISIONING_LIMIT, 5)]);
     assert_eq!((run.tasks.len(), placed(&run).len()), (500, 0));
     let minute = run.run_task_minutes.iter().find(|it| it.minute == 10).expect("a row for each minute");
     assert_eq!((minute.asked, minute.failed, minute.provisioning, minute.running), (505, 5, 500, 0));
+}
+
+#[test]
+fn a_call_that_would_be_too_many_in_provisioning_starts_nothing() {
+    let strategy = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
+    let cluster = PROVIDER.replace("MaxSize: 2", "MaxSize: 0");
+    let text = format!(
+        "assumptions: {{ provisioningMaximum: 25 }}
+runTasks: {{ night: {{ taskDefinition: batch, at: [10m, 11m], count: 30, {strategy} }} }}"
+    );
+    let run = of(&cluster, &text);
+    assert_eq!(failures(&run, 0), [(PROVISIONING_LIMIT, 40)], "the third call of ten, and all of the second time");
+    assert_eq!((run.tasks.len(), run.run_task_totals[0].failed_calls), (20, 4));
+    let minute = run.run_task_minutes.iter().find(|it| it.minute == 10).expect("a row for each minute");
+    assert_eq!((minute.asked, minute.failed, minute.provisioning, minute.failed_calls), (30, 10, 20, 1));
+    let said = run.events.iter().find(|it| it.kind == "task.run_task_failed").expect("it is said");
+    assert_eq!(said.message, format!("(task group family:batch) RunTask failed for 10 tasks: {PROVISIONING_LIMIT}"));
 }
 
 #[test]
