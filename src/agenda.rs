@@ -64,6 +64,8 @@ pub enum Event {
     TargetIsScaled(Id<ScalableTarget>),
     /// `RunTask` is called.
     RunTaskIsCalled(Id<RunTask>),
+    /// `RunTask` is called again, after it was throttled.
+    RunTaskIsRetried(Id<RunTask>),
     /// Standalone tasks in PROVISIONING are looked at.
     StandaloneTasksArePlaced,
     /// The service scheduler looks at a service.

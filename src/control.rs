@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
-use crate::aws::fargate::FargateCapacity;
+use crate::aws::fargate::{FargateCapacity, TokenBucket};
 use crate::aws::launch::Launcher;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
@@ -66,6 +66,8 @@ pub struct Control<'a> {
     pub log: Log,
     /// The two kinds of Fargate capacity, in the order of [`FargateCapacity::ALL`].
     pub fargate: [Fargate; 2],
+    /// Calls of `RunTask` for tasks on Fargate that the account may make.
+    pub fargate_calls: TokenBucket,
     /// What finds instances for tasks.
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
@@ -216,6 +218,10 @@ impl<'a> Control<'a> {
             agenda: Agenda::default(),
             log: Log::default(),
             fargate: FargateCapacity::ALL.map(|it| Fargate::new(scenario.assumptions.fargate.quotas(it))),
+            fargate_calls: TokenBucket::new(
+                scenario.assumptions.fargate.run_task_burst,
+                scenario.assumptions.fargate.run_task_calls_per_second,
+            ),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
             run_tasks: scenario
@@ -225,7 +231,8 @@ impl<'a> Control<'a> {
                 .map(|(it, calls)| {
                     let (times, what) =
                         (seed.stream("task calls", &it.name), seed.stream("standalone tasks", &it.name));
-                    Calls::new(TaskCallSource::new(calls, times, what))
+                    let retries = seed.stream("calls again", &it.name);
+                    Calls::new(TaskCallSource::new(calls, times, what), retries)
                 })
                 .collect(),
             standalone_passes: BTreeSet::new(),
@@ -305,6 +312,7 @@ impl<'a> Control<'a> {
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),
             Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
+            Event::RunTaskIsRetried(run_task) => self.run_task_is_retried(run_task),
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),

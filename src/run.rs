@@ -507,6 +507,8 @@ pub struct RunTaskTotals {
     pub failed_cpu_units: u64,
     /// Calls that failed as a whole, with an exception.
     pub failed_calls: u64,
+    /// Attempts at a call that were throttled, the last ones of failed calls included.
+    pub throttled: u64,
 }
 
 impl RunTaskTotals {
@@ -531,8 +533,10 @@ pub struct RunTaskMinute {
     pub provisioning: u32,
     /// Tasks RUNNING at its end.
     pub running: u32,
-    /// Calls of it that failed as a whole, with an exception.
+    /// Calls that failed as a whole in it, with an exception.
     pub failed_calls: u64,
+    /// Attempts at a call that were throttled in it.
+    pub throttled: u64,
 }
 
 /// Attempts to place tasks of one kind, one after the other, that were refused for the same reasons.

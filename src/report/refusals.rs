@@ -9,6 +9,7 @@ use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
+use crate::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
 use crate::aws::task_definition::{NetworkMode, Protocol};
 use crate::report::comparison::number;
 use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, TaskLife};
@@ -197,17 +198,17 @@ fn resource(run: &Run, launcher: Launcher) -> String {
 fn lost_of(run: &Run, launcher: Launcher) -> Option<String> {
     let Launcher::RunTask(run_task) = launcher else { return None };
     let failures = &run.run_task_totals[run_task.index()].failures;
-    let is_of_placement = |reason: &str| !reason.starts_with("ClientException");
-    let sum = |of_placement: bool| -> u64 {
-        failures.iter().filter(|it| is_of_placement(it.0) == of_placement).map(|it| it.1).sum()
-    };
+    let of = |reason: &str| failures.get(reason).copied().unwrap_or(0);
+    let (too_many, throttled) = (of(PROVISIONING_LIMIT), of(THROTTLED));
+    let not_placed = failures.values().sum::<u64>() - too_many - throttled;
     let is_given_up =
         |it: &&TaskLife| it.run_task == Some(run_task.index()) && it.placed_at.is_none() && it.stopped_at.is_some();
     let given_up = run.tasks.iter().filter(is_given_up).count() as u64;
     let said: Vec<String> = [
-        (sum(true), "found no instance and {were} not started"),
+        (not_placed, "found no instance and {were} not started"),
         (given_up, "{were} given up in PROVISIONING"),
-        (sum(false), "{were} not taken while too many were in PROVISIONING"),
+        (too_many, "{were} not taken while too many were in PROVISIONING"),
+        (throttled, "{were} not started since their calls were throttled"),
     ]
     .into_iter()
     .filter(|it| it.0 > 0)

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use plimsoll::aws::fargate::FargateCapacity;
 use plimsoll::aws::price::fargate_billed;
+use plimsoll::aws::run_task::THROTTLED;
 use plimsoll::engine::simulate;
 use plimsoll::report;
 use plimsoll::rng::Seed;
@@ -490,6 +491,40 @@ fn standalone_tasks_run_on_fargate() {
     );
     let expected = 12.0 * (0.5 * 0.04048 + 0.004445) * 135.0 / 3600.0;
     assert!((run.cost.fargate_usd - expected).abs() < 1e-9, "{} {expected}", run.cost.fargate_usd);
+}
+
+/// Forty calls of ten at once: twenty are taken, the others are tried twice more.
+#[test]
+fn calls_for_tasks_on_fargate_are_throttled_and_made_again() {
+    let of = |attempts: u32| {
+        let more = format!(
+            "assumptions: {{ fargateVcpuQuota: 1000, fargateRunTaskMaxAttempts: {attempts} }}
+runTasks: {{ jobs: {{ taskDefinition: web, at: 1m, count: 1200, runTime: 2m, launchType: FARGATE }} }}"
+        );
+        run(&service(0, ON_DEMAND, &more))
+    };
+    let at = |run: &Run| run.tasks.iter().map(|it| it.created_at.as_seconds()).collect::<Vec<f64>>();
+    let once = of(1);
+    assert_eq!(once.tasks.len(), 200);
+    assert_eq!(once.run_task_totals[0].failures.iter().collect::<Vec<_>>(), [(&THROTTLED, &1000)]);
+    assert_eq!((once.run_task_totals[0].failed_calls, once.run_task_totals[0].throttled), (100, 100));
+    let thrice = of(3);
+    let totals = &thrice.run_task_totals[0];
+    assert_eq!(totals.asked, thrice.tasks.len() as u64 + totals.failed());
+    // Within a second of the first and two of the second attempt at most 20 come back each second.
+    assert!((201..=800).contains(&thrice.tasks.len()), "{}", thrice.tasks.len());
+    assert!(at(&thrice).iter().all(|it| (60.0..63.0).contains(it)));
+    assert!(at(&thrice).iter().filter(|it| **it > 60.0).count() > 200);
+    let minute = thrice.run_task_minutes.iter().find(|it| it.minute == 1).expect("a row for each minute");
+    assert_eq!((minute.asked, minute.throttled), (1200, totals.throttled));
+    let patient = of(100);
+    assert_eq!((patient.tasks.len(), patient.run_task_totals[0].failed()), (1200, 0));
+    let calls = at(&patient);
+    for (place, from) in calls.iter().enumerate() {
+        for (later, to) in calls.iter().enumerate().skip(place) {
+            assert!((later - place + 1) as f64 <= 10.0 * (20.0 + (to - from) * 20.0) + 1e-6);
+        }
+    }
 }
 
 /// Interruptions by a rate are a Poisson process over the time that Spot tasks live.
