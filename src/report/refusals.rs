@@ -20,7 +20,8 @@ use crate::units::{Instant, Span};
 pub(super) const COLUMNS: &str = "time_s last_time_s attempts service task_definition capacity_provider tasks_count \
     instances_count not_active_count capacity_provider_count agent_count attribute_count zone_count cpu_count memory_count \
     port_count too_many_ports_count network_interface_count gpu_count member_of_count distinct_instance_count \
-    closest_instance reason wanted left registered usable_instances_count left_in_all largest_piece outcome retry_s placed_s";
+    closest_instance reason wanted left registered usable_instances_count left_in_all largest_piece outcome retry_s placed_s \
+    run_task";
 
 /// A row of `placement_refusals.csv`: attempts that were refused alike.
 #[derive(Debug, Serialize)]
@@ -45,6 +46,7 @@ pub(super) struct RefusalRow<'a> {
     outcome: &'static str,
     retry_s: Option<f64>,
     placed_s: Option<f64>,
+    run_task: Option<&'a str>,
 }
 
 /// The rows of `placement_refusals.csv`.
@@ -81,6 +83,7 @@ pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
             outcome,
             retry_s: retry.map(Instant::as_seconds),
             placed_s: row.placed_at.map(Instant::as_seconds),
+            run_task: row.launcher.service().is_none().then(|| scenario.launcher_name(row.launcher)),
         }
     })
 }
@@ -98,6 +101,8 @@ const WIDTH: usize = 118;
 pub struct Refused {
     /// The service, or the entry of `runTasks`.
     pub service: String,
+    /// Which of the two it is: `service` or `runTasks`.
+    pub started_by: &'static str,
     /// Attempts that were refused.
     pub attempts: u32,
     /// The first of them, s.
@@ -171,6 +176,7 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     explanation.extend(explain(run, row));
     Some(Refused {
         service: name.to_owned(),
+        started_by: if launcher.service().is_some() { "service" } else { "runTasks" },
         attempts,
         first_s: first.first_at.as_seconds(),
         last_s: last.last_at.as_seconds(),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use plimsoll::aws::run_task::PROVISIONING_LIMIT;
 use plimsoll::engine::simulate;
+use plimsoll::report;
 use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
 use plimsoll::scenario::{self, Scenario};
@@ -334,6 +335,33 @@ fn what_could_never_run_is_said_at_once() {
     let notes: Vec<String> = story.expect("it is sound").notes.iter().map(ToString::to_string).collect();
     let said = "a task of `batch:1` in `runTasks` `jobs`, of 1 of its 2 sizes, will never run: it reserves 16384 MiB, and of its 8 GiB a m5.large registers 7811 MiB";
     assert!(notes.iter().any(|it| it.contains(said)), "{notes:#?}");
+}
+
+#[test]
+fn an_entry_and_a_service_may_have_one_name() {
+    let text = "
+runTasks: { web: { taskDefinition: batch, at: 10m, count: 4, runTime: 5m } }
+services: { web: { taskDefinition: batch, desiredCount: 9 } }";
+    let run = of(CLUSTER, text);
+    let files = report::files(&run);
+    let rows = |name: &str| -> Vec<(String, String)> {
+        let file = &files.iter().find(|it| it.0 == name).expect("the file is there").1;
+        let mut csv = csv::Reader::from_reader(&file[..]);
+        let headers = csv.headers().expect("a header").clone();
+        let column = |name: &str| headers.iter().position(|it| it == name).expect("a column");
+        let (service, run_task) = (column("service"), column("run_task"));
+        let rows = csv.records().map(|it| it.expect("a row"));
+        rows.map(|it| (it[service].to_owned(), it[run_task].to_owned())).collect()
+    };
+    let tasks = rows("tasks.csv");
+    let count = |rows: &[(String, String)], service: &str, run_task: &str| {
+        rows.iter().filter(|it| (it.0.as_str(), it.1.as_str()) == (service, run_task)).count()
+    };
+    assert_eq!((count(&tasks, "web", ""), count(&tasks, "", "web")), (8, 0));
+    let refusals = rows("placement_refusals.csv");
+    assert!(count(&refusals, "web", "") > 0 && count(&refusals, "web", "web") > 0, "{refusals:?}");
+    let by: Vec<&str> = report::refusals::refused(&run).iter().map(|it| it.started_by).collect();
+    assert_eq!(by, ["service", "runTasks"]);
 }
 
 /// Nothing is lost: each task that was asked for was started, refused, or waits.
