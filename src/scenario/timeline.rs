@@ -84,7 +84,33 @@ fn entry(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Option<Ti
         return None;
     };
     let change = self::change(reader, name, change, around);
+    if let (Some(at), Some(change)) = (at, &change) {
+        note_what_does_nothing(reader, at, name, change);
+    }
     Some(TimelineEntry { at: Instant(at?.0), change: change? })
+}
+
+/// Says of changes that hold for no time, or for no part of anything, that they do nothing.
+fn note_what_does_nothing(reader: &mut Reader<'_>, at: Span, name: &str, change: &TimelineChange) {
+    let (lasts, share) = match change {
+        TimelineChange::TargetErrors { lasts, error_share, .. } => (*lasts, Some(("errorShare", *error_share))),
+        TimelineChange::FargateCapacityUnavailable { lasts, .. } => (*lasts, None),
+        TimelineChange::ContainerInstances { change: ContainerInstanceChange::DisconnectAgent { lasts }, .. } => {
+            (*lasts, None)
+        }
+        TimelineChange::InterruptFargateSpot(SpotInterruption { tasks: PartOfTasks::Share(share), .. }) => {
+            (None, Some(("share", *share)))
+        }
+        _ => (None, None),
+    };
+    let why = if lasts == Some(Span::ZERO) {
+        "it lasts no time".to_owned()
+    } else if let Some((field, _)) = share.filter(|it| it.1 == 0.0) {
+        format!("its `{field}` is 0")
+    } else {
+        return;
+    };
+    reader.note(format!("`timeline`: `{name}` at {at} does nothing: {why}"));
 }
 
 fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_>) -> Option<TimelineChange> {

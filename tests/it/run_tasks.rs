@@ -364,6 +364,51 @@ services: { web: { taskDefinition: batch, desiredCount: 9 } }";
     assert_eq!(by, ["service", "runTasks"]);
 }
 
+#[test]
+fn what_can_never_come_is_said_at_once() {
+    let notes = |more: &str| -> Vec<String> {
+        let text = format!("{CLUSTER}{more}");
+        let story = scenario::read(Path::new("run-tasks.yaml"), &mut |path| {
+            let rows = b"arrival_s\n0\n60\n120\n".to_vec();
+            Ok(if path.ends_with("tasks.csv") { rows } else { text.clone().into_bytes() })
+        });
+        story.unwrap_or_else(|it| panic!("{}", it.render(false))).notes
+    };
+    let of = |entry: &str| notes(&format!("runTasks: {{ jobs: {{ taskDefinition: batch, {entry} }} }}"));
+    let trace = "`trace` of standalone tasks";
+    for (entry, said) in [
+        ("at: []", "`runTasks` `jobs` has no times in `at`: its tasks are never asked for".to_owned()),
+        ("at: 3h", "`runTasks` `jobs`: its call at 3h comes after the end of the run".to_owned()),
+        (
+            "at: [1h, 4h, 5h]",
+            "`runTasks` `jobs`: 2 of its 3 calls come after the end of the run, the first at 4h".to_owned(),
+        ),
+        ("trace: { file: tasks.csv, scale: 0 }", format!("{trace} has a `scale` of 0: nothing of it comes")),
+        (
+            "trace: { file: tasks.csv, start: 3h }",
+            format!("{trace} starts at 3h, after the end of the run: nothing of it comes"),
+        ),
+        (
+            "trace: { file: tasks.csv, start: 179m30s }",
+            format!("{trace}: 2 of its 3 calls come after the end of the run, the first at 3h30s"),
+        ),
+        (
+            "trace: { file: tasks.csv, from: 10s, for: 20s }",
+            format!("{trace}: there is no task in its window, so none is asked for"),
+        ),
+    ] {
+        let notes = of(entry);
+        assert_eq!(notes.iter().filter(|it| **it == said).count(), 1, "{entry}: {notes:#?}");
+    }
+    let sound = of("at: [1h, 2h]");
+    assert!(sound.iter().all(|it| !it.contains("`jobs`")), "{sound:#?}");
+    let timeline = notes("timeline: [{ at: 1h, disconnectAgents: { autoScalingGroup: nodes, count: 1, for: 0s } }]");
+    assert!(
+        timeline.contains(&"`timeline`: `disconnectAgents` at 1h does nothing: it lasts no time".to_owned()),
+        "{timeline:#?}"
+    );
+}
+
 /// Nothing is lost: each task that was asked for was started, refused, or waits.
 #[test]
 fn every_task_that_was_asked_for_is_accounted_for() {
