@@ -175,6 +175,64 @@ fn a_quota_that_was_left_leaves_room_again() {
 }
 
 #[test]
+fn the_note_on_the_quota_counts_deployments_and_standalone_tasks() {
+    // A quota of six vCPUs; a service of twelve tasks of a quarter each is three.
+    let note = |fields: &str, more: &str| {
+        let larger = "taskDefinitions:
+  large:
+    requiresCompatibilities: [FARGATE]
+    networkMode: awsvpc
+    cpu: 1024
+    memory: 2048
+    containerDefinitions: [{ name: web, image: web, portMappings: [{ containerPort: 80 }] }]
+";
+        let text = service(12, &format!("{ON_DEMAND}\n    {fields}"), more).replace("taskDefinitions:\n", larger);
+        let notes = story(&text).notes.into_iter().filter_map(|it| {
+            let rest = it.strip_prefix("tasks on FARGATE may come to ")?;
+            Some(rest.split(" until ").next()?.to_owned())
+        });
+        notes.collect::<Vec<String>>()
+    };
+    let deploy = "timeline: [{ at: 5m, deploy: { service: web, taskDefinition: large } }]";
+    // Twelve large ones, and by maximumPercent as many small ones beside, half as many, or none.
+    let said = |vcpu: &str| {
+        vec![format!(
+            "{vcpu} vCPU while deployments have old and new tasks, and the quota of the account is 6: the others wait"
+        )]
+    };
+    assert_eq!(note("", deploy), said("15"));
+    assert_eq!(note("deploymentConfiguration: { maximumPercent: 150 }", deploy), said("13.5"));
+    let none = "deploymentConfiguration: { maximumPercent: 100, minimumHealthyPercent: 50 }";
+    assert_eq!(note(none, deploy), ["12 vCPU, and the quota of the account is 6: the others wait"]);
+    assert_eq!(
+        note("", "timeline: [{ at: 25m, deploy: { service: web, taskDefinition: large } }]").len(),
+        0,
+        "after the end"
+    );
+    assert_eq!(note("", "timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]").len(), 0);
+    // Eight halves from the first minute on, six more while those run or when they have ended.
+    let jobs = |second: &str| {
+        format!(
+            "runTasks:
+  one: {{ taskDefinition: web, at: 1m, count: 8, runTime: 5m, overrides: {{ cpu: 512, memory: 1 GB }}, launchType: FARGATE }}
+  all: {{ taskDefinition: web, at: [1m, {second}], count: 4, runTime: 5m, launchType: FARGATE }}"
+        )
+    };
+    let refused =
+        "and the quota of the account is 6: the others wait, or are not started where `runTasks` asks for them,";
+    assert_eq!(note("", &jobs("2m")), [format!("9 vCPU, {refused}")]);
+    assert_eq!(note("", &jobs("10m")), [format!("8 vCPU, {refused}")]);
+    let random =
+        "runTasks: { all: { taskDefinition: web, arrivals: { poisson: { rate: 1/s } }, launchType: FARGATE } }";
+    assert_eq!(note("", random).len(), 0);
+    let both = format!("{random}\n{deploy}");
+    assert!(
+        note("", &both)[0]
+            .starts_with("15 vCPU while deployments have old and new tasks, without those of random calls,")
+    );
+}
+
+#[test]
 fn tasks_spread_over_the_zones_of_their_subnets() {
     let cluster = "cluster:
   availabilityZones: [us-east-1a, us-east-1b, us-east-1c]
