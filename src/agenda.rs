@@ -30,6 +30,8 @@ pub enum Event {
     TargetErrorsEnd(usize),
     /// Agents that an entry of the timeline disconnected, by its place, are connected again.
     AgentsReconnect(usize),
+    /// Tasks on Fargate that an entry of the timeline has given notice of, by its place, are retired.
+    FargateTasksAreRetired(usize),
     /// A container instance's next state.
     InstanceAdvances(Id<ContainerInstance>),
     /// Fargate may launch another task of those that wait.

@@ -68,6 +68,10 @@ pub struct Control<'a> {
     pub fargate: [Fargate; 2],
     /// Calls of `RunTask` for tasks on Fargate that the account may make.
     pub fargate_calls: TokenBucket,
+    /// Tasks on Fargate that are to be retired, by the place of the entry of the timeline.
+    pub to_be_retired: BTreeMap<usize, Vec<Id<Task>>>,
+    /// Tasks of services that are, and are not STOPPED: their services replace them.
+    pub retired: BTreeSet<Id<Task>>,
     /// What finds instances for tasks.
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
@@ -222,6 +226,8 @@ impl<'a> Control<'a> {
                 scenario.assumptions.fargate.run_task_burst,
                 scenario.assumptions.fargate.run_task_calls_per_second,
             ),
+            to_be_retired: BTreeMap::new(),
+            retired: BTreeSet::new(),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
             run_tasks: scenario
@@ -295,6 +301,7 @@ impl<'a> Control<'a> {
             Event::TimelineIsDue(index) => self.timeline_is_due(index),
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
+            Event::FargateTasksAreRetired(index) => self.fargate_tasks_are_retired(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::FargateLaunches(capacity) => self.fargate_launches(capacity),
             Event::SpotInterrupts(task) => self.spot_interrupts(task),

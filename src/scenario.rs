@@ -284,6 +284,14 @@ pub enum TimelineChange {
     },
     /// Fargate Spot takes back the capacity under running tasks, after its warning of two minutes.
     InterruptFargateSpot(SpotInterruption),
+    /// AWS gives notice that it retires the platform revision that tasks on Fargate run on, and does so after a while: services
+    /// replace their tasks, standalone ones are stopped. Tasks that are created after the notice are on a newer one.
+    RetireFargateTasks {
+        /// Only tasks of this service; all tasks on Fargate where `None`.
+        service: Option<Id<ServiceDefinition>>,
+        /// From the notice until the tasks are retired.
+        notice: Span,
+    },
     /// Fargate has no capacity for new tasks; those that run go on.
     FargateCapacityUnavailable {
         /// The kind of capacity.

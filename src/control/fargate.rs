@@ -1,7 +1,8 @@
-//! Tasks on Fargate: when they may be launched, in which zone, and when Spot takes its capacity back.
+//! Tasks on Fargate: when they may be launched, in which zone, when Spot takes its capacity back, and when they are retired.
 //!
 //! Follows *AWS Fargate capacity providers*, *Fargate throttling quotas* and *Handle Fargate Spot termination notices* (re:Post)
-//! of 2026. Service or standalone makes no difference here.
+//! of 2026, and *Task retirement and maintenance for AWS Fargate on Amazon ECS*. What that leaves open: which `stopCode` a retired
+//! task has (that of the scheduler where it replaces the task, else `TerminationNotice`). Service or standalone makes no difference here.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,9 +10,10 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::fargate::{
-    FargateCapacity, FargateRefusal, SPOT_INTERRUPTED, SPOT_WARNING, TokenBucket, choose_zone, images_on_storage_gib,
-    is_within_quota, pull_time,
+    FargateCapacity, FargateRefusal, RETIRED, SPOT_INTERRUPTED, SPOT_WARNING, TokenBucket, choose_zone,
+    images_on_storage_gib, is_within_quota, pull_time,
 };
+use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::VolumeKind;
 use crate::cluster::{ContainerStatus, Host, StopCode, Task, TaskStatus};
 use crate::control::Control;
@@ -229,6 +231,7 @@ impl Control<'_> {
         state.cpu_units_in_use -= u64::from(cpu_units);
         state.waiting.retain(|it| *it != task);
         state.given_notice.remove(&task);
+        self.retired.remove(&task);
         for service in self.retries_on_capacity() {
             self.schedule_service(service);
         }
@@ -347,6 +350,51 @@ impl Control<'_> {
             container.exit_code = Some(EXIT_CODE_KILLED);
         }
         self.processes_are_gone(task);
+    }
+
+    /// AWS gives notice that tasks on Fargate will be retired: all that are there.
+    pub(super) fn give_notice_of_retirement(
+        &mut self,
+        index: usize,
+        service: Option<Id<ServiceDefinition>>,
+        notice: Span,
+    ) {
+        let is_meant = |it: &Id<Task>| {
+            let row = &self.cluster.tasks[*it];
+            !row.is_asked_to_stop && service.is_none_or(|it| row.service() == Some(it))
+        };
+        let on_fargate = self.cluster.fargate_tasks.iter().copied();
+        let waiting = self.fargate.iter().flat_map(|it| it.waiting.iter().copied());
+        let mut tasks: Vec<Id<Task>> = on_fargate.chain(waiting).filter(is_meant).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        let names: Vec<String> = tasks.iter().map(|it| task_name(*it)).collect();
+        let message = match names.is_empty() {
+            true => "no task runs on Fargate that could be retired".to_owned(),
+            false => format!("{} tasks on Fargate will be retired after {notice}: {}", names.len(), names.join(", ")),
+        };
+        let resource = service.map_or_else(|| "capacity-provider/FARGATE".to_owned(), |it| self.service_resource(it));
+        self.log.put(self.agenda.now(), None, "timeline.retire_fargate_tasks", resource, message);
+        self.to_be_retired.insert(index, tasks);
+        self.agenda.put(self.now() + notice, Event::FargateTasksAreRetired(index));
+    }
+
+    /// The notice is over: services replace what is left of these tasks within their bounds, standalone ones are stopped.
+    pub(super) fn fargate_tasks_are_retired(&mut self, index: usize) {
+        let mut tasks = self.to_be_retired.remove(&index).unwrap_or_default();
+        tasks.retain(|it| !self.cluster.tasks[*it].is_asked_to_stop);
+        for task in tasks {
+            let cause =
+                self.say_of_task(task, None, "task.retirement", "is retired: its platform revision is replaced");
+            match self.cluster.tasks[task].service() {
+                Some(service) => {
+                    self.retired.insert(task);
+                    self.services[service.index()].wanted_because = Some(cause);
+                    self.schedule_service(service);
+                }
+                None => self.stop_task(task, StopCode::TerminationNotice, RETIRED.to_owned(), Some(cause)),
+            }
+        }
     }
 
     /// SIGTERM is sent to a task: its target is gone by then, but of one that is interrupted.

@@ -10,6 +10,7 @@ use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::cluster_query::Expression;
 use crate::aws::container::HealthStatus;
+use crate::aws::fargate::RETIRED;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::{StopCandidate, choose_to_stop};
 use crate::aws::run_task::Overrides;
@@ -363,7 +364,7 @@ impl<'a> Control<'a> {
             let row = &self.cluster.tasks[task];
             let drains =
                 row.instance().is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
-            if row.deployment != primary || drains {
+            if row.deployment != primary || drains || self.retired.contains(&task) {
                 if healthy { roll.leaving_healthy.push(task) } else { roll.leaving.push(task) }
             } else if self.has_failed_its_checks(task) {
                 roll.unhealthy.push(task);
@@ -441,14 +442,18 @@ impl<'a> Control<'a> {
         let deployment = self.services[service.index()].primary().number;
         let cause = self.services[service.index()].wanted_because;
         let mut stopped = Vec::new();
+        let reason = |control: &Control<'_>, task: Id<Task>| match control.retired.contains(&task) {
+            true => RETIRED.to_owned(),
+            false => format!("Scaling activity initiated by (deployment {deployment})"),
+        };
         for task in std::mem::take(&mut roll.leaving) {
-            stopped.push((task, format!("Scaling activity initiated by (deployment {deployment})"), cause));
+            stopped.push((task, reason(self, task), cause));
         }
         let may_stop = roll.healthy().saturating_sub(lower).min(roll.leaving_healthy.len() as u32);
         for _ in 0..may_stop {
             let victim = self.choose_victim(service, &roll.leaving_healthy);
             let task = roll.leaving_healthy.remove(victim);
-            stopped.push((task, format!("Scaling activity initiated by (deployment {deployment})"), cause));
+            stopped.push((task, reason(self, task), cause));
         }
         // A replacement that is healthy makes an unhealthy task superfluous; where there is no room for a replacement
         // they go one at a time.

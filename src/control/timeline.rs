@@ -55,6 +55,9 @@ impl Control<'_> {
                 self.change_container_instances(index, *auto_scaling_group, *count, *availability_zone, change);
             }
             TimelineChange::InterruptFargateSpot(interruption) => self.interrupt_spot_tasks(interruption),
+            TimelineChange::RetireFargateTasks { service, notice } => {
+                self.give_notice_of_retirement(index, *service, *notice);
+            }
             TimelineChange::FargateCapacityUnavailable { capacity, availability_zone, lasts } => {
                 let place = availability_zone
                     .map_or(String::new(), |it| format!(" in {}", scenario.availability_zones[it].name));

@@ -1,7 +1,7 @@
 //! `timeline`: what happens when.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
-use crate::aws::fargate::FargateCapacity;
+use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::task_definition::VolumeKind;
@@ -32,6 +32,7 @@ const CHANGES: &[&str] = &[
     "putAttributes",
     "interruptFargateSpot",
     "fargateCapacityUnavailable",
+    "retireFargateTasks",
     "modifyListener",
     "modifyRule",
 ];
@@ -86,6 +87,14 @@ fn entry(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Option<Ti
     let change = self::change(reader, name, change, around);
     if let (Some(at), Some(change)) = (at, &change) {
         note_what_does_nothing(reader, at, name, change);
+        if let TimelineChange::RetireFargateTasks { notice, .. } = change
+            && at < around.duration
+            && at + *notice >= around.duration
+        {
+            reader.note(format!(
+                "`timeline`: `{name}` at {at} has a `notice` of {notice}: the tasks are retired after the end of the run"
+            ));
+        }
     }
     Some(TimelineEntry { at: Instant(at?.0), change: change? })
 }
@@ -160,6 +169,7 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             fields.finish(reader, &Shape::OURS);
             Some(TimelineChange::FargateCapacityUnavailable { capacity: capacity?, availability_zone, lasts })
         }
+        "retireFargateTasks" => retire_fargate_tasks(reader, fields, around),
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -214,6 +224,30 @@ fn interrupt_fargate_spot(
     }
     let tasks = share.map_or(PartOfTasks::Count(count.unwrap_or(1)), PartOfTasks::Share);
     Some(TimelineChange::InterruptFargateSpot(SpotInterruption { service, availability_zone, tasks }))
+}
+
+/// Which tasks on Fargate are retired, and how long after the notice.
+fn retire_fargate_tasks(
+    reader: &mut Reader<'_>,
+    mut fields: Fields<'_>,
+    around: &Around<'_>,
+) -> Option<TimelineChange> {
+    let at = fields.place_of("service");
+    let names_service = fields.has("service");
+    let service = fields.reference(reader, "service", around.service_names);
+    let notice = fields.span_or(reader, "notice", RETIREMENT_WAIT_PERIOD);
+    fields.finish(reader, &Shape::OURS);
+    if names_service && service.is_none() {
+        return None;
+    }
+    if let Some(service) = service.map(|it| &around.services[it])
+        && !service.launch.capacity_provider_strategy.iter().any(|it| around.capacity.is_fargate(it.capacity_provider))
+    {
+        let problem = Problem::new(at, format!("service `{}` has no tasks on Fargate", service.name));
+        reader.refuse(problem.help("container instances are drained by hand: `updateContainerInstancesState`"));
+        return None;
+    }
+    Some(TimelineChange::RetireFargateTasks { service, notice })
 }
 
 /// What is done to container instances of a group by hand.

@@ -214,16 +214,15 @@ fn the_note_on_the_quota_counts_deployments_and_standalone_tasks() {
     let jobs = |second: &str| {
         format!(
             "runTasks:
-  one: {{ taskDefinition: web, at: 1m, count: 8, runTime: 5m, overrides: {{ cpu: 512, memory: 1 GB }}, launchType: FARGATE }}
-  all: {{ taskDefinition: web, at: [1m, {second}], count: 4, runTime: 5m, launchType: FARGATE }}"
+  one: {{ taskDefinition: web, at: 1m, count: 8, runTime: 5m, overrides: {{ cpu: 512, memory: 1 GB }}, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{}} }} }}
+  all: {{ taskDefinition: web, at: [1m, {second}], count: 4, runTime: 5m, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{}} }} }}"
         )
     };
     let refused =
         "and the quota of the account is 6: the others wait, or are not started where `runTasks` asks for them,";
     assert_eq!(note("", &jobs("2m")), [format!("9 vCPU, {refused}")]);
     assert_eq!(note("", &jobs("10m")), [format!("8 vCPU, {refused}")]);
-    let random =
-        "runTasks: { all: { taskDefinition: web, arrivals: { poisson: { rate: 1/s } }, launchType: FARGATE } }";
+    let random = "runTasks: { all: { taskDefinition: web, arrivals: { poisson: { rate: 1/s } }, launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } } }";
     assert_eq!(note("", random).len(), 0);
     let both = format!("{random}\n{deploy}");
     assert!(
@@ -479,6 +478,52 @@ timeline:
     assert!(warned[1].starts_with("2 tasks"), "those that have a notice get no second one: {warned:?}");
 }
 
+/// Services replace what is retired as a deployment would; nobody replaces standalone tasks; what came after the notice stays.
+#[test]
+fn retired_tasks_are_replaced_within_the_bounds() {
+    let at = |seconds: u64| Instant::START + Span::seconds(seconds);
+    let of = |fields: &str| {
+        let more = "applications: { web: { shutdownTime: 5s } }
+runTasks: { job: { taskDefinition: web, at: [1m, 3m], launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } } }
+timeline:
+  - { at: 2m, retireFargateTasks: { notice: 3m } }
+  - { at: 3m, updateService: { service: web, desiredCount: 5 } }";
+        run(&behind_a_load_balancer(&format!("{ON_DEMAND}\n    {fields}"), 10, more))
+    };
+    let reason = Some("ECS is performing maintenance on the underlying infrastructure hosting the task.");
+    let usual = of("");
+    let retired: Vec<&TaskLife> = usual.tasks.iter().filter(|it| it.stopped_reason.as_deref() == reason).collect();
+    let (services, jobs): (Vec<&TaskLife>, Vec<&TaskLife>) = retired.into_iter().partition(|it| it.service.is_some());
+    assert_eq!((services.len(), jobs.len()), (4, 1), "neither the fifth nor the second job");
+    assert_eq!((jobs[0].stopping_at, jobs[0].stop_code), (Some(at(300)), Some("TerminationNotice")));
+    let replacements: Vec<&TaskLife> = usual.tasks.iter().filter(|it| it.created_at > at(300)).collect();
+    assert_eq!(replacements.len(), 4);
+    let healthy = replacements.iter().filter_map(|it| it.healthy_at).min().expect("they come");
+    for task in services {
+        assert!(task.created_at == Instant::START && task.stop_code == Some("ServiceSchedulerInitiated"));
+        assert!(task.stopping_at.expect("it stops") >= healthy, "none goes before another is there");
+    }
+    assert_eq!((usual.requests[0].counts.failed(), running_at_end(&usual)), (0, 6));
+    // Without room above the desired count, half of five go first.
+    let tight = of("deploymentConfiguration: { minimumHealthyPercent: 50, maximumPercent: 100 }");
+    let mut stopping: Vec<Instant> = tight
+        .tasks
+        .iter()
+        .filter(|it| it.service.is_some() && it.stopped_reason.as_deref() == reason)
+        .filter_map(|it| it.stopping_at)
+        .collect();
+    stopping.sort_unstable();
+    assert_eq!((stopping.len(), stopping[0], stopping[1]), (4, at(305), at(305)));
+    assert!(stopping[2] > at(305));
+    let told = said(&tight, "timeline.retire_fargate_tasks");
+    assert!(told[0].starts_with("5 tasks on Fargate will be retired after 3m: "), "{told:?}");
+    let late = "timeline: [{ at: 2m, retireFargateTasks: { service: web } }]";
+    let notes = story(&service(1, ON_DEMAND, late)).notes;
+    let note =
+        "`timeline`: `retireFargateTasks` at 2m has a `notice` of 7d: the tasks are retired after the end of the run";
+    assert!(notes.iter().any(|it| it == note), "{notes:?}");
+}
+
 #[test]
 fn containers_that_stop_in_turn_have_two_minutes_together() {
     let more = "applications: { web: { shutdownTime: 100s }, side: { shutdownTime: 100s } }
@@ -557,7 +602,7 @@ fn calls_for_tasks_on_fargate_are_throttled_and_made_again() {
     let of = |attempts: u32| {
         let more = format!(
             "assumptions: {{ fargateVcpuQuota: 1000, fargateRunTaskMaxAttempts: {attempts} }}
-runTasks: {{ jobs: {{ taskDefinition: web, at: 1m, count: 1200, runTime: 2m, launchType: FARGATE }} }}"
+runTasks: {{ jobs: {{ taskDefinition: web, at: 1m, count: 1200, runTime: 2m, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{}} }} }} }}"
         );
         run(&service(0, ON_DEMAND, &more))
     };
