@@ -478,11 +478,12 @@ fn tasks_of_calls(
     let definition = run_task.task_definition;
     let mut counts = vec![0_u64; run_task.sizes.len()];
     if let TaskCalls::Listed(calls) = calls {
+        // At one instant begins come before ends: a task is there from its call on, and ends after the time it runs.
         let mut changes: Vec<(Instant, bool, usize, u32)> = Vec::new();
         for call in calls.iter().filter(|it| it.at < end) {
-            changes.push((call.at, true, call.size, call.count));
+            changes.push((call.at, false, call.size, call.count));
             if let RunTime::Between(_, most) = call.run_time {
-                changes.push((call.at + most, false, call.size, call.count));
+                changes.push((call.at + most, true, call.size, call.count));
             }
         }
         changes.sort_unstable();
@@ -492,14 +493,14 @@ fn tasks_of_calls(
             sizes.zip(counts).map(|(units, count)| u64::from(units) * count).sum()
         };
         let mut now = counts.clone();
-        for (_, begins, size, count) in changes {
-            if begins {
+        for (_, ends, size, count) in changes {
+            if ends {
+                now[size] -= u64::from(count);
+            } else {
                 now[size] += u64::from(count);
                 if cpu_units(&now) > cpu_units(&counts) {
                     counts.clone_from(&now);
                 }
-            } else {
-                now[size] -= u64::from(count);
             }
         }
     }

@@ -222,6 +222,9 @@ fn the_note_on_the_quota_counts_deployments_and_standalone_tasks() {
         "and the quota of the account is 6: the others wait, or are not started where `runTasks` asks for them,";
     assert_eq!(note("", &jobs("2m")), [format!("9 vCPU, {refused}")]);
     assert_eq!(note("", &jobs("10m")), [format!("8 vCPU, {refused}")]);
+    // One that runs no time is there while it starts and stops.
+    let short = "runTasks: { short: { taskDefinition: web, at: [1m, 2m], count: 16, runTime: 0s, launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } } }";
+    assert_eq!(note("", short), [format!("7 vCPU, {refused}")]);
     let random = "runTasks: { all: { taskDefinition: web, arrivals: { poisson: { rate: 1/s } }, launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } } }";
     assert_eq!(note("", random).len(), 0);
     let both = format!("{random}\n{deploy}");
