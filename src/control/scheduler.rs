@@ -748,8 +748,10 @@ impl<'a> Control<'a> {
             .iter()
             .map(|item| {
                 let refused = refused.iter().filter(|it| **it == item.capacity_provider).count();
-                let tasks = self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]);
+                // Those that are retired are replaced as by a deployment.
+                let tasks = self.services[service.index()].tasks.iter().filter(|it| !self.retired.contains(it));
                 let tasks = tasks
+                    .map(|&it| &self.cluster.tasks[it])
                     .filter(|it| !it.is_asked_to_stop && it.deployment == deployment)
                     .filter(|it| it.capacity_provider == Some(item.capacity_provider))
                     .count();

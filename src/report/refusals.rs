@@ -12,7 +12,7 @@ use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
 use crate::aws::task_definition::{NetworkMode, Protocol};
 use crate::report::comparison::number;
-use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, TaskLife};
+use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, RunTaskMinute, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -303,6 +303,22 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
                 wrap(&mut text, &paragraph, 2);
             }
         }
+    }
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        let throttled: Vec<&RunTaskMinute> = run.run_task_minutes.iter().filter(|it| it.throttled > 0).collect();
+        let Some(first) = throttled.first() else { continue };
+        let times: u64 = throttled.iter().map(|it| it.throttled).sum();
+        let lost: u64 = run.run_task_totals.iter().filter_map(|it| it.failures.get(THROTTLED)).sum();
+        let paragraph = format!(
+            "{}: calls of RunTask were throttled {}, first at {}, and {} not started in the end. ECS: \"{THROTTLED}\" \
+             `fargateRunTaskCallsPerSecond` and `fargateRunTaskMaxAttempts` of `assumptions` say how many there may be, and how \
+             often each is made.",
+            run.scenario.variant,
+            if times == 1 { "once".to_owned() } else { format!("{} times", number(times as f64, 0)) },
+            Span::MINUTE * first.minute,
+            if lost == 1 { "1 task was".to_owned() } else { format!("{} tasks were", number(lost as f64, 0)) },
+        );
+        wrap(&mut text, &paragraph, 2);
     }
     if text.is_empty() { text } else { format!("Launches that Fargate refused (by minute: fargate.csv)\n{text}") }
 }

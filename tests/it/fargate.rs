@@ -528,6 +528,16 @@ timeline:
 }
 
 #[test]
+fn what_is_retired_is_replaced_by_the_same_shares() {
+    let mixed = "capacityProviderStrategy: [{ capacityProvider: FARGATE, base: 2, weight: 0 }, { capacityProvider: FARGATE_SPOT, weight: 1 }]";
+    let run = run(&service(4, mixed, "timeline: [{ at: 5m, retireFargateTasks: { service: web, notice: 0s } }]"));
+    let left = run.tasks.iter().filter(|it| it.stopping_at.is_none());
+    let mut providers: Vec<&str> = left.filter_map(|it| it.capacity_provider.as_deref()).collect();
+    providers.sort_unstable();
+    assert_eq!((run.tasks.len(), providers), (8, vec!["FARGATE", "FARGATE", "FARGATE_SPOT", "FARGATE_SPOT"]));
+}
+
+#[test]
 fn containers_that_stop_in_turn_have_two_minutes_together() {
     let more = "applications: { web: { shutdownTime: 100s }, side: { shutdownTime: 100s } }
 timeline: [{ at: 5m, interruptFargateSpot: { count: 1 } }]";
@@ -623,6 +633,12 @@ runTasks: {{ jobs: {{ taskDefinition: web, at: 1m, count: 1200, runTime: 2m, lau
     assert!(at(&thrice).iter().filter(|it| **it > 60.0).count() > 200);
     let minute = thrice.run_task_minutes.iter().find(|it| it.minute == 1).expect("a row for each minute");
     assert_eq!((minute.asked, minute.throttled), (1200, totals.throttled));
+    let told = report::refusals::fargate_paragraphs(&[vec![&once]]);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("base: calls of RunTask were throttled 100 times, first at 1m, and 1 000 tasks were not started"),
+        "{told}"
+    );
     let patient = of(100);
     assert_eq!((patient.tasks.len(), patient.run_task_totals[0].failed()), (1200, 0));
     let calls = at(&patient);
