@@ -284,7 +284,10 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
                 let most = rows().map(|it| it.vcpu).fold(0.0, f64::max);
                 let quota = rows().map(|it| it.vcpu_quota).max().unwrap_or(0);
                 let (name, at) = (capacity.provider_name(), Span::MINUTE * first);
-                let launches = if launches == 1 { "1 launch".to_owned() } else { format!("{launches} launches") };
+                let launches = match launches {
+                    1 => "1 launch".to_owned(),
+                    _ => format!("{} launches", number(f64::from(launches), 0)),
+                };
                 let mut paragraph = format!(
                     "{}: {name} refused {launches} in {}, first at {at}. ECS: \"{}.\"",
                     run.scenario.variant,
@@ -401,8 +404,9 @@ fn explain(run: &Run, row: &PlacementRefusal) -> Vec<String> {
 /// What is left in all against what is left in one piece.
 fn pieces(row: &PlacementRefusal, reason: Reason, shortage: &Shortage) -> Option<String> {
     let refusal = &row.refusal;
-    let Left { in_all, largest_piece, instances_with_enough, .. } = refusal.left_of(reason)?;
-    if refusal.usable < 2 {
+    let Left { in_all, largest_piece, largest_registered, instances_with_enough } = refusal.left_of(reason)?;
+    // A DAEMON's task can use what its own instance has left only; of what no instance has at all nothing is fragmented.
+    if refusal.usable < 2 || row.outcome == RefusalOutcome::WaitsForRoom || largest_registered < shortage.wanted {
         return None;
     }
     let wanted = shortage.wanted;

@@ -388,6 +388,11 @@ fn a_lack_of_room_is_explained() {
         told.contains("No m5.large of `nodes` could ever hold it: it has 2 048 CPU units, and 4 096 are wanted"),
         "{told}"
     );
+    assert!(!self::told(&run).contains("left together"), "what other instances have is nothing to a DAEMON's task");
+    // Of what no instance has at all there is no fragment either.
+    let web = Setup { web_cpu: 4096, ..Setup::default() }.run();
+    let told = self::told(&web);
+    assert!(told.contains("4 096 are wanted") && !told.contains("fragmented"), "{told}");
 }
 
 #[test]
