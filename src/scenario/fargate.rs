@@ -210,7 +210,7 @@ impl TasksAtOnce {
             }
             let is_its = |place: usize| capacity.providers[strategy[place].capacity_provider].fargate() == Some(kind);
             let part: u32 = (0..counts.len()).filter(|it| is_its(*it)).map(|it| counts[it]).sum();
-            let tasks = if split == 0 { 0 } else { u64::from(part) * count / split };
+            let tasks = (u64::from(part) * count).checked_div(split).unwrap_or(0);
             tasks * u64::from(size.cpu.or(definitions[*definition].cpu).unwrap_or(0))
         });
         units.sum()
