@@ -30,6 +30,8 @@ pub enum Event {
     TargetErrorsEnd(usize),
     /// Agents that an entry of the timeline disconnected, by its place, are connected again.
     AgentsReconnect(usize),
+    /// Tasks on Fargate that an entry of the timeline has given notice of, by its place, are retired.
+    FargateTasksAreRetired(usize),
     /// A container instance's next state.
     InstanceAdvances(Id<ContainerInstance>),
     /// Fargate may launch another task of those that wait.
@@ -40,6 +42,8 @@ pub enum Event {
     TaskAdvances(Id<Task>),
     /// What is next for the containers of a task that are followed one by one.
     ContainersAdvance(Id<Task>),
+    /// The two minutes of a task's termination notice are over.
+    SpotTakesTask(Id<Task>),
     /// A health check ends: it passed or not.
     ProbeEnds(Id<Target>, bool),
     /// A health check may have been answered.
@@ -62,6 +66,8 @@ pub enum Event {
     TargetIsScaled(Id<ScalableTarget>),
     /// `RunTask` is called.
     RunTaskIsCalled(Id<RunTask>),
+    /// `RunTask` is called again, after it was throttled.
+    RunTaskIsRetried(Id<RunTask>),
     /// Standalone tasks in PROVISIONING are looked at.
     StandaloneTasksArePlaced,
     /// The service scheduler looks at a service.

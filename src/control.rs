@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
 use crate::aws::capacity_pool::CapacityPool;
-use crate::aws::fargate::FargateCapacity;
+use crate::aws::fargate::{FargateCapacity, TokenBucket};
 use crate::aws::launch::Launcher;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
@@ -71,6 +71,12 @@ pub struct Control<'a> {
     pub log: Log,
     /// The two kinds of Fargate capacity, in the order of [`FargateCapacity::ALL`].
     pub fargate: [Fargate; 2],
+    /// Calls of `RunTask` for tasks on Fargate that the account may make.
+    pub fargate_calls: TokenBucket,
+    /// Tasks on Fargate that are to be retired, by the place of the entry of the timeline.
+    pub to_be_retired: BTreeMap<usize, Vec<Id<Task>>>,
+    /// Tasks of services that are, and are not STOPPED: their services replace them.
+    pub retired: BTreeSet<Id<Task>>,
     /// What finds instances for tasks.
     pub placing: Placing<'a>,
     /// Services, in the scenario's order.
@@ -229,6 +235,12 @@ impl<'a> Control<'a> {
             agenda: Agenda::default(),
             log: Log::default(),
             fargate: FargateCapacity::ALL.map(|it| Fargate::new(scenario.assumptions.fargate.quotas(it))),
+            fargate_calls: TokenBucket::new(
+                scenario.assumptions.fargate.run_task_burst,
+                scenario.assumptions.fargate.run_task_calls_per_second,
+            ),
+            to_be_retired: BTreeMap::new(),
+            retired: BTreeSet::new(),
             placing: Placing::new(scenario),
             services: scenario.services.iter().map(Service::new).collect(),
             run_tasks: scenario
@@ -238,7 +250,8 @@ impl<'a> Control<'a> {
                 .map(|(it, calls)| {
                     let (times, what) =
                         (seed.stream("task calls", &it.name), seed.stream("standalone tasks", &it.name));
-                    Calls::new(TaskCallSource::new(calls, times, what))
+                    let retries = seed.stream("calls again", &it.name);
+                    Calls::new(TaskCallSource::new(calls, times, what), retries)
                 })
                 .collect(),
             standalone_passes: BTreeSet::new(),
@@ -302,11 +315,13 @@ impl<'a> Control<'a> {
             Event::TimelineIsDue(index) => self.timeline_is_due(index),
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
+            Event::FargateTasksAreRetired(index) => self.fargate_tasks_are_retired(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
             Event::FargateLaunches(capacity) => self.fargate_launches(capacity),
             Event::SpotInterrupts(task) => self.spot_interrupts(task),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
             Event::ContainersAdvance(task) => self.containers_advance(task),
+            Event::SpotTakesTask(task) => self.spot_takes_task(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),
@@ -318,6 +333,7 @@ impl<'a> Control<'a> {
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),
             Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
+            Event::RunTaskIsRetried(run_task) => self.run_task_is_retried(run_task),
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),

@@ -511,6 +511,10 @@ pub struct RunTaskTotals {
     pub failures: BTreeMap<&'static str, u64>,
     /// CPU units that these would have reserved.
     pub failed_cpu_units: u64,
+    /// Calls that failed as a whole, with an exception.
+    pub failed_calls: u64,
+    /// Attempts at a call that were throttled, the last ones of failed calls included.
+    pub throttled: u64,
 }
 
 impl RunTaskTotals {
@@ -535,6 +539,10 @@ pub struct RunTaskMinute {
     pub provisioning: u32,
     /// Tasks RUNNING at its end.
     pub running: u32,
+    /// Calls that failed as a whole in it, with an exception.
+    pub failed_calls: u64,
+    /// Attempts at a call that were throttled in it.
+    pub throttled: u64,
 }
 
 /// Attempts to place tasks of one kind, one after the other, that were refused for the same reasons.
@@ -583,6 +591,8 @@ pub enum RefusalOutcome {
     WaitsInProvisioning,
     /// They are failures of a call of `RunTask`; nobody tries again.
     NotStarted,
+    /// Tasks of a DAEMON service: each is started once there is room on its instance.
+    WaitsForRoom,
 }
 
 /// What a refusal does not tell itself, as the cluster stood at the first of some attempts.
@@ -594,6 +604,9 @@ pub struct RefusalExplanation {
     pub ports: Vec<TakenPort>,
     /// Of its `memberOf` expressions those that do not select every instance it would come to otherwise.
     pub expressions: Vec<UnmetExpression>,
+    /// Of a DAEMON service: instances that are to have its task and have no room for it, what each fails for, and by how much
+    /// where that can be counted; some of them where there are many.
+    pub places_without_room: Vec<(String, Reason, Option<Shortage>)>,
     /// Instances that have a task of the service, where there can be one each.
     pub with_own_task: Vec<String>,
     /// Architectures of instances that have another one than the task.

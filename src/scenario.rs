@@ -291,6 +291,14 @@ pub enum TimelineChange {
     UpdateCapacityPool(CapacityPool),
     /// Fargate Spot takes back the capacity under running tasks, after its warning of two minutes.
     InterruptFargateSpot(SpotInterruption),
+    /// AWS gives notice that it retires the platform revision that tasks on Fargate run on, and does so after a while: services
+    /// replace their tasks, standalone ones are stopped. Tasks that are created after the notice are on a newer one.
+    RetireFargateTasks {
+        /// Only tasks of this service; all tasks on Fargate where `None`.
+        service: Option<Id<ServiceDefinition>>,
+        /// From the notice until the tasks are retired.
+        notice: Span,
+    },
     /// Fargate has no capacity for new tasks; those that run go on.
     FargateCapacityUnavailable {
         /// The kind of capacity.
@@ -590,6 +598,12 @@ pub struct FargateAssumptions {
     pub on_demand: FargateQuotas,
     /// Quotas of Spot capacity.
     pub spot: FargateQuotas,
+    /// Calls of `RunTask` for tasks on Fargate that may be made at once: 20 (*Fargate throttling quotas*).
+    pub run_task_burst: u32,
+    /// Such calls a second that come back: 20.
+    pub run_task_calls_per_second: u32,
+    /// How often a throttled call is made, the first time included: 3, `max_attempts` of the SDKs' standard mode.
+    pub run_task_max_attempts: u32,
     /// PROVISIONING, in which a task gets its micro-VM and network interface: 15 s.
     pub provisioning_time: Span,
     /// PENDING, until the pull begins: 5 s.
@@ -647,6 +661,9 @@ impl Default for FargateAssumptions {
         FargateAssumptions {
             on_demand: quotas,
             spot: quotas,
+            run_task_burst: 20,
+            run_task_calls_per_second: 20,
+            run_task_max_attempts: 3,
             provisioning_time: Span::seconds(15),
             pending_time: Span::seconds(5),
             pull_mb_per_second: 13.0,

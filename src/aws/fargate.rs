@@ -15,6 +15,11 @@ pub const STOP_TIMEOUT: Span = Span::seconds(30);
 pub const SPOT_WARNING: Span = Span::seconds(120);
 /// `stoppedReason` of a task that Spot interrupted.
 pub const SPOT_INTERRUPTED: &str = "Your Spot Task was interrupted.";
+/// From AWS's notice until tasks on a platform revision that it replaces are retired, where the account has not set
+/// `fargateTaskRetirementWaitPeriod` to another one: 7 days.
+pub const RETIREMENT_WAIT_PERIOD: Span = Span::seconds(7 * 86_400);
+/// `stoppedReason` of a task that was retired.
+pub const RETIRED: &str = "ECS is performing maintenance on the underlying infrastructure hosting the task.";
 /// GiB of ephemeral storage of a task that does not ask for more; they are free.
 pub const EPHEMERAL_STORAGE_GIB: u32 = 20;
 /// GiB of ephemeral storage that a task may ask for (`ephemeralStorage`).

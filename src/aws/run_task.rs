@@ -5,9 +5,26 @@
 use crate::aws::launch::Launch;
 use crate::aws::task_definition::{Reservation, TaskDefinition};
 use crate::table::Id;
+use crate::units::Span;
 
 /// Most tasks of one call of `RunTask`; what is more goes into further calls at the same instant.
 pub const TASKS_OF_A_CALL: u32 = 10;
+
+/// What a call gets whose tasks would be more in PROVISIONING than a cluster may have; none of them is started.
+pub const PROVISIONING_LIMIT: &str = "ClientException: Tasks provisioning capacity limit exceeded.";
+
+/// What a call for tasks on Fargate gets that comes too soon after others.
+pub const THROTTLED: &str = "ThrottlingException: Rate exceeded.";
+
+/// The pause before a throttled call is made again, as AWS's SDKs do in their standard mode; `retries` are those before, `jitter`
+/// is drawn from 0 to 1.
+///
+/// *Retry behavior* in the AWS SDKs and Tools Reference Guide: a second for throttling, doubled each time, 20 s at the most, times
+/// the jitter.
+pub fn retry_pause(retries: u32, jitter: f64) -> Span {
+    let longest = Span::SECOND * (1_u64 << retries.min(5));
+    Span::from_nanos_f64(longest.min(Span::seconds(20)).0 as f64 * jitter)
+}
 
 /// Calls of `RunTask` that say the same of where tasks run.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,5 +56,17 @@ impl Overrides {
             memory_mib: self.memory.unwrap_or(of_definition.memory_mib),
             ..of_definition
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_20_seconds() {
+        let longest: Vec<Span> = (0..8).map(|it| retry_pause(it, 1.0)).collect();
+        assert_eq!(longest, [1, 2, 4, 8, 16, 20, 20, 20].map(Span::seconds));
+        assert_eq!((retry_pause(1, 0.25), retry_pause(3, 0.0)), (Span::millis(500), Span::ZERO));
     }
 }

@@ -500,7 +500,7 @@ impl Control<'_> {
                 *next = Next { exits_at, is_stopping: true, ..Next::default() };
             }
         }
-        let was_killed = stops.iter().flatten().any(|it| it.was_killed);
+        let was_killed = stops.iter().flatten().any(|it| it.was_killed || it.gone > longest);
         let exit_code = if was_killed { EXIT_CODE_KILLED } else { 0 };
         let any = stops.iter().flatten().count() > 0;
         let row = &mut self.cluster.tasks[task];

@@ -22,7 +22,7 @@ use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::network::has_subnet;
-use crate::control::placing::Asked;
+use crate::control::placing::{Asked, Wanted};
 use crate::table::Id;
 
 /// Tasks of a DAEMON service, sorted by what is to become of them; those asked to stop left out.
@@ -272,6 +272,8 @@ impl<'a> Control<'a> {
             let service = of_service[0].0;
             self.count_places(service);
             let tasks: Vec<Id<Task>> = of_service.iter().map(|it| it.1).collect();
+            let wanted = self.wanted_next(service, &[]);
+            self.records.refusals.end(&wanted, self.agenda.now());
             self.say_started(service, &tasks);
         }
     }
@@ -405,23 +407,40 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Says what the first instance lacks that is to have a task and cannot.
+    /// Puts down and says what the instances lack that are to have a task and have no room for it.
     fn say_lack_of_room(&mut self, service: Id<ServiceDefinition>, places: &[Id<ContainerInstance>]) {
         let wanted = self.wanted_next(service, &[]);
-        let (asked, need) = (self.asked_by(&wanted), wanted.reservation(self.scenario));
-        let lacks = |it: &Id<ContainerInstance>| match self.task_of_daemon(service, *it) {
-            None => Some((*it, self.failure_on(&asked, &need, *it)?)),
-            Some(_) => None,
-        };
-        let Some((instance, reason)) = places.iter().find_map(lacks) else { return };
-        let name = &self.cluster.instances[instance].name;
-        let words = format!(
-            "was unable to place a task because no container instance met all of its requirements. The closest matching \
-             (container-instance {name}) {}.",
-            reason.words()
-        );
+        let asked = self.without_room(service, &wanted, places);
+        if asked.places.as_ref().is_none_or(Vec::is_empty) {
+            self.records.refusals.is_over(&wanted);
+            return;
+        }
+        let row = self.daemon_is_refused(&wanted, &asked);
+        let words = format!("was unable to place a task because {}", self.records.refusals.rows[row].refusal);
         let cause = self.services[service.index()].wanted_because;
         self.say_once(service, "service.task_placement_failure", &words, cause);
+    }
+
+    /// The places of a service where there is no task of it, and no room either.
+    fn without_room(
+        &self,
+        service: Id<ServiceDefinition>,
+        wanted: &Wanted,
+        places: &[Id<ContainerInstance>],
+    ) -> Asked<'a> {
+        let mut asked = self.asked_by(wanted);
+        let without = |it: &Id<ContainerInstance>| self.task_of_daemon(service, *it).is_none();
+        let mut places: Vec<Id<ContainerInstance>> = places.iter().copied().filter(without).collect();
+        asked.places = Some(Vec::new());
+        places.retain(|it| asked.with_candidate(&self.cluster, *it, None, |it| asked.failure(it)).is_some());
+        asked.places = Some(places);
+        asked
+    }
+
+    /// Whether some instances are to have a task of a service and have no room for it.
+    pub(super) fn lacks_room(&self, service: Id<ServiceDefinition>) -> bool {
+        let asked = self.without_room(service, &self.wanted_next(service, &[]), &self.places_of(service));
+        asked.places.is_some_and(|it| !it.is_empty())
     }
 }
 

@@ -1,18 +1,21 @@
-//! Tasks on Fargate: when they may be launched, in which zone, and when Spot takes its capacity back.
+//! Tasks on Fargate: when they may be launched, in which zone, when Spot takes its capacity back, and when they are retired.
 //!
 //! Follows *AWS Fargate capacity providers*, *Fargate throttling quotas* and *Handle Fargate Spot termination notices* (re:Post)
-//! of 2026. Service or standalone makes no difference here.
+//! of 2026, and *Task retirement and maintenance for AWS Fargate on Amazon ECS*. What that leaves open: which `stopCode` a retired
+//! task has (that of the scheduler where it replaces the task, else `TerminationNotice`). Service or standalone makes no difference here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AvailabilityZone;
+use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::fargate::{
-    FargateCapacity, FargateRefusal, SPOT_INTERRUPTED, TokenBucket, choose_zone, images_on_storage_gib,
-    is_within_quota, pull_time,
+    FargateCapacity, FargateRefusal, RETIRED, SPOT_INTERRUPTED, SPOT_WARNING, TokenBucket, choose_zone,
+    images_on_storage_gib, is_within_quota, pull_time,
 };
+use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::VolumeKind;
-use crate::cluster::{Host, StopCode, Task, TaskStatus};
+use crate::cluster::{ContainerStatus, Host, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
@@ -31,6 +34,8 @@ pub struct Fargate {
     waiting: VecDeque<Id<Task>>,
     /// Whether the bucket will be looked at again.
     looks_again: bool,
+    /// Tasks that are not STOPPED and have had a termination notice.
+    given_notice: BTreeSet<Id<Task>>,
     /// Of the tasks that are not STOPPED.
     cpu_units_in_use: u64,
     cost_of_stopped_usd: f64,
@@ -48,6 +53,7 @@ impl Fargate {
             bucket: TokenBucket::new(quotas.launch_burst, quotas.launches_per_second),
             waiting: VecDeque::new(),
             looks_again: false,
+            given_notice: BTreeSet::new(),
             cpu_units_in_use: 0,
             cost_of_stopped_usd: 0.0,
             launched: 0,
@@ -98,6 +104,10 @@ impl Control<'_> {
             zones.extend(scenario.availability_zones.ids());
         }
         zones.retain(|it| self.has_fargate_capacity(capacity, *it));
+        // A full subnet is left out, unless all are full: then the launch fails for want of an address.
+        if zones.iter().any(|it| !self.has_no_address(wanted, *it)) {
+            zones.retain(|it| !self.has_no_address(wanted, *it));
+        }
         let mut tasks_in = vec![0; scenario.availability_zones.len()];
         for row in self.cluster.fargate_tasks.iter().map(|it| &self.cluster.tasks[*it]) {
             if let Some(Host::Fargate(zone)) = row.host
@@ -145,7 +155,6 @@ impl Control<'_> {
             let state = self.fargate(capacity);
             if state.bucket.take(now) {
                 state.waiting.pop_front();
-                state.launched += 1;
                 self.begin_on_fargate(task, capacity);
             } else {
                 let next_at = state.bucket.next_at().expect("a bucket holds one launch at least");
@@ -160,12 +169,16 @@ impl Control<'_> {
     fn begin_on_fargate(&mut self, task: Id<Task>, capacity: FargateCapacity) {
         let wanted = Wanted::of(&self.cluster.tasks[task]);
         let Some(zone) = self.fargate_zone(&wanted, capacity) else {
+            let state = self.fargate(capacity);
+            state.refused += 1;
+            state.without_capacity += 1;
             let reason = FargateRefusal::NoCapacity.words().to_owned();
             let words = format!("failed to start: {reason}");
             let cause = self.say_of_task(task, None, "task.failed_to_start", &words);
             self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
             return;
         };
+        self.fargate(capacity).launched += 1;
         self.comes_to_fargate(task, zone, capacity);
         let assumptions = &self.scenario.assumptions;
         let volume = self.definition_of(task).has_volume(VolumeKind::Ebs).then_some(assumptions.ebs_attach_time);
@@ -217,6 +230,8 @@ impl Control<'_> {
         state.cost_of_stopped_usd += cost_usd;
         state.cpu_units_in_use -= u64::from(cpu_units);
         state.waiting.retain(|it| *it != task);
+        state.given_notice.remove(&task);
+        self.retired.remove(&task);
         for service in self.retries_on_capacity() {
             self.schedule_service(service);
         }
@@ -270,13 +285,15 @@ impl Control<'_> {
         fails
     }
 
-    /// The timeline has AWS take back Spot capacity under running tasks, the oldest first.
+    /// The timeline has AWS take back Spot capacity under running tasks, the oldest first; those that are about to end already
+    /// are among them.
     pub(super) fn interrupt_spot_tasks(&mut self, interruption: &SpotInterruption) {
         let is_meant = |it: &Id<Task>| {
             let row = &self.cluster.tasks[*it];
+            let runs = [TaskStatus::Running, TaskStatus::Deactivating, TaskStatus::Stopping].contains(&row.status);
             self.fargate_of_task(*it) == Some(FargateCapacity::Spot)
-                && row.status == TaskStatus::Running
-                && !row.is_asked_to_stop
+                && runs
+                && !self.fargate[FargateCapacity::Spot as usize].given_notice.contains(it)
                 && interruption.service.is_none_or(|it| row.service() == Some(it))
                 && interruption.availability_zone.is_none_or(|zone| self.cluster.zone_of_task(*it) == Some(zone))
         };
@@ -299,18 +316,84 @@ impl Control<'_> {
 
     /// AWS takes back the capacity under one task, as the seed has it.
     pub(super) fn spot_interrupts(&mut self, task: Id<Task>) {
-        if !self.cluster.tasks[task].is_asked_to_stop {
+        let is_there = self.cluster.tasks[task].status < TaskStatus::Deprovisioning;
+        if is_there && !self.fargate(FargateCapacity::Spot).given_notice.contains(&task) {
             let cause = self.say_of_task(task, None, "task.spot_interruption", "gets a termination notice");
             self.interrupt_spot_task(task, Some(cause));
         }
     }
 
-    /// The two-minute warning: SIGTERM at once. The service hears of it, and starts another task on Spot.
+    /// The two-minute warning: SIGTERM at once. The service hears of it, and starts another task on Spot. A task that is about
+    /// to end already goes on with that, as long as it may.
     fn interrupt_spot_task(&mut self, task: Id<Task>, cause: Option<Decision>) {
+        self.fargate(FargateCapacity::Spot).given_notice.insert(task);
+        self.agenda.put(self.now() + SPOT_WARNING, Event::SpotTakesTask(task));
+        if self.cluster.tasks[task].is_asked_to_stop {
+            return;
+        }
         self.stop_task(task, StopCode::SpotInterruption, SPOT_INTERRUPTED.to_owned(), cause);
         if let Some(service) = self.cluster.tasks[task].service() {
             self.services[service.index()].wanted_because = cause;
             self.schedule_service(service);
+        }
+    }
+
+    /// The two minutes of a termination notice are over: what still runs of the task is killed, whatever it waits for.
+    pub(super) fn spot_takes_task(&mut self, task: Id<Task>) {
+        if self.cluster.tasks[task].status >= TaskStatus::Deprovisioning {
+            return;
+        }
+        self.say_of_task(task, None, "task.spot_interruption", "is killed: the two minutes of its notice are over");
+        let row = &mut self.cluster.tasks[task];
+        row.exit_code = Some(EXIT_CODE_KILLED);
+        for container in row.containers.iter_mut().filter(|it| it.status == ContainerStatus::Running) {
+            container.exit_code = Some(EXIT_CODE_KILLED);
+        }
+        self.processes_are_gone(task);
+    }
+
+    /// AWS gives notice that tasks on Fargate will be retired: all that are there.
+    pub(super) fn give_notice_of_retirement(
+        &mut self,
+        index: usize,
+        service: Option<Id<ServiceDefinition>>,
+        notice: Span,
+    ) {
+        let is_meant = |it: &Id<Task>| {
+            let row = &self.cluster.tasks[*it];
+            !row.is_asked_to_stop && service.is_none_or(|it| row.service() == Some(it))
+        };
+        let on_fargate = self.cluster.fargate_tasks.iter().copied();
+        let waiting = self.fargate.iter().flat_map(|it| it.waiting.iter().copied());
+        let mut tasks: Vec<Id<Task>> = on_fargate.chain(waiting).filter(is_meant).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        let names: Vec<String> = tasks.iter().map(|it| task_name(*it)).collect();
+        let message = match names.is_empty() {
+            true => "no task runs on Fargate that could be retired".to_owned(),
+            false => format!("{} tasks on Fargate will be retired after {notice}: {}", names.len(), names.join(", ")),
+        };
+        let resource = service.map_or_else(|| "capacity-provider/FARGATE".to_owned(), |it| self.service_resource(it));
+        self.log.put(self.agenda.now(), None, "timeline.retire_fargate_tasks", resource, message);
+        self.to_be_retired.insert(index, tasks);
+        self.agenda.put(self.now() + notice, Event::FargateTasksAreRetired(index));
+    }
+
+    /// The notice is over: services replace what is left of these tasks within their bounds, standalone ones are stopped.
+    pub(super) fn fargate_tasks_are_retired(&mut self, index: usize) {
+        let mut tasks = self.to_be_retired.remove(&index).unwrap_or_default();
+        tasks.retain(|it| !self.cluster.tasks[*it].is_asked_to_stop);
+        for task in tasks {
+            let cause =
+                self.say_of_task(task, None, "task.retirement", "is retired: its platform revision is replaced");
+            match self.cluster.tasks[task].service() {
+                Some(service) => {
+                    self.retired.insert(task);
+                    self.services[service.index()].wanted_because = Some(cause);
+                    self.schedule_service(service);
+                }
+                None => self.stop_task(task, StopCode::TerminationNotice, RETIRED.to_owned(), Some(cause)),
+            }
         }
     }
 

@@ -74,19 +74,90 @@ struct Requirements<'a> {
     changing: Vec<&'a PlacementConstraint>,
 }
 
-/// What a task asks of an instance, resources aside.
-pub struct Asked<'a> {
-    launcher: Launcher,
-    cpu_architecture: Option<CpuArchitecture>,
-    auto_scaling_group: Option<Id<AutoScalingGroup>>,
+/// A task that instances are asked about one by one: whose it is, and what it asks of them.
+pub(super) struct Asked<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) now: Instant,
+    pub(super) launcher: Launcher,
+    pub(super) definition: &'a TaskDefinition,
+    pub(super) reservation: Reservation,
+    pub(super) constraints: Vec<&'a PlacementConstraint>,
+    pub(super) group: Option<Id<AutoScalingGroup>>,
+    /// Of a DAEMON service: only these instances are asked, and what is set aside on them for this task is there for it.
+    pub(super) places: Option<Vec<Id<ContainerInstance>>>,
     zones: Vec<bool>,
-    constraints: Vec<&'a PlacementConstraint>,
-    by_tasks: bool,
+    counts_tasks: bool,
+    depends_on_tasks: bool,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(scenario: &'a Scenario, now: Instant, wanted: &Wanted) -> Asked<'a> {
+        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
+        Asked {
+            scenario,
+            now,
+            launcher: wanted.launcher,
+            definition: &scenario.task_definitions[wanted.task_definition],
+            reservation: wanted.reservation(scenario),
+            counts_tasks: constraints.contains(&&PlacementConstraint::DistinctInstance),
+            depends_on_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
+            constraints,
+            group: auto_scaling_group_of(scenario, wanted),
+            places: None,
+            zones: zones_of(scenario, wanted),
+        }
+    }
+
+    /// Shows an instance as placement sees it, were no task of some launcher there.
+    pub(super) fn with_candidate<T>(
+        &self,
+        cluster: &Cluster,
+        instance: Id<ContainerInstance>,
+        without: Option<Launcher>,
+        then: impl FnOnce(&mut Candidate) -> T,
+    ) -> T {
+        let hosted = if self.depends_on_tasks {
+            tasks_hosted(self.scenario, cluster, instance, without)
+        } else {
+            Hosted::default()
+        };
+        let own = match self.counts_tasks && without != Some(self.launcher) {
+            true => self.own_tasks(cluster, instance).count() as u32,
+            false => 0,
+        };
+        let place = (self.group, &self.zones[..]);
+        let mut it = candidate(self.scenario, cluster, self.now, instance, place, &hosted, own);
+        if self.places.is_some() {
+            let row = &cluster.instances[instance];
+            let for_others = row.set_aside.less(&self.reservation).unwrap_or(row.set_aside);
+            it.remaining_cpu_units = row.remaining_cpu_units.saturating_sub(for_others.cpu_units);
+            it.remaining_memory_mib = row.remaining_memory_mib.saturating_sub(for_others.memory_mib);
+            it.remaining_network_interfaces =
+                row.remaining_network_interfaces.saturating_sub(for_others.network_interfaces);
+            it.remaining_gpus = row.remaining_gpus.saturating_sub(for_others.gpus);
+        }
+        then(&mut it)
+    }
+
+    /// Why an instance cannot take the task; `None` where it can.
+    pub(super) fn failure(&self, it: &Candidate) -> Option<Reason> {
+        failure(&self.reservation, self.definition.cpu_architecture, &self.constraints, it)
+    }
+
+    fn own_tasks<'b>(
+        &'b self,
+        cluster: &'b Cluster,
+        instance: Id<ContainerInstance>,
+    ) -> impl Iterator<Item = &'b Task> + 'b {
+        let tasks = cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]);
+        let own = self.scenario.launch(self.launcher).task_group;
+        tasks.filter(move |it| self.scenario.launch(it.launcher).task_group == own && !it.is_asked_to_stop)
+    }
 }
 
 /// Tasks on one instance, as expressions ask for them.
 #[derive(Default)]
-pub(super) struct Hosted<'a> {
+struct Hosted<'a> {
     running_tasks_count: u32,
     task_groups: Vec<&'a str>,
 }
@@ -249,17 +320,9 @@ impl<'a> Control<'a> {
         chosen.map(Id::new)
     }
 
-    /// What a task asks of each instance, resources aside.
+    /// What a task asks of each instance now.
     pub(super) fn asked_by(&self, wanted: &Wanted) -> Asked<'a> {
-        let constraints = constraints_of(self.scenario, wanted.launcher, wanted.task_definition);
-        Asked {
-            launcher: wanted.launcher,
-            cpu_architecture: self.scenario.task_definitions[wanted.task_definition].cpu_architecture,
-            auto_scaling_group: auto_scaling_group_of(self.scenario, wanted),
-            zones: zones_of(self.scenario, wanted),
-            by_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
-            constraints,
-        }
+        Asked::new(self.scenario, self.now(), wanted)
     }
 
     /// Why one instance cannot take a task that asks this and reserves `need`, were no other task of its launcher there; `None`
@@ -270,13 +333,9 @@ impl<'a> Control<'a> {
         need: &Reservation,
         instance: Id<ContainerInstance>,
     ) -> Option<Reason> {
-        let hosted = match asked.by_tasks {
-            true => tasks_hosted(self.scenario, &self.cluster, instance, Some(asked.launcher)),
-            false => Hosted::default(),
-        };
-        let place = (asked.auto_scaling_group, &asked.zones[..]);
-        let it = candidate(self.scenario, &self.cluster, self.now(), instance, place, &hosted, 0);
-        failure(need, asked.cpu_architecture, &asked.constraints, &it)
+        asked.with_candidate(&self.cluster, instance, Some(asked.launcher), |it| {
+            failure(need, asked.definition.cpu_architecture, &asked.constraints, it)
+        })
     }
 
     /// The constraints of a launcher's tasks of a definition: the launcher's own, then the definition's.
@@ -289,7 +348,7 @@ impl<'a> Control<'a> {
     }
 }
 
-pub(super) fn constraints_of(
+fn constraints_of(
     scenario: &Scenario,
     launcher: Launcher,
     task_definition: Id<TaskDefinition>,
@@ -298,12 +357,12 @@ pub(super) fn constraints_of(
     of_launch.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
 }
 
-pub(super) fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<AutoScalingGroup>> {
+fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<AutoScalingGroup>> {
     wanted.capacity_provider.and_then(|it| scenario.capacity_providers[it].auto_scaling_group())
 }
 
 /// Whether each zone has one of the subnets that a task may have its address from.
-pub(super) fn zones_of(scenario: &Scenario, wanted: &Wanted) -> Vec<bool> {
+fn zones_of(scenario: &Scenario, wanted: &Wanted) -> Vec<bool> {
     let definition = &scenario.task_definitions[wanted.task_definition];
     scenario.availability_zones.ids().map(|zone| has_subnet(scenario, wanted.launcher, definition, zone)).collect()
 }
@@ -315,7 +374,7 @@ pub(super) fn is_candidate(instance: &ContainerInstance) -> bool {
 
 /// An instance as placement sees it, for a task that a group's capacity provider was chosen for, if one was, and that may have
 /// its address from some zones.
-pub(super) fn candidate<'b>(
+fn candidate<'b>(
     scenario: &'b Scenario,
     cluster: &'b Cluster,
     now: Instant,
@@ -357,7 +416,7 @@ pub(super) fn candidate<'b>(
 }
 
 /// What expressions can ask of the tasks on an instance, those of one launcher left out.
-pub(super) fn tasks_hosted<'a>(
+fn tasks_hosted<'a>(
     scenario: &'a Scenario,
     cluster: &Cluster,
     instance: Id<ContainerInstance>,

@@ -10,23 +10,19 @@ use crate::aws::capacity_provider::{CapacityProvider, EmptyInstances};
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::InstanceType;
-use crate::aws::launch::Launcher;
+use crate::aws::placement::Candidate;
 use crate::aws::placement::refusal::{COUNTABLE, Inquiry, Reason, Refusal, Shortage};
-use crate::aws::placement::{Candidate, PlacementConstraint, failure};
-use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
+use crate::aws::task_definition::{CpuArchitecture, Reservation};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::network::has_subnet;
-use crate::control::placing::{
-    Hosted, Wanted, auto_scaling_group_of, candidate, constraints_of, is_candidate, tasks_hosted, unix_nanos, zones_of,
-};
+use crate::control::placing::{Asked, Wanted, is_candidate, unix_nanos};
 use crate::control::scheduler::Service;
 use crate::run::{
     GroupInReach, PlacementRefusal, RefusalExplanation, RefusalOutcome, TakenPort, TaskMove, TypeInReach,
     UnmetExpression,
 };
-use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::Instant;
 
@@ -63,6 +59,13 @@ impl Refusals {
     pub(super) fn end(&mut self, kind: &Wanted, now: Instant) {
         if let Some(open) = self.open.remove(kind) {
             self.rows[open.row].placed_at = Some(now);
+            self.keep_explanation_of_the_longest(*kind, open.row);
+        }
+    }
+
+    /// Nothing of this kind waits any more, though none was placed.
+    pub(super) fn is_over(&mut self, kind: &Wanted) {
+        if let Some(open) = self.open.remove(kind) {
             self.keep_explanation_of_the_longest(*kind, open.row);
         }
     }
@@ -132,6 +135,34 @@ impl<'a> Control<'a> {
             let row = open.row;
             refusals.keep_explanation_of_the_longest(kind, row);
         }
+        self.put_refusal(&inquiry, refusal, (kind, tasks, outcome), began_at)
+    }
+
+    /// The same of a DAEMON service, of which some instances are to have a task and have no room for it: those that are asked.
+    pub(super) fn daemon_is_refused(&mut self, wanted: &Wanted, asked: &Asked<'a>) -> usize {
+        let (now, kind) = (self.now(), *wanted);
+        let refusal = asked.refusal(&self.cluster);
+        let what = (kind, refusal.instances(), RefusalOutcome::WaitsForRoom);
+        let refusals = &mut self.records.refusals;
+        if let Some(row) = refusals.open.get(&kind).map(|it| it.row) {
+            if refusals.rows[row].refusal == refusal {
+                go_on(&mut refusals.rows[row], now, what.1, what.2);
+                return row;
+            }
+            refusals.keep_explanation_of_the_longest(kind, row);
+        }
+        self.put_refusal(asked, refusal, what, now)
+    }
+
+    /// Puts down a row for an attempt that found something new.
+    fn put_refusal(
+        &mut self,
+        inquiry: &Asked<'a>,
+        refusal: Refusal,
+        (kind, tasks, outcome): (Wanted, u32, RefusalOutcome),
+        began_at: Instant,
+    ) -> usize {
+        let (now, version) = (self.now(), self.placing.version);
         let count = self.records.refusals.counts.entry((kind, refusal.reason())).or_default();
         *count += 1;
         // To look around takes longer than to ask; of a thousand rows that differ a little, ten are explained.
@@ -169,74 +200,22 @@ fn go_on(row: &mut PlacementRefusal, now: Instant, tasks: u32, outcome: RefusalO
     (row.last_at, row.outcome) = (now, outcome);
 }
 
-/// Whom and what the instances are asked for.
-struct Asked<'a> {
-    scenario: &'a Scenario,
-    now: Instant,
-    launcher: Launcher,
-    definition: &'a TaskDefinition,
-    reservation: Reservation,
-    constraints: Vec<&'a PlacementConstraint>,
-    group: Option<Id<AutoScalingGroup>>,
-    zones: Vec<bool>,
-    counts_tasks: bool,
-    depends_on_tasks: bool,
-}
-
 impl<'a> Asked<'a> {
-    fn new(scenario: &'a Scenario, now: Instant, wanted: &Wanted) -> Asked<'a> {
-        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
-        Asked {
-            scenario,
-            now,
-            launcher: wanted.launcher,
-            definition: &scenario.task_definitions[wanted.task_definition],
-            reservation: wanted.reservation(scenario),
-            counts_tasks: constraints.contains(&&PlacementConstraint::DistinctInstance),
-            depends_on_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
-            constraints,
-            group: auto_scaling_group_of(scenario, wanted),
-            zones: zones_of(scenario, wanted),
+    /// Instances that are asked, in order of launch.
+    fn candidates<'b>(&'b self, cluster: &'b Cluster) -> Box<dyn Iterator<Item = Id<ContainerInstance>> + 'b> {
+        match &self.places {
+            Some(places) => Box::new(places.iter().copied()),
+            None => Box::new(candidates(cluster)),
         }
-    }
-
-    /// Shows an instance as placement sees it.
-    fn with_candidate<T>(
-        &self,
-        cluster: &Cluster,
-        instance: Id<ContainerInstance>,
-        then: impl FnOnce(&mut Candidate) -> T,
-    ) -> T {
-        let hosted = if self.depends_on_tasks {
-            tasks_hosted(self.scenario, cluster, instance, None)
-        } else {
-            Hosted::default()
-        };
-        let own = if self.counts_tasks { self.own_tasks(cluster, instance).count() as u32 } else { 0 };
-        then(&mut candidate(self.scenario, cluster, self.now, instance, (self.group, &self.zones), &hosted, own))
-    }
-
-    fn own_tasks<'b>(
-        &'b self,
-        cluster: &'b Cluster,
-        instance: Id<ContainerInstance>,
-    ) -> impl Iterator<Item = &'b Task> + 'b {
-        let tasks = cluster.instances[instance].hosted.iter().map(|&it| &cluster.tasks[it]);
-        let own = self.scenario.launch(self.launcher).task_group;
-        tasks.filter(move |it| self.scenario.launch(it.launcher).task_group == own && !it.is_asked_to_stop)
     }
 
     fn refusal(&self, cluster: &Cluster) -> Refusal {
         let mut inquiry = Inquiry::new(&self.reservation, self.definition.cpu_architecture, &self.constraints);
-        for instance in candidates(cluster) {
-            let reason = self.with_candidate(cluster, instance, |it| inquiry.ask(it));
-            assert!(reason.is_some(), "what the index refuses the rules refuse");
+        for instance in self.candidates(cluster) {
+            let reason = self.with_candidate(cluster, instance, None, |it| inquiry.ask(it));
+            assert!(reason.is_some(), "what was refused the rules refuse");
         }
         inquiry.refusal()
-    }
-
-    fn failure(&self, it: &Candidate) -> Option<Reason> {
-        failure(&self.reservation, self.definition.cpu_architecture, &self.constraints, it)
     }
 
     fn explanation(&self, control: &Control<'a>, refusal: &Refusal) -> RefusalExplanation {
@@ -251,7 +230,7 @@ impl<'a> Asked<'a> {
             ..RefusalExplanation::default()
         };
         if let Some(closest) = &refusal.closest {
-            explanation.also_lacks = self.with_candidate(cluster, Id::new(closest.id), |it| {
+            explanation.also_lacks = self.with_candidate(cluster, Id::new(closest.id), None, |it| {
                 let others = COUNTABLE.into_iter().filter(|other| *other != closest.reason);
                 let lacks = others.filter_map(|other| Some((other, Shortage::of(other, &self.reservation, it)?)));
                 lacks.filter(|(_, it)| it.missing() > 0).collect()
@@ -263,8 +242,8 @@ impl<'a> Asked<'a> {
         let mut expressions: Vec<(&Expression, UnmetExpression)> = Vec::new();
         let looks_around =
             [Reason::Port, Reason::Attribute, Reason::AvailabilityZone, Reason::MemberOf, Reason::DistinctInstance];
-        for instance in candidates(cluster).filter(|_| looks_around.into_iter().any(has)) {
-            self.with_candidate(cluster, instance, |it| match self.failure(it) {
+        for instance in self.candidates(cluster).filter(|_| looks_around.into_iter().any(has)) {
+            self.with_candidate(cluster, instance, None, |it| match self.failure(it) {
                 Some(Reason::Port) => self.taken_ports(cluster, instance, &mut ports),
                 Some(Reason::Attribute) => {
                     match architectures.iter_mut().find(|(one, _)| *one == it.cpu_architecture) {
@@ -279,6 +258,15 @@ impl<'a> Asked<'a> {
                 }
                 _ => {}
             });
+        }
+        if let Some(places) = &self.places {
+            let lacks = |it: &Id<ContainerInstance>| {
+                self.with_candidate(cluster, *it, None, |it| {
+                    let reason = self.failure(it)?;
+                    Some((it.facts.ec2_instance_id.to_owned(), reason, Shortage::of(reason, &self.reservation, it)))
+                })
+            };
+            explanation.places_without_room = places.iter().take(LISTED_MAXIMUM).filter_map(lacks).collect();
         }
         explanation.ports = ports;
         explanation.architectures = architectures;
@@ -341,28 +329,45 @@ impl<'a> Asked<'a> {
     /// What an instance would lack that each group in reach could launch.
     fn groups(&self, control: &Control<'a>) -> Vec<GroupInReach> {
         let groups = self.scenario.auto_scaling_groups.entries();
+        if let Some(places) = &self.places {
+            // A new instance makes no room on those that are there; it is worth a word where none could ever have any.
+            let is_asked = |id| places.iter().any(|it| control.cluster.instances[*it].auto_scaling_group == id);
+            let asked = groups
+                .filter(|(id, _)| is_asked(*id))
+                .map(|(id, group)| self.group_in_reach(control, id, |kind| group.registered_resources(kind)));
+            let never = |it: &GroupInReach| it.types.iter().all(|kind| kind.empty.lacks(&self.reservation).is_some());
+            return asked.filter(never).map(|it| GroupInReach { never_grown_for: None, ..it }).collect();
+        }
         let in_reach = groups.filter(|(id, _)| self.group.is_none_or(|it| it == *id));
         in_reach
-            .map(|(id, group)| {
-                let state = &control.groups[id.index()];
-                let statuses = state.instances.iter().map(|it| control.cluster.instances[*it].status);
-                let boots = |it: &InstanceStatus| matches!(it, InstanceStatus::Launching | InstanceStatus::Registering);
-                GroupInReach {
-                    group: id.index(),
-                    desired_capacity: state.desired_capacity,
-                    max_size: state.max_size,
-                    booting: statuses.filter(boots).count() as u32,
-                    types: group
-                        .types()
-                        .map(|kind| {
-                            let empty = control.empty_but_for_daemons(id, kind);
-                            TypeInReach { lacks: self.lacks_of_an_empty_instance((group, kind), &empty), empty }
-                        })
-                        .collect(),
-                    never_grown_for: self.never_grown_for(control, id),
-                }
-            })
+            .map(|(id, _)| self.group_in_reach(control, id, |kind| control.empty_but_for_daemons(id, kind)))
             .collect()
+    }
+
+    fn group_in_reach(
+        &self,
+        control: &Control<'a>,
+        id: Id<AutoScalingGroup>,
+        empty: impl Fn(&InstanceType) -> RegisteredResources,
+    ) -> GroupInReach {
+        let group = &self.scenario.auto_scaling_groups[id];
+        let state = &control.groups[id.index()];
+        let statuses = state.instances.iter().map(|it| control.cluster.instances[*it].status);
+        let boots = |it: &InstanceStatus| matches!(it, InstanceStatus::Launching | InstanceStatus::Registering);
+        GroupInReach {
+            group: id.index(),
+            desired_capacity: state.desired_capacity,
+            max_size: state.max_size,
+            booting: statuses.filter(boots).count() as u32,
+            types: group
+                .types()
+                .map(|kind| {
+                    let empty = empty(kind);
+                    TypeInReach { lacks: self.lacks_of_an_empty_instance((group, kind), &empty), empty }
+                })
+                .collect(),
+            never_grown_for: self.never_grown_for(control, id),
+        }
     }
 
     fn never_grown_for(&self, control: &Control<'a>, group: Id<AutoScalingGroup>) -> Option<Reason> {
@@ -416,8 +421,8 @@ impl<'a> Asked<'a> {
     /// not enough.
     fn moves(&self, cluster: &Cluster, short: Reason) -> Option<Vec<TaskMove>> {
         let left = |it: &Candidate, reason| Shortage::of(reason, &self.reservation, it).map_or(0, |it| it.left);
-        let usable = candidates(cluster).filter_map(|instance| {
-            self.with_candidate(cluster, instance, |it| {
+        let usable = self.candidates(cluster).filter_map(|instance| {
+            self.with_candidate(cluster, instance, None, |it| {
                 let (left, id) = (left(it, short), it.id);
                 let is_countable = self.failure(it).is_some_and(|reason| COUNTABLE.contains(&reason));
                 // Nothing but what is left stands in the way.
@@ -426,7 +431,12 @@ impl<'a> Asked<'a> {
             })
         });
         let (.., target) = usable.max()?;
-        let mut room = Room::of(cluster, target);
+        let mut room = self.with_candidate(cluster, target, None, |it| Room {
+            cpu_units: it.remaining_cpu_units,
+            memory_mib: it.remaining_memory_mib,
+            network_interfaces: it.remaining_network_interfaces,
+            gpus: it.remaining_gpus,
+        });
         let mut others: BTreeMap<Id<ContainerInstance>, Room> = BTreeMap::new();
         let mut there: Vec<Id<Task>> = cluster.instances[target].tasks.clone();
         // Those of DAEMON services cannot stand elsewhere.
@@ -471,7 +481,7 @@ impl<'a> Asked<'a> {
             if !room.holds(&row.reservation) {
                 return None;
             }
-            let can = asked.with_candidate(cluster, instance, |it| {
+            let can = asked.with_candidate(cluster, instance, None, |it| {
                 (it.remaining_cpu_units, it.remaining_memory_mib) = (room.cpu_units, room.memory_mib);
                 (it.remaining_network_interfaces, it.remaining_gpus) = (room.network_interfaces, room.gpus);
                 asked.failure(it).is_none()

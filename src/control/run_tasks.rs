@@ -1,7 +1,12 @@
 //! Standalone tasks: calls of `RunTask`, which place what they can at once.
 //!
 //! A task that finds no instance is a failure of the call, and nobody tries again; behind a capacity provider with managed
-//! scaling it waits in PROVISIONING instead (API Reference, *RunTask*).
+//! scaling it waits in PROVISIONING instead (API Reference, *RunTask*). There may be 500 of these in a cluster (*Amazon ECS service
+//! quotas*): a call that would make them more is a `ClientException`, and starts nothing. Which tasks it counts AWS does not say:
+//! here all of a call that may have to wait, since tasks are in PROVISIONING before they are placed.
+//!
+//! Calls for tasks on Fargate have a bucket of their own (*Fargate throttling quotas*): one too many is a `ThrottlingException`, and
+//! whoever makes it tries again as AWS's SDKs do.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +14,25 @@ use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
-use crate::aws::run_task::{RunTask, TASKS_OF_A_CALL};
+use crate::aws::run_task::{PROVISIONING_LIMIT, RunTask, TASKS_OF_A_CALL, THROTTLED, retry_pause};
 use crate::cluster::{StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
+use crate::rng::Stream;
 use crate::run::{RefusalOutcome, RunTaskMinute, RunTaskTotals};
 use crate::table::Id;
-use crate::units::Span;
+use crate::units::{Instant, Span};
 use crate::workload::task_calls::{DrawnCall, TaskCallSource};
 
 /// Calls of one entry of the scenario.
 pub struct Calls {
     source: TaskCallSource,
     next: Option<DrawnCall>,
+    /// Calls that were throttled, by when they are made again and in the order in which they were put off.
+    throttled: BTreeMap<(Instant, u64), Call>,
+    /// For the pauses before these.
+    retries: Stream,
     totals: RunTaskTotals,
     /// The totals when the last minute closed.
     at_last_minute: RunTaskTotals,
@@ -30,14 +40,31 @@ pub struct Calls {
 
 impl Calls {
     /// Before the first call.
-    pub fn new(source: TaskCallSource) -> Calls {
-        Calls { source, next: None, totals: RunTaskTotals::default(), at_last_minute: RunTaskTotals::default() }
+    pub fn new(source: TaskCallSource, retries: Stream) -> Calls {
+        Calls {
+            source,
+            next: None,
+            throttled: BTreeMap::new(),
+            retries,
+            totals: RunTaskTotals::default(),
+            at_last_minute: RunTaskTotals::default(),
+        }
     }
 
     /// What has come of them.
     pub fn totals(&self) -> &RunTaskTotals {
         &self.totals
     }
+}
+
+/// One call of `RunTask`.
+struct Call {
+    /// How long each of its tasks runs. Drawn whatever becomes of the task, so that variants run the same ones.
+    run_times: Vec<Option<Span>>,
+    /// Which of the sizes they have.
+    size: usize,
+    /// How often it was made in vain.
+    attempts: u32,
 }
 
 impl Control<'_> {
@@ -60,29 +87,73 @@ impl Control<'_> {
         let mut left = call.count;
         while left > 0 {
             let count = left.min(TASKS_OF_A_CALL);
-            self.call(run_task, count, call.size);
+            let calls = &mut self.run_tasks[run_task.index()];
+            let run_times = (0..count).map(|_| calls.source.run_time()).collect();
+            calls.totals.asked += u64::from(count);
+            self.call(run_task, Call { run_times, size: call.size, attempts: 0 });
             left -= count;
         }
         self.await_next_call(run_task);
     }
 
-    /// One call of so many tasks of a size.
-    fn call(&mut self, run_task: Id<RunTask>, count: u32, size: usize) {
+    /// A throttled call is made again.
+    pub(super) fn run_task_is_retried(&mut self, run_task: Id<RunTask>) {
+        let now = self.now();
+        let calls = &mut self.run_tasks[run_task.index()];
+        if let Some(first) = calls.throttled.first_entry().filter(|it| it.key().0 <= now) {
+            let call = first.remove();
+            self.call(run_task, call);
+        }
+    }
+
+    /// A call is throttled: it is made again after a while, as long as it may.
+    fn call_is_throttled(&mut self, run_task: Id<RunTask>, mut call: Call) {
+        let now = self.now();
+        let calls = &mut self.run_tasks[run_task.index()];
+        calls.totals.throttled += 1;
+        call.attempts += 1;
+        if call.attempts >= self.scenario.assumptions.fargate.run_task_max_attempts {
+            self.call_fails(run_task, &call, THROTTLED);
+            return;
+        }
+        let at = now + retry_pause(call.attempts - 1, calls.retries.unit());
+        let number = calls.totals.throttled;
+        let words = format!("RunTask for {} tasks is tried again at {at}: {THROTTLED}", call.run_times.len());
+        calls.throttled.insert((at, number), call);
+        self.agenda.put(at, Event::RunTaskIsRetried(run_task));
+        self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_throttled", &words);
+    }
+
+    /// Makes one call.
+    fn call(&mut self, run_task: Id<RunTask>, call: Call) {
+        let launch = &self.scenario.run_tasks[run_task].launch;
+        let is_fargate = |it: Id<CapacityProvider>| self.scenario.capacity_providers[it].fargate().is_some();
+        let on_fargate = launch.capacity_provider_strategy.iter().any(|it| is_fargate(it.capacity_provider));
+        let now = self.now();
+        if on_fargate && !self.fargate_calls.take(now) {
+            self.call_is_throttled(run_task, call);
+            return;
+        }
+        let size = call.size;
         let launcher = Launcher::RunTask(run_task);
         let definition = &self.scenario.run_tasks[run_task];
+        let cpu_units = self.cpu_units_of(run_task, size);
         let mut counts = vec![0; definition.launch.capacity_provider_strategy.len()];
+        let providers: Vec<Option<Id<CapacityProvider>>> =
+            call.run_times.iter().map(|_| self.provider_of_call(run_task, &mut counts)).collect();
+        let may_wait = providers.iter().filter(|it| self.provisions(**it)).count();
+        if may_wait > 0 && !self.may_provision(may_wait) {
+            self.call_fails(run_task, &call, PROVISIONING_LIMIT);
+            return;
+        }
         let mut started = Vec::new();
         let mut waiting = 0;
         let mut failures: BTreeMap<&'static str, u32> = BTreeMap::new();
-        let of_definition = self.scenario.task_definitions[definition.task_definition].reservation();
-        let cpu_units = definition.sizes[size].reservation(of_definition).cpu_units;
-        for _ in 0..count {
-            // Drawn whatever becomes of the task, so that variants run the same tasks.
-            let run_time = self.run_tasks[run_task.index()].source.run_time();
+        for (run_time, capacity_provider) in call.run_times.into_iter().zip(providers) {
             let wanted = Wanted {
                 launcher,
                 task_definition: definition.task_definition,
-                capacity_provider: self.provider_of_call(run_task, &mut counts),
+                capacity_provider,
                 overrides: definition.sizes[size],
             };
             if let Some(capacity) = self.fargate_of(&wanted) {
@@ -95,9 +166,6 @@ impl Control<'_> {
                 }
                 continue;
             }
-            let provisions = wanted
-                .capacity_provider
-                .is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
             match self.choose_instance(&wanted) {
                 Some(instance) => {
                     let task = self.create_standalone_task(&wanted, run_time);
@@ -105,14 +173,11 @@ impl Control<'_> {
                     self.records.refusals.end(&wanted, self.agenda.now());
                     started.push(task);
                 }
-                None if provisions && self.may_provision() => {
+                None if self.provisions(capacity_provider) => {
                     let task = self.create_standalone_task(&wanted, run_time);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
                     self.placement_is_refused(&wanted, 1, RefusalOutcome::WaitsInProvisioning);
                     waiting += 1;
-                }
-                None if provisions => {
-                    *failures.entry("ClientException: too many tasks in PROVISIONING").or_default() += 1
                 }
                 None => {
                     self.placement_is_refused(&wanted, 1, RefusalOutcome::NotStarted);
@@ -122,7 +187,6 @@ impl Control<'_> {
             }
         }
         let totals = &mut self.run_tasks[run_task.index()].totals;
-        totals.asked += u64::from(count);
         for (reason, count) in &failures {
             *totals.failures.entry(reason).or_default() += u64::from(*count);
             totals.failed_cpu_units += u64::from(cpu_units) * u64::from(*count);
@@ -141,9 +205,33 @@ impl Control<'_> {
         Some(strategy[chosen].capacity_provider)
     }
 
-    /// Whether the cluster takes another task in PROVISIONING.
-    pub(super) fn may_provision(&self) -> bool {
-        self.cluster.waiting.len() < self.scenario.assumptions.provisioning_maximum as usize
+    /// A call starts nothing, for a reason that is not any task's.
+    fn call_fails(&mut self, run_task: Id<RunTask>, call: &Call, exception: &'static str) {
+        let count = call.run_times.len() as u64;
+        let cpu_units = self.cpu_units_of(run_task, call.size);
+        let totals = &mut self.run_tasks[run_task.index()].totals;
+        totals.failed_calls += 1;
+        totals.failed_cpu_units += u64::from(cpu_units) * count;
+        *totals.failures.entry(exception).or_default() += count;
+        let words = format!("RunTask failed for {count} tasks: {exception}");
+        self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_failed", &words);
+    }
+
+    /// CPU units of a task of one of the sizes.
+    fn cpu_units_of(&self, run_task: Id<RunTask>, size: usize) -> u32 {
+        let definition = &self.scenario.run_tasks[run_task];
+        let of_definition = self.scenario.task_definitions[definition.task_definition].reservation();
+        definition.sizes[size].reservation(of_definition).cpu_units
+    }
+
+    /// Whether tasks of a capacity provider wait in PROVISIONING where no instance can take them.
+    fn provisions(&self, capacity_provider: Option<Id<CapacityProvider>>) -> bool {
+        capacity_provider.is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some())
+    }
+
+    /// Whether the cluster takes so many more tasks in PROVISIONING.
+    pub(super) fn may_provision(&self, tasks: usize) -> bool {
+        self.cluster.waiting.len() + tasks <= self.scenario.assumptions.provisioning_maximum as usize
     }
 
     fn create_standalone_task(&mut self, wanted: &Wanted, run_time: Option<Span>) -> Id<Task> {
@@ -246,6 +334,8 @@ impl Control<'_> {
                 failed: calls.totals.failed() - before.failed(),
                 provisioning: waiting as u32,
                 running,
+                failed_calls: calls.totals.failed_calls - before.failed_calls,
+                throttled: calls.totals.throttled - before.throttled,
             });
         }
     }

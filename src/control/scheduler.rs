@@ -10,6 +10,7 @@ use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::cluster_query::Expression;
 use crate::aws::container::HealthStatus;
+use crate::aws::fargate::RETIRED;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::{StopCandidate, choose_to_stop};
 use crate::aws::run_task::Overrides;
@@ -347,7 +348,8 @@ impl<'a> Control<'a> {
     pub(crate) fn with_unplaced_tasks(&self) -> BTreeSet<Launcher> {
         let waiting = self.cluster.waiting.iter().map(|it| it.0);
         let services = self.scenario.services.ids().filter(|it| !self.services[it.index()].retries.is_empty());
-        waiting.chain(services.map(Launcher::Service)).collect()
+        let daemons = self.daemons.iter().copied().filter(|it| self.lacks_room(*it));
+        waiting.chain(services.chain(daemons).map(Launcher::Service)).collect()
     }
 
     /// Sorts a service's tasks, those asked to stop left out.
@@ -362,7 +364,7 @@ impl<'a> Control<'a> {
             let row = &self.cluster.tasks[task];
             let drains =
                 row.instance().is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
-            if row.deployment != primary || drains {
+            if row.deployment != primary || drains || self.retired.contains(&task) {
                 if healthy { roll.leaving_healthy.push(task) } else { roll.leaving.push(task) }
             } else if self.has_failed_its_checks(task) {
                 roll.unhealthy.push(task);
@@ -440,14 +442,18 @@ impl<'a> Control<'a> {
         let deployment = self.services[service.index()].primary().number;
         let cause = self.services[service.index()].wanted_because;
         let mut stopped = Vec::new();
+        let reason = |control: &Control<'_>, task: Id<Task>| match control.retired.contains(&task) {
+            true => RETIRED.to_owned(),
+            false => format!("Scaling activity initiated by (deployment {deployment})"),
+        };
         for task in std::mem::take(&mut roll.leaving) {
-            stopped.push((task, format!("Scaling activity initiated by (deployment {deployment})"), cause));
+            stopped.push((task, reason(self, task), cause));
         }
         let may_stop = roll.healthy().saturating_sub(lower).min(roll.leaving_healthy.len() as u32);
         for _ in 0..may_stop {
             let victim = self.choose_victim(service, &roll.leaving_healthy);
             let task = roll.leaving_healthy.remove(victim);
-            stopped.push((task, format!("Scaling activity initiated by (deployment {deployment})"), cause));
+            stopped.push((task, reason(self, task), cause));
         }
         // A replacement that is healthy makes an unhealthy task superfluous; where there is no room for a replacement
         // they go one at a time.
@@ -634,7 +640,7 @@ impl<'a> Control<'a> {
                         );
                         self.say_once(service, "service.task_waits", &words, None);
                     }
-                    if !self.may_provision() {
+                    if !self.may_provision(1) {
                         let at = now + self.scenario.assumptions.placement_retry_fast;
                         self.schedule_service_at(service, at);
                         break;
@@ -742,8 +748,10 @@ impl<'a> Control<'a> {
             .iter()
             .map(|item| {
                 let refused = refused.iter().filter(|it| **it == item.capacity_provider).count();
-                let tasks = self.services[service.index()].tasks.iter().map(|&it| &self.cluster.tasks[it]);
+                // Those that are retired are replaced as by a deployment.
+                let tasks = self.services[service.index()].tasks.iter().filter(|it| !self.retired.contains(it));
                 let tasks = tasks
+                    .map(|&it| &self.cluster.tasks[it])
                     .filter(|it| !it.is_asked_to_stop && it.deployment == deployment)
                     .filter(|it| it.capacity_provider == Some(item.capacity_provider))
                     .count();

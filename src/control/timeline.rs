@@ -56,6 +56,9 @@ impl Control<'_> {
             }
             TimelineChange::UpdateCapacityPool(pool) => self.update_capacity_pool(pool),
             TimelineChange::InterruptFargateSpot(interruption) => self.interrupt_spot_tasks(interruption),
+            TimelineChange::RetireFargateTasks { service, notice } => {
+                self.give_notice_of_retirement(index, *service, *notice);
+            }
             TimelineChange::FargateCapacityUnavailable { capacity, availability_zone, lasts } => {
                 let place = availability_zone
                     .map_or(String::new(), |it| format!(" in {}", scenario.availability_zones[it].name));

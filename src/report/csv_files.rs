@@ -184,6 +184,7 @@ struct TaskRow<'a> {
     task_group: &'a str,
     capacity_provider: Option<&'a str>,
     pull_started_s: Option<f64>,
+    run_task: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -332,6 +333,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         task_group: &row.task_group,
         capacity_provider: row.capacity_provider.as_deref(),
         pull_started_s: row.pull_started_at.map(seconds),
+        run_task: row.run_task.map(|it| run.scenario.run_tasks[Id::new(it)].name.as_str()),
     });
     let containers = run.tasks.iter().flat_map(|task| {
         let service = task.service.map(service_name);
@@ -496,7 +498,7 @@ const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availa
     purchase_option usd_per_hour";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib task_group capacity_provider \
-    pull_started_s";
+    pull_started_s run_task";
 const CONTAINERS: &str =
     "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";

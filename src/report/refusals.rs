@@ -11,9 +11,10 @@ use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
+use crate::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
 use crate::aws::task_definition::{NetworkMode, Protocol, Reservation};
 use crate::report::comparison::number;
-use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, TaskLife};
+use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, RunTaskMinute, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -21,7 +22,8 @@ use crate::units::{Instant, Span};
 pub(super) const COLUMNS: &str = "time_s last_time_s attempts service task_definition capacity_provider tasks_count \
     instances_count not_active_count capacity_provider_count agent_count attribute_count zone_count cpu_count memory_count \
     port_count too_many_ports_count network_interface_count gpu_count member_of_count distinct_instance_count \
-    closest_instance reason wanted left registered usable_instances_count left_in_all largest_piece outcome retry_s placed_s";
+    closest_instance reason wanted left registered usable_instances_count left_in_all largest_piece outcome retry_s placed_s \
+    run_task";
 
 /// A row of `placement_refusals.csv`: attempts that were refused alike.
 #[derive(Debug, Serialize)]
@@ -46,6 +48,7 @@ pub(super) struct RefusalRow<'a> {
     outcome: &'static str,
     retry_s: Option<f64>,
     placed_s: Option<f64>,
+    run_task: Option<&'a str>,
 }
 
 /// The rows of `placement_refusals.csv`.
@@ -59,6 +62,7 @@ pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
             RefusalOutcome::RetriedAt(at) => ("retried", Some(at)),
             RefusalOutcome::WaitsInProvisioning => ("PROVISIONING", None),
             RefusalOutcome::NotStarted => ("not started", None),
+            RefusalOutcome::WaitsForRoom => ("waits for room", None),
         };
         RefusalRow {
             time_s: row.first_at.as_seconds(),
@@ -81,6 +85,7 @@ pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
             outcome,
             retry_s: retry.map(Instant::as_seconds),
             placed_s: row.placed_at.map(Instant::as_seconds),
+            run_task: row.launcher.service().is_none().then(|| scenario.launcher_name(row.launcher)),
         }
     })
 }
@@ -98,6 +103,8 @@ const WIDTH: usize = 118;
 pub struct Refused {
     /// The service, or the entry of `runTasks`.
     pub service: String,
+    /// Which of the two it is: `service` or `runTasks`.
+    pub started_by: &'static str,
     /// Attempts that were refused.
     pub attempts: u32,
     /// The first of them, s.
@@ -144,12 +151,17 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
     let found = plural(tasks, "task");
     let since = first.first_at;
+    let where_to = match (row.outcome == RefusalOutcome::WaitsForRoom, tasks) {
+        (false, _) => "no instance",
+        (true, 1) => "no room on the instance that is to have it",
+        (true, _) => "no room on the instances that are to have them",
+    };
     let mut in_brief = if let Some(lost) = lost_of(run, launcher) {
         format!("of {whose} {lost}, from {since} to {}", last.last_at)
     } else if unplaced_at_end {
-        format!("{found} of {whose} found no instance, from {since} to the end ({})", in_seconds(end.since(since)))
+        format!("{found} of {whose} found {where_to}, from {since} to the end ({})", in_seconds(end.since(since)))
     } else {
-        format!("{found} of {whose} found no instance at first, from {since} (at most for {})", in_seconds(longest))
+        format!("{found} of {whose} found {where_to} at first, from {since} (at most for {})", in_seconds(longest))
     };
     let mut reasons: Vec<String> =
         attempts_by_reason.iter().map(|(reason, attempts)| format!("{reason} {attempts}")).collect();
@@ -166,6 +178,7 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     explanation.extend(explain(run, row));
     Some(Refused {
         service: name.to_owned(),
+        started_by: if launcher.service().is_some() { "service" } else { "runTasks" },
         attempts,
         first_s: first.first_at.as_seconds(),
         last_s: last.last_at.as_seconds(),
@@ -193,17 +206,17 @@ fn resource(run: &Run, launcher: Launcher) -> String {
 fn lost_of(run: &Run, launcher: Launcher) -> Option<String> {
     let Launcher::RunTask(run_task) = launcher else { return None };
     let failures = &run.run_task_totals[run_task.index()].failures;
-    let is_of_placement = |reason: &str| !reason.starts_with("ClientException");
-    let sum = |of_placement: bool| -> u64 {
-        failures.iter().filter(|it| is_of_placement(it.0) == of_placement).map(|it| it.1).sum()
-    };
+    let of = |reason: &str| failures.get(reason).copied().unwrap_or(0);
+    let (too_many, throttled) = (of(PROVISIONING_LIMIT), of(THROTTLED));
+    let not_placed = failures.values().sum::<u64>() - too_many - throttled;
     let is_given_up =
         |it: &&TaskLife| it.run_task == Some(run_task.index()) && it.placed_at.is_none() && it.stopped_at.is_some();
     let given_up = run.tasks.iter().filter(is_given_up).count() as u64;
     let said: Vec<String> = [
-        (sum(true), "found no instance and {were} not started"),
+        (not_placed, "found no instance and {were} not started"),
         (given_up, "{were} given up in PROVISIONING"),
-        (sum(false), "{were} not taken while too many were in PROVISIONING"),
+        (too_many, "{were} not taken while too many were in PROVISIONING"),
+        (throttled, "{were} not started since their calls were throttled"),
     ]
     .into_iter()
     .filter(|it| it.0 > 0)
@@ -273,7 +286,10 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
                 let most = rows().map(|it| it.vcpu).fold(0.0, f64::max);
                 let quota = rows().map(|it| it.vcpu_quota).max().unwrap_or(0);
                 let (name, at) = (capacity.provider_name(), Span::MINUTE * first);
-                let launches = if launches == 1 { "1 launch".to_owned() } else { format!("{launches} launches") };
+                let launches = match launches {
+                    1 => "1 launch".to_owned(),
+                    _ => format!("{} launches", number(f64::from(launches), 0)),
+                };
                 let mut paragraph = format!(
                     "{}: {name} refused {launches} in {}, first at {at}. ECS: \"{}.\"",
                     run.scenario.variant,
@@ -292,6 +308,22 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
                 wrap(&mut text, &paragraph, 2);
             }
         }
+    }
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        let throttled: Vec<&RunTaskMinute> = run.run_task_minutes.iter().filter(|it| it.throttled > 0).collect();
+        let Some(first) = throttled.first() else { continue };
+        let times: u64 = throttled.iter().map(|it| it.throttled).sum();
+        let lost: u64 = run.run_task_totals.iter().filter_map(|it| it.failures.get(THROTTLED)).sum();
+        let paragraph = format!(
+            "{}: calls of RunTask were throttled {}, first at {}, and {} not started in the end. ECS: \"{THROTTLED}\" \
+             `fargateRunTaskCallsPerSecond` and `fargateRunTaskMaxAttempts` of `assumptions` say how many there may be, and how \
+             often each is made.",
+            run.scenario.variant,
+            if times == 1 { "once".to_owned() } else { format!("{} times", number(times as f64, 0)) },
+            Span::MINUTE * first.minute,
+            if lost == 1 { "1 task was".to_owned() } else { format!("{} tasks were", number(lost as f64, 0)) },
+        );
+        wrap(&mut text, &paragraph, 2);
     }
     if text.is_empty() { text } else { format!("Launches that Fargate refused (by minute: fargate.csv)\n{text}") }
 }
@@ -374,8 +406,9 @@ fn explain(run: &Run, row: &PlacementRefusal) -> Vec<String> {
 /// What is left in all against what is left in one piece.
 fn pieces(row: &PlacementRefusal, reason: Reason, shortage: &Shortage) -> Option<String> {
     let refusal = &row.refusal;
-    let Left { in_all, largest_piece, instances_with_enough, .. } = refusal.left_of(reason)?;
-    if refusal.usable < 2 {
+    let Left { in_all, largest_piece, largest_registered, instances_with_enough } = refusal.left_of(reason)?;
+    // A DAEMON's task can use what its own instance has left only; of what no instance has at all nothing is fragmented.
+    if refusal.usable < 2 || row.outcome == RefusalOutcome::WaitsForRoom || largest_registered < shortage.wanted {
         return None;
     }
     let wanted = shortage.wanted;
@@ -410,6 +443,15 @@ fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanat
     let scenario = &run.scenario;
     let definition = &scenario.task_definitions[Id::new(row.task_definition)];
     let mut said = Vec::new();
+    if !explanation.places_without_room.is_empty() {
+        let each = explanation.places_without_room.iter().map(|(instance, reason, shortage)| {
+            let short = shortage.map(|it| format!("{} short", amount(*reason, u64::from(it.missing()))));
+            format!("{instance} ({})", short.unwrap_or_else(|| reason.name().to_owned()))
+        });
+        let each: Vec<String> = each.collect();
+        let more = if each.len() < row.refusal.instances() as usize { ", ..." } else { "" };
+        said.push(format!("Without its task: {}{more}.", each.join(", ")));
+    }
     for taken in &explanation.ports {
         let protocol = match taken.protocol {
             Protocol::Tcp => "TCP",
@@ -505,7 +547,9 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
         };
         let loose = by_launcher.keys().filter(|it| !packs(**it));
         let loose: Vec<String> = loose.map(|it| format!("`{}`", scenario.launcher_name(*it))).collect();
-        let how = if loose.is_empty() {
+        let how = if row.outcome == RefusalOutcome::WaitsForRoom {
+            "ECS sets room aside for the tasks of DAEMON services, but moves no running task for them".to_owned()
+        } else if loose.is_empty() {
             "they are packed already, and ECS moves no task: `forceNewDeployment` places them anew".to_owned()
         } else {
             format!(

@@ -15,10 +15,13 @@ pub struct RunTaskRow<'a> {
     failed_count: u64,
     provisioning_count: u32,
     running_count: u32,
+    failed_calls_count: u64,
+    throttled_count: u64,
 }
 
 /// The header of `run_tasks.csv`.
-pub const RUN_TASKS: &str = "minute run_task asked_count failed_count provisioning_count running_count";
+pub const RUN_TASKS: &str = "minute run_task asked_count failed_count provisioning_count running_count failed_calls_count \
+    throttled_count";
 
 /// What has become of one entry of `runTasks`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -112,6 +115,8 @@ pub fn rows(run: &Run) -> impl Iterator<Item = RunTaskRow<'_>> {
         failed_count: row.failed,
         provisioning_count: row.provisioning,
         running_count: row.running,
+        failed_calls_count: row.failed_calls,
+        throttled_count: row.throttled,
     })
 }
 

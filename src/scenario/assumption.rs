@@ -112,6 +112,9 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("fargateSpotLaunchBurst", &mut a.fargate.spot.launch_burst),
         ("fargateLaunchesPerSecond", &mut a.fargate.on_demand.launches_per_second),
         ("fargateSpotLaunchesPerSecond", &mut a.fargate.spot.launches_per_second),
+        ("fargateRunTaskBurst", &mut a.fargate.run_task_burst),
+        ("fargateRunTaskCallsPerSecond", &mut a.fargate.run_task_calls_per_second),
+        ("fargateRunTaskMaxAttempts", &mut a.fargate.run_task_max_attempts),
     ] {
         *place = fields.count_or(reader, name, 1..=1_000_000, *place);
     }

@@ -98,7 +98,7 @@ struct Absent<'a> {
 impl Absent<'_> {
     fn says_something(&self) -> bool {
         self.asked.fields.iter().any(|it| match &it.usual {
-            Some(Usual::Value(_)) => true,
+            Some(Usual::Value(_) | Usual::Rule(_)) => true,
             Some(Usual::Map(number)) => Absent { asked: self.record.map(*number), ..*self }.says_something(),
             _ => false,
         })
@@ -136,6 +136,9 @@ fn put<M: SerializeMap>(
                 if absent.says_something() {
                     map.serialize_entry(field.name, &absent)?;
                 }
+            }
+            Some(Usual::Rule(words)) => {
+                map.serialize_entry(field.name, &Commented((), format!("usually {words}")))?;
             }
             Some(Usual::Differs) | None => {}
         }

@@ -3,9 +3,7 @@
 //! Follows *Amazon ECS task definition differences for Fargate* in the developer guide (2026); the words are those of
 //! `RegisterTaskDefinition`.
 
-use std::collections::BTreeMap;
-
-use crate::aws::capacity_provider::choose_provider;
+use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::fargate::{
     EPHEMERAL_STORAGE_GIB, FargateCapacity, PlatformVersion, TASK_CPUS, images_on_storage_gib, is_valid_size,
     nearest_size, task_cpu,
@@ -170,55 +168,120 @@ pub fn refuse_sizes_on_fargate(
     }
 }
 
+/// What a service or an entry of `runTasks` may have on Fargate.
+pub struct FargateDemand<'a> {
+    /// Whose it is, in messages.
+    pub of: String,
+    /// Where its tasks run.
+    pub launch: &'a Launch,
+    /// What it may have at some time or other; never empty.
+    pub times: Vec<TasksAtOnce>,
+    /// Whether its tasks are of calls, which nobody makes again where they are refused.
+    pub is_of_calls: bool,
+    /// Whether it has other tasks beside, at random.
+    pub has_random_ones: bool,
+}
+
+/// Tasks that run at one time.
+pub struct TasksAtOnce {
+    /// Of which definitions and sizes, and how many.
+    pub tasks: Vec<(Id<TaskDefinition>, Overrides, u64)>,
+    /// Whether a deployment has old and new ones then.
+    pub is_deployment: bool,
+}
+
+impl TasksAtOnce {
+    /// CPU units on a kind of capacity; each part of the tasks is split by the strategy for itself.
+    fn cpu_units(
+        &self,
+        launch: &Launch,
+        capacity: &Capacity,
+        definitions: &Table<TaskDefinition>,
+        kind: FargateCapacity,
+    ) -> u64 {
+        let strategy = &launch.capacity_provider_strategy;
+        let units = self.tasks.iter().map(|(definition, size, count)| {
+            let mut counts = vec![0; strategy.len()];
+            // Beyond that a strategy's parts change no more, and a strategy of one item has all.
+            let split = (*count).min(if strategy.len() == 1 { 1 } else { 100_000 });
+            for _ in 0..split {
+                let place = choose_provider(strategy, &counts);
+                counts[place] += 1;
+            }
+            let is_its = |place: usize| capacity.providers[strategy[place].capacity_provider].fargate() == Some(kind);
+            let part: u32 = (0..counts.len()).filter(|it| is_its(*it)).map(|it| counts[it]).sum();
+            let tasks = (u64::from(part) * count).checked_div(split).unwrap_or(0);
+            tasks * u64::from(size.cpu.or(definitions[*definition].cpu).unwrap_or(0))
+        });
+        units.sum()
+    }
+}
+
 /// Says of what may run on Fargate whether the account's quota of vCPUs holds it, and whether its images fit on its storage.
 pub fn note_fargate(
     reader: &mut Reader<'_>,
     capacity: &Capacity,
     definitions: &Table<TaskDefinition>,
-    runs: &[(&str, &Launch, Id<TaskDefinition>, u32)],
+    demands: &[FargateDemand<'_>],
     assumptions: &FargateAssumptions,
 ) {
-    let mut cpu_units: BTreeMap<FargateCapacity, u64> = BTreeMap::new();
-    for (of, launch, definition, most) in runs {
-        let strategy = &launch.capacity_provider_strategy;
-        let kind = |place: usize| capacity.providers[strategy[place].capacity_provider].fargate();
-        // Of one that is refused nothing can be told.
-        if strategy.iter().all(|it| it.weight == 0) || kind(0).is_none() {
-            continue;
-        }
-        let definition = &definitions[*definition];
-        let mut counts = vec![0; strategy.len()];
-        for _ in 0..*most {
-            let place = choose_provider(strategy, &counts);
-            counts[place] += 1;
-        }
-        for (place, count) in counts.iter().enumerate() {
-            if let Some(kind) = kind(place) {
-                *cpu_units.entry(kind).or_default() += u64::from(*count) * u64::from(definition.cpu.unwrap_or(0));
+    // Of a strategy that is refused nothing can be told.
+    let is_sound = |it: &&FargateDemand<'_>| {
+        let strategy = &it.launch.capacity_provider_strategy;
+        let is_fargate = |it: Id<CapacityProvider>| capacity.providers[it].fargate().is_some();
+        strategy.iter().any(|it| it.weight > 0) && is_fargate(strategy[0].capacity_provider)
+    };
+    let demands: Vec<&FargateDemand<'_>> = demands.iter().filter(is_sound).collect();
+    for demand in &demands {
+        for (definition, ..) in demand.times.iter().flat_map(|it| &it.tasks) {
+            let definition = &definitions[*definition];
+            let (megabytes, storage) = (definition.image_mb(), definition.ephemeral_storage_gib);
+            let gib = images_on_storage_gib(megabytes, assumptions.unpacked_image_ratio);
+            if gib > f64::from(storage) {
+                reader.note(format!(
+                    "a task of `{}` will never run in {}: its images take {gib:.1} GiB, compressed and unpacked, and its ephemeral storage has {storage} GiB",
+                    definition.name(),
+                    demand.of
+                ));
             }
         }
-        let (megabytes, storage) = (definition.image_mb(), definition.ephemeral_storage_gib);
-        let gib = images_on_storage_gib(megabytes, assumptions.unpacked_image_ratio);
-        if gib > f64::from(storage) {
-            reader.note(format!(
-                "a task of `{}` will never run in {of}: its images take {gib:.1} GiB, compressed and unpacked, and its ephemeral storage has {storage} GiB",
-                definition.name()
-            ));
-        }
     }
-    for (kind, cpu_units) in cpu_units {
-        let quota = assumptions.quotas(kind).vcpu;
-        if cpu_units > u64::from(quota) * 1024 {
-            let field = match kind {
-                FargateCapacity::OnDemand => "fargateVcpuQuota",
-                FargateCapacity::Spot => "fargateSpotVcpuQuota",
+    for kind in FargateCapacity::ALL {
+        let (mut cpu_units, mut deploys, mut has_calls) = (0, false, false);
+        for demand in &demands {
+            let most = |is_deployment: bool| {
+                let times = demand.times.iter().filter(|it| it.is_deployment == is_deployment);
+                times.map(|it| it.cpu_units(demand.launch, capacity, definitions, kind)).max().unwrap_or(0)
             };
-            let vcpu = cpu_units as f64 / 1024.0;
-            reader.note(format!(
-                "tasks on {} may come to {vcpu} vCPU, and the quota of the account is {quota}: the others wait until `{field}` of `assumptions` is raised",
-                kind.provider_name()
-            ));
+            let (steady, deploying) = (most(false), most(true));
+            cpu_units += steady.max(deploying);
+            deploys |= deploying > steady;
+            has_calls |= demand.is_of_calls && steady > 0;
         }
+        let quota = assumptions.quotas(kind).vcpu;
+        if cpu_units <= u64::from(quota) * 1024 {
+            continue;
+        }
+        let field = match kind {
+            FargateCapacity::OnDemand => "fargateVcpuQuota",
+            FargateCapacity::Spot => "fargateSpotVcpuQuota",
+        };
+        let (name, vcpu) = (kind.provider_name(), cpu_units as f64 / 1024.0);
+        let is_its = |it: &FargateDemand<'_>| {
+            let mut strategy = it.launch.capacity_provider_strategy.iter();
+            strategy.any(|it| capacity.providers[it.capacity_provider].fargate() == Some(kind))
+        };
+        let while_deploying = if deploys { " while deployments have old and new tasks" } else { "" };
+        let is_random = demands.iter().any(|it| it.has_random_ones && is_its(it));
+        let besides = if is_random { ", without those of random calls" } else { "" };
+        let refused = if has_calls {
+            "the others wait, or are not started where `runTasks` asks for them,"
+        } else {
+            "the others wait"
+        };
+        reader.note(format!(
+            "tasks on {name} may come to {vcpu} vCPU{while_deploying}{besides}, and the quota of the account is {quota}: {refused} until `{field}` of `assumptions` is raised"
+        ));
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Reader<'o> {
     pub unread_sections: BTreeSet<&'static str>,
     /// Whether the file has variants.
     pub has_variants: bool,
+    /// The fields that variants change, wherever they stand.
+    pub varied_fields: BTreeSet<String>,
     /// What is asked of the tree, where someone wants to know.
     pub record: Option<Record>,
     /// What was said already, since every variant says again what is wrong with all.
@@ -152,6 +154,7 @@ impl<'o> Reader<'o> {
             variant: None,
             unread_sections: BTreeSet::new(),
             has_variants: false,
+            varied_fields: BTreeSet::new(),
             record: None,
             seen: BTreeSet::new(),
         }
@@ -733,6 +736,23 @@ impl<'n> Fields<'n> {
     pub fn derived<T: Written + ?Sized>(&mut self, reader: &Reader<'_>, name: &'static str, usual: &T) {
         if !reader.has_variants {
             self.usual(reader, name, usual);
+        }
+    }
+
+    /// As [`usual`](Fields::usual), where that follows from one other field: where variants change that, the rule is said
+    /// instead.
+    pub fn derived_from<T: Written + ?Sized>(
+        &mut self,
+        reader: &Reader<'_>,
+        name: &'static str,
+        usual: &T,
+        (source, rule): (&str, &str),
+    ) {
+        if !reader.varied_fields.iter().any(|it| is_same_field(it, source)) {
+            self.usual(reader, name, usual);
+        } else if reader.record.is_some() {
+            let usual = Some(Usual::Rule(rule.to_owned()));
+            self.asked.push(AskedField { name, is_required: false, usual });
         }
     }
 

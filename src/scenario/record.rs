@@ -54,6 +54,8 @@ pub enum Usual {
     Value(Node),
     /// A map that says nothing: the map of this number.
     Map(usize),
+    /// What follows from other fields, which variants change: in words.
+    Rule(String),
     /// It depends on who reads the map.
     Differs,
 }

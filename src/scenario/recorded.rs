@@ -7,7 +7,7 @@ use crate::scenario::problem::{Place, Problem, SourceFile};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::tree::{Node, Value};
-use crate::scenario::workload::above_zero;
+use crate::scenario::workload::{above_zero, note_nothing};
 use crate::units::{Instant, Span};
 use crate::workload::access_log;
 use crate::workload::arrivals::{ArrivalProcess, Spacing};
@@ -24,11 +24,12 @@ struct Cut<'n> {
 }
 
 impl<'n> Cut<'n> {
-    fn of(reader: &mut Reader<'_>, fields: &mut Fields<'n>) -> Cut<'n> {
+    fn of(reader: &mut Reader<'_>, fields: &mut Fields<'n>, duration: Span) -> Cut<'n> {
         let from = fields.take("from");
         let length = above_zero(reader, fields, "for");
         let start = fields.span_or(reader, "start", Span::ZERO);
         let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
+        note_nothing(reader, &fields.of, scale, start, duration);
         Cut { from, length, start, scale }
     }
 
@@ -74,7 +75,7 @@ pub fn trace(reader: &mut Reader<'_>, fields: &mut Fields<'_>, duration: Span) -
         None => Column::Named(it.to_owned()),
     });
     let interval = above_zero(reader, fields, "interval");
-    let cut = Cut::of(reader, fields);
+    let cut = Cut::of(reader, fields, duration);
     let spread = spread_of_counts(reader, fields);
     let read = |bytes: &[u8]| trace::read(bytes, column.as_ref(), interval);
     let trace = decoded(reader, node?, file?, "trace", read)?;
@@ -88,7 +89,7 @@ pub fn cloud_watch(reader: &mut Reader<'_>, fields: &mut Fields<'_>, duration: S
     let file = node.and_then(|it| reader.text(What { field: "file", of: &fields.of }, it));
     let id = fields.text(reader, "id");
     let period = above_zero(reader, fields, "period");
-    let cut = Cut::of(reader, fields);
+    let cut = Cut::of(reader, fields, duration);
     let spread = spread_of_counts(reader, fields);
     let export = decoded(reader, node?, file?, "CloudWatch export", |bytes| cloud_watch::read(bytes, id, period))?;
     note_gaps(reader, file?, &export.trace);
@@ -222,7 +223,7 @@ fn refuse_file(reader: &mut Reader<'_>, node: &Node, path: &Path, index: usize, 
 /// Access logs of a load balancer, each request at its own instant.
 pub fn access_log(reader: &mut Reader<'_>, fields: &mut Fields<'_>, duration: Span) -> Option<ArrivalProcess> {
     let node = fields.required(reader, "path");
-    let cut = Cut::of(reader, fields);
+    let cut = Cut::of(reader, fields, duration);
     let spread = fields.word_or(reader, "spread", SPREADS, Spread::Exact);
     fields.usual(reader, "interval", &Span::SECOND);
     let interval = above_zero(reader, fields, "interval").unwrap_or(Span::SECOND);

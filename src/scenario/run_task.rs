@@ -15,7 +15,7 @@ use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::recorded::{decoded, note_end, refuse_window};
 use crate::scenario::task_definition::{TaskDefinitions, check_name, cpu_and_memory};
 use crate::scenario::tree::{Entry, Node};
-use crate::scenario::workload::{above_zero, arrivals};
+use crate::scenario::workload::{above_zero, arrivals, note_nothing};
 use crate::table::Table;
 use crate::units::{Instant, Span};
 use crate::workload::task_calls::{RunTime, TaskCall, TaskCalls};
@@ -86,7 +86,7 @@ fn run_task(
     let overrides = overrides(reader, &mut fields);
     let ways = ["at", "arrivals", "trace"].map(|it| fields.has(it));
     let demand = match ways {
-        [true, false, false] => listed(reader, &mut fields, overrides),
+        [true, false, false] => listed(reader, &mut fields, overrides, around.duration),
         [false, true, false] => drawn(reader, &mut fields, overrides, around.duration),
         [false, false, true] => fields.take("trace").and_then(|it| traced(reader, it, overrides, around.duration)),
         _ => {
@@ -151,7 +151,7 @@ fn size(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
 }
 
 /// `at`: one instant or several, with so many tasks each.
-fn listed(reader: &mut Reader<'_>, fields: &mut Fields<'_>, overrides: Overrides) -> Demand {
+fn listed(reader: &mut Reader<'_>, fields: &mut Fields<'_>, overrides: Overrides, duration: Span) -> Demand {
     let count = fields.count_or(reader, "count", 1..=1_000_000, 1);
     let run_time = fields.span(reader, "runTime").map_or(RunTime::OfApplication, |it| RunTime::Between(it, it));
     let (what_of, node) = (fields.of.clone(), fields.take("at")?);
@@ -159,8 +159,25 @@ fn listed(reader: &mut Reader<'_>, fields: &mut Fields<'_>, overrides: Overrides
     let nodes = if node.text().is_some() { std::slice::from_ref(node) } else { reader.list(what, node) };
     let mut times: Vec<Span> = nodes.iter().filter_map(|it| reader.span(what, it)).collect();
     times.sort_unstable();
+    if nodes.is_empty() {
+        reader.note(format!("{what_of} has no times in `at`: its tasks are never asked for"));
+    }
+    note_late_calls(reader, &what_of, &times, duration);
     let call = |at: &Span| TaskCall { at: Instant::START + *at, count, size: 0, run_time };
     Some((vec![overrides], TaskCalls::Listed(times.iter().map(call).collect())))
+}
+
+/// Says of calls behind the end of the run that they are not made.
+fn note_late_calls(reader: &mut Reader<'_>, of: &str, times: &[Span], duration: Span) {
+    let late = times.iter().filter(|it| **it >= duration).count();
+    if let Some(first) = times.iter().find(|it| **it >= duration) {
+        let all = times.len();
+        reader.note(if all == 1 {
+            format!("{of}: its call at {first} comes after the end of the run")
+        } else {
+            format!("{of}: {late} of its {all} calls come after the end of the run, the first at {first}")
+        });
+    }
 }
 
 /// `arrivals`: calls at random, of sizes by their weight.
@@ -215,10 +232,12 @@ fn traced(reader: &mut Reader<'_>, node: &Node, overrides: Overrides, duration: 
     if tasks.is_some() && from > last {
         refuse_window(reader, &fields, from, last);
     }
+    note_nothing(reader, &fields.of, scale, start, duration);
     fields.finish(reader, &Shape::OURS);
     let tasks = tasks.filter(|_| from <= last)?;
     let end = start + length.unwrap_or(last - from);
-    note_end(reader, "`trace` of standalone tasks", end, duration);
+    let fields_of = "`trace` of standalone tasks";
+    note_end(reader, fields_of, end, duration);
     let mut places: BTreeMap<Overrides, usize> = BTreeMap::new();
     let (mut sizes, mut calls) = (Vec::new(), Vec::new());
     let inside = tasks.iter().filter(|it| it.at >= from && length.is_none_or(|length| it.at < from + length));
@@ -234,6 +253,13 @@ fn traced(reader: &mut Reader<'_>, node: &Node, overrides: Overrides, duration: 
         });
         let at = Instant::START + start + (task.at - from);
         calls.push(TaskCall { at, count: 1, size, run_time: task.run_time });
+    }
+    if calls.is_empty() && scale > 0.0 && start < duration {
+        reader.note(format!("{fields_of}: there is no task in its window, so none is asked for"));
+    }
+    let times: Vec<Span> = calls.iter().map(|it| it.at.since(Instant::START)).collect();
+    if start < duration {
+        note_late_calls(reader, fields_of, &times, duration);
     }
     if sizes.len() > SIZES_MAXIMUM {
         let message = format!("the trace has tasks of {} sizes; at most {SIZES_MAXIMUM} are simulated", sizes.len());

@@ -95,13 +95,10 @@ fn service(
     let deployment = fields.map(reader, "deploymentConfiguration");
     let usual = if is_daemon { (0, 100) } else { (100, 200) };
     let (minimum, maximum) = deployment.map_or((None, None), |mut it| {
-        if is_daemon {
-            it.derived(reader, "minimumHealthyPercent", &usual.0);
-            it.derived(reader, "maximumPercent", &usual.1);
-            deployment_configuration(reader, it, (None, None))
-        } else {
-            deployment_configuration(reader, it, (Some(usual.0), Some(usual.1)))
-        }
+        let source = "schedulingStrategy";
+        it.derived_from(reader, "minimumHealthyPercent", &usual.0, (source, "100, of a DAEMON service 0"));
+        it.derived_from(reader, "maximumPercent", &usual.1, (source, "200, of a DAEMON service 100"));
+        deployment_configuration(reader, it)
     });
     let (minimum_healthy_percent, maximum_percent) = (minimum.unwrap_or(usual.0), maximum.unwrap_or(usual.1));
     if is_daemon {
@@ -253,19 +250,10 @@ fn task_definition(
     }
 }
 
-/// `minimumHealthyPercent` and `maximumPercent`, or what is usual.
-pub fn deployment_configuration(
-    reader: &mut Reader<'_>,
-    mut fields: Fields<'_>,
-    usual: (Option<u32>, Option<u32>),
-) -> (Option<u32>, Option<u32>) {
-    for (name, usual) in [("minimumHealthyPercent", usual.0), ("maximumPercent", usual.1)] {
-        if let Some(usual) = usual {
-            fields.usual(reader, name, &usual);
-        }
-    }
-    let minimum = fields.count(reader, "minimumHealthyPercent", 0..=100).or(usual.0);
-    let maximum = fields.count(reader, "maximumPercent", 100..=10_000).or(usual.1);
+/// `minimumHealthyPercent` and `maximumPercent`, where they are said.
+pub fn deployment_configuration(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> (Option<u32>, Option<u32>) {
+    let minimum = fields.count(reader, "minimumHealthyPercent", 0..=100);
+    let maximum = fields.count(reader, "maximumPercent", 100..=10_000);
     if let Some(node) = fields.take("strategy")
         && let Some(word) = reader.text(What { field: "strategy", of: &fields.of }, node)
     {

@@ -1,6 +1,6 @@
 //! A scenario file as a whole: its sections in the order in which they need each other, and its variants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
@@ -8,12 +8,12 @@ use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::launch::Launch;
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementConstraint, Reason};
 use crate::aws::run_task::{Overrides, RunTask};
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::{NetworkMode, Reservation, TaskDefinition};
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
-use crate::scenario::fargate::note_fargate;
+use crate::scenario::fargate::{FargateDemand, TasksAtOnce, note_fargate};
 use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -32,7 +32,8 @@ use crate::scenario::{
     service, timeline, workload,
 };
 use crate::table::{Id, Table};
-use crate::units::Span;
+use crate::units::{Instant, Span};
+use crate::workload::task_calls::{RunTime, TaskCalls};
 
 /// One file's worth: its variants, and what was noticed.
 #[derive(Clone, Debug)]
@@ -101,6 +102,7 @@ fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path, look: Option<Look
     let description = leading_comment(&reader.files[0].text);
     let (root, variants) = without(root, "variants");
     reader.has_variants = variants.is_some();
+    variants.iter().for_each(|it| note_fields(it, &mut reader.varied_fields));
     let root = sections::normalised(reader, root);
     let mut read = Vec::new();
     reader.record = look.is_some().then(Record::default);
@@ -128,6 +130,20 @@ fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path, look: Option<Look
     }
     reader.variant = None;
     Some((read, replications))
+}
+
+/// The names of all fields in a tree.
+fn note_fields(node: &Node, fields: &mut BTreeSet<String>) {
+    match &node.value {
+        Value::Map(entries) => {
+            for entry in entries {
+                fields.insert(entry.key.clone());
+                note_fields(&entry.node, fields);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|it| note_fields(it, fields)),
+        Value::Null | Value::Scalar { .. } | Value::Unread => {}
+    }
 }
 
 /// A map without one of its entries, and that entry's value.
@@ -280,7 +296,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
-    note_what_fargate_holds(reader, &capacity, &task_definitions, &services, (&scaling, &timeline), &assumptions);
+    let of_calls = (&services, &run_tasks, &task_calls[..]);
+    let over_time = (&scaling, &timeline[..]);
+    note_what_fargate_holds(reader, &capacity, &task_definitions, of_calls, over_time, (&assumptions, length));
     let Scaling { targets, policies, scheduled_actions, .. } = scaling;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
@@ -373,36 +391,125 @@ fn note_constraints(
     }
 }
 
-/// What services may want of Fargate at the most: as many tasks as they are to have at any time, or as autoscaling may want.
+/// What may be wanted of Fargate at the most: as many tasks of services as they are to have at any time, or as autoscaling may
+/// want, with what deployments have beside; and what `runTasks` asks for.
 fn note_what_fargate_holds(
     reader: &mut Reader<'_>,
     capacity: &Capacity,
     definitions: &TaskDefinitions,
-    services: &Table<ServiceDefinition>,
+    (services, run_tasks, calls): (&Table<ServiceDefinition>, &Table<RunTask>, &[TaskCalls]),
     (scaling, timeline): (&Scaling, &[TimelineEntry]),
-    assumptions: &Assumptions,
+    (assumptions, duration): (&Assumptions, Span),
 ) {
-    let names: Vec<String> = services.iter().map(|it| format!("service `{}`", it.name)).collect();
-    let mut runs: Vec<_> = services
+    let end = Instant::START + duration;
+    let mut demands: Vec<FargateDemand<'_>> = services
         .entries()
         .map(|(id, service)| {
-            let by_scaling = scaling.targets.iter().filter(|it| it.service == id).map(|it| it.max_capacity);
-            let by_timeline = timeline.iter().filter_map(|it| match it.change {
-                TimelineChange::UpdateService { service, desired_count, .. } if service == id => desired_count,
-                _ => None,
-            });
-            let most = by_scaling.chain(by_timeline).fold(service.desired_count, u32::max);
-            (names[id.index()].as_str(), &service.launch, service.task_definition, most)
+            let by_scaling = scaling.targets.iter().filter(|it| it.service == id).map(|it| it.max_capacity).max();
+            let changes = timeline.iter().take_while(|it| it.at < end);
+            FargateDemand {
+                of: format!("service `{}`", service.name),
+                launch: &service.launch,
+                times: tasks_at_once((id, service), by_scaling.unwrap_or(0), changes, definitions),
+                is_of_calls: false,
+                has_random_ones: false,
+            }
         })
         .collect();
-    // How many of them run is counted already.
-    runs.extend(timeline.iter().filter_map(|it| match it.change {
-        TimelineChange::UpdateService { service, task_definition: Some(definition), .. } => {
-            Some((names[service.index()].as_str(), &services[service].launch, definition, 0))
-        }
-        _ => None,
+    demands.extend(run_tasks.iter().zip(calls).map(|(run_task, calls)| FargateDemand {
+        of: format!("`runTasks` `{}`", run_task.name),
+        launch: &run_task.launch,
+        times: vec![TasksAtOnce { tasks: tasks_of_calls(run_task, calls, end, definitions), is_deployment: false }],
+        is_of_calls: true,
+        has_random_ones: matches!(calls, TaskCalls::Drawn { .. }),
     }));
-    note_fargate(reader, capacity, &definitions.table, &runs, &assumptions.fargate);
+    note_fargate(reader, capacity, &definitions.table, &demands, &assumptions.fargate);
+}
+
+/// What a service has at one time or other: as many tasks as are wanted, and in a deployment so many old ones beside so many new
+/// ones as `maximumPercent` lets be there.
+fn tasks_at_once<'t>(
+    (id, service): (Id<ServiceDefinition>, &ServiceDefinition),
+    by_scaling: u32,
+    changes: impl Iterator<Item = &'t TimelineEntry>,
+    definitions: &TaskDefinitions,
+) -> Vec<TasksAtOnce> {
+    let size = Overrides::default();
+    let steady =
+        |definition, count| TasksAtOnce { tasks: vec![(definition, size, u64::from(count))], is_deployment: false };
+    let (mut definition, mut desired, mut percent) =
+        (service.task_definition, service.desired_count, service.maximum_percent);
+    let mut times = vec![steady(definition, desired.max(by_scaling))];
+    for change in changes {
+        let TimelineChange::UpdateService {
+            service,
+            task_definition,
+            desired_count,
+            force_new_deployment,
+            maximum_percent,
+            ..
+        } = change.change
+        else {
+            continue;
+        };
+        if service != id {
+            continue;
+        }
+        (desired, percent) = (desired_count.unwrap_or(desired), maximum_percent.unwrap_or(percent));
+        let new = task_definition.unwrap_or(definition);
+        let count = desired.max(by_scaling);
+        times.push(steady(new, count));
+        if task_definition.is_some() || force_new_deployment {
+            let beside = deployment_bounds(count, 100, percent).1.saturating_sub(count).min(count);
+            let cpu = |it: Id<TaskDefinition>| definitions.table[it].cpu;
+            let (larger, smaller) = if cpu(new) > cpu(definition) { (new, definition) } else { (definition, new) };
+            times.push(TasksAtOnce {
+                tasks: vec![(larger, size, u64::from(count)), (smaller, size, u64::from(beside))],
+                is_deployment: true,
+            });
+        }
+        definition = new;
+    }
+    times
+}
+
+/// The most that calls at known times have at once, each task as long as it may run; of random calls nothing but what they run.
+fn tasks_of_calls(
+    run_task: &RunTask,
+    calls: &TaskCalls,
+    end: Instant,
+    definitions: &TaskDefinitions,
+) -> Vec<(Id<TaskDefinition>, Overrides, u64)> {
+    let definition = run_task.task_definition;
+    let mut counts = vec![0_u64; run_task.sizes.len()];
+    if let TaskCalls::Listed(calls) = calls {
+        // At one instant begins come before ends: a task is there from its call on, and ends after the time it runs.
+        let mut changes: Vec<(Instant, bool, usize, u32)> = Vec::new();
+        for call in calls.iter().filter(|it| it.at < end) {
+            changes.push((call.at, false, call.size, call.count));
+            if let RunTime::Between(_, most) = call.run_time {
+                changes.push((call.at + most, true, call.size, call.count));
+            }
+        }
+        changes.sort_unstable();
+        let of_definition = definitions.table[definition].cpu.unwrap_or(0);
+        let cpu_units = |counts: &[u64]| -> u64 {
+            let sizes = run_task.sizes.iter().map(|it| it.cpu.unwrap_or(of_definition));
+            sizes.zip(counts).map(|(units, count)| u64::from(units) * count).sum()
+        };
+        let mut now = counts.clone();
+        for (_, ends, size, count) in changes {
+            if ends {
+                now[size] -= u64::from(count);
+            } else {
+                now[size] += u64::from(count);
+                if cpu_units(&now) > cpu_units(&counts) {
+                    counts.clone_from(&now);
+                }
+            }
+        }
+    }
+    run_task.sizes.iter().zip(counts).map(|(size, count)| (definition, *size, count)).collect()
 }
 
 /// A task that no instance in its reach could ever hold will wait for ever, which is worth a word before the run.

@@ -1,7 +1,7 @@
 //! `timeline`: what happens when.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
-use crate::aws::fargate::FargateCapacity;
+use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::task_definition::VolumeKind;
@@ -34,6 +34,7 @@ const CHANGES: &[&str] = &[
     "updateCapacityPool",
     "interruptFargateSpot",
     "fargateCapacityUnavailable",
+    "retireFargateTasks",
     "modifyListener",
     "modifyRule",
 ];
@@ -86,7 +87,41 @@ fn entry(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Option<Ti
         return None;
     };
     let change = self::change(reader, name, change, around);
+    if let (Some(at), Some(change)) = (at, &change) {
+        note_what_does_nothing(reader, at, name, change);
+        if let TimelineChange::RetireFargateTasks { notice, .. } = change
+            && at < around.duration
+            && at + *notice >= around.duration
+        {
+            reader.note(format!(
+                "`timeline`: `{name}` at {at} has a `notice` of {notice}: the tasks are retired after the end of the run"
+            ));
+        }
+    }
     Some(TimelineEntry { at: Instant(at?.0), change: change? })
+}
+
+/// Says of changes that hold for no time, or for no part of anything, that they do nothing.
+fn note_what_does_nothing(reader: &mut Reader<'_>, at: Span, name: &str, change: &TimelineChange) {
+    let (lasts, share) = match change {
+        TimelineChange::TargetErrors { lasts, error_share, .. } => (*lasts, Some(("errorShare", *error_share))),
+        TimelineChange::FargateCapacityUnavailable { lasts, .. } => (*lasts, None),
+        TimelineChange::ContainerInstances { change: ContainerInstanceChange::DisconnectAgent { lasts }, .. } => {
+            (*lasts, None)
+        }
+        TimelineChange::InterruptFargateSpot(SpotInterruption { tasks: PartOfTasks::Share(share), .. }) => {
+            (None, Some(("share", *share)))
+        }
+        _ => (None, None),
+    };
+    let why = if lasts == Some(Span::ZERO) {
+        "it lasts no time".to_owned()
+    } else if let Some((field, _)) = share.filter(|it| it.1 == 0.0) {
+        format!("its `{field}` is 0")
+    } else {
+        return;
+    };
+    reader.note(format!("`timeline`: `{name}` at {at} does nothing: {why}"));
 }
 
 fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_>) -> Option<TimelineChange> {
@@ -140,6 +175,7 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             fields.finish(reader, &Shape::OURS);
             Some(TimelineChange::FargateCapacityUnavailable { capacity: capacity?, availability_zone, lasts })
         }
+        "retireFargateTasks" => retire_fargate_tasks(reader, fields, around),
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -194,6 +230,30 @@ fn interrupt_fargate_spot(
     }
     let tasks = share.map_or(PartOfTasks::Count(count.unwrap_or(1)), PartOfTasks::Share);
     Some(TimelineChange::InterruptFargateSpot(SpotInterruption { service, availability_zone, tasks }))
+}
+
+/// Which tasks on Fargate are retired, and how long after the notice.
+fn retire_fargate_tasks(
+    reader: &mut Reader<'_>,
+    mut fields: Fields<'_>,
+    around: &Around<'_>,
+) -> Option<TimelineChange> {
+    let at = fields.place_of("service");
+    let names_service = fields.has("service");
+    let service = fields.reference(reader, "service", around.service_names);
+    let notice = fields.span_or(reader, "notice", RETIREMENT_WAIT_PERIOD);
+    fields.finish(reader, &Shape::OURS);
+    if names_service && service.is_none() {
+        return None;
+    }
+    if let Some(service) = service.map(|it| &around.services[it])
+        && !service.launch.capacity_provider_strategy.iter().any(|it| around.capacity.is_fargate(it.capacity_provider))
+    {
+        let problem = Problem::new(at, format!("service `{}` has no tasks on Fargate", service.name));
+        reader.refuse(problem.help("container instances are drained by hand: `updateContainerInstancesState`"));
+        return None;
+    }
+    Some(TimelineChange::RetireFargateTasks { service, notice })
 }
 
 /// What is done to container instances of a group by hand.
@@ -316,7 +376,7 @@ fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Aro
     let deployment_place = fields.place_of("deploymentConfiguration");
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
     let deployment = fields.map(reader, "deploymentConfiguration");
-    let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it, (None, None)));
+    let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it));
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, percents.1.unwrap_or(100));
     }

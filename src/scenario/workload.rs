@@ -371,10 +371,20 @@ fn shape(reader: &mut Reader<'_>, fields: &mut Fields<'_>, of: &str, duration: S
     }
     let length = above_zero(reader, fields, "for");
     let start = fields.span_or(reader, "start", Span::ZERO);
+    note_nothing(reader, &fields.of, scale, start, duration);
     let node = fields.required(reader, "of")?;
     // What repeats does so until the end of the stretch.
     let process = arrivals(reader, node, of, duration + from.min(year))?;
     Some(process.shaped(scale, from, length, Instant::START + start))
+}
+
+/// Says of what is scaled to nothing, or moved behind the end of the run, that it never comes.
+pub fn note_nothing(reader: &mut Reader<'_>, of: &str, scale: f64, start: Span, duration: Span) {
+    if scale == 0.0 {
+        reader.note(format!("{of} has a `scale` of 0: nothing of it comes"));
+    } else if start >= duration {
+        reader.note(format!("{of} starts at {start}, after the end of the run: nothing of it comes"));
+    }
 }
 
 /// A length of time above zero, where the field is there.
@@ -517,6 +527,7 @@ fn curve(reader: &mut Reader<'_>, word: &str, fields: &mut Fields<'_>, duration:
             let nodes = reader.list(what, node);
             let rates: Option<Vec<f64>> = nodes.iter().map(|it| reader.parsed(what, it, quantity::rate)).collect();
             let scale = fields.number_or(reader, "scale", 0.0..=1e12, 1.0);
+            note_nothing(reader, &of, scale, Span::ZERO, duration);
             let Ok(rates) = <[f64; 24]>::try_from(rates?) else {
                 let message = format!("{what} has {} rates, not one for each of 24 hours", nodes.len());
                 reader.refuse(Problem::new(node.place, message));

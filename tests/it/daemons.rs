@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use plimsoll::aws::launch::Launcher;
+use plimsoll::aws::placement::Reason;
 use plimsoll::engine::simulate;
+use plimsoll::report::{self, refusals::paragraphs};
 use plimsoll::rng::Seed;
-use plimsoll::run::{Run, TaskLife};
+use plimsoll::run::{RefusalOutcome, Run, TaskLife};
 use plimsoll::scenario;
+use plimsoll::table::Id;
 use plimsoll::units::{Instant, Span};
 
 const AGENT: usize = 0;
@@ -333,6 +337,62 @@ fn a_daemon_waits_for_room_and_is_the_first_to_get_it() {
     let freed_at = of(&run, WEB).iter().filter_map(|it| it.stopping_at).min().expect("one was stopped");
     assert_eq!(of(&run, AGENT)[0].placed_at, Some(freed_at), "when the slot is free");
     assert_eq!(there(&run, WEB, at(59)), [0, 0, 0], "256 are left, and they are not enough for a fourth");
+}
+
+/// The paragraphs on the terminal, as one line.
+fn told(run: &Run) -> String {
+    paragraphs(&[vec![run]]).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What there is no room for is explained like other refusals: which instance lacks what, and what would make room.
+#[test]
+fn a_lack_of_room_is_explained() {
+    let run = Setup {
+        group: "MinSize: 3, MaxSize: 3, attributes: { logs: none }",
+        agent: "placementConstraints: [{ type: memberOf, expression: \"attribute:logs == all\" }]",
+        web_count: 10,
+        web: "placementStrategy: [{ type: binpack, field: cpu }]",
+        more: "timeline:
+  - { at: 5m, putAttributes: { autoScalingGroup: nodes, count: 3, attributes: { logs: all } } }
+  - { at: 30m, updateService: { service: web, desiredCount: 0 } }",
+        ..Setup::default()
+    }
+    .run();
+    assert_eq!(there(&run, AGENT, at(6)).len(), 1, "two of the three are full");
+    let rows: Vec<_> =
+        run.placement_refusals.iter().filter(|it| it.launcher == Launcher::Service(Id::new(AGENT))).collect();
+    let row = rows[0];
+    assert_eq!((row.tasks, row.refusal.instances(), row.outcome), (2, 2, RefusalOutcome::WaitsForRoom));
+    let closest = row.refusal.closest.as_ref().expect("there are instances");
+    let shortage = closest.shortage.expect("CPU is counted");
+    assert_eq!((closest.reason, shortage.wanted, shortage.left, shortage.registered), (Reason::Cpu, 256, 0, 2048));
+    assert!(
+        (at(5)..at(6)).contains(&row.first_at)
+            && (at(30)..at(31)).contains(&rows[rows.len() - 1].placed_at.expect("placed"))
+    );
+    let csv = report::files(&run).into_iter().find(|it| it.0 == "placement_refusals.csv").expect("a file").1;
+    assert!(String::from_utf8(csv).expect("UTF-8").contains(",waits for room,,"));
+    let told = told(&run);
+    for words in [
+        "2 tasks of service `agent` found no room on the instances that are to have them at first",
+        "of 2 instances, by what each fails for first: CPU 2",
+        "(256 CPU units short)",
+        "ECS sets room aside for the tasks of DAEMON services, but moves no running task for them",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let waits = Setup { more: "", group: "MinSize: 1, MaxSize: 1", agent_cpu: 4096, ..Setup::default() }.run();
+    assert!(waits.unplaced_at_end.contains(&Launcher::Service(Id::new(AGENT))));
+    let told = self::told(&waits);
+    assert!(
+        told.contains("No m5.large of `nodes` could ever hold it: it has 2 048 CPU units, and 4 096 are wanted"),
+        "{told}"
+    );
+    assert!(!self::told(&run).contains("left together"), "what other instances have is nothing to a DAEMON's task");
+    // Of what no instance has at all there is no fragment either.
+    let web = Setup { web_cpu: 4096, ..Setup::default() }.run();
+    let told = self::told(&web);
+    assert!(told.contains("4 096 are wanted") && !told.contains("fragmented"), "{told}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use plimsoll::aws::fargate::FargateCapacity;
 use plimsoll::aws::price::fargate_billed;
+use plimsoll::aws::run_task::THROTTLED;
 use plimsoll::engine::simulate;
 use plimsoll::report;
 use plimsoll::rng::Seed;
@@ -174,6 +175,66 @@ fn a_quota_that_was_left_leaves_room_again() {
 }
 
 #[test]
+fn the_note_on_the_quota_counts_deployments_and_standalone_tasks() {
+    // A quota of six vCPUs; a service of twelve tasks of a quarter each is three.
+    let note = |fields: &str, more: &str| {
+        let larger = "taskDefinitions:
+  large:
+    requiresCompatibilities: [FARGATE]
+    networkMode: awsvpc
+    cpu: 1024
+    memory: 2048
+    containerDefinitions: [{ name: web, image: web, portMappings: [{ containerPort: 80 }] }]
+";
+        let text = service(12, &format!("{ON_DEMAND}\n    {fields}"), more).replace("taskDefinitions:\n", larger);
+        let notes = story(&text).notes.into_iter().filter_map(|it| {
+            let rest = it.strip_prefix("tasks on FARGATE may come to ")?;
+            Some(rest.split(" until ").next()?.to_owned())
+        });
+        notes.collect::<Vec<String>>()
+    };
+    let deploy = "timeline: [{ at: 5m, deploy: { service: web, taskDefinition: large } }]";
+    // Twelve large ones, and by maximumPercent as many small ones beside, half as many, or none.
+    let said = |vcpu: &str| {
+        vec![format!(
+            "{vcpu} vCPU while deployments have old and new tasks, and the quota of the account is 6: the others wait"
+        )]
+    };
+    assert_eq!(note("", deploy), said("15"));
+    assert_eq!(note("deploymentConfiguration: { maximumPercent: 150 }", deploy), said("13.5"));
+    let none = "deploymentConfiguration: { maximumPercent: 100, minimumHealthyPercent: 50 }";
+    assert_eq!(note(none, deploy), ["12 vCPU, and the quota of the account is 6: the others wait"]);
+    assert_eq!(
+        note("", "timeline: [{ at: 25m, deploy: { service: web, taskDefinition: large } }]").len(),
+        0,
+        "after the end"
+    );
+    assert_eq!(note("", "timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]").len(), 0);
+    // Eight halves from the first minute on, six more while those run or when they have ended.
+    let jobs = |second: &str| {
+        format!(
+            "runTasks:
+  one: {{ taskDefinition: web, at: 1m, count: 8, runTime: 5m, overrides: {{ cpu: 512, memory: 1 GB }}, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{}} }} }}
+  all: {{ taskDefinition: web, at: [1m, {second}], count: 4, runTime: 5m, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{}} }} }}"
+        )
+    };
+    let refused =
+        "and the quota of the account is 6: the others wait, or are not started where `runTasks` asks for them,";
+    assert_eq!(note("", &jobs("2m")), [format!("9 vCPU, {refused}")]);
+    assert_eq!(note("", &jobs("10m")), [format!("8 vCPU, {refused}")]);
+    // One that runs no time is there while it starts and stops.
+    let short = "runTasks: { short: { taskDefinition: web, at: [1m, 2m], count: 16, runTime: 0s, launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } } }";
+    assert_eq!(note("", short), [format!("7 vCPU, {refused}")]);
+    let random = "runTasks: { all: { taskDefinition: web, arrivals: { poisson: { rate: 1/s } }, launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } } }";
+    assert_eq!(note("", random).len(), 0);
+    let both = format!("{random}\n{deploy}");
+    assert!(
+        note("", &both)[0]
+            .starts_with("15 vCPU while deployments have old and new tasks, without those of random calls,")
+    );
+}
+
+#[test]
 fn tasks_spread_over_the_zones_of_their_subnets() {
     let cluster = "cluster:
   availabilityZones: [us-east-1a, us-east-1b, us-east-1c]
@@ -208,6 +269,45 @@ fn a_subnet_without_addresses_fails_the_task() {
     let run = run(&text);
     assert_eq!(running_at_end(&run), 3);
     assert!(said(&run, "task.no_address")[0].contains("InsufficientFreeAddressesInSubnet"));
+}
+
+#[test]
+fn a_full_subnet_leaves_its_tasks_to_the_others() {
+    let of = |begin: &str, count: u32| {
+        let cluster = format!(
+            "cluster:
+  availabilityZones: [us-east-1a, us-east-1b]
+  subnets:
+    a: {{ AvailabilityZone: us-east-1a, AvailableIpAddressCount: 1 }}
+    b: {{ AvailabilityZone: us-east-1b, AvailableIpAddressCount: 5 }}
+begin: {begin}"
+        );
+        run(&service(count, ON_DEMAND, &cluster).replace("subnets: [subnet-a]", "subnets: [a, b]"))
+    };
+    for begin in ["cold", "settled"] {
+        let run = of(begin, 6);
+        assert_eq!(running_at_end(&run), 6, "one in the zone that is full then, five in the other");
+        assert!(said(&run, "task.no_address").is_empty() && run.tasks.len() == 6, "{begin}");
+        let in_a = run.tasks.iter().filter(|it| it.availability_zone.as_deref() == Some("us-east-1a"));
+        assert_eq!(in_a.count(), 1);
+    }
+    let full = of("cold", 7);
+    assert_eq!(running_at_end(&full), 6);
+    assert!(said(&full, "task.no_address")[0].contains("InsufficientFreeAddressesInSubnet"), "all are full");
+}
+
+#[test]
+fn a_launch_that_finds_no_capacity_is_none() {
+    // Two at once, then one each second; at 10 s, when six have begun, capacity is gone.
+    let more = "begin: cold
+assumptions: { fargateLaunchBurst: 2, fargateLaunchesPerSecond: 1 }
+timeline: [{ at: 10s, fargateCapacityUnavailable: { capacityProvider: FARGATE } }]";
+    let run = run(&service(10, ON_DEMAND, more));
+    let launched: u32 = run.fargate_minutes.iter().map(|it| it.launched).sum();
+    let placed = run.tasks.iter().filter(|it| it.placed_at.is_some()).count();
+    assert_eq!((launched as usize, placed), (6, 6));
+    let first = &run.fargate_minutes[0];
+    assert!(first.without_capacity >= 4 && first.refused == first.without_capacity, "{first:?}");
 }
 
 #[test]
@@ -352,6 +452,104 @@ timeline: [{ at: 5m, interruptFargateSpot: { service: web, share: 0.5 } }]";
 }
 
 #[test]
+fn no_task_outlives_its_spot_interruption() {
+    let more = "applications: { web: { shutdownTime: 20s } }
+timeline:
+  - { at: 5m, updateService: { service: web, desiredCount: 2 } }
+  - { at: 6m, interruptFargateSpot: { share: 1 } }
+  - { at: 7m, interruptFargateSpot: { share: 1 } }";
+    let text = behind_a_load_balancer(SPOT, 20, more).replace("deregistrationDelay: 30s", "deregistrationDelay: 300s");
+    let notice = Instant::START + Span::seconds(360);
+    let run = run(&text);
+    let of = |code: &str| -> Vec<&TaskLife> {
+        let first = run.tasks.iter().filter(|it| it.created_at == Instant::START);
+        first.filter(|it| it.stop_code == Some(code)).collect()
+    };
+    let (leaving, interrupted) = (of("ServiceSchedulerInitiated"), of("SpotInterruption"));
+    assert_eq!((leaving.len(), interrupted.len()), (2, 2));
+    for task in leaving {
+        // They would wait until 10m05s for their targets.
+        assert_eq!(task.stopping_at, Some(Instant::START + Span::seconds(305)));
+        assert_eq!(task.stopped_at, Some(notice + Span::seconds(120 + 10)), "killed, and DEPROVISIONING");
+        assert_eq!(task.exit_code, Some(137));
+    }
+    for task in interrupted {
+        assert_eq!((task.stopped_at, task.exit_code), (Some(notice + Span::seconds(20 + 10)), Some(0)));
+    }
+    let warned = said(&run, "timeline.interrupt_fargate_spot");
+    assert!(warned[0].starts_with("4 tasks"), "{warned:?}");
+    assert!(warned[1].starts_with("2 tasks"), "those that have a notice get no second one: {warned:?}");
+}
+
+/// Services replace what is retired as a deployment would; nobody replaces standalone tasks; what came after the notice stays.
+#[test]
+fn retired_tasks_are_replaced_within_the_bounds() {
+    let at = |seconds: u64| Instant::START + Span::seconds(seconds);
+    let of = |fields: &str| {
+        let more = "applications: { web: { shutdownTime: 5s } }
+runTasks: { job: { taskDefinition: web, at: [1m, 3m], launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } } }
+timeline:
+  - { at: 2m, retireFargateTasks: { notice: 3m } }
+  - { at: 3m, updateService: { service: web, desiredCount: 5 } }";
+        run(&behind_a_load_balancer(&format!("{ON_DEMAND}\n    {fields}"), 10, more))
+    };
+    let reason = Some("ECS is performing maintenance on the underlying infrastructure hosting the task.");
+    let usual = of("");
+    let retired: Vec<&TaskLife> = usual.tasks.iter().filter(|it| it.stopped_reason.as_deref() == reason).collect();
+    let (services, jobs): (Vec<&TaskLife>, Vec<&TaskLife>) = retired.into_iter().partition(|it| it.service.is_some());
+    assert_eq!((services.len(), jobs.len()), (4, 1), "neither the fifth nor the second job");
+    assert_eq!((jobs[0].stopping_at, jobs[0].stop_code), (Some(at(300)), Some("TerminationNotice")));
+    let replacements: Vec<&TaskLife> = usual.tasks.iter().filter(|it| it.created_at > at(300)).collect();
+    assert_eq!(replacements.len(), 4);
+    let healthy = replacements.iter().filter_map(|it| it.healthy_at).min().expect("they come");
+    for task in services {
+        assert!(task.created_at == Instant::START && task.stop_code == Some("ServiceSchedulerInitiated"));
+        assert!(task.stopping_at.expect("it stops") >= healthy, "none goes before another is there");
+    }
+    assert_eq!((usual.requests[0].counts.failed(), running_at_end(&usual)), (0, 6));
+    // Without room above the desired count, half of five go first.
+    let tight = of("deploymentConfiguration: { minimumHealthyPercent: 50, maximumPercent: 100 }");
+    let mut stopping: Vec<Instant> = tight
+        .tasks
+        .iter()
+        .filter(|it| it.service.is_some() && it.stopped_reason.as_deref() == reason)
+        .filter_map(|it| it.stopping_at)
+        .collect();
+    stopping.sort_unstable();
+    assert_eq!((stopping.len(), stopping[0], stopping[1]), (4, at(305), at(305)));
+    assert!(stopping[2] > at(305));
+    let told = said(&tight, "timeline.retire_fargate_tasks");
+    assert!(told[0].starts_with("5 tasks on Fargate will be retired after 3m: "), "{told:?}");
+    let late = "timeline: [{ at: 2m, retireFargateTasks: { service: web } }]";
+    let notes = story(&service(1, ON_DEMAND, late)).notes;
+    let note =
+        "`timeline`: `retireFargateTasks` at 2m has a `notice` of 7d: the tasks are retired after the end of the run";
+    assert!(notes.iter().any(|it| it == note), "{notes:?}");
+}
+
+#[test]
+fn what_is_retired_is_replaced_by_the_same_shares() {
+    let mixed = "capacityProviderStrategy: [{ capacityProvider: FARGATE, base: 2, weight: 0 }, { capacityProvider: FARGATE_SPOT, weight: 1 }]";
+    let run = run(&service(4, mixed, "timeline: [{ at: 5m, retireFargateTasks: { service: web, notice: 0s } }]"));
+    let left = run.tasks.iter().filter(|it| it.stopping_at.is_none());
+    let mut providers: Vec<&str> = left.filter_map(|it| it.capacity_provider.as_deref()).collect();
+    providers.sort_unstable();
+    assert_eq!((run.tasks.len(), providers), (8, vec!["FARGATE", "FARGATE", "FARGATE_SPOT", "FARGATE_SPOT"]));
+}
+
+#[test]
+fn containers_that_stop_in_turn_have_two_minutes_together() {
+    let more = "applications: { web: { shutdownTime: 100s }, side: { shutdownTime: 100s } }
+timeline: [{ at: 5m, interruptFargateSpot: { count: 1 } }]";
+    let both = "{ name: side, image: side, stopTimeout: 110 }, { name: web, image: web, stopTimeout: 110, dependsOn: [{ containerName: side, condition: START }],";
+    let run = run(&service(1, SPOT, more).replace("{ name: web, image: web,", both));
+    let task = run.tasks.iter().find(|it| it.stop_code == Some("SpotInterruption")).expect("one was interrupted");
+    assert_eq!(task.stopped_at, Some(Instant::START + Span::seconds(300 + 120 + 10)));
+    let codes: Vec<_> = task.containers.iter().map(|it| it.exit_code).collect();
+    assert_eq!((codes, task.exit_code), (vec![Some(137), Some(0)], Some(137)));
+}
+
+#[test]
 fn a_spot_task_that_stays_registered_loses_requests() {
     let more = "applications: { web: { cpuTime: 5ms, shutdownTime: 1s } }
 assumptions: { fargateSpotDeregistersAtWarning: false }
@@ -409,6 +607,46 @@ fn standalone_tasks_run_on_fargate() {
     );
     let expected = 12.0 * (0.5 * 0.04048 + 0.004445) * 135.0 / 3600.0;
     assert!((run.cost.fargate_usd - expected).abs() < 1e-9, "{} {expected}", run.cost.fargate_usd);
+}
+
+/// Forty calls of ten at once: twenty are taken, the others are tried twice more.
+#[test]
+fn calls_for_tasks_on_fargate_are_throttled_and_made_again() {
+    let of = |attempts: u32| {
+        let more = format!(
+            "assumptions: {{ fargateVcpuQuota: 1000, fargateRunTaskMaxAttempts: {attempts} }}
+runTasks: {{ jobs: {{ taskDefinition: web, at: 1m, count: 1200, runTime: 2m, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{}} }} }} }}"
+        );
+        run(&service(0, ON_DEMAND, &more))
+    };
+    let at = |run: &Run| run.tasks.iter().map(|it| it.created_at.as_seconds()).collect::<Vec<f64>>();
+    let once = of(1);
+    assert_eq!(once.tasks.len(), 200);
+    assert_eq!(once.run_task_totals[0].failures.iter().collect::<Vec<_>>(), [(&THROTTLED, &1000)]);
+    assert_eq!((once.run_task_totals[0].failed_calls, once.run_task_totals[0].throttled), (100, 100));
+    let thrice = of(3);
+    let totals = &thrice.run_task_totals[0];
+    assert_eq!(totals.asked, thrice.tasks.len() as u64 + totals.failed());
+    // Within a second of the first and two of the second attempt at most 20 come back each second.
+    assert!((201..=800).contains(&thrice.tasks.len()), "{}", thrice.tasks.len());
+    assert!(at(&thrice).iter().all(|it| (60.0..63.0).contains(it)));
+    assert!(at(&thrice).iter().filter(|it| **it > 60.0).count() > 200);
+    let minute = thrice.run_task_minutes.iter().find(|it| it.minute == 1).expect("a row for each minute");
+    assert_eq!((minute.asked, minute.throttled), (1200, totals.throttled));
+    let told = report::refusals::fargate_paragraphs(&[vec![&once]]);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("base: calls of RunTask were throttled 100 times, first at 1m, and 1 000 tasks were not started"),
+        "{told}"
+    );
+    let patient = of(100);
+    assert_eq!((patient.tasks.len(), patient.run_task_totals[0].failed()), (1200, 0));
+    let calls = at(&patient);
+    for (place, from) in calls.iter().enumerate() {
+        for (later, to) in calls.iter().enumerate().skip(place) {
+            assert!((later - place + 1) as f64 <= 10.0 * (20.0 + (to - from) * 20.0) + 1e-6);
+        }
+    }
 }
 
 /// Interruptions by a rate are a Poisson process over the time that Spot tasks live.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use plimsoll::aws::run_task::PROVISIONING_LIMIT;
 use plimsoll::engine::simulate;
+use plimsoll::report;
 use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
 use plimsoll::scenario::{self, Scenario};
@@ -118,10 +120,27 @@ fn no_more_than_500_wait_in_provisioning() {
     let cluster = PROVIDER.replace("MaxSize: 2", "MaxSize: 0");
     let run =
         of(&cluster, &format!("runTasks: {{ night: {{ taskDefinition: batch, at: 10m, count: 505, {strategy} }} }}"));
-    assert_eq!(failures(&run, 0), [("ClientException: too many tasks in PROVISIONING", 5)]);
+    assert_eq!(failures(&run, 0), [(PROVISIONING_LIMIT, 5)]);
     assert_eq!((run.tasks.len(), placed(&run).len()), (500, 0));
     let minute = run.run_task_minutes.iter().find(|it| it.minute == 10).expect("a row for each minute");
     assert_eq!((minute.asked, minute.failed, minute.provisioning, minute.running), (505, 5, 500, 0));
+}
+
+#[test]
+fn a_call_that_would_be_too_many_in_provisioning_starts_nothing() {
+    let strategy = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
+    let cluster = PROVIDER.replace("MaxSize: 2", "MaxSize: 0");
+    let text = format!(
+        "assumptions: {{ provisioningMaximum: 25 }}
+runTasks: {{ night: {{ taskDefinition: batch, at: [10m, 11m], count: 30, {strategy} }} }}"
+    );
+    let run = of(&cluster, &text);
+    assert_eq!(failures(&run, 0), [(PROVISIONING_LIMIT, 40)], "the third call of ten, and all of the second time");
+    assert_eq!((run.tasks.len(), run.run_task_totals[0].failed_calls), (20, 4));
+    let minute = run.run_task_minutes.iter().find(|it| it.minute == 10).expect("a row for each minute");
+    assert_eq!((minute.asked, minute.failed, minute.provisioning, minute.failed_calls), (30, 10, 20, 1));
+    let said = run.events.iter().find(|it| it.kind == "task.run_task_failed").expect("it is said");
+    assert_eq!(said.message, format!("(task group family:batch) RunTask failed for 10 tasks: {PROVISIONING_LIMIT}"));
 }
 
 #[test]
@@ -316,6 +335,78 @@ fn what_could_never_run_is_said_at_once() {
     let notes: Vec<String> = story.expect("it is sound").notes.iter().map(ToString::to_string).collect();
     let said = "a task of `batch:1` in `runTasks` `jobs`, of 1 of its 2 sizes, will never run: it reserves 16384 MiB, and of its 8 GiB a m5.large registers 7811 MiB";
     assert!(notes.iter().any(|it| it.contains(said)), "{notes:#?}");
+}
+
+#[test]
+fn an_entry_and_a_service_may_have_one_name() {
+    let text = "
+runTasks: { web: { taskDefinition: batch, at: 10m, count: 4, runTime: 5m } }
+services: { web: { taskDefinition: batch, desiredCount: 9 } }";
+    let run = of(CLUSTER, text);
+    let files = report::files(&run);
+    let rows = |name: &str| -> Vec<(String, String)> {
+        let file = &files.iter().find(|it| it.0 == name).expect("the file is there").1;
+        let mut csv = csv::Reader::from_reader(&file[..]);
+        let headers = csv.headers().expect("a header").clone();
+        let column = |name: &str| headers.iter().position(|it| it == name).expect("a column");
+        let (service, run_task) = (column("service"), column("run_task"));
+        let rows = csv.records().map(|it| it.expect("a row"));
+        rows.map(|it| (it[service].to_owned(), it[run_task].to_owned())).collect()
+    };
+    let tasks = rows("tasks.csv");
+    let count = |rows: &[(String, String)], service: &str, run_task: &str| {
+        rows.iter().filter(|it| (it.0.as_str(), it.1.as_str()) == (service, run_task)).count()
+    };
+    assert_eq!((count(&tasks, "web", ""), count(&tasks, "", "web")), (8, 0));
+    let refusals = rows("placement_refusals.csv");
+    assert!(count(&refusals, "web", "") > 0 && count(&refusals, "web", "web") > 0, "{refusals:?}");
+    let by: Vec<&str> = report::refusals::refused(&run).iter().map(|it| it.started_by).collect();
+    assert_eq!(by, ["service", "runTasks"]);
+}
+
+#[test]
+fn what_can_never_come_is_said_at_once() {
+    let notes = |more: &str| -> Vec<String> {
+        let text = format!("{CLUSTER}{more}");
+        let story = scenario::read(Path::new("run-tasks.yaml"), &mut |path| {
+            let rows = b"arrival_s\n0\n60\n120\n".to_vec();
+            Ok(if path.ends_with("tasks.csv") { rows } else { text.clone().into_bytes() })
+        });
+        story.unwrap_or_else(|it| panic!("{}", it.render(false))).notes
+    };
+    let of = |entry: &str| notes(&format!("runTasks: {{ jobs: {{ taskDefinition: batch, {entry} }} }}"));
+    let trace = "`trace` of standalone tasks";
+    for (entry, said) in [
+        ("at: []", "`runTasks` `jobs` has no times in `at`: its tasks are never asked for".to_owned()),
+        ("at: 3h", "`runTasks` `jobs`: its call at 3h comes after the end of the run".to_owned()),
+        (
+            "at: [1h, 4h, 5h]",
+            "`runTasks` `jobs`: 2 of its 3 calls come after the end of the run, the first at 4h".to_owned(),
+        ),
+        ("trace: { file: tasks.csv, scale: 0 }", format!("{trace} has a `scale` of 0: nothing of it comes")),
+        (
+            "trace: { file: tasks.csv, start: 3h }",
+            format!("{trace} starts at 3h, after the end of the run: nothing of it comes"),
+        ),
+        (
+            "trace: { file: tasks.csv, start: 179m30s }",
+            format!("{trace}: 2 of its 3 calls come after the end of the run, the first at 3h30s"),
+        ),
+        (
+            "trace: { file: tasks.csv, from: 10s, for: 20s }",
+            format!("{trace}: there is no task in its window, so none is asked for"),
+        ),
+    ] {
+        let notes = of(entry);
+        assert_eq!(notes.iter().filter(|it| **it == said).count(), 1, "{entry}: {notes:#?}");
+    }
+    let sound = of("at: [1h, 2h]");
+    assert!(sound.iter().all(|it| !it.contains("`jobs`")), "{sound:#?}");
+    let timeline = notes("timeline: [{ at: 1h, disconnectAgents: { autoScalingGroup: nodes, count: 1, for: 0s } }]");
+    assert!(
+        timeline.contains(&"`timeline`: `disconnectAgents` at 1h does nothing: it lasts no time".to_owned()),
+        "{timeline:#?}"
+    );
 }
 
 /// Nothing is lost: each task that was asked for was started, refused, or waits.

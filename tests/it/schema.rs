@@ -79,6 +79,44 @@ fn a_file_with_its_defaults_is_the_same_scenario() {
     }
 }
 
+#[test]
+fn percents_are_said_of_daemons_too_unless_variants_make_them_others() {
+    let of = |variant: &str| {
+        let text = format!(
+            "duration: 10m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, memory: 64 }}] }} }}
+services:
+  agent: {{ taskDefinition: web, schedulingStrategy: DAEMON }}
+  web: {{ taskDefinition: web }}
+variants: {{ other: {{ patch: {{ services: {{ {variant} }} }} }} }}
+"
+        );
+        let path = Path::new("percents.yaml");
+        let said = scenario::with_defaults(path, &mut |_| Ok(text.clone().into_bytes())).expect("sound");
+        let again = scenario::read(path, &mut |_| Ok(said.clone().into_bytes()))
+            .unwrap_or_else(|it| panic!("{}", it.render(false)));
+        let first = scenario::read(path, &mut |_| Ok(text.clone().into_bytes())).expect("sound");
+        assert_eq!(format!("{:#?}", first.variants), format!("{:#?}", again.variants));
+        let lines = said.lines().map(str::trim).filter(|it| it.contains("Percent:"));
+        lines.map(str::to_owned).collect::<Vec<String>>()
+    };
+    assert_eq!(
+        of("web: { desiredCount: 2 }"),
+        [
+            "minimumHealthyPercent: 0 # default",
+            "maximumPercent: 100 # default",
+            "minimumHealthyPercent: 100 # default",
+            "maximumPercent: 200 # default",
+        ]
+    );
+    let rule = [
+        "minimumHealthyPercent: null # usually 100, of a DAEMON service 0",
+        "maximumPercent: null # usually 200, of a DAEMON service 100",
+    ];
+    assert_eq!(of("web: { schedulingStrategy: DAEMON, desiredCount: null }"), [rule, rule].concat());
+}
+
 /// The files that the complete scenario names.
 fn beside_the_complete(path: &Path) -> std::io::Result<Vec<u8>> {
     match path.extension().and_then(|it| it.to_str()) {
