@@ -30,6 +30,7 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
         match event {
             Event::TargetsAreCompared(group) => data::tally_targets(&mut traffic, group),
             Event::SecondPasses => data::second_passes(&mut traffic, scenario, &control.cluster),
+            Event::TwentySecondsClose => data::twenty_seconds_close(&mut traffic),
             Event::MinuteCloses => data::minute_closes(&mut traffic, scenario),
             Event::ProbeIsSent(target) if control.is_checked(target) => {
                 let answer = data::probe(&mut traffic, scenario, &control.cluster, target);
@@ -78,6 +79,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     let cost = cost_of(scenario, &control);
     let instances = instances.collect();
     let unplaced_at_end = control.with_unplaced_tasks();
+    let metric_points = control.metric_points();
     let records = std::mem::take(&mut control.records);
     let mut run = Run {
         scenario: scenario.clone(),
@@ -101,6 +103,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         instances,
         tasks,
         alarm_changes: records.alarm_changes,
+        metric_points,
         events: std::mem::take(&mut control.log.events),
         task_hours: task_time.as_hours(),
         instance_hours: instance_time.as_hours(),

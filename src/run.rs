@@ -61,6 +61,8 @@ pub struct Run {
     pub instances: Vec<InstanceLife>,
     /// State changes of alarms, in order of time.
     pub alarm_changes: Vec<AlarmChange>,
+    /// Datapoints of metrics that no other output has, by metric and in order of time.
+    pub metric_points: Vec<MetricPoint>,
     /// Every decision, in order of time; an event's id is its place.
     pub events: Vec<Event>,
     /// Task-hours from placement to stop.
@@ -780,10 +782,25 @@ pub struct AlarmChange {
     pub to: &'static str,
     /// The newest datapoint it saw.
     pub value: Option<f64>,
-    /// Its threshold.
-    pub threshold: f64,
-    /// The rule in words: what was compared, and how many periods breached.
+    /// Its threshold; a composite alarm has none.
+    pub threshold: Option<f64>,
+    /// `StateReason`, in CloudWatch's words.
     pub reason: String,
+}
+
+/// A datapoint of a metric that an alarm or a policy watches and no other output has.
+#[derive(Clone, Debug)]
+pub struct MetricPoint {
+    /// When its period begins.
+    pub at: Instant,
+    /// Length of the period.
+    pub period: Span,
+    /// The metric with its dimensions, or the expression.
+    pub metric: String,
+    /// `Statistic` or `ExtendedStatistic`; empty of an expression.
+    pub statistic: String,
+    /// Its value.
+    pub value: f64,
 }
 
 /// A decision.

@@ -16,6 +16,7 @@ use crate::aws::cluster_query::{InstanceFacts, matches};
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::launch::Launcher;
+use crate::aws::metric::Metric;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::price::instance_usd;
 use crate::aws::service::ServiceDefinition;
@@ -165,7 +166,8 @@ impl Control<'_> {
             row.reservation_percent = Some(measured.percent);
             row.needed = Some(measured.needed);
             row.present = Some(measured.present);
-            self.reservation_metrics[provider.index()].publish(Some(Datapoint::of(measured.percent, 1.0)));
+            let point = Datapoint::of(measured.percent, 1.0);
+            self.metrics.publish(Metric::CapacityProviderReservation(provider), Some(point));
             self.providers[provider.index()].measured.push(measured);
         }
         self.records.capacity_minutes.push(row);

@@ -17,6 +17,7 @@ use crate::scenario::fargate::note_fargate;
 use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::metric::{self, Watchable};
 use crate::scenario::placement::{for_attributes_only, meets, note_unknown_attributes, note_unmet_attributes};
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
@@ -245,7 +246,20 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         scheduled_actions: section(reader, &mut fields, "scheduledActions"),
     };
     let clock = (start_unix_seconds, length);
-    let scaling = Scaling::read(reader, &scaling_sections, (&services, &names), &load_balancing, clock);
+    let metrics = section(reader, &mut fields, "metrics");
+    let composite_alarms = section(reader, &mut fields, "compositeAlarms");
+    let assumptions = assumption::assumptions(reader, &mut fields);
+    let supplied = metric::supplied_metrics(reader, metrics, length, assumptions.supplied_metric_delay);
+    let watchable = Watchable {
+        services: &services,
+        service_names: &names,
+        load_balancing: &load_balancing,
+        capacity: &capacity,
+        supplied: &supplied,
+        container_insights: capacity.container_insights,
+    };
+    let scaling = Scaling::read(reader, &scaling_sections, &watchable, clock);
+    let composite_alarms = scaling.alarms.composite(reader, composite_alarms);
     let entries = section(reader, &mut fields, "workloads");
     let around = workload::Around {
         services: &services,
@@ -270,14 +284,14 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
     let expect_failure = fields.flag_or(reader, "expectFailure", false);
-    let assumptions = assumption::assumptions(reader, &mut fields);
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
     note_what_fargate_holds(reader, &capacity, &task_definitions, &services, (&scaling, &timeline), &assumptions);
-    let Scaling { targets, policies, scheduled_actions, .. } = scaling;
+    let Scaling { targets, policies, scheduled_actions, alarms, .. } = scaling;
+    let container_insights = capacity.container_insights;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
         variant: named.variant.to_owned(),
@@ -297,6 +311,10 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         target_groups: load_balancing.target_groups,
         scalable_targets: targets,
         scaling_policies: policies,
+        alarms: alarms.table,
+        composite_alarms,
+        supplied_metrics: supplied,
+        container_insights,
         scheduled_actions,
         services,
         run_tasks,
