@@ -381,8 +381,7 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
             None => ServiceTraffic::default(),
         };
         (minute.cpu_percent, minute.memory_percent) = samples.percent();
-        minute.used =
-            Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };
+        minute.used = Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };
         minute.tasks = tasks;
         if let Some(definition) = &scenario.services[service].load_balancer {
             let load_balancer = scenario.target_groups[definition.target_group].load_balancer;

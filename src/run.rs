@@ -827,12 +827,14 @@ pub struct Cost {
     pub load_balancers_usd: f64,
     /// Tasks on Fargate.
     pub fargate_usd: f64,
+    /// Custom metrics of CloudWatch: Container Insights, high-resolution metrics of services, detailed monitoring.
+    pub metrics_usd: f64,
 }
 
 impl Cost {
     /// All together.
     pub fn total_usd(&self) -> f64 {
-        self.instances_usd + self.load_balancers_usd + self.fargate_usd
+        self.instances_usd + self.load_balancers_usd + self.fargate_usd + self.metrics_usd
     }
 }
 

@@ -298,7 +298,8 @@ impl Scenario {
             }
             Metric::Supplied(it) => {
                 let it = &self.supplied_metrics[it];
-                let dimensions: Vec<String> = it.dimensions.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+                let dimensions: Vec<String> =
+                    it.dimensions.iter().map(|(name, value)| format!(" {name}={value}")).collect();
                 format!("{} {}{}", it.namespace, it.metric_name, dimensions.concat())
             }
         }

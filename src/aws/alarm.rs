@@ -256,8 +256,10 @@ impl AlarmRule {
             return format!("Insufficient Data: {} {} unknown.", counted(n, "datapoint"), was(n));
         }
         let missing = n - real.len();
-        let treatment = if self.treat_missing_data == TreatMissingData::Breaching { "Breaching" } else { "NonBreaching" };
-        let is_treated = matches!(self.treat_missing_data, TreatMissingData::Breaching | TreatMissingData::NotBreaching);
+        let treatment =
+            if self.treat_missing_data == TreatMissingData::Breaching { "Breaching" } else { "NonBreaching" };
+        let is_treated =
+            matches!(self.treat_missing_data, TreatMissingData::Breaching | TreatMissingData::NotBreaching);
         if real.is_empty() {
             let (periods, points) = (counted(n, "period"), counted(n, "missing datapoint"));
             return format!(
@@ -425,9 +427,14 @@ mod tests {
 
     #[test]
     fn evaluations_follow_the_period() {
-        for (period, n, every, again) in
-            [(10, 1, 10, 10), (20, 3, 10, 20), (30, 2, 10, 30), (60, 3, 60, 60), (300, 1, 60, 60), (3_600, 25, 3_600, 60)]
-        {
+        for (period, n, every, again) in [
+            (10, 1, 10, 10),
+            (20, 3, 10, 20),
+            (30, 2, 10, 30),
+            (60, 3, 60, 60),
+            (300, 1, 60, 60),
+            (3_600, 25, 3_600, 60),
+        ] {
             let rule = AlarmRule { period: Span::seconds(period), ..rule(n, n, TreatMissingData::Missing) };
             assert_eq!(rule.evaluated_every(), Span::seconds(every), "{period}");
             assert_eq!(rule.acts_again_every(), Span::seconds(again), "{period}");

@@ -71,11 +71,8 @@ pub const RULE_LENGTH_MAXIMUM: usize = 10_240;
 /// Alarms that a rule names, at most.
 pub const ALARMS_MAXIMUM: usize = 100;
 
-const STATES: [(&str, AlarmState); 3] = [
-    ("ALARM", AlarmState::Alarm),
-    ("OK", AlarmState::Ok),
-    ("INSUFFICIENT_DATA", AlarmState::InsufficientData),
-];
+const STATES: [(&str, AlarmState); 3] =
+    [("ALARM", AlarmState::Alarm), ("OK", AlarmState::Ok), ("INSUFFICIENT_DATA", AlarmState::InsufficientData)];
 const WORDS: [&str; 9] = ["ALARM", "OK", "INSUFFICIENT_DATA", "AND", "OR", "NOT", "TRUE", "FALSE", "AT_LEAST"];
 
 impl Rule<NamedAlarm> {

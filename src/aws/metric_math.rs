@@ -210,14 +210,8 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("YEAR", Function::Year),
 ];
 
-const LEFT_OUT: &[&str] = &[
-    "ANOMALY_DETECTION_BAND",
-    "DB_PERF_INSIGHTS",
-    "INSIGHT_RULE_METRIC",
-    "LAMBDA",
-    "SEARCH",
-    "SERVICE_QUOTA",
-];
+const LEFT_OUT: &[&str] =
+    &["ANOMALY_DETECTION_BAND", "DB_PERF_INSIGHTS", "INSIGHT_RULE_METRIC", "LAMBDA", "SEARCH", "SERVICE_QUOTA"];
 
 impl MetricMath {
     /// The metrics that it reads.
@@ -437,7 +431,11 @@ impl Parser<'_> {
             let mut series = Vec::new();
             for (node, kind, at) in self.list("]", depth)? {
                 if kind != Kind::Series {
-                    return Err(self.error(at, format!("an array has time series, and this is {}", kind.words()), None));
+                    return Err(self.error(
+                        at,
+                        format!("an array has time series, and this is {}", kind.words()),
+                        None,
+                    ));
                 }
                 series.push(node);
             }
@@ -546,14 +544,19 @@ impl Parser<'_> {
             return Err(self.error(at, format!("there is no function `{word}`"), near));
         };
         let kinds: Vec<Kind> = arguments.iter().map(|it| it.1).collect();
-        let kind = function.kind(&kinds).map_err(|takes| self.error(whole.clone(), format!("{word} takes {takes}"), None))?;
+        let kind =
+            function.kind(&kinds).map_err(|takes| self.error(whole.clone(), format!("{word} takes {takes}"), None))?;
         if *function == Function::Fill
             && let Some((Node::Text(text), ..)) = arguments.get(1)
             && text != "REPEAT"
             && text != "LINEAR"
         {
             let near = nearest(text, ["REPEAT", "LINEAR"]);
-            return Err(self.error(whole, format!("FILL fills with a number, REPEAT or LINEAR, not with `{text}`"), near));
+            return Err(self.error(
+                whole,
+                format!("FILL fills with a number, REPEAT or LINEAR, not with `{text}`"),
+                near,
+            ));
         }
         Ok((Node::Call(*function, arguments.into_iter().map(|it| it.0).collect()), kind))
     }
@@ -625,7 +628,9 @@ impl Function {
             },
             Function::Sort => match arguments {
                 [Array, Text, Text] | [Array, Text, Text, Scalar] => Ok(Array),
-                _ => Err("an array, one of \"AVG\", \"MIN\", \"MAX\" and \"SUM\", \"ASC\" or \"DESC\", and a number or nothing"),
+                _ => Err(
+                    "an array, one of \"AVG\", \"MIN\", \"MAX\" and \"SUM\", \"ASC\" or \"DESC\", and a number or nothing",
+                ),
             },
             Function::TimeSeries => match arguments {
                 [Scalar] => Ok(Series),
@@ -1029,7 +1034,8 @@ mod tests {
 
     fn math(text: &str) -> MetricMath {
         let ids = [("m1", Kind::Series), ("m2", Kind::Series), ("errors", Kind::Series)];
-        let expression = Expression::parse(text, &ids, &[0, 1, 2]).unwrap_or_else(|it| panic!("{text}: {}", it.message));
+        let expression =
+            Expression::parse(text, &ids, &[0, 1, 2]).unwrap_or_else(|it| panic!("{text}: {}", it.message));
         let stats = ids.iter().zip(METRICS).map(|((id, _), metric)| MetricDataQuery {
             id: (*id).to_owned(),
             label: (*id).to_owned(),
@@ -1096,7 +1102,10 @@ mod tests {
         check("AVG([m1, m2])", [Some(6.0), Some(10.0), Some(2.5), Some(24.0)]);
         check("MAX([m1, errors])", [Some(10.0), Some(20.0), Some(3.5), Some(40.0)]);
         check("STDDEV([m1, m2])", [Some(4.0), Some(10.0), Some(2.5), Some(16.0)]);
-        check("SUM(METRICS(\"m\")) * 100 / SUM(m2)", [Some(80.0), Some(20.0 / 15.0 * 100.0), Some(100.0 / 3.0), Some(320.0)]);
+        check(
+            "SUM(METRICS(\"m\")) * 100 / SUM(m2)",
+            [Some(80.0), Some(20.0 / 15.0 * 100.0), Some(100.0 / 3.0), Some(320.0)],
+        );
         check("ABS(errors) + CEIL(errors) + FLOOR(errors)", [None, Some(-1.0), Some(3.5 + 4.0 + 3.0), Some(0.0)]);
         check("DATAPOINT_COUNT([m1, errors]) + METRIC_COUNT(METRICS())", [Some(4.0), Some(5.0), Some(4.0), Some(5.0)]);
         check("FIRST(SORT([m1, m2], \"AVG\", \"DESC\", 1))", [Some(10.0), Some(20.0), None, Some(40.0)]);

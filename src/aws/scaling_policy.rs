@@ -304,8 +304,14 @@ mod tests {
             let policy = step(AdjustmentType::PercentChangeInCapacity, &[(Some(0.0), None, percent)], magnitude);
             assert_eq!(policy.capacity(&alarm(), capacity, 60.0), Some(expected), "{capacity} by {percent} %");
         }
-        assert_eq!(step(AdjustmentType::ChangeInCapacity, &[(Some(0.0), None, 5)], 0).capacity(&alarm(), 3, 60.0), Some(8));
-        assert_eq!(step(AdjustmentType::ExactCapacity, &[(Some(0.0), None, 5)], 0).capacity(&alarm(), 3, 60.0), Some(5));
+        assert_eq!(
+            step(AdjustmentType::ChangeInCapacity, &[(Some(0.0), None, 5)], 0).capacity(&alarm(), 3, 60.0),
+            Some(8)
+        );
+        assert_eq!(
+            step(AdjustmentType::ExactCapacity, &[(Some(0.0), None, 5)], 0).capacity(&alarm(), 3, 60.0),
+            Some(5)
+        );
     }
 
     #[test]

@@ -65,7 +65,9 @@ impl Statistic {
     /// Says what it could be.
     pub fn extended(text: &str) -> Result<Statistic, String> {
         let expected = || {
-            format!("`{text}` is no extended statistic: `p99`, `tm95`, `TM(10%:90%)`, `TM(:300)`, `PR(:300)` or `IQM` is")
+            format!(
+                "`{text}` is no extended statistic: `p99`, `tm95`, `TM(10%:90%)`, `TM(:300)`, `PR(:300)` or `IQM` is"
+            )
         };
         if text.eq_ignore_ascii_case("IQM") {
             return Ok(Statistic::Trimmed(Trimmed::Mean, Bounds::Percent(25.0, 75.0)));
@@ -253,7 +255,8 @@ mod tests {
 
     #[test]
     fn what_is_no_statistic_says_so() {
-        for text in ["p", "p101", "p-1", "q99", "TM(90%:10%)", "TM(:)", "PR(10%:20%)", "p(10%:20%)", "99", "TM(10:90%)"] {
+        for text in ["p", "p101", "p-1", "q99", "TM(90%:10%)", "TM(:)", "PR(10%:20%)", "p(10%:20%)", "99", "TM(10:90%)"]
+        {
             assert!(Statistic::extended(text).is_err(), "{text}");
         }
         for text in ["p99", "TM(10%:90%)", "PR(:300)", "WM(5:)"] {

@@ -16,8 +16,8 @@ use crate::aws::metric_math::{MetricMath, Periods};
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
 use crate::control::Control;
-use crate::data::{Traffic, Utilization};
 use crate::data::histogram::Histogram;
+use crate::data::{Traffic, Utilization};
 use crate::metrics::{Datapoint, Series, Windows};
 use crate::run::{Level, LoadBalancerMinute, MetricPoint};
 use crate::scenario::Scenario;
@@ -290,7 +290,8 @@ impl Control<'_> {
                 tasks().filter(waits).count() as f64
             }
             C::DeploymentCount => {
-                let mut deployments: Vec<u32> = tasks().filter(|it| !it.is_asked_to_stop).map(|it| it.deployment).collect();
+                let mut deployments: Vec<u32> =
+                    tasks().filter(|it| !it.is_asked_to_stop).map(|it| it.deployment).collect();
                 // The newest is PRIMARY before its first task.
                 deployments.extend(u32::try_from(state.deployments.len()).ok().and_then(|it| it.checked_sub(1)));
                 deployments.sort_unstable();

@@ -99,7 +99,9 @@ impl Alarms {
             let what = What { field, of };
             let is_arn = text.contains(':');
             if is_arn && !policies.iter().any(|it| it == name) {
-                reader.note(format!("`{field}` of {of} names the policy `{name}`, which is not here: nothing comes of it"));
+                reader.note(format!(
+                    "`{field}` of {of} names the policy `{name}`, which is not here: nothing comes of it"
+                ));
                 continue;
             }
             let policy = reader.named(what, *at, name, policies);
@@ -193,7 +195,8 @@ impl Alarms {
             let ready = parsed.iter().position(|it| !it.2.alarms().iter().any(waits));
             let Some(ready) = ready else {
                 let (entry, _, _, place) = &parsed[0];
-                let message = format!("composite alarm `{}` depends on itself, by way of those that it names", entry.key);
+                let message =
+                    format!("composite alarm `{}` depends on itself, by way of those that it names", entry.key);
                 reader.refuse(Problem::new(*place, message));
                 return table;
             };
@@ -287,7 +290,8 @@ fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>, period: Option<Span>) 
         let looked_at = period * u64::from(n);
         if looked_at > most {
             let message = format!("{of} looks at {n} periods of {period}, which is {looked_at}");
-            let help = "`EvaluationPeriods` times `Period` is a day at most, and a week where the period is an hour at least";
+            let help =
+                "`EvaluationPeriods` times `Period` is a day at most, and a week where the period is an hour at least";
             reader.refuse(Problem::new(fields.place_of("EvaluationPeriods"), message).help(help));
         }
     }

@@ -386,8 +386,7 @@ impl Shape {
         Shape { name: "scaling policy", not_simulated: &[], accepted: &["CreationTime", "PolicyARN"] };
 
     /// `TargetTrackingScalingPolicyConfiguration`.
-    pub const TARGET_TRACKING: Shape =
-        Shape { name: "target tracking", not_simulated: &[], accepted: &[] };
+    pub const TARGET_TRACKING: Shape = Shape { name: "target tracking", not_simulated: &[], accepted: &[] };
 
     /// `CustomizedMetricSpecification`, `MetricStat` and `MetricDataQuery`.
     pub const METRIC: Shape = Shape { name: "metric", not_simulated: &["AccountId"], accepted: &["Unit"] };

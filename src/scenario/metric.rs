@@ -8,21 +8,19 @@ use crate::aws::metric::{
     ClusterMetric, ContainerInsightsMetric, GroupMetric, LoadBalancerMetric, Metric, MetricStat, Named, Resolution,
     ServiceMetric, SuppliedMetric,
 };
-use crate::aws::metric_math::{
-    self, Expression, Kind, METRICS_MAXIMUM, MetricDataQuery, MetricMath, QuerySource,
-};
+use crate::aws::metric_math::{self, Expression, Kind, METRICS_MAXIMUM, MetricDataQuery, MetricMath, QuerySource};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::statistic::{STATISTICS, Statistic};
+use crate::scenario::ContainerInsights;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::syntax_problem;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
-use crate::scenario::reader::{Fields, Names, Reader, What, listed};
+use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::recorded;
 use crate::scenario::tree::{Entry, Node, Value};
-use crate::scenario::ContainerInsights;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 use crate::workload::trace::{BadTrace, nanos};
@@ -76,6 +74,56 @@ const NAMESPACES: [(&str, Namespace); 8] = [
     ("AWS/AutoScaling", Namespace::AutoScaling),
 ];
 
+/// What the load balancer is called that a scenario has without saying so.
+const UNNAMED_LOAD_BALANCER: &str = "default";
+
+/// Metrics of these namespaces that AWS has, and that ask what is not simulated.
+const NOT_SIMULATED: [&str; 43] = [
+    "CPUCreditBalance",
+    "CPUCreditUsage",
+    "CPUSurplusCreditBalance",
+    "CPUSurplusCreditsCharged",
+    "ClientTLSNegotiationErrorCount",
+    "DesyncMitigationMode_NonCompliant_Request_Count",
+    "DiskReadBytes",
+    "DiskReadOps",
+    "DiskWriteBytes",
+    "DiskWriteOps",
+    "DroppedInvalidHeaderRequestCount",
+    "EBSFilesystemSize",
+    "EBSFilesystemUtilized",
+    "EBSReadOps",
+    "EBSReservation",
+    "EBSWriteOps",
+    "EphemeralStorageReserved",
+    "EphemeralStorageUtilized",
+    "ForwardedInvalidHeaderRequestCount",
+    "GroupAndWarmPoolDesiredCapacity",
+    "GroupAndWarmPoolTotalCapacity",
+    "GroupInServiceCapacity",
+    "GroupStandbyInstances",
+    "GroupTotalCapacity",
+    "GrpcRequestCount",
+    "IPv6ProcessedBytes",
+    "IPv6RequestCount",
+    "NetworkIn",
+    "NetworkOut",
+    "NetworkPacketsIn",
+    "NetworkPacketsOut",
+    "PeakPacketsPerSecond",
+    "PortAllocationErrorCount",
+    "RejectedConnectionCount",
+    "RestartCount",
+    "StatusCheckFailed",
+    "StorageReadBytes",
+    "StorageWriteBytes",
+    "TCP_Client_Reset_Count",
+    "TCP_ELB_Reset_Count",
+    "TCP_Target_Reset_Count",
+    "TargetTLSNegotiationErrorCount",
+    "TaskSetCount",
+];
+
 fn find<M: Copy>(names: &[Named<M>], name: &str) -> Option<M> {
     names.iter().find(|it| it.0 == name).map(|it| it.1)
 }
@@ -108,9 +156,9 @@ impl Watchable<'_> {
             self.refuse_namespace(reader, node.place, &fields.of, (namespace, name));
             return None;
         }
-        let problems = reader.problems.len();
+        let (problems, unsupported) = (reader.problems.len(), reader.unsupported.len());
         let mut dimensions = self.dimensions(reader, &fields.of, dimension_nodes);
-        if reader.problems.len() > problems {
+        if reader.problems.len() > problems || reader.unsupported.len() > unsupported {
             return None;
         }
         dimensions.service = short.or(dimensions.service);
@@ -120,26 +168,28 @@ impl Watchable<'_> {
         }
         let namespace = known.flatten().unwrap_or_else(|| self.namespace_of(name, &dimensions));
         let metric = self.of_namespace(reader, namespace, &dimensions, (what, name_node.place, name));
-        if metric.is_none() && reader.problems.len() == problems && says_nothing {
+        let is_told = reader.problems.len() > problems || reader.unsupported.len() > unsupported;
+        if metric.is_none() && !is_told && says_nothing {
             let problem = Problem::new(name_node.place, format!("{} does not say what it watches", fields.of));
             reader.refuse(problem.help("add `Dimensions`, as in `[{Name: ServiceName, Value: web}]`"));
         }
         metric
     }
 
+    /// A metric of a namespace that is not simulated: AWS may well have it.
     fn refuse_namespace(&self, reader: &mut Reader<'_>, at: Place, of: &str, (namespace, name): (&str, &str)) {
         let supplied: Vec<&str> = self.supplied.iter().map(|it| it.namespace.as_str()).collect();
         let known: Vec<&str> = NAMESPACES.iter().map(|it| it.0).chain(supplied.iter().copied()).collect();
         let message = if supplied.contains(&namespace) {
             format!("{of} watches `{name}` of `{namespace}`, which `metrics` supplies with other names or dimensions")
         } else {
-            format!("{of} watches `{name}` of `{namespace}`, which is neither simulated nor supplied")
+            format!("metric `{name}` of `{namespace}`, which {of} watches, is not simulated yet")
         };
         let mut problem = Problem::new(at, message);
         if let Some(near) = nearest(namespace, known.iter().copied().filter(|it| *it != namespace)) {
             problem = problem.label(format!("did you mean `{near}`?"));
         }
-        reader.refuse(problem.help("an entry of the section `metrics` supplies its values"));
+        reader.not_runnable(problem.help("an entry of the section `metrics` supplies its values"));
     }
 
     /// The supplied metric of such a name with exactly these dimensions.
@@ -170,14 +220,17 @@ impl Watchable<'_> {
                     dimensions.has_cluster = true;
                     let said = value.text().unwrap_or_default();
                     if said != self.capacity.cluster_name {
-                        reader.note(format!("{of} says `ClusterName: {said}`; here it is `{}`", self.capacity.cluster_name));
+                        reader.note(format!(
+                            "{of} says `ClusterName: {said}`; here it is `{}`",
+                            self.capacity.cluster_name
+                        ));
                     }
                 }
                 "TargetGroup" => {
                     dimensions.target_group = reader.reference(what, value, &balancing.target_group_names);
                 }
                 "LoadBalancer" | "LoadBalancerName" => {
-                    dimensions.load_balancer = reader.reference(what, value, &balancing.load_balancer_names);
+                    dimensions.load_balancer = self.load_balancer(reader, what, value);
                 }
                 "AutoScalingGroupName" => {
                     dimensions.group = reader.reference(what, value, &self.capacity.group_names);
@@ -207,6 +260,19 @@ impl Watchable<'_> {
             }
         }
         dimensions
+    }
+
+    /// The load balancer that is named; the one that target groups have without any, whatever it is called.
+    fn load_balancer(&self, reader: &mut Reader<'_>, what: What<'_>, value: &Node) -> Option<Id<LoadBalancer>> {
+        let known = &self.load_balancing.load_balancer_names;
+        let said = value.text().map(last_name);
+        let is_known = known.iter().any(|it| Some(it) == said);
+        if let ([(name, Some(only))], false) = (known.known.as_slice(), is_known)
+            && name == UNNAMED_LOAD_BALANCER
+        {
+            return Some(*only);
+        }
+        reader.reference(what, value, known)
     }
 
     /// The namespace that a metric without one belongs to.
@@ -318,7 +384,8 @@ impl Watchable<'_> {
         let of_service = |it: Id<ServiceDefinition>| self.services[it].load_balancer.as_ref().map(|it| it.target_group);
         let group = dimensions.target_group.or(dimensions.service.and_then(of_service));
         if let (None, Some(service)) = (group, dimensions.service) {
-            let message = format!("{what} counts requests, and service `{}` has no target group", self.services[service].name);
+            let message =
+                format!("{what} counts requests, and service `{}` has no target group", self.services[service].name);
             reader.refuse(Problem::new(at, message));
             return None;
         }
@@ -429,14 +496,21 @@ impl Watchable<'_> {
             let period = period(reader, &mut fields);
             let stat = stat_node.and_then(|it| self.metric_stat(reader, it, &fields.of, service));
             if stat_node.is_some() == expression.is_some() {
-                let problem = Problem::new(node.place, format!("{} has not one of `MetricStat` and `Expression`", fields.of));
+                let problem =
+                    Problem::new(node.place, format!("{} has not one of `MetricStat` and `Expression`", fields.of));
                 reader.refuse(problem.help("a query is a metric or an expression over others"));
             }
             fields.finish(reader, &Shape::METRIC);
             periods.extend(period.filter(|_| expression.is_some()).map(|it| (it, node.place)));
             periods.extend(stat.as_ref().and_then(|it| it.1).map(|it| (it, node.place)));
             let source = stat.map(|it| it.0);
-            read.push(Query { id: id.unwrap_or(""), label, text: text.zip(expression.map(|it| it.place)), source, returns });
+            read.push(Query {
+                id: id.unwrap_or(""),
+                label,
+                text: text.zip(expression.map(|it| it.place)),
+                source,
+                returns,
+            });
         }
         let period = periods.first().map_or(Span::MINUTE, |it| it.0);
         if let Some((other, at)) = periods.iter().find(|it| it.0 != period) {
@@ -454,7 +528,10 @@ impl Watchable<'_> {
         }
         let &[returned] = returned.as_slice() else {
             let message = format!("{} of the metrics of {of} return data; one has to", returned.len());
-            reader.refuse(Problem::new(node.place, message).help("say `ReturnData: false` of the others; it is true unless it says so"));
+            reader.refuse(
+                Problem::new(node.place, message)
+                    .help("say `ReturnData: false` of the others; it is true unless it says so"),
+            );
             return None;
         };
         let queries = understood(reader, &read, of)?;
@@ -606,6 +683,10 @@ pub fn alarm_period(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Sp
 }
 
 fn refuse_name(reader: &mut Reader<'_>, at: Place, what: What<'_>, name: &str, known: &[&str]) {
+    if NOT_SIMULATED.contains(&name) {
+        reader.not_simulated(at, format!("`{name}` in {what}"));
+        return;
+    }
     let mut problem = Problem::new(at, format!("{what} cannot be `{name}`"));
     if let Some(near) = nearest(name, known.iter().copied()) {
         problem = problem.label(format!("did you mean `{near}`?"));
@@ -683,7 +764,8 @@ fn supplied_metric(
     fields.finish(reader, &Shape::OURS);
     if [values, steps, file].iter().flatten().count() != 1 {
         let problem = Problem::new(entry.key_place, format!("{of} has not one of `values`, `steps` and `file`"));
-        reader.refuse(problem.help("as in `values: [0, 10, 25]`, `steps: [{at: 10m, value: 500}]` or `file: queue.csv`"));
+        reader
+            .refuse(problem.help("as in `values: [0, 10, 25]`, `steps: [{at: 10m, value: 500}]` or `file: queue.csv`"));
         return None;
     }
     let periods = (duration.0 / resolution.0) as usize + 1;
@@ -708,17 +790,20 @@ fn supplied_metric(
         reader.note(format!("{of} ends after {ends} of {duration}; there are no datapoints after that"));
     }
     let begins = Instant::START + start;
-    Some(SuppliedMetric { name: entry.key.clone(), namespace, metric_name, dimensions, resolution, delay, begins, samples })
+    Some(SuppliedMetric {
+        name: entry.key.clone(),
+        namespace,
+        metric_name,
+        dimensions,
+        resolution,
+        delay,
+        begins,
+        samples,
+    })
 }
 
 /// A level that holds from each step to the next.
-fn stepped(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    of: &str,
-    resolution: Span,
-    periods: usize,
-) -> Option<Vec<Vec<f64>>> {
+fn stepped(reader: &mut Reader<'_>, node: &Node, of: &str, resolution: Span, periods: usize) -> Option<Vec<Vec<f64>>> {
     let mut steps: Vec<(Span, Option<f64>)> = Vec::new();
     for node in reader.list(What { field: "steps", of }, node) {
         let mut fields = reader.fields(node, format!("a step of {of}"))?;
@@ -740,20 +825,15 @@ fn stepped(
 }
 
 /// Values from a CSV file: one row a period, or rows with times in the first column, which may share periods.
-fn read_file(
-    bytes: &[u8],
-    column: Option<&str>,
-    resolution: Span,
-    periods: usize,
-) -> Result<Vec<Vec<f64>>, BadTrace> {
+fn read_file(bytes: &[u8], column: Option<&str>, resolution: Span, periods: usize) -> Result<Vec<Vec<f64>>, BadTrace> {
     let whole = |message: String| BadTrace { line: None, message };
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(bytes);
     let mut rows: Vec<(u64, csv::StringRecord)> = Vec::new();
     for record in reader.records() {
         let line = |error: &csv::Error| error.position().map(csv::Position::line);
-        let record = record
-            .map_err(|error| BadTrace { line: line(&error), message: "this is not text in UTF-8".to_owned() })?;
+        let record =
+            record.map_err(|error| BadTrace { line: line(&error), message: "this is not text in UTF-8".to_owned() })?;
         if record.iter().any(|it| !it.is_empty()) {
             rows.push((record.position().map_or(0, csv::Position::line), record));
         }
@@ -801,7 +881,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str, column: Option<&str>, expected: &[&[f64]]) {
-        let samples = read_file(text.as_bytes(), column, Span::MINUTE, 10).unwrap_or_else(|it| panic!("{}", it.message));
+        let samples =
+            read_file(text.as_bytes(), column, Span::MINUTE, 10).unwrap_or_else(|it| panic!("{}", it.message));
         assert_eq!(samples, expected, "{text}");
     }
 

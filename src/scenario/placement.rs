@@ -181,13 +181,7 @@ fn expression(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Expressi
 }
 
 /// A mistake in an expression at its very characters, or below the text where those cannot be told in the file.
-pub(super) fn syntax_problem(
-    source: &str,
-    place: Place,
-    text: &str,
-    error: &SyntaxError,
-    what: What<'_>,
-) -> Problem {
+pub(super) fn syntax_problem(source: &str, place: Place, text: &str, error: &SyntaxError, what: What<'_>) -> Problem {
     let message = format!("{what}: {}", error.message);
     let mut problem = match place_within(source, place, text, error.at.clone()) {
         Some(at) => Problem::new(at, message),

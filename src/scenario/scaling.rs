@@ -315,7 +315,8 @@ impl<'a> Scaling<'a> {
             }
             let definition = &self.watchable.services[service?];
             if resolution == Resolution::TwentySeconds && !definition.high_resolution_metrics.contains(&metric) {
-                let message = format!("{of} is published each 20 s, which service `{}` does not ask for", definition.name);
+                let message =
+                    format!("{of} is published each 20 s, which service `{}` does not ask for", definition.name);
                 let help = "add `monitoring: {metricConfigurations: [{metricNames: [CPUUtilization, MemoryUtilization], \
                             resolutionSeconds: 20}]}` to the service";
                 reader.refuse(Problem::new(name_node.place, message).help(help));
@@ -325,7 +326,11 @@ impl<'a> Scaling<'a> {
             return Some((Watched::Stat(MetricStat { metric, statistic: Statistic::Average }), resolution.period()));
         }
         let labelled = label.and_then(|it| {
-            reader.reference(What { field: "ResourceLabel", of: &of }, it, &self.watchable.load_balancing.target_group_names)
+            reader.reference(
+                What { field: "ResourceLabel", of: &of },
+                it,
+                &self.watchable.load_balancing.target_group_names,
+            )
         });
         let service = &self.watchable.services[service?];
         match (&service.load_balancer, labelled, label) {
@@ -460,8 +465,7 @@ fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepSc
     let adjustment_type = fields.word(reader, "AdjustmentType", &kinds);
     let steps = fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of));
     let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
-    if min_adjustment_magnitude > 0 && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity)
-    {
+    if min_adjustment_magnitude > 0 && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity) {
         reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
     }
     let cooldown = fields.seconds_or(reader, "Cooldown", 0..=864_000, Span::seconds(300));

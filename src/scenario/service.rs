@@ -153,7 +153,9 @@ fn high_resolution_metrics(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> 
     let Some(node) = fields.take("monitoring") else { return metrics };
     let Some(mut monitoring) = reader.fields(node, format!("`monitoring` of {}", fields.of)) else { return metrics };
     for node in monitoring.list(reader, "metricConfigurations") {
-        let Some(mut it) = reader.fields(node, format!("a metric configuration of {}", monitoring.of)) else { continue };
+        let Some(mut it) = reader.fields(node, format!("a metric configuration of {}", monitoring.of)) else {
+            continue;
+        };
         let mut named: Vec<ServiceMetric> = Vec::new();
         let names = it.list(reader, "metricNames");
         for name in names {
