@@ -346,7 +346,7 @@ mod tests {
     fn mistakes_are_pointed_at() {
         for (text, at, message, near) in [
             ("ALRAM(bad)", 0..5, "`ALRAM` is none of ALARM, OK and INSUFFICIENT_DATA", Some("ALARM")),
-            ("ALARM(bad) ADN OK(x)", 11..20, "here the rule should end, or go on with AND or OR", Some("AND")),
+            ("ALARM(bad) ANDD OK(x)", 11..21, "here the rule should end, or go on with AND or OR", Some("AND")),
             ("ALARM(bad", 9..9, "`)` is missing behind the alarm's name", None),
             ("ALARM()", 6..6, "here an alarm's name is missing", None),
             ("(ALARM(bad)", 11..11, "`)` is missing to end what `(` began", None),

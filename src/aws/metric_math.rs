@@ -512,7 +512,7 @@ impl Parser<'_> {
             let known = self.queries.iter().position(|it| it.0 == word);
             return known.map(|it| (Node::Query(it), self.queries[it].1)).ok_or_else(|| {
                 let ids = self.queries.iter().map(|it| it.0);
-                let functions = FUNCTIONS.iter().map(|it| it.0);
+                let functions = FUNCTIONS.iter().map(|it| it.0).chain(["METRICS", "REPEAT", "LINEAR"]);
                 let near = nearest(word, ids.clone()).or_else(|| nearest(word, functions));
                 let mut error = self.error(at, format!("`{word}` is the id of no metric and of no expression"), near);
                 let ids: Vec<String> = ids.map(|it| format!("`{it}`")).collect();
@@ -1104,7 +1104,7 @@ mod tests {
         check("STDDEV([m1, m2])", [Some(4.0), Some(10.0), Some(2.5), Some(16.0)]);
         check(
             "SUM(METRICS(\"m\")) * 100 / SUM(m2)",
-            [Some(80.0), Some(20.0 / 15.0 * 100.0), Some(100.0 / 3.0), Some(320.0)],
+            [Some(80.0), Some(2000.0 / 15.0), Some(500.0 / 15.0), Some(320.0)],
         );
         check("ABS(errors) + CEIL(errors) + FLOOR(errors)", [None, Some(-1.0), Some(3.5 + 4.0 + 3.0), Some(0.0)]);
         check("DATAPOINT_COUNT([m1, errors]) + METRIC_COUNT(METRICS())", [Some(4.0), Some(5.0), Some(4.0), Some(5.0)]);
@@ -1127,14 +1127,14 @@ mod tests {
         let ids = [("m1", Kind::Series), ("m2", Kind::Series)];
         for (text, at, message, near) in [
             ("m1 / AVGE(m2)", 5..9, "there is no function `AVGE`", Some("AVG")),
-            ("m1 / m3", 5..7, "`m3` is the id of no metric and of no expression", Some("m1")),
+            ("m1 / m3", 5..7, "`m3` is the id of no metric and of no expression", None),
             ("m1 +", 4..4, "the expression ends where a value should be", None),
             ("(m1 + m2", 8..8, "`)` is missing to end what `(` began", None),
             ("m1 m2", 3..5, "here the expression should end", None),
             ("m1 % m2", 3..7, "here the expression should end", None),
             ("SUM(m1, m2)", 0..11, "SUM takes one time series, or an array of them as in `[m1, m2]`", None),
             ("[m1] + [m2]", 0..11, "two arrays of time series cannot be combined", None),
-            ("FILL(m1, REPEATED)", 9..17, "`REPEATED` is the id of no metric and of no expression", None),
+            ("FILL(m1, REPEATED)", 9..17, "`REPEATED` is the id of no metric and of no expression", Some("REPEAT")),
             ("METRICS(\"x\")", 0..12, "no metric has `x` in its id", None),
             ("1.2.3", 0..5, "`1.2.3` is not a number", None),
             ("m1 + \"a\"", 0..8, "a text cannot be calculated with", None),

@@ -5,7 +5,7 @@ use crate::aws::alarm::{
 };
 use crate::aws::composite_alarm::{ALARMS_MAXIMUM, CompositeAlarm, NamedAlarm, RULE_LENGTH_MAXIMUM, Rule};
 use crate::aws::metric::MetricStat;
-use crate::aws::scaling_policy::ScalingPolicy;
+use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::metric::{Watchable, alarm_period};
@@ -89,7 +89,12 @@ impl Alarms {
     }
 
     /// Finds the policies that alarms name among their actions.
-    pub fn link(&mut self, reader: &mut Reader<'_>, policies: &Names<ScalingPolicy>) {
+    pub fn link(
+        &mut self,
+        reader: &mut Reader<'_>,
+        policies: &Names<ScalingPolicy>,
+        definitions: &Table<ScalingPolicy>,
+    ) {
         for said in std::mem::take(&mut self.actions) {
             let SaidAction { of, field, text, at, .. } = &said;
             let Some(name) = said.policy() else {
@@ -105,6 +110,11 @@ impl Alarms {
                 continue;
             }
             let policy = reader.named(what, *at, name, policies);
+            if policy.is_some_and(|it| matches!(definitions[it].kind, ScalingPolicyKind::TargetTracking(_))) {
+                let message = format!("{what} names policy `{name}`, which is target tracking and has alarms of its own");
+                reader.refuse(Problem::new(*at, message).help("leave it out; alarms of yours invoke step scaling"));
+                continue;
+            }
             if let (Some(alarm), Some(policy)) = (said.alarm, policy)
                 && !self.table[alarm].actions.contains(&(said.state, policy))
             {

@@ -80,7 +80,7 @@ impl<'a> Scaling<'a> {
                 scaling.alarms.invokes(alarm, policy);
             }
         }
-        scaling.alarms.link(reader, &names);
+        scaling.alarms.link(reader, &names, &scaling.policies);
         for entry in sections.scheduled_actions {
             if let Some(action) = scaling.scheduled_action(reader, entry) {
                 scaling.scheduled_actions.push(action);

@@ -84,13 +84,13 @@ fn w27_a_step_of_load_triggers_when_the_benchmark_says() {
 
 #[test]
 fn q5_high_resolution_tracking_scales_in_after_45_datapoints() {
-    let steps = "{ at: 0s, rate: 160/s }, { at: 10m, rate: 20/s }";
+    let steps = "{ at: 0s, rate: 190/s }, { at: 10m, rate: 20/s }";
     let run =
         run(&format!("duration: 40m{}", web(4, steps, &tracking("ECSServiceAverageCPUUtilizationHighResolution"))));
-    // 40 percent is below 45 from the start: the fifteenth minute has closed at 900 s, is readable at 915 s, and looked at then.
-    assert_eq!(first(&run, "AlarmLow", "ALARM"), 916.0);
+    // 47.5 percent is between 45 and 50. The forty-fifth low period closes at 1500 s, is readable at 1515 s, and looked at then.
+    assert_eq!(first(&run, "AlarmLow", "ALARM"), 1516.0);
     let (at, message) = activities(&run)[0];
-    assert_eq!(at, 916.0, "{message}");
+    assert_eq!(at, 1516.0, "{message}");
     assert!(!points(&run, "CPUUtilization ServiceName=web").is_empty());
     assert!(points(&run, "CPUUtilization ServiceName=web").iter().all(|it| it.period.as_seconds() == 20.0));
 }
@@ -101,7 +101,7 @@ fn w17_a_container_can_use_more_than_it_reserves() {
     for (rate, memory, cpu_percent, memory_percent) in [("300/s", 512, 400.0, 50.0), ("12.5/s", 128, 25.0, 12.5)] {
         let run = run(&format!(
             "duration: 10m
-instanceTypes: {{ c4: {{ vcpu: 2, memory: 3.75GiB, registeredMemory: 3768 }} }}
+instanceTypes: {{ c4: {{ vcpu: 2, memory: 3.75GiB, networkInterfaces: 3, registeredMemory: 3768 }} }}
 autoScalingGroups: {{ nodes: {{ InstanceType: c4, MinSize: 1, MaxSize: 1 }} }}
 taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 512, memory: 1024, portMappings: [{{ containerPort: 80 }}] }}] }} }}
 applications: {{ web: {{ cpuTime: 10ms, memory: {{ base: {memory}MiB }} }} }}
@@ -129,8 +129,8 @@ fn w18_reservation_of_a_cluster() {
     let run = run(&format!(
         "duration: 10m
 instanceTypes:
-  large: {{ vcpu: 16, memory: 30GiB, registeredMemory: 30158 }}
-  small: {{ vcpu: 2, memory: 3.75GiB, registeredMemory: 3768 }}
+  large: {{ vcpu: 16, memory: 30GiB, networkInterfaces: 8, registeredMemory: 30158 }}
+  small: {{ vcpu: 2, memory: 3.75GiB, networkInterfaces: 3, registeredMemory: 3768 }}
 autoScalingGroups:
   large: {{ InstanceType: large, MinSize: 1, MaxSize: 1 }}
   small: {{ InstanceType: small, MinSize: 1, MaxSize: 1 }}
@@ -217,7 +217,7 @@ scalingPolicies:
         Metrics:
           - {{ Id: m1, MetricStat: {{ Metric: {{ Namespace: AWS/SQS, MetricName: ApproximateNumberOfMessagesVisible, Dimensions: [{{ Name: QueueName, Value: jobs }}] }}, Stat: Sum }}, ReturnData: false }}
           - {{ Id: m2, MetricStat: {{ Metric: {{ Namespace: ECS/ContainerInsights, MetricName: RunningTaskCount, Dimensions: [{{ Name: ClusterName, Value: default }}, {{ Name: ServiceName, Value: web }}] }}, Stat: Average }}, ReturnData: false }}
-          - {{ Id: e1, Expression: {expression}, Label: backlog per task }}
+          - {{ Id: e1, Expression: \"{expression}\", Label: backlog per task }}
 cluster: {{ settings: [{{ name: containerInsights, value: enabled }}] }}
 assumptions: {{ alarmPhase: 6s }}
 "
