@@ -147,9 +147,13 @@ impl Control<'_> {
     ) -> Option<Datapoint> {
         let is_running = |it: &&Id<Task>| self.cluster.tasks[**it].status == TaskStatus::Running;
         let running = self.services[service.index()].tasks.iter().filter(is_running).count();
-        let (percent, of_task): (_, fn(&(f64, f64)) -> f64) = match of {
-            ServiceMetric::CpuUtilization => (period.cpu_percent, |it| it.0),
-            ServiceMetric::MemoryUtilization => (period.memory_percent, |it| it.1),
+        let percent = match of {
+            ServiceMetric::CpuUtilization => period.cpu_percent,
+            ServiceMetric::MemoryUtilization => period.memory_percent,
+        };
+        let of_task = |&(cpu, memory): &(f64, f64)| match of {
+            ServiceMetric::CpuUtilization => cpu,
+            ServiceMetric::MemoryUtilization => memory,
         };
         let point = Datapoint::of(percent?, f64::from(running.max(1) as u32));
         let samples = Datapoint::of_samples(period.tasks.iter().map(|it| (of_task(it), 1.0)).collect());
@@ -171,14 +175,15 @@ impl Control<'_> {
 
     /// `None` where no task runs on an instance, or nothing is registered.
     fn of_cluster(&self, of: ClusterMetric, traffic: &Traffic) -> Option<f64> {
-        let (registered, taken): (fn(&ContainerInstance) -> u32, fn(&Task) -> u32) = match of {
-            ClusterMetric::CpuReservation | ClusterMetric::CpuUtilization => {
-                (|it| it.registered_cpu_units, |it| it.reservation.cpu_units)
-            }
-            ClusterMetric::MemoryReservation | ClusterMetric::MemoryUtilization => {
-                (|it| it.registered_memory_mib, |it| it.reservation.memory_mib)
-            }
-            ClusterMetric::GpuReservation => (|it| it.registered_gpus, |it| it.reservation.gpus),
+        let registered = |it: &ContainerInstance| match of {
+            ClusterMetric::CpuReservation | ClusterMetric::CpuUtilization => it.registered_cpu_units,
+            ClusterMetric::MemoryReservation | ClusterMetric::MemoryUtilization => it.registered_memory_mib,
+            ClusterMetric::GpuReservation => it.registered_gpus,
+        };
+        let taken = |it: &Task| match of {
+            ClusterMetric::CpuReservation | ClusterMetric::CpuUtilization => it.reservation.cpu_units,
+            ClusterMetric::MemoryReservation | ClusterMetric::MemoryUtilization => it.reservation.memory_mib,
+            ClusterMetric::GpuReservation => it.reservation.gpus,
         };
         let all: u64 = self.registered().map(|it| u64::from(registered(it))).sum();
         let has_tasks = self.registered().any(|it| self.running_on(it).next().is_some());

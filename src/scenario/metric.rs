@@ -305,7 +305,11 @@ impl Watchable<'_> {
         let mut lacks = |dimension: &str, names: Vec<&str>| {
             if names.contains(&name) {
                 let message = format!("{what} is `{name}`, which has the dimension `{dimension}`");
-                reader.refuse(Problem::new(at, message).help(format!("add `{dimension}` to `Dimensions`")));
+                let help = match dimension {
+                    "ClusterName" => "leave `ServiceName` out of `Dimensions`, and say `ClusterName`".to_owned(),
+                    _ => format!("add `{dimension}` to `Dimensions`"),
+                };
+                reader.refuse(Problem::new(at, message).help(help));
             } else {
                 refuse_name(reader, at, what, name, &names);
             }
@@ -315,7 +319,7 @@ impl Watchable<'_> {
             Namespace::Ecs => match dimensions.service {
                 Some(service) => match find(&ServiceMetric::NAMES, name) {
                     Some(metric) => Some(Metric::Service(service, metric, Resolution::Minute)),
-                    None => lacks("ClusterName` alone, without `ServiceName", names_of_services(name)),
+                    None => lacks("ClusterName", names_of_services(name)),
                 },
                 None if dimensions.has_cluster => match find(&ClusterMetric::NAMES, name) {
                     Some(metric) => Some(Metric::Cluster(metric)),
@@ -345,11 +349,7 @@ impl Watchable<'_> {
                     &ContainerInsightsMetric::OF_CLUSTERS
                 };
                 let Some(metric) = find(known, name) else {
-                    let dimension = if dimensions.service.is_some() {
-                        "ClusterName` alone, without `ServiceName"
-                    } else {
-                        "ServiceName"
-                    };
+                    let dimension = if dimensions.service.is_some() { "ClusterName" } else { "ServiceName" };
                     let mut all = names(&ContainerInsightsMetric::OF_SERVICES);
                     all.extend(names(&ContainerInsightsMetric::OF_CLUSTERS));
                     all.dedup();
