@@ -54,13 +54,17 @@ pub enum Event {
     TargetsAreCompared(Id<TargetGroup>),
     /// Memory and CPU are sampled.
     SecondPasses,
+    /// 20 s of high-resolution metrics end.
+    TwentySecondsClose,
     /// A period of CloudWatch's ends.
     MinuteCloses,
     /// A scheduled action's occurrence, by its place.
     ScheduledActionRuns(Id<ScheduledAction>, usize),
     /// An alarm looks at its datapoints.
     AlarmIsEvaluated(Id<Alarm>),
-    /// An alarm that is still in ALARM invokes its action again.
+    /// Composite alarms look at the alarms that they name.
+    CompositeAlarmsAreEvaluated,
+    /// An alarm that has not changed since invokes its actions again.
     AlarmActsAgain(Id<Alarm>),
     /// All that was asked of a scalable target at this instant is decided.
     TargetIsScaled(Id<ScalableTarget>),

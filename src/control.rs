@@ -2,6 +2,7 @@
 //!
 //! It writes the cluster and reads the traffic; the rules themselves are in `aws`.
 
+pub mod alarms;
 pub mod anomaly;
 pub mod auto_scaling_group;
 pub mod autoscaling;
@@ -15,6 +16,7 @@ pub mod instance_launch;
 mod instance_reasons;
 pub mod load_balancer_metrics;
 pub mod log;
+pub mod metrics;
 pub mod network;
 mod packing;
 pub mod placing;
@@ -31,24 +33,26 @@ use crate::aws::alarm::Alarm;
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::fargate::{FargateCapacity, TokenBucket};
 use crate::aws::launch::Launcher;
+use crate::aws::metric::Resolution;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
+use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce};
 use crate::control::anomaly::Comparisons;
 use crate::control::auto_scaling_group::Group;
-use crate::control::autoscaling::{AlarmInForce, ScaledTarget, ServiceMetrics};
+use crate::control::autoscaling::ScaledTarget;
 use crate::control::capacity_provider::Provider;
 use crate::control::containers::Followed;
 use crate::control::fargate::Fargate;
 use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
+use crate::control::metrics::Metrics;
 use crate::control::placing::Placing;
 use crate::control::refusals::Refusals;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
-use crate::metrics::Series;
 use crate::rng::{Seed, Stream};
 use crate::run::{
     AlarmChange, CapacityMinute, FargateMinute, InstanceChange, InstanceReason, LoadBalancerMinute,
@@ -99,14 +103,16 @@ pub struct Control<'a> {
     pub providers: Vec<Provider>,
     /// Scalable targets, in the scenario's order.
     pub scaled_targets: Vec<ScaledTarget>,
-    /// Alarms, those of policies and those of capacity providers.
+    /// Alarms: those of policies, those of capacity providers and the scenario's others.
     pub alarms: Table<Alarm>,
     /// As they stand, by alarm.
     pub alarms_in_force: Vec<AlarmInForce>,
-    /// Metrics of each service.
-    pub service_metrics: Vec<ServiceMetrics>,
-    /// `CapacityProviderReservation` of each provider.
-    pub reservation_metrics: Vec<Series>,
+    /// The alarm in force of each of the scenario's.
+    pub alarm_of_scenario: Vec<Option<Id<Alarm>>>,
+    /// Composite alarms as they stand, in the scenario's order.
+    pub composite_alarms: Vec<CompositeAlarmInForce>,
+    /// Metrics that something watches.
+    pub metrics: Metrics,
     /// Targets by their health, of each target group.
     pub hosts: Vec<HostCounts>,
     /// The cluster's version when they were counted.
@@ -264,12 +270,9 @@ impl<'a> Control<'a> {
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
             alarms: Table::new(),
             alarms_in_force: Vec::new(),
-            service_metrics: scenario.services.iter().map(|_| ServiceMetrics::new(&scenario.assumptions)).collect(),
-            reservation_metrics: scenario
-                .capacity_providers
-                .iter()
-                .map(|_| Series::new(scenario.assumptions.capacity_provider_metric_delay))
-                .collect(),
+            alarm_of_scenario: Vec::new(),
+            composite_alarms: Vec::new(),
+            metrics: Metrics::default(),
             hosts: vec![HostCounts::default(); scenario.target_groups.len()],
             hosts_seen_version: None,
             in_flight_before: vec![0.0; scenario.load_balancers.len()],
@@ -285,6 +288,9 @@ impl<'a> Control<'a> {
             records: Records::default(),
         };
         control.put_alarms();
+        if scenario.has_high_resolution_metrics() {
+            control.put_twenty_seconds();
+        }
         control.bring_targets_within_bounds();
         control.begin_groups();
         control.begin_services();
@@ -327,9 +333,11 @@ impl<'a> Control<'a> {
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),
             Event::TargetsAreCompared(group) => self.targets_are_compared(group, traffic),
             Event::SecondPasses => self.second_passes(traffic),
+            Event::TwentySecondsClose => self.publish_twenty_seconds(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),
             Event::ScheduledActionRuns(action, occurrence) => self.scheduled_action_runs(action, occurrence),
             Event::AlarmIsEvaluated(alarm) => self.alarm_is_evaluated(alarm),
+            Event::CompositeAlarmsAreEvaluated => self.composite_alarms_are_evaluated(),
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),
             Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
@@ -360,9 +368,14 @@ impl<'a> Control<'a> {
         self.agenda.put(next, Event::SecondPasses);
     }
 
+    fn put_twenty_seconds(&mut self) {
+        self.agenda.put(self.now() + Resolution::TwentySeconds.period(), Event::TwentySecondsClose);
+    }
+
     fn minute_closes(&mut self, traffic: &Traffic) {
         self.publish_load_balancer_minutes(traffic);
         self.publish_service_minutes(traffic);
+        self.publish_metrics(traffic);
         for provider in self.scenario.capacity_providers.ids() {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }

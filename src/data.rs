@@ -45,6 +45,11 @@ pub struct Traffic {
     minutes: Vec<ServiceTraffic>,
     load_balancer_minutes: Vec<LoadBalancerCounts>,
     samples: Vec<Samples>,
+    /// The same over 20 s, of services whose metrics have that resolution, and what the last of these came to.
+    twenty_seconds: Vec<Option<TwentySeconds>>,
+    /// CPU units that the tasks of each instance used, summed over the seconds of the open minute and in the mean of the last;
+    /// where something watches them.
+    instances: Option<[BTreeMap<Id<ContainerInstance>, f64>; 2]>,
     /// Of each group's instances, summed over the seconds of the open minute, and the mean of the last.
     used: Vec<Used>,
     used_in_minute: Vec<Used>,
@@ -85,6 +90,28 @@ pub struct ServiceTraffic {
     pub cpu_percent: Option<f64>,
     /// `MemoryUtilization`, percent; `None` without running tasks.
     pub memory_percent: Option<f64>,
+    /// What its RUNNING tasks used, in the mean.
+    pub used: Used,
+    /// CPU and memory use of each of its RUNNING tasks, percent; where something watches how these differ.
+    pub tasks: Vec<(f64, f64)>,
+}
+
+impl ServiceTraffic {
+    /// The minute's CPU and memory use.
+    pub fn utilization(&self) -> Utilization<'_> {
+        Utilization { cpu_percent: self.cpu_percent, memory_percent: self.memory_percent, tasks: &self.tasks }
+    }
+}
+
+/// CPU and memory use of a service over a period, percent; `None` without running tasks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Utilization<'t> {
+    /// `CPUUtilization`
+    pub cpu_percent: Option<f64>,
+    /// `MemoryUtilization`
+    pub memory_percent: Option<f64>,
+    /// Both, of each task, where something watches how these differ.
+    pub tasks: &'t [(f64, f64)],
 }
 
 /// CPU and memory in use.
@@ -96,13 +123,66 @@ pub struct Used {
     pub memory_mib: f64,
 }
 
-/// What was sampled of a service's running tasks in the open minute: sums over tasks and seconds.
-#[derive(Clone, Copy, Debug, Default)]
+/// What was sampled of a service's running tasks in the open period.
+#[derive(Clone, Debug, Default)]
 struct Samples {
+    of_service: TaskSamples,
+    /// Each task by itself, where something watches how they differ.
+    of_tasks: Option<BTreeMap<Id<Task>, TaskSamples>>,
+}
+
+/// Sums over tasks and seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct TaskSamples {
     cpu_units_used: f64,
     cpu_units_base: f64,
     memory_mib_used: f64,
     memory_mib_base: f64,
+}
+
+/// 20 s that are open, and 20 s that have closed.
+#[derive(Clone, Debug, Default)]
+struct TwentySeconds {
+    samples: Samples,
+    cpu_percent: Option<f64>,
+    memory_percent: Option<f64>,
+    tasks: Vec<(f64, f64)>,
+}
+
+impl TaskSamples {
+    fn add(&mut self, second: &TaskSamples) {
+        self.cpu_units_used += second.cpu_units_used;
+        self.cpu_units_base += second.cpu_units_base;
+        self.memory_mib_used += second.memory_mib_used;
+        self.memory_mib_base += second.memory_mib_base;
+    }
+
+    /// CPU and memory, percent.
+    fn percent(&self) -> (Option<f64>, Option<f64>) {
+        let percent = |used: f64, base: f64| (base > 0.0).then(|| 100.0 * used / base);
+        (percent(self.cpu_units_used, self.cpu_units_base), percent(self.memory_mib_used, self.memory_mib_base))
+    }
+}
+
+impl Samples {
+    fn new(keeps_tasks: bool) -> Samples {
+        Samples { of_service: TaskSamples::default(), of_tasks: keeps_tasks.then(BTreeMap::new) }
+    }
+
+    fn add(&mut self, task: Id<Task>, second: &TaskSamples) {
+        self.of_service.add(second);
+        if let Some(tasks) = &mut self.of_tasks {
+            tasks.entry(task).or_default().add(second);
+        }
+    }
+
+    /// Ends the period.
+    fn close(&mut self) -> (TaskSamples, Vec<(f64, f64)>) {
+        let tasks = self.of_tasks.as_mut().map(std::mem::take).unwrap_or_default();
+        let of_tasks = tasks.values().map(TaskSamples::percent);
+        let of_tasks = of_tasks.map(|(cpu, memory)| (cpu.unwrap_or(0.0), memory.unwrap_or(0.0))).collect();
+        (std::mem::take(&mut self.of_service), of_tasks)
+    }
 }
 
 impl Traffic {
@@ -124,7 +204,17 @@ impl Traffic {
             own_answers: scenario.load_balancers.ids().filter_map(|it| OwnAnswers::new(scenario, it, seed)).collect(),
             load_balancer_minutes: vec![LoadBalancerCounts::default(); scenario.load_balancers.len()],
             minutes: vec![ServiceTraffic::default(); scenario.services.len()],
-            samples: vec![Samples::default(); scenario.services.len()],
+            samples: scenario.services.ids().map(|it| Samples::new(scenario.keeps_task_samples(it))).collect(),
+            twenty_seconds: scenario
+                .services
+                .entries()
+                .map(|(id, service)| {
+                    let samples = Samples::new(scenario.keeps_task_samples(id));
+                    let has_it = !service.high_resolution_metrics.is_empty();
+                    has_it.then(|| TwentySeconds { samples, ..TwentySeconds::default() })
+                })
+                .collect(),
+            instances: scenario.keeps_instance_samples().then(Default::default),
             credits: BTreeMap::new(),
             used: vec![Used::default(); scenario.auto_scaling_groups.len()],
             used_in_minute: vec![Used::default(); scenario.auto_scaling_groups.len()],
@@ -161,6 +251,20 @@ impl Traffic {
     /// A service's last closed minute.
     pub fn last_minute(&self, service: Id<ServiceDefinition>) -> &ServiceTraffic {
         &self.minutes[service.index()]
+    }
+
+    /// The last 20 s of a service whose metrics have that resolution.
+    pub fn last_twenty_seconds(&self, service: Id<ServiceDefinition>) -> Utilization<'_> {
+        self.twenty_seconds[service.index()].as_ref().map_or(Utilization::default(), |it| Utilization {
+            cpu_percent: it.cpu_percent,
+            memory_percent: it.memory_percent,
+            tasks: &it.tasks,
+        })
+    }
+
+    /// CPU units that the tasks on an instance used, in the mean over the last closed minute, where something watches them.
+    pub fn cpu_units_used_by(&self, instance: Id<ContainerInstance>) -> f64 {
+        self.instances.as_ref().and_then(|[_, closed]| closed.get(&instance)).copied().unwrap_or(0.0)
     }
 
     /// A service's whole run so far.
@@ -247,6 +351,15 @@ pub fn tally_targets(traffic: &mut Traffic, group: Id<TargetGroup>) {
     traffic.lanes.iter_mut().filter(|it| it.target_group() == group).for_each(|lane| lane.tally_targets(now));
 }
 
+/// Closes the 20 s (t - 20 s, t] of the services whose metrics have that resolution.
+pub fn twenty_seconds_close(traffic: &mut Traffic) {
+    for it in traffic.twenty_seconds.iter_mut().flatten() {
+        let (samples, tasks) = it.samples.close();
+        (it.cpu_percent, it.memory_percent) = samples.percent();
+        it.tasks = tasks;
+    }
+}
+
 /// Closes the minute (t - 60 s, t] of every service.
 pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
     traffic.load_balancer_minutes.fill(LoadBalancerCounts::default());
@@ -257,15 +370,19 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
         let Used { cpu_units, memory_mib } = std::mem::take(used);
         *mean = Used { cpu_units: cpu_units / 60.0, memory_mib: memory_mib / 60.0 };
     }
+    if let Some([open, closed]) = &mut traffic.instances {
+        *closed = std::mem::take(open);
+        closed.values_mut().for_each(|it| *it /= 60.0);
+    }
     for service in scenario.services.ids() {
-        let samples = std::mem::take(&mut traffic.samples[service.index()]);
-        let percent = |used: f64, base: f64| (base > 0.0).then(|| 100.0 * used / base);
+        let (samples, tasks) = traffic.samples[service.index()].close();
         let mut minute = match traffic.lane_of_service[service.index()] {
             Some(lane) => traffic.lanes[lane].close_minute(traffic.now),
             None => ServiceTraffic::default(),
         };
-        minute.cpu_percent = percent(samples.cpu_units_used, samples.cpu_units_base);
-        minute.memory_percent = percent(samples.memory_mib_used, samples.memory_mib_base);
+        (minute.cpu_percent, minute.memory_percent) = samples.percent();
+        minute.used = Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };
+        minute.tasks = tasks;
         if let Some(definition) = &scenario.services[service].load_balancer {
             let load_balancer = scenario.target_groups[definition.target_group].load_balancer;
             traffic.load_balancer_minutes[load_balancer.index()].non_sticky += minute.non_sticky;

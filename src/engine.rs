@@ -1,12 +1,16 @@
 //! The loop: serve every request up to the next control event, make one decision, repeat.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::agenda::Event;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
-use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
+use crate::aws::price::{
+    CONTAINER_INSIGHTS_METRICS_OF_CLUSTER, CONTAINER_INSIGHTS_METRICS_OF_FAMILY, CONTAINER_INSIGHTS_METRICS_OF_SERVICE,
+    DETAILED_MONITORING_METRICS, load_balancer_capacity_units, network_load_balancer_capacity_units,
+};
 use crate::cluster::{Cluster, ContainerStatus, Task};
 use crate::control::Control;
 use crate::data::{self, Traffic};
@@ -15,7 +19,7 @@ use crate::run::{
     ContainerLife, Cost, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run,
     ServiceMinute, TaskLife, rows_of,
 };
-use crate::scenario::{Expectation, Measure, Scenario};
+use crate::scenario::{ContainerInsights, Expectation, Measure, Scenario};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -30,6 +34,7 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
         match event {
             Event::TargetsAreCompared(group) => data::tally_targets(&mut traffic, group),
             Event::SecondPasses => data::second_passes(&mut traffic, scenario, &control.cluster),
+            Event::TwentySecondsClose => data::twenty_seconds_close(&mut traffic),
             Event::MinuteCloses => data::minute_closes(&mut traffic, scenario),
             Event::ProbeIsSent(target) if control.is_checked(target) => {
                 let answer = data::probe(&mut traffic, scenario, &control.cluster, target);
@@ -79,6 +84,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     let cost = cost_of(scenario, &control);
     let instances: Vec<InstanceLife> = instances.collect();
     let unplaced_at_end = control.with_unplaced_tasks();
+    let metric_points = control.metric_points();
     let records = std::mem::take(&mut control.records);
     let instance_reasons = until_the_end(records.instance_reasons, &instances, end);
     let mut run = Run {
@@ -105,6 +111,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         managed_scaling_minutes: records.managed_scaling_minutes,
         instance_reasons,
         alarm_changes: records.alarm_changes,
+        metric_points,
         events: std::mem::take(&mut control.log.events),
         task_hours: task_time.as_hours(),
         instance_hours: instance_time.as_hours(),
@@ -234,7 +241,39 @@ fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
     // No load balancer at all sums up to minus nothing.
     let load_balancers_usd = load_balancers_usd.fold(0.0, |sum, it| sum + it);
     let fargate_usd = FargateCapacity::ALL.iter().map(|it| control.fargate_cost_usd(*it)).fold(0.0, |sum, it| sum + it);
-    Cost { instances_usd, load_balancers_usd, fargate_usd }
+    let metrics_usd = scenario.prices.custom_metrics_usd(custom_metric_hours(scenario, control));
+    Cost { instances_usd, load_balancers_usd, fargate_usd, metrics_usd }
+}
+
+/// For how many hours custom metrics were published, all together; a metric is billed for each hour begun.
+fn custom_metric_hours(scenario: &Scenario, control: &Control) -> f64 {
+    let hours = |from: Instant, to: Instant| to.since(from).0.div_ceil(3600 * Span::SECOND.0) as f64;
+    let end = Instant::START + scenario.duration;
+    let whole = hours(Instant::START, end);
+    let high_resolution =
+        scenario.services.iter().map(|it| it.high_resolution_metrics.len() as f64 * whole).sum::<f64>();
+    let detailed = control
+        .cluster
+        .instances
+        .iter()
+        .filter(|it| scenario.auto_scaling_groups[it.auto_scaling_group].detailed_monitoring);
+    let detailed = detailed
+        .map(|it| f64::from(DETAILED_MONITORING_METRICS) * hours(it.launched_at, it.terminated_at.unwrap_or(end)))
+        .sum::<f64>();
+    if scenario.container_insights == ContainerInsights::Disabled {
+        return high_resolution + detailed;
+    }
+    let families: BTreeSet<&str> = scenario.task_definitions.iter().map(|it| it.family.as_str()).collect();
+    let published = f64::from(CONTAINER_INSIGHTS_METRICS_OF_CLUSTER)
+        + f64::from(CONTAINER_INSIGHTS_METRICS_OF_SERVICE) * scenario.services.len() as f64
+        + f64::from(CONTAINER_INSIGHTS_METRICS_OF_FAMILY) * families.len() as f64;
+    let of_tasks = if scenario.container_insights == ContainerInsights::Enhanced {
+        let ran = control.cluster.tasks.iter().filter_map(|it| Some((it.started_at?, it.stopped_at.unwrap_or(end))));
+        ran.map(|(from, to)| f64::from(CONTAINER_INSIGHTS_METRICS_OF_FAMILY) * hours(from, to)).sum()
+    } else {
+        0.0
+    };
+    high_resolution + detailed + published * whole + of_tasks
 }
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {

@@ -67,6 +67,8 @@ pub struct Run {
     pub instance_reasons: Vec<InstanceReason>,
     /// State changes of alarms, in order of time.
     pub alarm_changes: Vec<AlarmChange>,
+    /// Datapoints of metrics that no other output has, by metric and in order of time.
+    pub metric_points: Vec<MetricPoint>,
     /// Every decision, in order of time; an event's id is its place.
     pub events: Vec<Event>,
     /// Task-hours from placement to stop.
@@ -969,10 +971,25 @@ pub struct AlarmChange {
     pub to: &'static str,
     /// The newest datapoint it saw.
     pub value: Option<f64>,
-    /// Its threshold.
-    pub threshold: f64,
-    /// The rule in words: what was compared, and how many periods breached.
+    /// Its threshold; a composite alarm has none.
+    pub threshold: Option<f64>,
+    /// `StateReason`, in CloudWatch's words.
     pub reason: String,
+}
+
+/// A datapoint of a metric that an alarm or a policy watches and no other output has.
+#[derive(Clone, Debug)]
+pub struct MetricPoint {
+    /// When its period begins.
+    pub at: Instant,
+    /// Length of the period.
+    pub period: Span,
+    /// The metric with its dimensions, or the expression.
+    pub metric: String,
+    /// `Statistic` or `ExtendedStatistic`; empty of an expression.
+    pub statistic: String,
+    /// Its value.
+    pub value: f64,
 }
 
 /// A decision.
@@ -999,12 +1016,14 @@ pub struct Cost {
     pub load_balancers_usd: f64,
     /// Tasks on Fargate.
     pub fargate_usd: f64,
+    /// Custom metrics of CloudWatch: Container Insights, high-resolution metrics of services, detailed monitoring.
+    pub metrics_usd: f64,
 }
 
 impl Cost {
     /// All together.
     pub fn total_usd(&self) -> f64 {
-        self.instances_usd + self.load_balancers_usd + self.fargate_usd
+        self.instances_usd + self.load_balancers_usd + self.fargate_usd + self.metrics_usd
     }
 }
 

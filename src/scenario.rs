@@ -6,6 +6,7 @@
 //! `patch` makes the variants, and `story` reads the sections in the order in which they need each other, one module
 //! each, through `reader`.
 
+pub mod alarms;
 pub mod application;
 pub mod assumption;
 pub mod aws_fields;
@@ -18,6 +19,7 @@ pub mod files;
 pub mod launch;
 pub mod listener;
 pub mod load_balancing;
+pub mod metric;
 pub mod mixed_instances;
 pub mod patch;
 pub mod placement;
@@ -38,19 +40,22 @@ pub mod timeline;
 pub mod tree;
 pub mod workload;
 
+use crate::aws::alarm::{Alarm, Watched};
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
+use crate::aws::metric::{Metric, MetricStat, SuppliedMetric, load_balancer_namespace};
 use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
-use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::Subnet;
@@ -118,6 +123,14 @@ pub struct Scenario {
     pub scalable_targets: Table<ScalableTarget>,
     /// Scaling policies.
     pub scaling_policies: Table<ScalingPolicy>,
+    /// Alarms of the scenario's own; AWS makes others for target tracking and managed scaling.
+    pub alarms: Table<Alarm>,
+    /// Composite alarms, those that others name before these.
+    pub composite_alarms: Table<CompositeAlarm>,
+    /// Metrics that the scenario supplies.
+    pub supplied_metrics: Table<SuppliedMetric>,
+    /// Whether Container Insights is on.
+    pub container_insights: ContainerInsights,
     /// Scheduled actions.
     pub scheduled_actions: Table<ScheduledAction>,
     /// Workloads.
@@ -212,6 +225,89 @@ impl Scenario {
         let launches = self.services.iter().map(|it| &it.launch).chain(self.run_tasks.iter().map(|it| &it.launch));
         let mut items = launches.flat_map(|it| &it.capacity_provider_strategy);
         items.any(|it| self.capacity_providers[it.capacity_provider].fargate() == Some(capacity))
+    }
+
+    /// All that alarms and policies read.
+    fn watched(&self) -> impl Iterator<Item = &Watched> {
+        let tracked = self.scaling_policies.iter().filter_map(|it| match &it.kind {
+            ScalingPolicyKind::TargetTracking(tracking) => Some(&tracking.watches),
+            ScalingPolicyKind::Step(_) => None,
+        });
+        self.alarms.iter().map(|it| &it.watches).chain(tracked)
+    }
+
+    fn stats(&self) -> impl Iterator<Item = MetricStat> {
+        self.watched().flat_map(Watched::stats)
+    }
+
+    /// Whether some service publishes metrics each 20 s.
+    pub fn has_high_resolution_metrics(&self) -> bool {
+        self.services.iter().any(|it| !it.high_resolution_metrics.is_empty())
+    }
+
+    /// Whether something watches how the CPU or memory use of a service's tasks differs.
+    pub fn keeps_task_samples(&self, service: Id<ServiceDefinition>) -> bool {
+        let is_its = |metric: Metric| matches!(metric, Metric::Service(it, ..) if it == service);
+        self.stats().any(|it| is_its(it.metric) && it.statistic.needs_samples())
+    }
+
+    /// Whether something watches the CPU use of single instances.
+    pub fn keeps_instance_samples(&self) -> bool {
+        self.stats().any(|it| matches!(it.metric, Metric::InstanceCpuUtilization(_)))
+    }
+
+    /// The name of what is watched: the metric's, or the expression.
+    pub fn watched_name<'a>(&'a self, watched: &'a Watched) -> &'a str {
+        match watched {
+            Watched::Math(math) => math.label(),
+            Watched::Stat(MetricStat { metric: Metric::Supplied(it), .. }) => &self.supplied_metrics[*it].metric_name,
+            Watched::Stat(stat) => stat.metric.name().unwrap_or_default(),
+        }
+    }
+
+    /// What is watched in full, and the statistic: namespace, name and dimensions, or the expression with the metrics that it
+    /// reads.
+    pub fn watched_words(&self, watched: &Watched) -> (String, String) {
+        match watched {
+            Watched::Stat(stat) => (self.metric_words(stat.metric), stat.statistic.to_string()),
+            Watched::Math(math) => (math.label().to_owned(), String::new()),
+        }
+    }
+
+    /// A metric's namespace, name and dimensions: `AWS/ECS CPUUtilization ServiceName=web`.
+    pub fn metric_words(&self, metric: Metric) -> String {
+        let name = metric.name().unwrap_or_default();
+        match metric {
+            Metric::Service(service, ..) => format!("AWS/ECS {name} ServiceName={}", self.services[service].name),
+            Metric::Cluster(_) => format!("AWS/ECS {name} ClusterName={}", self.cluster_name),
+            Metric::CapacityProviderReservation(it) => {
+                format!("AWS/ECS/ManagedScaling {name} CapacityProviderName={}", self.capacity_providers[it].name)
+            }
+            Metric::LoadBalancer(load_balancer, group, _) => {
+                let definition = &self.load_balancers[load_balancer];
+                let namespace = load_balancer_namespace(definition.kind);
+                let group = group.map(|it| format!(" TargetGroup={}", self.target_groups[it].name));
+                format!("{namespace} {name} LoadBalancer={}{}", definition.name, group.unwrap_or_default())
+            }
+            Metric::ContainerInsights(Some(service), _) => {
+                format!("ECS/ContainerInsights {name} ServiceName={}", self.services[service].name)
+            }
+            Metric::ContainerInsights(None, _) => {
+                format!("ECS/ContainerInsights {name} ClusterName={}", self.cluster_name)
+            }
+            Metric::InstanceCpuUtilization(group) => {
+                format!("AWS/EC2 {name} AutoScalingGroupName={}", self.auto_scaling_groups[group].name)
+            }
+            Metric::AutoScalingGroup(group, _) => {
+                format!("AWS/AutoScaling {name} AutoScalingGroupName={}", self.auto_scaling_groups[group].name)
+            }
+            Metric::Supplied(it) => {
+                let it = &self.supplied_metrics[it];
+                let dimensions: Vec<String> =
+                    it.dimensions.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+                format!("{} {}{}", it.namespace, it.metric_name, dimensions.concat())
+            }
+        }
     }
 
     /// The service whose tasks are the targets of a group; `None` without any.
@@ -407,6 +503,18 @@ pub enum Measure {
     DeploymentsCompleted,
 }
 
+/// `containerInsights`, a setting of the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContainerInsights {
+    /// Its metrics are not published.
+    #[default]
+    Disabled,
+    /// Metrics of the cluster and its services, at the price of custom metrics.
+    Enabled,
+    /// Those of single tasks and containers besides, which nothing here watches, but which cost.
+    Enhanced,
+}
+
 /// When ECS counts the slot of a task that is stopped as free: new tasks are sent to the instance while the old one still ends,
 /// and wait there in PENDING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -494,6 +602,22 @@ pub struct Assumptions {
     pub load_balancer_metric_delay: Span,
     /// Publication delay of `CapacityProviderReservation`: 30 s.
     pub capacity_provider_metric_delay: Span,
+    /// Publication delay of ECS service metrics each 20 s: 15 s.
+    pub high_resolution_metric_delay: Span,
+    /// Publication delay of metrics of the cluster: 60 s.
+    pub cluster_metric_delay: Span,
+    /// Publication delay of Container Insights: 60 s.
+    pub container_insights_metric_delay: Span,
+    /// Publication delay of EC2's metrics with detailed monitoring: 60 s.
+    pub instance_metric_delay: Span,
+    /// Publication delay of EC2's metrics without it, each five minutes: 120 s.
+    pub basic_instance_metric_delay: Span,
+    /// Publication delay of metrics of Auto Scaling groups: 60 s.
+    pub group_metric_delay: Span,
+    /// Publication delay of metrics that the scenario supplies, where they do not say their own: 60 s, as of SQS.
+    pub supplied_metric_delay: Span,
+    /// How many periods more than `EvaluationPeriods` an alarm fetches; `None` is `max(2, EvaluationPeriods / 3)`.
+    pub evaluation_range_extra: Option<u32>,
     /// Second of the minute at which alarms are evaluated; `None` is a stable one for each alarm, from its name.
     pub alarm_phase: Option<Span>,
     /// Threshold of a target tracking policy's low alarm, as a share of the target: 0.9.
@@ -569,6 +693,14 @@ impl Default for Assumptions {
             ecs_metric_delay: Span::seconds(90),
             load_balancer_metric_delay: Span::seconds(60),
             capacity_provider_metric_delay: Span::seconds(30),
+            high_resolution_metric_delay: Span::seconds(15),
+            cluster_metric_delay: Span::seconds(60),
+            container_insights_metric_delay: Span::seconds(60),
+            instance_metric_delay: Span::seconds(60),
+            basic_instance_metric_delay: Span::seconds(120),
+            group_metric_delay: Span::seconds(60),
+            supplied_metric_delay: Span::seconds(60),
+            evaluation_range_extra: None,
             alarm_phase: None,
             alarm_low_ratio: 0.9,
             scale_in_max_fraction: 0.10,

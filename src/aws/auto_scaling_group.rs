@@ -36,6 +36,8 @@ pub struct AutoScalingGroup {
     pub subnets: Vec<Id<Subnet>>,
     /// Whether instances are protected from scale-in at launch.
     pub new_instances_protected_from_scale_in: bool,
+    /// Whether EC2 publishes metrics of its instances each minute, not each fifth (detailed monitoring).
+    pub detailed_monitoring: bool,
     /// Termination policies, in order.
     pub termination_policies: Vec<TerminationPolicy>,
     /// `ECS_RESERVED_MEMORY` of its agents, MiB.

@@ -36,6 +36,8 @@ pub struct Prices {
     pub fargate_arm_gb_hour: f64,
     /// A GB of a Fargate task's ephemeral storage above the first 20, an hour.
     pub fargate_storage_gb_hour: f64,
+    /// A custom metric of CloudWatch, a month of 730 hours; prorated by the hour.
+    pub custom_metric_month: f64,
     /// What Fargate Spot takes for vCPUs and memory, as a share of the price on demand, 0 to 1. It moves slowly.
     pub fargate_spot_share: f64,
 }
@@ -69,6 +71,7 @@ pub fn prices(region: &str) -> Option<Prices> {
         fargate_arm_gb_hour: figure(&row[11]),
         fargate_storage_gb_hour: figure(&row[12]),
         fargate_spot_share: figure(&row[13]),
+        custom_metric_month: figure(&row[14]),
     })
 }
 
@@ -94,6 +97,11 @@ impl Prices {
         hour * hours_started as f64 + used
     }
 
+    /// So many hours of custom metrics, USD: each metric is billed for each hour in which it is published.
+    pub fn custom_metrics_usd(&self, metric_hours: f64) -> f64 {
+        self.custom_metric_month / 730.0 * metric_hours
+    }
+
     /// A Fargate task of so many CPU units, MiB and GiB of ephemeral storage, from the start of its image pull until it is
     /// STOPPED: by the second begun, a minute at least, USD (AWS Fargate pricing). Spot makes storage no cheaper.
     pub fn fargate_usd(
@@ -116,6 +124,15 @@ impl Prices {
         (share * computing + storage) * fargate_billed(lifetime).as_hours()
     }
 }
+
+/// Metrics of a cluster that Container Insights publishes (CloudWatch pricing, examples).
+pub const CONTAINER_INSIGHTS_METRICS_OF_CLUSTER: u32 = 8;
+/// Those of a service.
+pub const CONTAINER_INSIGHTS_METRICS_OF_SERVICE: u32 = 11;
+/// Those of a task definition family; with enhanced observability each task has as many besides.
+pub const CONTAINER_INSIGHTS_METRICS_OF_FAMILY: u32 = 6;
+/// Metrics of an EC2 instance with detailed monitoring.
+pub const DETAILED_MONITORING_METRICS: u32 = 7;
 
 /// What is billed of a Fargate task that lived so long: whole seconds, 60 at least.
 pub fn fargate_billed(lifetime: Span) -> Span {
@@ -217,6 +234,19 @@ mod tests {
         for (millis, seconds) in [(0, 60), (59_999, 60), (60_000, 60), (60_001, 61), (61_000, 61), (3_600_500, 3601)] {
             assert_eq!(fargate_billed(Span::millis(millis)), Span::seconds(seconds), "{millis} ms");
         }
+    }
+
+    #[test]
+    fn a_month_of_custom_metrics() {
+        let prices = prices("us-east-1").expect("the region is there");
+        // Detailed monitoring: 2.10 per instance and month; Container Insights of 5 services and 20 families: 183 metrics.
+        let detailed = prices.custom_metrics_usd(730.0 * f64::from(DETAILED_MONITORING_METRICS));
+        assert!(is_close(detailed, 2.10));
+        let metrics = CONTAINER_INSIGHTS_METRICS_OF_CLUSTER
+            + 5 * CONTAINER_INSIGHTS_METRICS_OF_SERVICE
+            + 20 * CONTAINER_INSIGHTS_METRICS_OF_FAMILY;
+        assert_eq!(metrics, 183);
+        assert!(is_close(prices.custom_metrics_usd(730.0 * f64::from(metrics)), 54.90));
     }
 
     #[test]

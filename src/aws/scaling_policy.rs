@@ -2,25 +2,10 @@
 //!
 //! Follows the Application Auto Scaling user guide (2023 to 2026 copies) and its API model of 2026-08.
 
-use crate::aws::alarm::{AlarmRule, ComparisonOperator, Statistic, TreatMissingData};
+use crate::aws::alarm::{AlarmRule, ComparisonOperator, TreatMissingData, Watched};
 use crate::aws::service::ServiceDefinition;
 use crate::table::Id;
 use crate::units::{Span, ceil_capacity, floor_capacity};
-
-/// A metric that scaling looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ServiceMetric {
-    /// `ECSServiceAverageCPUUtilization`, percent.
-    CpuUtilization,
-    /// `ECSServiceAverageMemoryUtilization`, percent.
-    MemoryUtilization,
-    /// `ALBRequestCountPerTarget`, requests a minute.
-    RequestCountPerTarget,
-    /// `RequestCount` of the load balancer, requests a minute; for step scaling only.
-    RequestCount,
-    /// `TargetResponseTime`, seconds, average; for step scaling only.
-    TargetResponseTime,
-}
 
 /// A scalable target: a service's desired count and its bounds.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,15 +34,17 @@ pub struct ScalingPolicy {
 pub enum ScalingPolicyKind {
     /// `TargetTrackingScaling`
     TargetTracking(TargetTracking),
-    /// `StepScaling`, with the alarm that invokes it.
+    /// `StepScaling`; alarms name it among their actions.
     Step(StepScaling),
 }
 
 /// `TargetTrackingScalingPolicyConfiguration`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetTracking {
-    /// Metric.
-    pub metric: ServiceMetric,
+    /// The metric, or what an expression makes of several.
+    pub watches: Watched,
+    /// Length of the periods that its alarms look at: a minute, or 20 s of a high-resolution metric.
+    pub period: Span,
     /// `TargetValue`, above 0, in the metric's unit.
     pub target_value: f64,
     /// `ScaleOutCooldown`; AWS's default for ECS is 300 s.
@@ -68,7 +55,7 @@ pub struct TargetTracking {
     pub disable_scale_in: bool,
 }
 
-/// `StepScalingPolicyConfiguration` and its alarm.
+/// `StepScalingPolicyConfiguration`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepScaling {
     /// `AdjustmentType`.
@@ -79,12 +66,6 @@ pub struct StepScaling {
     pub min_adjustment_magnitude: u32,
     /// `Cooldown`; AWS's default is 300 s.
     pub cooldown: Span,
-    /// The alarm's name.
-    pub alarm_name: String,
-    /// What the alarm watches.
-    pub metric: ServiceMetric,
-    /// When it fires.
-    pub alarm: AlarmRule,
 }
 
 /// How a step changes capacity.
@@ -109,27 +90,6 @@ pub struct StepAdjustment {
     pub scaling_adjustment: i32,
 }
 
-impl ServiceMetric {
-    /// CloudWatch's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ServiceMetric::CpuUtilization => "CPUUtilization",
-            ServiceMetric::MemoryUtilization => "MemoryUtilization",
-            ServiceMetric::RequestCountPerTarget => "RequestCountPerTarget",
-            ServiceMetric::RequestCount => "RequestCount",
-            ServiceMetric::TargetResponseTime => "TargetResponseTime",
-        }
-    }
-
-    /// The statistic that scaling reads: the only valid one of the counts is their sum.
-    pub fn statistic(self) -> Statistic {
-        match self {
-            ServiceMetric::RequestCountPerTarget | ServiceMetric::RequestCount => Statistic::Sum,
-            _ => Statistic::Average,
-        }
-    }
-}
-
 impl TargetTracking {
     /// The desired count that `running` tasks at `metric` call for: proportional, rounded up.
     ///
@@ -151,35 +111,37 @@ impl TargetTracking {
         Some(running - surplus.min(gradual))
     }
 
-    /// The rules of the two alarms that AWS makes for the policy: 3 of 3 minutes above the target, 15 of 15 below
-    /// `low_ratio` of it.
+    /// The rules of the two alarms that AWS makes for the policy: 3 of 3 periods above the target, and 15 minutes of them (15
+    /// of 15, or 45 of 45 of 20 s) below `low_ratio` of it.
     pub fn alarm_rules(&self, low_ratio: f64) -> (AlarmRule, AlarmRule) {
         let rule = |comparison_operator, threshold, periods| AlarmRule {
             comparison_operator,
             threshold,
-            period: Span::MINUTE,
+            period: self.period,
             evaluation_periods: periods,
             datapoints_to_alarm: periods,
             treat_missing_data: TreatMissingData::Missing,
-            statistic: self.metric.statistic(),
+            ignores_low_sample_count: false,
         };
+        let in_fifteen_minutes = (15 * Span::MINUTE.0 / self.period.min(Span::MINUTE).0) as u32;
         (
             rule(ComparisonOperator::GreaterThanThreshold, self.target_value, 3),
-            rule(ComparisonOperator::LessThanThreshold, self.target_value * low_ratio, 15),
+            rule(ComparisonOperator::LessThanThreshold, self.target_value * low_ratio, in_fifteen_minutes),
         )
     }
 }
 
 impl StepScaling {
-    /// The capacity that `current` at `metric` calls for, before the bounds; `None` where no step covers the metric.
-    pub fn capacity(&self, current: u32, metric: f64) -> Option<u32> {
-        let breach = metric - self.alarm.threshold;
+    /// The capacity that `current` at `metric` calls for when an alarm of this rule has invoked it, before the bounds; `None`
+    /// where no step covers the metric.
+    pub fn capacity(&self, alarm: &AlarmRule, current: u32, metric: f64) -> Option<u32> {
+        let breach = metric - alarm.threshold;
         let is_above = match breach.partial_cmp(&0.0)? {
             std::cmp::Ordering::Greater => true,
             std::cmp::Ordering::Less => false,
             // At the threshold itself the alarm's operator says from which side it was reached.
             std::cmp::Ordering::Equal => matches!(
-                self.alarm.comparison_operator,
+                alarm.comparison_operator,
                 ComparisonOperator::GreaterThanThreshold | ComparisonOperator::GreaterThanOrEqualToThreshold
             ),
         };
@@ -261,10 +223,14 @@ pub fn check_steps(steps: &mut [StepAdjustment]) -> Result<(), (usize, StepFault
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::metric::{Metric, MetricStat, Resolution, ServiceMetric};
+    use crate::aws::statistic::Statistic;
 
     fn tracking(target_value: f64) -> TargetTracking {
+        let metric = Metric::Service(Id::new(0), ServiceMetric::CpuUtilization, Resolution::Minute);
         TargetTracking {
-            metric: ServiceMetric::CpuUtilization,
+            watches: Watched::Stat(MetricStat { metric, statistic: Statistic::Average }),
+            period: Span::MINUTE,
             target_value,
             scale_out_cooldown: Span::seconds(300),
             scale_in_cooldown: Span::seconds(300),
@@ -285,10 +251,24 @@ mod tests {
                 .collect(),
             min_adjustment_magnitude: magnitude,
             cooldown: Span::seconds(300),
-            alarm_name: "busy".to_owned(),
-            metric: ServiceMetric::CpuUtilization,
-            alarm: AlarmRule { threshold: 50.0, ..tracking(50.0).alarm_rules(0.9).0 },
         }
+    }
+
+    /// An alarm above 50.
+    fn alarm() -> AlarmRule {
+        tracking(50.0).alarm_rules(0.9).0
+    }
+
+    #[test]
+    fn q5_counts_of_managed_alarms() {
+        let counts = |period: u64| {
+            let (high, low) = TargetTracking { period: Span::seconds(period), ..tracking(50.0) }.alarm_rules(0.9);
+            let of = |it: AlarmRule| (it.evaluation_periods, it.datapoints_to_alarm, it.threshold);
+            (of(high), of(low))
+        };
+        assert_eq!(counts(60), ((3, 3, 50.0), (15, 15, 45.0)));
+        assert_eq!(counts(20), ((3, 3, 50.0), (45, 45, 45.0)));
+        assert_eq!(counts(300), ((3, 3, 50.0), (15, 15, 45.0)));
     }
 
     #[test]
@@ -306,9 +286,9 @@ mod tests {
             (&inwards, 14, 40.0, 13),
             (&inwards, 13, 30.0, 10),
         ] {
-            assert_eq!(policy.capacity(capacity, metric), Some(expected), "{capacity} at {metric}");
+            assert_eq!(policy.capacity(&alarm(), capacity, metric), Some(expected), "{capacity} at {metric}");
         }
-        assert_eq!(out.capacity(10, 45.0), None, "no step covers it");
+        assert_eq!(out.capacity(&alarm(), 10, 45.0), None, "no step covers it");
     }
 
     #[test]
@@ -322,10 +302,16 @@ mod tests {
             [(10, 10, 0, 11), (3, 20, 0, 4), (5, -10, 0, 4), (127, 10, 0, 139), (4, 25, 2, 6), (10, 200, 0, 30)]
         {
             let policy = step(AdjustmentType::PercentChangeInCapacity, &[(Some(0.0), None, percent)], magnitude);
-            assert_eq!(policy.capacity(capacity, 60.0), Some(expected), "{capacity} by {percent} %");
+            assert_eq!(policy.capacity(&alarm(), capacity, 60.0), Some(expected), "{capacity} by {percent} %");
         }
-        assert_eq!(step(AdjustmentType::ChangeInCapacity, &[(Some(0.0), None, 5)], 0).capacity(3, 60.0), Some(8));
-        assert_eq!(step(AdjustmentType::ExactCapacity, &[(Some(0.0), None, 5)], 0).capacity(3, 60.0), Some(5));
+        assert_eq!(
+            step(AdjustmentType::ChangeInCapacity, &[(Some(0.0), None, 5)], 0).capacity(&alarm(), 3, 60.0),
+            Some(8)
+        );
+        assert_eq!(
+            step(AdjustmentType::ExactCapacity, &[(Some(0.0), None, 5)], 0).capacity(&alarm(), 3, 60.0),
+            Some(5)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use crate::aws::launch::Launch;
 use crate::aws::load_balancer::TargetGroup;
+use crate::aws::metric::ServiceMetric;
 use crate::aws::task_definition::TaskDefinition;
 use crate::table::Id;
 use crate::units::Span;
@@ -27,6 +28,9 @@ pub struct ServiceDefinition {
     pub maximum_percent: u32,
     /// `healthCheckGracePeriodSeconds`; AWS's default is 0.
     pub health_check_grace_period: Span,
+    /// Metrics that are published each 20 s besides each minute, at the price of custom metrics (`monitoring`, with
+    /// `resolutionSeconds: 20`).
+    pub high_resolution_metrics: Vec<ServiceMetric>,
     /// Where its tasks are registered, and the container that serves there.
     pub load_balancer: Option<ServiceLoadBalancer>,
 }

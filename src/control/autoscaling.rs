@@ -1,51 +1,21 @@
-//! CloudWatch's alarms and Application Auto Scaling, minute by minute.
+//! Application Auto Scaling: what becomes of a scalable target when alarms invoke its policies.
 //!
-//! Follows *Alarm evaluation* (CloudWatch, 2026-04) and the Application Auto Scaling guide (2023 to 2026 copies); what
-//! they leave open is a named assumption of the scenario. Left out: predictive scaling, high-resolution metrics.
+//! Follows the Application Auto Scaling guide (2023 to 2026 copies); what it leaves open is a named assumption of the
+//! scenario. Left out: predictive scaling.
 
 use crate::agenda::Event;
-use crate::aws::alarm::{Alarm, AlarmRule, AlarmState, ComparisonOperator, Statistic, TreatMissingData};
-use crate::aws::capacity_provider::CapacityProvider;
-use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ServiceMetric};
+use crate::aws::alarm::{Alarm, AlarmState};
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::TaskStatus;
 use crate::control::Control;
+use crate::control::alarms::Action;
 use crate::control::log::Decision;
 use crate::data::Traffic;
-use crate::metrics::{Datapoint, Series};
-use crate::rng::fnv;
-use crate::run::{AlarmChange, ServiceMinute};
-use crate::scenario::Assumptions;
+use crate::run::ServiceMinute;
 use crate::table::Id;
 use crate::units::{Instant, Span};
-
-/// An alarm as it stands: of a policy, or of a capacity provider's managed scaling.
-#[derive(Clone, Debug)]
-pub struct AlarmInForce {
-    state: AlarmState,
-    watches: Watched,
-    action: Action,
-    changed_at: Instant,
-    decision: Option<Decision>,
-}
-
-/// What an alarm watches.
-#[derive(Clone, Copy, Debug)]
-enum Watched {
-    Service(Id<ServiceDefinition>, ServiceMetric),
-    CapacityProvider(Id<CapacityProvider>),
-}
-
-/// What an alarm in ALARM invokes.
-#[derive(Clone, Copy, Debug)]
-enum Action {
-    TrackOut(Id<ScalingPolicy>),
-    TrackIn(Id<ScalingPolicy>),
-    Step(Id<ScalingPolicy>),
-    GrowGroup(Id<CapacityProvider>),
-    ShrinkGroup(Id<CapacityProvider>),
-}
 
 /// A scalable target as it stands.
 #[derive(Clone, Debug)]
@@ -85,42 +55,6 @@ struct Cooldown {
     base_before: u32,
 }
 
-/// Metrics of one service.
-#[derive(Clone, Debug)]
-pub struct ServiceMetrics {
-    cpu_utilization: Series,
-    memory_utilization: Series,
-    request_count_per_target: Series,
-    request_count: Series,
-    target_response_time: Series,
-}
-
-impl ServiceMetrics {
-    /// Metrics without datapoints.
-    pub fn new(assumptions: &Assumptions) -> ServiceMetrics {
-        let ecs = || Series::new(assumptions.ecs_metric_delay);
-        let load_balancer = || Series::new(assumptions.load_balancer_metric_delay);
-        ServiceMetrics {
-            cpu_utilization: ecs(),
-            memory_utilization: ecs(),
-            request_count_per_target: load_balancer(),
-            request_count: load_balancer(),
-            target_response_time: load_balancer(),
-        }
-    }
-
-    /// The series of a metric.
-    pub fn series(&self, metric: ServiceMetric) -> &Series {
-        match metric {
-            ServiceMetric::CpuUtilization => &self.cpu_utilization,
-            ServiceMetric::MemoryUtilization => &self.memory_utilization,
-            ServiceMetric::RequestCountPerTarget => &self.request_count_per_target,
-            ServiceMetric::RequestCount => &self.request_count,
-            ServiceMetric::TargetResponseTime => &self.target_response_time,
-        }
-    }
-}
-
 impl ScaledTarget {
     /// A scalable target as the scenario defines it.
     pub fn new(definition: &ScalableTarget) -> ScaledTarget {
@@ -137,81 +71,6 @@ impl ScaledTarget {
 }
 
 impl Control<'_> {
-    /// States of the high and the low alarm of a capacity provider's managed scaling.
-    pub(super) fn alarms_of_provider(&self, provider: Id<CapacityProvider>) -> (AlarmState, AlarmState) {
-        let (mut high, mut low) = (AlarmState::default(), AlarmState::default());
-        for alarm in &self.alarms_in_force {
-            match alarm.action {
-                Action::GrowGroup(it) if it == provider => high = alarm.state,
-                Action::ShrinkGroup(it) if it == provider => low = alarm.state,
-                _ => {}
-            }
-        }
-        (high, low)
-    }
-
-    /// Creates the alarms of all policies and capacity providers.
-    pub(super) fn put_alarms(&mut self) {
-        let scenario = self.scenario;
-        let cluster = &scenario.cluster_name;
-        for (id, policy) in scenario.scaling_policies.entries() {
-            let service = scenario.scalable_targets[policy.target].service;
-            let service_name = &scenario.services[service].name;
-            match &policy.kind {
-                ScalingPolicyKind::TargetTracking(tracking) => {
-                    let (high, low) = tracking.alarm_rules(scenario.assumptions.alarm_low_ratio);
-                    let watched = Watched::Service(service, tracking.metric);
-                    let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmHigh-{}", policy.name);
-                    self.put_alarm(name, high, watched, Action::TrackOut(id));
-                    if !tracking.disable_scale_in {
-                        let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmLow-{}", policy.name);
-                        self.put_alarm(name, low, watched, Action::TrackIn(id));
-                    }
-                }
-                ScalingPolicyKind::Step(step) => {
-                    let watched = Watched::Service(service, step.metric);
-                    self.put_alarm(step.alarm_name.clone(), step.alarm, watched, Action::Step(id));
-                }
-            }
-        }
-        for (id, provider) in scenario.capacity_providers.entries() {
-            let (Some(managed), Some(group)) = (&provider.managed_scaling, provider.auto_scaling_group()) else {
-                continue;
-            };
-            let rule = |comparison_operator, periods| AlarmRule {
-                comparison_operator,
-                threshold: f64::from(managed.target_capacity),
-                period: Span::MINUTE,
-                evaluation_periods: periods,
-                datapoints_to_alarm: periods,
-                treat_missing_data: TreatMissingData::Missing,
-                statistic: Statistic::Average,
-            };
-            let group = &scenario.auto_scaling_groups[group].name;
-            let name = format!("TargetTracking-{group}-AlarmHigh-{}", provider.name);
-            let high = rule(ComparisonOperator::GreaterThanThreshold, 1);
-            self.put_alarm(name, high, Watched::CapacityProvider(id), Action::GrowGroup(id));
-            let name = format!("TargetTracking-{group}-AlarmLow-{}", provider.name);
-            let low = rule(ComparisonOperator::LessThanThreshold, 15);
-            self.put_alarm(name, low, Watched::CapacityProvider(id), Action::ShrinkGroup(id));
-        }
-    }
-
-    fn put_alarm(&mut self, name: String, rule: AlarmRule, watches: Watched, action: Action) {
-        // CloudWatch evaluates each alarm at a second of the minute of its own.
-        let own = Span::seconds(fnv(name.as_bytes(), 0) % 60);
-        let phase = self.scenario.assumptions.alarm_phase.unwrap_or(own);
-        let alarm = self.alarms.push(Alarm { name, rule });
-        self.alarms_in_force.push(AlarmInForce {
-            state: AlarmState::InsufficientData,
-            watches,
-            action,
-            changed_at: Instant::START,
-            decision: None,
-        });
-        self.agenda.put(Instant::START + Span::MINUTE + phase, Event::AlarmIsEvaluated(alarm));
-    }
-
     /// Registering a scalable target moves desired into its bounds at once.
     pub(super) fn bring_targets_within_bounds(&mut self) {
         for (target, definition) in self.scenario.scalable_targets.entries() {
@@ -221,12 +80,9 @@ impl Control<'_> {
         }
     }
 
-    /// Closes the minute of every service: a row for the report, datapoints for CloudWatch.
+    /// Closes the minute of every service: a row for the report.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
         let minute = self.now().0 / Span::MINUTE.0 - 1;
-        let of_service =
-            |it: &ServiceDefinition| self.request_count_per_target(it.load_balancer.as_ref()?.target_group);
-        let per_target: Vec<Option<f64>> = self.scenario.services.iter().map(of_service).collect();
         for (service, definition) in self.scenario.services.entries() {
             let closed = traffic.last_minute(service);
             let state = &self.services[service.index()];
@@ -251,80 +107,13 @@ impl Control<'_> {
                 surge_queue_length: closed.surge_queue_length,
                 spillover: closed.spillover,
             };
-            let samples = f64::from(running.max(1));
-            let metrics = &mut self.service_metrics[service.index()];
-            metrics.cpu_utilization.publish(closed.cpu_percent.map(|percent| Datapoint::of(percent, samples)));
-            metrics.memory_utilization.publish(closed.memory_percent.map(|percent| Datapoint::of(percent, samples)));
-            // The count is published at 0 too, as long as there is a target to divide by.
-            let per_target = per_target.get(service.index()).copied().flatten();
-            metrics.request_count_per_target.publish(per_target.map(|value| Datapoint::of(value, 1.0)));
-            let routed = (closed.routing.routed > 0).then(|| Datapoint::of(closed.routing.routed as f64, 1.0));
-            metrics.request_count.publish(routed);
-            let answers = &closed.target_response_time;
-            let response = answers.mean().map(|nanos| Datapoint::of(nanos / 1e9, answers.count() as f64));
-            metrics.target_response_time.publish(response);
             self.log.close_period(&row);
             self.records.service_minutes.push(row);
         }
     }
 
-    pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {
-        let now = self.now();
-        self.agenda.put(now + Span::MINUTE, Event::AlarmIsEvaluated(alarm));
-        let Alarm { name, rule } = &self.alarms[alarm];
-        let row = &self.alarms_in_force[alarm.index()];
-        let points = self.watched_series(row.watches).window(rule, rule.evaluation_range(), now);
-        let state = rule.evaluate(&points, row.state);
-        if state == row.state {
-            return;
-        }
-        let newest = points.iter().rev().copied().flatten().next();
-        let reason = reason_of(rule, &points, newest);
-        let (from, name, threshold) = (row.state, name.clone(), rule.threshold);
-        let message = format!("{name} {} to {}: {reason}", from.as_str(), state.as_str());
-        self.records.alarm_changes.push(AlarmChange {
-            at: now,
-            alarm: name.clone(),
-            from: from.as_str(),
-            to: state.as_str(),
-            value: newest,
-            threshold,
-            reason,
-        });
-        let decision = self.log.put(now, None, "alarm.state", format!("alarm/{name}"), message);
-        let row = &mut self.alarms_in_force[alarm.index()];
-        row.state = state;
-        row.changed_at = now;
-        row.decision = Some(decision);
-        if state == AlarmState::Alarm {
-            self.alarm_acts(alarm);
-        }
-    }
-
-    pub(super) fn alarm_acts_again(&mut self, alarm: Id<Alarm>) {
-        let row = &self.alarms_in_force[alarm.index()];
-        let since = self.now().since(row.changed_at).0;
-        // Re-invocations keep the second of the transition that began them; others are stale.
-        if row.state == AlarmState::Alarm && since > 0 && since.is_multiple_of(Span::MINUTE.0) {
-            self.alarm_acts(alarm);
-        }
-    }
-
-    fn alarm_acts(&mut self, alarm: Id<Alarm>) {
-        let now = self.now();
-        self.agenda.put(now + Span::MINUTE, Event::AlarmActsAgain(alarm));
-        let row = &self.alarms_in_force[alarm.index()];
-        let cause = row.decision;
-        match row.action {
-            Action::TrackOut(policy) => self.ask(policy, alarm, false),
-            Action::TrackIn(policy) => self.ask(policy, alarm, true),
-            Action::Step(policy) => self.ask(policy, alarm, false),
-            Action::GrowGroup(provider) => self.grow_group(provider, cause),
-            Action::ShrinkGroup(provider) => self.shrink_group(provider, cause),
-        }
-    }
-
-    fn ask(&mut self, policy: Id<ScalingPolicy>, alarm: Id<Alarm>, is_scale_in_of_tracking: bool) {
+    /// An alarm invokes a policy.
+    pub(super) fn ask(&mut self, policy: Id<ScalingPolicy>, alarm: Id<Alarm>, is_scale_in_of_tracking: bool) {
         let target = self.scenario.scaling_policies[policy].target;
         self.scaled_targets[target.index()].asked.push(Asked { policy, alarm, is_scale_in_of_tracking });
         self.agenda.put(self.now(), Event::TargetIsScaled(target));
@@ -378,9 +167,9 @@ impl Control<'_> {
                         out = Some((wanted, it));
                     }
                 }
-                ScalingPolicyKind::Step(step) => match step.capacity(running, metric) {
+                ScalingPolicyKind::Step(step) => match step.capacity(&self.alarms[it.alarm].rule, running, metric) {
                     Some(wanted) if wanted > running => {
-                        let wanted = step.capacity(base, metric).unwrap_or(wanted);
+                        let wanted = step.capacity(&self.alarms[it.alarm].rule, base, metric).unwrap_or(wanted);
                         if out.is_none_or(|(most, _)| wanted > most) {
                             out = Some((wanted, it));
                         }
@@ -520,9 +309,10 @@ impl Control<'_> {
     /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
     fn tracked_scale_in(&self, target: Id<ScalableTarget>, running: u32) -> Result<u32, String> {
         let mut most: Option<u32> = None;
-        for (id, Alarm { rule, .. }) in self.alarms.entries() {
+        for id in self.alarms.ids() {
             let alarm = &self.alarms_in_force[id.index()];
-            let Action::TrackIn(policy) = alarm.action else { continue };
+            let [(_, Action::TrackIn(policy))] = alarm.actions.as_slice() else { continue };
+            let policy = *policy;
             let definition = &self.scenario.scaling_policies[policy];
             let ScalingPolicyKind::TargetTracking(tracking) = &definition.kind else { continue };
             if definition.target != target {
@@ -535,12 +325,12 @@ impl Control<'_> {
                     alarm.state.as_str()
                 ));
             }
-            let Some(metric) = self.watched_series(alarm.watches).newest(rule.statistic, self.now()) else { continue };
+            let Some(metric) = self.metric_in_force(id) else { continue };
             let fraction = self.scenario.assumptions.scale_in_max_fraction;
             let wanted = tracking.scale_in_capacity(running, metric, fraction).ok_or_else(|| {
                 format!(
                     "no scale-in: AutoScalingAnticipatedFlapping (one task less would bring {} from {} above {})",
-                    tracking.metric.as_str(),
+                    self.scenario.watched_name(&tracking.watches),
                     rounded(metric),
                     tracking.target_value
                 )
@@ -556,16 +346,10 @@ impl Control<'_> {
         if self.now() < cooldown.ends { running.min(cooldown.base_before) } else { running }
     }
 
+    /// The newest datapoint that the alarm's periods have: what decides how much capacity is called for.
     fn metric_in_force(&self, alarm: Id<Alarm>) -> Option<f64> {
-        let watches = self.alarms_in_force[alarm.index()].watches;
-        self.watched_series(watches).newest(self.alarms[alarm].rule.statistic, self.now())
-    }
-
-    fn watched_series(&self, watched: Watched) -> &Series {
-        match watched {
-            Watched::Service(service, metric) => self.service_metrics[service.index()].series(metric),
-            Watched::CapacityProvider(provider) => &self.reservation_metrics[provider.index()],
-        }
+        let Alarm { rule, watches, .. } = &self.alarms[alarm];
+        self.newest_value(watches, rule.data_until(self.now()), rule.period)
     }
 
     fn running_count(&self, service: Id<ServiceDefinition>) -> u32 {
@@ -583,18 +367,19 @@ impl Control<'_> {
             ScalingPolicyKind::TargetTracking(tracking) => {
                 format!(
                     "{base} running x {} {} / {} = {wanted}",
-                    tracking.metric.as_str(),
+                    self.scenario.watched_name(&tracking.watches),
                     rounded(metric),
                     tracking.target_value
                 )
             }
-            ScalingPolicyKind::Step(step) => {
+            ScalingPolicyKind::Step(_) => {
+                let alarm = &self.alarms[asked.alarm];
                 format!(
                     "{} {} is {} from the threshold {}: {base} running to {wanted}",
-                    step.metric.as_str(),
+                    self.scenario.watched_name(&alarm.watches),
                     rounded(metric),
-                    rounded(metric - step.alarm.threshold),
-                    step.alarm.threshold
+                    rounded(metric - alarm.rule.threshold),
+                    alarm.rule.threshold
                 )
             }
         }
@@ -613,28 +398,6 @@ impl Control<'_> {
 }
 
 /// Two decimals at most, as people read figures.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
-}
-
-fn reason_of(rule: &AlarmRule, points: &[Option<f64>], newest: Option<f64>) -> String {
-    let real: Vec<f64> = points.iter().copied().flatten().collect();
-    let looked_at = &real[real.len().saturating_sub(rule.evaluation_periods as usize)..];
-    let breaching = looked_at.iter().filter(|&&value| rule.breaches(value)).count();
-    let comparison = match rule.comparison_operator {
-        ComparisonOperator::GreaterThanThreshold => ">",
-        ComparisonOperator::GreaterThanOrEqualToThreshold => ">=",
-        ComparisonOperator::LessThanThreshold => "<",
-        ComparisonOperator::LessThanOrEqualToThreshold => "<=",
-    };
-    match newest {
-        None => "no datapoint".to_owned(),
-        Some(value) => format!(
-            "{breaching} of the last {} datapoints were {comparison} {} (newest {}); {} needed",
-            looked_at.len(),
-            rounded(rule.threshold),
-            rounded(value),
-            rule.datapoints_to_alarm
-        ),
-    }
 }

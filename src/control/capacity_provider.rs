@@ -9,6 +9,7 @@ use crate::aws::capacity_provider::{
 use crate::aws::cluster_query::{InstanceFacts, matches};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::launch::Launcher;
+use crate::aws::metric::Metric;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
@@ -53,7 +54,8 @@ impl Control<'_> {
             row.reservation_percent = Some(measured.percent);
             row.needed = Some(measured.needed);
             row.present = Some(measured.present);
-            self.reservation_metrics[provider.index()].publish(Some(Datapoint::of(measured.percent, 1.0)));
+            let point = Datapoint::of(measured.percent, 1.0);
+            self.metrics.publish(Metric::CapacityProviderReservation(provider), Some(point));
             self.providers[provider.index()].measured.push(measured);
             let tasks = |it: &&WaitingGroup| empty.tasks_of(it);
             let never = waiting.iter().filter(|it| tasks(it) == 0).map(|it| it.count).sum();

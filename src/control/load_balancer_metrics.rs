@@ -218,13 +218,6 @@ impl Control<'_> {
         }
     }
 
-    /// `RequestCountPerTarget` of a group's minute that has just been published.
-    pub(super) fn request_count_per_target(&self, group: Id<TargetGroup>) -> Option<f64> {
-        let rows = self.records.load_balancer_minutes.iter().rev();
-        let mut of_group = rows.filter(|it| it.target_group == Some(group.index()));
-        of_group.next().and_then(|it| it.request_count_per_target)
-    }
-
     fn capacity_of(&mut self, load_balancer: Id<LoadBalancer>, whole: &Sum<'_>) -> LoadBalancerCapacity {
         let assumptions = &self.scenario.assumptions;
         let definition = &self.scenario.load_balancers[load_balancer];

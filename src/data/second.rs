@@ -5,7 +5,7 @@ use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, offer_cpu};
 use crate::aws::instance_type::Burst;
 use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
 use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
-use crate::data::Traffic;
+use crate::data::{TaskSamples, Traffic};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, NANOS_PER_SECOND};
@@ -302,14 +302,22 @@ impl Traffic {
                 cpu_of_all += cpu_units_used;
                 demands.push(CpuDemand { demand: cpu_units_used, ..guest.demand });
                 if let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) {
-                    let samples = &mut self.samples[service];
-                    samples.cpu_units_used += cpu_units_used;
-                    samples.cpu_units_base += cpu_base;
-                    samples.memory_mib_used += memory_mib;
-                    samples.memory_mib_base += memory_base;
+                    let second = TaskSamples {
+                        cpu_units_used,
+                        cpu_units_base: cpu_base,
+                        memory_mib_used: memory_mib,
+                        memory_mib_base: memory_base,
+                    };
+                    self.samples[service].add(guest.task, &second);
+                    if let Some(it) = &mut self.twenty_seconds[service] {
+                        it.samples.add(guest.task, &second);
+                    }
                 }
             }
-            if let Some((_, group)) = machine.instance {
+            if let Some((instance, group)) = machine.instance {
+                if let Some([open, _]) = &mut self.instances {
+                    *open.entry(instance).or_default() += cpu_of_all;
+                }
                 let used = &mut self.used[group];
                 used.cpu_units += cpu_of_all;
                 used.memory_mib += memory_of_all;

@@ -2,8 +2,10 @@
 
 use plotters::prelude::*;
 
+use crate::aws::alarm::Watched;
 use crate::aws::fargate::FargateCapacity;
-use crate::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
+use crate::aws::metric::{Metric, MetricStat, ServiceMetric};
+use crate::aws::scaling_policy::ScalingPolicyKind;
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
 use crate::report::{capacity, standalone};
 use crate::run::{CapacityMinute, CapacitySplit, FargateMinute, HostMinute, Run, ServiceMinute, ServicePlacement};
@@ -285,10 +287,12 @@ fn utilization(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
     for policy in &run.scenario.scaling_policies {
         let is_own = run.scenario.scalable_targets[policy.target].service.index() == service;
         let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { continue };
-        let (name, colour) = match tracking.metric {
+        let Watched::Stat(MetricStat { metric: Metric::Service(_, metric, _), .. }) = tracking.watches else {
+            continue;
+        };
+        let (name, colour) = match metric {
             ServiceMetric::CpuUtilization => ("CPU target", 1),
             ServiceMetric::MemoryUtilization => ("memory target", 5),
-            _ => continue,
         };
         if is_own {
             lines.push(by_minute(name, colour, Stroke::Dashed, rows, |_| Some(tracking.target_value)));

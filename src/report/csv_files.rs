@@ -208,8 +208,17 @@ struct AlarmRow<'a> {
     from_state: &'a str,
     to_state: &'a str,
     value: Option<f64>,
-    threshold: f64,
+    threshold: Option<f64>,
     reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct MetricRow<'a> {
+    time_s: f64,
+    period_s: f64,
+    metric: &'a str,
+    statistic: &'a str,
+    value: f64,
 }
 
 #[derive(Serialize)]
@@ -407,6 +416,16 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     if !run.run_task_totals.is_empty() {
         files.push(("run_tasks.csv", table(RUN_TASKS, standalone::rows(run))));
     }
+    if !run.metric_points.is_empty() {
+        let metrics = run.metric_points.iter().map(|row| MetricRow {
+            time_s: seconds(row.at),
+            period_s: row.period.as_seconds(),
+            metric: &row.metric,
+            statistic: &row.statistic,
+            value: row.value,
+        });
+        files.push(("metrics.csv", table(METRICS, metrics)));
+    }
     if !run.placement_refusals.is_empty() {
         files.push(("placement_refusals.csv", table(refusals::COLUMNS, refusals::rows(run))));
     }
@@ -502,6 +521,7 @@ const TASKS: &str = "task service task_definition instance availability_zone cre
 const CONTAINERS: &str =
     "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
+const METRICS: &str = "time_s period_s metric statistic value";
 const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count request_count_per_target \
     target_response_time_mean_ms target_response_time_p50_ms target_response_time_p90_ms target_response_time_p99_ms \
     http_code_target_2xx_count http_code_target_3xx_count http_code_target_4xx_count http_code_target_5xx_count \

@@ -35,6 +35,9 @@ struct Summary<'a> {
     /// Where tasks may run on Fargate.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_fargate_usd: Option<f64>,
+    /// Where metrics of CloudWatch are published that cost something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_metrics_usd: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     standalone_tasks: Vec<Standalone<'a>>,
     /// What instances were there for, where a capacity provider's managed scaling sizes a group.
@@ -200,6 +203,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         worst_minute: worst_minute(run),
         caller_response_time_ms: caller_response_times(run),
         cost_fargate_usd: run.uses_fargate().then_some(run.cost.fargate_usd),
+        cost_metrics_usd: (run.cost.metrics_usd > 0.0).then_some(run.cost.metrics_usd),
         standalone_tasks: standalone(run),
         instance_reasons: match run.managed_scaling_minutes.is_empty() {
             true => Vec::new(),

@@ -46,6 +46,13 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("ecsMetricDelay", &mut a.ecs_metric_delay),
         ("loadBalancerMetricDelay", &mut a.load_balancer_metric_delay),
         ("capacityProviderMetricDelay", &mut a.capacity_provider_metric_delay),
+        ("highResolutionMetricDelay", &mut a.high_resolution_metric_delay),
+        ("clusterMetricDelay", &mut a.cluster_metric_delay),
+        ("containerInsightsMetricDelay", &mut a.container_insights_metric_delay),
+        ("instanceMetricDelay", &mut a.instance_metric_delay),
+        ("basicInstanceMetricDelay", &mut a.basic_instance_metric_delay),
+        ("groupMetricDelay", &mut a.group_metric_delay),
+        ("suppliedMetricDelay", &mut a.supplied_metric_delay),
         ("activityTimeout", &mut a.activity_timeout),
         ("scheduledActionDelay", &mut a.scheduled_action_delay),
         ("anomalyInterval", &mut a.anomaly.interval),
@@ -171,6 +178,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         let at = fields.place_of("alarmPhase");
         reader.refuse(Problem::new(at, "`alarmPhase` of `assumptions` must be shorter than a minute"));
     }
+    a.evaluation_range_extra = fields.count(reader, "evaluationRangeExtra", 0..=1_000);
     a.empty_capacity_provider_metric = fields.number(reader, "emptyCapacityProviderMetric", 0.0..=1_000.0);
     fields.finish(reader, &Shape::OURS);
     assumptions
@@ -208,6 +216,7 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         ("fargateArmVcpuHour", &mut prices.fargate_arm_vcpu_hour),
         ("fargateArmGbHour", &mut prices.fargate_arm_gb_hour),
         ("fargateStorageGbHour", &mut prices.fargate_storage_gb_hour),
+        ("customMetricMonth", &mut prices.custom_metric_month),
     ] {
         *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }

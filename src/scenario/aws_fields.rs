@@ -35,7 +35,6 @@ impl Shape {
             "pendingTasksCount",
             "registeredContainerInstancesCount",
             "runningTasksCount",
-            "settings",
             "statistics",
             "status",
             "tags",
@@ -162,7 +161,6 @@ impl Shape {
         name: "service",
         not_simulated: &[
             "gatewayConnectors",
-            "monitoring",
             "serviceConnectConfiguration",
             "serviceRegistries",
             "vpcLatticeConfigurations",
@@ -401,8 +399,10 @@ impl Shape {
         Shape { name: "scaling policy", not_simulated: &[], accepted: &["CreationTime", "PolicyARN"] };
 
     /// `TargetTrackingScalingPolicyConfiguration`.
-    pub const TARGET_TRACKING: Shape =
-        Shape { name: "target tracking", not_simulated: &["CustomizedMetricSpecification"], accepted: &[] };
+    pub const TARGET_TRACKING: Shape = Shape { name: "target tracking", not_simulated: &[], accepted: &[] };
+
+    /// `CustomizedMetricSpecification`, `MetricStat` and `MetricDataQuery`.
+    pub const METRIC: Shape = Shape { name: "metric", not_simulated: &["AccountId"], accepted: &["Unit"] };
 
     /// `StepScalingPolicyConfiguration`.
     pub const STEP_SCALING: Shape =
@@ -415,22 +415,15 @@ impl Shape {
             "EvaluationCriteria",
             "EvaluationInterval",
             "EvaluationWindow",
-            "ExtendedStatistic",
-            "Metrics",
             "ThresholdMetricId",
             "WarmUpConfiguration",
         ],
         accepted: &[
             "ActionConfiguration",
-            "AlarmActions",
             "AlarmArn",
             "AlarmConfigurationUpdatedTimestamp",
             "AlarmDescription",
-            "EvaluateLowSampleCountPercentile",
             "EvaluationState",
-            "InsufficientDataActions",
-            "Namespace",
-            "OKActions",
             "StateReason",
             "StateReasonData",
             "StateTransitionedTimestamp",
@@ -438,6 +431,32 @@ impl Shape {
             "StateValue",
             "Tags",
             "Unit",
+        ],
+    };
+
+    /// `CompositeAlarm`. Its actions are notifications.
+    pub const COMPOSITE_ALARM: Shape = Shape {
+        name: "composite alarm",
+        not_simulated: &[],
+        accepted: &[
+            "ActionsEnabled",
+            "ActionsSuppressedBy",
+            "ActionsSuppressedReason",
+            "ActionsSuppressor",
+            "ActionsSuppressorExtensionPeriod",
+            "ActionsSuppressorWaitPeriod",
+            "AlarmActions",
+            "AlarmArn",
+            "AlarmConfigurationUpdatedTimestamp",
+            "AlarmDescription",
+            "InsufficientDataActions",
+            "OKActions",
+            "StateReason",
+            "StateReasonData",
+            "StateTransitionedTimestamp",
+            "StateUpdatedTimestamp",
+            "StateValue",
+            "Tags",
         ],
     };
 

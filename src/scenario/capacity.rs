@@ -10,6 +10,7 @@ use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::mixed_instances::LaunchTemplateOverride;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
+use crate::scenario::ContainerInsights;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::mixed_instances::mixed_instances_policy;
 use crate::scenario::problem::{Place, Problem, nearest};
@@ -47,6 +48,8 @@ pub struct Capacity {
     pub group_names: Names<AutoScalingGroup>,
     /// Names of providers.
     pub provider_names: Names<CapacityProvider>,
+    /// Whether Container Insights is on.
+    pub container_insights: ContainerInsights,
     /// `defaultCapacityProviderStrategy` of the cluster.
     pub default_strategy: Vec<CapacityProviderStrategyItem>,
     /// Whether the cluster says one, be it of providers that are not simulated.
@@ -76,6 +79,7 @@ impl Capacity {
             zone_names: Names::new("Availability Zone", "cluster.availabilityZones"),
             group_names: Names::new("Auto Scaling group", "autoScalingGroups"),
             provider_names: Names::new("capacity provider", "capacityProviders"),
+            container_insights: ContainerInsights::default(),
             default_strategy: Vec::new(),
             says_default_strategy: false,
             awsvpc_trunking: false,
@@ -103,6 +107,7 @@ impl Capacity {
         }
         if let Some(fields) = &mut cluster {
             capacity.awsvpc_trunking = fields.word_or(reader, "awsvpcTrunking", &TRUNKING, false);
+            capacity.container_insights = container_insights(reader, fields);
         }
         if capacity.zones.is_empty() {
             for name in usual_zones {
@@ -237,6 +242,7 @@ impl Capacity {
         let (availability_zones, subnets) = self.zones_and_subnets(reader, &mut fields);
         // Its default depends on the capacity provider above it.
         let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn").unwrap_or(false);
+        let detailed_monitoring = fields.flag_or(reader, "detailedMonitoring", false);
         let termination_policies = termination_policies(reader, &mut fields);
         let default_cooldown = fields.seconds_or(reader, "DefaultCooldown", 0..=86_400, Span::seconds(300));
         fields.usual(reader, "reservedMemory", &0);
@@ -299,6 +305,7 @@ impl Capacity {
             availability_zones,
             subnets,
             new_instances_protected_from_scale_in: protection,
+            detailed_monitoring,
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
             awsvpc_trunking,
@@ -618,4 +625,22 @@ fn managed_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Man
     bounds.check(reader, node.place, &fields.of, names, node);
     fields.finish(reader, &Shape::OURS);
     is_enabled.then_some(scaling)
+}
+
+/// `containerInsights`, or the item of that name in the cluster's `settings`.
+fn container_insights(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> ContainerInsights {
+    let words = [
+        ("disabled", ContainerInsights::Disabled),
+        ("enabled", ContainerInsights::Enabled),
+        ("enhanced", ContainerInsights::Enhanced),
+    ];
+    let settings = fields.list(reader, "settings");
+    let is_it = |it: &&Node| it.get("name").and_then(Node::text) == Some("containerInsights");
+    let what = What { field: "settings", of: "`cluster`" };
+    let set = settings.iter().find(is_it).and_then(|it| it.get("value")).and_then(|it| reader.word(what, it, &words));
+    let usual = set.unwrap_or_default();
+    if settings.is_empty() {
+        fields.usual(reader, "containerInsights", "disabled");
+    }
+    fields.word(reader, "containerInsights", &words).unwrap_or(usual)
 }

@@ -174,7 +174,7 @@ fn expression(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Expressi
         Ok(expression) => Some(expression),
         Err(error) => {
             let source = reader.files.get(node.place.file).map_or("", |it| &it.text);
-            let problem = syntax_problem(source, node.place, text, &error, of);
+            let problem = syntax_problem(source, node.place, text, &error, What { field: "expression", of });
             reader.refuse(problem);
             None
         }
@@ -182,8 +182,8 @@ fn expression(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Expressi
 }
 
 /// A mistake in an expression at its very characters, or below the text where those cannot be told in the file.
-fn syntax_problem(source: &str, place: Place, text: &str, error: &SyntaxError, of: &str) -> Problem {
-    let message = format!("`expression` of {of}: {}", error.message);
+pub(super) fn syntax_problem(source: &str, place: Place, text: &str, error: &SyntaxError, what: What<'_>) -> Problem {
+    let message = format!("{what}: {}", error.message);
     let mut problem = match place_within(source, place, text, error.at.clone()) {
         Some(at) => Problem::new(at, message),
         None => error.pointed_out(text).lines().fold(Problem::new(place, message), |it, line| it.help(line)),

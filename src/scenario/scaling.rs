@@ -1,17 +1,20 @@
-//! `scalableTargets`, `alarms`, `scalingPolicies` and `scheduledActions`: Application Auto Scaling and its alarms.
+//! `scalableTargets`, `scalingPolicies` and `scheduledActions`: Application Auto Scaling.
 
-use crate::aws::alarm::{AlarmRule, ComparisonOperator, Statistic, TreatMissingData};
+use crate::aws::alarm::{Alarm, Watched};
+use crate::aws::metric::{LoadBalancerMetric, Metric, MetricStat, Resolution, ServiceMetric};
 use crate::aws::scaling_policy::{
-    AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ServiceMetric, StepAdjustment, StepFault,
-    StepScaling, TargetTracking, check_steps,
+    AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, StepAdjustment, StepFault, StepScaling,
+    TargetTracking, check_steps,
 };
 use crate::aws::schedule::{self, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
+use crate::aws::statistic::Statistic;
+use crate::scenario::alarms::Alarms;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Bounds;
-use crate::scenario::load_balancing::LoadBalancing;
-use crate::scenario::problem::{Problem, nearest};
-use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
+use crate::scenario::metric::Watchable;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::{Fields, Names, Reader, What, last_name};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
@@ -19,12 +22,8 @@ use crate::units::Span;
 
 /// What scaling refers to, and what has been read of it.
 pub struct Scaling<'a> {
-    /// Services.
-    pub services: &'a Table<ServiceDefinition>,
-    /// Names of services.
-    pub service_names: &'a Names<ServiceDefinition>,
-    /// Target groups.
-    pub load_balancing: &'a LoadBalancing,
+    /// Services, target groups and their metrics.
+    pub watchable: &'a Watchable<'a>,
     /// When the run begins (a UTC second) and how long it is.
     pub run: (i64, Span),
     /// Scalable targets.
@@ -33,19 +32,10 @@ pub struct Scaling<'a> {
     pub policies: Table<ScalingPolicy>,
     /// Scheduled actions.
     pub scheduled_actions: Table<ScheduledAction>,
+    /// Alarms, with the policies that they invoke.
+    pub alarms: Alarms,
     /// Services whose scalable target was refused.
     refused_targets: Vec<Id<ServiceDefinition>>,
-    alarms: Vec<Alarm>,
-}
-
-/// An alarm, before a policy uses it.
-struct Alarm {
-    name: String,
-    /// Nothing where it was refused, or watches what is not simulated.
-    rule: Option<(ServiceMetric, AlarmRule)>,
-    /// The service it watches.
-    service: Option<Id<ServiceDefinition>>,
-    is_used: bool,
 }
 
 /// The sections that scaling reads.
@@ -65,36 +55,32 @@ impl<'a> Scaling<'a> {
     pub fn read(
         reader: &mut Reader<'_>,
         sections: &ScalingSections<'_>,
-        (services, service_names): (&'a Table<ServiceDefinition>, &'a Names<ServiceDefinition>),
-        load_balancing: &'a LoadBalancing,
+        watchable: &'a Watchable<'a>,
         run: (i64, Span),
     ) -> Scaling<'a> {
+        let service_of = |entry: &Entry| service_of_alarm(watchable, sections.policies, entry);
         let mut scaling = Scaling {
-            services,
-            service_names,
-            load_balancing,
+            watchable,
             run,
             targets: Table::new(),
             policies: Table::new(),
             scheduled_actions: Table::new(),
+            alarms: Alarms::read(reader, sections.alarms, watchable, &service_of),
             refused_targets: Vec::new(),
-            alarms: Vec::new(),
         };
         for entry in sections.targets {
             scaling.target(reader, entry);
         }
-        for entry in sections.alarms {
-            let alarm = scaling.alarm(reader, entry);
-            scaling.alarms.extend(alarm);
-        }
+        let mut names = Names::new("scaling policy", "scalingPolicies");
         for entry in sections.policies {
-            if let Some(policy) = scaling.policy(reader, entry) {
-                scaling.policies.push(policy);
+            let alarms = scaling.policy(reader, entry);
+            let id = alarms.as_ref().map(|(policy, _)| scaling.policies.push(policy.clone()));
+            names.add(&entry.key, id);
+            if let (Some(policy), Some((_, Some(alarm)))) = (id, alarms) {
+                scaling.alarms.invokes(alarm, policy);
             }
         }
-        for alarm in scaling.alarms.iter().filter(|it| !it.is_used) {
-            reader.note(format!("alarm `{}` invokes no scaling policy, so it is left out", alarm.name));
-        }
+        scaling.alarms.link(reader, &names, &scaling.policies);
         for entry in sections.scheduled_actions {
             if let Some(action) = scaling.scheduled_action(reader, entry) {
                 scaling.scheduled_actions.push(action);
@@ -106,7 +92,7 @@ impl<'a> Scaling<'a> {
     fn target(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<()> {
         let of = format!("scalable target `{}`", entry.key);
         let what = What { field: &entry.key, of: "`scalableTargets`" };
-        let service = reader.named(what, entry.key_place, last_name(&entry.key), self.service_names)?;
+        let service = reader.named(what, entry.key_place, last_name(&entry.key), self.watchable.service_names)?;
         let Some(mut fields) = reader.fields(&entry.node, of) else {
             self.refused_targets.push(service);
             return None;
@@ -134,17 +120,17 @@ impl<'a> Scaling<'a> {
             self.refused_targets.push(service);
             return None;
         };
-        if self.services[service].scheduling_strategy == SchedulingStrategy::Daemon {
+        if self.watchable.services[service].scheduling_strategy == SchedulingStrategy::Daemon {
             let message = format!("{of} is a DAEMON service, which has no desired count to scale");
             let help = "it has a task on each container instance: scale its Auto Scaling group, or make it REPLICA";
             reader.refuse(Problem::new(entry.key_place, message).help(help));
             self.refused_targets.push(service);
             return None;
         }
-        let desired = self.services[service].desired_count;
+        let desired = self.watchable.services[service].desired_count;
         if min_capacity <= max_capacity && !(min_capacity..=max_capacity).contains(&desired) {
             let moved = desired.clamp(min_capacity, max_capacity);
-            let name = &self.services[service].name;
+            let name = &self.watchable.services[service].name;
             reader
                 .note(format!("service `{name}` starts with {desired} tasks; its scalable target makes that {moved}"));
         }
@@ -160,7 +146,7 @@ impl<'a> Scaling<'a> {
             reader.refuse(problem.help("add `ResourceId: service/default/web`, or `service: web` for short"));
             return None;
         };
-        reader.reference(What { field: "ResourceId", of: &fields.of }, node, self.service_names)
+        reader.reference(What { field: "ResourceId", of: &fields.of }, node, self.watchable.service_names)
     }
 
     /// The scalable target of a service.
@@ -172,7 +158,7 @@ impl<'a> Scaling<'a> {
     ) -> Option<Id<ScalableTarget>> {
         let target = self.targets.find(|it| it.service == service);
         if target.is_none() && !self.refused_targets.contains(&service) {
-            let name = &self.services[service].name;
+            let name = &self.watchable.services[service].name;
             let message = format!("{} scales service `{name}`, which is no scalable target", fields.of);
             let help = format!("add `scalableTargets: {{{name}: {{MinCapacity: 1, MaxCapacity: 10}}}}`");
             reader.refuse(Problem::new(fields.place, message).help(help));
@@ -180,67 +166,17 @@ impl<'a> Scaling<'a> {
         target
     }
 
-    fn alarm(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<Alarm> {
-        let refused = Alarm { name: entry.key.clone(), rule: None, service: None, is_used: false };
-        let Some(mut fields) = reader.fields(&entry.node, format!("alarm `{}`", entry.key)) else {
-            return Some(refused);
-        };
-        check_own_name(reader, &mut fields, "alarms", &entry.key);
-        let is_elsewhere = fields.has("Metrics") || fields.has("ExtendedStatistic");
-        let metric = if is_elsewhere { fields.take("MetricName").and(None) } else { metric(reader, &mut fields) };
-        let service = self.watched_service(reader, &mut fields);
-        let rule = if is_elsewhere { None } else { rule(reader, &mut fields) };
-        if is_elsewhere {
-            for name in ["Statistic", "Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold"] {
-                fields.take(name);
-            }
-            fields.take_either("ComparisonOperator", "TreatMissingData");
-        }
-        if let Some(entry) = fields.take_entry("ActionsEnabled")
-            && reader.flag(What { field: "ActionsEnabled", of: &fields.of }, &entry.node) == Some(false)
-        {
-            reader.not_simulated(entry.node.place, format!("`ActionsEnabled: false` of {}", fields.of));
-        }
-        fields.finish(reader, &Shape::ALARM);
-        Some(Alarm { rule: metric.zip(rule), service, ..refused })
-    }
-
-    /// The service that the dimensions of an alarm name, directly or by its target group.
-    fn watched_service(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Id<ServiceDefinition>> {
-        let mut service = fields.reference(reader, "serviceName", self.service_names);
-        for node in fields.list(reader, "Dimensions") {
-            let (name, value) = (node.get("name").and_then(Node::text), node.get("value"));
-            let what = What { field: "Dimensions", of: &fields.of };
-            match (name, value) {
-                (Some("ServiceName"), Some(value)) => {
-                    service = reader.reference(what, value, self.service_names);
-                }
-                (Some("TargetGroup"), Some(value)) => {
-                    let group = reader.reference(what, value, &self.load_balancing.target_group_names);
-                    service = group.and_then(|group| {
-                        self.services.find(|it| it.load_balancer.as_ref().is_some_and(|it| it.target_group == group))
-                    });
-                }
-                (Some("ClusterName" | "LoadBalancer"), Some(_)) => {}
-                (Some(other), Some(_)) => reader.not_simulated(node.place, format!("dimension `{other}` in {what}")),
-                _ => {
-                    let problem = Problem::new(node.place, format!("an item of {what} has a `Name` and a `Value`"));
-                    reader.refuse(problem);
-                }
-            }
-        }
-        service
-    }
-
-    fn policy(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<ScalingPolicy> {
+    /// A policy, and the alarm that it says to be invoked by.
+    fn policy(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<(ScalingPolicy, Option<Id<Alarm>>)> {
         let mut fields = reader.fields(&entry.node, format!("scaling policy `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "scalingPolicies", &entry.key);
         ecs_only(reader, &mut fields);
         let service = self.service(reader, &mut fields);
         let target = service.and_then(|it| self.target_of(reader, &fields, it));
-        let kind = self.kind(reader, &mut fields, service);
+        let kind = self.kind(reader, &mut fields, service, &entry.key);
         fields.finish(reader, &Shape::SCALING_POLICY);
-        Some(ScalingPolicy { name: entry.key.clone(), target: target?, kind: kind? })
+        let (kind, alarm) = kind?;
+        Some((ScalingPolicy { name: entry.key.clone(), target: target?, kind }, alarm))
     }
 
     fn kind(
@@ -248,7 +184,8 @@ impl<'a> Scaling<'a> {
         reader: &mut Reader<'_>,
         fields: &mut Fields<'_>,
         service: Option<Id<ServiceDefinition>>,
-    ) -> Option<ScalingPolicyKind> {
+        name: &str,
+    ) -> Option<(ScalingPolicyKind, Option<Id<Alarm>>)> {
         let kinds = ["TargetTrackingScaling", "StepScaling", "PredictiveScaling"].map(|it| (it, it));
         let kind_node = fields.take("PolicyType");
         let said = kind_node.and_then(|it| reader.word(What { field: "PolicyType", of: &fields.of }, it, &kinds));
@@ -275,7 +212,8 @@ impl<'a> Scaling<'a> {
                     fields.required(reader, "TargetTrackingScalingPolicyConfiguration");
                 }
                 // The alarms of target tracking are AWS's own, and listed in output only.
-                self.target_tracking(reader, tracking?, &fields.of, service).map(ScalingPolicyKind::TargetTracking)
+                let tracking = self.target_tracking(reader, tracking?, &fields.of, service);
+                tracking.map(|it| (ScalingPolicyKind::TargetTracking(it), None))
             }
             "StepScaling" => {
                 if step.is_none() {
@@ -285,11 +223,17 @@ impl<'a> Scaling<'a> {
                     Value::List(items) => items.first().and_then(|it| it.get("alarmName")),
                     _ => None,
                 });
-                if alarm.or(described).is_none() {
+                if alarm.or(described).is_none() && !self.alarms.names_policy(name) {
                     let problem = Problem::new(fields.place, format!("{} does not say its alarm", fields.of));
-                    reader.refuse(problem.help("add `alarm:` with the name of an entry of the section `alarms`"));
+                    let help = "add `alarm:` with the name of an entry of the section `alarms`, or name the policy in the \
+                                `AlarmActions` of that";
+                    reader.refuse(problem.help(help));
                 }
-                self.step(reader, step?, alarm.or(described), &fields.of, service).map(ScalingPolicyKind::Step)
+                let step = step_scaling(reader, step?, &fields.of);
+                let alarm = alarm.or(described).map(|it| self.alarm_of(reader, it, &fields.of));
+                // One that was refused says so itself.
+                let alarm = if let Some(found) = alarm { Some(found?) } else { None };
+                step.map(|it| (ScalingPolicyKind::Step(it), alarm))
             }
             _ => {
                 let at = predictive.map(|it| it.key_place).or(kind_node.map(|it| it.place)).unwrap_or(fields.place);
@@ -309,17 +253,28 @@ impl<'a> Scaling<'a> {
         let mut fields = reader.fields(node, format!("the target tracking of {of}"))?;
         let target_value = fields.required_positive(reader, "TargetValue");
         let specification = if fields.has("CustomizedMetricSpecification") {
+            if fields.has("PredefinedMetricSpecification") {
+                let at = fields.place_of_key("CustomizedMetricSpecification");
+                let message = format!("the target tracking of {of} has two metrics: one predefined, one customized");
+                reader.refuse(Problem::new(at, message).help("leave one of them out; each policy tracks one"));
+            }
             fields.take("PredefinedMetricSpecification")
         } else {
             fields.required(reader, "PredefinedMetricSpecification")
         };
-        let metric = specification.and_then(|it| self.predefined_metric(reader, it, of, service));
+        let predefined = specification.and_then(|it| self.predefined_metric(reader, it, of, service));
+        let customized = fields
+            .take("CustomizedMetricSpecification")
+            .and_then(|it| self.watchable.customized(reader, it, of, service))
+            .map(|it| (it, Span::MINUTE));
         let scale_out_cooldown = fields.seconds_or(reader, "ScaleOutCooldown", 0..=864_000, Span::seconds(300));
         let scale_in_cooldown = fields.seconds_or(reader, "ScaleInCooldown", 0..=864_000, Span::seconds(300));
         let disable_scale_in = fields.flag_or(reader, "DisableScaleIn", false);
         fields.finish(reader, &Shape::TARGET_TRACKING);
+        let (watches, period) = predefined.or(customized)?;
         Some(TargetTracking {
-            metric: metric?,
+            watches,
+            period,
             target_value: target_value?,
             scale_out_cooldown,
             scale_in_cooldown,
@@ -333,7 +288,7 @@ impl<'a> Scaling<'a> {
         node: &Node,
         of: &str,
         service: Option<Id<ServiceDefinition>>,
-    ) -> Option<ServiceMetric> {
+    ) -> Option<(Watched, Span)> {
         let mut fields = reader.fields(node, format!("the metric of {of}"))?;
         let name_node = fields.required(reader, "PredefinedMetricType");
         let label = fields.take("ResourceLabel");
@@ -341,18 +296,16 @@ impl<'a> Scaling<'a> {
         fields.finish(reader, &Shape::OURS);
         let name_node = name_node?;
         let what = What { field: "PredefinedMetricType", of: &of };
-        let name = reader.text(what, name_node)?;
-        if name.ends_with("HighResolution") {
-            reader.not_simulated(name_node.place, format!("the high resolution metric `{name}`"));
-            return None;
-        }
+        let (cpu, memory) = (ServiceMetric::CpuUtilization, ServiceMetric::MemoryUtilization);
         let words = [
-            ("ECSServiceAverageCPUUtilization", ServiceMetric::CpuUtilization),
-            ("ECSServiceAverageMemoryUtilization", ServiceMetric::MemoryUtilization),
-            ("ALBRequestCountPerTarget", ServiceMetric::RequestCountPerTarget),
+            ("ECSServiceAverageCPUUtilization", Some((cpu, Resolution::Minute))),
+            ("ECSServiceAverageMemoryUtilization", Some((memory, Resolution::Minute))),
+            ("ECSServiceAverageCPUUtilizationHighResolution", Some((cpu, Resolution::TwentySeconds))),
+            ("ECSServiceAverageMemoryUtilizationHighResolution", Some((memory, Resolution::TwentySeconds))),
+            ("ALBRequestCountPerTarget", None),
         ];
         let metric = reader.word(what, name_node, &words)?;
-        if metric != ServiceMetric::RequestCountPerTarget {
+        if let Some((metric, resolution)) = metric {
             if let Some(label) = label {
                 let problem = Problem::new(
                     label.place,
@@ -360,110 +313,49 @@ impl<'a> Scaling<'a> {
                 );
                 reader.refuse(problem.help("leave it out"));
             }
-            return Some(metric);
+            let definition = &self.watchable.services[service?];
+            if resolution == Resolution::TwentySeconds && !definition.high_resolution_metrics.contains(&metric) {
+                let message =
+                    format!("{of} is published each 20 s, which service `{}` does not ask for", definition.name);
+                let help = "add `monitoring: {metricConfigurations: [{metricNames: [CPUUtilization, MemoryUtilization], \
+                            resolutionSeconds: 20}]}` to the service";
+                reader.refuse(Problem::new(name_node.place, message).help(help));
+                return None;
+            }
+            let metric = Metric::Service(service?, metric, resolution);
+            return Some((Watched::Stat(MetricStat { metric, statistic: Statistic::Average }), resolution.period()));
         }
         let labelled = label.and_then(|it| {
-            reader.reference(What { field: "ResourceLabel", of: &of }, it, &self.load_balancing.target_group_names)
+            reader.reference(
+                What { field: "ResourceLabel", of: &of },
+                it,
+                &self.watchable.load_balancing.target_group_names,
+            )
         });
-        let service = &self.services[service?];
+        let service = &self.watchable.services[service?];
         match (&service.load_balancer, labelled, label) {
             (None, ..) => {
                 let message = format!("{of} counts requests, and service `{}` has no target group", service.name);
                 reader.refuse(Problem::new(name_node.place, message));
             }
             (Some(own), Some(labelled), Some(label)) if own.target_group != labelled => {
-                let own = &self.load_balancing.target_groups[own.target_group].name;
+                let own = &self.watchable.load_balancing.target_groups[own.target_group].name;
                 let message = format!("`ResourceLabel` of {of} is not the target group of service `{}`", service.name);
                 reader.refuse(Problem::new(label.place, message).help(format!("that is `{own}`")));
             }
             _ => {}
         }
-        Some(metric)
+        let group = service.load_balancer.as_ref()?.target_group;
+        let load_balancer = self.watchable.load_balancing.target_groups[group].load_balancer;
+        let metric = Metric::LoadBalancer(load_balancer, Some(group), LoadBalancerMetric::RequestCountPerTarget);
+        Some((Watched::Stat(MetricStat { metric, statistic: Statistic::Sum }), Span::MINUTE))
     }
 
-    fn step(
-        &mut self,
-        reader: &mut Reader<'_>,
-        node: &Node,
-        alarm: Option<&Node>,
-        of: &str,
-        service: Option<Id<ServiceDefinition>>,
-    ) -> Option<StepScaling> {
-        let mut fields = reader.fields(node, format!("the step scaling of {of}"))?;
-        fields.required(reader, "AdjustmentType");
-        let kinds = [
-            ("ChangeInCapacity", AdjustmentType::ChangeInCapacity),
-            ("PercentChangeInCapacity", AdjustmentType::PercentChangeInCapacity),
-            ("ExactCapacity", AdjustmentType::ExactCapacity),
-        ];
-        let adjustment_type = fields.word(reader, "AdjustmentType", &kinds);
-        let steps = fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of));
-        let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
-        if min_adjustment_magnitude > 0
-            && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity)
-        {
-            reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
-        }
-        let cooldown = fields.seconds_or(reader, "Cooldown", 0..=864_000, Span::seconds(300));
-        fields.finish(reader, &Shape::STEP_SCALING);
-        let alarm = alarm.and_then(|it| self.alarm_of(reader, it, of, service));
-        let (adjustment_type, (alarm_name, metric, alarm)) = (adjustment_type?, alarm?);
-        Some(StepScaling {
-            adjustment_type,
-            steps: steps?,
-            min_adjustment_magnitude,
-            cooldown,
-            alarm_name,
-            metric,
-            alarm,
-        })
-    }
-
-    /// The alarm that a step scaling policy names; it must watch the service that the policy scales.
-    fn alarm_of(
-        &mut self,
-        reader: &mut Reader<'_>,
-        node: &Node,
-        of: &str,
-        service: Option<Id<ServiceDefinition>>,
-    ) -> Option<(String, ServiceMetric, AlarmRule)> {
-        let text = reader.text(What { field: "alarm", of }, node)?;
-        // An alarm's ARN ends in `:alarm:name`.
-        let name = text.rsplit_once(":alarm:").map_or(text, |(_, name)| name);
-        let names: Vec<String> = self.alarms.iter().map(|it| it.name.clone()).collect();
-        let Some(alarm) = self.alarms.iter_mut().find(|it| it.name == name) else {
-            let mut problem = Problem::new(node.place, format!("{of} names alarm `{name}`, which is not defined"));
-            if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
-                problem = problem.label(format!("did you mean `{near}`?"));
-            }
-            reader.refuse(if names.is_empty() {
-                problem.help("this scenario defines no alarm; the section `alarms` would")
-            } else {
-                problem.help(format!("`alarms` defines {}", listed(names.iter().map(String::as_str))))
-            });
-            return None;
-        };
-        alarm.is_used = true;
-        if let (Some(watched), Some(scaled)) = (alarm.service, service)
-            && watched != scaled
-        {
-            let (watched, scaled) = (&self.services[watched].name, &self.services[scaled].name);
-            reader.not_simulated(
-                node.place,
-                format!("an alarm on service `{watched}` that scales service `{scaled}` ({of})"),
-            );
-            return None;
-        }
-        let (metric, rule) = alarm.rule?;
-        let needs_targets = !matches!(metric, ServiceMetric::CpuUtilization | ServiceMetric::MemoryUtilization);
-        if let Some(service) = service.map(|it| &self.services[it])
-            && needs_targets
-            && service.load_balancer.is_none()
-        {
-            let message = format!("alarm `{name}` counts requests, and service `{}` has no target group", service.name);
-            reader.refuse(Problem::new(node.place, message));
-        }
-        Some((name.to_owned(), metric, rule))
+    /// The alarm that a step scaling policy names; `None` inside where it was refused itself.
+    fn alarm_of(&mut self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Id<Alarm>> {
+        let what = What { field: "alarm", of };
+        let text = reader.text(what, node)?;
+        reader.named(what, node.place, name_of_alarm(text), &self.alarms.names)
     }
 
     fn scheduled_action(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<ScheduledAction> {
@@ -538,79 +430,47 @@ pub fn unix_seconds(text: &str) -> Result<i64, String> {
     })
 }
 
-fn metric(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ServiceMetric> {
-    fields.required(reader, "MetricName");
-    let words = [
-        ("CPUUtilization", ServiceMetric::CpuUtilization),
-        ("MemoryUtilization", ServiceMetric::MemoryUtilization),
-        ("RequestCountPerTarget", ServiceMetric::RequestCountPerTarget),
-        ("RequestCount", ServiceMetric::RequestCount),
-        ("TargetResponseTime", ServiceMetric::TargetResponseTime),
-    ];
-    fields.word(reader, "MetricName", &words)
+/// An alarm's ARN ends in `:alarm:name`.
+fn name_of_alarm(text: &str) -> &str {
+    text.rsplit_once(":alarm:").map_or(text, |(_, name)| name)
 }
 
-fn rule(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AlarmRule> {
-    let statistics = [
-        ("Average", Statistic::Average),
-        ("Sum", Statistic::Sum),
-        ("Minimum", Statistic::Minimum),
-        ("Maximum", Statistic::Maximum),
+/// The service that an alarm without dimensions is about: that of the policy that it invokes, or the only one.
+fn service_of_alarm(watchable: &Watchable<'_>, policies: &[Entry], alarm: &Entry) -> Option<Id<ServiceDefinition>> {
+    let invokes = |policy: &&Entry| {
+        let named = policy.node.get("alarm").and_then(Node::text).map(name_of_alarm);
+        let is_said = || match alarm.node.get("AlarmActions").map(|it| &it.value) {
+            Some(Value::List(items)) => items.iter().filter_map(Node::text).any(|it| it.ends_with(policy.key.as_str())),
+            _ => false,
+        };
+        named == Some(alarm.key.as_str()) || is_said()
+    };
+    let known = &watchable.service_names.known;
+    let service = |policy: &Entry| {
+        let name = policy.node.get("service").or(policy.node.get("ResourceId")).and_then(Node::text).map(last_name);
+        known.iter().find(|it| name == Some(it.0.as_str())).and_then(|it| it.1)
+    };
+    policies.iter().find(invokes).map_or(if let [(_, only)] = known.as_slice() { *only } else { None }, service)
+}
+
+/// `StepScalingPolicyConfiguration`
+fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepScaling> {
+    let mut fields = reader.fields(node, format!("the step scaling of {of}"))?;
+    fields.required(reader, "AdjustmentType");
+    let kinds = [
+        ("ChangeInCapacity", AdjustmentType::ChangeInCapacity),
+        ("PercentChangeInCapacity", AdjustmentType::PercentChangeInCapacity),
+        ("ExactCapacity", AdjustmentType::ExactCapacity),
     ];
-    let statistic = fields.word_or(reader, "Statistic", &statistics, Statistic::default());
-    let of = fields.of.clone();
-    fields.usual(reader, "Period", &60);
-    let period = fields.take("Period").map_or(Some(60), |node| {
-        let seconds = reader.count(What { field: "Period", of: &of }, node, 1..=86_400)?;
-        if matches!(seconds, 10 | 20 | 30) {
-            reader.not_simulated(node.place, format!("`Period: {seconds}` (high resolution) of {of}"));
-            return None;
-        }
-        if seconds % 60 != 0 {
-            let problem = Problem::new(node.place, format!("`Period` of {of} is {seconds} s"));
-            reader.refuse(problem.help("a period is a multiple of 60 seconds"));
-            return None;
-        }
-        Some(seconds)
-    });
-    let evaluation_periods = fields.required_count(reader, "EvaluationPeriods", 1..=1_440);
-    if let Some(periods) = evaluation_periods {
-        fields.derived(reader, "DatapointsToAlarm", &periods);
+    let adjustment_type = fields.word(reader, "AdjustmentType", &kinds);
+    let steps = fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of));
+    let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
+    if min_adjustment_magnitude > 0 && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity) {
+        reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
     }
-    let datapoints_to_alarm = fields.count(reader, "DatapointsToAlarm", 1..=1_440).or(evaluation_periods);
-    if let (Some(m), Some(n)) = (datapoints_to_alarm, evaluation_periods)
-        && m > n
-    {
-        let message = format!("{of} needs {m} datapoints in breach, and looks at {n} periods");
-        reader
-            .refuse(Problem::new(fields.place, message).help("`DatapointsToAlarm` may not exceed `EvaluationPeriods`"));
-    }
-    fields.required(reader, "Threshold");
-    let threshold = fields.number(reader, "Threshold", f64::MIN..=f64::MAX);
-    fields.required(reader, "ComparisonOperator");
-    let operators = [
-        ("GreaterThanThreshold", ComparisonOperator::GreaterThanThreshold),
-        ("GreaterThanOrEqualToThreshold", ComparisonOperator::GreaterThanOrEqualToThreshold),
-        ("LessThanThreshold", ComparisonOperator::LessThanThreshold),
-        ("LessThanOrEqualToThreshold", ComparisonOperator::LessThanOrEqualToThreshold),
-    ];
-    let comparison_operator = fields.word(reader, "ComparisonOperator", &operators);
-    let treatments = [
-        ("missing", TreatMissingData::Missing),
-        ("ignore", TreatMissingData::Ignore),
-        ("breaching", TreatMissingData::Breaching),
-        ("notBreaching", TreatMissingData::NotBreaching),
-    ];
-    let treat_missing_data = fields.word_or(reader, "TreatMissingData", &treatments, TreatMissingData::default());
-    Some(AlarmRule {
-        comparison_operator: comparison_operator?,
-        threshold: threshold?,
-        period: Span::seconds(u64::from(period?)),
-        evaluation_periods: evaluation_periods?,
-        datapoints_to_alarm: datapoints_to_alarm?,
-        treat_missing_data,
-        statistic,
-    })
+    let cooldown = fields.seconds_or(reader, "Cooldown", 0..=864_000, Span::seconds(300));
+    fields.finish(reader, &Shape::STEP_SCALING);
+    Some(StepScaling { adjustment_type: adjustment_type?, steps: steps?, min_adjustment_magnitude, cooldown })
 }
 
 /// Step adjustments, sorted by their bounds; refused where they leave gaps, overlap or end short of infinity.

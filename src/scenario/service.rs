@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::launch::Launch;
 use crate::aws::load_balancer::TargetGroup;
+use crate::aws::metric::ServiceMetric;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
@@ -127,6 +128,7 @@ fn service(
     }
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
     volume_configurations(reader, &mut fields, definition);
+    let high_resolution_metrics = high_resolution_metrics(reader, &mut fields);
     fields.finish(reader, &Shape::SERVICE);
     Some(ServiceDefinition {
         name: entry.key.clone(),
@@ -138,7 +140,43 @@ fn service(
         maximum_percent,
         health_check_grace_period,
         load_balancer,
+        high_resolution_metrics,
     })
+}
+
+/// The metrics that `monitoring` asks for each 20 s.
+fn high_resolution_metrics(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<ServiceMetric> {
+    let mut metrics = Vec::new();
+    let Some(node) = fields.take("monitoring") else { return metrics };
+    let Some(mut monitoring) = reader.fields(node, format!("`monitoring` of {}", fields.of)) else { return metrics };
+    for node in monitoring.list(reader, "metricConfigurations") {
+        let Some(mut it) = reader.fields(node, format!("a metric configuration of {}", monitoring.of)) else {
+            continue;
+        };
+        let mut named: Vec<ServiceMetric> = Vec::new();
+        let names = it.list(reader, "metricNames");
+        for name in names {
+            named.extend(reader.word(What { field: "metricNames", of: &it.of }, name, &ServiceMetric::NAMES));
+        }
+        it.usual(reader, "resolutionSeconds", &60);
+        let resolution = it.take("resolutionSeconds").and_then(|node| {
+            let seconds = reader.count(What { field: "resolutionSeconds", of: &it.of }, node, 20..=60)?;
+            if seconds != 20 && seconds != 60 {
+                let problem = Problem::new(node.place, format!("`resolutionSeconds` of {} is {seconds}", it.of));
+                reader.refuse(problem.help("it can be 20 or 60"));
+            }
+            Some(seconds)
+        });
+        it.finish(reader, &Shape::OURS);
+        if resolution == Some(20) {
+            let all = ServiceMetric::NAMES.map(|it| it.1);
+            metrics.extend(if names.is_empty() { all.to_vec() } else { named });
+        }
+    }
+    monitoring.finish(reader, &Shape::OURS);
+    metrics.sort_unstable();
+    metrics.dedup();
+    metrics
 }
 
 /// A field that says how many tasks, which ECS does not take of a DAEMON service.

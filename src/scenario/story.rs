@@ -17,6 +17,7 @@ use crate::scenario::fargate::{FargateDemand, TasksAtOnce, note_fargate};
 use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
+use crate::scenario::metric::{self, Watchable};
 use crate::scenario::mixed_instances::capacity_pools;
 use crate::scenario::placement::{
     for_attributes_only, meets, meets_as, note_unknown_attributes, note_unmet_attributes,
@@ -265,7 +266,20 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         scheduled_actions: section(reader, &mut fields, "scheduledActions"),
     };
     let clock = (start_unix_seconds, length);
-    let scaling = Scaling::read(reader, &scaling_sections, (&services, &names), &load_balancing, clock);
+    let metrics = section(reader, &mut fields, "metrics");
+    let composite_alarms = section(reader, &mut fields, "compositeAlarms");
+    let assumptions = assumption::assumptions(reader, &mut fields);
+    let supplied = metric::supplied_metrics(reader, metrics, length, assumptions.supplied_metric_delay);
+    let watchable = Watchable {
+        services: &services,
+        service_names: &names,
+        load_balancing: &load_balancing,
+        capacity: &capacity,
+        supplied: &supplied,
+        container_insights: capacity.container_insights,
+    };
+    let scaling = Scaling::read(reader, &scaling_sections, &watchable, clock);
+    let composite_alarms = scaling.alarms.composite(reader, composite_alarms);
     let entries = section(reader, &mut fields, "workloads");
     let around = workload::Around {
         services: &services,
@@ -290,7 +304,6 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
     let expect_failure = fields.flag_or(reader, "expectFailure", false);
-    let assumptions = assumption::assumptions(reader, &mut fields);
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
@@ -299,7 +312,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let of_calls = (&services, &run_tasks, &task_calls[..]);
     let over_time = (&scaling, &timeline[..]);
     note_what_fargate_holds(reader, &capacity, &task_definitions, of_calls, over_time, (&assumptions, length));
-    let Scaling { targets, policies, scheduled_actions, .. } = scaling;
+    let Scaling { targets, policies, scheduled_actions, alarms, .. } = scaling;
+    let container_insights = capacity.container_insights;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
         variant: named.variant.to_owned(),
@@ -320,6 +334,10 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         target_groups: load_balancing.target_groups,
         scalable_targets: targets,
         scaling_policies: policies,
+        alarms: alarms.table,
+        composite_alarms,
+        supplied_metrics: supplied,
+        container_insights,
         scheduled_actions,
         services,
         run_tasks,

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cli;
+mod cloudwatch;
 mod container_instances;
 mod containers;
 mod daemons;

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use plimsoll::aws::alarm::{AlarmState, Watched};
+use plimsoll::aws::metric::{LoadBalancerMetric, Metric, MetricStat};
 use plimsoll::aws::placement::{PlacementConstraint, PlacementStrategy, Resource, SpreadField};
-use plimsoll::aws::scaling_policy::{ScalingPolicyKind, ServiceMetric};
+use plimsoll::aws::scaling_policy::ScalingPolicyKind;
+use plimsoll::aws::statistic::Statistic;
 use plimsoll::aws::task_definition::NetworkMode;
 use plimsoll::distribution::Distribution;
 use plimsoll::rng::Seed;
 use plimsoll::scenario::{Folder, Measure, Problems, Scenario, Story, TimelineChange, read};
+use plimsoll::table::Id;
 use plimsoll::units::{Instant, Span};
 use plimsoll::workload::arrivals::{ArrivalProcess, Arrivals, BatchSize, Spacing};
 use plimsoll::workload::modulation::Modulation;
@@ -566,11 +570,17 @@ expectations:
     let [ScalingPolicyKind::TargetTracking(tracking), ScalingPolicyKind::Step(step)] = kinds.as_slice() else {
         panic!("{kinds:?}")
     };
-    assert_eq!((tracking.metric, tracking.target_value), (ServiceMetric::RequestCountPerTarget, 1000.0));
+    let of_group = |metric| Metric::LoadBalancer(Id::new(0), Some(Id::new(0)), metric);
+    let watched = |metric, statistic| Watched::Stat(MetricStat { metric: of_group(metric), statistic });
+    assert_eq!(tracking.watches, watched(LoadBalancerMetric::RequestCountPerTarget, Statistic::Sum));
+    assert_eq!((tracking.target_value, tracking.period), (1000.0, Span::MINUTE));
     assert_eq!((tracking.scale_out_cooldown, tracking.scale_in_cooldown), (Span::seconds(60), Span::seconds(300)));
     assert!(tracking.disable_scale_in);
-    assert_eq!((step.metric, step.alarm.period), (ServiceMetric::TargetResponseTime, Span::MINUTE));
-    assert_eq!((step.alarm.datapoints_to_alarm, step.alarm.evaluation_periods), (3, 5));
+    let alarm = &scenario.alarms[Id::new(0)];
+    assert_eq!(alarm.watches, watched(LoadBalancerMetric::TargetResponseTime, Statistic::Average));
+    assert_eq!(alarm.actions, [(AlarmState::Alarm, Id::new(1))]);
+    let rule = &alarm.rule;
+    assert_eq!((rule.period, rule.datapoints_to_alarm, rule.evaluation_periods), (Span::MINUTE, 3, 5));
     let bounds: Vec<(Option<f64>, i32)> = step.steps.iter().map(|it| (it.lower_bound, it.scaling_adjustment)).collect();
     assert_eq!(bounds, [(Some(0.0), 10), (Some(1.0), 50)], "sorted by their bounds");
     let times: Vec<u64> = scenario.timeline.iter().map(|it| it.at.0 / Span::MINUTE.0).collect();
@@ -645,7 +655,6 @@ fn whatever_is_not_simulated_is_named() {
         (service("serviceRegistries: [{registryArn: x}]"), "`serviceRegistries`"),
         (service("serviceConnectConfiguration: {enabled: true}"), "`serviceConnectConfiguration`"),
         (service("availabilityZoneRebalancing: ENABLED"), "`availabilityZoneRebalancing: ENABLED`"),
-        (service("monitoring: {metricConfigurations: [{resolutionSeconds: 20}]}"), "`monitoring`"),
         (service("launchType: MANAGED_INSTANCES"), "`launchType: MANAGED_INSTANCES`"),
         (target_group("Protocol: TCP"), "`Protocol: TCP`"),
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
@@ -657,26 +666,20 @@ fn whatever_is_not_simulated_is_named() {
         (group("WarmPoolConfiguration: {MinSize: 1}"), "`WarmPoolConfiguration`"),
         (format!("{scaled}PolicyType: PredictiveScaling}}}}"), "predictive scaling"),
         (
-            format!("{scaled}{tracking}CustomizedMetricSpecification: {{MetricName: x}}}}}}}}"),
-            "`CustomizedMetricSpecification`",
+            format!("{scaled}{tracking}CustomizedMetricSpecification: {{Namespace: Shop, MetricName: x}}}}}}}}"),
+            "metric `x` of `Shop`",
         ),
         (
-            format!(
-                "{scaled}{tracking}PredefinedMetricSpecification: {{PredefinedMetricType: \
-                 ECSServiceAverageCPUUtilizationHighResolution}}}}}}}}"
-            ),
-            "high resolution",
-        ),
-        (
-            "alarms: {a: {MetricName: CPUUtilization, ExtendedStatistic: p99, EvaluationPeriods: 1, Threshold: 1}}"
-                .to_owned(),
-            "`ExtendedStatistic`",
-        ),
-        (
-            "alarms: {a: {MetricName: CPUUtilization, Period: 10, EvaluationPeriods: 1, Threshold: 1, \
+            "alarms: {a: {MetricName: NetworkIn, Namespace: AWS/EC2, EvaluationPeriods: 1, Threshold: 1, \
              ComparisonOperator: LessThanThreshold}}"
                 .to_owned(),
-            "`Period: 10`",
+            "`NetworkIn`",
+        ),
+        (
+            "alarms: {a: {MetricName: CPUUtilization, EvaluationWindow: {x: 1}, EvaluationPeriods: 1, Threshold: 1, \
+             ComparisonOperator: LessThanThreshold}}"
+                .to_owned(),
+            "`EvaluationWindow`",
         ),
     ] {
         let story = accepted(&web(&format!("{more}\n")));

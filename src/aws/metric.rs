@@ -1,0 +1,412 @@
+//! The metrics that are simulated: their names in CloudWatch, and what each is counted of.
+//!
+//! Follows *Amazon ECS CloudWatch metrics*, *Amazon ECS Container Insights metrics*, *CloudWatch metrics for your Application /
+//! Network / Classic Load Balancer*, *CloudWatch metrics for Amazon EC2 Auto Scaling* and *List the available CloudWatch
+//! metrics for your instances* (2023 to 2026 copies). Left out: what is counted by Availability Zone, task definition family
+//! or single instance, and what needs disks, packets or the operating system.
+
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
+use crate::aws::service::ServiceDefinition;
+use crate::aws::statistic::Statistic;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// A metric, by what it is counted of: namespace, name and dimensions in one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// `AWS/ECS` by `ClusterName` and `ServiceName`.
+    Service(Id<ServiceDefinition>, ServiceMetric, Resolution),
+    /// `AWS/ECS` by `ClusterName`: container instances.
+    Cluster(ClusterMetric),
+    /// `AWS/ECS/ManagedScaling`, `CapacityProviderReservation` by `CapacityProviderName` and `ClusterName`.
+    CapacityProviderReservation(Id<CapacityProvider>),
+    /// `AWS/ApplicationELB`, `AWS/NetworkELB` or `AWS/ELB` by `LoadBalancer`, or by `TargetGroup`.
+    LoadBalancer(Id<LoadBalancer>, Option<Id<TargetGroup>>, LoadBalancerMetric),
+    /// `ECS/ContainerInsights` by `ClusterName`, or by that and `ServiceName`.
+    ContainerInsights(Option<Id<ServiceDefinition>>, ContainerInsightsMetric),
+    /// `AWS/EC2`, `CPUUtilization` by `AutoScalingGroupName`.
+    InstanceCpuUtilization(Id<AutoScalingGroup>),
+    /// `AWS/AutoScaling` by `AutoScalingGroupName`.
+    AutoScalingGroup(Id<AutoScalingGroup>, GroupMetric),
+    /// Whatever the scenario supplies.
+    Supplied(Id<SuppliedMetric>),
+}
+
+/// How often ECS publishes a metric of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resolution {
+    /// Each minute.
+    #[default]
+    Minute,
+    /// Each 20 s: `resolutionSeconds` of the service's `monitoring`.
+    TwentySeconds,
+}
+
+/// A metric of `AWS/ECS` of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServiceMetric {
+    /// Percent of the CPU units that its running tasks reserve.
+    CpuUtilization,
+    /// Percent of the memory that its running tasks reserve.
+    MemoryUtilization,
+}
+
+/// A metric of `AWS/ECS` of a cluster: of its container instances that are ACTIVE or DRAINING, in percent of what they have
+/// registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClusterMetric {
+    /// CPU units that running tasks reserve.
+    CpuReservation,
+    /// Memory that running tasks reserve.
+    MemoryReservation,
+    /// GPUs that running tasks have.
+    GpuReservation,
+    /// CPU units in use.
+    CpuUtilization,
+    /// Memory in use.
+    MemoryUtilization,
+}
+
+/// A metric of a load balancer or of a target group, over a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "CloudWatch's own names, which its documentation explains")]
+pub enum LoadBalancerMetric {
+    RequestCount,
+    RequestCountPerTarget,
+    /// Seconds; `Latency` of a Classic Load Balancer.
+    TargetResponseTime,
+    HttpCodeTarget2xx,
+    HttpCodeTarget3xx,
+    HttpCodeTarget4xx,
+    HttpCodeTarget5xx,
+    HttpCodeElb4xx,
+    HttpCodeElb5xx,
+    HttpCodeElb502,
+    HttpCodeElb503,
+    HttpCodeElb504,
+    HealthyHostCount,
+    UnHealthyHostCount,
+    AnomalousHostCount,
+    MitigatedHostCount,
+    HealthyStateRouting,
+    UnhealthyStateRouting,
+    HealthyStateDns,
+    UnhealthyStateDns,
+    UnhealthyRoutingRequestCount,
+    TargetConnectionErrorCount,
+    NewConnectionCount,
+    ActiveConnectionCount,
+    ProcessedBytes,
+    ConsumedLcus,
+    PeakLcus,
+    RuleEvaluations,
+    HttpRedirectCount,
+    HttpFixedResponseCount,
+    NonStickyRequestCount,
+    NewFlowCount,
+    ActiveFlowCount,
+    SurgeQueueLength,
+    SpilloverCount,
+}
+
+/// A metric of `ECS/ContainerInsights`, over a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "CloudWatch's own names, which its documentation explains")]
+pub enum ContainerInsightsMetric {
+    DesiredTaskCount,
+    RunningTaskCount,
+    PendingTaskCount,
+    DeploymentCount,
+    /// Of a cluster: tasks that run.
+    TaskCount,
+    /// Of a cluster.
+    ServiceCount,
+    /// Of a cluster: container instances with a running task.
+    ContainerInstanceCount,
+    /// CPU units.
+    CpuUtilized,
+    /// CPU units.
+    CpuReserved,
+    /// MiB, though the unit says megabytes.
+    MemoryUtilized,
+    /// MiB.
+    MemoryReserved,
+    /// Bytes a second, of requests that tasks received.
+    NetworkRxBytes,
+    /// Bytes a second, of responses that tasks sent.
+    NetworkTxBytes,
+}
+
+/// A metric of `AWS/AutoScaling`, at the end of a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "CloudWatch's own names, which its documentation explains")]
+pub enum GroupMetric {
+    MinSize,
+    MaxSize,
+    DesiredCapacity,
+    InServiceInstances,
+    PendingInstances,
+    TerminatingInstances,
+    TotalInstances,
+}
+
+/// A metric that the scenario supplies: a queue's depth, or anything else that is not simulated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuppliedMetric {
+    /// The entry's name in the scenario.
+    pub name: String,
+    /// `Namespace`
+    pub namespace: String,
+    /// `MetricName`
+    pub metric_name: String,
+    /// `Dimensions`: names with values.
+    pub dimensions: Vec<(String, String)>,
+    /// Length of a period, a second at least (`StorageResolution`).
+    pub resolution: Span,
+    /// From the end of a period until its datapoint can be read.
+    pub delay: Span,
+    /// When the first period begins.
+    pub begins: Instant,
+    /// The samples of each period; none is no datapoint.
+    pub samples: Vec<Vec<f64>>,
+}
+
+/// A metric and what is made of its samples: `MetricStat`, or the fields of an alarm on one metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MetricStat {
+    /// The metric.
+    pub metric: Metric,
+    /// `Statistic` or `ExtendedStatistic`.
+    pub statistic: Statistic,
+}
+
+impl Resolution {
+    /// Length of a period.
+    pub const fn period(self) -> Span {
+        match self {
+            Resolution::Minute => Span::MINUTE,
+            Resolution::TwentySeconds => Span::seconds(20),
+        }
+    }
+}
+
+/// A name in CloudWatch, and the metric.
+pub type Named<M> = (&'static str, M);
+
+impl ServiceMetric {
+    /// Their names.
+    pub const NAMES: [Named<ServiceMetric>; 2] =
+        [("CPUUtilization", ServiceMetric::CpuUtilization), ("MemoryUtilization", ServiceMetric::MemoryUtilization)];
+}
+
+impl ClusterMetric {
+    /// Their names.
+    pub const NAMES: [Named<ClusterMetric>; 5] = [
+        ("CPUReservation", ClusterMetric::CpuReservation),
+        ("MemoryReservation", ClusterMetric::MemoryReservation),
+        ("GPUReservation", ClusterMetric::GpuReservation),
+        ("CPUUtilization", ClusterMetric::CpuUtilization),
+        ("MemoryUtilization", ClusterMetric::MemoryUtilization),
+    ];
+}
+
+use LoadBalancerMetric as L;
+
+/// Of Application Load Balancers, and of target groups behind them.
+const APPLICATION: &[Named<LoadBalancerMetric>] = &[
+    ("RequestCount", L::RequestCount),
+    ("RequestCountPerTarget", L::RequestCountPerTarget),
+    ("TargetResponseTime", L::TargetResponseTime),
+    ("HTTPCode_Target_2XX_Count", L::HttpCodeTarget2xx),
+    ("HTTPCode_Target_3XX_Count", L::HttpCodeTarget3xx),
+    ("HTTPCode_Target_4XX_Count", L::HttpCodeTarget4xx),
+    ("HTTPCode_Target_5XX_Count", L::HttpCodeTarget5xx),
+    ("HTTPCode_ELB_4XX_Count", L::HttpCodeElb4xx),
+    ("HTTPCode_ELB_5XX_Count", L::HttpCodeElb5xx),
+    ("HTTPCode_ELB_502_Count", L::HttpCodeElb502),
+    ("HTTPCode_ELB_503_Count", L::HttpCodeElb503),
+    ("HTTPCode_ELB_504_Count", L::HttpCodeElb504),
+    ("HealthyHostCount", L::HealthyHostCount),
+    ("UnHealthyHostCount", L::UnHealthyHostCount),
+    ("AnomalousHostCount", L::AnomalousHostCount),
+    ("MitigatedHostCount", L::MitigatedHostCount),
+    ("HealthyStateRouting", L::HealthyStateRouting),
+    ("UnhealthyStateRouting", L::UnhealthyStateRouting),
+    ("HealthyStateDNS", L::HealthyStateDns),
+    ("UnhealthyStateDNS", L::UnhealthyStateDns),
+    ("UnhealthyRoutingRequestCount", L::UnhealthyRoutingRequestCount),
+    ("TargetConnectionErrorCount", L::TargetConnectionErrorCount),
+    ("NewConnectionCount", L::NewConnectionCount),
+    ("ActiveConnectionCount", L::ActiveConnectionCount),
+    ("ProcessedBytes", L::ProcessedBytes),
+    ("ConsumedLCUs", L::ConsumedLcus),
+    ("PeakLCUs", L::PeakLcus),
+    ("RuleEvaluations", L::RuleEvaluations),
+    ("HTTP_Redirect_Count", L::HttpRedirectCount),
+    ("HTTP_Fixed_Response_Count", L::HttpFixedResponseCount),
+    ("NonStickyRequestCount", L::NonStickyRequestCount),
+];
+
+const NETWORK: &[Named<LoadBalancerMetric>] = &[
+    ("NewFlowCount", L::NewFlowCount),
+    ("ActiveFlowCount", L::ActiveFlowCount),
+    ("HealthyHostCount", L::HealthyHostCount),
+    ("UnHealthyHostCount", L::UnHealthyHostCount),
+    ("ProcessedBytes", L::ProcessedBytes),
+    ("ConsumedLCUs", L::ConsumedLcus),
+];
+
+const CLASSIC: &[Named<LoadBalancerMetric>] = &[
+    ("RequestCount", L::RequestCount),
+    ("Latency", L::TargetResponseTime),
+    ("HTTPCode_Backend_2XX", L::HttpCodeTarget2xx),
+    ("HTTPCode_Backend_3XX", L::HttpCodeTarget3xx),
+    ("HTTPCode_Backend_4XX", L::HttpCodeTarget4xx),
+    ("HTTPCode_Backend_5XX", L::HttpCodeTarget5xx),
+    ("HTTPCode_ELB_4XX", L::HttpCodeElb4xx),
+    ("HTTPCode_ELB_5XX", L::HttpCodeElb5xx),
+    ("HealthyHostCount", L::HealthyHostCount),
+    ("UnHealthyHostCount", L::UnHealthyHostCount),
+    ("BackendConnectionErrors", L::TargetConnectionErrorCount),
+    ("SurgeQueueLength", L::SurgeQueueLength),
+    ("SpilloverCount", L::SpilloverCount),
+];
+
+impl LoadBalancerMetric {
+    /// The names of those that load balancers of a type have.
+    pub fn names(kind: LoadBalancerType) -> &'static [Named<LoadBalancerMetric>] {
+        match kind {
+            LoadBalancerType::Application => APPLICATION,
+            LoadBalancerType::Network => NETWORK,
+            LoadBalancerType::Classic => CLASSIC,
+        }
+    }
+
+    /// Whether it is counted of target groups: what only a whole load balancer has is not.
+    pub fn is_of_target_groups(self) -> bool {
+        !matches!(
+            self,
+            L::HttpCodeElb4xx
+                | L::HttpCodeElb5xx
+                | L::HttpCodeElb502
+                | L::HttpCodeElb503
+                | L::HttpCodeElb504
+                | L::NewConnectionCount
+                | L::ActiveConnectionCount
+                | L::ProcessedBytes
+                | L::ConsumedLcus
+                | L::PeakLcus
+                | L::RuleEvaluations
+                | L::HttpRedirectCount
+                | L::HttpFixedResponseCount
+                | L::NonStickyRequestCount
+                | L::NewFlowCount
+                | L::ActiveFlowCount
+        )
+    }
+
+    /// Whether it is counted of whole load balancers: targets are counted by their groups.
+    pub fn is_of_load_balancers(self) -> bool {
+        !matches!(
+            self,
+            L::RequestCountPerTarget
+                | L::HealthyHostCount
+                | L::UnHealthyHostCount
+                | L::AnomalousHostCount
+                | L::MitigatedHostCount
+                | L::HealthyStateRouting
+                | L::UnhealthyStateRouting
+                | L::HealthyStateDns
+                | L::UnhealthyStateDns
+        )
+    }
+}
+
+/// The namespace of load balancers of a type.
+pub fn load_balancer_namespace(kind: LoadBalancerType) -> &'static str {
+    match kind {
+        LoadBalancerType::Application => "AWS/ApplicationELB",
+        LoadBalancerType::Network => "AWS/NetworkELB",
+        LoadBalancerType::Classic => "AWS/ELB",
+    }
+}
+
+impl ContainerInsightsMetric {
+    /// Their names: those of services, and those of clusters.
+    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 10] = [
+        ("DesiredTaskCount", ContainerInsightsMetric::DesiredTaskCount),
+        ("RunningTaskCount", ContainerInsightsMetric::RunningTaskCount),
+        ("PendingTaskCount", ContainerInsightsMetric::PendingTaskCount),
+        ("DeploymentCount", ContainerInsightsMetric::DeploymentCount),
+        ("CpuUtilized", ContainerInsightsMetric::CpuUtilized),
+        ("CpuReserved", ContainerInsightsMetric::CpuReserved),
+        ("MemoryUtilized", ContainerInsightsMetric::MemoryUtilized),
+        ("MemoryReserved", ContainerInsightsMetric::MemoryReserved),
+        ("NetworkRxBytes", ContainerInsightsMetric::NetworkRxBytes),
+        ("NetworkTxBytes", ContainerInsightsMetric::NetworkTxBytes),
+    ];
+    /// See [`OF_SERVICES`](ContainerInsightsMetric::OF_SERVICES).
+    pub const OF_CLUSTERS: [Named<ContainerInsightsMetric>; 9] = [
+        ("TaskCount", ContainerInsightsMetric::TaskCount),
+        ("ServiceCount", ContainerInsightsMetric::ServiceCount),
+        ("ContainerInstanceCount", ContainerInsightsMetric::ContainerInstanceCount),
+        ("CpuUtilized", ContainerInsightsMetric::CpuUtilized),
+        ("CpuReserved", ContainerInsightsMetric::CpuReserved),
+        ("MemoryUtilized", ContainerInsightsMetric::MemoryUtilized),
+        ("MemoryReserved", ContainerInsightsMetric::MemoryReserved),
+        ("NetworkRxBytes", ContainerInsightsMetric::NetworkRxBytes),
+        ("NetworkTxBytes", ContainerInsightsMetric::NetworkTxBytes),
+    ];
+}
+
+impl GroupMetric {
+    /// Their names.
+    pub const NAMES: [Named<GroupMetric>; 7] = [
+        ("GroupMinSize", GroupMetric::MinSize),
+        ("GroupMaxSize", GroupMetric::MaxSize),
+        ("GroupDesiredCapacity", GroupMetric::DesiredCapacity),
+        ("GroupInServiceInstances", GroupMetric::InServiceInstances),
+        ("GroupPendingInstances", GroupMetric::PendingInstances),
+        ("GroupTerminatingInstances", GroupMetric::TerminatingInstances),
+        ("GroupTotalInstances", GroupMetric::TotalInstances),
+    ];
+}
+
+impl Metric {
+    /// Its name in CloudWatch; of a supplied one, the scenario knows it.
+    pub fn name(self) -> Option<&'static str> {
+        fn find<M: PartialEq>(names: &[Named<M>], metric: &M) -> Option<&'static str> {
+            names.iter().find(|it| it.1 == *metric).map(|it| it.0)
+        }
+        match self {
+            Metric::Service(_, metric, _) => find(&ServiceMetric::NAMES, &metric),
+            Metric::Cluster(metric) => find(&ClusterMetric::NAMES, &metric),
+            Metric::CapacityProviderReservation(_) => Some("CapacityProviderReservation"),
+            Metric::LoadBalancer(_, _, metric) => {
+                [APPLICATION, NETWORK, CLASSIC].iter().find_map(|names| find(names, &metric))
+            }
+            Metric::ContainerInsights(_, metric) => find(&ContainerInsightsMetric::OF_SERVICES, &metric)
+                .or_else(|| find(&ContainerInsightsMetric::OF_CLUSTERS, &metric)),
+            Metric::InstanceCpuUtilization(_) => Some("CPUUtilization"),
+            Metric::AutoScalingGroup(_, metric) => find(&GroupMetric::NAMES, &metric),
+            Metric::Supplied(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_metric_of_a_load_balancer_belongs_to_something() {
+        for (name, metric) in APPLICATION.iter().chain(NETWORK).chain(CLASSIC) {
+            assert!(metric.is_of_load_balancers() || metric.is_of_target_groups(), "{name}");
+            let first = Metric::LoadBalancer(Id::new(0), None, *metric).name();
+            assert!(first.is_some(), "{name}");
+        }
+        assert_eq!(Metric::Cluster(ClusterMetric::GpuReservation).name(), Some("GPUReservation"));
+    }
+}

@@ -1,0 +1,323 @@
+//! CloudWatch's alarms as they stand: when they are evaluated, what they change to, and what they invoke again and again.
+//!
+//! Follows *Alarm evaluation*, *Alarm actions* and *Composite alarms* (CloudWatch User Guide, 2026); what they leave open is a
+//! named assumption of the scenario.
+
+use crate::agenda::Event;
+use crate::aws::alarm::{Alarm, AlarmRule, AlarmState, ComparisonOperator, TreatMissingData, Watched};
+use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::composite_alarm::CompositeAlarm;
+use crate::aws::metric::{Metric, MetricStat};
+use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
+use crate::aws::statistic::Statistic;
+use crate::control::Control;
+use crate::control::log::Decision;
+use crate::metrics::Windows;
+use crate::rng::fnv;
+use crate::run::AlarmChange;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// An alarm as it stands: of the scenario, of a policy, or of a capacity provider's managed scaling.
+#[derive(Clone, Debug)]
+pub struct AlarmInForce {
+    /// Its state.
+    pub state: AlarmState,
+    /// What it invokes in a state.
+    pub actions: Vec<(AlarmState, Action)>,
+    changed_at: Instant,
+    /// Its last change of state.
+    pub decision: Option<Decision>,
+}
+
+/// What an alarm invokes.
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    /// The high alarm of target tracking.
+    TrackOut(Id<ScalingPolicy>),
+    /// The low alarm of target tracking.
+    TrackIn(Id<ScalingPolicy>),
+    /// Step scaling.
+    Step(Id<ScalingPolicy>),
+    /// The high alarm of a capacity provider's managed scaling.
+    GrowGroup(Id<CapacityProvider>),
+    /// The low one.
+    ShrinkGroup(Id<CapacityProvider>),
+}
+
+/// A composite alarm as it stands.
+#[derive(Clone, Debug, Default)]
+pub struct CompositeAlarmInForce {
+    /// Its state.
+    pub state: AlarmState,
+    decision: Option<Decision>,
+}
+
+impl Control<'_> {
+    /// Creates all alarms: those of policies in the order of the policies, those of capacity providers, and then the rest of
+    /// the scenario's.
+    pub(super) fn put_alarms(&mut self) {
+        let scenario = self.scenario;
+        self.alarm_of_scenario = vec![None; scenario.alarms.len()];
+        for (id, policy) in scenario.scaling_policies.entries() {
+            match &policy.kind {
+                ScalingPolicyKind::TargetTracking(_) => self.put_alarms_of_tracking(id),
+                ScalingPolicyKind::Step(_) => {
+                    for (alarm, definition) in scenario.alarms.entries() {
+                        if definition.actions.iter().any(|it| it.1 == id) {
+                            self.put_alarm_of_scenario(alarm);
+                        }
+                    }
+                }
+            }
+        }
+        for id in scenario.capacity_providers.ids() {
+            self.put_alarms_of_managed_scaling(id);
+        }
+        for alarm in scenario.alarms.ids() {
+            self.put_alarm_of_scenario(alarm);
+        }
+        self.composite_alarms = vec![CompositeAlarmInForce::default(); scenario.composite_alarms.len()];
+        if !scenario.composite_alarms.is_empty() {
+            self.agenda.put(Instant::START, Event::CompositeAlarmsAreEvaluated);
+        }
+    }
+
+    /// States of the high and the low alarm of a capacity provider's managed scaling.
+    pub(super) fn alarms_of_provider(&self, provider: Id<CapacityProvider>) -> (AlarmState, AlarmState) {
+        let (mut high, mut low) = (AlarmState::default(), AlarmState::default());
+        for alarm in &self.alarms_in_force {
+            match alarm.actions.first() {
+                Some((_, Action::GrowGroup(it))) if *it == provider => high = alarm.state,
+                Some((_, Action::ShrinkGroup(it))) if *it == provider => low = alarm.state,
+                _ => {}
+            }
+        }
+        (high, low)
+    }
+
+    fn put_alarms_of_tracking(&mut self, id: Id<ScalingPolicy>) {
+        let scenario = self.scenario;
+        let policy = &scenario.scaling_policies[id];
+        let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { return };
+        let service = scenario.scalable_targets[policy.target].service;
+        let (cluster, service_name) = (&scenario.cluster_name, &scenario.services[service].name);
+        let (high, low) = tracking.alarm_rules(scenario.assumptions.alarm_low_ratio);
+        let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmHigh-{}", policy.name);
+        self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
+        if !tracking.disable_scale_in {
+            let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmLow-{}", policy.name);
+            self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
+        }
+    }
+
+    fn put_alarms_of_managed_scaling(&mut self, id: Id<CapacityProvider>) {
+        let scenario = self.scenario;
+        let provider = &scenario.capacity_providers[id];
+        let (Some(managed), Some(group)) = (&provider.managed_scaling, provider.auto_scaling_group()) else { return };
+        let rule = |comparison_operator, periods| AlarmRule {
+            comparison_operator,
+            threshold: f64::from(managed.target_capacity),
+            period: Span::MINUTE,
+            evaluation_periods: periods,
+            datapoints_to_alarm: periods,
+            treat_missing_data: TreatMissingData::Missing,
+            ignores_low_sample_count: false,
+        };
+        let metric = Metric::CapacityProviderReservation(id);
+        let watches = Watched::Stat(MetricStat { metric, statistic: Statistic::Average });
+        let group = &scenario.auto_scaling_groups[group].name;
+        let name = format!("TargetTracking-{group}-AlarmHigh-{}", provider.name);
+        let high = rule(ComparisonOperator::GreaterThanThreshold, 1);
+        self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
+        let name = format!("TargetTracking-{group}-AlarmLow-{}", provider.name);
+        let low = rule(ComparisonOperator::LessThanThreshold, 15);
+        self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
+    }
+
+    /// An alarm that AWS makes itself.
+    fn put_managed_alarm(&mut self, name: String, rule: AlarmRule, watches: Watched, action: Action) {
+        let alarm = Alarm { name, watches, rule, actions_enabled: true, actions: Vec::new() };
+        self.put_alarm(alarm, vec![(AlarmState::Alarm, action)]);
+    }
+
+    /// An alarm of the scenario's own, unless it is there already.
+    fn put_alarm_of_scenario(&mut self, id: Id<Alarm>) {
+        if self.alarm_of_scenario[id.index()].is_some() {
+            return;
+        }
+        let alarm = self.scenario.alarms[id].clone();
+        let enabled = alarm.actions.iter().filter(|_| alarm.actions_enabled);
+        let actions = enabled.map(|&(state, policy)| (state, Action::Step(policy))).collect();
+        self.alarm_of_scenario[id.index()] = Some(self.alarms.next_id());
+        self.put_alarm(alarm, actions);
+    }
+
+    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) {
+        // CloudWatch evaluates each alarm at a second of the minute of its own.
+        let every = alarm.rule.evaluated_every();
+        let own = Span::seconds(fnv(alarm.name.as_bytes(), 0) % (every.0 / Span::SECOND.0));
+        let phase = self.scenario.assumptions.alarm_phase.map_or(own, |it| Span(it.0 % every.0));
+        self.metrics.watch(self.scenario, &alarm.watches);
+        let alarm = self.alarms.push(alarm);
+        let state = AlarmState::InsufficientData;
+        self.alarms_in_force.push(AlarmInForce { state, actions, changed_at: Instant::START, decision: None });
+        self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
+    }
+
+    pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {
+        let now = self.now();
+        let Alarm { name, rule, watches, .. } = &self.alarms[alarm];
+        self.agenda.put(now + rule.evaluated_every(), Event::AlarmIsEvaluated(alarm));
+        let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
+        let windows = Windows { end: rule.data_until(now), period: rule.period, count };
+        let points = self.points(watches, windows, now);
+        let from = self.alarms_in_force[alarm.index()].state;
+        let state = rule.evaluate(&points, from);
+        if state == from || self.has_too_few_samples(alarm, windows) {
+            return;
+        }
+        let newest = points.iter().rev().copied().flatten().next();
+        let message = format!("{name} {} to {}: {}", from.as_str(), state.as_str(), in_short(rule, &points, newest));
+        let reason = rule.state_reason(&points, self.periods(windows), state);
+        let change = AlarmChange {
+            at: now,
+            alarm: name.clone(),
+            from: from.as_str(),
+            to: state.as_str(),
+            value: newest,
+            threshold: Some(rule.threshold),
+            reason,
+        };
+        let resource = format!("alarm/{name}");
+        self.records.alarm_changes.push(change);
+        let decision = self.log.put(now, None, "alarm.state", resource, message);
+        let row = &mut self.alarms_in_force[alarm.index()];
+        row.state = state;
+        row.changed_at = now;
+        row.decision = Some(decision);
+        if !self.scenario.composite_alarms.is_empty() {
+            self.agenda.put(now, Event::CompositeAlarmsAreEvaluated);
+        }
+        self.alarm_acts(alarm);
+    }
+
+    /// Whether a percentile has so few samples that its alarm shall not change.
+    fn has_too_few_samples(&self, alarm: Id<Alarm>, windows: Windows) -> bool {
+        let Alarm { rule, watches, .. } = &self.alarms[alarm];
+        let (Some(needed), Watched::Stat(stat)) = (watches.samples_needed(), watches) else { return false };
+        let looked_at = Windows { count: rule.evaluation_periods as usize, ..windows };
+        let series = self.metrics.series(stat.metric);
+        let samples: f64 = looked_at.each().flatten().map(|window| series.sample_count(window, self.now())).sum();
+        rule.ignores_low_sample_count && samples < needed
+    }
+
+    pub(super) fn alarm_acts_again(&mut self, alarm: Id<Alarm>) {
+        let row = &self.alarms_in_force[alarm.index()];
+        let since = self.now().since(row.changed_at).0;
+        // Re-invocations keep the second of the transition that began them; others are stale.
+        if since > 0 && since.is_multiple_of(self.alarms[alarm].rule.acts_again_every().0) {
+            self.alarm_acts(alarm);
+        }
+    }
+
+    /// Invokes what the alarm's state calls for, now and as long as the state stays.
+    fn alarm_acts(&mut self, alarm: Id<Alarm>) {
+        let row = &self.alarms_in_force[alarm.index()];
+        let actions: Vec<Action> = row.actions.iter().filter(|it| it.0 == row.state).map(|it| it.1).collect();
+        if actions.is_empty() {
+            return;
+        }
+        let cause = row.decision;
+        self.agenda.put(self.now() + self.alarms[alarm].rule.acts_again_every(), Event::AlarmActsAgain(alarm));
+        for action in actions {
+            match action {
+                Action::TrackOut(policy) | Action::Step(policy) => self.ask(policy, alarm, false),
+                Action::TrackIn(policy) => self.ask(policy, alarm, true),
+                Action::GrowGroup(provider) => self.grow_group(provider, cause),
+                Action::ShrinkGroup(provider) => self.shrink_group(provider, cause),
+            }
+        }
+    }
+
+    /// Looks at all composite alarms; those that others name come before these.
+    pub(super) fn composite_alarms_are_evaluated(&mut self) {
+        let scenario = self.scenario;
+        for (id, CompositeAlarm { name, rule, text }) in scenario.composite_alarms.entries() {
+            let state_of = |place: &usize| self.named_alarm_state(*place);
+            let state = if rule.holds(&state_of) { AlarmState::Alarm } else { AlarmState::Ok };
+            let from = self.composite_alarms[id.index()].state;
+            if state == from {
+                continue;
+            }
+            let cause = rule.alarms().into_iter().filter_map(|it| self.named_alarm_decision(*it)).max();
+            let now = self.now();
+            let reason = self.composite_reason(rule.alarms(), state, text);
+            let message = format!("{name} {} to {}: {text}", from.as_str(), state.as_str());
+            let decision = self.log.put(now, cause, "alarm.state", format!("alarm/{name}"), message);
+            self.records.alarm_changes.push(AlarmChange {
+                at: now,
+                alarm: name.clone(),
+                from: from.as_str(),
+                to: state.as_str(),
+                value: None,
+                threshold: None,
+                reason,
+            });
+            self.composite_alarms[id.index()] = CompositeAlarmInForce { state, decision: Some(decision) };
+        }
+    }
+
+    /// The state of an alarm of the scenario, composite ones behind those on metrics.
+    pub fn named_alarm_state(&self, place: usize) -> AlarmState {
+        match self.alarm_of_scenario.get(place) {
+            Some(alarm) => alarm.map_or(AlarmState::InsufficientData, |it| self.alarms_in_force[it.index()].state),
+            None => self.composite_alarms[place - self.alarm_of_scenario.len()].state,
+        }
+    }
+
+    fn named_alarm_decision(&self, place: usize) -> Option<Decision> {
+        match self.alarm_of_scenario.get(place) {
+            Some(alarm) => self.alarms_in_force[(*alarm)?.index()].decision,
+            None => self.composite_alarms[place - self.alarm_of_scenario.len()].decision,
+        }
+    }
+
+    /// In the words of CloudWatch: the child that changed last, and the rule.
+    fn composite_reason(&self, children: Vec<&usize>, state: AlarmState, text: &str) -> String {
+        let newest = children.into_iter().max_by_key(|it| self.named_alarm_decision(**it));
+        let said = newest.filter(|it| self.named_alarm_decision(**it).is_some()).map(|place| {
+            let alarms = self.scenario.alarms.len();
+            let name = match place.checked_sub(alarms) {
+                None => &self.scenario.alarms[Id::new(*place)].name,
+                Some(composite) => &self.scenario.composite_alarms[Id::new(composite)].name,
+            };
+            format!("{name} transitioned to {}", self.named_alarm_state(*place).as_str())
+        });
+        let said = said.unwrap_or_else(|| "it was created".to_owned());
+        format!("AlarmRule `{text}` is {} since {said}", if state == AlarmState::Alarm { "true" } else { "false" })
+    }
+}
+
+/// What made an alarm change, as the log tells it.
+fn in_short(rule: &AlarmRule, points: &[Option<f64>], newest: Option<f64>) -> String {
+    let real: Vec<f64> = points.iter().copied().flatten().collect();
+    let looked_at = &real[real.len().saturating_sub(rule.evaluation_periods as usize)..];
+    let breaching = looked_at.iter().filter(|&&value| rule.breaches(value)).count();
+    let comparison = match rule.comparison_operator {
+        ComparisonOperator::GreaterThanThreshold => ">",
+        ComparisonOperator::GreaterThanOrEqualToThreshold => ">=",
+        ComparisonOperator::LessThanThreshold => "<",
+        ComparisonOperator::LessThanOrEqualToThreshold => "<=",
+    };
+    match newest {
+        None => "no datapoint".to_owned(),
+        Some(value) => format!(
+            "{breaching} of the last {} datapoints were {comparison} {} (newest {}); {} needed",
+            looked_at.len(),
+            super::autoscaling::rounded(rule.threshold),
+            super::autoscaling::rounded(value),
+            rule.datapoints_to_alarm
+        ),
+    }
+}

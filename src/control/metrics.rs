@@ -1,0 +1,471 @@
+//! What is published to CloudWatch, period by period: the metrics that something watches, and no others.
+//!
+//! Follows *Amazon ECS CloudWatch metrics*, *Amazon ECS Container Insights metrics* and the metrics pages of Elastic Load
+//! Balancing, EC2 and EC2 Auto Scaling (2023 to 2026 copies).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::aws::alarm::Watched;
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
+use crate::aws::metric::{
+    ClusterMetric, ContainerInsightsMetric, GroupMetric, LoadBalancerMetric, Metric, MetricStat, Resolution,
+    ServiceMetric,
+};
+use crate::aws::metric_math::{MetricMath, Periods};
+use crate::aws::service::ServiceDefinition;
+use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
+use crate::control::Control;
+use crate::data::histogram::Histogram;
+use crate::data::{Traffic, Utilization};
+use crate::metrics::{Datapoint, Series, Windows};
+use crate::run::{Level, LoadBalancerMinute, MetricPoint};
+use crate::scenario::Scenario;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// EC2 publishes this often without detailed monitoring.
+const BASIC_MONITORING: Span = Span::seconds(300);
+
+/// The metrics that something watches.
+#[derive(Default)]
+pub struct Metrics {
+    series: BTreeMap<Metric, Series>,
+    /// Those of which samples are kept, not only their sum and extremes.
+    with_samples: BTreeSet<Metric>,
+    /// CPU use of instances in the open period, summed over minutes, percent.
+    instances: BTreeMap<Id<ContainerInstance>, (f64, u32)>,
+}
+
+impl Metrics {
+    /// Begins to keep what is watched.
+    pub fn watch(&mut self, scenario: &Scenario, watched: &Watched) {
+        for MetricStat { metric, statistic } in watched.stats() {
+            self.series.entry(metric).or_insert_with(|| series_of(scenario, metric));
+            if statistic.needs_samples() {
+                self.with_samples.insert(metric);
+            }
+        }
+    }
+
+    /// The series of a metric that is watched.
+    ///
+    /// # Panics
+    /// When nothing watches it.
+    pub fn series(&self, metric: Metric) -> &Series {
+        self.series.get(&metric).expect("what is read was watched from the start")
+    }
+
+    /// Appends the datapoint of a metric's next period, if it is watched.
+    pub fn publish(&mut self, metric: Metric, point: Option<Datapoint>) {
+        if let Some(series) = self.series.get_mut(&metric) {
+            series.publish(point);
+        }
+    }
+}
+
+/// A metric before its first datapoint, with the delay of its namespace.
+fn series_of(scenario: &Scenario, metric: Metric) -> Series {
+    let a = &scenario.assumptions;
+    match metric {
+        Metric::Service(_, _, Resolution::TwentySeconds) => {
+            Series::new(Resolution::TwentySeconds.period(), a.high_resolution_metric_delay)
+        }
+        Metric::Service(..) => Series::new(Span::MINUTE, a.ecs_metric_delay),
+        Metric::Cluster(_) => Series::new(Span::MINUTE, a.cluster_metric_delay),
+        Metric::CapacityProviderReservation(_) => Series::new(Span::MINUTE, a.capacity_provider_metric_delay),
+        Metric::LoadBalancer(..) => Series::new(Span::MINUTE, a.load_balancer_metric_delay),
+        Metric::ContainerInsights(..) => Series::new(Span::MINUTE, a.container_insights_metric_delay),
+        Metric::InstanceCpuUtilization(group) if scenario.auto_scaling_groups[group].detailed_monitoring => {
+            Series::new(Span::MINUTE, a.instance_metric_delay)
+        }
+        Metric::InstanceCpuUtilization(_) => Series::new(BASIC_MONITORING, a.basic_instance_metric_delay),
+        Metric::AutoScalingGroup(..) => Series::new(Span::MINUTE, a.group_metric_delay),
+        Metric::Supplied(supplied) => {
+            let it = &scenario.supplied_metrics[supplied];
+            let point = |samples: &Vec<f64>| Datapoint::of_samples(samples.iter().map(|value| (*value, 1.0)).collect());
+            Series::supplied(it.resolution, it.delay, it.begins, it.samples.iter().map(point).collect())
+        }
+    }
+}
+
+impl Control<'_> {
+    /// Closes 20 s of the services whose metrics have that resolution.
+    pub(super) fn publish_twenty_seconds(&mut self, traffic: &Traffic) {
+        let watched: Vec<Metric> = self.metrics.series.keys().copied().collect();
+        for metric in watched {
+            let Metric::Service(service, of, Resolution::TwentySeconds) = metric else { continue };
+            let point = self.utilization(service, of, traffic.last_twenty_seconds(service));
+            self.metrics.publish(metric, point);
+        }
+        self.put_twenty_seconds();
+    }
+
+    /// Closes the minute of all metrics but those that are computed later or come more often.
+    pub(super) fn publish_metrics(&mut self, traffic: &Traffic) {
+        let watched: Vec<Metric> = self.metrics.series.keys().copied().collect();
+        for metric in watched {
+            match metric {
+                Metric::Supplied(_)
+                | Metric::CapacityProviderReservation(_)
+                | Metric::Service(_, _, Resolution::TwentySeconds) => {}
+                Metric::InstanceCpuUtilization(group) => self.publish_instances(group, traffic),
+                _ => {
+                    let point = self.minute_of(metric, traffic);
+                    self.metrics.publish(metric, point);
+                }
+            }
+        }
+    }
+
+    /// What a metric comes to in the minute that has just closed.
+    fn minute_of(&self, metric: Metric, traffic: &Traffic) -> Option<Datapoint> {
+        match metric {
+            Metric::Service(service, of, _) => {
+                self.utilization(service, of, traffic.last_minute(service).utilization())
+            }
+            Metric::Cluster(of) => self.of_cluster(of, traffic).map(|value| Datapoint::of(value, 1.0)),
+            Metric::LoadBalancer(load_balancer, group, of) => {
+                let keeps_samples = self.metrics.with_samples.contains(&metric);
+                self.of_load_balancer(load_balancer, group, of, traffic, keeps_samples)
+            }
+            Metric::ContainerInsights(Some(service), of) => {
+                Some(Datapoint::of(self.of_service(service, of, traffic), 1.0))
+            }
+            Metric::ContainerInsights(None, of) => Some(Datapoint::of(self.insights_of_cluster(of, traffic), 1.0)),
+            Metric::AutoScalingGroup(group, of) => Some(Datapoint::of(self.of_group(group, of), 1.0)),
+            Metric::InstanceCpuUtilization(_) | Metric::CapacityProviderReservation(_) | Metric::Supplied(_) => None,
+        }
+    }
+
+    /// One sample of each running task.
+    fn utilization(
+        &self,
+        service: Id<ServiceDefinition>,
+        of: ServiceMetric,
+        period: Utilization<'_>,
+    ) -> Option<Datapoint> {
+        let is_running = |it: &&Id<Task>| self.cluster.tasks[**it].status == TaskStatus::Running;
+        let running = self.services[service.index()].tasks.iter().filter(is_running).count();
+        let percent = match of {
+            ServiceMetric::CpuUtilization => period.cpu_percent,
+            ServiceMetric::MemoryUtilization => period.memory_percent,
+        };
+        let of_task = |&(cpu, memory): &(f64, f64)| match of {
+            ServiceMetric::CpuUtilization => cpu,
+            ServiceMetric::MemoryUtilization => memory,
+        };
+        let point = Datapoint::of(percent?, f64::from(running.max(1) as u32));
+        let samples = Datapoint::of_samples(period.tasks.iter().map(|it| (of_task(it), 1.0)).collect());
+        Some(match samples {
+            Some(of_tasks) => Datapoint { sum: point.sum, sample_count: point.sample_count, ..of_tasks },
+            None => point,
+        })
+    }
+
+    /// Container instances that are ACTIVE or DRAINING.
+    fn registered(&self) -> impl Iterator<Item = &ContainerInstance> {
+        let counts = |it: &&ContainerInstance| matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining);
+        self.cluster.instances.iter().filter(counts)
+    }
+
+    fn running_on<'a>(&'a self, instance: &'a ContainerInstance) -> impl Iterator<Item = &'a Task> {
+        instance.hosted.iter().map(|it| &self.cluster.tasks[*it]).filter(|it| it.status == TaskStatus::Running)
+    }
+
+    /// `None` where no task runs on an instance, or nothing is registered.
+    fn of_cluster(&self, of: ClusterMetric, traffic: &Traffic) -> Option<f64> {
+        let registered = |it: &ContainerInstance| match of {
+            ClusterMetric::CpuReservation | ClusterMetric::CpuUtilization => it.registered_cpu_units,
+            ClusterMetric::MemoryReservation | ClusterMetric::MemoryUtilization => it.registered_memory_mib,
+            ClusterMetric::GpuReservation => it.registered_gpus,
+        };
+        let taken = |it: &Task| match of {
+            ClusterMetric::CpuReservation | ClusterMetric::CpuUtilization => it.reservation.cpu_units,
+            ClusterMetric::MemoryReservation | ClusterMetric::MemoryUtilization => it.reservation.memory_mib,
+            ClusterMetric::GpuReservation => it.reservation.gpus,
+        };
+        let all: u64 = self.registered().map(|it| u64::from(registered(it))).sum();
+        let has_tasks = self.registered().any(|it| self.running_on(it).next().is_some());
+        let used = || self.scenario.auto_scaling_groups.ids().map(|it| traffic.used_on(it));
+        let part = match of {
+            ClusterMetric::CpuUtilization => used().map(|it| it.cpu_units).sum(),
+            ClusterMetric::MemoryUtilization => used().map(|it| it.memory_mib).sum(),
+            _ => {
+                let of_instance = |it| self.running_on(it).map(|task| u64::from(taken(task))).sum::<u64>();
+                self.registered().map(of_instance).sum::<u64>() as f64
+            }
+        };
+        (all > 0 && has_tasks).then(|| 100.0 * part / all as f64)
+    }
+
+    fn of_load_balancer(
+        &self,
+        load_balancer: Id<LoadBalancer>,
+        group: Option<Id<TargetGroup>>,
+        of: LoadBalancerMetric,
+        traffic: &Traffic,
+        keeps_samples: bool,
+    ) -> Option<Datapoint> {
+        use LoadBalancerMetric as L;
+        let is_row = |it: &&LoadBalancerMinute| {
+            it.load_balancer == load_balancer.index() && it.target_group == group.map(Id::index)
+        };
+        let row = self.records.load_balancer_minutes.iter().rev().find(is_row)?;
+        let (counts, routing, own, hosts) = (&row.counts, &row.routing, &row.own, row.hosts);
+        let count = |count: u64| (count > 0).then(|| Datapoint::of(count as f64, 1.0));
+        let amount = |amount: f64| (amount > 0.0).then(|| Datapoint::of(amount, 1.0));
+        let level = |it: Level| Datapoint {
+            sum: it.mean,
+            sample_count: 1.0,
+            minimum: f64::from(it.minimum),
+            maximum: f64::from(it.maximum),
+            samples: Vec::new(),
+        };
+        let behind = |service: &&(Id<ServiceDefinition>, &ServiceDefinition)| {
+            let target_group = service.1.load_balancer.as_ref().map(|it| it.target_group);
+            target_group.is_some_and(|it| match group {
+                Some(group) => it == group,
+                None => self.scenario.target_groups[it].load_balancer == load_balancer,
+            })
+        };
+        let services: Vec<Id<ServiceDefinition>> =
+            self.scenario.services.entries().filter(|it| behind(&it)).map(|it| it.0).collect();
+        let minutes = || services.iter().map(|it| traffic.last_minute(*it));
+        match of {
+            L::RequestCount => count(routing.routed),
+            L::RequestCountPerTarget => row.request_count_per_target.map(|it| Datapoint::of(it, 1.0)),
+            L::TargetResponseTime => response_time(minutes().map(|it| &it.target_response_time), keeps_samples),
+            L::HttpCodeTarget2xx => count(counts.served - counts.target_3xx - counts.target_4xx),
+            L::HttpCodeTarget3xx => count(counts.target_3xx),
+            L::HttpCodeTarget4xx => count(counts.target_4xx),
+            L::HttpCodeTarget5xx => count(counts.target_5xx),
+            L::HttpCodeElb4xx => count(counts.client_timeout),
+            L::HttpCodeElb5xx => count(counts.elb_502 + counts.elb_503 + counts.elb_504),
+            L::HttpCodeElb502 => count(counts.elb_502),
+            L::HttpCodeElb503 => count(counts.elb_503),
+            L::HttpCodeElb504 => count(counts.elb_504),
+            L::HealthyHostCount => hosts.map(|it| level(it.healthy)),
+            L::UnHealthyHostCount => hosts.map(|it| level(it.unhealthy)),
+            L::AnomalousHostCount => hosts.map(|it| level(it.anomalous)),
+            L::MitigatedHostCount => hosts.map(|it| level(it.mitigated)),
+            L::HealthyStateRouting => hosts.map(|it| level(it.healthy_state_routing)),
+            L::HealthyStateDns => hosts.map(|it| level(it.healthy_state_dns)),
+            L::UnhealthyStateRouting => {
+                hosts.map(|it| Datapoint::of(f64::from(it.unhealthy_state_routing_maximum), 1.0))
+            }
+            L::UnhealthyStateDns => hosts.map(|it| Datapoint::of(f64::from(it.unhealthy_state_dns_maximum), 1.0)),
+            L::UnhealthyRoutingRequestCount => count(routing.unhealthy_routed),
+            L::TargetConnectionErrorCount => count(routing.target_connection_errors),
+            L::NewConnectionCount => {
+                row.capacity.and_then(|it| amount(it.new_client_connections + it.new_target_connections))
+            }
+            L::ActiveConnectionCount => row.capacity.and_then(|it| amount(2.0 * it.active_client_connections)),
+            L::ProcessedBytes => row.capacity.and_then(|it| amount(it.processed_bytes)),
+            L::ConsumedLcus => row.capacity.map(|it| Datapoint::of(it.consumed_lcus, 1.0)),
+            L::PeakLcus => row.capacity.map(|it| Datapoint::of(it.peak_lcus, 1.0)),
+            L::RuleEvaluations => count(routing.rule_evaluations.all),
+            L::HttpRedirectCount => count(own.redirects),
+            L::HttpFixedResponseCount => count(own.fixed_responses()),
+            L::NonStickyRequestCount => count(own.non_sticky),
+            L::NewFlowCount => row.capacity.and_then(|it| amount(it.new_client_connections)),
+            L::ActiveFlowCount => row.capacity.map(|it| Datapoint::of(it.active_client_connections, 1.0)),
+            L::SurgeQueueLength => {
+                minutes().map(|it| it.surge_queue_length).max().map(|it| Datapoint::of(it as f64, 1.0))
+            }
+            L::SpilloverCount => count(minutes().map(|it| it.spillover).sum()),
+        }
+    }
+
+    /// A service's metric of Container Insights, which is 0 where there is nothing.
+    fn of_service(&self, service: Id<ServiceDefinition>, of: ContainerInsightsMetric, traffic: &Traffic) -> f64 {
+        use ContainerInsightsMetric as C;
+        let state = &self.services[service.index()];
+        let tasks = || state.tasks.iter().map(|it| &self.cluster.tasks[*it]);
+        let running = || tasks().filter(|it| it.status == TaskStatus::Running);
+        let closed = traffic.last_minute(service);
+        let assumptions = &self.scenario.assumptions;
+        match of {
+            C::DesiredTaskCount => f64::from(state.desired_count),
+            C::RunningTaskCount | C::TaskCount => running().count() as f64,
+            C::PendingTaskCount => {
+                let waits = |it: &&Task| {
+                    matches!(it.status, TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating)
+                };
+                tasks().filter(waits).count() as f64
+            }
+            C::DeploymentCount => {
+                let mut deployments: Vec<u32> =
+                    tasks().filter(|it| !it.is_asked_to_stop).map(|it| it.deployment).collect();
+                // The newest is PRIMARY before its first task.
+                deployments.extend(u32::try_from(state.deployments.len()).ok().and_then(|it| it.checked_sub(1)));
+                deployments.sort_unstable();
+                deployments.dedup();
+                deployments.len() as f64
+            }
+            C::ServiceCount => 1.0,
+            C::ContainerInstanceCount => 0.0,
+            C::CpuUtilized => closed.used.cpu_units,
+            C::MemoryUtilized => closed.used.memory_mib,
+            C::CpuReserved => running().map(|it| f64::from(it.reservation.cpu_units)).sum(),
+            C::MemoryReserved => running().map(|it| f64::from(it.reservation.memory_mib)).sum(),
+            C::NetworkRxBytes => closed.routing.routed as f64 * assumptions.request_bytes / 60.0,
+            C::NetworkTxBytes => closed.target_response_time.count() as f64 * assumptions.response_bytes / 60.0,
+        }
+    }
+
+    fn insights_of_cluster(&self, of: ContainerInsightsMetric, traffic: &Traffic) -> f64 {
+        use ContainerInsightsMetric as C;
+        let running = || self.cluster.tasks.iter().filter(|it| it.status == TaskStatus::Running);
+        match of {
+            C::TaskCount | C::RunningTaskCount => running().count() as f64,
+            C::ContainerInstanceCount => {
+                self.registered().filter(|it| self.running_on(it).next().is_some()).count() as f64
+            }
+            C::CpuReserved => running().map(|it| f64::from(it.reservation.cpu_units)).sum(),
+            C::MemoryReserved => running().map(|it| f64::from(it.reservation.memory_mib)).sum(),
+            _ => self.scenario.services.ids().map(|it| self.of_service(it, of, traffic)).sum(),
+        }
+    }
+
+    fn of_group(&self, group: Id<AutoScalingGroup>, of: GroupMetric) -> f64 {
+        let state = &self.groups[group.index()];
+        let count = |wanted: &dyn Fn(&ContainerInstance) -> bool| {
+            state.instances.iter().filter(|it| wanted(&self.cluster.instances[**it])).count() as f64
+        };
+        match of {
+            GroupMetric::MinSize => f64::from(state.min_size),
+            GroupMetric::MaxSize => f64::from(state.max_size),
+            GroupMetric::DesiredCapacity => f64::from(state.desired_capacity),
+            GroupMetric::InServiceInstances => {
+                count(&|it| it.status != InstanceStatus::Launching && !it.is_terminating)
+            }
+            GroupMetric::PendingInstances => count(&|it| it.status == InstanceStatus::Launching),
+            GroupMetric::TerminatingInstances => count(&|it| it.is_terminating),
+            GroupMetric::TotalInstances => count(&|_| true),
+        }
+    }
+
+    /// CPU use of a group's EC2 instances: each minute with detailed monitoring, each fifth without.
+    fn publish_instances(&mut self, group: Id<AutoScalingGroup>, traffic: &Traffic) {
+        for &instance in &self.groups[group.index()].instances {
+            let kind = self.cluster.instances[instance].instance_type(&self.scenario.auto_scaling_groups);
+            let cpu_units = f64::from(kind.vcpu) * 1024.0;
+            let percent = 100.0 * traffic.cpu_units_used_by(instance) / cpu_units;
+            let (sum, minutes) = self.metrics.instances.entry(instance).or_default();
+            *sum += percent;
+            *minutes += 1;
+        }
+        let metric = Metric::InstanceCpuUtilization(group);
+        let period = self.metrics.series(metric).resolution();
+        if !self.now().0.is_multiple_of(period.0) {
+            return;
+        }
+        let cluster = &self.cluster;
+        let mut samples = Vec::new();
+        self.metrics.instances.retain(|instance, (sum, minutes)| {
+            let is_own = cluster.instances[*instance].auto_scaling_group == group;
+            if is_own {
+                samples.push((*sum / f64::from(*minutes), 1.0));
+            }
+            !is_own
+        });
+        self.metrics.publish(metric, Datapoint::of_samples(samples));
+    }
+
+    /// What is watched, in these periods, as far as it can be read at `now`.
+    pub(super) fn points(&self, watched: &Watched, windows: Windows, now: Instant) -> Vec<Option<f64>> {
+        let read = |stat: &MetricStat| self.metrics.series(stat.metric).values(windows, stat.statistic, now);
+        match watched {
+            Watched::Stat(stat) => read(stat),
+            Watched::Math(math) => math.evaluate(self.periods(windows), &mut |stat| read(stat)),
+        }
+    }
+
+    /// The same periods by the calendar.
+    pub(super) fn periods(&self, windows: Windows) -> Periods {
+        let length = windows.period.0 as i64 * windows.count as i64;
+        Periods {
+            first_unix_seconds: self.scenario.start_unix_seconds + (windows.end.0 as i64 - length) / 1_000_000_000,
+            seconds: windows.period.0 / Span::SECOND.0,
+            count: windows.count,
+        }
+    }
+
+    /// The newest value of what is watched over `period` that can be read, of periods that end at `end` and before.
+    pub(super) fn newest_value(&self, watched: &Watched, end: Instant, period: Span) -> Option<f64> {
+        let now = self.now();
+        match watched {
+            Watched::Stat(stat) => {
+                let series = self.metrics.series(stat.metric);
+                let count = (end.0 / period.0.max(1)) as usize + 1;
+                let mut back = (0..count).map(|back| Windows { end, period, count: back + 1 }.each().next().flatten());
+                back.find_map(|window| series.value(window?, stat.statistic, now))
+            }
+            Watched::Math(_) => {
+                // As many periods as the longest alarm of a target tracking policy fetches.
+                let windows = Windows { end, period, count: 60 };
+                self.points(watched, windows, now).into_iter().rev().flatten().next()
+            }
+        }
+    }
+
+    /// Every datapoint of what no other output has.
+    pub(crate) fn metric_points(&self) -> Vec<MetricPoint> {
+        let mut told: Vec<(&Watched, Span)> = Vec::new();
+        for alarm in &self.alarms {
+            let watched = (&alarm.watches, alarm.rule.period);
+            if !told.contains(&watched) && is_told_nowhere_else(&alarm.watches) {
+                told.push(watched);
+            }
+        }
+        let end = self.now();
+        let mut points = Vec::new();
+        for (watched, period) in told {
+            let count = (end.0 / period.0) as usize;
+            let windows = Windows { end: Instant(count as u64 * period.0), period, count };
+            let (metric, statistic) = self.scenario.watched_words(watched);
+            for (value, window) in self.points(watched, windows, Instant::NEVER).into_iter().zip(windows.each()) {
+                let (Some(value), Some((at, _))) = (value, window) else { continue };
+                points.push(MetricPoint { at, period, metric: metric.clone(), statistic: statistic.clone(), value });
+            }
+        }
+        points
+    }
+}
+
+/// Whether nothing but an alarm tells it: metrics of services, load balancers and capacity providers have files of their own.
+fn is_told_nowhere_else(watched: &Watched) -> bool {
+    match watched {
+        Watched::Math(math) => MetricMath::stats(math).next().is_some(),
+        Watched::Stat(stat) => !matches!(
+            stat.metric,
+            Metric::Service(_, _, Resolution::Minute)
+                | Metric::LoadBalancer(..)
+                | Metric::CapacityProviderReservation(_)
+        ),
+    }
+}
+
+/// Seconds until targets answered.
+fn response_time<'a>(histograms: impl Iterator<Item = &'a Histogram>, keeps_samples: bool) -> Option<Datapoint> {
+    let several: Vec<&Histogram> = histograms.filter(|it| it.count() > 0).collect();
+    let merged;
+    let answers = match several.as_slice() {
+        [] => return None,
+        [only] => *only,
+        all => {
+            let mut sum = Histogram::default();
+            all.iter().for_each(|it| sum.merge(it));
+            merged = sum;
+            &merged
+        }
+    };
+    let point = Datapoint::of(answers.mean()? / 1e9, answers.count() as f64);
+    if !keeps_samples {
+        return Some(point);
+    }
+    let samples = answers.filled().map(|(nanos, count)| (nanos / 1e9, count as f64)).collect();
+    let known = Datapoint::of_samples(samples)?;
+    Some(Datapoint { sum: point.sum, sample_count: point.sample_count, ..known })
+}
