@@ -251,6 +251,14 @@ impl Scenario {
         self.stats().any(|it| is_its(it.metric) && it.statistic.needs_samples())
     }
 
+    /// Whether something watches the targets of a group in single zones.
+    pub fn keeps_hosts_of_zones(&self, group: Id<TargetGroup>) -> bool {
+        self.stats().any(|it| match it.metric {
+            Metric::HealthyHostsOfZone(of, _) | Metric::UnHealthyHostsOfZone(of, _) => of == group,
+            _ => false,
+        })
+    }
+
     /// Whether something watches the CPU use of single instances.
     pub fn keeps_instance_samples(&self) -> bool {
         self.stats().any(|it| matches!(it.metric, Metric::InstanceCpuUtilization(_)))
@@ -288,6 +296,17 @@ impl Scenario {
                 let namespace = load_balancer_namespace(definition.kind);
                 let group = group.map(|it| format!(" TargetGroup={}", self.target_groups[it].name));
                 format!("{namespace} {name} LoadBalancer={}{}", definition.name, group.unwrap_or_default())
+            }
+            Metric::HealthyHostsOfZone(group, zone) | Metric::UnHealthyHostsOfZone(group, zone) => {
+                let definition = &self.target_groups[group];
+                let load_balancer = &self.load_balancers[definition.load_balancer];
+                format!(
+                    "{} {name} LoadBalancer={} TargetGroup={} AvailabilityZone={}",
+                    load_balancer_namespace(load_balancer.kind),
+                    load_balancer.name,
+                    definition.name,
+                    self.availability_zones[zone].name
+                )
             }
             Metric::ContainerInsights(Some(service), _) => {
                 format!("ECS/ContainerInsights {name} ServiceName={}", self.services[service].name)

@@ -2,10 +2,10 @@
 //!
 //! Follows *Amazon ECS CloudWatch metrics*, *Amazon ECS Container Insights metrics*, *CloudWatch metrics for your Application /
 //! Network / Classic Load Balancer*, *CloudWatch metrics for Amazon EC2 Auto Scaling* and *List the available CloudWatch
-//! metrics for your instances* (2023 to 2026 copies). Left out: what is counted by Availability Zone, task definition family
-//! or single instance, and what needs disks, packets or the operating system.
+//! metrics for your instances* (2023 to 2026 copies). Left out: requests by Availability Zone, what is counted by task definition
+//! family or single instance, and what needs disks, packets or the operating system.
 
-use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
 use crate::aws::service::ServiceDefinition;
@@ -24,6 +24,10 @@ pub enum Metric {
     CapacityProviderReservation(Id<CapacityProvider>),
     /// `AWS/ApplicationELB`, `AWS/NetworkELB` or `AWS/ELB` by `LoadBalancer`, or by `TargetGroup`.
     LoadBalancer(Id<LoadBalancer>, Option<Id<TargetGroup>>, LoadBalancerMetric),
+    /// `HealthyHostCount` of a target group's targets in one zone, by `AvailabilityZone` besides.
+    HealthyHostsOfZone(Id<TargetGroup>, Id<AvailabilityZone>),
+    /// `UnHealthyHostCount` likewise.
+    UnHealthyHostsOfZone(Id<TargetGroup>, Id<AvailabilityZone>),
     /// `ECS/ContainerInsights` by `ClusterName`, or by that and `ServiceName`.
     ContainerInsights(Option<Id<ServiceDefinition>>, ContainerInsightsMetric),
     /// `AWS/EC2`, `CPUUtilization` by `AutoScalingGroupName`.
@@ -387,6 +391,8 @@ impl Metric {
             Metric::LoadBalancer(_, _, metric) => {
                 [APPLICATION, NETWORK, CLASSIC].iter().find_map(|names| find(names, &metric))
             }
+            Metric::HealthyHostsOfZone(..) => Some("HealthyHostCount"),
+            Metric::UnHealthyHostsOfZone(..) => Some("UnHealthyHostCount"),
             Metric::ContainerInsights(_, metric) => find(&ContainerInsightsMetric::OF_SERVICES, &metric)
                 .or_else(|| find(&ContainerInsightsMetric::OF_CLUSTERS, &metric)),
             Metric::InstanceCpuUtilization(_) => Some("CPUUtilization"),

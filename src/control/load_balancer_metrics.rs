@@ -3,9 +3,10 @@
 //! Follows *CloudWatch metrics for your Application Load Balancer* (User Guide, read 2026-04). The nodes' requests are
 //! counted in the data plane; here are the targets by their health, and how all of it becomes a load balancer's minute.
 
+use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
-use crate::cluster::TargetState;
+use crate::cluster::{Target, TargetState};
 use crate::control::Control;
 use crate::data::histogram::Histogram;
 use crate::data::lane::response_times;
@@ -29,6 +30,10 @@ pub struct HostCounts {
     /// And those whose nodes are in DNS.
     zones_in_dns: Gauge,
     zones: usize,
+    /// Healthy and unhealthy targets of each of the cluster's zones, where something watches them, and what the last minute
+    /// came to.
+    by_zone: Vec<(Gauge, Gauge)>,
+    last_by_zone: Vec<(Level, Level)>,
 }
 
 /// A number that holds until it is set anew, over the open minute.
@@ -62,9 +67,15 @@ impl Gauge {
 }
 
 impl HostCounts {
+    /// Healthy and unhealthy targets in one of the cluster's zones in the last minute, where something watches them.
+    pub fn of_zone(&self, zone: Id<AvailabilityZone>) -> Option<(Level, Level)> {
+        self.last_by_zone.get(zone.index()).copied()
+    }
+
     /// Closes the minute; `None` where no target was registered in it.
     fn close(&mut self, at: Instant) -> Option<HostMinute> {
         let registered = self.registered.close(at);
+        self.last_by_zone = self.by_zone.iter_mut().map(|(one, other)| (one.close(at), other.close(at))).collect();
         let (healthy_zones, zones_in_dns) = (self.healthy_zones.close(at), self.zones_in_dns.close(at));
         let others = |it: &Level| self.zones as u32 - it.minimum;
         let minute = HostMinute {
@@ -125,6 +136,10 @@ impl<'a> Sum<'a> {
 impl Control<'_> {
     /// Counts targets for the first time: what stands then is what the first minute begins with.
     pub(super) fn hosts_begin(&mut self) {
+        for group in self.scenario.target_groups.ids().filter(|it| self.scenario.keeps_hosts_of_zones(*it)) {
+            let zones = self.scenario.availability_zones.len();
+            self.hosts[group.index()].by_zone = vec![<(Gauge, Gauge)>::default(); zones];
+        }
         self.count_hosts();
         for hosts in &mut self.hosts {
             hosts.close(Instant::START);
@@ -149,6 +164,12 @@ impl Control<'_> {
             hosts.unhealthy.set(now, in_state(TargetState::Unhealthy));
             hosts.anomalous.set(now, targets().filter(|it| it.is_anomalous).count());
             hosts.mitigated.set(now, targets().filter(|it| it.weight < 1.0).count());
+            for (zone, (healthy, unhealthy)) in hosts.by_zone.iter_mut().enumerate() {
+                let is_here = |it: &&Target| self.cluster.zone_of_task(it.task).is_some_and(|it| it.index() == zone);
+                let count = |state| targets().filter(|it| it.state == state).filter(is_here).count();
+                healthy.set(now, count(TargetState::Healthy));
+                unhealthy.set(now, count(TargetState::Unhealthy));
+            }
             let zones = zones_of(load_balancer);
             let zones_with = |is_enough: &dyn Fn(usize, usize) -> bool| {
                 let is_healthy = |it: &&_| self.cluster.targets[**it].state == TargetState::Healthy;

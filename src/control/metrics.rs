@@ -74,7 +74,9 @@ fn series_of(scenario: &Scenario, metric: Metric) -> Series {
         Metric::Service(..) => Series::new(Span::MINUTE, a.ecs_metric_delay),
         Metric::Cluster(_) => Series::new(Span::MINUTE, a.cluster_metric_delay),
         Metric::CapacityProviderReservation(_) => Series::new(Span::MINUTE, a.capacity_provider_metric_delay),
-        Metric::LoadBalancer(..) => Series::new(Span::MINUTE, a.load_balancer_metric_delay),
+        Metric::LoadBalancer(..) | Metric::HealthyHostsOfZone(..) | Metric::UnHealthyHostsOfZone(..) => {
+            Series::new(Span::MINUTE, a.load_balancer_metric_delay)
+        }
         Metric::ContainerInsights(..) => Series::new(Span::MINUTE, a.container_insights_metric_delay),
         Metric::InstanceCpuUtilization(group) if scenario.auto_scaling_groups[group].detailed_monitoring => {
             Series::new(Span::MINUTE, a.instance_metric_delay)
@@ -129,6 +131,8 @@ impl Control<'_> {
                 let keeps_samples = self.metrics.with_samples.contains(&metric);
                 self.of_load_balancer(load_balancer, group, of, traffic, keeps_samples)
             }
+            Metric::HealthyHostsOfZone(group, zone) => self.hosts[group.index()].of_zone(zone).map(|it| level(it.0)),
+            Metric::UnHealthyHostsOfZone(group, zone) => self.hosts[group.index()].of_zone(zone).map(|it| level(it.1)),
             Metric::ContainerInsights(Some(service), of) => {
                 Some(Datapoint::of(self.of_service(service, of, traffic), 1.0))
             }
@@ -215,13 +219,6 @@ impl Control<'_> {
         let (counts, routing, own, hosts) = (&row.counts, &row.routing, &row.own, row.hosts);
         let count = |count: u64| (count > 0).then(|| Datapoint::of(count as f64, 1.0));
         let amount = |amount: f64| (amount > 0.0).then(|| Datapoint::of(amount, 1.0));
-        let level = |it: Level| Datapoint {
-            sum: it.mean,
-            sample_count: 1.0,
-            minimum: f64::from(it.minimum),
-            maximum: f64::from(it.maximum),
-            samples: Vec::new(),
-        };
         let behind = |service: &&(Id<ServiceDefinition>, &ServiceDefinition)| {
             let target_group = service.1.load_balancer.as_ref().map(|it| it.target_group);
             target_group.is_some_and(|it| match group {
@@ -444,6 +441,17 @@ fn is_told_nowhere_else(watched: &Watched) -> bool {
                 | Metric::LoadBalancer(..)
                 | Metric::CapacityProviderReservation(_)
         ),
+    }
+}
+
+/// A number over a minute: one sample of its mean, with its extremes.
+fn level(it: Level) -> Datapoint {
+    Datapoint {
+        sum: it.mean,
+        sample_count: 1.0,
+        minimum: f64::from(it.minimum),
+        maximum: f64::from(it.maximum),
+        samples: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Metrics as alarms and policies name them, `Metrics` with expressions, and `metrics`: those that the scenario supplies.
 
 use crate::aws::alarm::Watched;
-use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
 use crate::aws::metric::{
@@ -50,6 +50,7 @@ struct Dimensions {
     target_group: Option<Id<TargetGroup>>,
     group: Option<Id<AutoScalingGroup>>,
     provider: Option<Id<CapacityProvider>>,
+    zone: Option<Id<AvailabilityZone>>,
 }
 
 /// A namespace whose metrics are simulated.
@@ -238,11 +239,15 @@ impl Watchable<'_> {
                 "CapacityProviderName" => {
                     dimensions.provider = reader.reference(what, value, &self.capacity.provider_names);
                 }
-                "AvailabilityZone" | "InstanceId" | "TaskDefinitionFamily" | "TaskId" | "ContainerName" => {
+                "AvailabilityZone" => {
+                    dimensions.zone = reader.reference(what, value, &self.capacity.zone_names);
+                }
+                "InstanceId" | "TaskDefinitionFamily" | "TaskId" | "ContainerName" => {
                     reader.not_simulated(node.place, format!("dimension `{name}` in {what}"));
                 }
                 _ => {
-                    const KNOWN: [&str; 7] = [
+                    const KNOWN: [&str; 8] = [
+                        "AvailabilityZone",
                         "ServiceName",
                         "ClusterName",
                         "TargetGroup",
@@ -421,7 +426,19 @@ impl Watchable<'_> {
                 }
             }
         }
-        Some(Metric::LoadBalancer(load_balancer, group, metric))
+        match (dimensions.zone, metric, group) {
+            (Some(zone), LoadBalancerMetric::HealthyHostCount, Some(group)) => {
+                Some(Metric::HealthyHostsOfZone(group, zone))
+            }
+            (Some(zone), LoadBalancerMetric::UnHealthyHostCount, Some(group)) => {
+                Some(Metric::UnHealthyHostsOfZone(group, zone))
+            }
+            (Some(_), ..) => {
+                reader.not_simulated(at, format!("`{name}` by `AvailabilityZone` in {what}"));
+                None
+            }
+            (None, ..) => Some(Metric::LoadBalancer(load_balancer, group, metric)),
+        }
     }
 
     fn all_names(&self) -> Vec<&'static str> {

@@ -308,12 +308,18 @@ alarms:
   busiest: { MetricName: CPUUtilization, Statistic: Maximum, EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }
   slow: { MetricName: TargetResponseTime, ExtendedStatistic: p99, EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }
   healthy: { Namespace: AWS/ApplicationELB, MetricName: HealthyHostCount, Statistic: Minimum, Dimensions: [{ Name: TargetGroup, Value: targetgroup/web/1 }, { Name: LoadBalancer, Value: app/front/2 }], EvaluationPeriods: 1, Threshold: 1, ComparisonOperator: GreaterThanThreshold }
+  zone: { Namespace: AWS/ApplicationELB, MetricName: HealthyHostCount, Statistic: Maximum, Dimensions: [{ Name: TargetGroup, Value: web }, { Name: AvailabilityZone, Value: us-east-1a }], EvaluationPeriods: 1, Threshold: 3, ComparisonOperator: LessThanThreshold }
+  other-zone: { Namespace: AWS/ApplicationELB, MetricName: HealthyHostCount, Statistic: Maximum, Dimensions: [{ Name: TargetGroup, Value: web }, { Name: AvailabilityZone, Value: us-east-1b }], EvaluationPeriods: 1, Threshold: 3, ComparisonOperator: LessThanThreshold }
+  third-zone: { Namespace: AWS/ApplicationELB, MetricName: HealthyHostCount, Statistic: Maximum, Dimensions: [{ Name: TargetGroup, Value: web }, { Name: AvailabilityZone, Value: us-east-1c }], EvaluationPeriods: 1, Threshold: 3, ComparisonOperator: LessThanThreshold }
   nodes: { Namespace: AWS/EC2, MetricName: CPUUtilization, Dimensions: [{ Name: AutoScalingGroupName, Value: nodes }], Period: 300, EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }
   fullest: { Namespace: AWS/EC2, MetricName: CPUUtilization, Statistic: Maximum, Dimensions: [{ Name: AutoScalingGroupName, Value: nodes }], Period: 300, EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }
   size: { Namespace: AWS/AutoScaling, MetricName: GroupInServiceInstances, Dimensions: [{ Name: AutoScalingGroupName, Value: nodes }], EvaluationPeriods: 1, Threshold: 3, ComparisonOperator: GreaterThanThreshold }
 ";
     let run = run(&format!("duration: 20m{}", web(3, "{ at: 0s, rate: 120/s }", rest)));
-    let value = |alarm: &str| changes(&run, alarm)[0].value.expect("a datapoint");
+    let value = |alarm: &str| {
+        run.alarm_changes.iter().find(|it| it.alarm == alarm).and_then(|it| it.value).expect("a datapoint")
+    };
+    assert_eq!(["zone", "other-zone", "third-zone"].map(value).iter().sum::<f64>(), 3.0);
     assert_eq!((value("tasks"), value("healthy"), value("size")), (3.0, 3.0, 4.0));
     let minute = run.service_minutes[0].cpu_percent.expect("they run");
     assert!(value("busiest") >= minute && value("busiest") < minute + 10.0, "{} {minute}", value("busiest"));
