@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
-use crate::report::{self, capacity, comparison::comparison, placement, refusals, summary::SCHEMA_VERSION};
+use crate::report::{self, capacity, comparison::comparison, placement, refusals, summary::SCHEMA_VERSION, waterfall};
 use crate::rng::Seed;
 use crate::run::Run;
 use crate::scenario::{self, Problems, Story};
@@ -37,6 +37,17 @@ enum Command {
         /// Print one file with all defaults filled in, and the files it names in their places.
         #[arg(long)]
         defaults: bool,
+    },
+    /// Replay one variant of a scenario file and say why each scaling decision was taken, and where its seconds went.
+    Explain {
+        /// The scenario file.
+        path: PathBuf,
+        /// The variant [default: the file without any patch].
+        #[arg(long, value_name = "VARIANT", default_value = "base", hide_default_value = true)]
+        only: String,
+        /// Where all randomness comes from.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        seed: u64,
     },
     /// Print the JSON Schema of scenario files, by which editors complete and check.
     Schema,
@@ -82,6 +93,7 @@ pub fn main(arguments: Arguments) -> u8 {
         Command::Run(arguments) => run(&arguments),
         Command::Check { paths, defaults: false } => check(&paths),
         Command::Check { paths, defaults: true } => print_with_defaults(&paths),
+        Command::Explain { path, only, seed } => explain(&path, &only, seed),
         Command::Schema => {
             say(&scenario::schema());
             Exit::Done
@@ -221,6 +233,57 @@ fn print_with_defaults(paths: &[PathBuf]) -> Exit {
     }
 }
 
+fn explain(path: &Path, variant: &str, seed: u64) -> Exit {
+    let story = match scenario::read(path, &mut open) {
+        Ok(story) if story.unsupported.is_empty() => story,
+        Ok(story) => {
+            talk(&render(&story.unsupported.refused()));
+            return Exit::Refused;
+        }
+        Err(problems) => {
+            talk(&render(&problems));
+            return Exit::Refused;
+        }
+    };
+    let Some(scenario) = story.variants.iter().find(|it| it.variant == variant) else {
+        let names: Vec<&str> = story.variants.iter().map(|it| it.variant.as_str()).collect();
+        let near = scenario::problem::nearest(variant, names.iter().copied());
+        let near = near.map_or(String::new(), |it| format!("; did you mean `{it}`?"));
+        talk(&format!("error: `{}` has no variant `{variant}`, but {}{near}", path.display(), names.join(", ")));
+        return Exit::Refused;
+    };
+    let run = simulate(scenario, Seed { seed, replication: 0 });
+    let parts = [
+        ("Scale-outs of services: where the seconds went", waterfall::explained(&run)),
+        ("Managed scaling: what it saw and decided", capacity::managed_scaling_lines(&run)),
+        ("Every decision on capacity", decisions(&run)),
+    ];
+    let mut text = String::new();
+    for (title, lines) in parts.iter().filter(|it| !it.1.is_empty()) {
+        text += &format!("{title}\n");
+        for line in lines {
+            text += &format!("  {line}\n");
+        }
+        text.push('\n');
+    }
+    if text.is_empty() {
+        text = "Nothing was scaled, and nothing asked for it.\n".to_owned();
+    }
+    say(&text);
+    Exit::Done
+}
+
+/// What alarms, policies, schedules and groups decided, or why they did not, in order of time.
+fn decisions(run: &Run) -> Vec<String> {
+    let is_of_scaling = |kind: &str| {
+        ["alarm.", "scaling.", "group.desired_capacity", "group.launch_failed", "capacity_provider."]
+            .iter()
+            .any(|it| kind.starts_with(it))
+    };
+    let rows = run.events.iter().filter(|it| is_of_scaling(it.kind));
+    rows.map(|it| format!("{} {}: {}", it.at, it.resource, it.message)).collect()
+}
+
 fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
@@ -357,8 +420,12 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             let question = story.variants[0].description.split_inclusive('?').next().unwrap_or_default();
             say(&format!("\n{}\n{table}\n", question.trim()));
         }
-        let explained =
-            [refusals::paragraphs(&variants), refusals::fargate_paragraphs(&variants), capacity::paragraphs(&variants)];
+        let explained = [
+            refusals::paragraphs(&variants),
+            refusals::fargate_paragraphs(&variants),
+            capacity::paragraphs(&variants),
+            waterfall::paragraphs(&variants),
+        ];
         for unplaced in explained {
             if !unplaced.is_empty() {
                 say(&format!("{unplaced}\n"));

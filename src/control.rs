@@ -25,6 +25,7 @@ pub mod run_tasks;
 pub mod scheduler;
 pub mod task_life;
 pub mod timeline;
+pub mod waterfall;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,11 +53,12 @@ use crate::control::refusals::Refusals;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
+use crate::control::waterfall::RecentArrivals;
 use crate::data::Traffic;
 use crate::rng::{Seed, Stream};
 use crate::run::{
     AlarmChange, CapacityMinute, FargateMinute, InstanceChange, InstanceReason, LoadBalancerMinute,
-    ManagedScalingMinute, RunTaskMinute, ServiceMinute, ServicePlacement, TargetChange, ZonePlacement,
+    ManagedScalingMinute, RunTaskMinute, ScaleOut, ServiceMinute, ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -103,6 +105,8 @@ pub struct Control<'a> {
     pub providers: Vec<Provider>,
     /// Scalable targets, in the scenario's order.
     pub scaled_targets: Vec<ScaledTarget>,
+    /// Arrivals of scalable targets in the last minutes, in the scenario's order.
+    pub recent_arrivals: Vec<RecentArrivals>,
     /// Alarms: those of policies, those of capacity providers and the scenario's others.
     pub alarms: Table<Alarm>,
     /// As they stand, by alarm.
@@ -208,6 +212,8 @@ pub struct Records {
     pub instance_reasons: Vec<InstanceReason>,
     /// The place of each instance's last row there.
     pub(crate) last_instance_reason: Vec<Option<usize>>,
+    /// Scale-outs of services by policies, each with what it hangs on.
+    pub service_scale_outs: Vec<ScaleOut>,
     /// State changes of instances.
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.
@@ -267,6 +273,7 @@ impl<'a> Control<'a> {
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             capacity_pools: scenario.capacity_pools.clone(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
+            recent_arrivals: vec![RecentArrivals::default(); scenario.scalable_targets.len()],
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
             alarms: Table::new(),
             alarms_in_force: Vec::new(),

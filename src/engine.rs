@@ -110,6 +110,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         tasks,
         managed_scaling_minutes: records.managed_scaling_minutes,
         instance_reasons,
+        service_scale_outs: records.service_scale_outs,
         alarm_changes: records.alarm_changes,
         metric_points,
         events: std::mem::take(&mut control.log.events),

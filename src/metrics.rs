@@ -119,6 +119,11 @@ impl Series {
         self.resolution
     }
 
+    /// From the end of a period until its datapoint can be read.
+    pub fn delay(&self) -> Span {
+        self.delay
+    }
+
     /// Appends the datapoint of the next period; `None` is no data.
     pub fn publish(&mut self, point: Option<Datapoint>) {
         self.points.push(point);

@@ -9,6 +9,7 @@ pub mod placement;
 pub mod refusals;
 pub mod standalone;
 pub mod summary;
+pub mod waterfall;
 
 use crate::run::Run;
 

@@ -65,6 +65,8 @@ pub struct Run {
     pub managed_scaling_minutes: Vec<ManagedScalingMinute>,
     /// Why each instance was there, each in order of time.
     pub instance_reasons: Vec<InstanceReason>,
+    /// Scale-outs of services by policies, in order of time.
+    pub service_scale_outs: Vec<ScaleOut>,
     /// State changes of alarms, in order of time.
     pub alarm_changes: Vec<AlarmChange>,
     /// Datapoints of metrics that no other output has, by metric and in order of time.
@@ -822,6 +824,39 @@ impl AliveReason {
             AliveReason::Deregistered => "that are not in the cluster",
         }
     }
+}
+
+/// A service's desired count that a policy has raised, and the instants that this hangs on.
+#[derive(Clone, Debug)]
+pub struct ScaleOut {
+    /// The place of the service.
+    pub service: usize,
+    /// The policy.
+    pub policy: String,
+    /// The alarm that invoked it.
+    pub alarm: String,
+    /// Desired count before.
+    pub from: u32,
+    /// Desired count after.
+    pub to: u32,
+    /// The second at which the load rose, where it stepped within the period before the first that breached.
+    pub load_rose_at: Option<Instant>,
+    /// Begin of the first period that breached.
+    pub first_period_began: Instant,
+    /// End of the last of them.
+    pub last_period_ended: Instant,
+    /// Datapoints that breached.
+    pub datapoints: u32,
+    /// Length of their periods.
+    pub period: Span,
+    /// When the last could be read.
+    pub readable_at: Instant,
+    /// When the alarm changed to ALARM.
+    pub alarm_at: Instant,
+    /// When the desired count was set.
+    pub decided_at: Instant,
+    /// The decision, by its place among the events.
+    pub event: usize,
 }
 
 /// For how long an instance was there for one reason.

@@ -12,6 +12,7 @@ use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
 use crate::aws::statistic::Statistic;
 use crate::control::Control;
 use crate::control::log::Decision;
+use crate::control::waterfall::Breach;
 use crate::metrics::Windows;
 use crate::rng::fnv;
 use crate::run::AlarmChange;
@@ -26,6 +27,8 @@ pub struct AlarmInForce {
     /// What it invokes in a state.
     pub actions: Vec<(AlarmState, Action)>,
     changed_at: Instant,
+    /// What brought it to ALARM last.
+    pub breach: Option<Breach>,
     /// Its last change of state.
     pub decision: Option<Decision>,
 }
@@ -161,7 +164,13 @@ impl Control<'_> {
         self.metrics.watch(self.scenario, &alarm.watches);
         let alarm = self.alarms.push(alarm);
         let state = AlarmState::InsufficientData;
-        self.alarms_in_force.push(AlarmInForce { state, actions, changed_at: Instant::START, decision: None });
+        self.alarms_in_force.push(AlarmInForce {
+            state,
+            actions,
+            changed_at: Instant::START,
+            breach: None,
+            decision: None,
+        });
         self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
     }
 
@@ -177,6 +186,7 @@ impl Control<'_> {
         if state == from || self.has_too_few_samples(alarm, windows) {
             return;
         }
+        let breach = self.breach_of(rule, watches, windows, &points);
         let newest = points.iter().rev().copied().flatten().next();
         let message = format!("{name} {} to {}: {}", from.as_str(), state.as_str(), in_short(rule, &points, newest));
         let reason = rule.state_reason(&points, self.periods(windows), state);
@@ -192,7 +202,9 @@ impl Control<'_> {
         let resource = format!("alarm/{name}");
         self.records.alarm_changes.push(change);
         let decision = self.log.put(now, None, "alarm.state", resource, message);
+        let breach = breach.filter(|_| state == AlarmState::Alarm);
         let row = &mut self.alarms_in_force[alarm.index()];
+        row.breach = breach;
         row.state = state;
         row.changed_at = now;
         row.decision = Some(decision);

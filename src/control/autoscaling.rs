@@ -82,6 +82,7 @@ impl Control<'_> {
 
     /// Closes the minute of every service: a row for the report.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
+        self.keep_arrivals(traffic);
         let minute = self.now().0 / Span::MINUTE.0 - 1;
         for (service, definition) in self.scenario.services.entries() {
             let closed = traffic.last_minute(service);
@@ -302,6 +303,10 @@ impl Control<'_> {
             state.scale_in_cooldown_ends = now;
         }
         self.records.scale_outs += u32::from(is_scale_out);
+        if is_scale_out {
+            let before = self.services[service.index()].desired_count;
+            self.note_scale_out(service, asked.alarm, &policy.name, (before, desired), decision);
+        }
         self.set_desired_count(service, desired, Some(decision));
         self.agenda.put(now + self.scenario.assumptions.activity_timeout, Event::TargetIsScaled(target));
     }

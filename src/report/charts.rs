@@ -7,7 +7,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::metric::{Metric, MetricStat, ServiceMetric};
 use crate::aws::scaling_policy::ScalingPolicyKind;
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
-use crate::report::{capacity, standalone};
+use crate::report::{capacity, standalone, waterfall};
 use crate::run::{CapacityMinute, CapacitySplit, FargateMinute, HostMinute, Run, ServiceMinute, ServicePlacement};
 use crate::table::Id;
 use crate::units::Instant;
@@ -38,6 +38,9 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.fargate_minutes.is_empty() {
         charts.push(("fargate.svg", panels(run, "Fargate: vCPUs against the quota", &fargate(run))));
+    }
+    if !run.service_scale_outs.is_empty() {
+        charts.push(("waterfall.svg", waterfall::chart(run)));
     }
     if !run.managed_scaling_minutes.is_empty() {
         let title = "Managed scaling: what the group needs, and has";

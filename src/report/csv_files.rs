@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::report::capacity;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
+use crate::report::waterfall;
 use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
 use crate::table::Id;
 
@@ -409,6 +410,9 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.managed_scaling_minutes.is_empty() {
         files.push(("managed_scaling.csv", table(capacity::MANAGED_SCALING, capacity::managed_scaling_rows(run))));
+    }
+    if !run.service_scale_outs.is_empty() {
+        files.push(("waterfall.csv", table(waterfall::COLUMNS, waterfall::rows(run).into_iter())));
     }
     if !run.instance_reasons.is_empty() {
         files.push(("instance_reasons.csv", table(capacity::INSTANCE_REASONS, capacity::instance_reason_rows(run))));

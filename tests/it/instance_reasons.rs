@@ -71,7 +71,9 @@ fn growth_and_decline_are_told_reason_by_reason() {
     let by_pace = run.instance_reasons.iter().filter(|row| row.reason == AliveReason::ScaleInPace).count();
     assert!(by_pace > 0);
     assert_eq!(hours(&run, AliveReason::TargetCapacity), 0.0);
-    assert_eq!(hours(&run, AliveReason::ThinlySpreadTasks), 0.0);
+    // The two tasks that are left stand apart until the instance of one of them is chosen to go, and is drained.
+    let apart = hours(&run, AliveReason::ThinlySpreadTasks);
+    assert!((0.2..0.3).contains(&apart), "{apart}");
 }
 
 #[test]
