@@ -9,6 +9,7 @@ pub mod container;
 pub mod container_instance;
 pub mod cpu_sharing;
 pub mod fargate;
+pub mod file_system;
 pub mod host_ports;
 pub mod instance_type;
 pub mod launch;

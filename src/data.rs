@@ -45,6 +45,8 @@ pub struct Traffic {
     minutes: Vec<ServiceTraffic>,
     load_balancer_minutes: Vec<LoadBalancerCounts>,
     samples: Vec<Samples>,
+    /// CPU units that tasks were given in this second for what they compute whatever they serve.
+    background_given: BTreeMap<Id<Task>, f64>,
     /// Of each group's instances, summed over the seconds of the open minute, and the mean of the last.
     used: Vec<Used>,
     used_in_minute: Vec<Used>,
@@ -125,6 +127,7 @@ impl Traffic {
             load_balancer_minutes: vec![LoadBalancerCounts::default(); scenario.load_balancers.len()],
             minutes: vec![ServiceTraffic::default(); scenario.services.len()],
             samples: vec![Samples::default(); scenario.services.len()],
+            background_given: BTreeMap::new(),
             credits: BTreeMap::new(),
             used: vec![Used::default(); scenario.auto_scaling_groups.len()],
             used_in_minute: vec![Used::default(); scenario.auto_scaling_groups.len()],

@@ -14,6 +14,7 @@ pub mod container;
 pub mod defaults;
 pub mod expectation;
 pub mod fargate;
+pub mod file_system;
 pub mod files;
 pub mod launch;
 pub mod listener;
@@ -41,6 +42,7 @@ use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
+use crate::aws::file_system::FileSystem;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
@@ -87,6 +89,8 @@ pub struct Scenario {
     pub availability_zones: Table<AvailabilityZone>,
     /// Subnets; without any, addresses are not counted.
     pub subnets: Table<Subnet>,
+    /// File systems of EFS of which the scenario says where they have mount targets.
+    pub file_systems: Table<FileSystem>,
     /// Revisions of task definitions.
     pub task_definitions: Table<TaskDefinition>,
     /// Auto Scaling groups.

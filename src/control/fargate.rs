@@ -196,7 +196,8 @@ impl Control<'_> {
         let definition = self.definition_of(task);
         let architecture = definition.fargate_architecture();
         let mut images = definition.containers.iter().filter_map(|it| it.application.image_architecture);
-        if images.any(|it| it != architecture) || self.lacks_storage(task) {
+        let is_without_files = self.mount_failure(task, Some(zone)).is_some();
+        if images.any(|it| it != architecture) || self.lacks_storage(task) || is_without_files {
             // It never ran.
             self.launch_on_fargate(task);
             return true;

@@ -101,7 +101,8 @@ impl<'a> Control<'a> {
 
     /// Makes a placed task run at once, as in a cluster that has settled before the run begins.
     pub(super) fn settle_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
-        if !self.images_fit(task, instance) {
+        let zone = self.cluster.instances[instance].availability_zone;
+        if !self.images_fit(task, instance) || self.mount_failure(task, Some(zone)).is_some() {
             // It never ran.
             self.place_task(task, instance);
             return;

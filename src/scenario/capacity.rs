@@ -10,6 +10,7 @@ use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::file_system::{FileSystems, file_systems};
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What};
@@ -33,6 +34,8 @@ pub struct Capacity {
     pub zones: Table<AvailabilityZone>,
     /// Subnets.
     pub subnets: Subnets,
+    /// File systems of EFS.
+    pub file_systems: FileSystems,
     /// Instance types that the scenario describes itself.
     instance_types: Vec<InstanceType>,
     /// Groups.
@@ -68,6 +71,7 @@ impl Capacity {
             cluster_name: "default".to_owned(),
             zones: Table::new(),
             subnets: Subnets::default(),
+            file_systems: FileSystems::default(),
             instance_types: instance_types.iter().filter_map(|it| own_instance_type(reader, it)).collect(),
             groups: Table::new(),
             providers: Table::new(),
@@ -110,6 +114,8 @@ impl Capacity {
         }
         if let Some(fields) = &mut cluster {
             capacity.subnets.read(reader, fields, &capacity.zone_names);
+            let zones: Vec<_> = capacity.zones.ids().collect();
+            capacity.file_systems = file_systems(reader, fields, &capacity.zone_names, &capacity.subnets, &zones);
         }
         for entry in groups {
             if entry.node.get("NewInstancesProtectedFromScaleIn").and_then(Node::text) == Some("false") {

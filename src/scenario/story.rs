@@ -274,6 +274,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
+    crate::scenario::file_system::check_used(reader, &capacity.file_systems, &task_definitions.table);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
     note_what_fargate_holds(reader, &capacity, &task_definitions, &services, (&scaling, &timeline), &assumptions);
@@ -288,6 +289,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         begins_settled,
         availability_zones: capacity.zones,
         subnets: capacity.subnets.table,
+        file_systems: capacity.file_systems.table,
         task_definitions: task_definitions.table,
         auto_scaling_groups: capacity.groups,
         capacity_providers: capacity.providers,

@@ -284,10 +284,11 @@ fn volumes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Volume> {
                 reader.not_simulated(entry.key_place, format!("`{outside}` of {of}"));
             }
         }
+        let mut file_system = None;
         let efs = volume.take("efsVolumeConfiguration");
         if let Some(mut efs) = efs.and_then(|it| reader.fields(it, format!("`efsVolumeConfiguration` of {of}"))) {
             efs.required(reader, "fileSystemId");
-            efs.text(reader, "fileSystemId");
+            file_system = efs.text(reader, "fileSystemId").map(str::to_owned);
             efs.finish(reader, &Shape::EFS_VOLUME);
         }
         let at = volume.place_of_key("configuredAtLaunch");
@@ -305,7 +306,7 @@ fn volumes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Volume> {
             let problem = Problem::new(at, format!("{of} has two volumes that are configured at launch"));
             reader.refuse(problem.label("the second").help("a task has at most one EBS volume"));
         }
-        volumes.push(Volume { name, kind });
+        volumes.push(Volume { name, kind, file_system });
     }
     volumes
 }

@@ -76,6 +76,7 @@ impl Lane {
         if shares {
             let sharing = &mut self.sharing[place];
             sharing.is_given(now, station.offered_vcpu());
+            sharing.has_part_of_quota(station.part_of_quota);
             station.used_before = sharing.used(now);
         }
         let changes = shares != station.shares_cpu;
