@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod anomaly_detection;
 pub mod auto_scaling_group;
+pub mod capability;
 pub mod capacity_provider;
 pub mod cluster_query;
 pub mod container;

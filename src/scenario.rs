@@ -6,6 +6,7 @@
 //! `patch` makes the variants, and `story` reads the sections in the order in which they need each other, one module
 //! each, through `reader`.
 
+pub mod agent_configuration;
 pub mod application;
 pub mod assumption;
 pub mod aws_fields;
@@ -26,6 +27,7 @@ pub mod quantity;
 pub mod reader;
 pub mod record;
 pub mod recorded;
+pub mod required_attributes;
 pub mod run_task;
 pub mod scaling;
 pub mod schema;
@@ -41,6 +43,7 @@ pub mod workload;
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::file_system::FileSystem;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
@@ -53,7 +56,7 @@ use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
-use crate::aws::subnet::Subnet;
+use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
@@ -89,6 +92,8 @@ pub struct Scenario {
     pub availability_zones: Table<AvailabilityZone>,
     /// Subnets; without any, addresses are not counted.
     pub subnets: Table<Subnet>,
+    /// Network configurations that the timeline gives services.
+    pub network_configurations: Table<NetworkConfiguration>,
     /// File systems of EFS of which the scenario says where they have mount targets.
     pub file_systems: Table<FileSystem>,
     /// Revisions of task definitions.
@@ -195,6 +200,14 @@ impl Scenario {
         }
     }
 
+    /// The subnets that a launcher's tasks may have their addresses from, where the timeline has given it this configuration.
+    pub fn subnets_of(&self, launcher: Launcher, network: Option<Id<NetworkConfiguration>>) -> &[Id<Subnet>] {
+        match network {
+            Some(network) => &self.network_configurations[network].subnets,
+            None => &self.launch(launcher).subnets,
+        }
+    }
+
     /// Whether a launcher is a service of scheduling strategy DAEMON.
     pub fn is_daemon(&self, launcher: Launcher) -> bool {
         launcher.service().is_some_and(|it| self.services[it].scheduling_strategy == SchedulingStrategy::Daemon)
@@ -239,6 +252,8 @@ pub enum TimelineChange {
         task_definition: Option<Id<TaskDefinition>>,
         /// A new desired count, applied in place.
         desired_count: Option<u32>,
+        /// `networkConfiguration`, which starts a deployment too.
+        network: Option<Id<NetworkConfiguration>>,
         /// `forceNewDeployment`
         force_new_deployment: bool,
         /// `minimumHealthyPercent`
@@ -296,6 +311,20 @@ pub enum TimelineChange {
         availability_zone: Option<Id<AvailabilityZone>>,
         /// For how long; for the rest of the run where `None`.
         lasts: Option<Span>,
+    },
+    /// A fault of a group's launch template: instances that it launches from now on are in service and do not register.
+    FailRegistration {
+        /// The group.
+        auto_scaling_group: Id<AutoScalingGroup>,
+        /// What is wrong.
+        failure: RegistrationFailure,
+        /// For how long; for the rest of the run where `None`.
+        lasts: Option<Span>,
+    },
+    /// `PutAccountSetting` of `awsvpcTrunking`: for instances that are launched from now on.
+    PutAwsvpcTrunking {
+        /// `enabled`
+        is_enabled: bool,
     },
     /// `ModifyListener` (of a default rule) or `ModifyRule`: from now on the rule does this.
     ModifyRule {

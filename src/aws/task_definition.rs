@@ -257,6 +257,8 @@ pub enum VolumeKind {
     Instance,
     /// A file system of EFS (`efsVolumeConfiguration`), mounted in zones where it has a mount target.
     Efs,
+    /// A file system of FSx for Windows File Server, which only instances that run Windows mount.
+    FsxWindows,
     /// An EBS volume that is made for each task in its zone (`configuredAtLaunch`).
     Ebs,
 }
@@ -282,6 +284,8 @@ pub struct TaskDefinition {
     pub cpu_architecture: Option<CpuArchitecture>,
     /// Constraints on where its tasks go, beside those of the service; `memberOf` only.
     pub placement_constraints: Vec<PlacementConstraint>,
+    /// `requiresAttributes`: what agents must register, in order of their names.
+    pub requires_attributes: Vec<String>,
     /// Volumes.
     pub volumes: Vec<Volume>,
     /// Containers, at least one, at least one of them essential.
@@ -439,6 +443,7 @@ mod tests {
             ephemeral_storage_gib: 20,
             cpu_architecture: None,
             placement_constraints: Vec::new(),
+            requires_attributes: Vec::new(),
             volumes: Vec::new(),
             containers,
         }

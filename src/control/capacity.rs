@@ -13,22 +13,23 @@ use crate::aws::capacity_provider::{
     CapacityProvider, CapacityProviderReservation, CapacityProviderType, WaitingGroup,
 };
 use crate::aws::cluster_query::{InstanceFacts, matches};
-use crate::aws::container_instance::RegisteredResources;
+use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
-use crate::aws::launch::Launcher;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::price::instance_usd;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
-use crate::aws::task_definition::{Protocol, TaskDefinition};
+use crate::aws::task_definition::Protocol;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::network::has_subnet;
+use crate::control::placing::Wanted;
 use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::metrics::Datapoint;
 use crate::run::{CapacityMinute, InstanceChange};
+use crate::scenario::TimelineChange;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -48,6 +49,8 @@ pub struct Group {
     pub instances: Vec<Id<ContainerInstance>>,
     /// The decision that last changed the desired capacity.
     pub wanted_because: Option<Decision>,
+    /// The account setting `awsvpcTrunking` for instances that it launches now.
+    pub awsvpc_trunking: bool,
     /// Whether its last launch failed for want of an address, so that this is said once.
     launch_failed: bool,
     passes: BTreeSet<Instant>,
@@ -72,6 +75,7 @@ impl Group {
             max_size: definition.max_size,
             instances: Vec::new(),
             wanted_because: None,
+            awsvpc_trunking: definition.awsvpc_trunking,
             launch_failed: false,
             passes: BTreeSet::new(),
             cost_of_terminated_usd: 0.0,
@@ -87,8 +91,12 @@ impl Control<'_> {
                 let Some(instance) = self.launch_instance(group, None) else { break };
                 if self.scenario.begins_settled {
                     let row = &mut self.cluster.instances[instance];
-                    row.status = InstanceStatus::Active;
                     row.in_service_at = Some(Instant::START);
+                    if row.registration_failure.is_some() {
+                        self.does_not_register(instance);
+                        continue;
+                    }
+                    row.status = InstanceStatus::Active;
                     row.registered_at = Some(Instant::START);
                     self.record_instance(instance);
                 }
@@ -107,10 +115,13 @@ impl Control<'_> {
                 self.record_instance(instance);
                 let law = &self.scenario.assumptions.agent_registration_time;
                 let mut after = law.sample(&mut self.streams.instances[group.index()]);
-                if self.scenario.auto_scaling_groups[group].has_trunk() {
+                if self.cluster.instances[instance].has_trunk {
                     after += self.scenario.assumptions.trunk_attach_time;
                 }
                 self.agenda.put(now + after, Event::InstanceAdvances(instance));
+            }
+            InstanceStatus::Registering if self.cluster.instances[instance].registration_failure.is_some() => {
+                self.does_not_register(instance);
             }
             InstanceStatus::Registering => {
                 let row = &mut self.cluster.instances[instance];
@@ -133,8 +144,40 @@ impl Control<'_> {
                     self.task_was_lost(task, StopCode::InfrastructureHealth, "Host EC2 instance terminated.");
                 }
             }
-            InstanceStatus::Active | InstanceStatus::Inactive => {}
+            InstanceStatus::Active | InstanceStatus::Inactive | InstanceStatus::RegistrationFailed => {}
         }
+    }
+
+    /// An instance that is in service in its group, runs and costs, and is of no use to the cluster.
+    fn does_not_register(&mut self, instance: Id<ContainerInstance>) {
+        let row = &mut self.cluster.instances[instance];
+        row.status = InstanceStatus::RegistrationFailed;
+        let (name, group) = (row.name.clone(), row.auto_scaling_group);
+        let failure = row.registration_failure.expect("it fails for something");
+        self.record_instance(instance);
+        let cause = self.groups[group.index()].wanted_because;
+        let message = format!(
+            "(instance {name}) is in service and did not register with the cluster: {} ({})",
+            failure.cause(),
+            failure.words()
+        );
+        let resource = self.group_resource(group);
+        self.log.put(self.agenda.now(), cause, "instance.registration_failed", resource, message);
+    }
+
+    /// Why an instance that a group launches now will not register: as its group says, or as the timeline last had it.
+    fn registration_failure(&self, group: Id<AutoScalingGroup>, has_trunk: bool) -> Option<RegistrationFailure> {
+        let now = self.now();
+        let in_timeline =
+            self.scenario.timeline.iter().take_while(|it| it.at <= now).filter_map(|it| match it.change {
+                TimelineChange::FailRegistration { auto_scaling_group, failure, lasts } => {
+                    let holds = auto_scaling_group == group && lasts.is_none_or(|lasts| now < it.at + lasts);
+                    holds.then_some(failure)
+                }
+                _ => None,
+            });
+        let failure = in_timeline.last().or(self.scenario.auto_scaling_groups[group].registration_failure);
+        failure.filter(|it| has_trunk || *it != RegistrationFailure::TrunkInterface)
     }
 
     /// The group's instances now cost this much since the run began, USD.
@@ -257,6 +300,25 @@ impl Control<'_> {
         }
     }
 
+    /// What an instance registers that a group launches now.
+    pub(super) fn registered_when_launched(&self, group: Id<AutoScalingGroup>) -> RegisteredResources {
+        let awsvpc_trunking = self.groups[group.index()].awsvpc_trunking;
+        self.scenario.auto_scaling_groups[group].registered_resources_with(awsvpc_trunking)
+    }
+
+    /// The account setting `awsvpcTrunking` changes: instances that are launched from now on have a trunk, or none. Groups that
+    /// say one of their own keep it.
+    pub(super) fn put_awsvpc_trunking(&mut self, is_enabled: bool) {
+        for (group, definition) in self.scenario.auto_scaling_groups.entries() {
+            if !definition.has_own_awsvpc_trunking {
+                self.groups[group.index()].awsvpc_trunking = is_enabled;
+            }
+        }
+        let value = if is_enabled { "enabled" } else { "disabled" };
+        let message = format!("PutAccountSetting awsvpcTrunking {value}: for instances that are launched from now on");
+        self.log.put(self.agenda.now(), None, "timeline.put_account_setting", "account".to_owned(), message);
+    }
+
     pub(super) fn update_group(
         &mut self,
         group: Id<AutoScalingGroup>,
@@ -375,7 +437,9 @@ impl Control<'_> {
             self.cluster.take_address(subnet);
         }
         let number = self.cluster.instances.len();
-        let registered = definition.registered_resources();
+        let awsvpc_trunking = self.groups[group.index()].awsvpc_trunking;
+        let has_trunk = definition.instance_type.has_trunk(awsvpc_trunking);
+        let registered = definition.registered_resources_with(awsvpc_trunking);
         let name = format!("i-{number:05}");
         let instance = self.cluster.instances.push(ContainerInstance {
             name: name.clone(),
@@ -385,7 +449,10 @@ impl Control<'_> {
             attributes: definition.container_instance_attributes(
                 &self.scenario.availability_zones[zone],
                 subnet.map(|it| &self.scenario.subnets[it]),
+                awsvpc_trunking,
             ),
+            registration_failure: self.registration_failure(group, has_trunk),
+            has_trunk,
             status: InstanceStatus::Launching,
             agent_connected: true,
             is_terminating: false,
@@ -568,7 +635,7 @@ impl Control<'_> {
     fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
         let in_service = self.groups[group.index()].instances.iter().copied().filter(|it| {
             let status = self.cluster.instances[*it].status;
-            matches!(status, InstanceStatus::Registering | InstanceStatus::Active)
+            matches!(status, InstanceStatus::Registering | InstanceStatus::RegistrationFailed | InstanceStatus::Active)
         });
         in_service.fold((0, 0), |(present, used), it| (present + 1, used + u32::from(self.is_used(it))))
     }
@@ -584,7 +651,7 @@ impl Control<'_> {
                 continue;
             }
             let constraints = self.constraints_of(launcher, row.task_definition);
-            let subnets = &self.scenario.launch(launcher).subnets[..];
+            let subnets = self.scenario.subnets_of(launcher, row.network);
             let is_same = |it: &&mut (Where, WaitingGroup)| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.reservation == row.reservation
             };
@@ -595,7 +662,7 @@ impl Control<'_> {
                         reservation: row.reservation.clone(),
                         count: 1,
                         is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                        is_selected: self.would_launch(launcher, row.task_definition, asg, &constraints)
+                        is_selected: self.would_launch(&Wanted::of(row), asg, &constraints)
                             && !self.daemons_take_a_port(&row.reservation, asg),
                     };
                     groups.push(((constraints, subnets), group));
@@ -607,17 +674,14 @@ impl Control<'_> {
 
     /// Whether an instance that the provider's group would launch now, in one of its zones, meets the `memberOf` constraints
     /// when no tasks but those of DAEMON services are on it.
-    fn would_launch(
-        &self,
-        launcher: Launcher,
-        task_definition: Id<TaskDefinition>,
-        group: Id<AutoScalingGroup>,
-        constraints: &[&PlacementConstraint],
-    ) -> bool {
-        let definition = &self.scenario.task_definitions[task_definition];
+    fn would_launch(&self, wanted: &Wanted, group: Id<AutoScalingGroup>, constraints: &[&PlacementConstraint]) -> bool {
+        let definition = &self.scenario.task_definitions[wanted.task_definition];
+        if self.scenario.auto_scaling_groups[group].missing_attributes(definition).next().is_some() {
+            return false;
+        }
         let mut places = self.scenario.auto_scaling_groups[group].places(&self.scenario.subnets);
         places.any(|place| {
-            has_subnet(self.scenario, launcher, definition, place.0)
+            has_subnet(self.scenario, (wanted.launcher, wanted.network), definition, place.0)
                 && self.would_select(group, place, constraints, &self.daemons_of_new_instance(group, place))
         })
     }
@@ -636,7 +700,7 @@ impl Control<'_> {
             return true;
         }
         let scenario = self.scenario;
-        let group = &scenario.auto_scaling_groups[group];
+        let (id, group) = (group, &scenario.auto_scaling_groups[group]);
         let task_group = |it: &Id<ServiceDefinition>| scenario.services[*it].launch.task_group;
         let task_groups: Vec<&str> =
             daemons.iter().map(|it| scenario.task_groups[task_group(it)].name.as_str()).collect();
@@ -644,6 +708,7 @@ impl Control<'_> {
             attributes: &group.container_instance_attributes(
                 &scenario.availability_zones[zone],
                 subnet.map(|it| &scenario.subnets[it]),
+                self.groups[id.index()].awsvpc_trunking,
             ),
             ec2_instance_id: "",
             agent_connected: true,
@@ -691,6 +756,7 @@ impl Control<'_> {
             desired_capacity: state.desired_capacity,
             in_service: count(&[
                 InstanceStatus::Registering,
+                InstanceStatus::RegistrationFailed,
                 InstanceStatus::Active,
                 InstanceStatus::Deregistering,
                 InstanceStatus::Inactive,
@@ -724,6 +790,9 @@ impl Control<'_> {
             status: match row.status {
                 InstanceStatus::Launching => "LAUNCHING",
                 InstanceStatus::Registering => "REGISTERING",
+                InstanceStatus::RegistrationFailed => {
+                    row.registration_failure.map_or("REGISTRATION_FAILED", RegistrationFailure::status)
+                }
                 InstanceStatus::Active => "ACTIVE",
                 InstanceStatus::Draining => "DRAINING",
                 InstanceStatus::Deregistering => "DEREGISTERING",

@@ -133,12 +133,11 @@ impl Control<'_> {
     }
 
     fn deregister(&mut self, instance: Id<ContainerInstance>) {
-        let group = self.cluster.instances[instance].auto_scaling_group;
         for task in self.tasks_left_on(instance) {
             self.lose_task(task);
             self.task_was_lost(task, StopCode::UserInitiated, "Container instance deregistered forcefully by user.");
         }
-        if self.scenario.auto_scaling_groups[group].has_trunk() {
+        if self.cluster.instances[instance].has_trunk {
             self.cluster.instances[instance].status = InstanceStatus::Deregistering;
             let at = self.now() + self.scenario.assumptions.network_interface_detach_time;
             self.agenda.put(at, Event::InstanceAdvances(instance));

@@ -91,7 +91,7 @@ impl Control<'_> {
     /// The zone that the next such task goes to; `None` where there is no capacity in any.
     fn fargate_zone(&self, wanted: &Wanted, capacity: FargateCapacity) -> Option<Id<AvailabilityZone>> {
         let scenario = self.scenario;
-        let subnets = &scenario.launch(wanted.launcher).subnets;
+        let subnets = scenario.subnets_of(wanted.launcher, wanted.network);
         let mut zones: Vec<Id<AvailabilityZone>> =
             subnets.iter().map(|it| scenario.subnets[*it].availability_zone).collect();
         if zones.is_empty() {

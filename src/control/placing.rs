@@ -11,6 +11,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::placement::index::{Index, Request};
 use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Reason, failure};
 use crate::aws::run_task::Overrides;
+use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
@@ -39,6 +40,8 @@ pub struct Wanted {
     pub task_definition: Id<TaskDefinition>,
     /// The provider that was chosen for it; `None` is launch type EC2.
     pub capacity_provider: Option<Id<CapacityProvider>>,
+    /// What the timeline has given its service to be its network configuration.
+    pub network: Option<Id<NetworkConfiguration>>,
     /// What it has instead of its definition's.
     pub overrides: Overrides,
 }
@@ -50,6 +53,7 @@ impl Wanted {
             launcher: task.launcher,
             task_definition: task.task_definition,
             capacity_provider: task.capacity_provider,
+            network: task.network,
             overrides: task.overrides,
         }
     }
@@ -65,8 +69,7 @@ struct Requirements<'a> {
     reservation: Reservation,
     cpu_architecture: Option<CpuArchitecture>,
     auto_scaling_group: Option<Id<AutoScalingGroup>>,
-    /// Whether each zone has one of the subnets that the tasks may have their addresses from.
-    zones: Vec<bool>,
+    reach: Reach,
     /// Expressions whose answers stay, and what each instance answered since it was last described anew.
     fixed: Vec<&'a Expression>,
     selects: Vec<Option<bool>>,
@@ -74,12 +77,21 @@ struct Requirements<'a> {
     changing: Vec<&'a PlacementConstraint>,
 }
 
+/// Where a task's instances can be.
+#[derive(Default, PartialEq)]
+pub(super) struct Reach {
+    /// Whether each zone has one of the subnets that the task may have its address from; all where it is empty.
+    zones: Vec<bool>,
+    /// Whether each group's instances have the attributes that the task definition requires; all where it is empty.
+    groups: Vec<bool>,
+}
+
 /// What a task asks of an instance, resources aside.
 pub struct Asked<'a> {
     launcher: Launcher,
     cpu_architecture: Option<CpuArchitecture>,
     auto_scaling_group: Option<Id<AutoScalingGroup>>,
-    zones: Vec<bool>,
+    reach: Reach,
     constraints: Vec<&'a PlacementConstraint>,
     by_tasks: bool,
 }
@@ -122,7 +134,15 @@ impl<'a> Placing<'a> {
                         *answer = None;
                     }
                 }
-                self.index.register(&candidate(scenario, cluster, now, instance, (None, &[]), &Hosted::default(), 0));
+                self.index.register(&candidate(
+                    scenario,
+                    cluster,
+                    now,
+                    instance,
+                    (None, &Reach::default()),
+                    &Hosted::default(),
+                    0,
+                ));
                 cluster.instances_changed.push(instance);
             } else {
                 self.index.deregister(instance.index());
@@ -173,7 +193,7 @@ impl<'a> Placing<'a> {
             reservation: wanted.reservation(scenario),
             cpu_architecture: definition.cpu_architecture,
             auto_scaling_group: auto_scaling_group_of(scenario, wanted),
-            zones: zones_of(scenario, wanted),
+            reach: reach_of(scenario, wanted),
             fixed,
             selects: Vec::new(),
             changing,
@@ -192,7 +212,7 @@ impl<'a> Requirements<'a> {
         self.reservation == other.reservation
             && self.cpu_architecture == other.cpu_architecture
             && self.auto_scaling_group == other.auto_scaling_group
-            && self.zones == other.zones
+            && self.reach == other.reach
             && self.fixed == other.fixed
             && self.changing == other.changing
     }
@@ -206,7 +226,7 @@ impl<'a> Requirements<'a> {
     ) -> bool {
         let hosted =
             if self.changing.is_empty() { Hosted::default() } else { tasks_hosted(scenario, cluster, instance, None) };
-        let it = candidate(scenario, cluster, now, instance, (self.auto_scaling_group, &self.zones), &hosted, 0);
+        let it = candidate(scenario, cluster, now, instance, (self.auto_scaling_group, &self.reach), &hosted, 0);
         if failure(&self.reservation, self.cpu_architecture, &self.changing, &it).is_some() {
             return false;
         }
@@ -256,7 +276,7 @@ impl<'a> Control<'a> {
             launcher: wanted.launcher,
             cpu_architecture: self.scenario.task_definitions[wanted.task_definition].cpu_architecture,
             auto_scaling_group: auto_scaling_group_of(self.scenario, wanted),
-            zones: zones_of(self.scenario, wanted),
+            reach: reach_of(self.scenario, wanted),
             by_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
             constraints,
         }
@@ -274,7 +294,7 @@ impl<'a> Control<'a> {
             true => tasks_hosted(self.scenario, &self.cluster, instance, Some(asked.launcher)),
             false => Hosted::default(),
         };
-        let place = (asked.auto_scaling_group, &asked.zones[..]);
+        let place = (asked.auto_scaling_group, &asked.reach);
         let it = candidate(self.scenario, &self.cluster, self.now(), instance, place, &hosted, 0);
         failure(need, asked.cpu_architecture, &asked.constraints, &it)
     }
@@ -302,10 +322,15 @@ pub(super) fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Opt
     wanted.capacity_provider.and_then(|it| scenario.capacity_providers[it].auto_scaling_group())
 }
 
-/// Whether each zone has one of the subnets that a task may have its address from.
-pub(super) fn zones_of(scenario: &Scenario, wanted: &Wanted) -> Vec<bool> {
+/// Where a task's instances can be.
+pub(super) fn reach_of(scenario: &Scenario, wanted: &Wanted) -> Reach {
     let definition = &scenario.task_definitions[wanted.task_definition];
-    scenario.availability_zones.ids().map(|zone| has_subnet(scenario, wanted.launcher, definition, zone)).collect()
+    let zones = scenario.availability_zones.ids();
+    let groups = scenario.auto_scaling_groups.iter();
+    Reach {
+        zones: zones.map(|zone| has_subnet(scenario, (wanted.launcher, wanted.network), definition, zone)).collect(),
+        groups: groups.map(|it| it.missing_attributes(definition).next().is_none()).collect(),
+    }
 }
 
 /// Whether placement sees an instance at all.
@@ -313,14 +338,14 @@ pub(super) fn is_candidate(instance: &ContainerInstance) -> bool {
     matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining)
 }
 
-/// An instance as placement sees it, for a task that a group's capacity provider was chosen for, if one was, and that may have
-/// its address from some zones.
+/// An instance as placement sees it, for a task that a group's capacity provider was chosen for, if one was, and that can
+/// be where `reach` says.
 pub(super) fn candidate<'b>(
     scenario: &'b Scenario,
     cluster: &'b Cluster,
     now: Instant,
     instance: Id<ContainerInstance>,
-    (group, zones): (Option<Id<AutoScalingGroup>>, &[bool]),
+    (group, reach): (Option<Id<AutoScalingGroup>>, &Reach),
     hosted: &'b Hosted<'b>,
     group_tasks: u32,
 ) -> Candidate<'b> {
@@ -351,7 +376,8 @@ pub(super) fn candidate<'b>(
         is_active: it.status == InstanceStatus::Active,
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
         cpu_architecture: scenario.auto_scaling_groups[it.auto_scaling_group].instance_type.cpu_architecture,
-        subnet_matches: zones.get(it.availability_zone.index()).copied().unwrap_or(true),
+        has_required_attributes: reach.groups.get(it.auto_scaling_group.index()).copied().unwrap_or(true),
+        subnet_matches: reach.zones.get(it.availability_zone.index()).copied().unwrap_or(true),
         group_tasks,
     }
 }

@@ -11,13 +11,15 @@ use crate::aws::container_instance::RegisteredResources;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Inquiry, Reason, Refusal, Shortage};
 use crate::aws::placement::{Candidate, PlacementConstraint, failure};
+use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::network::has_subnet;
 use crate::control::placing::{
-    Hosted, Wanted, auto_scaling_group_of, candidate, constraints_of, is_candidate, tasks_hosted, unix_nanos, zones_of,
+    Hosted, Reach, Wanted, auto_scaling_group_of, candidate, constraints_of, is_candidate, reach_of, tasks_hosted,
+    unix_nanos,
 };
 use crate::control::scheduler::Service;
 use crate::run::{
@@ -175,7 +177,8 @@ struct Asked<'a> {
     reservation: Reservation,
     constraints: Vec<&'a PlacementConstraint>,
     group: Option<Id<AutoScalingGroup>>,
-    zones: Vec<bool>,
+    network: Option<Id<NetworkConfiguration>>,
+    reach: Reach,
     counts_tasks: bool,
     depends_on_tasks: bool,
 }
@@ -193,7 +196,8 @@ impl<'a> Asked<'a> {
             depends_on_tasks: constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks),
             constraints,
             group: auto_scaling_group_of(scenario, wanted),
-            zones: zones_of(scenario, wanted),
+            network: wanted.network,
+            reach: reach_of(scenario, wanted),
         }
     }
 
@@ -210,7 +214,7 @@ impl<'a> Asked<'a> {
             Hosted::default()
         };
         let own = if self.counts_tasks { self.own_tasks(cluster, instance).count() as u32 } else { 0 };
-        then(&mut candidate(self.scenario, cluster, self.now, instance, (self.group, &self.zones), &hosted, own))
+        then(&mut candidate(self.scenario, cluster, self.now, instance, (self.group, &self.reach), &hosted, own))
     }
 
     fn own_tasks<'b>(
@@ -256,6 +260,7 @@ impl<'a> Asked<'a> {
         }
         let mut ports: Vec<TakenPort> = Vec::new();
         let mut architectures: Vec<(CpuArchitecture, u32)> = Vec::new();
+        let mut missing_attributes: BTreeMap<String, u32> = BTreeMap::new();
         let mut zones: BTreeMap<usize, u32> = BTreeMap::new();
         let mut expressions: Vec<(&Expression, UnmetExpression)> = Vec::new();
         let looks_around =
@@ -264,6 +269,13 @@ impl<'a> Asked<'a> {
             self.with_candidate(cluster, instance, |it| match self.failure(it) {
                 Some(Reason::Port) => self.taken_ports(cluster, instance, &mut ports),
                 Some(Reason::Attribute) => {
+                    let group = &self.scenario.auto_scaling_groups[cluster.instances[instance].auto_scaling_group];
+                    for missing in group.missing_attributes(self.definition) {
+                        *missing_attributes.entry(missing.to_owned()).or_default() += 1;
+                    }
+                    if self.definition.cpu_architecture.is_none_or(|wanted| wanted == it.cpu_architecture) {
+                        return;
+                    }
                     match architectures.iter_mut().find(|(one, _)| *one == it.cpu_architecture) {
                         Some((_, count)) => *count += 1,
                         None => architectures.push((it.cpu_architecture, 1)),
@@ -279,6 +291,7 @@ impl<'a> Asked<'a> {
         }
         explanation.ports = ports;
         explanation.architectures = architectures;
+        explanation.missing_attributes = missing_attributes.into_iter().collect();
         explanation.zones = zones.into_iter().collect();
         explanation.expressions = expressions.into_iter().map(|it| it.1).collect();
         if let Some(reason) = refusal.reason().filter(|it| COUNTABLE.contains(it)) {
@@ -349,6 +362,14 @@ impl<'a> Asked<'a> {
                     desired_capacity: state.desired_capacity,
                     max_size: state.max_size,
                     booting: statuses.filter(boots).count() as u32,
+                    not_registered: state
+                        .instances
+                        .iter()
+                        .map(|it| &control.cluster.instances[*it])
+                        .filter(|it| it.status == InstanceStatus::RegistrationFailed)
+                        .fold(None, |count, it| {
+                            Some((count.map_or(1, |(count, _)| count + 1), it.registration_failure?))
+                        }),
                     lacks: self.lacks_of_an_empty_instance(group, &control.empty_but_for_daemons(id)),
                     empty: control.empty_but_for_daemons(id),
                 }
@@ -360,9 +381,13 @@ impl<'a> Asked<'a> {
         if self.definition.cpu_architecture.is_some_and(|it| it != group.instance_type.cpu_architecture) {
             return Some(Reason::Attribute);
         }
+        if group.missing_attributes(self.definition).next().is_some() {
+            return Some(Reason::Attribute);
+        }
         let places = group.places(&self.scenario.subnets);
-        let places: Vec<_> =
-            places.filter(|it| has_subnet(self.scenario, self.launcher, self.definition, it.0)).collect();
+        let places: Vec<_> = places
+            .filter(|it| has_subnet(self.scenario, (self.launcher, self.network), self.definition, it.0))
+            .collect();
         if places.is_empty() {
             return Some(Reason::AvailabilityZone);
         }
@@ -374,7 +399,11 @@ impl<'a> Asked<'a> {
             || places.into_iter().any(|(zone, subnet)| {
                 let subnet = subnet.map(|it| &self.scenario.subnets[it]);
                 let facts = InstanceFacts {
-                    attributes: &group.container_instance_attributes(&self.scenario.availability_zones[zone], subnet),
+                    attributes: &group.container_instance_attributes(
+                        &self.scenario.availability_zones[zone],
+                        subnet,
+                        group.awsvpc_trunking,
+                    ),
                     ec2_instance_id: "",
                     agent_connected: true,
                     agent_version: &group.agent_version,

@@ -83,6 +83,7 @@ impl Control<'_> {
                 launcher,
                 task_definition: definition.task_definition,
                 capacity_provider: self.provider_of_call(run_task, &mut counts),
+                network: None,
                 overrides: definition.sizes[size],
             };
             if let Some(capacity) = self.fargate_of(&wanted) {

@@ -45,6 +45,7 @@ impl<'a> Control<'a> {
             launcher: wanted.launcher,
             task_definition: wanted.task_definition,
             overrides: wanted.overrides,
+            network: wanted.network,
             deployment: service.map_or(0, |it| self.services[it.index()].primary().number),
             capacity_provider: wanted.capacity_provider,
             host: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::aws::capability;
 use crate::aws::fargate::{FargateCapacity, FargateRefusal};
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::launch::Launcher;
@@ -458,6 +459,15 @@ fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanat
             others.join(", ")
         ));
     }
+    for (attribute, count) in &explanation.missing_attributes {
+        let (needed_for, given_by) = capability::explained(attribute);
+        said.push(format!(
+            "`{}` requires the attribute `{attribute}` for {needed_for}, which {} {} not have: {given_by}.",
+            definition.name(),
+            plural(*count, "instance"),
+            if *count == 1 { "does" } else { "do" }
+        ));
+    }
     if !explanation.zones.is_empty() {
         let subnets: Vec<String> = scenario
             .launch(row.launcher)
@@ -524,9 +534,19 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
     for group in &explanation.groups {
         let definition_of_group = &scenario.auto_scaling_groups[Id::new(group.group)];
         let (name, kind) = (&definition_of_group.name, &definition_of_group.instance_type.name);
+        if let Some((count, failure)) = group.not_registered {
+            said.push(format!(
+                "{} of `{name}` {} in service and never registered with the cluster: {} ({}). No task goes there.",
+                plural(count, "instance"),
+                if count == 1 { "is" } else { "are" },
+                failure.cause(),
+                failure.words()
+            ));
+        }
         let registered = &group.empty;
         let whole = definition_of_group.registered_resources();
-        let but = if *registered == whole { "" } else { " besides its DAEMON tasks" };
+        let is_whole = (registered.cpu_units, registered.memory_mib) == (whole.cpu_units, whole.memory_mib);
+        let but = if is_whole { "" } else { " besides its DAEMON tasks" };
         let need = row.overrides.reservation(definition.reservation());
         let text = match group.lacks {
             None if group.booting > 0 => {
@@ -561,6 +581,14 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
                 amount(Reason::Gpu, u64::from(registered.gpus)),
                 need.gpus
             ),
+            Some(Reason::Attribute)
+                if definition
+                    .cpu_architecture
+                    .is_none_or(|it| it == definition_of_group.instance_type.cpu_architecture) =>
+            {
+                let missing: Vec<&str> = definition_of_group.missing_attributes(definition).collect();
+                format!("No {kind} of `{name}` could ever hold it: it lacks {}", missing.join(", "))
+            }
             Some(Reason::Attribute) => format!(
                 "No {kind} of `{name}` could ever hold it: that is {}",
                 definition_of_group.instance_type.cpu_architecture.as_str()
@@ -634,6 +662,7 @@ fn remedy_of(reason: Reason, run: &Run, row: &PlacementRefusal, explanation: &Re
             said.push("`distinctInstance` takes as many instances as tasks, those of an older deployment included".to_owned());
             said.extend(lets_go_first("An instance"));
         }
+        Reason::Attribute if explanation.architectures.is_empty() => {}
         Reason::Attribute => said.push("`runtimePlatform.cpuArchitecture` and the instance type must agree".to_owned()),
         Reason::AvailabilityZone => said.push("`networkConfiguration` needs a subnet in a zone with instances, or the group a zone with a subnet".to_owned()),
         _ => {}

@@ -276,14 +276,7 @@ impl Shape {
             "volumeConfigurations",
             "vpcLatticeConfigurations",
         ],
-        accepted: &[
-            "cluster",
-            "enableECSManagedTags",
-            "enableExecuteCommand",
-            "networkConfiguration",
-            "platformVersion",
-            "propagateTags",
-        ],
+        accepted: &["cluster", "enableECSManagedTags", "enableExecuteCommand", "platformVersion", "propagateTags"],
     };
 
     /// `DeploymentConfiguration`.

@@ -5,10 +5,12 @@ use crate::aws::capacity_provider::{
     CapacityProvider, CapacityProviderStrategyItem, CapacityProviderType, ManagedScaling,
 };
 use crate::aws::cluster_query::{Version, is_of_a_name};
+use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
+use crate::scenario::agent_configuration::agent_configuration;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::file_system::{FileSystems, file_systems};
 use crate::scenario::problem::{Place, Problem, nearest};
@@ -25,6 +27,27 @@ const AGENT_VERSION: &str = "1.105.1";
 
 /// Values of the account setting `awsvpcTrunking`.
 const TRUNKING: [(&str, bool); 2] = [("enabled", true), ("disabled", false)];
+
+/// Why instances do not register.
+pub const REGISTRATION_FAILURES: [(&str, RegistrationFailure); 3] = [
+    ("wrongClusterName", RegistrationFailure::WrongClusterName),
+    ("missingInstanceProfile", RegistrationFailure::MissingInstanceProfile),
+    ("trunkInterface", RegistrationFailure::TrunkInterface),
+];
+
+/// Refuses the failure of a trunk that instances of a type never have.
+pub fn check_registration_failure(
+    reader: &mut Reader<'_>,
+    at: Place,
+    of: &str,
+    failure: RegistrationFailure,
+    instance_type: &InstanceType,
+) {
+    if failure == RegistrationFailure::TrunkInterface && instance_type.awsvpc_tasks_with_trunk.is_none() {
+        let message = format!("the trunk of {of} fails, and a {} never has one", instance_type.name);
+        reader.refuse(Problem::new(at, message).help("`awsvpcTrunking` does not support this type"));
+    }
+}
 
 /// The cluster and what it runs on.
 pub struct Capacity {
@@ -258,8 +281,14 @@ impl Capacity {
         });
         let agent_version =
             agent_version.or_else(|| Version::parse(AGENT_VERSION)).expect("the usual one is a version");
+        let agent_configuration = agent_configuration(reader, &mut fields);
         let container_stop_timeout = fields.seconds_or(reader, "containerStopTimeout", 1..=86_400, Span::seconds(30));
         let pull_dependent_containers_upfront = fields.flag_or(reader, "pullDependentContainersUpfront", false);
+        let registration_failure = fields.word(reader, "registrationFailure", &REGISTRATION_FAILURES);
+        if let (Some(failure), Some(instance_type)) = (registration_failure, &instance_type) {
+            let at = fields.place_of("registrationFailure");
+            check_registration_failure(reader, at, &fields.of, failure, instance_type);
+        }
         let boot_time = fields.distribution(reader, "bootTime");
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
         let mut instance_type = instance_type?;
@@ -284,10 +313,13 @@ impl Capacity {
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
             awsvpc_trunking,
+            has_own_awsvpc_trunking: says_trunking.is_some(),
             attributes,
             agent_version,
+            agent_configuration,
             container_stop_timeout,
             pull_dependent_containers_upfront,
+            registration_failure,
             boot_time,
             default_cooldown,
         })

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod container_instances;
+mod cluster_over_time;
 mod containers;
 mod cpu_in_a_task;
 mod daemons;
@@ -20,6 +21,7 @@ mod properties;
 mod real_data;
 mod reference;
 mod refusals;
+mod required_attributes;
 mod routing;
 mod run_tasks;
 mod scenario_file;

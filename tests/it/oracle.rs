@@ -268,6 +268,8 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             auto_scaling_group: Id::new(0),
             subnet: None,
             attributes: Vec::new(),
+            registration_failure: None,
+            has_trunk: false,
             status: InstanceStatus::Active,
             agent_connected: true,
             is_terminating: false,
@@ -294,6 +296,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
         let task = cluster.tasks.push(Task {
             launcher: Launcher::Service(Id::new(0)),
             overrides: Overrides::default(),
+            network: None,
             run_time: None,
             task_definition: Id::new(0),
             deployment: 0,

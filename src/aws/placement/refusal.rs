@@ -20,7 +20,7 @@ pub enum Reason {
     CapacityProvider,
     /// Its agent is not connected.
     Agent,
-    /// Another architecture.
+    /// Another architecture, or an attribute that the task definition requires is missing.
     Attribute,
     /// A zone without a subnet of the service.
     AvailabilityZone,
@@ -337,6 +337,7 @@ mod tests {
             is_active: true,
             capacity_provider_matches: true,
             subnet_matches: true,
+            has_required_attributes: true,
             cpu_architecture: CpuArchitecture::X86_64,
             group_tasks: 0,
         }
@@ -367,10 +368,11 @@ mod tests {
         let ports = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
         let interface = Reservation { network_interfaces: 1, ..need(1, 1) };
         let gpu = Reservation { gpus: 1, ..need(1, 1) };
-        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 13] = [
+        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 14] = [
             (Reason::NotActive, need(1, 1), Candidate { is_active: false, ..free }, none),
             (Reason::CapacityProvider, need(1, 1), Candidate { capacity_provider_matches: false, ..free }, none),
             (Reason::Agent, need(1, 1), without_agent, none),
+            (Reason::Attribute, need(1, 1), Candidate { has_required_attributes: false, ..free }, none),
             (Reason::Attribute, need(1, 1), Candidate { cpu_architecture: CpuArchitecture::Arm64, ..free }, none),
             (Reason::AvailabilityZone, need(1, 1), Candidate { subnet_matches: false, ..free }, none),
             (Reason::Cpu, need(2049, 1), free, none),
