@@ -5,7 +5,8 @@
 //! (2026-06); for EFS *Use Amazon EFS volumes with Amazon ECS*, for restart policies and EBS volumes their pages in the
 //! developer guide (2026). Which fields of a definition ask for which attribute is not documented in one place: it follows
 //! the attributes' names and what `DescribeTaskDefinition` shows in published examples. Left out: Docker API versions,
-//! Docker volume plugins, gMSA and driver versions of GPUs, which instances are taken to have.
+//! Docker volume plugins, gMSA and driver versions of GPUs, which instances are taken to have. The
+//! versions for fault injection and for tasks of more than 10 vCPUs are recalled.
 
 use crate::aws::cluster_query::Version;
 use crate::aws::task_definition::NetworkMode;
@@ -176,8 +177,6 @@ pub struct TaskNeeds {
     pub has_task_size: bool,
     /// Whether it has a `taskRoleArn`.
     pub has_task_role: bool,
-    /// Whether it has an `executionRoleArn`.
-    pub has_execution_role: bool,
     /// Whether it has a `pidMode` or `ipcMode`.
     pub shares_namespaces: bool,
     /// Whether it has `enableFaultInjection`.

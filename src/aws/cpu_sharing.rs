@@ -108,10 +108,13 @@ pub fn share_within_task(
 ) -> WithinTask {
     let (all, offers) = room;
     all.clear();
-    all.push(CpuDemand { demand: serving.demand + own_background, ..serving });
+    // What it is offered does not depend on what it wants: counted without, not even in the last digit.
+    all.push(CpuDemand { demand: 0.0, ..serving });
     all.extend_from_slice(others);
     offer_cpu(capacity, all, offers);
     let of_serving = offers.offers[0];
+    all[0].demand = serving.demand + own_background;
+    offer_cpu(capacity, all, offers);
     let others_given: f64 = others.iter().zip(&offers.offers[1..]).map(|(it, offer)| it.wanted().min(*offer)).sum();
     // Requests may take what the others leave; what they left in the last second is for the background.
     let even = of_serving / 2.0;

@@ -126,7 +126,9 @@ impl<'a> Control<'a> {
             let row = &mut refusals.rows[open.row];
             if row.refusal == refusal {
                 go_on(row, now, tasks, outcome);
-                return open.row;
+                let row = open.row;
+                self.tell_of_failed_registrations(&inquiry, row);
+                return row;
             }
             let row = open.row;
             refusals.keep_explanation_of_the_longest(kind, row);
@@ -154,6 +156,17 @@ impl<'a> Control<'a> {
         });
         refusals.open.insert(kind, Open { row, began_at, asked_at: now, version });
         row
+    }
+
+    /// Instances that did not register show in no refusal: what an explanation says of the groups is brought up to date.
+    fn tell_of_failed_registrations(&mut self, inquiry: &Asked<'a>, row: usize) {
+        if !self.cluster.instances.iter().any(|it| it.status == InstanceStatus::RegistrationFailed) {
+            return;
+        }
+        let groups = inquiry.groups(self);
+        if let Some(explanation) = &mut self.records.refusals.rows[row].explanation {
+            explanation.groups = groups;
+        }
     }
 }
 

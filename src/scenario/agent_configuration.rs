@@ -25,8 +25,7 @@ const LOGGING_DRIVERS: [&str; 12] = [
 pub fn agent_configuration(reader: &mut Reader<'_>, group: &mut Fields<'_>) -> AgentConfiguration {
     let mut configuration = AgentConfiguration::default();
     let of = format!("`agentConfiguration` of {}", group.of);
-    let Some(node) = group.take("agentConfiguration") else { return configuration };
-    let Some(mut fields) = reader.fields(node, of.clone()) else { return configuration };
+    let Some(mut fields) = group.map(reader, "agentConfiguration") else { return configuration };
     let field = "ECS_AVAILABLE_LOGGING_DRIVERS";
     fields.usual(reader, field, &configuration.available_logging_drivers[..]);
     if fields.has(field) {

@@ -19,7 +19,6 @@ pub fn required_attributes(
         cpu,
         has_task_size: cpu.is_some() || memory.is_some(),
         has_task_role: says("taskRoleArn"),
-        has_execution_role: says("executionRoleArn"),
         shares_namespaces: says("pidMode") || says("ipcMode"),
         injects_faults: is_true(node.get("enableFaultInjection")),
     };
@@ -37,7 +36,7 @@ pub fn required_attributes(
         }
     }
     for (container, node) in containers.iter().zip(items(node.get("containerDefinitions"))) {
-        attributes.extend(of_container(container, node, needs.has_execution_role));
+        attributes.extend(of_container(container, node, says("executionRoleArn")));
     }
     attributes.into_iter().collect()
 }

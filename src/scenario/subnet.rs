@@ -94,7 +94,8 @@ impl Subnets {
 
     /// The same, `None` where there is no `networkConfiguration`.
     pub fn of_launch_if_said(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Vec<Id<Subnet>>> {
-        let all = || Some(self.table.ids().collect());
+        let is_said = fields.has("networkConfiguration");
+        let all = || is_said.then(|| self.table.ids().collect());
         let of = fields.of.clone();
         let mut network = fields.map(reader, "networkConfiguration")?;
         let configuration = network.map(reader, "awsvpcConfiguration");

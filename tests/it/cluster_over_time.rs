@@ -125,7 +125,10 @@ fn an_instance_that_does_not_register_is_in_service_costs_and_takes_no_task() {
             let event = run.events.iter().find(|it| it.kind == "instance.registration_failed").expect("it is told");
             assert!(event.message.contains(words), "{}", event.message);
             let told = told(&run);
-            assert!(told.contains("1 instance of `nodes` is in service and never registered with the cluster"), "{told}");
+            assert!(
+                told.contains("1 instance of `nodes` is in service and never registered with the cluster"),
+                "{told}"
+            );
             assert!(told.contains(words), "{told}");
         }
     }

@@ -2,8 +2,8 @@
 
 mod bad_input;
 mod cli;
-mod container_instances;
 mod cluster_over_time;
+mod container_instances;
 mod containers;
 mod cpu_in_a_task;
 mod daemons;

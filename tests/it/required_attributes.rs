@@ -26,7 +26,6 @@ fn run(text: &str) -> Run {
 fn text(definition: &str, container: &str, group: &str) -> String {
     format!(
         "duration: 10m
-begin: cold
 cluster: {{ availabilityZones: [us-east-1a] }}
 autoScalingGroups:
   nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1, {group} }}

@@ -368,11 +368,10 @@ mod tests {
         let ports = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
         let interface = Reservation { network_interfaces: 1, ..need(1, 1) };
         let gpu = Reservation { gpus: 1, ..need(1, 1) };
-        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 14] = [
+        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 13] = [
             (Reason::NotActive, need(1, 1), Candidate { is_active: false, ..free }, none),
             (Reason::CapacityProvider, need(1, 1), Candidate { capacity_provider_matches: false, ..free }, none),
             (Reason::Agent, need(1, 1), without_agent, none),
-            (Reason::Attribute, need(1, 1), Candidate { has_required_attributes: false, ..free }, none),
             (Reason::Attribute, need(1, 1), Candidate { cpu_architecture: CpuArchitecture::Arm64, ..free }, none),
             (Reason::AvailabilityZone, need(1, 1), Candidate { subnet_matches: false, ..free }, none),
             (Reason::Cpu, need(2049, 1), free, none),
@@ -389,6 +388,8 @@ mod tests {
                 &[&PlacementConstraint::DistinctInstance],
             ),
         ];
+        let lacking = ask(&need(1, 1), none, &[Candidate { has_required_attributes: false, ..free }]);
+        assert_eq!(lacking.reason(), Some(Reason::Attribute));
         for ((reason, need, host, constraints), expected) in cases.into_iter().zip(Reason::ALL) {
             assert_eq!(reason, expected);
             let refusal = ask(&need, constraints, &[host, Candidate { id: 1, ..host }]);
