@@ -55,6 +55,7 @@ fn instances(count: usize, zones: usize, cpu_units: u32, memory_mib: u32) -> Vec
         subnet_matches: true,
         is_active: true,
         capacity_provider_matches: true,
+        has_required_attributes: true,
         cpu_architecture: CpuArchitecture::X86_64,
         group_tasks: 0,
     };

@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod anomaly_detection;
 pub mod auto_scaling_group;
+pub mod capability;
 pub mod capacity_pool;
 pub mod capacity_provider;
 pub mod cluster_query;
@@ -11,6 +12,7 @@ pub mod container;
 pub mod container_instance;
 pub mod cpu_sharing;
 pub mod fargate;
+pub mod file_system;
 pub mod host_ports;
 pub mod instance_type;
 pub mod launch;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::container::HealthStatus;
-use crate::aws::container_instance::RegisteredResources;
+use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::launch::Launcher;
 use crate::aws::listener::Action;
@@ -13,7 +13,7 @@ use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::mixed_instances::PurchaseOption;
 use crate::aws::run_task::Overrides;
 use crate::aws::service::ServiceDefinition;
-use crate::aws::subnet::Subnet;
+use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -53,6 +53,8 @@ pub enum InstanceStatus {
     Launching,
     /// In service in its group, the agent not yet registered, or a trunk not yet attached.
     Registering,
+    /// In service in its group, and never to be an ACTIVE container instance.
+    RegistrationFailed,
     /// Accepts tasks.
     Active,
     /// Takes no more tasks.
@@ -86,6 +88,10 @@ pub struct ContainerInstance {
     pub attributes: Vec<(String, String)>,
     /// Status.
     pub status: InstanceStatus,
+    /// Why it does not register; decided when it is launched.
+    pub registration_failure: Option<RegistrationFailure>,
+    /// Whether it was launched with a trunk network interface.
+    pub has_trunk: bool,
     /// Whether its agent is connected; else it is given nothing, and its tasks go on.
     pub agent_connected: bool,
     /// Whether its group terminates it once it is empty.
@@ -160,6 +166,8 @@ pub struct Task {
     pub task_definition: Id<TaskDefinition>,
     /// What it has instead of its definition's.
     pub overrides: Overrides,
+    /// The network configuration that the timeline had given its service when it was created; the service's own where `None`.
+    pub network: Option<Id<NetworkConfiguration>>,
     /// The number of its service's deployment, from 0; 0 of a standalone task.
     pub deployment: u32,
     /// The provider it was given to.

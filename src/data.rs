@@ -50,6 +50,8 @@ pub struct Traffic {
     /// CPU units that the tasks of each instance used, summed over the seconds of the open minute and in the mean of the last;
     /// where something watches them.
     instances: Option<[BTreeMap<Id<ContainerInstance>, f64>; 2]>,
+    /// CPU units that tasks were given in this second for what they compute whatever they serve.
+    background_given: BTreeMap<Id<Task>, f64>,
     /// Of each group's instances, summed over the seconds of the open minute, and the mean of the last.
     used: Vec<Used>,
     used_in_minute: Vec<Used>,
@@ -214,6 +216,7 @@ impl Traffic {
                     has_it.then(|| TwentySeconds { samples, ..TwentySeconds::default() })
                 })
                 .collect(),
+            background_given: BTreeMap::new(),
             instances: scenario.keeps_instance_samples().then(Default::default),
             credits: BTreeMap::new(),
             used: vec![Used::default(); scenario.auto_scaling_groups.len()],

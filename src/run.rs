@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::aws::alarm::AlarmState;
 use crate::aws::capacity_provider::CapacityProviderReservation;
-use crate::aws::container_instance::RegisteredResources;
+use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::listener::RuleEvaluations;
@@ -615,6 +615,8 @@ pub struct RefusalExplanation {
     pub with_own_task: Vec<String>,
     /// Architectures of instances that have another one than the task.
     pub architectures: Vec<(CpuArchitecture, u32)>,
+    /// Attributes that the task definition requires, with the instances that do not have them.
+    pub missing_attributes: Vec<(String, u32)>,
     /// Zones, by place in the scenario, of instances in zones without a subnet of the service.
     pub zones: Vec<(usize, u32)>,
     /// Moves of other tasks that would make room; none where no few would.
@@ -671,6 +673,8 @@ pub struct GroupInReach {
     pub max_size: u32,
     /// Instances of it that have not registered yet.
     pub booting: u32,
+    /// Instances that are in service and did not register, with the newest one's reason.
+    pub not_registered: Option<(u32, RegistrationFailure)>,
     /// The types that it launches, in its order.
     pub types: Vec<TypeInReach>,
     /// What managed scaling finds lacking in its smallest type, each resource by itself, so that it never grows the group for the
@@ -887,7 +891,7 @@ pub struct InstanceChange {
     pub instance_type: String,
     /// Its zone.
     pub availability_zone: String,
-    /// The state it came to: `LAUNCHING`, `REGISTERING`, `ACTIVE`, `DRAINING`, `DEREGISTERING`, `INACTIVE`,
+    /// The state it came to: `LAUNCHING`, `REGISTERING`, `NOT_REGISTERED`, `REGISTRATION_FAILED`, `ACTIVE`, `DRAINING`, `DEREGISTERING`, `INACTIVE`,
     /// `TERMINATED`.
     pub status: &'static str,
     /// Tasks on it.

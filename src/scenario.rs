@@ -6,6 +6,7 @@
 //! `patch` makes the variants, and `story` reads the sections in the order in which they need each other, one module
 //! each, through `reader`.
 
+pub mod agent_configuration;
 pub mod alarms;
 pub mod application;
 pub mod assumption;
@@ -15,6 +16,7 @@ pub mod container;
 pub mod defaults;
 pub mod expectation;
 pub mod fargate;
+pub mod file_system;
 pub mod files;
 pub mod launch;
 pub mod listener;
@@ -28,6 +30,7 @@ pub mod quantity;
 pub mod reader;
 pub mod record;
 pub mod recorded;
+pub mod required_attributes;
 pub mod run_task;
 pub mod scaling;
 pub mod schema;
@@ -46,7 +49,9 @@ use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::composite_alarm::CompositeAlarm;
+use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::fargate::FargateCapacity;
+use crate::aws::file_system::FileSystem;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
@@ -58,7 +63,7 @@ use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
-use crate::aws::subnet::Subnet;
+use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
@@ -94,6 +99,10 @@ pub struct Scenario {
     pub availability_zones: Table<AvailabilityZone>,
     /// Subnets; without any, addresses are not counted.
     pub subnets: Table<Subnet>,
+    /// Network configurations that the timeline gives services.
+    pub network_configurations: Table<NetworkConfiguration>,
+    /// File systems of EFS of which the scenario says where they have mount targets.
+    pub file_systems: Table<FileSystem>,
     /// Revisions of task definitions.
     pub task_definitions: Table<TaskDefinition>,
     /// Auto Scaling groups.
@@ -206,6 +215,14 @@ impl Scenario {
         match launcher {
             Launcher::Service(service) => &self.services[service].launch,
             Launcher::RunTask(run_task) => &self.run_tasks[run_task].launch,
+        }
+    }
+
+    /// The subnets that a launcher's tasks may have their addresses from, where the timeline has given it this configuration.
+    pub fn subnets_of(&self, launcher: Launcher, network: Option<Id<NetworkConfiguration>>) -> &[Id<Subnet>] {
+        match network {
+            Some(network) => &self.network_configurations[network].subnets,
+            None => &self.launch(launcher).subnets,
         }
     }
 
@@ -355,6 +372,8 @@ pub enum TimelineChange {
         task_definition: Option<Id<TaskDefinition>>,
         /// A new desired count, applied in place.
         desired_count: Option<u32>,
+        /// `networkConfiguration`, which starts a deployment too.
+        network: Option<Id<NetworkConfiguration>>,
         /// `forceNewDeployment`
         force_new_deployment: bool,
         /// `minimumHealthyPercent`
@@ -422,6 +441,20 @@ pub enum TimelineChange {
         availability_zone: Option<Id<AvailabilityZone>>,
         /// For how long; for the rest of the run where `None`.
         lasts: Option<Span>,
+    },
+    /// A fault of a group's launch template: instances that it launches from now on are in service and do not register.
+    FailRegistration {
+        /// The group.
+        auto_scaling_group: Id<AutoScalingGroup>,
+        /// What is wrong.
+        failure: RegistrationFailure,
+        /// For how long; for the rest of the run where `None`.
+        lasts: Option<Span>,
+    },
+    /// `PutAccountSetting` of `awsvpcTrunking`: for instances that are launched from now on.
+    PutAwsvpcTrunking {
+        /// `enabled`
+        is_enabled: bool,
     },
     /// `ModifyListener` (of a default rule) or `ModifyRule`: from now on the rule does this.
     ModifyRule {

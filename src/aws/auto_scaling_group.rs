@@ -1,10 +1,12 @@
 //! Auto Scaling groups: how many instances, in which zones, and which one goes.
 
+use crate::aws::capability::AgentConfiguration;
 use crate::aws::cluster_query::Version;
-use crate::aws::container_instance::RegisteredResources;
+use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::mixed_instances::{InstancesDistribution, LaunchTemplateOverride};
 use crate::aws::subnet::Subnet;
+use crate::aws::task_definition::TaskDefinition;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -42,18 +44,24 @@ pub struct AutoScalingGroup {
     pub termination_policies: Vec<TerminationPolicy>,
     /// `ECS_RESERVED_MEMORY` of its agents, MiB.
     pub reserved_memory_mib: u32,
-    /// The account setting `awsvpcTrunking` when its instances are launched.
+    /// The account setting `awsvpcTrunking` when its instances are launched, as long as nobody puts it otherwise.
     pub awsvpc_trunking: bool,
+    /// Whether the group says that of itself, whatever the account setting is.
+    pub has_own_awsvpc_trunking: bool,
     /// Attributes of its container instances beside the built-in ones, or instead of one: name and value.
     pub attributes: Vec<(String, String)>,
     /// Version of their agents.
     pub agent_version: Version,
+    /// What their agents' configuration says.
+    pub agent_configuration: AgentConfiguration,
     /// `ECS_CONTAINER_STOP_TIMEOUT` of its agents: from SIGTERM to SIGKILL of containers that say no `stopTimeout`. The
     /// agent's default is 30 s.
     pub container_stop_timeout: Span,
     /// `ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT`: whether all images of a task are pulled before its first container starts,
     /// not each when its container may start. The agent's default is no.
     pub pull_dependent_containers_upfront: bool,
+    /// Why its instances do not register with the cluster, where something is wrong from the beginning.
+    pub registration_failure: Option<RegistrationFailure>,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
     /// Size of each instance's gp3 root volume in GiB; billed by the month.
@@ -79,14 +87,29 @@ impl AutoScalingGroup {
         self.instance_types.iter().map(|it| &it.instance_type)
     }
 
+    /// What a task definition requires (`requiresAttributes`) and its instances do not have: neither registered by their
+    /// agents nor among the group's own attributes.
+    pub fn missing_attributes<'a>(&'a self, definition: &'a TaskDefinition) -> impl Iterator<Item = &'a str> + 'a {
+        let is_there = |it: &str| {
+            self.agent_configuration.registers(&self.agent_version, it)
+                || self.attributes.iter().any(|(own, _)| own == it)
+        };
+        definition.requires_attributes.iter().map(String::as_str).filter(move |it| !is_there(it))
+    }
+
     /// Whether some of its types count as several units of its capacity.
     pub fn has_weights(&self) -> bool {
         self.instance_types.iter().any(|it| it.weighted_capacity != 1)
     }
 
-    /// What each of its container instances of a type registers.
+    /// What each of its container instances of a type registers, with the account setting `awsvpcTrunking` as it is at the beginning.
     pub fn registered_resources(&self, kind: &InstanceType) -> RegisteredResources {
-        RegisteredResources::new(kind, self.reserved_memory_mib, self.awsvpc_trunking)
+        self.registered_resources_with(kind, self.awsvpc_trunking)
+    }
+
+    /// What each of its container instances of a type registers that is launched under this account setting `awsvpcTrunking`.
+    pub fn registered_resources_with(&self, kind: &InstanceType, awsvpc_trunking: bool) -> RegisteredResources {
+        RegisteredResources::new(kind, self.reserved_memory_mib, awsvpc_trunking)
     }
 
     /// Whether its instances of a type get a trunk network interface.
@@ -97,7 +120,7 @@ impl AutoScalingGroup {
     /// The attributes that its container instances of a type in a zone register: the built-in ones (*Amazon ECS container instance
     /// attributes* in the developer guide), then its own, of which one may say what a built-in one is.
     ///
-    /// An instance with a trunk has `ecs.awsvpc-trunk-id`, with an id of ours.
+    /// An instance with a trunk, launched under this account setting `awsvpcTrunking`, has `ecs.awsvpc-trunk-id`, with an id of ours.
     ///
     /// `ecs.ami-id` and `ecs.vpc-id`, and `ecs.subnet-id` without a subnet, are there only where its own attributes say them.
     pub fn container_instance_attributes(
@@ -105,6 +128,7 @@ impl AutoScalingGroup {
         kind: &InstanceType,
         zone: &AvailabilityZone,
         subnet: Option<&Subnet>,
+        awsvpc_trunking: bool,
     ) -> Vec<(String, String)> {
         let built_in = [
             ("ecs.availability-zone", zone.name.as_str()),
@@ -114,7 +138,7 @@ impl AutoScalingGroup {
             ("ecs.os-type", "linux"),
         ];
         let subnet = subnet.map(|it| ("ecs.subnet-id", it.name.as_str()));
-        let trunk = self.has_trunk(kind).then_some(("ecs.awsvpc-trunk-id", "eni-trunk"));
+        let trunk = kind.has_trunk(awsvpc_trunking).then_some(("ecs.awsvpc-trunk-id", "eni-trunk"));
         let is_own = |name: &str| self.attributes.iter().any(|(own, _)| own == name);
         let built_in = built_in.iter().chain(&subnet).chain(&trunk).filter(|(name, _)| !is_own(name));
         built_in

@@ -106,6 +106,46 @@ impl RegisteredResources {
     }
 }
 
+/// Why an instance that is in service in its group never becomes an ACTIVE container instance (`RegisterContainerInstance`, the
+/// field `status` of `ContainerInstance`, and *Troubleshooting container instances* in the developer guide, 2026).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RegistrationFailure {
+    /// `ECS_CLUSTER` of its agent names another cluster.
+    WrongClusterName,
+    /// It has no IAM instance profile, so that its agent has no credentials.
+    MissingInstanceProfile,
+    /// Its trunk network interface could not be provisioned.
+    TrunkInterface,
+}
+
+impl RegistrationFailure {
+    /// What its agent logs, or ECS says.
+    pub fn words(self) -> &'static str {
+        match self {
+            RegistrationFailure::WrongClusterName => "ClusterNotFoundException: Cluster not found.",
+            RegistrationFailure::MissingInstanceProfile => "NoCredentialProviders: no valid providers in chain",
+            RegistrationFailure::TrunkInterface => "the trunk network interface could not be provisioned",
+        }
+    }
+
+    /// What is wrong, as a fault of the group's launch template.
+    pub fn cause(self) -> &'static str {
+        match self {
+            RegistrationFailure::WrongClusterName => "`ECS_CLUSTER` of its agent names another cluster",
+            RegistrationFailure::MissingInstanceProfile => "it has no IAM instance profile",
+            RegistrationFailure::TrunkInterface => "its trunk network interface could not be provisioned",
+        }
+    }
+
+    /// The status that it ends in: only the failure of a trunk leaves a container instance behind.
+    pub fn status(self) -> &'static str {
+        match self {
+            RegistrationFailure::WrongClusterName | RegistrationFailure::MissingInstanceProfile => "NOT_REGISTERED",
+            RegistrationFailure::TrunkInterface => "REGISTRATION_FAILED",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,6 +87,43 @@ pub fn offer_cpu(capacity: f64, tasks: &[CpuDemand], offers: &mut CpuOffers) {
     }
 }
 
+/// What the containers of a task make of what the task may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WithinTask {
+    /// CPU units that the requests of the container that serves may use.
+    pub requests: f64,
+    /// CPU units that all else in the task uses.
+    pub background: f64,
+}
+
+/// Shares the `capacity` of one task between its containers, by their weights. The one that serves is `serving`: its requests
+/// want its demand, and it computes `own_background` CPU units beside them; both are threads of one container, and have even
+/// parts of what it is given. `room` is used again for the next.
+pub fn share_within_task(
+    capacity: f64,
+    serving: CpuDemand,
+    own_background: f64,
+    others: &[CpuDemand],
+    room: &mut (Vec<CpuDemand>, CpuOffers),
+) -> WithinTask {
+    let (all, offers) = room;
+    all.clear();
+    // What it is offered does not depend on what it wants: counted without, not even in the last digit.
+    all.push(CpuDemand { demand: 0.0, ..serving });
+    all.extend_from_slice(others);
+    offer_cpu(capacity, all, offers);
+    let of_serving = offers.offers[0];
+    all[0].demand = serving.demand + own_background;
+    offer_cpu(capacity, all, offers);
+    let others_given: f64 = others.iter().zip(&offers.offers[1..]).map(|(it, offer)| it.wanted().min(*offer)).sum();
+    // Requests may take what the others leave; what they left in the last second is for the background.
+    let even = of_serving / 2.0;
+    WithinTask {
+        requests: (of_serving - own_background).max(even),
+        background: others_given + own_background.min((of_serving - serving.demand).max(even)),
+    }
+}
+
 /// How many of `0..len` come before the first that does not hold; all that hold come first.
 fn partition_point(len: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, len);
@@ -189,6 +226,32 @@ mod tests {
         assert_eq!(offers(2048.0, &[(512.0, 0.0), (512.0, 2048.0)]), [1024.0, 2048.0]);
         assert_eq!(offers(2048.0, &[(1024.0, 100.0), (512.0, 2048.0), (512.0, 2048.0)]), [1024.0, 974.0, 974.0]);
         assert!(offers(2048.0, &[]).is_empty());
+    }
+
+    fn within(capacity: f64, serving: (f64, f64, f64), others: &[(f64, f64)]) -> WithinTask {
+        let demand = |weight, demand| CpuDemand { demand, weight, cap: None, is_throttled: false };
+        let (weight, requests, own_background) = serving;
+        let others: Vec<CpuDemand> = others.iter().map(|&(weight, wanted)| demand(weight, wanted)).collect();
+        let mut room = Default::default();
+        let within = share_within_task(capacity, demand(weight, requests), own_background, &others, &mut room);
+        WithinTask { requests: within.requests.round(), background: within.background.round() }
+    }
+
+    #[test]
+    fn containers_share_what_their_task_is_given_by_their_weights() {
+        let is = |requests, background| WithinTask { requests, background };
+        assert_eq!(within(512.0, (256.0, 0.0, 0.0), &[]), is(512.0, 0.0));
+        // A sidecar within its part leaves the rest; one that wants more gets its part while the other is busy.
+        assert_eq!(within(512.0, (384.0, 900.0, 0.0), &[(128.0, 100.0)]), is(412.0, 100.0));
+        assert_eq!(within(512.0, (384.0, 900.0, 0.0), &[(128.0, 400.0)]), is(384.0, 128.0));
+        assert_eq!(within(512.0, (384.0, 200.0, 0.0), &[(128.0, 400.0)]), is(384.0, 312.0), "what is idle is lent");
+        // The 2 of a container that says no `cpu`.
+        assert_eq!(within(514.0, (512.0, 900.0, 0.0), &[(2.0, 100.0)]), is(512.0, 2.0));
+        assert_eq!(within(1024.0, (256.0, 9e9, 0.0), &[(256.0, 9e9), (512.0, 100.0)]), is(462.0, 562.0));
+        // What the container itself computes beside its requests.
+        assert_eq!(within(512.0, (256.0, 900.0, 100.0), &[]), is(412.0, 100.0));
+        assert_eq!(within(512.0, (256.0, 900.0, 400.0), &[]), is(256.0, 256.0));
+        assert_eq!(within(512.0, (256.0, 50.0, 400.0), &[]), is(256.0, 400.0));
     }
 
     #[test]

@@ -112,6 +112,8 @@ pub struct Candidate<'a> {
     pub capacity_provider_matches: bool,
     /// Its architecture.
     pub cpu_architecture: CpuArchitecture,
+    /// Whether its group's agents register all that the task definition requires.
+    pub has_required_attributes: bool,
     /// Whether its zone has one of the subnets that the task may have its address from.
     pub subnet_matches: bool,
     /// Tasks of the service placed on it and not asked to stop, of all deployments.
@@ -123,7 +125,7 @@ pub const PORTS_MAXIMUM: usize = 100;
 
 /// The instance that a task goes to, by its place in `candidates`.
 ///
-/// Filters first (status, architecture, CPU, memory, ports, interfaces, GPUs), then constraints (of the service and of the task
+/// Filters first (status, architecture, required attributes, CPU, memory, ports, interfaces, GPUs), then constraints (of the service and of the task
 /// definition), then each strategy on what the one before it left, then the fewest tasks of the service, then the tie-break; `draw` gives a number below its argument.
 /// Without strategies ECS spreads over zones.
 ///
@@ -168,7 +170,7 @@ pub fn failure(
         Some(Reason::CapacityProvider)
     } else if !it.facts.agent_connected {
         Some(Reason::Agent)
-    } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) {
+    } else if architecture.is_some_and(|wanted| wanted != it.cpu_architecture) || !it.has_required_attributes {
         Some(Reason::Attribute)
     } else if !it.subnet_matches {
         Some(Reason::AvailabilityZone)
@@ -374,6 +376,7 @@ mod tests {
             remaining_gpus: 0,
             is_active: true,
             capacity_provider_matches: true,
+            has_required_attributes: true,
             subnet_matches: true,
             cpu_architecture: CpuArchitecture::X86_64,
             group_tasks,

@@ -11,6 +11,13 @@ pub const SUBNETS_MAXIMUM: usize = 16;
 /// Most security groups of one service (`AwsVpcConfiguration`).
 pub const SECURITY_GROUPS_MAXIMUM: usize = 5;
 
+/// `networkConfiguration` that `UpdateService` gives a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkConfiguration {
+    /// Subnets that its tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
+    pub subnets: Vec<Id<Subnet>>,
+}
+
 /// A subnet of the cluster's VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {

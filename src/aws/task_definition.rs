@@ -94,6 +94,8 @@ pub struct Application {
     pub cpu_time: Distribution,
     /// Time of one request that is not spent on the CPU (a database, another service).
     pub wait_time: Distribution,
+    /// CPU units that the process uses all the time that it runs, whatever it serves.
+    pub background_cpu_units: f64,
     /// CPU time of one health check.
     pub health_check_cpu_time: Distribution,
     /// Requests served at once (workers); at least 1.
@@ -174,6 +176,7 @@ impl Default for Application {
             shutdown_time: Distribution::Constant(Span::SECOND),
             cpu_time: Distribution::Constant(Span::millis(10)),
             wait_time: Distribution::Constant(Span::ZERO),
+            background_cpu_units: 0.0,
             health_check_cpu_time: Distribution::Constant(Span::millis(1)),
             concurrency: 8,
             queue: 1024,
@@ -229,6 +232,13 @@ pub struct ContainerDefinition {
     pub application: Application,
 }
 
+impl ContainerDefinition {
+    /// Its weight among the containers of its task (`cpu` of `ContainerDefinition`): 2 where it says less or nothing.
+    pub fn cpu_weight(&self) -> u32 {
+        self.cpu.clamp(2, 262_144)
+    }
+}
+
 /// A volume of a task definition, as far as it takes time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
@@ -236,6 +246,8 @@ pub struct Volume {
     pub name: String,
     /// What it is.
     pub kind: VolumeKind,
+    /// `fileSystemId` of a file system of EFS.
+    pub file_system: Option<String>,
 }
 
 /// Where a volume's data live.
@@ -243,8 +255,10 @@ pub struct Volume {
 pub enum VolumeKind {
     /// On the instance: a bind mount or a volume of Docker's.
     Instance,
-    /// A file system of EFS (`efsVolumeConfiguration`), mounted from any zone.
+    /// A file system of EFS (`efsVolumeConfiguration`), mounted in zones where it has a mount target.
     Efs,
+    /// A file system of FSx for Windows File Server, which only instances that run Windows mount.
+    FsxWindows,
     /// An EBS volume that is made for each task in its zone (`configuredAtLaunch`).
     Ebs,
 }
@@ -270,6 +284,8 @@ pub struct TaskDefinition {
     pub cpu_architecture: Option<CpuArchitecture>,
     /// Constraints on where its tasks go, beside those of the service; `memberOf` only.
     pub placement_constraints: Vec<PlacementConstraint>,
+    /// `requiresAttributes`: what agents must register, in order of their names.
+    pub requires_attributes: Vec<String>,
     /// Volumes.
     pub volumes: Vec<Volume>,
     /// Containers, at least one, at least one of them essential.
@@ -341,7 +357,7 @@ impl TaskDefinition {
     pub fn cpu_weight(&self) -> u32 {
         match self.cpu {
             Some(_) => 1024,
-            None => self.containers.iter().map(|it| it.cpu.clamp(2, 262_144)).sum(),
+            None => self.containers.iter().map(ContainerDefinition::cpu_weight).sum(),
         }
     }
 
@@ -427,6 +443,7 @@ mod tests {
             ephemeral_storage_gib: 20,
             cpu_architecture: None,
             placement_constraints: Vec::new(),
+            requires_attributes: Vec::new(),
             volumes: Vec::new(),
             containers,
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, TerminationCandidate, choose_to_terminate};
+use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::mixed_instances::PurchaseOption;
 use crate::aws::price::instance_usd;
@@ -33,6 +34,8 @@ pub struct Group {
     pub instances: Vec<Id<ContainerInstance>>,
     /// The decision that last changed the desired capacity.
     pub wanted_because: Option<Decision>,
+    /// The account setting `awsvpcTrunking` for instances that it launches now.
+    pub awsvpc_trunking: bool,
     /// Launches that have failed in a row.
     pub(super) failed_launches: u32,
     /// Why the last of them did, so that the same is said once.
@@ -50,6 +53,7 @@ impl Group {
             max_size: definition.max_size,
             instances: Vec::new(),
             wanted_because: None,
+            awsvpc_trunking: definition.awsvpc_trunking,
             failed_launches: 0,
             launch_failure: String::new(),
             passes: BTreeSet::new(),
@@ -66,8 +70,12 @@ impl Control<'_> {
                 let Some(instance) = self.launch_instance(group, None) else { break };
                 if self.scenario.begins_settled {
                     let row = &mut self.cluster.instances[instance];
-                    row.status = InstanceStatus::Active;
                     row.in_service_at = Some(Instant::START);
+                    if row.registration_failure.is_some() {
+                        self.does_not_register(instance);
+                        continue;
+                    }
+                    row.status = InstanceStatus::Active;
                     row.registered_at = Some(Instant::START);
                     self.record_instance(instance);
                 }
@@ -86,10 +94,13 @@ impl Control<'_> {
                 self.record_instance(instance);
                 let law = &self.scenario.assumptions.agent_registration_time;
                 let mut after = law.sample(&mut self.streams.instances[group.index()]);
-                if self.has_trunk(instance) {
+                if self.cluster.instances[instance].has_trunk {
                     after += self.scenario.assumptions.trunk_attach_time;
                 }
                 self.agenda.put(now + after, Event::InstanceAdvances(instance));
+            }
+            InstanceStatus::Registering if self.cluster.instances[instance].registration_failure.is_some() => {
+                self.does_not_register(instance);
             }
             InstanceStatus::Registering => {
                 let row = &mut self.cluster.instances[instance];
@@ -112,8 +123,25 @@ impl Control<'_> {
                     self.task_was_lost(task, StopCode::InfrastructureHealth, "Host EC2 instance terminated.");
                 }
             }
-            InstanceStatus::Active | InstanceStatus::Inactive => {}
+            InstanceStatus::Active | InstanceStatus::Inactive | InstanceStatus::RegistrationFailed => {}
         }
+    }
+
+    /// An instance that is in service in its group, runs and costs, and is of no use to the cluster.
+    fn does_not_register(&mut self, instance: Id<ContainerInstance>) {
+        let row = &mut self.cluster.instances[instance];
+        row.status = InstanceStatus::RegistrationFailed;
+        let (name, group) = (row.name.clone(), row.auto_scaling_group);
+        let failure = row.registration_failure.expect("it fails for something");
+        self.record_instance(instance);
+        let cause = self.groups[group.index()].wanted_because;
+        let message = format!(
+            "(instance {name}) is in service and did not register with the cluster: {} ({})",
+            failure.cause(),
+            failure.words()
+        );
+        let resource = self.group_resource(group);
+        self.log.put(self.agenda.now(), cause, "instance.registration_failed", resource, message);
     }
 
     /// The group's instances now cost this much since the run began, USD.
@@ -196,10 +224,27 @@ impl Control<'_> {
         self.cluster.instances[instance].instance_type(&self.scenario.auto_scaling_groups)
     }
 
-    /// Whether an instance has a trunk network interface.
-    pub(super) fn has_trunk(&self, instance: Id<ContainerInstance>) -> bool {
-        let group = &self.scenario.auto_scaling_groups[self.cluster.instances[instance].auto_scaling_group];
-        group.has_trunk(self.instance_type_of(instance))
+    /// What an instance of a type registers that a group launches now.
+    pub(super) fn registered_when_launched(
+        &self,
+        group: Id<AutoScalingGroup>,
+        kind: &InstanceType,
+    ) -> RegisteredResources {
+        let awsvpc_trunking = self.groups[group.index()].awsvpc_trunking;
+        self.scenario.auto_scaling_groups[group].registered_resources_with(kind, awsvpc_trunking)
+    }
+
+    /// The account setting `awsvpcTrunking` changes: instances that are launched from now on have a trunk, or none. Groups that
+    /// say one of their own keep it.
+    pub(super) fn put_awsvpc_trunking(&mut self, is_enabled: bool) {
+        for (group, definition) in self.scenario.auto_scaling_groups.entries() {
+            if !definition.has_own_awsvpc_trunking {
+                self.groups[group.index()].awsvpc_trunking = is_enabled;
+            }
+        }
+        let value = if is_enabled { "enabled" } else { "disabled" };
+        let message = format!("PutAccountSetting awsvpcTrunking {value}: for instances that are launched from now on");
+        self.log.put(self.agenda.now(), None, "timeline.put_account_setting", "account".to_owned(), message);
     }
 
     /// Units of its group's capacity that an instance is.
@@ -387,6 +432,9 @@ impl Control<'_> {
             status: match row.status {
                 InstanceStatus::Launching => "LAUNCHING",
                 InstanceStatus::Registering => "REGISTERING",
+                InstanceStatus::RegistrationFailed => {
+                    row.registration_failure.map_or("REGISTRATION_FAILED", RegistrationFailure::status)
+                }
                 InstanceStatus::Active => "ACTIVE",
                 InstanceStatus::Draining => "DRAINING",
                 InstanceStatus::Deregistering => "DEREGISTERING",

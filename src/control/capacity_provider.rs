@@ -13,11 +13,11 @@ use crate::aws::metric::Metric;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
-use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::network::has_subnet;
+use crate::control::placing::Wanted;
 use crate::data::Traffic;
 use crate::metrics::Datapoint;
 use crate::run::{CapacityMinute, DecidingTasks, ManagedScalingMinute};
@@ -202,7 +202,7 @@ impl Control<'_> {
     fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
         let in_service = self.groups[group.index()].instances.iter().copied().filter(|it| {
             let status = self.cluster.instances[*it].status;
-            matches!(status, InstanceStatus::Registering | InstanceStatus::Active)
+            matches!(status, InstanceStatus::Registering | InstanceStatus::RegistrationFailed | InstanceStatus::Active)
         });
         in_service.fold((0, 0), |(present, used), it| (present + 1, used + u32::from(self.is_used(it))))
     }
@@ -218,7 +218,7 @@ impl Control<'_> {
                 continue;
             }
             let constraints = self.constraints_of(launcher, row.task_definition);
-            let subnets = &self.scenario.launch(launcher).subnets[..];
+            let subnets = self.scenario.subnets_of(launcher, row.network);
             let is_same = |it: &&mut (Where, (Launcher, WaitingGroup))| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.1.reservation == row.reservation
             };
@@ -229,7 +229,7 @@ impl Control<'_> {
                         reservation: row.reservation.clone(),
                         count: 1,
                         is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-                        is_selected: self.would_launch(launcher, row.task_definition, asg, &constraints)
+                        is_selected: self.would_launch(&Wanted::of(row), asg, &constraints)
                             && !self.daemons_take_a_port(&row.reservation, asg),
                     };
                     groups.push(((constraints, subnets), (launcher, group)));
@@ -241,19 +241,16 @@ impl Control<'_> {
 
     /// Whether an instance that the provider's group would launch now, in one of its zones, meets the `memberOf` constraints
     /// when no tasks but those of DAEMON services are on it.
-    fn would_launch(
-        &self,
-        launcher: Launcher,
-        task_definition: Id<TaskDefinition>,
-        group: Id<AutoScalingGroup>,
-        constraints: &[&PlacementConstraint],
-    ) -> bool {
-        let definition = &self.scenario.task_definitions[task_definition];
+    fn would_launch(&self, wanted: &Wanted, group: Id<AutoScalingGroup>, constraints: &[&PlacementConstraint]) -> bool {
+        let definition = &self.scenario.task_definitions[wanted.task_definition];
         let group_definition = &self.scenario.auto_scaling_groups[group];
+        if group_definition.missing_attributes(definition).next().is_some() {
+            return false;
+        }
         group_definition.types().any(|kind| {
             group_definition.places(&self.scenario.subnets).any(|place| {
                 let daemons = || self.daemons_of_new_instance((group, kind), place);
-                has_subnet(self.scenario, launcher, definition, place.0)
+                has_subnet(self.scenario, (wanted.launcher, wanted.network), definition, place.0)
                     && self.would_select((group, kind), place, constraints, &daemons())
             })
         })
@@ -273,7 +270,7 @@ impl Control<'_> {
             return true;
         }
         let scenario = self.scenario;
-        let group = &scenario.auto_scaling_groups[group];
+        let (id, group) = (group, &scenario.auto_scaling_groups[group]);
         let task_group = |it: &Id<ServiceDefinition>| scenario.services[*it].launch.task_group;
         let task_groups: Vec<&str> =
             daemons.iter().map(|it| scenario.task_groups[task_group(it)].name.as_str()).collect();
@@ -282,6 +279,7 @@ impl Control<'_> {
                 kind,
                 &scenario.availability_zones[zone],
                 subnet.map(|it| &scenario.subnets[it]),
+                self.groups[id.index()].awsvpc_trunking,
             ),
             ec2_instance_id: "",
             agent_connected: true,
@@ -330,6 +328,7 @@ impl Control<'_> {
             desired_capacity: state.desired_capacity,
             in_service: count(&[
                 InstanceStatus::Registering,
+                InstanceStatus::RegistrationFailed,
                 InstanceStatus::Active,
                 InstanceStatus::Deregistering,
                 InstanceStatus::Inactive,

@@ -137,7 +137,7 @@ impl Control<'_> {
             self.lose_task(task);
             self.task_was_lost(task, StopCode::UserInitiated, "Container instance deregistered forcefully by user.");
         }
-        if self.has_trunk(instance) {
+        if self.cluster.instances[instance].has_trunk {
             self.cluster.instances[instance].status = InstanceStatus::Deregistering;
             let at = self.now() + self.scenario.assumptions.network_interface_detach_time;
             self.agenda.put(at, Event::InstanceAdvances(instance));

@@ -5,16 +5,19 @@
 //! containers only start and stop with them are not followed: `task_life` treats their containers as one.
 
 use crate::agenda::Event;
+use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::container::{
     ContainerHealth, EXIT_CODE_EXEC_FORMAT, EXIT_CODE_KILLED, EXIT_CODE_NEVER_STARTED, HealthStatus, Progress,
     Readiness, Stopping, stop_order, task_health,
 };
 use crate::aws::fargate::SPOT_WARNING;
+use crate::aws::file_system::{not_mounted_on_fargate, not_mounted_on_instance, not_resolved};
 use crate::aws::launch::Launcher;
 use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
 use crate::cluster::{Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
+use crate::control::placing::Wanted;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -313,6 +316,21 @@ impl Control<'_> {
         self.stop_containers(task);
     }
 
+    /// Why a task fails in a zone where one of its file systems has no mount target; `None` where it does not.
+    pub(super) fn mount_failure(&self, task: Id<Task>, zone: Option<Id<AvailabilityZone>>) -> Option<String> {
+        let (scenario, zone, definition) = (self.scenario, zone?, self.definition_of(task));
+        let is_missing = |id: &str| scenario.file_systems.iter().any(|it| it.id == id && !it.mounts_in(zone));
+        let (volume, id) = definition.volumes.iter().find_map(|it| {
+            let id = it.file_system.as_deref().filter(|id| is_missing(id))?;
+            Some((it.name.as_str(), id))
+        })?;
+        let says = not_resolved(id, &scenario.availability_zones[zone]);
+        Some(match self.fargate_of(&Wanted::of(&self.cluster.tasks[task])) {
+            Some(_) => not_mounted_on_fargate(&says),
+            None => not_mounted_on_instance((&definition.family, definition.revision), volume, &says),
+        })
+    }
+
     fn image_is_pulled(&mut self, task: Id<Task>, place: usize) {
         let now = self.now();
         self.next(task, place).pulled_at = None;
@@ -324,6 +342,10 @@ impl Control<'_> {
         let now = self.now();
         let container = &self.definition_of(task).containers[place];
         self.next(task, place).starts_at = None;
+        if let Some(reason) = self.mount_failure(task, self.cluster.zone_of_task(task)) {
+            self.fail_to_start(task, reason);
+            return;
+        }
         if let Some(image) = container.application.image_architecture.filter(|it| *it != self.architecture_under(task))
         {
             let (image, on) = (image.as_str(), self.architecture_under(task).attribute());

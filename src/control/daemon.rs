@@ -23,6 +23,7 @@ use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::network::has_subnet;
 use crate::control::placing::{Asked, Wanted};
+use crate::control::scheduler::Deployment;
 use crate::table::Id;
 
 /// Tasks of a DAEMON service, sorted by what is to become of them; those asked to stop left out.
@@ -154,8 +155,7 @@ impl<'a> Control<'a> {
         group: Id<AutoScalingGroup>,
         kind: &InstanceType,
     ) -> RegisteredResources {
-        let definition = &self.scenario.auto_scaling_groups[group];
-        let empty = definition.registered_resources(kind);
+        let empty = self.registered_when_launched(group, kind);
         if self.daemons.is_empty() {
             return empty;
         }
@@ -180,14 +180,15 @@ impl<'a> Control<'a> {
         place: (Id<AvailabilityZone>, Option<Id<Subnet>>),
     ) -> Vec<Id<ServiceDefinition>> {
         let definition = &self.scenario.auto_scaling_groups[group];
-        let mut left = definition.registered_resources(kind);
+        let mut left = self.registered_when_launched(group, kind);
         let mut found = Vec::new();
         for &service in &self.daemons {
-            let task_definition = self.services[service.index()].primary().task_definition;
+            let Deployment { task_definition, network, .. } = *self.services[service.index()].primary();
             let runs = &self.scenario.task_definitions[task_definition];
             let launcher = Launcher::Service(service);
             let is_meant = runs.cpu_architecture.is_none_or(|it| it == kind.cpu_architecture)
-                && has_subnet(self.scenario, launcher, runs, place.0)
+                && definition.missing_attributes(runs).next().is_none()
+                && has_subnet(self.scenario, (launcher, network), runs, place.0)
                 && self.would_select((group, kind), place, &self.constraints_of(launcher, task_definition), &[]);
             if let Some(rest) = left.less(&runs.reservation()).filter(|_| is_meant) {
                 left = rest;
@@ -221,8 +222,9 @@ impl<'a> Control<'a> {
         }
         let group = self.cluster.instances[instance].auto_scaling_group;
         // What the instance would have left if no other service had a task there.
+        let has_trunk = self.cluster.instances[instance].has_trunk;
         let kind = self.instance_type_of(instance);
-        let mut left = self.scenario.auto_scaling_groups[group].registered_resources(kind);
+        let mut left = self.scenario.auto_scaling_groups[group].registered_resources_with(kind, has_trunk);
         let mut set_aside = RegisteredResources::default();
         self.cluster.set_aside(instance, set_aside);
         for place in 0..self.daemons.len() {

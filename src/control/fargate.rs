@@ -97,7 +97,7 @@ impl Control<'_> {
     /// The zone that the next such task goes to; `None` where there is no capacity in any.
     fn fargate_zone(&self, wanted: &Wanted, capacity: FargateCapacity) -> Option<Id<AvailabilityZone>> {
         let scenario = self.scenario;
-        let subnets = &scenario.launch(wanted.launcher).subnets;
+        let subnets = scenario.subnets_of(wanted.launcher, wanted.network);
         let mut zones: Vec<Id<AvailabilityZone>> =
             subnets.iter().map(|it| scenario.subnets[*it].availability_zone).collect();
         if zones.is_empty() {
@@ -209,7 +209,8 @@ impl Control<'_> {
         let definition = self.definition_of(task);
         let architecture = definition.fargate_architecture();
         let mut images = definition.containers.iter().filter_map(|it| it.application.image_architecture);
-        if images.any(|it| it != architecture) || self.lacks_storage(task) {
+        let is_without_files = self.mount_failure(task, Some(zone)).is_some();
+        if images.any(|it| it != architecture) || self.lacks_storage(task) || is_without_files {
             // It never ran.
             self.launch_on_fargate(task);
             return true;

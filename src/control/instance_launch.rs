@@ -6,6 +6,7 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, launch_order_of_zones};
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::container_instance::RegisteredResources;
+use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
 use crate::aws::mixed_instances::{PoolOffer, PurchaseOption};
 use crate::aws::subnet::Subnet;
@@ -15,6 +16,7 @@ use crate::control::Control;
 use crate::control::auto_scaling_group::HEALTH_CHECK_EVERY;
 use crate::control::log::Decision;
 use crate::control::task_life::Agent;
+use crate::scenario::TimelineChange;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -208,6 +210,21 @@ impl Control<'_> {
         Some(available.saturating_sub(running.count() as u32))
     }
 
+    /// Why an instance that a group launches now will not register: as its group says, or as the timeline last had it.
+    fn registration_failure(&self, group: Id<AutoScalingGroup>, has_trunk: bool) -> Option<RegistrationFailure> {
+        let now = self.now();
+        let in_timeline =
+            self.scenario.timeline.iter().take_while(|it| it.at <= now).filter_map(|it| match it.change {
+                TimelineChange::FailRegistration { auto_scaling_group, failure, lasts } => {
+                    let holds = auto_scaling_group == group && lasts.is_none_or(|lasts| now < it.at + lasts);
+                    holds.then_some(failure)
+                }
+                _ => None,
+            });
+        let failure = in_timeline.last().or(self.scenario.auto_scaling_groups[group].registration_failure);
+        failure.filter(|it| has_trunk || *it != RegistrationFailure::TrunkInterface)
+    }
+
     fn launch_at(
         &mut self,
         group: Id<AutoScalingGroup>,
@@ -225,7 +242,9 @@ impl Control<'_> {
             self.cluster.take_address(subnet);
         }
         let number = self.cluster.instances.len();
-        let registered = definition.registered_resources(kind);
+        let awsvpc_trunking = self.groups[group.index()].awsvpc_trunking;
+        let has_trunk = kind.has_trunk(awsvpc_trunking);
+        let registered = definition.registered_resources_with(kind, awsvpc_trunking);
         let name = format!("i-{number:05}");
         let instance = self.cluster.instances.push(ContainerInstance {
             name: name.clone(),
@@ -239,7 +258,10 @@ impl Control<'_> {
                 kind,
                 &self.scenario.availability_zones[zone],
                 subnet.map(|it| &self.scenario.subnets[it]),
+                awsvpc_trunking,
             ),
+            registration_failure: self.registration_failure(group, has_trunk),
+            has_trunk,
             status: InstanceStatus::Launching,
             agent_connected: true,
             is_terminating: false,

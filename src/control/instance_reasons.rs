@@ -87,7 +87,10 @@ impl Control<'_> {
         match self.cluster.instances[instance].status {
             InstanceStatus::Launching | InstanceStatus::Registering => return AliveReason::Boots,
             InstanceStatus::Draining => return AliveReason::Drains,
-            InstanceStatus::Deregistering | InstanceStatus::Inactive | InstanceStatus::Terminated => {
+            InstanceStatus::RegistrationFailed
+            | InstanceStatus::Deregistering
+            | InstanceStatus::Inactive
+            | InstanceStatus::Terminated => {
                 return AliveReason::Deregistered;
             }
             InstanceStatus::Active => {}

@@ -8,7 +8,7 @@ use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::host_ports::choose_ports;
 use crate::aws::instance_type::AGENT_METRICS_PORT;
 use crate::aws::launch::Launcher;
-use crate::aws::subnet::Subnet;
+use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, StopCode, Task};
 use crate::control::Control;
@@ -19,11 +19,11 @@ use crate::table::Id;
 /// Whether tasks can have a network interface in a zone.
 pub(super) fn has_subnet(
     scenario: &Scenario,
-    launcher: Launcher,
+    (launcher, network): (Launcher, Option<Id<NetworkConfiguration>>),
     definition: &TaskDefinition,
     zone: Id<AvailabilityZone>,
 ) -> bool {
-    let subnets = &scenario.launch(launcher).subnets;
+    let subnets = scenario.subnets_of(launcher, network);
     definition.network_mode != NetworkMode::Awsvpc
         || subnets.is_empty()
         || subnets.iter().any(|it| scenario.subnets[*it].availability_zone == zone)
@@ -32,7 +32,7 @@ pub(super) fn has_subnet(
 impl Control<'_> {
     /// Whether a task would find no address in a zone.
     pub(super) fn has_no_address(&self, wanted: &Wanted, zone: Id<AvailabilityZone>) -> bool {
-        let subnets = &self.scenario.launch(wanted.launcher).subnets;
+        let subnets = self.scenario.subnets_of(wanted.launcher, wanted.network);
         self.scenario.task_definitions[wanted.task_definition].network_mode == NetworkMode::Awsvpc
             && self.cluster.subnet_with_room(subnets, &self.scenario.subnets, zone).is_err()
     }
@@ -42,9 +42,9 @@ impl Control<'_> {
         if self.definition_of(task).network_mode != NetworkMode::Awsvpc {
             return;
         }
-        let launcher = self.cluster.tasks[task].launcher;
+        let row = &self.cluster.tasks[task];
         let Some(zone) = self.cluster.zone_of_task(task) else { return };
-        let subnets = &self.scenario.launch(launcher).subnets;
+        let subnets = self.scenario.subnets_of(row.launcher, row.network);
         if let Ok(Some(subnet)) = self.cluster.subnet_with_room(subnets, &self.scenario.subnets, zone) {
             self.cluster.take_address(subnet);
             self.cluster.tasks[task].subnet = Some(subnet);
@@ -58,7 +58,7 @@ impl Control<'_> {
             return None;
         }
         let zone = self.cluster.zone_of_task(task)?;
-        let subnets = &self.scenario.launch(row.launcher).subnets;
+        let subnets = self.scenario.subnets_of(row.launcher, row.network);
         subnets.iter().copied().find(|it| self.scenario.subnets[*it].availability_zone == zone)
     }
 

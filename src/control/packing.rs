@@ -33,7 +33,10 @@ impl Control<'_> {
                     cpu.booting += of_cpu;
                     memory.booting += of_memory;
                 }
-                InstanceStatus::Draining | InstanceStatus::Deregistering | InstanceStatus::Inactive => {
+                InstanceStatus::Draining
+                | InstanceStatus::Deregistering
+                | InstanceStatus::Inactive
+                | InstanceStatus::RegistrationFailed => {
                     cpu.draining += of_cpu;
                     memory.draining += of_memory;
                 }

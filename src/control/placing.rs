@@ -11,6 +11,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::placement::index::{Index, Request};
 use crate::aws::placement::{Candidate, PlacementConstraint, PlacementStrategy, Reason, failure};
 use crate::aws::run_task::Overrides;
+use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
@@ -39,6 +40,8 @@ pub struct Wanted {
     pub task_definition: Id<TaskDefinition>,
     /// The provider that was chosen for it; `None` is launch type EC2.
     pub capacity_provider: Option<Id<CapacityProvider>>,
+    /// What the timeline has given its service to be its network configuration.
+    pub network: Option<Id<NetworkConfiguration>>,
     /// What it has instead of its definition's.
     pub overrides: Overrides,
 }
@@ -50,6 +53,7 @@ impl Wanted {
             launcher: task.launcher,
             task_definition: task.task_definition,
             capacity_provider: task.capacity_provider,
+            network: task.network,
             overrides: task.overrides,
         }
     }
@@ -65,13 +69,21 @@ struct Requirements<'a> {
     reservation: Reservation,
     cpu_architecture: Option<CpuArchitecture>,
     auto_scaling_group: Option<Id<AutoScalingGroup>>,
-    /// Whether each zone has one of the subnets that the tasks may have their addresses from.
-    zones: Vec<bool>,
+    reach: Reach,
     /// Expressions whose answers stay, and what each instance answered since it was last described anew.
     fixed: Vec<&'a Expression>,
     selects: Vec<Option<bool>>,
     /// Constraints that are asked about again whenever an instance or its tasks have changed.
     changing: Vec<&'a PlacementConstraint>,
+}
+
+/// Where a task's instances can be.
+#[derive(Default, PartialEq)]
+pub(super) struct Reach {
+    /// Whether each zone has one of the subnets that the task may have its address from; all where it is empty.
+    zones: Vec<bool>,
+    /// Whether each group's instances have the attributes that the task definition requires; all where it is empty.
+    groups: Vec<bool>,
 }
 
 /// A task that instances are asked about one by one: whose it is, and what it asks of them.
@@ -85,7 +97,8 @@ pub(super) struct Asked<'a> {
     pub(super) group: Option<Id<AutoScalingGroup>>,
     /// Of a DAEMON service: only these instances are asked, and what is set aside on them for this task is there for it.
     pub(super) places: Option<Vec<Id<ContainerInstance>>>,
-    zones: Vec<bool>,
+    pub(super) network: Option<Id<NetworkConfiguration>>,
+    reach: Reach,
     counts_tasks: bool,
     depends_on_tasks: bool,
 }
@@ -104,7 +117,8 @@ impl<'a> Asked<'a> {
             constraints,
             group: auto_scaling_group_of(scenario, wanted),
             places: None,
-            zones: zones_of(scenario, wanted),
+            network: wanted.network,
+            reach: reach_of(scenario, wanted),
         }
     }
 
@@ -125,7 +139,7 @@ impl<'a> Asked<'a> {
             true => self.own_tasks(cluster, instance).count() as u32,
             false => 0,
         };
-        let place = (self.group, &self.zones[..]);
+        let place = (self.group, &self.reach);
         let mut it = candidate(self.scenario, cluster, self.now, instance, place, &hosted, own);
         if self.places.is_some() {
             let row = &cluster.instances[instance];
@@ -193,7 +207,15 @@ impl<'a> Placing<'a> {
                         *answer = None;
                     }
                 }
-                self.index.register(&candidate(scenario, cluster, now, instance, (None, &[]), &Hosted::default(), 0));
+                self.index.register(&candidate(
+                    scenario,
+                    cluster,
+                    now,
+                    instance,
+                    (None, &Reach::default()),
+                    &Hosted::default(),
+                    0,
+                ));
                 cluster.instances_changed.push(instance);
             } else {
                 self.index.deregister(instance.index());
@@ -244,7 +266,7 @@ impl<'a> Placing<'a> {
             reservation: wanted.reservation(scenario),
             cpu_architecture: definition.cpu_architecture,
             auto_scaling_group: auto_scaling_group_of(scenario, wanted),
-            zones: zones_of(scenario, wanted),
+            reach: reach_of(scenario, wanted),
             fixed,
             selects: Vec::new(),
             changing,
@@ -263,7 +285,7 @@ impl<'a> Requirements<'a> {
         self.reservation == other.reservation
             && self.cpu_architecture == other.cpu_architecture
             && self.auto_scaling_group == other.auto_scaling_group
-            && self.zones == other.zones
+            && self.reach == other.reach
             && self.fixed == other.fixed
             && self.changing == other.changing
     }
@@ -277,7 +299,7 @@ impl<'a> Requirements<'a> {
     ) -> bool {
         let hosted =
             if self.changing.is_empty() { Hosted::default() } else { tasks_hosted(scenario, cluster, instance, None) };
-        let it = candidate(scenario, cluster, now, instance, (self.auto_scaling_group, &self.zones), &hosted, 0);
+        let it = candidate(scenario, cluster, now, instance, (self.auto_scaling_group, &self.reach), &hosted, 0);
         if failure(&self.reservation, self.cpu_architecture, &self.changing, &it).is_some() {
             return false;
         }
@@ -361,10 +383,15 @@ fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<Auto
     wanted.capacity_provider.and_then(|it| scenario.capacity_providers[it].auto_scaling_group())
 }
 
-/// Whether each zone has one of the subnets that a task may have its address from.
-fn zones_of(scenario: &Scenario, wanted: &Wanted) -> Vec<bool> {
+/// Where a task's instances can be.
+pub(super) fn reach_of(scenario: &Scenario, wanted: &Wanted) -> Reach {
     let definition = &scenario.task_definitions[wanted.task_definition];
-    scenario.availability_zones.ids().map(|zone| has_subnet(scenario, wanted.launcher, definition, zone)).collect()
+    let zones = scenario.availability_zones.ids();
+    let groups = scenario.auto_scaling_groups.iter();
+    Reach {
+        zones: zones.map(|zone| has_subnet(scenario, (wanted.launcher, wanted.network), definition, zone)).collect(),
+        groups: groups.map(|it| it.missing_attributes(definition).next().is_none()).collect(),
+    }
 }
 
 /// Whether placement sees an instance at all.
@@ -372,14 +399,14 @@ pub(super) fn is_candidate(instance: &ContainerInstance) -> bool {
     matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining)
 }
 
-/// An instance as placement sees it, for a task that a group's capacity provider was chosen for, if one was, and that may have
-/// its address from some zones.
+/// An instance as placement sees it, for a task that a group's capacity provider was chosen for, if one was, and that can
+/// be where `reach` says.
 fn candidate<'b>(
     scenario: &'b Scenario,
     cluster: &'b Cluster,
     now: Instant,
     instance: Id<ContainerInstance>,
-    (group, zones): (Option<Id<AutoScalingGroup>>, &[bool]),
+    (group, reach): (Option<Id<AutoScalingGroup>>, &Reach),
     hosted: &'b Hosted<'b>,
     group_tasks: u32,
 ) -> Candidate<'b> {
@@ -410,7 +437,8 @@ fn candidate<'b>(
         is_active: it.status == InstanceStatus::Active,
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
         cpu_architecture: it.instance_type(&scenario.auto_scaling_groups).cpu_architecture,
-        subnet_matches: zones.get(it.availability_zone.index()).copied().unwrap_or(true),
+        has_required_attributes: reach.groups.get(it.auto_scaling_group.index()).copied().unwrap_or(true),
+        subnet_matches: reach.zones.get(it.availability_zone.index()).copied().unwrap_or(true),
         group_tasks,
     }
 }

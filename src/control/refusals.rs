@@ -130,7 +130,9 @@ impl<'a> Control<'a> {
             let row = &mut refusals.rows[open.row];
             if row.refusal == refusal {
                 go_on(row, now, tasks, outcome);
-                return open.row;
+                let row = open.row;
+                self.tell_of_failed_registrations(&inquiry, row);
+                return row;
             }
             let row = open.row;
             refusals.keep_explanation_of_the_longest(kind, row);
@@ -187,6 +189,17 @@ impl<'a> Control<'a> {
         refusals.open.insert(kind, Open { row, began_at, asked_at: now, version });
         row
     }
+
+    /// Instances that did not register show in no refusal: what an explanation says of the groups is brought up to date.
+    fn tell_of_failed_registrations(&mut self, inquiry: &Asked<'a>, row: usize) {
+        if !self.cluster.instances.iter().any(|it| it.status == InstanceStatus::RegistrationFailed) {
+            return;
+        }
+        let groups = inquiry.groups(self);
+        if let Some(explanation) = &mut self.records.refusals.rows[row].explanation {
+            explanation.groups = groups;
+        }
+    }
 }
 
 /// Counts another attempt that found the same, or more tasks of the same one.
@@ -238,6 +251,7 @@ impl<'a> Asked<'a> {
         }
         let mut ports: Vec<TakenPort> = Vec::new();
         let mut architectures: Vec<(CpuArchitecture, u32)> = Vec::new();
+        let mut missing_attributes: BTreeMap<String, u32> = BTreeMap::new();
         let mut zones: BTreeMap<usize, u32> = BTreeMap::new();
         let mut expressions: Vec<(&Expression, UnmetExpression)> = Vec::new();
         let looks_around =
@@ -246,6 +260,13 @@ impl<'a> Asked<'a> {
             self.with_candidate(cluster, instance, None, |it| match self.failure(it) {
                 Some(Reason::Port) => self.taken_ports(cluster, instance, &mut ports),
                 Some(Reason::Attribute) => {
+                    let group = &self.scenario.auto_scaling_groups[cluster.instances[instance].auto_scaling_group];
+                    for missing in group.missing_attributes(self.definition) {
+                        *missing_attributes.entry(missing.to_owned()).or_default() += 1;
+                    }
+                    if self.definition.cpu_architecture.is_none_or(|wanted| wanted == it.cpu_architecture) {
+                        return;
+                    }
                     match architectures.iter_mut().find(|(one, _)| *one == it.cpu_architecture) {
                         Some((_, count)) => *count += 1,
                         None => architectures.push((it.cpu_architecture, 1)),
@@ -270,6 +291,7 @@ impl<'a> Asked<'a> {
         }
         explanation.ports = ports;
         explanation.architectures = architectures;
+        explanation.missing_attributes = missing_attributes.into_iter().collect();
         explanation.zones = zones.into_iter().collect();
         explanation.expressions = expressions.into_iter().map(|it| it.1).collect();
         if let Some(reason) = refusal.reason().filter(|it| COUNTABLE.contains(it)) {
@@ -359,6 +381,12 @@ impl<'a> Asked<'a> {
             desired_capacity: state.desired_capacity,
             max_size: state.max_size,
             booting: statuses.filter(boots).count() as u32,
+            not_registered: state
+                .instances
+                .iter()
+                .map(|it| &control.cluster.instances[*it])
+                .filter(|it| it.status == InstanceStatus::RegistrationFailed)
+                .fold(None, |count, it| Some((count.map_or(1, |(count, _)| count + 1), it.registration_failure?))),
             types: group
                 .types()
                 .map(|kind| {
@@ -386,9 +414,13 @@ impl<'a> Asked<'a> {
         if self.definition.cpu_architecture.is_some_and(|it| it != kind.cpu_architecture) {
             return Some(Reason::Attribute);
         }
+        if group.missing_attributes(self.definition).next().is_some() {
+            return Some(Reason::Attribute);
+        }
         let places = group.places(&self.scenario.subnets);
-        let places: Vec<_> =
-            places.filter(|it| has_subnet(self.scenario, self.launcher, self.definition, it.0)).collect();
+        let places: Vec<_> = places
+            .filter(|it| has_subnet(self.scenario, (self.launcher, self.network), self.definition, it.0))
+            .collect();
         if places.is_empty() {
             return Some(Reason::AvailabilityZone);
         }
@@ -404,6 +436,7 @@ impl<'a> Asked<'a> {
                         kind,
                         &self.scenario.availability_zones[zone],
                         subnet,
+                        group.awsvpc_trunking,
                     ),
                     ec2_instance_id: "",
                     agent_connected: true,

@@ -154,6 +154,7 @@ impl Control<'_> {
                 launcher,
                 task_definition: definition.task_definition,
                 capacity_provider,
+                network: None,
                 overrides: definition.sizes[size],
             };
             if let Some(capacity) = self.fargate_of(&wanted) {

@@ -15,6 +15,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::placement::{StopCandidate, choose_to_stop};
 use crate::aws::run_task::Overrides;
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
+use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
@@ -68,6 +69,8 @@ pub struct Deployment {
     pub number: u32,
     /// What it runs.
     pub task_definition: Id<TaskDefinition>,
+    /// The network configuration that the timeline has given the service; its own where `None`.
+    pub network: Option<Id<NetworkConfiguration>>,
     /// When it began.
     pub created_at: Instant,
     /// When it completed.
@@ -91,6 +94,7 @@ impl Service {
             deployments: vec![Deployment {
                 number: 0,
                 task_definition: definition.task_definition,
+                network: None,
                 created_at: Instant::START,
                 completed_at: None,
             }],
@@ -258,11 +262,14 @@ impl<'a> Control<'a> {
         &mut self,
         service: Id<ServiceDefinition>,
         task_definition: Option<Id<TaskDefinition>>,
+        network: Option<Id<NetworkConfiguration>>,
         cause: Option<Decision>,
     ) {
         let now = self.now();
         let number = self.services[service.index()].primary().number + 1;
-        let task_definition = task_definition.unwrap_or(self.services[service.index()].primary().task_definition);
+        let before = self.services[service.index()].primary();
+        let task_definition = task_definition.unwrap_or(before.task_definition);
+        let network = network.or(before.network);
         let message = format!(
             "(service {}) (deployment {number}) in progress: {}",
             self.scenario.services[service].name,
@@ -271,7 +278,7 @@ impl<'a> Control<'a> {
         let decision =
             self.log.put(now, cause, "service.deployment_in_progress", self.service_resource(service), message);
         let state = &mut self.services[service.index()];
-        state.deployments.push(Deployment { number, task_definition, created_at: now, completed_at: None });
+        state.deployments.push(Deployment { number, task_definition, network, created_at: now, completed_at: None });
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
         state.retries.clear();
@@ -583,6 +590,7 @@ impl<'a> Control<'a> {
             launcher: Launcher::Service(service),
             task_definition: self.services[service.index()].primary().task_definition,
             capacity_provider: self.choose_capacity_provider(service, refused),
+            network: self.services[service.index()].primary().network,
             overrides: Overrides::default(),
         }
     }

@@ -45,6 +45,7 @@ impl<'a> Control<'a> {
             launcher: wanted.launcher,
             task_definition: wanted.task_definition,
             overrides: wanted.overrides,
+            network: wanted.network,
             deployment: service.map_or(0, |it| self.services[it.index()].primary().number),
             capacity_provider: wanted.capacity_provider,
             host: None,
@@ -101,7 +102,8 @@ impl<'a> Control<'a> {
 
     /// Makes a placed task run at once, as in a cluster that has settled before the run begins.
     pub(super) fn settle_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
-        if !self.images_fit(task, instance) {
+        let zone = self.cluster.instances[instance].availability_zone;
+        if !self.images_fit(task, instance) || self.mount_failure(task, Some(zone)).is_some() {
             // It never ran.
             self.place_task(task, instance);
             return;

@@ -16,6 +16,7 @@ impl Control<'_> {
             TimelineChange::UpdateService {
                 service,
                 task_definition,
+                network,
                 desired_count,
                 force_new_deployment,
                 minimum_healthy_percent,
@@ -34,8 +35,8 @@ impl Control<'_> {
                 if let Some(desired) = desired_count {
                     self.set_desired_count(*service, *desired, Some(cause));
                 }
-                if task_definition.is_some() || *force_new_deployment {
-                    self.start_deployment(*service, *task_definition, Some(cause));
+                if task_definition.is_some() || network.is_some() || *force_new_deployment {
+                    self.start_deployment(*service, *task_definition, *network, Some(cause));
                 }
                 self.schedule_service(*service);
             }
@@ -68,6 +69,14 @@ impl Control<'_> {
                 let resource = format!("capacity-provider/{name}");
                 self.log.put(self.agenda.now(), None, "timeline.fargate_capacity_unavailable", resource, message);
             }
+            TimelineChange::FailRegistration { auto_scaling_group, failure, lasts } => {
+                let until = lasts.map_or(String::new(), |it| format!(" for {it}"));
+                let name = &scenario.auto_scaling_groups[*auto_scaling_group].name;
+                let message = format!("instances that `{name}` launches do not register{until}: {}", failure.cause());
+                let resource = self.group_resource(*auto_scaling_group);
+                self.log.put(self.agenda.now(), None, "timeline.fail_registration", resource, message);
+            }
+            TimelineChange::PutAwsvpcTrunking { is_enabled } => self.put_awsvpc_trunking(*is_enabled),
             TimelineChange::ModifyRule { rule, action } => self.modify_rule(*rule, action),
         }
     }

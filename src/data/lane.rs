@@ -35,7 +35,7 @@ use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp, Rotation};
 use crate::data::sharing::abreast::Abreast;
 use crate::data::sharing::{Quota, Sharing};
-use crate::data::station::Station;
+use crate::data::station::{Station, VCPU};
 use crate::distribution::Distribution;
 use crate::rng::{Seed, Stream};
 use crate::run::RequestCounts;
@@ -667,7 +667,9 @@ impl Lane {
         let quota = application.cfs_period.and_then(|period| {
             let phase = self.cfs_period_stream.below(period.0 as usize) as u64;
             let amount = definition.cfs_quota(period)?.0 as f64;
-            Some(Quota { amount, period: period.0, phase }).filter(|_| amount < servers as f64 * period.0 as f64)
+            let others: f64 = definition.containers.iter().map(|it| it.application.background_cpu_units).sum();
+            let needed = (servers as f64 + others / VCPU) * period.0 as f64;
+            Some(Quota { amount, period: period.0, phase }).filter(|_| amount < needed)
         });
         station.to_target = self.laws[law].to_target;
         station.is_throttled = quota.is_some();

@@ -1,7 +1,7 @@
 //! What a second leaves behind: the CPU and memory that tasks used, what they may use next, and which of them the kernel
 //! kills for their memory.
 
-use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, offer_cpu};
+use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, WithinTask, offer_cpu, share_within_task};
 use crate::aws::instance_type::Burst;
 use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
 use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
@@ -16,8 +16,11 @@ pub struct Roster {
     seen_version: Option<u64>,
     machines: Vec<Machine>,
     tasks: Vec<Guest>,
+    /// What containers compute beside those that serve, guest by guest.
+    others: Vec<CpuDemand>,
     demands: Vec<CpuDemand>,
     offers: CpuOffers,
+    within: (Vec<CpuDemand>, CpuOffers),
 }
 
 /// What tasks compute on: an instance that is registered, or a task on Fargate, which has its micro-VM to itself.
@@ -36,6 +39,19 @@ struct Machine {
     has_idle_offers: bool,
 }
 
+/// What the containers of a task compute whatever they serve.
+#[derive(Clone, Copy)]
+struct Background {
+    /// The container that serves; its demand is last second's.
+    serving: CpuDemand,
+    /// CPU units that it computes beside its requests.
+    own: f64,
+    /// Where the other containers stand in the roster.
+    others: (usize, usize),
+    /// CPU units that all of that would use.
+    wanted: f64,
+}
+
 /// A task that computes: one that drains or stops does so until its processes are gone.
 #[derive(Clone, Copy)]
 struct Guest {
@@ -48,6 +64,8 @@ struct Guest {
     station: Option<(usize, usize)>,
     /// Its demand is last second's.
     demand: CpuDemand,
+    /// What its containers compute whatever they serve; `None` where that is nothing.
+    background: Option<Background>,
     memory_base_mib: f64,
     memory_per_request_mib: f64,
     /// MiB that all of it may use.
@@ -65,6 +83,7 @@ impl Roster {
     fn look(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster) {
         self.machines.clear();
         self.tasks.clear();
+        self.others.clear();
         for (id, instance) in cluster.instances.entries() {
             if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
                 continue;
@@ -75,7 +94,7 @@ impl Roster {
             for &task in instance.tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
                 match memory_of_quiet(scenario, &cluster.tasks[task]) {
                     Some(memory_mib) => quiet_memory_mib += memory_mib,
-                    None => self.tasks.push(guest(traffic, scenario, cluster, task, instance.registered_cpu_units)),
+                    None => self.welcome(traffic, scenario, cluster, task, instance.registered_cpu_units),
                 }
             }
             let burst = kind.burst.filter(|_| scenario.assumptions.burst_credits);
@@ -98,7 +117,7 @@ impl Roster {
                 continue;
             }
             let reservation = &cluster.tasks[id].reservation;
-            self.tasks.push(guest(traffic, scenario, cluster, id, reservation.cpu_units));
+            self.welcome(traffic, scenario, cluster, id, reservation.cpu_units);
             self.machines.push(Machine {
                 instance: None,
                 cpu_units: f64::from(reservation.cpu_units),
@@ -111,6 +130,49 @@ impl Roster {
             });
         }
         self.seen_version = Some(cluster.version);
+    }
+
+    fn welcome(
+        &mut self,
+        traffic: &Traffic,
+        scenario: &Scenario,
+        cluster: &Cluster,
+        task: Id<Task>,
+        cpu_units_of_machine: u32,
+    ) {
+        let mut guest = guest(traffic, scenario, cluster, task, cpu_units_of_machine);
+        let definition = &scenario.task_definitions[guest.task_definition];
+        let followed = &cluster.tasks[task].containers;
+        guest.background = self.background(definition, guest.serving, followed);
+        self.tasks.push(guest);
+    }
+
+    fn background(
+        &mut self,
+        definition: &TaskDefinition,
+        serving: Option<usize>,
+        followed: &[Container],
+    ) -> Option<Background> {
+        let demand = |it: &ContainerDefinition| CpuDemand {
+            demand: it.application.background_cpu_units,
+            weight: f64::from(it.cpu_weight()),
+            cap: None,
+            is_throttled: false,
+        };
+        let from = self.others.len();
+        let mut of_serving = CpuDemand { demand: 0.0, weight: 2.0, cap: None, is_throttled: false };
+        for (place, container) in definition.containers.iter().enumerate() {
+            if serving == Some(place) {
+                of_serving.weight = f64::from(container.cpu_weight());
+                of_serving.demand = if is_there(followed, place) { demand(container).demand } else { 0.0 };
+            } else if is_there(followed, place) && container.application.background_cpu_units > 0.0 {
+                self.others.push(demand(container));
+            }
+        }
+        let own = of_serving.demand;
+        let wanted = own + self.others[from..].iter().map(|it| it.demand).sum::<f64>();
+        let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted };
+        (wanted > 0.0).then_some(background)
     }
 }
 
@@ -125,10 +187,11 @@ fn computes(task: &Task) -> bool {
 fn memory_of_quiet(scenario: &Scenario, task: &Task) -> Option<f64> {
     let definition = &scenario.task_definitions[task.task_definition];
     let leaks = |it: &Application| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0;
+    let computes = |it: &Application| it.background_cpu_units > 0.0;
     let is_over =
         |it: &ContainerDefinition| it.memory.is_some_and(|limit| it.application.memory_base_mib > f64::from(limit));
-    let is_quiet =
-        task.service().is_none() && !definition.containers.iter().any(|it| leaks(&it.application) || is_over(it));
+    let is_quiet = task.service().is_none()
+        && !definition.containers.iter().any(|it| leaks(&it.application) || computes(&it.application) || is_over(it));
     let there = (0..definition.containers.len()).filter(|&it| is_there(&task.containers, it));
     let memory_mib: f64 = there.map(|it| definition.containers[it].application.memory_base_mib).sum();
     (is_quiet && memory_mib <= f64::from(task.reservation.memory_mib)).then_some(memory_mib)
@@ -164,6 +227,7 @@ fn guest(
             cap: row.overrides.cpu.or(definition.cpu).map(f64::from),
             is_throttled: serves.is_some_and(|it| it.cfs_period.is_some()),
         },
+        background: None,
         memory_base_mib: (0..definition.containers.len())
             .filter(|&it| is_there(&row.containers, it))
             .map(|it| definition.containers[it].application.memory_base_mib)
@@ -273,16 +337,25 @@ impl Traffic {
         let mut roster = std::mem::take(&mut self.roster);
         if roster.seen_version != Some(cluster.version) {
             roster.look(self, scenario, cluster);
+            self.background_given.retain(|&task, _| cluster.tasks[task].stopped_at.is_none());
         }
-        let Roster { machines, tasks, demands, offers, .. } = &mut roster;
+        let Roster { machines, tasks, others: containers, demands, offers, within, .. } = &mut roster;
         let mut guests = &tasks[..];
         for machine in machines {
             let (own, others) = guests.split_at(machine.guests);
             guests = others;
             demands.clear();
             let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
+            let mut has_background = false;
             for guest in own {
-                let (cpu_units_used, load) = self.take_second(guest);
+                let (by_requests, load) = self.take_second(guest);
+                let by_background = match guest.background {
+                    Some(_) => self.background_given.get(&guest.task).copied().unwrap_or(0.0),
+                    None => 0.0,
+                };
+                let cpu_units_used = by_requests + by_background;
+                let wanted = guest.background.map_or(0.0, |it| it.wanted);
+                has_background |= wanted > 0.0;
                 let definition = &scenario.task_definitions[guest.task_definition];
                 let followed = &cluster.tasks[guest.task].containers;
                 let within = guest.requests_within_limits;
@@ -300,7 +373,7 @@ impl Traffic {
                 };
                 memory_of_all += memory_mib;
                 cpu_of_all += cpu_units_used;
-                demands.push(CpuDemand { demand: cpu_units_used, ..guest.demand });
+                demands.push(CpuDemand { demand: by_requests + wanted, ..guest.demand });
                 if let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) {
                     let second = TaskSamples {
                         cpu_units_used,
@@ -325,16 +398,33 @@ impl Traffic {
                     self.instance_runs_out_of_memory(scenario, cluster, own);
                 }
             }
-            let is_idle = cpu_of_all == 0.0 && machine.burst.is_none();
+            let is_idle = cpu_of_all == 0.0 && machine.burst.is_none() && !has_background;
             if is_idle && machine.has_idle_offers {
                 continue;
             }
             machine.has_idle_offers = is_idle;
             let capacity = self.pass_credits(machine, cpu_of_all);
             offer_cpu(capacity, demands, offers);
-            for (guest, &offer) in own.iter().zip(&offers.offers) {
+            for ((guest, &offer), demand) in own.iter().zip(&offers.offers).zip(&*demands) {
+                let mut requests = offer;
+                let mut part_of_quota = 1.0;
+                if let Some(background) = guest.background {
+                    let by_requests = (demand.demand - background.wanted).max(0.0);
+                    let others = &containers[background.others.0..background.others.1];
+                    let serving = CpuDemand { demand: by_requests, ..background.serving };
+                    let mut share = |capacity| share_within_task(capacity, serving, background.own, others, within);
+                    let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
+                    let shared: WithinTask = share(at_most);
+                    self.background_given.insert(guest.task, shared.background);
+                    (requests, part_of_quota) = match demand.cap {
+                        Some(cap) if demand.is_throttled => (share(offer).requests, shared.requests.max(1.0) / cap),
+                        _ => (shared.requests, 1.0),
+                    };
+                }
                 if let Some((lane, place)) = guest.station {
-                    self.lanes[lane].station(place).0.is_offered(offer);
+                    let station = self.lanes[lane].station(place).0;
+                    station.is_offered(requests);
+                    station.part_of_quota = part_of_quota;
                 }
             }
         }

@@ -109,6 +109,8 @@ pub struct Quota {
 #[derive(Clone, Copy, Debug)]
 struct Throttle {
     quota: Quota,
+    /// The part of it that is for these jobs.
+    part: f64,
     period_ends: f64,
     /// The CPU time used, all in all, when the quota of this period is spent.
     spent_at: f64,
@@ -122,7 +124,7 @@ impl Throttle {
             // In whole numbers, since a quotient of floats may be rounded up to the next period.
             let since_phase = now as u64 + period - phase;
             self.period_ends = ((since_phase / period) * period + phase) as f64;
-            self.spent_at = used + amount;
+            self.spent_at = used + amount * self.part;
         }
     }
 }
@@ -179,7 +181,7 @@ impl Sharing {
             computing: Vec::new(),
             waiting: Waiting::default(),
             queue: VecDeque::new(),
-            throttle: quota.map(|quota| Throttle { quota, period_ends: 0.0, spent_at: 0.0 }),
+            throttle: quota.map(|quota| Throttle { quota, part: 1.0, period_ends: 0.0, spent_at: 0.0 }),
             next_cpu: f64::INFINITY,
             quota_turns: false,
             next_wait: f64::INFINITY,
@@ -237,6 +239,13 @@ impl Sharing {
             (self.offered_vcpu, self.vcpu) = (vcpu, vcpu);
             self.inverse_vcpu = 1.0 / vcpu;
             self.foresee();
+        }
+    }
+
+    /// From the next period on its jobs have this part of the quota, above 0: the rest is used by others of its task.
+    pub fn has_part_of_quota(&mut self, part: f64) {
+        if let Some(throttle) = &mut self.throttle {
+            throttle.part = part;
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Station {
     pub queue: usize,
     /// Whether a CFS quota can stop its threads, whatever its instance offers.
     pub is_throttled: bool,
+    /// The part of its task's CFS quota that what else computes in the task leaves to its threads.
+    pub part_of_quota: f64,
     /// Whether its process answers at all.
     pub is_up: bool,
     /// CPU units that it may use in this second; infinite where nothing bounds it.
@@ -74,6 +76,7 @@ impl Station {
             servers,
             queue,
             is_throttled: false,
+            part_of_quota: 1.0,
             is_up: false,
             offer: f64::INFINITY,
             waiting: VecDeque::new(),

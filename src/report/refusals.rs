@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capability;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::fargate::{FargateCapacity, FargateRefusal};
 use crate::aws::instance_type::{self, InstanceType};
@@ -12,7 +13,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{COUNTABLE, Left, Reason, Shortage};
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
-use crate::aws::task_definition::{NetworkMode, Protocol, Reservation};
+use crate::aws::task_definition::{NetworkMode, Protocol, Reservation, TaskDefinition};
 use crate::report::comparison::number;
 use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, RunTaskMinute, TaskLife};
 use crate::table::Id;
@@ -502,6 +503,15 @@ fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanat
             others.join(", ")
         ));
     }
+    for (attribute, count) in &explanation.missing_attributes {
+        let (needed_for, given_by) = capability::explained(attribute);
+        said.push(format!(
+            "`{}` requires the attribute `{attribute}` for {needed_for}, which {} {} not have: {given_by}.",
+            definition.name(),
+            plural(*count, "instance"),
+            if *count == 1 { "does" } else { "do" }
+        ));
+    }
     if !explanation.zones.is_empty() {
         let subnets: Vec<String> = scenario
             .launch(row.launcher)
@@ -570,13 +580,22 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
     for group in &explanation.groups {
         let definition_of_group = &scenario.auto_scaling_groups[Id::new(group.group)];
         let name = &definition_of_group.name;
+        if let Some((count, failure)) = group.not_registered {
+            said.push(format!(
+                "{} of `{name}` {} in service and never registered with the cluster: {} ({}). No task goes there.",
+                plural(count, "instance"),
+                if count == 1 { "is" } else { "are" },
+                failure.cause(),
+                failure.words()
+            ));
+        }
         let need = row.overrides.reservation(definition.reservation());
         let types = || definition_of_group.types().zip(&group.types);
         let able: Vec<&str> = types().filter(|it| it.1.lacks.is_none()).map(|it| it.0.name.as_str()).collect();
         if able.is_empty() {
             said.extend(types().map(|(kind, found)| {
                 let lacks = found.lacks.expect("none of them would hold it");
-                never_holds(definition_of_group, kind, (lacks, &found.empty), &need) + "."
+                never_holds(definition_of_group, kind, (lacks, &found.empty), (definition, &need)) + "."
             }));
             continue;
         }
@@ -623,10 +642,12 @@ fn never_holds(
     group: &AutoScalingGroup,
     kind: &InstanceType,
     (lacks, registered): (Reason, &RegisteredResources),
-    need: &Reservation,
+    (definition, need): (&TaskDefinition, &Reservation),
 ) -> String {
     let (name, type_name) = (&group.name, &kind.name);
-    let but = if *registered == group.registered_resources(kind) { "" } else { " besides its DAEMON tasks" };
+    let whole = group.registered_resources(kind);
+    let is_whole = (registered.cpu_units, registered.memory_mib) == (whole.cpu_units, whole.memory_mib);
+    let but = if is_whole { "" } else { " besides its DAEMON tasks" };
     match lacks {
         Reason::Cpu => format!(
             "No {type_name} of `{name}` could ever hold it: it has {}{but}, and {} are wanted",
@@ -644,6 +665,10 @@ fn never_holds(
             amount(Reason::Gpu, u64::from(registered.gpus)),
             need.gpus
         ),
+        Reason::Attribute if definition.cpu_architecture.is_none_or(|it| it == kind.cpu_architecture) => {
+            let missing: Vec<&str> = group.missing_attributes(definition).collect();
+            format!("No {type_name} of `{name}` could ever hold it: it lacks {}", missing.join(", "))
+        }
         Reason::Attribute => {
             format!("No {type_name} of `{name}` could ever hold it: that is {}", kind.cpu_architecture.as_str())
         }
@@ -712,6 +737,7 @@ fn remedy_of(reason: Reason, run: &Run, row: &PlacementRefusal, explanation: &Re
             said.push("`distinctInstance` takes as many instances as tasks, those of an older deployment included".to_owned());
             said.extend(lets_go_first("An instance"));
         }
+        Reason::Attribute if explanation.architectures.is_empty() => {}
         Reason::Attribute => said.push("`runtimePlatform.cpuArchitecture` and the instance type must agree".to_owned()),
         Reason::AvailabilityZone => said.push("`networkConfiguration` needs a subnet in a zone with instances, or the group a zone with a subnet".to_owned()),
         _ => {}

@@ -119,6 +119,8 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
     ] {
         *place = fields.distribution_or(reader, name, place.clone());
     }
+    let cpu_units = fields.number_or(reader, "backgroundCpu", 0.0..=196_608.0, application.background_cpu_units);
+    application.background_cpu_units = cpu_units;
     application.concurrency = fields.count_or(reader, "concurrency", 1..=1_000_000, application.concurrency);
     application.queue = fields.count_or(reader, "queue", 0..=1_000_000_000, application.queue);
     application.connections = fields.count(reader, "connections", 1..=1_000_000_000);

@@ -130,6 +130,48 @@ impl Shape {
         accepted: &["authorizationConfig", "rootDirectory", "transitEncryption", "transitEncryptionPort"],
     };
 
+    /// `FileSystemDescription` of EFS.
+    pub const FILE_SYSTEM: Shape = Shape {
+        name: "file system",
+        not_simulated: &[],
+        accepted: &[
+            "AvailabilityZoneId",
+            "CreationTime",
+            "CreationToken",
+            "Encrypted",
+            "FileSystemArn",
+            "FileSystemId",
+            "FileSystemProtection",
+            "KmsKeyId",
+            "LifeCycleState",
+            "Name",
+            "NumberOfMountTargets",
+            "OwnerId",
+            "PerformanceMode",
+            "ProvisionedThroughputInMibps",
+            "SizeInBytes",
+            "Tags",
+            "ThroughputMode",
+        ],
+    };
+
+    /// `MountTargetDescription` of EFS.
+    pub const MOUNT_TARGET: Shape = Shape {
+        name: "mount target",
+        not_simulated: &[],
+        accepted: &[
+            "AvailabilityZoneId",
+            "FileSystemId",
+            "IpAddress",
+            "LifeCycleState",
+            "MountTargetId",
+            "NetworkInterfaceId",
+            "OwnerId",
+            "SecurityGroups",
+            "VpcId",
+        ],
+    };
+
     /// `ServiceManagedEBSVolumeConfiguration`.
     pub const MANAGED_EBS_VOLUME: Shape = Shape {
         name: "EBS volume",
@@ -232,14 +274,7 @@ impl Shape {
             "volumeConfigurations",
             "vpcLatticeConfigurations",
         ],
-        accepted: &[
-            "cluster",
-            "enableECSManagedTags",
-            "enableExecuteCommand",
-            "networkConfiguration",
-            "platformVersion",
-            "propagateTags",
-        ],
+        accepted: &["cluster", "enableECSManagedTags", "enableExecuteCommand", "platformVersion", "propagateTags"],
     };
 
     /// `DeploymentConfiguration`.

@@ -5,13 +5,16 @@ use crate::aws::capacity_provider::{
     CapacityProvider, CapacityProviderStrategyItem, CapacityProviderType, ManagedScaling,
 };
 use crate::aws::cluster_query::{Version, is_of_a_name};
+use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::mixed_instances::LaunchTemplateOverride;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::scenario::ContainerInsights;
+use crate::scenario::agent_configuration::agent_configuration;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::file_system::{FileSystems, file_systems};
 use crate::scenario::mixed_instances::mixed_instances_policy;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
@@ -28,6 +31,29 @@ const AGENT_VERSION: &str = "1.105.1";
 /// Values of the account setting `awsvpcTrunking`.
 const TRUNKING: [(&str, bool); 2] = [("enabled", true), ("disabled", false)];
 
+/// Why instances do not register.
+pub const REGISTRATION_FAILURES: [(&str, RegistrationFailure); 3] = [
+    ("wrongClusterName", RegistrationFailure::WrongClusterName),
+    ("missingInstanceProfile", RegistrationFailure::MissingInstanceProfile),
+    ("trunkInterface", RegistrationFailure::TrunkInterface),
+];
+
+/// Refuses the failure of a trunk that instances of a type never have.
+pub fn check_registration_failure(
+    reader: &mut Reader<'_>,
+    at: Place,
+    of: &str,
+    failure: RegistrationFailure,
+    types: &[LaunchTemplateOverride],
+) {
+    let mut kinds = types.iter().map(|it| &it.instance_type);
+    let has_trunk = types.iter().any(|it| it.instance_type.awsvpc_tasks_with_trunk.is_some());
+    if let Some(kind) = kinds.next().filter(|_| failure == RegistrationFailure::TrunkInterface && !has_trunk) {
+        let message = format!("the trunk of {of} fails, and a {} never has one", kind.name);
+        reader.refuse(Problem::new(at, message).help("`awsvpcTrunking` does not support this type"));
+    }
+}
+
 /// The cluster and what it runs on.
 pub struct Capacity {
     /// The cluster's name.
@@ -36,6 +62,8 @@ pub struct Capacity {
     pub zones: Table<AvailabilityZone>,
     /// Subnets.
     pub subnets: Subnets,
+    /// File systems of EFS.
+    pub file_systems: FileSystems,
     /// Instance types that the scenario describes itself.
     instance_types: Vec<InstanceType>,
     /// Groups.
@@ -73,6 +101,7 @@ impl Capacity {
             cluster_name: "default".to_owned(),
             zones: Table::new(),
             subnets: Subnets::default(),
+            file_systems: FileSystems::default(),
             instance_types: instance_types.iter().filter_map(|it| own_instance_type(reader, it)).collect(),
             groups: Table::new(),
             providers: Table::new(),
@@ -117,6 +146,8 @@ impl Capacity {
         }
         if let Some(fields) = &mut cluster {
             capacity.subnets.read(reader, fields, &capacity.zone_names);
+            let zones: Vec<_> = capacity.zones.ids().collect();
+            capacity.file_systems = file_systems(reader, fields, &capacity.zone_names, &capacity.subnets, &zones);
         }
         for entry in groups {
             if entry.node.get("NewInstancesProtectedFromScaleIn").and_then(Node::text) == Some("false") {
@@ -280,8 +311,14 @@ impl Capacity {
         });
         let agent_version =
             agent_version.or_else(|| Version::parse(AGENT_VERSION)).expect("the usual one is a version");
+        let agent_configuration = agent_configuration(reader, &mut fields);
         let container_stop_timeout = fields.seconds_or(reader, "containerStopTimeout", 1..=86_400, Span::seconds(30));
         let pull_dependent_containers_upfront = fields.flag_or(reader, "pullDependentContainersUpfront", false);
+        let registration_failure = fields.word(reader, "registrationFailure", &REGISTRATION_FAILURES);
+        if let Some(failure) = registration_failure {
+            let at = fields.place_of("registrationFailure");
+            check_registration_failure(reader, at, &fields.of, failure, &instance_types);
+        }
         let boot_time = fields.distribution(reader, "bootTime");
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
         for kind in instance_types.iter().map(|it| &it.instance_type) {
@@ -309,10 +346,13 @@ impl Capacity {
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
             awsvpc_trunking,
+            has_own_awsvpc_trunking: says_trunking.is_some(),
             attributes,
             agent_version,
+            agent_configuration,
             container_stop_timeout,
             pull_dependent_containers_upfront,
+            registration_failure,
             boot_time,
             default_cooldown,
         })

@@ -292,7 +292,12 @@ pub fn meets_as(
         || group.places(&capacity.subnets.table).any(|(zone, subnet)| {
             let subnet = subnet.map(|it| &capacity.subnets.table[it]);
             let facts = InstanceFacts {
-                attributes: &group.container_instance_attributes(kind, &capacity.zones[zone], subnet),
+                attributes: &group.container_instance_attributes(
+                    kind,
+                    &capacity.zones[zone],
+                    subnet,
+                    group.awsvpc_trunking,
+                ),
                 ec2_instance_id: "",
                 agent_connected: true,
                 agent_version: &group.agent_version,

@@ -317,21 +317,19 @@ mod tests {
         // The complete service names a target group, and a Classic Load Balancer has none.
         let other_spellings =
             ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName", "loadBalancerName"];
-        let refused = [
-            "PredictiveScalingPolicyConfiguration",
-            "fsxWindowsFileServerVolumeConfiguration",
-            "s3filesVolumeConfiguration",
-        ];
+        let refused = ["PredictiveScalingPolicyConfiguration", "s3filesVolumeConfiguration"];
         let formless = [
             "SuspendedState",
             "alarms",
             "attributes",
             "command",
             "dockerVolumeConfiguration",
+            "fsxWindowsFileServerVolumeConfiguration",
             "host",
             "items",
             "operatingSystemFamily",
             "patch",
+            "principalArn",
         ];
         // Of these an action has one: the others have their form beside it.
         let alternatives = ["FixedResponseConfig", "ForwardConfig", "RedirectConfig", "TargetGroupArn"];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capability;
 use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::launch::Launch;
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementConstraint, Reason};
@@ -289,6 +290,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         duration: length,
     };
     let workloads = workload::workloads(reader, entries, &around);
+    let mut network_configurations = Table::new();
     let timeline = fields.take("timeline").map_or(Vec::new(), |it| {
         let around = timeline::Around {
             task_definitions: &task_definitions,
@@ -299,7 +301,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
             listeners: &listeners,
             duration: length,
         };
-        timeline::timeline(reader, it, &around)
+        timeline::timeline(reader, it, &around, &mut network_configurations)
     });
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
@@ -307,6 +309,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
     let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
+    crate::scenario::file_system::check_used(reader, &capacity.file_systems, &task_definitions.table);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
     let of_calls = (&services, &run_tasks, &task_calls[..]);
@@ -324,6 +327,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         begins_settled,
         availability_zones: capacity.zones,
         subnets: capacity.subnets.table,
+        network_configurations,
+        file_systems: capacity.file_systems.table,
         task_definitions: task_definitions.table,
         auto_scaling_groups: capacity.groups,
         capacity_pools,
@@ -595,6 +600,13 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, need: &Reservatio
         let (reason, why) = if wrong_architecture.is_some() {
             let why =
                 format!("its `cpuArchitecture` is not that of a {name}, which is {}", kind.cpu_architecture.as_str());
+            (Reason::Attribute, why)
+        } else if let Some(missing) = group.missing_attributes(definition).next() {
+            let (needed_for, given_by) = capability::explained(missing);
+            let why = format!(
+                "it requires the attribute `{missing}` for {needed_for}, which instances of group `{}` do not have: {given_by}",
+                group.name
+            );
             (Reason::Attribute, why)
         } else if !launches_there(group) {
             (Reason::AvailabilityZone, format!("group `{}` launches in no zone of the service's subnets", group.name))

@@ -89,9 +89,15 @@ impl Subnets {
 
     /// `networkConfiguration` of a service or of `RunTask`. Without one, or without its subnets, tasks may go to every subnet of the cluster.
     pub fn of_launch(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Id<Subnet>> {
-        let all = || self.table.ids().collect();
+        self.of_launch_if_said(reader, fields).unwrap_or_else(|| self.table.ids().collect())
+    }
+
+    /// The same, `None` where there is no `networkConfiguration`.
+    pub fn of_launch_if_said(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Vec<Id<Subnet>>> {
+        let is_said = fields.has("networkConfiguration");
+        let all = || is_said.then(|| self.table.ids().collect());
         let of = fields.of.clone();
-        let Some(mut network) = fields.map(reader, "networkConfiguration") else { return all() };
+        let mut network = fields.map(reader, "networkConfiguration")?;
         let configuration = network.map(reader, "awsvpcConfiguration");
         network.finish(reader, &Shape::OURS);
         let Some(mut configuration) = configuration else { return all() };
@@ -115,6 +121,6 @@ impl Subnets {
             false => nodes.iter().filter_map(|it| reader.reference(what, it, &self.names)).collect(),
         };
         configuration.finish(reader, &Shape::AWSVPC_CONFIGURATION);
-        if subnets.is_empty() { all() } else { subnets }
+        if subnets.is_empty() { all() } else { Some(subnets) }
     }
 }

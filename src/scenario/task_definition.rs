@@ -14,6 +14,7 @@ use crate::scenario::placement::placement_constraints_of_definition;
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, last_name, listed};
+use crate::scenario::required_attributes::required_attributes;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 
@@ -185,7 +186,9 @@ fn task_definition(
     let ephemeral_storage_gib = ephemeral_storage(reader, &mut fields, is_for_fargate);
     let cpu_architecture = runtime_platform(reader, &mut fields);
     let placement_constraints = placement_constraints_of_definition(reader, &mut fields);
-    let volumes = volumes(reader, &mut fields);
+    let says_linux = |it: &Node| it.get("operatingSystemFamily").and_then(Node::text) == Some("LINUX");
+    let is_for_linux = node.get("runtimePlatform").is_some_and(says_linux);
+    let volumes = volumes(reader, &mut fields, is_for_fargate || is_for_linux);
     let says_memory = fields.has("memory");
     let task = Task { family, revision, network_mode, memory, says_memory, is_for_fargate };
     let containers = containers(reader, &mut fields, &task, applications);
@@ -200,6 +203,7 @@ fn task_definition(
             &fargate::Definition { node, of, network_mode, cpu, memory, containers: &containers },
         );
     }
+    let requires_attributes = required_attributes(node, (network_mode, cpu, memory), &volumes, &containers);
     (reader.problems.len() == problems).then(|| TaskDefinition {
         family: family.to_owned(),
         revision,
@@ -210,6 +214,7 @@ fn task_definition(
         ephemeral_storage_gib,
         cpu_architecture,
         placement_constraints,
+        requires_attributes,
         volumes,
         containers,
     })
@@ -266,7 +271,7 @@ fn runtime_platform(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<
 }
 
 /// Volumes on the instance change nothing, those outside of it take time.
-fn volumes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Volume> {
+fn volumes(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_for_linux_or_fargate: bool) -> Vec<Volume> {
     let mut volumes: Vec<Volume> = Vec::new();
     for node in fields.list(reader, "volumes") {
         let of = fields.of.clone();
@@ -279,15 +284,20 @@ fn volumes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Volume> {
         }
         let Some(mut volume) = reader.fields(node, format!("a volume of {of}")) else { continue };
         let name = volume.text(reader, "name").unwrap_or_default().to_owned();
-        for outside in ["fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfiguration"] {
-            if let Some(entry) = volume.take_entry(outside) {
-                reader.not_simulated(entry.key_place, format!("`{outside}` of {of}"));
-            }
+        if let Some(entry) = volume.take_entry("s3filesVolumeConfiguration") {
+            reader.not_simulated(entry.key_place, format!("`s3filesVolumeConfiguration` of {of}"));
         }
+        let fsx = volume.take_entry("fsxWindowsFileServerVolumeConfiguration").filter(|it| !it.node.is_blank());
+        if let Some(entry) = fsx.filter(|_| is_for_linux_or_fargate) {
+            let message = format!("{of} has a volume of FSx for Windows File Server");
+            let problem = Problem::new(entry.key_place, message).label("not on Linux, nor on Fargate");
+            reader.refuse(problem.help("only tasks on instances that run Windows mount it; EFS is for Linux"));
+        }
+        let mut file_system = None;
         let efs = volume.take("efsVolumeConfiguration");
         if let Some(mut efs) = efs.and_then(|it| reader.fields(it, format!("`efsVolumeConfiguration` of {of}"))) {
             efs.required(reader, "fileSystemId");
-            efs.text(reader, "fileSystemId");
+            file_system = efs.text(reader, "fileSystemId").map(str::to_owned);
             efs.finish(reader, &Shape::EFS_VOLUME);
         }
         let at = volume.place_of_key("configuredAtLaunch");
@@ -299,13 +309,14 @@ fn volumes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Volume> {
         let kind = match (efs, is_ebs) {
             (Some(_), _) => VolumeKind::Efs,
             (None, true) => VolumeKind::Ebs,
+            (None, false) if fsx.is_some() => VolumeKind::FsxWindows,
             (None, false) => VolumeKind::Instance,
         };
         if is_ebs && volumes.iter().any(|it| it.kind == VolumeKind::Ebs) {
             let problem = Problem::new(at, format!("{of} has two volumes that are configured at launch"));
             reader.refuse(problem.label("the second").help("a task has at most one EBS volume"));
         }
-        volumes.push(Volume { name, kind });
+        volumes.push(Volume { name, kind, file_system });
     }
     volumes
 }

@@ -1,12 +1,15 @@
 //! `timeline`: what happens when.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
+use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::VolumeKind;
 use crate::scenario::aws_fields::Shape;
-use crate::scenario::capacity::{Bounds, Capacity, attributes};
+use crate::scenario::capacity::{Bounds, Capacity, REGISTRATION_FAILURES, attributes, check_registration_failure};
+use crate::scenario::container::client_exception;
 use crate::scenario::fargate::refuse_on_fargate;
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
@@ -35,6 +38,8 @@ const CHANGES: &[&str] = &[
     "interruptFargateSpot",
     "fargateCapacityUnavailable",
     "retireFargateTasks",
+    "failRegistration",
+    "putAccountSetting",
     "modifyListener",
     "modifyRule",
 ];
@@ -58,18 +63,28 @@ pub struct Around<'a> {
 }
 
 /// The section `timeline`, in order of time; what falls on one instant stays in the file's order.
-pub fn timeline(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Vec<TimelineEntry> {
+pub fn timeline(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    around: &Around<'_>,
+    networks: &mut Table<NetworkConfiguration>,
+) -> Vec<TimelineEntry> {
     let nodes = reader.list(What { field: "timeline", of: "the scenario" }, node);
     let mut entries: Vec<(TimelineEntry, Place)> = Vec::new();
     for node in nodes {
-        entries.extend(entry(reader, node, around).map(|it| (it, node.place)));
+        entries.extend(entry(reader, node, around, networks).map(|it| (it, node.place)));
     }
     entries.sort_by_key(|(it, _)| it.at);
     check_group_sizes(reader, &entries, around);
     entries.into_iter().map(|(it, _)| it).collect()
 }
 
-fn entry(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Option<TimelineEntry> {
+fn entry(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    around: &Around<'_>,
+    networks: &mut Table<NetworkConfiguration>,
+) -> Option<TimelineEntry> {
     let mut fields = reader.fields(node, "an item of `timeline`")?;
     let at = fields.required_span(reader, "at");
     if let Some(at) = at.filter(|it| *it >= around.duration) {
@@ -86,7 +101,7 @@ fn entry(reader: &mut Reader<'_>, node: &Node, around: &Around<'_>) -> Option<Ti
         }
         return None;
     };
-    let change = self::change(reader, name, change, around);
+    let change = self::change(reader, name, change, around, networks);
     if let (Some(at), Some(change)) = (at, &change) {
         note_what_does_nothing(reader, at, name, change);
         if let TimelineChange::RetireFargateTasks { notice, .. } = change
@@ -124,11 +139,17 @@ fn note_what_does_nothing(reader: &mut Reader<'_>, at: Span, name: &str, change:
     reader.note(format!("`timeline`: `{name}` at {at} does nothing: {why}"));
 }
 
-fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_>) -> Option<TimelineChange> {
+fn change(
+    reader: &mut Reader<'_>,
+    name: &str,
+    entry: &Entry,
+    around: &Around<'_>,
+    networks: &mut Table<NetworkConfiguration>,
+) -> Option<TimelineChange> {
     let mut fields = reader.fields(&entry.node, format!("`{name}`"))?;
     match name {
         "updateService" => {
-            let change = update_service(reader, &mut fields, around);
+            let change = update_service(reader, &mut fields, around, networks);
             fields.finish(reader, &Shape::UPDATE_SERVICE);
             change
         }
@@ -142,6 +163,7 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
                 service: service?,
                 task_definition: Some(task_definition?),
                 desired_count: None,
+                network: None,
                 force_new_deployment: false,
                 minimum_healthy_percent: None,
                 maximum_percent: None,
@@ -176,6 +198,8 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             Some(TimelineChange::FargateCapacityUnavailable { capacity: capacity?, availability_zone, lasts })
         }
         "retireFargateTasks" => retire_fargate_tasks(reader, fields, around),
+        "failRegistration" => fail_registration(reader, fields, around),
+        "putAccountSetting" => put_account_setting(reader, fields),
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -195,6 +219,57 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             })
         }
     }
+}
+
+/// Instances that a group launches from then on do not register.
+fn fail_registration(reader: &mut Reader<'_>, mut fields: Fields<'_>, around: &Around<'_>) -> Option<TimelineChange> {
+    let auto_scaling_group = group(reader, &mut fields, around);
+    let at = fields.place_of("cause");
+    fields.required(reader, "cause");
+    let failure = fields.word(reader, "cause", &REGISTRATION_FAILURES);
+    let lasts = fields.span(reader, "for");
+    let of = fields.of.clone();
+    fields.finish(reader, &Shape::OURS);
+    let (auto_scaling_group, failure) = (auto_scaling_group?, failure?);
+    let definition = &around.capacity.groups[auto_scaling_group];
+    let of = format!("instances of `{}` in {of}", definition.name);
+    check_registration_failure(reader, at, &of, failure, &definition.instance_types);
+    Some(TimelineChange::FailRegistration { auto_scaling_group, failure, lasts })
+}
+
+/// Account settings that change nothing that is simulated (`PutAccountSetting`).
+const OTHER_ACCOUNT_SETTINGS: [&str; 9] = [
+    "containerInsights",
+    "containerInstanceLongArnFormat",
+    "defaultLogDriverMode",
+    "fargateFIPSMode",
+    "fargateTaskRetirementWaitPeriod",
+    "guardDutyActivate",
+    "serviceLongArnFormat",
+    "tagResourceAuthorization",
+    "taskLongArnFormat",
+];
+
+/// `PutAccountSetting`.
+fn put_account_setting(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<TimelineChange> {
+    fields.required(reader, "name");
+    let words = [("awsvpcTrunking", true)].into_iter().chain(OTHER_ACCOUNT_SETTINGS.map(|it| (it, false)));
+    let at = fields.place_of("name");
+    let is_trunking = fields.word(reader, "name", &words.collect::<Vec<_>>());
+    fields.required(reader, "value");
+    if is_trunking == Some(false) {
+        fields.take("value");
+        fields.take("principalArn");
+        reader.not_simulated(at, format!("an account setting other than `awsvpcTrunking` in {}", fields.of));
+        return None;
+    }
+    let values = [("enabled", true), ("disabled", false), ("on", true), ("off", false)];
+    let is_enabled = fields.word(reader, "value", &values);
+    // Whoever calls: there is one account here.
+    fields.take("principalArn");
+    fields.finish(reader, &Shape::OURS);
+    is_trunking?;
+    Some(TimelineChange::PutAwsvpcTrunking { is_enabled: is_enabled? })
 }
 
 /// Which tasks on Fargate Spot are interrupted: so many, or a share; one where nothing is said.
@@ -363,7 +438,12 @@ fn group(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) 
     reader.reference(What { field: "autoScalingGroup", of: &fields.of }, node?, &around.capacity.group_names)
 }
 
-fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<TimelineChange> {
+fn update_service(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    around: &Around<'_>,
+    networks: &mut Table<NetworkConfiguration>,
+) -> Option<TimelineChange> {
     fields.required(reader, "service");
     let service = fields.reference(reader, "service", around.service_names);
     let node = fields.take("taskDefinition");
@@ -373,6 +453,8 @@ fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Aro
         refuse_desired_count_of_daemon(reader, fields);
     }
     let desired_count = fields.count(reader, "desiredCount", 0..=5_000);
+    let subnets = around.capacity.subnets.of_launch_if_said(reader, fields);
+    let network = subnets.map(|subnets| networks.push(NetworkConfiguration { subnets }));
     let deployment_place = fields.place_of("deploymentConfiguration");
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
     let deployment = fields.map(reader, "deploymentConfiguration");
@@ -384,6 +466,7 @@ fn update_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Aro
         service: service?,
         task_definition,
         desired_count,
+        network,
         force_new_deployment,
         minimum_healthy_percent: percents.0,
         maximum_percent: percents.1,
@@ -421,6 +504,18 @@ fn new_definition(
     let whose = format!("service `{}`", service.name);
     refuse_too_many_constraints(reader, node.place, &whose, &service.launch.placement_constraints, definition);
     if refuse_on_fargate(reader, node.place, &whose, (&service.launch, around.capacity), definition) {
+        return None;
+    }
+    let is_on_fargate =
+        |it: &CapacityProviderStrategyItem| around.capacity.providers[it.capacity_provider].fargate().is_some();
+    if let Some(says_so) = around.task_definitions.is_for_fargate_only(id)
+        && !service.launch.capacity_provider_strategy.iter().any(is_on_fargate)
+    {
+        let message = format!("{whose} launches on EC2, which `{}` is not for", definition.name());
+        let problem = Problem::new(node.place, message).related(says_so, "it is for Fargate alone");
+        let help = "`requiresCompatibilities: [EC2, FARGATE]` lets it run there as well";
+        let says = "Task definition does not support launch_type EC2.";
+        reader.refuse(problem.help(client_exception(says)).help(help));
         return None;
     }
     let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);

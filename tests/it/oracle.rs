@@ -52,6 +52,8 @@ struct Case {
     to_task_ms: u64,
     /// Whether tasks shake hands with the load balancer, for 5 ms of CPU on a quarter of the requests.
     has_tls: bool,
+    /// CPU units that a sidecar of the same weight computes in each task.
+    sidecar: Option<u32>,
     seed: u64,
 }
 
@@ -114,6 +116,7 @@ impl Case {
             to_balancer_ms: [0, 20][stream.below(2)],
             to_task_ms: [0, 4][stream.below(2)],
             has_tls: stream.below(4) == 0,
+            sidecar: [None, None, Some(100), Some(600)][stream.below(4)],
             seed,
         }
     }
@@ -138,10 +141,10 @@ impl Case {
 duration: 1m
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
 taskDefinitions:
-  web:1: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }}
-  web:2: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}] }}
+  web:1: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}{sidecar}] }}
+  web:2: {{ {cap} containerDefinitions: [{{ name: web, memory: 64, portMappings: [{{ containerPort: 80 }}] }}{sidecar}] }}
 applications:
-  web: &web {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} {options} }}
+{background}  web: &web {{ cpuTime: {cpu}, waitTime: {{ exponential: {{ mean: {wait}ms }} }}, concurrency: {servers}, queue: {queue}, errorShare: {error_share}, cancelOnTimeout: {cancels} {options} }}
   web:2/web: {{ <<: *web, cpuTime: {twice_the_cpu}, errorShare: 0.3 }}
 loadBalancers: {{ front: {{ nodes: {nodes} }} }}
 assumptions: {{ requestsPerConnection: 4, internetRoundTrip: {to_balancer}ms, httpOverhead: 0s, sameZoneRoundTrip: {to_task}ms, otherZoneRoundTrip: {to_task}ms, sameZoneConnection: 0s, otherZoneConnection: 0s, bridgeLatency: 0s, tlsHandshakeCpuTime: 5ms }}
@@ -152,8 +155,10 @@ workloads:
   others: {{ service: web, arrivals: {others} }}
 {users}timeline: [{{ at: 59s, targetErrors: {{ service: web }} }}{timeline}]
 "#,
-            cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"64\",")),
+            cap = self.cap.map_or(String::new(), |cap| format!("cpu: \"{cap}\", memory: \"128\",")),
             cpu = cpu(self.cpu_ms),
+            sidecar = self.sidecar.map_or("", |_| ", { name: sidecar, memory: 64 }"),
+            background = self.sidecar.map_or(String::new(), |it| format!("  sidecar: {{ backgroundCpu: {it} }}\n")),
             twice_the_cpu = cpu(2 * self.cpu_ms),
             options = self.options(),
             timeline = if self.has_revisions {
@@ -227,7 +232,8 @@ workloads:
     fn quota(&self) -> Option<(f64, u64)> {
         let (cap, period) = (u64::from(self.cap?), self.cfs_period_ms? * 1_000_000);
         let servers = self.servers.min(self.connections.unwrap_or(u32::MAX));
-        (cap < 1024 * u64::from(servers)).then_some(((cap * period / 1024) as f64, period))
+        let wanted = 1024 * u64::from(servers) + u64::from(self.sidecar.unwrap_or(0));
+        (cap < wanted).then_some(((cap * period / 1024) as f64, period))
     }
 
     fn changes(&self, stream: &mut Stream) -> Vec<Change> {
@@ -272,6 +278,8 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             auto_scaling_group: Id::new(0),
             subnet: None,
             attributes: Vec::new(),
+            registration_failure: None,
+            has_trunk: false,
             status: InstanceStatus::Active,
             agent_connected: true,
             is_terminating: false,
@@ -298,6 +306,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
         let task = cluster.tasks.push(Task {
             launcher: Launcher::Service(Id::new(0)),
             overrides: Overrides::default(),
+            network: None,
             run_time: None,
             task_definition: Id::new(0),
             deployment: 0,
@@ -431,6 +440,9 @@ struct Server {
     used: f64,
     /// vCPUs.
     offered: f64,
+    /// CPU units of its instance, and the part of its quota that a sidecar leaves.
+    cpu_units: f64,
+    part: f64,
     /// CPU time that may be used in a period, its length and when the first one begins; when this one ends, and what all
     /// will have used when it is spent.
     quota: Option<(f64, u64, u64)>,
@@ -480,7 +492,7 @@ impl Server {
         let Some((amount, period, phase)) = self.quota else { return Some((done, Next::IsDone(place))) };
         if self.since >= self.period_ends {
             self.period_ends = (0..).map(|it| phase + it * period).find(|end| *end > self.since)?;
-            self.spent_at = self.used + amount;
+            self.spent_at = self.used + amount * self.part;
         }
         let spent = after((self.spent_at - self.used).max(0.0) / threads.min(self.offered));
         self.is_spent = false;
@@ -493,12 +505,19 @@ impl Server {
     }
 
     /// The instance has so many CPU units.
-    fn is_offered(&mut self, now: u64, cpu_units: f64, case: &Case, servers: u32) {
+    fn is_offered(&mut self, now: u64, case: &Case, servers: u32) {
+        let cpu_units = self.cpu_units;
+        let sidecar = f64::from(case.sidecar.unwrap_or(0));
+        // Two of one weight: half of all is certain, and what the other does not want.
+        let left = |all: f64| (all - sidecar).max(all / 2.0).max(1.0);
+        if let Some(cap) = case.cap.map(f64::from).filter(|_| case.sidecar.is_some()) {
+            self.part = left(cpu_units.min(cap)) / cap;
+        }
         let cap = case.cap.filter(|_| self.quota.is_none()).map_or(f64::INFINITY, f64::from);
         let threads = f64::from(servers);
         let is_short = |vcpu: f64| self.quota.is_some() || vcpu < threads;
         let before = self.offered;
-        let offered = (cpu_units.min(cap) / 1024.0).min(threads);
+        let offered = (left(cpu_units.min(cap)) / 1024.0).min(threads);
         let (was_short, is_short) = (is_short(before), is_short(offered));
         if offered != before {
             self.pass(now);
@@ -525,6 +544,8 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
         .map(|task| Server {
             revision: case.revision_of(task),
             used: 0.0,
+            cpu_units: f64::from(CPU_UNITS),
+            part: 1.0,
             offered: f64::from(threads)
                 .min(case.cap.filter(|_| case.quota().is_none()).map_or(f64::INFINITY, |cap| f64::from(cap) / 1024.0)),
             quota: {
@@ -740,9 +761,13 @@ fn by_events(case: &Case, changes: &[Change]) -> (RequestCounts, u64, Histogram)
                         server.is_up = true;
                     }
                     What::Offered(cpu_units) => {
-                        server.is_offered(now, f64::from(cpu_units), case, threads);
-                        if let Some((at, _)) = server.next() {
-                            events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
+                        server.cpu_units = f64::from(cpu_units);
+                        // The second ends for all of them.
+                        for (task, server) in servers.iter_mut().enumerate() {
+                            server.is_offered(now, case, threads);
+                            if let Some((at, _)) = server.next() {
+                                events.push(Reverse((at, Event::Computes { task, stamp: server.stamp })));
+                            }
                         }
                         continue;
                     }

@@ -717,6 +717,8 @@ mod tests {
             subnet_matches: service.and_then(|of| of.zones).is_none_or(|zones| zones[it.zone]),
             is_active: it.active,
             capacity_provider_matches: service.and_then(|of| of.provider).is_none_or(|wanted| wanted == it.provider),
+            // Instances of the first provider lack what tasks with GPUs require.
+            has_required_attributes: service.is_none_or(|of| of.reservation.gpus == 0 || it.provider != 0),
             cpu_architecture: it.architecture,
             group_tasks: it.tasks[number],
         }

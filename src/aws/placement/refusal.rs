@@ -20,7 +20,7 @@ pub enum Reason {
     CapacityProvider,
     /// Its agent is not connected.
     Agent,
-    /// Another architecture.
+    /// Another architecture, or an attribute that the task definition requires is missing.
     Attribute,
     /// A zone without a subnet of the service.
     AvailabilityZone,
@@ -337,6 +337,7 @@ mod tests {
             is_active: true,
             capacity_provider_matches: true,
             subnet_matches: true,
+            has_required_attributes: true,
             cpu_architecture: CpuArchitecture::X86_64,
             group_tasks: 0,
         }
@@ -387,6 +388,8 @@ mod tests {
                 &[&PlacementConstraint::DistinctInstance],
             ),
         ];
+        let lacking = ask(&need(1, 1), none, &[Candidate { has_required_attributes: false, ..free }]);
+        assert_eq!(lacking.reason(), Some(Reason::Attribute));
         for ((reason, need, host, constraints), expected) in cases.into_iter().zip(Reason::ALL) {
             assert_eq!(reason, expected);
             let refusal = ask(&need, constraints, &[host, Candidate { id: 1, ..host }]);

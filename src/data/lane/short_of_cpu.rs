@@ -75,6 +75,7 @@ impl Lane {
         let shares = station.is_short_of_cpu() && self.laws[station.law].computes;
         if shares {
             let sharing = &mut self.sharing[place];
+            sharing.has_part_of_quota(station.part_of_quota);
             sharing.is_given(now, station.offered_vcpu());
             station.used_before = sharing.used(now);
         }

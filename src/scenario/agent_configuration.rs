@@ -1,0 +1,62 @@
+//! `agentConfiguration` of an Auto Scaling group: what `/etc/ecs/ecs.config` of its instances says, in its own names.
+
+use crate::aws::capability::AgentConfiguration;
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::problem::Problem;
+use crate::scenario::reader::{Fields, Reader, What};
+
+/// Log drivers that an agent can be told of (`LogConfiguration`, and `ECS_AVAILABLE_LOGGING_DRIVERS` in the agent's README).
+const LOGGING_DRIVERS: [&str; 12] = [
+    "awslogs",
+    "etwlogs",
+    "fluentd",
+    "gcplogs",
+    "gelf",
+    "journald",
+    "json-file",
+    "logentries",
+    "none",
+    "splunk",
+    "sumologic",
+    "syslog",
+];
+
+/// The map `agentConfiguration`; what an ECS-optimized AMI has where it says nothing.
+pub fn agent_configuration(reader: &mut Reader<'_>, group: &mut Fields<'_>) -> AgentConfiguration {
+    let mut configuration = AgentConfiguration::default();
+    let of = format!("`agentConfiguration` of {}", group.of);
+    let Some(mut fields) = group.map(reader, "agentConfiguration") else { return configuration };
+    let field = "ECS_AVAILABLE_LOGGING_DRIVERS";
+    fields.usual(reader, field, &configuration.available_logging_drivers[..]);
+    if fields.has(field) {
+        let words = LOGGING_DRIVERS.map(|it| (it, it));
+        let drivers = fields.list(reader, field).iter();
+        let drivers = drivers.filter_map(|it| reader.word(What { field, of: &of }, it, &words));
+        configuration.available_logging_drivers = drivers.map(str::to_owned).collect();
+    }
+    for (name, flag) in [
+        ("ECS_ENABLE_TASK_IAM_ROLE", &mut configuration.enable_task_iam_role),
+        ("ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST", &mut configuration.enable_task_iam_role_network_host),
+        ("ECS_ENABLE_TASK_ENI", &mut configuration.enable_task_eni),
+        ("ECS_ENABLE_TASK_CPU_MEM_LIMIT", &mut configuration.enable_task_cpu_mem_limit),
+        ("ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE", &mut configuration.enable_awslogs_executionrole_override),
+        ("ECS_DISABLE_PRIVILEGED", &mut configuration.disable_privileged),
+        ("ECS_DISABLE_DOCKER_HEALTH_CHECK", &mut configuration.disable_docker_health_check),
+    ] {
+        *flag = fields.flag_or(reader, name, *flag);
+    }
+    for (name, ours) in [
+        ("ECS_RESERVED_MEMORY", "reservedMemory"),
+        ("ECS_CONTAINER_STOP_TIMEOUT", "containerStopTimeout"),
+        ("ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT", "pullDependentContainersUpfront"),
+        ("ECS_INSTANCE_ATTRIBUTES", "attributes"),
+    ] {
+        if fields.has(name) {
+            let problem = Problem::new(fields.place_of(name), format!("`{name}` of {of} has a field of its own"));
+            reader.refuse(problem.help(format!("say `{ours}` of the group")));
+            return configuration;
+        }
+    }
+    fields.finish(reader, &Shape::OURS);
+    configuration
+}

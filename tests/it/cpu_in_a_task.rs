@@ -1,0 +1,123 @@
+//! The CPU of one task between its containers (*ecs.md* 1.3, level 2), end to end.
+
+use std::path::Path;
+
+use plimsoll::engine::simulate;
+use plimsoll::rng::Seed;
+use plimsoll::run::Run;
+use plimsoll::scenario;
+
+/// One task of 512 CPU units: a container of weight 384 that serves, and a sidecar of weight 128 that computes all the time.
+fn text(definition: &str, launch: &str, sidecar: u32, rate: u32, options: &str) -> String {
+    format!(
+        "duration: 20m
+cluster: {{ availabilityZones: [us-east-1a], subnets: {{ a: {{ AvailabilityZone: us-east-1a, CidrBlock: 10.0.0.0/24 }} }} }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m6g.medium, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions:
+  web:
+    {definition}
+    containerDefinitions:
+      - {{ name: web, cpu: 384, memory: 64, portMappings: [{{ containerPort: 80 }}] }}
+      - {{ name: sidecar, cpu: 128, memory: 64 }}
+applications:
+  web: {{ cpuTime: 10ms, healthCheckCpuTime: 0s, concurrency: 8, queue: 1000{options} }}
+  sidecar: {{ backgroundCpu: {sidecar} }}
+loadBalancers: {{ front: {{ nodes: 1 }} }}
+assumptions: {{ internetRoundTrip: 0s, httpOverhead: 0s, sameZoneRoundTrip: 0s, sameZoneConnection: 0s, bridgeLatency: 0s }}
+targetGroups: {{ web: {{ loadBalancer: front, Protocol: HTTP, HealthCheckIntervalSeconds: 300, UnhealthyThresholdCount: 10, HealthyThresholdCount: 2 }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 1, {launch} loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+workloads: {{ some: {{ service: web, timeout: 1h, arrivals: {{ constant: {{ rate: {rate}/s }} }} }} }}
+"
+    )
+}
+
+const CAPPED: &str = "cpu: 512";
+const FARGATE: &str = "{ networkMode: awsvpc, cpu: 512, memory: 1024, requiresCompatibilities: [FARGATE] }";
+const ON_FARGATE: &str = "launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: { subnets: [a] } },";
+
+fn run(text: &str) -> Run {
+    let story = scenario::read(Path::new("cpu.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
+    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
+    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+}
+
+/// Requests served a second, mean response time in ms and CPU percent of the tenth minute.
+fn tenth_minute(text: &str) -> (f64, f64, f64) {
+    let run = run(text);
+    let row = run.service_minutes.iter().find(|it| it.minute == 10).expect("it has that minute");
+    let mean = row.response_time_ms.mean.expect("some were served");
+    (row.counts.served as f64 / 60.0, mean, row.cpu_percent.expect("a task runs"))
+}
+
+fn check(text: &str, expected: (f64, Option<f64>, f64)) {
+    let (served, mean, cpu) = tenth_minute(text);
+    assert!((served - expected.0).abs() < 0.02 * expected.0, "{served} a second, not {}: {text}", expected.0);
+    if let Some(expected) = expected.1 {
+        assert!((mean - expected).abs() < 0.01 * expected, "{mean} ms, not {expected}: {text}");
+    }
+    assert!((cpu - expected.2).abs() < 0.5, "{cpu} %, not {}: {text}", expected.2);
+}
+
+#[test]
+fn a_sidecar_that_computes_slows_the_container_that_serves() {
+    let fargate = FARGATE.trim_matches(['{', '}', ' ']).replace(", ", "\n    ").replace("[FARGATE]", "[FARGATE]");
+    for (definition, launch) in [(CAPPED, ""), (fargate.as_str(), ON_FARGATE)] {
+        // Without the sidecar 512 units are 50 requests of 10.24 a second; 20 of them use 40 %, each takes 10 ms / 0.5.
+        check(&text(definition, launch, 0, 20, ""), (20.0, Some(20.0), 40.0));
+        // Within its 128 it takes what it wants, and 412 are left: 412 / 10.24 = 40.2 a second, each 24.9 ms while few come.
+        check(&text(definition, launch, 100, 20, ""), (20.0, Some(10.0 * 1024.0 / 412.0), (204.8 + 100.0) / 5.12));
+        check(&text(definition, launch, 100, 60, ""), (40.23, None, 100.0));
+        // Wanting more than 128 it gets 128 while the other is busy: 384 are 37.5 a second.
+        check(&text(definition, launch, 400, 60, ""), (37.5, None, 100.0));
+        // While that is idle for the most part the rest is lent to it: 102.4 and 400 of 512.
+        check(&text(definition, launch, 400, 10, ""), (10.0, Some(10.0 * 1024.0 / 384.0), 502.4 / 5.12));
+    }
+}
+
+#[test]
+fn a_sidecar_uses_up_the_quota_of_the_periods() {
+    // 50 ms of CPU in each 100 ms, of which 37.5 are left: 37.5 requests a second.
+    check(&text(CAPPED, "", 400, 60, ", cfsPeriod: 100ms"), (37.5, None, 100.0));
+    check(&text(CAPPED, "", 0, 60, ", cfsPeriod: 100ms"), (50.0, None, 100.0));
+    // A request of 10 ms fits into a period at what the sidecar leaves of the instance's vCPU.
+    check(&text(CAPPED, "", 100, 10, ", cfsPeriod: 100ms"), (10.0, Some(10.0 * 1024.0 / 924.0), 202.4 / 5.12));
+    // One thread would never use up 1024 units alone.
+    let whole = text("cpu: 1024", "", 512, 95, ", cfsPeriod: 100ms").replace("concurrency: 8", "concurrency: 1");
+    check(&whole, (75.0, None, 100.0));
+}
+
+#[test]
+fn containers_of_tasks_without_a_cap_compete_by_their_weights_too() {
+    // An instance of 1024 units and one task: 1024 x 384 / 512 = 768 for requests while both are busy.
+    let text = text("networkMode: bridge", "", 2048, 100, "");
+    check(&text, (75.0, None, 200.0));
+    // A second task of the same weight, which computes without serving, takes half of the instance.
+    let batch = "runTasks: { batch: { taskDefinition: batch, at: 1m, runTime: 1h } }
+";
+    let two = text.replace("applications:\n", "  batch: { containerDefinitions: [{ name: batch, cpu: 512, memory: 64 }] }\napplications:\n  batch: { backgroundCpu: 1024 }\n");
+    check(&(two + batch), (37.5, None, 100.0));
+}
+
+#[test]
+fn what_a_container_computes_beside_its_requests_is_shared_evenly_with_them() {
+    // 512 - 100 while there is enough; half of 512 each at the most.
+    check(&text(CAPPED, "", 0, 60, ", backgroundCpu: 100"), (40.23, None, 100.0));
+    check(&text(CAPPED, "", 0, 60, ", backgroundCpu: 500"), (25.0, None, 100.0));
+}
+
+#[test]
+fn a_container_that_has_ended_computes_no_more() {
+    let ends = text(CAPPED, "", 400, 10, "")
+        .replace("{ name: sidecar,", "{ name: sidecar, essential: false,")
+        .replace("backgroundCpu: 400", "backgroundCpu: 400, exit: { after: 5m }")
+        .replace("HealthCheckIntervalSeconds: 300", "HealthCheckIntervalSeconds: 6")
+        .replace("duration: 20m", "duration: 20m\nbegin: cold");
+    let run = run(&ends);
+    let mean = |minute| {
+        let row = run.service_minutes.iter().find(|it| it.minute == minute).expect("it has that minute");
+        row.response_time_ms.mean.expect("some were served")
+    };
+    assert!((mean(9) - 10.0 * 1024.0 / 384.0).abs() < 0.1, "{}", mean(9));
+    assert!((mean(15) - 10.0 * 1024.0 / 512.0).abs() < 0.1, "{}", mean(15));
+}
