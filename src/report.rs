@@ -3,6 +3,7 @@
 pub mod chart;
 pub mod charts;
 pub mod comparison;
+pub mod costs;
 pub mod csv_files;
 pub mod placement;
 pub mod refusals;

@@ -36,6 +36,7 @@ pub mod subnet;
 pub mod task_definition;
 pub mod timeline;
 pub mod tree;
+pub mod volume;
 pub mod workload;
 
 use crate::aws::anomaly_detection::AnomalyRule;
@@ -46,6 +47,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
+use crate::aws::nat_gateway::NatGateways;
 use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
@@ -89,6 +91,8 @@ pub struct Scenario {
     pub availability_zones: Table<AvailabilityZone>,
     /// Subnets; without any, addresses are not counted.
     pub subnets: Table<Subnet>,
+    /// NAT gateways; none unless the file has them.
+    pub nat_gateways: Option<NatGateways>,
     /// Revisions of task definitions.
     pub task_definitions: Table<TaskDefinition>,
     /// Auto Scaling groups.
@@ -521,6 +525,8 @@ pub struct Assumptions {
     pub fargate: FargateAssumptions,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
+    /// Whether the alarms that target tracking and managed scaling make are billed like others: yes.
+    pub managed_alarms_billed: bool,
 }
 
 impl Default for Assumptions {
@@ -562,6 +568,7 @@ impl Default for Assumptions {
             load_balancer_metric_delay: Span::seconds(60),
             capacity_provider_metric_delay: Span::seconds(30),
             alarm_phase: None,
+            managed_alarms_billed: true,
             alarm_low_ratio: 0.9,
             scale_in_max_fraction: 0.10,
             capacity_scale_in_max_fraction: 0.49,
@@ -612,6 +619,19 @@ pub struct FargateAssumptions {
     /// Whether the target of an interrupted Spot task is deregistered at the warning: yes; else it stays registered until
     /// the task is STOPPED, as AWS warns that it may.
     pub spot_deregisters_at_warning: bool,
+    /// From when on a task is billed: from when its image pull starts (AWS Fargate pricing).
+    pub billed_from: FargateBilledFrom,
+}
+
+/// From when on a task on Fargate is billed, until it is STOPPED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FargateBilledFrom {
+    /// When it is launched: PROVISIONING and PENDING too.
+    Launched,
+    /// When the pull of its images starts.
+    PullStarted,
+    /// When it is RUNNING.
+    Running,
 }
 
 impl FargateAssumptions {
@@ -657,6 +677,7 @@ impl Default for FargateAssumptions {
             unpacked_image_ratio: 2.5,
             spot_interruptions_per_hour: 0.0,
             spot_deregisters_at_warning: true,
+            billed_from: FargateBilledFrom::PullStarted,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::InstanceType;
 use crate::aws::mixed_instances::{InstancesDistribution, LaunchTemplateOverride};
 use crate::aws::subnet::Subnet;
+use crate::aws::volume::EbsVolume;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -54,8 +55,12 @@ pub struct AutoScalingGroup {
     pub pull_dependent_containers_upfront: bool,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
-    /// Size of each instance's gp3 root volume in GiB; billed by the month.
+    /// `DefaultCooldown`
     pub default_cooldown: Span,
+    /// EBS volumes of each of its instances, the root volume first.
+    pub volumes: Vec<EbsVolume>,
+    /// Whether CloudWatch monitors its instances in detail (`InstanceMonitoring`), which is billed.
+    pub detailed_monitoring: bool,
 }
 
 impl AutoScalingGroup {

@@ -30,6 +30,21 @@ pub struct AlarmInForce {
     decision: Option<Decision>,
 }
 
+impl AlarmInForce {
+    /// The service whose metric it watches.
+    pub fn service(&self) -> Option<Id<ServiceDefinition>> {
+        match self.watches {
+            Watched::Service(service, _) => Some(service),
+            Watched::CapacityProvider(_) => None,
+        }
+    }
+
+    /// Whether it was made by a target tracking policy or managed scaling, not by whoever runs the cluster.
+    pub fn is_managed(&self) -> bool {
+        !matches!(self.action, Action::Step(_))
+    }
+}
+
 /// What an alarm watches.
 #[derive(Clone, Copy, Debug)]
 enum Watched {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::costs;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
@@ -401,6 +402,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     if !run.placement_refusals.is_empty() {
         files.push(("placement_refusals.csv", table(refusals::COLUMNS, refusals::rows(run))));
     }
+    files.push(("costs.csv", table(costs::COSTS, costs::rows(run))));
     files
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::data::histogram::Histogram;
+use crate::report::costs::{OwnerCost, a_month, by_owner};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
@@ -39,6 +40,13 @@ struct Summary<'a> {
     /// Services of which tasks found no instance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     placement_refusals: Vec<Refused>,
+    cost_volumes_usd: f64,
+    cost_cloudwatch_usd: f64,
+    /// Where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_nat_gateways_usd: Option<f64>,
+    cost_month_usd: f64,
+    costs: Vec<OwnerCost>,
 }
 
 #[derive(Serialize)]
@@ -198,6 +206,11 @@ pub fn summary(run: &Run) -> Vec<u8> {
         cost_fargate_usd: run.uses_fargate().then_some(run.cost.fargate_usd),
         standalone_tasks: standalone(run),
         placement_refusals: refused(run),
+        cost_volumes_usd: run.cost.volumes_usd,
+        cost_cloudwatch_usd: run.cost.cloud_watch_usd,
+        cost_nat_gateways_usd: run.scenario.nat_gateways.as_ref().map(|_| run.cost.nat_gateways_usd),
+        cost_month_usd: a_month(run, run.cost.total_usd()),
+        costs: by_owner(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

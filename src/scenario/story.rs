@@ -221,7 +221,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let groups = section(reader, &mut fields, "autoScalingGroups");
     let providers = section(reader, &mut fields, "capacityProviders");
     let cluster = fields.map(reader, "cluster");
-    let capacity = Capacity::read(reader, cluster, instance_types, groups, providers);
+    let mut capacity = Capacity::read(reader, cluster, instance_types, groups, providers);
     let capacity_pools = capacity_pools(reader, fields.take("capacityPools"), &capacity);
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
@@ -276,7 +276,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let expect_failure = fields.flag_or(reader, "expectFailure", false);
     let assumptions = assumption::assumptions(reader, &mut fields);
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
-    let prices = assumption::prices(reader, &mut fields, first_zone);
+    let prices = assumption::prices(reader, &mut fields, first_zone, &capacity.instance_type_names());
+    capacity.take_prices(reader, &prices);
     fields.finish(reader, &Shape::SCENARIO);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
@@ -292,6 +293,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         begins_settled,
         availability_zones: capacity.zones,
         subnets: capacity.subnets.table,
+        nat_gateways: capacity.nat_gateways,
         task_definitions: task_definitions.table,
         auto_scaling_groups: capacity.groups,
         capacity_pools,
