@@ -124,7 +124,7 @@ fn line(run: &Run, name: String, place: usize, by_hour: &[f64]) -> Line {
 fn name_of(run: &Run, owner: CostOwner) -> String {
     match owner {
         CostOwner::Service(service) => format!("service/{}", run.scenario.services[Id::new(service)].name),
-        CostOwner::RunTask(run_task) => format!("run-task/{}", run.scenario.run_tasks[Id::new(run_task)].name),
+        CostOwner::RunTask(run_task) => format!("task/{}", run.scenario.run_tasks[Id::new(run_task)].name),
         CostOwner::Unused => "unused".to_owned(),
         CostOwner::Cluster => "cluster".to_owned(),
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod container_instances;
 mod containers;
+mod costs;
 mod daemons;
 mod fargate;
 mod goldens;
