@@ -9,20 +9,30 @@ use crate::scenario::FargateBilledFrom;
 use crate::table::Id;
 use crate::units::Instant;
 
+/// What EC2 bills for an instance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InstanceBill {
+    /// Since when it has been `running`.
+    pub since: Instant,
+    /// Until when.
+    pub until: Instant,
+    /// What that costs, USD.
+    pub usd: f64,
+}
+
 impl Control<'_> {
-    /// When EC2 has an instance `running`, which is all that it bills: `pending` and `shutting-down` are free. An instance that is
-    /// launched is `running` when its group has it in service. `None` where it has not come so far.
-    pub fn running_period(&self, instance: Id<ContainerInstance>, until: Instant) -> Option<(Instant, Instant)> {
+    /// What EC2 bills for an instance until an instant: the time in which it is `running`, not `pending` or `shutting-down`. An instance
+    /// that is launched is `running` when its group has it in service. `None` where it has not come so far.
+    pub fn instance_bill(&self, instance: Id<ContainerInstance>, until: Instant) -> Option<InstanceBill> {
         let row = &self.cluster.instances[instance];
         let until = row.terminated_at.map_or(until, |it| it.min(until));
-        row.in_service_at.filter(|it| *it <= until).map(|since| (since, until))
+        let since = row.in_service_at.filter(|it| *it <= until)?;
+        Some(InstanceBill { since, until, usd: instance_usd(row.usd_per_hour, until.since(since), false) })
     }
 
     /// What an instance has cost so far, USD.
-    pub fn instance_cost_usd(&self, instance: Id<ContainerInstance>) -> f64 {
-        let usd_per_hour = self.cluster.instances[instance].usd_per_hour;
-        let period = self.running_period(instance, self.now());
-        period.map_or(0.0, |(since, until)| instance_usd(usd_per_hour, until.since(since), false))
+    pub(super) fn instance_cost_usd(&self, instance: Id<ContainerInstance>) -> f64 {
+        self.instance_bill(instance, self.now()).map_or(0.0, |it| it.usd)
     }
 
     /// Since when a task on Fargate is billed; `None` where it is not.

@@ -6,8 +6,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{
-    AlarmKind, DETAILED_MONITORING_METRICS, billed, instance_usd, load_balancer_capacity_units,
-    network_load_balancer_capacity_units,
+    AlarmKind, DETAILED_MONITORING_METRICS, billed, load_balancer_capacity_units, network_load_balancer_capacity_units,
 };
 use crate::aws::split_cost::{Amount, split};
 use crate::aws::task_definition::VolumeKind;
@@ -145,9 +144,10 @@ fn instance(
         vcpu: f64::from(kind.vcpu.max(row.registered_cpu_units / 1024)),
         gb: kind.memory_gib.max(f64::from(row.registered_memory_mib) / 1024.0),
     };
-    if let Some((since, until)) = control.running_period(id, ledger.end) {
-        cost.instances_usd += instance_usd(row.usd_per_hour, until.since(since), false);
-        share(CostKind::Ec2, row.usd_per_hour, (since, until), capacity, held, ledger);
+    if let Some(bill) = control.instance_bill(id, ledger.end) {
+        cost.instances_usd += bill.usd;
+        let usd_per_hour = bill.usd / billed(bill.until.since(bill.since)).as_hours();
+        share(CostKind::Ec2, usd_per_hour, (bill.since, bill.until), capacity, held, ledger);
     }
     let volumes = &scenario.auto_scaling_groups[row.auto_scaling_group].volumes;
     let usd_per_hour = volumes.iter().map(|it| scenario.prices.volume_usd_per_hour(it)).fold(0.0, |sum, it| sum + it);

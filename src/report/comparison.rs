@@ -29,7 +29,7 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
     for (name, of, decimals) in
         of_requests.chain(of_standalone).chain(FIGURES).filter(|it| it.0 != FARGATE || uses_fargate)
     {
-        let is_nothing = || variants.iter().all(|runs| runs.iter().all(|run| of(run) == Some(0.0)));
+        let is_nothing = || variants.iter().all(|runs| runs.iter().all(|run| of(run).is_none_or(|usd| usd < 0.005)));
         if [EBS, CLOUD_WATCH, NAT_GATEWAYS].contains(name) && is_nothing() {
             continue;
         }
@@ -67,7 +67,7 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
 /// The figure that is there only where tasks may run on Fargate.
 const FARGATE: &str = "Fargate, $";
 
-/// Figures that are there only where they are not nothing.
+/// Figures that are there only where they come to a cent.
 const EBS: &str = "EBS, $";
 const CLOUD_WATCH: &str = "CloudWatch, $";
 const NAT_GATEWAYS: &str = "NAT gateways, $";

@@ -80,17 +80,31 @@ pub fn a_month(run: &Run, usd: f64) -> f64 {
     usd / run.simulated.as_hours() * HOURS_PER_MONTH
 }
 
+/// Owners that have a colour of their own in the chart.
+const OWNERS_MAXIMUM: usize = 5;
+
 /// Panels of what was paid for in each hour, by kind and by owner.
 pub fn panels(run: &Run) -> Vec<Panel> {
     let kinds = CostKind::ALL.iter().enumerate().map(|(place, kind)| {
         let by_hour = by_hour(run, |row| if row.kind == *kind { row.usd } else { 0.0 });
         line(run, kind.as_str().replace('_', " "), place, &by_hour)
     });
-    let owners: BTreeMap<CostOwner, ()> = run.costs.iter().map(|row| (row.owner, ())).collect();
-    let owners = owners.keys().enumerate().map(|(place, owner)| {
-        let of = |row: &CostRow| if row.owner == *owner { row.usd + row.redistributed_usd } else { 0.0 };
-        line(run, name_of(run, *owner), place, &by_hour(run, of))
-    });
+    let mut owners: BTreeMap<CostOwner, f64> = BTreeMap::new();
+    for row in &run.costs {
+        *owners.entry(row.owner).or_default() += row.usd;
+    }
+    // The unused stands last; of many owners those that cost most have names.
+    let mut ranked: Vec<(CostOwner, f64)> = owners.into_iter().filter(|it| it.0 != CostOwner::Unused).collect();
+    ranked.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+    let named: Vec<CostOwner> = ranked.iter().take(OWNERS_MAXIMUM).map(|it| it.0).collect();
+    let of = |is_it: &dyn Fn(CostOwner) -> bool| by_hour(run, |row| if is_it(row.owner) { row.usd } else { 0.0 });
+    let mut owners: Vec<Line> = Vec::new();
+    for (place, owner) in named.iter().enumerate() {
+        owners.push(line(run, name_of(run, *owner), place, &of(&|it| it == *owner)));
+    }
+    let is_other = |it: CostOwner| it != CostOwner::Unused && !named.contains(&it);
+    owners.push(line(run, "others".to_owned(), OWNERS_MAXIMUM, &of(&is_other)));
+    owners.push(line(run, "unused".to_owned(), OWNERS_MAXIMUM + 1, &of(&|it| it == CostOwner::Unused)));
     let panel = |title: &str, lines: Vec<Line>| Panel {
         title: title.to_owned(),
         unit: "$ in the hour".to_owned(),
@@ -102,7 +116,7 @@ pub fn panels(run: &Run) -> Vec<Panel> {
         top_at_least: 0.01,
         when_empty: "nothing costs anything",
     };
-    vec![panel("by kind", kinds.collect()), panel("by owner, what is unused shared out", owners.collect())]
+    vec![panel("by kind", kinds.collect()), panel("by owner, what no task reserves by itself", owners)]
 }
 
 fn by_hour(run: &Run, of: impl Fn(&CostRow) -> f64) -> Vec<f64> {

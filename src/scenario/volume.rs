@@ -8,6 +8,7 @@ use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::subnet::Subnets;
+use crate::scenario::tree::Value;
 use crate::table::Table;
 
 /// Names of the root device in Linux AMIs.
@@ -19,7 +20,9 @@ const SIZE_MAXIMUM: u32 = 65_536;
 /// `rootVolume` and `BlockDeviceMappings` of a group.
 pub fn of_group(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<EbsVolume> {
     let place = fields.place_of("rootVolume");
-    fields.usual(reader, "rootVolume", format!("{ROOT_VOLUME_GIB}GiB").as_str());
+    if !fields.has("BlockDeviceMappings") {
+        fields.usual(reader, "rootVolume", format!("{ROOT_VOLUME_GIB}GiB").as_str());
+    }
     let said = fields.parsed(reader, "rootVolume", |text| {
         let gib = quantity::memory_mib(text)? / 1024.0;
         match gib.fract() == 0.0 && (1.0..=f64::from(SIZE_MAXIMUM)).contains(&gib) {
@@ -81,16 +84,17 @@ pub fn nat_gateways(
     zones: &Table<AvailabilityZone>,
     subnets: &Subnets,
 ) -> Option<NatGateways> {
-    let node = cluster.take("natGateways").filter(|it| !it.is_blank())?;
+    let node = cluster.take("natGateways").filter(|it| !matches!(it.value, Value::Null))?;
     let mut fields = reader.fields(node, "`natGateways` of `cluster`")?;
     let place = fields.place_of("subnets");
     let says_subnets = fields.has("subnets");
     let of = fields.of.clone();
     let mut of_them = Vec::new();
-    for item in fields.list(reader, "subnets") {
+    let named = fields.list(reader, "subnets");
+    for item in named {
         of_them.extend(reader.reference(What { field: "subnets", of: &of }, item, &subnets.names));
     }
-    if says_subnets && of_them.is_empty() {
+    if says_subnets && named.is_empty() {
         let problem = Problem::new(place, format!("`subnets` of {of} names none"));
         reader.refuse(problem.help("leave it out where every subnet's route leads through a NAT gateway"));
     }

@@ -236,7 +236,7 @@ services:
 workloads:
   one: { service: one, arrivals: { steps: [{ at: 0s, rate: 5/s }, { at: 1h, rate: 0/s }] } }
 ";
-    let run = run(&text);
+    let run = run(text);
     let by_hour = |owner: CostOwner, hour: u64| {
         let rows =
             run.costs.iter().filter(|it| it.owner == owner && it.hour == hour && it.kind == CostKind::LoadBalancer);
