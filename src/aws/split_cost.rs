@@ -1,9 +1,9 @@
 //! What an instance costs, split over the tasks on it.
 //!
-//! Follows *Example of split cost allocation data* in the user guide of AWS Data Exports (2026): a vCPU weighs nine times what a GB
-//! does, which comes from Fargate's prices; a task takes part by what it is allocated of each; what nobody has is given to those
-//! who have some, each resource by itself and in proportion. What a task uses beyond its reservation is not looked at, and GPUs
-//! weigh nothing.
+//! Follows *Example of split cost allocation data* in the user guide of AWS Data Exports (read 2026-11): a vCPU weighs nine times what a
+//! GB does, which comes from Fargate's prices; a task takes part by what it is allocated of each; what nobody has is given to those who
+//! have some, in proportion. Inferred: each resource by itself. AWS takes what a task uses where that is more than it reserves, and
+//! gives GPUs a weight; here reservations count alone.
 
 /// What a vCPU weighs against a GB.
 const CPU_WEIGHT: f64 = 9.0;
@@ -66,9 +66,10 @@ mod tests {
         (value - expected).abs() < 1e-12
     }
 
-    /// The instance of the guide's example: 4 vCPU and 16 GB at a dollar an hour, so that a vCPU costs 9/52 and a GB 1/52.
+    /// The instance of the guide's example, with tasks of our own: 4 vCPU and 16 GB at a dollar an hour, so that a vCPU costs 9/52 and
+    /// a GB 1/52, which the guide rounds to 0.17 and 0.02.
     #[test]
-    fn the_guides_example() {
+    fn a_vcpu_costs_nine_times_what_a_gb_does() {
         let pods = [(1.0, 4.0), (1.0, 6.0), (1.0, 2.0), (1.0, 2.0)].map(|(vcpu, gb)| Amount { vcpu, gb });
         let split = split(1.0, Amount { vcpu: 4.0, gb: 16.0 }, &pods);
         let unit = 1.0 / 52.0;
