@@ -199,6 +199,10 @@ pub struct Task {
     pub created_at: Instant,
     /// When it was placed.
     pub placed_at: Option<Instant>,
+    /// When its slot on the instance was given back.
+    pub released_at: Option<Instant>,
+    /// What was pulled for it through a NAT gateway, compressed bytes.
+    pub pulled_through_nat_bytes: u64,
     /// When its pull began.
     pub pull_started_at: Option<Instant>,
     /// When its images were there.
@@ -514,10 +518,11 @@ impl Cluster {
     }
 
     /// Gives the task's reservation back to its instance; nothing where it holds none.
-    pub fn release(&mut self, task: Id<Task>) {
+    pub fn release(&mut self, task: Id<Task>, at: Instant) {
         let row = &mut self.tasks[task];
         let Some(instance) = row.instance().filter(|_| row.holds_reservation) else { return };
         row.holds_reservation = false;
+        row.released_at = Some(at);
         let host = &mut self.instances[instance];
         host.remaining_cpu_units += row.reservation.cpu_units;
         host.remaining_memory_mib += row.reservation.memory_mib;

@@ -9,6 +9,7 @@ pub mod autoscaling;
 pub mod capacity_provider;
 pub mod container_instances;
 pub mod containers;
+pub mod costs;
 pub mod daemon;
 pub mod fargate;
 pub mod health;

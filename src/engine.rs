@@ -1,25 +1,20 @@
 //! The loop: serve every request up to the next control event, make one decision, repeat.
 
-use std::collections::BTreeSet;
+mod costs;
+
 use std::sync::Arc;
 
 use crate::agenda::Event;
-use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
-use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
-use crate::aws::price::{
-    CONTAINER_INSIGHTS_METRICS_OF_CLUSTER, CONTAINER_INSIGHTS_METRICS_OF_FAMILY, CONTAINER_INSIGHTS_METRICS_OF_SERVICE,
-    DETAILED_MONITORING_METRICS, load_balancer_capacity_units, network_load_balancer_capacity_units,
-};
 use crate::cluster::{Cluster, ContainerStatus, Task};
 use crate::control::Control;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
-    ContainerLife, Cost, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run,
-    ServiceMinute, TaskLife, rows_of,
+    ContainerLife, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run, ServiceMinute,
+    TaskLife,
 };
-use crate::scenario::{ContainerInsights, Expectation, Measure, Scenario};
+use crate::scenario::{Expectation, Measure, Scenario};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -81,7 +76,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         .iter()
         .map(|it| lasted(Some(it.launched_at), it.terminated_at))
         .fold(Span::ZERO, |a, b| a + b);
-    let cost = cost_of(scenario, &control);
+    let (cost, costs) = costs::costs(scenario, &control, end);
     let instances: Vec<InstanceLife> = instances.collect();
     let unplaced_at_end = control.with_unplaced_tasks();
     let metric_points = control.metric_points();
@@ -117,6 +112,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         task_hours: task_time.as_hours(),
         instance_hours: instance_time.as_hours(),
         cost,
+        costs,
         scale_outs: records.scale_outs,
         expectations: Vec::new(),
     };
@@ -204,77 +200,6 @@ fn containers_of(scenario: &Scenario, task: &Task) -> Vec<ContainerLife> {
         restart_count: container.restart_count,
     });
     lives.collect()
-}
-
-fn cost_of(scenario: &Scenario, control: &Control) -> Cost {
-    let instances_usd =
-        scenario.auto_scaling_groups.ids().map(|it| control.group_cost_usd(it)).fold(0.0, |sum, it| sum + it);
-    let hours_started = scenario.duration.0.div_ceil(3600 * Span::SECOND.0);
-    let load_balancers_usd = scenario.load_balancers.entries().map(|(load_balancer, definition)| {
-        // What comes to an Application Load Balancer through a Network Load Balancer is what that passes on.
-        let is_before = |it: &LoadBalancer| it.comes_through.is_some_and(|it| it.load_balancer == load_balancer);
-        let counted_at = scenario.load_balancers.find(is_before).unwrap_or(load_balancer);
-        // An hour's units follow its requests: each new connection carries several of them.
-        let (mut unit_hours, mut gb) = (0.0, 0.0);
-        for hour in 0..hours_started {
-            let minutes = hour * 60..(hour + 1) * 60;
-            let of_hour = rows_of(&control.records.load_balancer_minutes, minutes);
-            let rows = || of_hour.iter().filter(|row| row.load_balancer == counted_at.index());
-            let requests: u64 = rows().filter(|row| row.target_group.is_none()).map(|row| row.counts.arrived).sum();
-            let billed: u64 =
-                rows().filter(|row| row.target_group.is_none()).map(|row| row.routing.rule_evaluations.billed).sum();
-            let (mut active, mut bytes, mut flows) = (0.0, 0.0, 0.0);
-            for capacity in rows().filter_map(|row| row.capacity) {
-                active += capacity.active_client_connections / 60.0;
-                bytes += capacity.processed_bytes;
-                flows += capacity.new_client_connections;
-            }
-            let connections = requests as f64 / 3600.0 / scenario.assumptions.requests_per_connection;
-            gb += bytes / 1e9;
-            unit_hours += if definition.kind == LoadBalancerType::Network {
-                network_load_balancer_capacity_units(definition.protocol, flows / 3600.0, active, bytes / 1e9)
-            } else {
-                load_balancer_capacity_units(connections, active, bytes / 1e9, billed as f64 / 3600.0)
-            };
-        }
-        scenario.prices.load_balancer_usd(definition.kind, hours_started, unit_hours, gb)
-    });
-    // No load balancer at all sums up to minus nothing.
-    let load_balancers_usd = load_balancers_usd.fold(0.0, |sum, it| sum + it);
-    let fargate_usd = FargateCapacity::ALL.iter().map(|it| control.fargate_cost_usd(*it)).fold(0.0, |sum, it| sum + it);
-    let metrics_usd = scenario.prices.custom_metrics_usd(custom_metric_hours(scenario, control));
-    Cost { instances_usd, load_balancers_usd, fargate_usd, metrics_usd }
-}
-
-/// For how many hours custom metrics were published, all together; a metric is billed for each hour begun.
-fn custom_metric_hours(scenario: &Scenario, control: &Control) -> f64 {
-    let hours = |from: Instant, to: Instant| to.since(from).0.div_ceil(3600 * Span::SECOND.0) as f64;
-    let end = Instant::START + scenario.duration;
-    let whole = hours(Instant::START, end);
-    let high_resolution =
-        scenario.services.iter().map(|it| it.high_resolution_metrics.len() as f64 * whole).sum::<f64>();
-    let detailed = control
-        .cluster
-        .instances
-        .iter()
-        .filter(|it| scenario.auto_scaling_groups[it.auto_scaling_group].detailed_monitoring);
-    let detailed = detailed
-        .map(|it| f64::from(DETAILED_MONITORING_METRICS) * hours(it.launched_at, it.terminated_at.unwrap_or(end)))
-        .sum::<f64>();
-    if scenario.container_insights == ContainerInsights::Disabled {
-        return high_resolution + detailed;
-    }
-    let families: BTreeSet<&str> = scenario.task_definitions.iter().map(|it| it.family.as_str()).collect();
-    let published = f64::from(CONTAINER_INSIGHTS_METRICS_OF_CLUSTER)
-        + f64::from(CONTAINER_INSIGHTS_METRICS_OF_SERVICE) * scenario.services.len() as f64
-        + f64::from(CONTAINER_INSIGHTS_METRICS_OF_FAMILY) * families.len() as f64;
-    let of_tasks = if scenario.container_insights == ContainerInsights::Enhanced {
-        let ran = control.cluster.tasks.iter().filter_map(|it| Some((it.started_at?, it.stopped_at.unwrap_or(end))));
-        ran.map(|(from, to)| f64::from(CONTAINER_INSIGHTS_METRICS_OF_FAMILY) * hours(from, to)).sum()
-    } else {
-        0.0
-    };
-    high_resolution + detailed + published * whole + of_tasks
 }
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {

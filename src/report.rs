@@ -4,6 +4,7 @@ pub mod capacity;
 pub mod chart;
 pub mod charts;
 pub mod comparison;
+pub mod costs;
 pub mod csv_files;
 pub mod placement;
 pub mod refusals;

@@ -79,6 +79,8 @@ pub struct Run {
     pub instance_hours: f64,
     /// Dollars, by kind.
     pub cost: Cost,
+    /// The same by hour, owner and kind, in this order.
+    pub costs: Vec<CostRow>,
     /// Times that a service's desired count was raised by a policy or scheduled action.
     pub scale_outs: u32,
     /// What the expectations came to, in the file's order.
@@ -1055,15 +1057,98 @@ pub struct Cost {
     pub load_balancers_usd: f64,
     /// Tasks on Fargate.
     pub fargate_usd: f64,
-    /// Custom metrics of CloudWatch: Container Insights, high-resolution metrics of services, detailed monitoring.
-    pub metrics_usd: f64,
+    /// EBS volumes, of instances and of tasks.
+    pub volumes_usd: f64,
+    /// Alarms, and custom metrics: Container Insights, high-resolution metrics of services, detailed monitoring of instances.
+    pub cloud_watch_usd: f64,
+    /// NAT gateways, and what went through them.
+    pub nat_gateways_usd: f64,
 }
 
 impl Cost {
     /// All together.
     pub fn total_usd(&self) -> f64 {
-        self.instances_usd + self.load_balancers_usd + self.fargate_usd + self.metrics_usd
+        self.instances_usd
+            + self.load_balancers_usd
+            + self.fargate_usd
+            + self.volumes_usd
+            + self.cloud_watch_usd
+            + self.nat_gateways_usd
     }
+}
+
+/// Whose a cost is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CostOwner {
+    /// A service, by its place in the scenario.
+    Service(usize),
+    /// An entry of `runTasks`, by its place in the scenario.
+    RunTask(usize),
+    /// Of instances and their volumes what no task reserves.
+    Unused,
+    /// What is nobody's by itself: alarms of capacity providers, detailed monitoring, hours of NAT gateways, load balancers without
+    /// services.
+    Cluster,
+}
+
+/// What it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CostKind {
+    /// Instances.
+    Ec2,
+    /// EBS volumes.
+    Ebs,
+    /// Tasks on Fargate.
+    Fargate,
+    /// Tasks on Fargate Spot.
+    FargateSpot,
+    /// Load balancers.
+    LoadBalancer,
+    /// Alarms and custom metrics.
+    CloudWatch,
+    /// NAT gateways.
+    NatGateway,
+}
+
+impl CostKind {
+    /// All of them, in order.
+    pub const ALL: [CostKind; 7] = [
+        CostKind::Ec2,
+        CostKind::Ebs,
+        CostKind::Fargate,
+        CostKind::FargateSpot,
+        CostKind::LoadBalancer,
+        CostKind::CloudWatch,
+        CostKind::NatGateway,
+    ];
+
+    /// As `costs.csv` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CostKind::Ec2 => "ec2",
+            CostKind::Ebs => "ebs",
+            CostKind::Fargate => "fargate",
+            CostKind::FargateSpot => "fargate_spot",
+            CostKind::LoadBalancer => "load_balancer",
+            CostKind::CloudWatch => "cloudwatch",
+            CostKind::NatGateway => "nat_gateway",
+        }
+    }
+}
+
+/// What something cost its owner in an hour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CostRow {
+    /// Hours since the run began, from 0.
+    pub hour: u64,
+    /// Whose it is.
+    pub owner: CostOwner,
+    /// What it is for.
+    pub kind: CostKind,
+    /// By what the owner reserves or has alone, USD. The sum over all rows is what the run cost.
+    pub usd: f64,
+    /// The owner's part of what nobody reserves, USD; of the unused what is given away, below zero. The sum over all rows is zero.
+    pub redistributed_usd: f64,
 }
 
 /// What an expectation came to.

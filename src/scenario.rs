@@ -41,6 +41,7 @@ pub mod subnet;
 pub mod task_definition;
 pub mod timeline;
 pub mod tree;
+pub mod volume;
 pub mod workload;
 
 use crate::aws::alarm::{Alarm, Watched};
@@ -56,6 +57,7 @@ use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::aws::metric::{Metric, MetricStat, SuppliedMetric, load_balancer_namespace};
+use crate::aws::nat_gateway::NatGateways;
 use crate::aws::network::NetworkTimes;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
@@ -103,6 +105,8 @@ pub struct Scenario {
     pub network_configurations: Table<NetworkConfiguration>,
     /// File systems of EFS of which the scenario says where they have mount targets.
     pub file_systems: Table<FileSystem>,
+    /// NAT gateways; none unless the file has them.
+    pub nat_gateways: Option<NatGateways>,
     /// Revisions of task definitions.
     pub task_definitions: Table<TaskDefinition>,
     /// Auto Scaling groups.
@@ -705,6 +709,8 @@ pub struct Assumptions {
     pub fargate: FargateAssumptions,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
+    /// Whether the alarms that target tracking and managed scaling make are billed like others: yes.
+    pub managed_alarms_billed: bool,
 }
 
 impl Default for Assumptions {
@@ -754,6 +760,7 @@ impl Default for Assumptions {
             supplied_metric_delay: Span::seconds(60),
             evaluation_range_extra: None,
             alarm_phase: None,
+            managed_alarms_billed: true,
             alarm_low_ratio: 0.9,
             scale_in_max_fraction: 0.10,
             capacity_scale_in_max_fraction: 0.49,
@@ -810,6 +817,19 @@ pub struct FargateAssumptions {
     /// Whether the target of an interrupted Spot task is deregistered at the warning: yes; else it stays registered until
     /// the task is STOPPED, as AWS warns that it may.
     pub spot_deregisters_at_warning: bool,
+    /// From when on a task is billed: from when its image pull starts (AWS Fargate pricing).
+    pub billed_from: FargateBilledFrom,
+}
+
+/// From when on a task on Fargate is billed, until it is STOPPED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FargateBilledFrom {
+    /// When it is launched: PROVISIONING and PENDING too.
+    Launched,
+    /// When the pull of its images starts.
+    PullStarted,
+    /// When it is RUNNING.
+    Running,
 }
 
 impl FargateAssumptions {
@@ -858,6 +878,7 @@ impl Default for FargateAssumptions {
             unpacked_image_ratio: 2.5,
             spot_interruptions_per_hour: 0.0,
             spot_deregisters_at_warning: true,
+            billed_from: FargateBilledFrom::PullStarted,
         }
     }
 }

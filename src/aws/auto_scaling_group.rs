@@ -7,6 +7,7 @@ use crate::aws::instance_type::InstanceType;
 use crate::aws::mixed_instances::{InstancesDistribution, LaunchTemplateOverride};
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
+use crate::aws::volume::EbsVolume;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -38,8 +39,6 @@ pub struct AutoScalingGroup {
     pub subnets: Vec<Id<Subnet>>,
     /// Whether instances are protected from scale-in at launch.
     pub new_instances_protected_from_scale_in: bool,
-    /// Whether EC2 publishes metrics of its instances each minute, not each fifth (detailed monitoring).
-    pub detailed_monitoring: bool,
     /// Termination policies, in order.
     pub termination_policies: Vec<TerminationPolicy>,
     /// `ECS_RESERVED_MEMORY` of its agents, MiB.
@@ -64,8 +63,12 @@ pub struct AutoScalingGroup {
     pub registration_failure: Option<RegistrationFailure>,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
-    /// Size of each instance's gp3 root volume in GiB; billed by the month.
+    /// `DefaultCooldown`
     pub default_cooldown: Span,
+    /// EBS volumes of each of its instances, the root volume first.
+    pub volumes: Vec<EbsVolume>,
+    /// Whether CloudWatch monitors its instances in detail (`InstanceMonitoring`): metrics each minute, not each fifth, which is billed.
+    pub detailed_monitoring: bool,
 }
 
 impl AutoScalingGroup {

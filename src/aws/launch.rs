@@ -6,6 +6,7 @@ use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::run_task::RunTask;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
+use crate::aws::volume::EbsVolume;
 use crate::table::Id;
 
 /// Who started a task.
@@ -50,4 +51,6 @@ pub struct Launch {
     pub platform_version: PlatformVersion,
     /// Subnets that tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
     pub subnets: Vec<Id<Subnet>>,
+    /// The EBS volume that each task gets (`volumeConfigurations`), from its placement until it is STOPPED.
+    pub volume: Option<EbsVolume>,
 }

@@ -38,6 +38,17 @@ pub enum Metric {
     Supplied(Id<SuppliedMetric>),
 }
 
+impl Metric {
+    /// The service that it is of, by its dimensions.
+    pub fn service(self) -> Option<Id<ServiceDefinition>> {
+        match self {
+            Metric::Service(service, ..) => Some(service),
+            Metric::ContainerInsights(service, _) => service,
+            _ => None,
+        }
+    }
+}
+
 /// How often ECS publishes a metric of a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {

@@ -1,9 +1,47 @@
-//! Prices, from a dated data file that a scenario may override.
+//! Prices, from dated data files that a scenario may override, and how AWS bills by them.
+//!
+//! A month has 730 hours. Reserved capacity, Savings Plans, the free tier, taxes and what leaves for the internet are left out.
+
+use serde::Deserialize;
 
 use crate::aws::fargate::{EPHEMERAL_STORAGE_GIB, FargateCapacity};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType};
 use crate::aws::task_definition::CpuArchitecture;
+use crate::aws::volume::{EbsVolume, VolumePrice, VolumeType};
 use crate::units::Span;
+
+/// Hours of a month, as AWS's calculators and pricing pages count them.
+pub const HOURS_PER_MONTH: f64 = 730.0;
+
+/// How CloudWatch bills an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlarmKind {
+    /// Of a period of a minute or more.
+    Standard,
+    /// Of a shorter period.
+    HighResolution,
+    /// Of other alarms.
+    Composite,
+}
+
+impl AlarmKind {
+    /// That of an alarm on a metric, by its period.
+    pub fn of_period(period: Span) -> AlarmKind {
+        if period < Span::MINUTE { AlarmKind::HighResolution } else { AlarmKind::Standard }
+    }
+}
+
+/// Metrics of a cluster that Container Insights publishes (CloudWatch pricing, examples).
+pub const CONTAINER_INSIGHTS_METRICS_OF_CLUSTER: u64 = 8;
+/// Those of a service.
+pub const CONTAINER_INSIGHTS_METRICS_OF_SERVICE: u64 = 11;
+/// Those of a task definition family; with enhanced observability each task has as many besides.
+pub const CONTAINER_INSIGHTS_METRICS_OF_FAMILY: u64 = 6;
+/// Metrics that EC2 sends for an instance with detailed monitoring, each billed as a custom metric (CloudWatch pricing).
+pub const DETAILED_MONITORING_METRICS: u64 = 7;
+
+/// How many custom metrics cost each of the prices, beginning with the first.
+const METRIC_TIERS: [u64; 4] = [10_000, 240_000, 750_000, u64::MAX];
 
 /// Prices of everything that is billed but the instances themselves, in USD.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,16 +74,76 @@ pub struct Prices {
     pub fargate_arm_gb_hour: f64,
     /// A GB of a Fargate task's ephemeral storage above the first 20, an hour.
     pub fargate_storage_gb_hour: f64,
-    /// A custom metric of CloudWatch, a month of 730 hours; prorated by the hour.
-    pub custom_metric_month: f64,
     /// What Fargate Spot takes for vCPUs and memory, as a share of the price on demand, 0 to 1. It moves slowly.
     pub fargate_spot_share: f64,
+    /// A NAT gateway, an hour or part of one.
+    pub nat_gateway_hour: f64,
+    /// A GB that goes through it.
+    pub nat_gateway_gb: f64,
+    /// A metric of a standard alarm, a month.
+    pub alarm_month: f64,
+    /// A metric of an alarm of a period below a minute, a month.
+    pub high_resolution_alarm_month: f64,
+    /// A composite alarm, a month.
+    pub composite_alarm_month: f64,
+    /// A custom metric a month: of the first 10 000, the next 240 000, the next 750 000 and all above.
+    pub metric_month: [f64; 4],
+    /// EBS volumes, in the order of [`VolumeType::WORDS`].
+    pub volumes: [VolumePrice; 7],
+    /// On-Demand prices of instance types that the scenario sets, USD an hour.
+    pub instances: Vec<(String, f64)>,
 }
 
 /// No average of Spot prices is published; those of common types are about a third.
 const SPOT_SHARE: f64 = 0.35;
 
 const TABLE: &str = include_str!("prices.csv");
+const INSTANCES: &str = include_str!("instance_prices.csv");
+const VOLUMES: &str = include_str!("volume_prices.csv");
+
+/// A row of the table of instances' prices.
+#[derive(Deserialize)]
+struct InstanceRow {
+    region: String,
+    name: String,
+    usd_per_hour: f64,
+}
+
+/// A row of the table of volumes' prices.
+#[derive(Deserialize)]
+struct VolumeRow {
+    region: String,
+    volume_type: String,
+    gb_month: f64,
+    iops_month: f64,
+    throughput_month: f64,
+}
+
+fn rows_of<T: serde::de::DeserializeOwned>(table: &str) -> Vec<T> {
+    let mut rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(table.as_bytes());
+    rows.deserialize().map(|row| row.expect("a table that is built in is sound")).collect()
+}
+
+/// The On-Demand price of an instance type in a region, USD an hour; `None` where the tables have none for it. Those of us-east-1
+/// are in the catalogue of types.
+pub fn instance_usd_per_hour(region: &str, instance_type: &str) -> Option<f64> {
+    if region == "us-east-1" {
+        return crate::aws::instance_type::find(instance_type).map(|it| it.usd_per_hour);
+    }
+    let rows: Vec<InstanceRow> = rows_of(INSTANCES);
+    rows.into_iter().find(|it| it.region == region && it.name == instance_type).map(|it| it.usd_per_hour)
+}
+
+/// What EBS volumes cost in a region, in the order of [`VolumeType::WORDS`]; a type that it does not have costs what it costs in
+/// us-east-1.
+fn volume_prices(region: &str) -> [VolumePrice; 7] {
+    let rows: Vec<VolumeRow> = rows_of(VOLUMES);
+    VolumeType::WORDS.map(|(word, _)| {
+        let of = |region: &str| rows.iter().find(|it| it.region == region && it.volume_type == word);
+        let row = of(region).or_else(|| of("us-east-1")).expect("the table has every type in us-east-1");
+        VolumePrice { gb_month: row.gb_month, iops_month: row.iops_month, throughput_month: row.throughput_month }
+    })
+}
 
 /// Prices of a region; `None` where the table has none.
 ///
@@ -71,7 +169,14 @@ pub fn prices(region: &str) -> Option<Prices> {
         fargate_arm_gb_hour: figure(&row[11]),
         fargate_storage_gb_hour: figure(&row[12]),
         fargate_spot_share: figure(&row[13]),
-        custom_metric_month: figure(&row[14]),
+        nat_gateway_hour: figure(&row[14]),
+        nat_gateway_gb: figure(&row[15]),
+        alarm_month: figure(&row[16]),
+        high_resolution_alarm_month: figure(&row[17]),
+        composite_alarm_month: figure(&row[18]),
+        metric_month: [figure(&row[19]), figure(&row[20]), figure(&row[21]), figure(&row[22])],
+        volumes: volume_prices(&row[0]),
+        instances: Vec::new(),
     })
 }
 
@@ -97,19 +202,59 @@ impl Prices {
         hour * hours_started as f64 + used
     }
 
-    /// So many hours of custom metrics, USD: each metric is billed for each hour in which it is published.
-    pub fn custom_metrics_usd(&self, metric_hours: f64) -> f64 {
-        self.custom_metric_month / 730.0 * metric_hours
+    /// The On-Demand price of a type of the catalogue in the region, USD an hour, and whether it is the region's own: else it is that
+    /// of us-east-1. `None` where neither the scenario nor the catalogue has it.
+    pub fn instance_usd_per_hour(&self, instance_type: &str) -> Option<(f64, bool)> {
+        let said = self.instances.iter().find(|it| it.0 == instance_type).map(|it| it.1);
+        let own = said.or_else(|| instance_usd_per_hour(&self.region, instance_type)).map(|it| (it, true));
+        own.or_else(|| Some((instance_usd_per_hour("us-east-1", instance_type)?, false)))
     }
 
-    /// A Fargate task of so many CPU units, MiB and GiB of ephemeral storage, from the start of its image pull until it is
-    /// STOPPED: by the second begun, a minute at least, USD (AWS Fargate pricing). Spot makes storage no cheaper.
-    pub fn fargate_usd(
+    /// What an EBS volume costs an hour, USD.
+    pub fn volume_usd_per_hour(&self, volume: &EbsVolume) -> f64 {
+        let place = VolumeType::WORDS.iter().position(|it| it.1 == volume.volume_type).unwrap_or_default();
+        self.volumes[place].usd_per_month(volume) / HOURS_PER_MONTH
+    }
+
+    /// An EBS volume from its creation until it is deleted: by the second, a minute at least, USD (EBS pricing).
+    pub fn volume_usd(&self, volume: &EbsVolume, lifetime: Span) -> f64 {
+        self.volume_usd_per_hour(volume) * billed(lifetime).as_hours()
+    }
+
+    /// An alarm over some metrics for so many hours, each begun, USD. An expression over two metrics has two; a composite alarm is
+    /// billed as one, whatever it watches (CloudWatch pricing).
+    pub fn alarm_usd(&self, kind: AlarmKind, metrics: u32, hours: f64) -> f64 {
+        let month = match kind {
+            AlarmKind::Standard => self.alarm_month * f64::from(metrics),
+            AlarmKind::HighResolution => self.high_resolution_alarm_month * f64::from(metrics),
+            AlarmKind::Composite => self.composite_alarm_month,
+        };
+        month / HOURS_PER_MONTH * hours
+    }
+
+    /// So many custom metrics, which those of detailed monitoring and of Container Insights are too, for so many hours, each begun,
+    /// USD: the first 10 000 cost most (CloudWatch pricing).
+    pub fn custom_metric_usd(&self, metrics: u64, hours: f64) -> f64 {
+        let mut left = metrics;
+        let month = METRIC_TIERS.iter().zip(self.metric_month).fold(0.0, |sum, (tier, price)| {
+            let of_tier = left.min(*tier);
+            left -= of_tier;
+            sum + of_tier as f64 * price
+        });
+        month / HOURS_PER_MONTH * hours
+    }
+
+    /// NAT gateways that are there in so many hours begun, and what went through them, USD (Amazon VPC pricing).
+    pub fn nat_gateway_usd(&self, gateways: u32, hours_started: u64, gb: f64) -> f64 {
+        self.nat_gateway_hour * f64::from(gateways) * hours_started as f64 + self.nat_gateway_gb * gb
+    }
+
+    /// What a Fargate task of so many CPU units, MiB and GiB of ephemeral storage costs an hour, USD. Spot makes storage no cheaper.
+    pub fn fargate_usd_per_hour(
         &self,
         capacity: FargateCapacity,
         cpu_architecture: CpuArchitecture,
         (cpu_units, memory_mib, storage_gib): (u32, u32, u32),
-        lifetime: Span,
     ) -> f64 {
         let (vcpu_hour, gb_hour) = match cpu_architecture {
             CpuArchitecture::X86_64 => (self.fargate_vcpu_hour, self.fargate_gb_hour),
@@ -121,27 +266,38 @@ impl Prices {
         };
         let storage = f64::from(storage_gib.saturating_sub(EPHEMERAL_STORAGE_GIB)) * self.fargate_storage_gb_hour;
         let computing = f64::from(cpu_units) / 1024.0 * vcpu_hour + f64::from(memory_mib) / 1024.0 * gb_hour;
-        (share * computing + storage) * fargate_billed(lifetime).as_hours()
+        share * computing + storage
+    }
+
+    /// A Fargate task of so many CPU units, MiB and GiB of ephemeral storage, from the start of its image pull until it is
+    /// STOPPED: by the second begun, a minute at least, USD (AWS Fargate pricing). Spot makes storage no cheaper.
+    pub fn fargate_usd(
+        &self,
+        capacity: FargateCapacity,
+        cpu_architecture: CpuArchitecture,
+        size: (u32, u32, u32),
+        lifetime: Span,
+    ) -> f64 {
+        self.fargate_usd_per_hour(capacity, cpu_architecture, size) * billed(lifetime).as_hours()
     }
 }
 
-/// Metrics of a cluster that Container Insights publishes (CloudWatch pricing, examples).
-pub const CONTAINER_INSIGHTS_METRICS_OF_CLUSTER: u32 = 8;
-/// Those of a service.
-pub const CONTAINER_INSIGHTS_METRICS_OF_SERVICE: u32 = 11;
-/// Those of a task definition family; with enhanced observability each task has as many besides.
-pub const CONTAINER_INSIGHTS_METRICS_OF_FAMILY: u32 = 6;
-/// Metrics of an EC2 instance with detailed monitoring.
-pub const DETAILED_MONITORING_METRICS: u32 = 7;
-
-/// What is billed of a Fargate task that lived so long: whole seconds, 60 at least.
-pub fn fargate_billed(lifetime: Span) -> Span {
+/// What is billed of an instance, a volume or a task on Fargate that was there so long: whole seconds, 60 at least.
+pub fn billed(lifetime: Span) -> Span {
     Span::seconds(lifetime.0.div_ceil(Span::SECOND.0)).max(Span::MINUTE)
 }
 
-/// An instance at an hourly price: by the second, a minute at least, USD (EC2 User Guide, *On-Demand Instances*).
-pub fn instance_usd(usd_per_hour: f64, lifetime: Span) -> f64 {
-    usd_per_hour * lifetime.max(Span::MINUTE).as_hours()
+/// Up to when a Spot Instance that EC2 interrupts costs nothing (EC2 User Guide, *Billing for interrupted Spot Instances*).
+pub const FREE_WHEN_INTERRUPTED: Span = Span::seconds(3600);
+
+/// An instance at an hourly price that EC2 has had `running` for so long since it was started: by the second, a minute at least
+/// (EC2 User Guide, *On-Demand Instances*), USD. Where EC2 itself interrupts a Spot Instance in its first hour it is free; one that
+/// its owner terminates is not. Each start of an instance is billed by itself.
+pub fn instance_usd(usd_per_hour: f64, running: Span, interrupted_by_ec2: bool) -> f64 {
+    match interrupted_by_ec2 && running < FREE_WHEN_INTERRUPTED {
+        true => 0.0,
+        false => usd_per_hour * billed(running).as_hours(),
+    }
 }
 
 /// Load balancer capacity units of an hour: the greatest of four dimensions (Elastic Load Balancing pricing).
@@ -179,7 +335,7 @@ mod tests {
     #[test]
     fn w22_costs() {
         let prices = prices("us-east-1").expect("the region is there");
-        assert!(is_close(instance_usd(0.096, Span::seconds(45)), 0.0016));
+        assert!(is_close(instance_usd(0.096, Span::seconds(45), false), 0.0016));
         let of = |hours, units| prices.load_balancer_usd(LoadBalancerType::Application, hours, units, 0.0);
         assert!(is_close(of(730, 0.0), 16.425));
         assert!(is_close(of(0, 730.0), 5.84));
@@ -204,8 +360,8 @@ mod tests {
 
     #[test]
     fn we_95_a_month_of_instances() {
-        assert!(is_close(4.0 * instance_usd(0.096, Span::seconds(730 * 3600)), 280.32));
-        assert!(is_close(10.0 * instance_usd(0.0416, Span::seconds(24 * 3600)), 9.984));
+        assert!(is_close(4.0 * instance_usd(0.096, Span::seconds(730 * 3600), false), 280.32));
+        assert!(is_close(10.0 * instance_usd(0.0416, Span::seconds(24 * 3600), false), 9.984));
     }
 
     #[test]
@@ -230,27 +386,105 @@ mod tests {
     }
 
     #[test]
-    fn fargate_bills_whole_seconds_and_a_minute_at_least() {
+    fn whole_seconds_are_billed_and_a_minute_at_least() {
         for (millis, seconds) in [(0, 60), (59_999, 60), (60_000, 60), (60_001, 61), (61_000, 61), (3_600_500, 3601)] {
-            assert_eq!(fargate_billed(Span::millis(millis)), Span::seconds(seconds), "{millis} ms");
+            assert_eq!(billed(Span::millis(millis)), Span::seconds(seconds), "{millis} ms");
         }
     }
 
     #[test]
-    fn a_month_of_custom_metrics() {
+    fn w22_costs_of_volumes_and_alarms() {
         let prices = prices("us-east-1").expect("the region is there");
-        // Detailed monitoring: 2.10 per instance and month; Container Insights of 5 services and 20 families: 183 metrics.
-        let detailed = prices.custom_metrics_usd(730.0 * f64::from(DETAILED_MONITORING_METRICS));
-        assert!(is_close(detailed, 2.10));
+        let month = Span::seconds(730 * 3600);
+        assert!(is_close(prices.volume_usd(&EbsVolume::gp3(30), month), 2.40));
+        assert!(is_close(prices.volume_usd(&EbsVolume::gp3(30), Span::seconds(1)), 2.40 / 730.0 / 60.0));
+        // 1000 IOPS and 125 MiB/s above what comes with it.
+        let fast = EbsVolume { iops: Some(4_000), throughput_mibps: Some(250), ..EbsVolume::gp3(100) };
+        assert!(is_close(prices.volume_usd(&fast, month), 8.0 + 5.0 + 5.0));
+        let io2 = EbsVolume {
+            volume_type: VolumeType::Io2,
+            size_gib: 100,
+            iops: Some(65_000),
+            throughput_mibps: Some(4_000),
+        };
+        let iops = 0.065 * (32_000.0 + 0.7 * 32_000.0 + 0.49 * 1_000.0);
+        assert!(is_close(prices.volume_usd(&io2, month), 12.5 + iops));
+        assert!(is_close(prices.alarm_usd(AlarmKind::Standard, 2, 730.0), 0.20));
+        assert!(is_close(prices.alarm_usd(AlarmKind::of_period(Span::seconds(20)), 1, 365.0), 0.15));
+        assert!(is_close(prices.alarm_usd(AlarmKind::Composite, 5, 730.0), 0.50));
+        // Detailed monitoring of one instance, and more metrics than the first price is for.
+        assert!(is_close(prices.custom_metric_usd(DETAILED_MONITORING_METRICS, 730.0), 2.10));
+        assert!(is_close(prices.custom_metric_usd(10_010, 730.0), 3_001.0));
+        assert!(is_close(prices.custom_metric_usd(1_000_001, 730.0), 3_000.0 + 24_000.0 + 37_500.0 + 0.02));
+        assert!(is_close(prices.nat_gateway_usd(2, 24, 10.0), 2.0 * 24.0 * 0.045 + 0.45));
+    }
+
+    /// The example of the pricing page: 5 services and 20 families.
+    #[test]
+    fn a_month_of_container_insights() {
+        let prices = prices("us-east-1").expect("the region is there");
         let metrics = CONTAINER_INSIGHTS_METRICS_OF_CLUSTER
             + 5 * CONTAINER_INSIGHTS_METRICS_OF_SERVICE
             + 20 * CONTAINER_INSIGHTS_METRICS_OF_FAMILY;
         assert_eq!(metrics, 183);
-        assert!(is_close(prices.custom_metrics_usd(730.0 * f64::from(metrics)), 54.90));
+        assert!(is_close(prices.custom_metric_usd(metrics, 730.0), 54.90));
+    }
+
+    #[test]
+    fn an_interruption_by_ec2_in_the_first_hour_is_free() {
+        let minutes = |minutes: u64| Span::seconds(60 * minutes);
+        assert_eq!(instance_usd(0.1, minutes(59), true), 0.0);
+        assert!(is_close(instance_usd(0.1, minutes(60), true), 0.1));
+        assert!(is_close(instance_usd(0.1, minutes(30), false), 0.05));
     }
 
     #[test]
     fn an_unknown_region_has_no_prices() {
         assert_eq!(prices("mars-north-1"), None);
+    }
+
+    /// A figure that is ten times too high or low, a type that does not exist or a row without its source would be found here.
+    #[test]
+    fn tables_of_regions_are_sane_and_name_their_sources() {
+        for table in [INSTANCES, VOLUMES] {
+            let mut rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(table.as_bytes());
+            let header = rows.headers().expect("a header").clone();
+            let place = |name: &str| header.iter().position(|it| it == name).expect("the column is there");
+            for row in rows.records().map(|it| it.expect("a row")) {
+                assert!(row[place("source")].len() >= 10, "{row:?}");
+                let date = &row[place("date")];
+                assert!(date.len() == 10 && date.starts_with("202"), "{row:?}");
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for row in rows_of::<InstanceRow>(INSTANCES) {
+            assert!(seen.insert((row.region.clone(), row.name.clone())), "{} twice", row.name);
+            let here = instance_usd_per_hour("us-east-1", &row.name).unwrap_or_else(|| panic!("{}", row.name));
+            let ratio = row.usd_per_hour / here;
+            assert!((1.0..1.4).contains(&ratio), "{} {}: {ratio}", row.region, row.name);
+        }
+        for row in rows_of::<VolumeRow>(VOLUMES) {
+            assert!(VolumeType::WORDS.iter().any(|it| it.0 == row.volume_type), "{}", row.volume_type);
+            assert!((0.01..0.2).contains(&row.gb_month), "{} {}", row.region, row.volume_type);
+        }
+        let (seoul, virginia) =
+            (prices("ap-northeast-2").expect("it is there"), prices("us-east-1").expect("it is there"));
+        assert_eq!(seoul.instance_usd_per_hour("m5.large"), Some((0.118, true)));
+        assert_eq!(seoul.instance_usd_per_hour("g5.xlarge"), Some((1.006, false)));
+        assert_eq!(seoul.instance_usd_per_hour("m5.huge"), None);
+        assert_eq!(virginia.instance_usd_per_hour("m5.large"), Some((0.096, true)));
+        for (here, there) in [
+            (seoul.fargate_vcpu_hour, virginia.fargate_vcpu_hour),
+            (seoul.fargate_gb_hour, virginia.fargate_gb_hour),
+            (seoul.fargate_arm_vcpu_hour, virginia.fargate_arm_vcpu_hour),
+            (seoul.nat_gateway_hour, virginia.nat_gateway_hour),
+            (seoul.volumes[1].gb_month, virginia.volumes[1].gb_month),
+        ] {
+            assert!((1.0..1.4).contains(&(here / there)), "{here} {there}");
+        }
+        // ARM64 is a fifth cheaper in every region.
+        for prices in [seoul, virginia] {
+            assert!((prices.fargate_arm_vcpu_hour / prices.fargate_vcpu_hour - 0.8).abs() < 0.001);
+        }
     }
 }

@@ -33,6 +33,13 @@ pub struct AlarmInForce {
     pub decision: Option<Decision>,
 }
 
+impl AlarmInForce {
+    /// Whether it was made by a target tracking policy or managed scaling, not by whoever runs the cluster.
+    pub fn is_managed(&self) -> bool {
+        self.actions.iter().any(|it| !matches!(it.1, Action::Step(_)))
+    }
+}
+
 /// What an alarm invokes.
 #[derive(Clone, Copy, Debug)]
 pub enum Action {

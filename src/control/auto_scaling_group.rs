@@ -10,7 +10,6 @@ use crate::aws::auto_scaling_group::{AutoScalingGroup, TerminationCandidate, cho
 use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::mixed_instances::PurchaseOption;
-use crate::aws::price::instance_usd;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
 use crate::control::log::Decision;
@@ -146,11 +145,7 @@ impl Control<'_> {
 
     /// The group's instances now cost this much since the run began, USD.
     pub fn group_cost_usd(&self, group: Id<AutoScalingGroup>) -> f64 {
-        let now = self.now();
-        let running = self.groups[group.index()].instances.iter().map(|&it| {
-            let row = &self.cluster.instances[it];
-            instance_usd(row.usd_per_hour, now.since(row.launched_at))
-        });
+        let running = self.groups[group.index()].instances.iter().map(|&it| self.instance_cost_usd(it));
         self.groups[group.index()].cost_of_terminated_usd + running.sum::<f64>()
     }
 
@@ -394,11 +389,12 @@ impl Control<'_> {
         row.status = InstanceStatus::Terminated;
         row.terminated_at = Some(now);
         let subnet = row.subnet.take();
-        let (group, launched_at, price) = (row.auto_scaling_group, row.launched_at, row.usd_per_hour);
+        let group = row.auto_scaling_group;
         self.cluster.return_address(subnet);
+        let cost_usd = self.instance_cost_usd(instance);
         let state = &mut self.groups[group.index()];
         state.instances.retain(|it| *it != instance);
-        state.cost_of_terminated_usd += instance_usd(price, now.since(launched_at));
+        state.cost_of_terminated_usd += cost_usd;
         self.record_instance(instance);
         let left = self.tasks_left_on(instance);
         for &task in &left {

@@ -111,6 +111,9 @@ impl Control<'_> {
         }
         let all: Vec<usize> = (0..definition.containers.len()).collect();
         let upfront = !on_fargate && self.group_of(task).pull_dependent_containers_upfront;
+        if upfront {
+            self.count_pull_through_nat(task, &all);
+        }
         let images_ready_at = upfront.then(|| now + self.pull_time(task, &all));
         let gives_up_at = Some(now + assumptions.pending_timeout);
         self.cluster.tasks[task].containers = vec![Container::default(); all.len()];
@@ -243,6 +246,9 @@ impl Control<'_> {
         }
         let now = self.now();
         let create = self.scenario.assumptions.container_create_time;
+        if self.followed.get(&task).is_some_and(|it| it.images_ready_at.is_none()) {
+            self.count_pull_through_nat(task, &ready);
+        }
         let pull = self.pull_time(task, &ready);
         let followed = self.followed.get_mut(&task).expect("its containers are followed");
         let pulled_at = followed.images_ready_at.map_or(now + pull, |it| it.max(now));

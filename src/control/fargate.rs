@@ -241,7 +241,9 @@ impl Control<'_> {
     /// What a task on Fargate has cost so far, USD.
     fn fargate_task_usd(&self, task: Id<Task>) -> f64 {
         let row = &self.cluster.tasks[task];
-        let (Some(capacity), Some(since)) = (self.fargate_of_task(task), row.pull_started_at) else { return 0.0 };
+        let (Some(capacity), Some(since)) = (self.fargate_of_task(task), self.fargate_billed_since(row)) else {
+            return 0.0;
+        };
         let definition = self.definition_of(task);
         let size = (row.reservation.cpu_units, row.reservation.memory_mib, definition.ephemeral_storage_gib);
         let until = row.stopped_at.unwrap_or(self.now());

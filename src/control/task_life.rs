@@ -61,6 +61,8 @@ impl<'a> Control<'a> {
             target: None,
             created_at: self.now(),
             placed_at: None,
+            released_at: None,
+            pulled_through_nat_bytes: 0,
             pull_started_at: None,
             pull_stopped_at: None,
             started_at: None,
@@ -300,7 +302,7 @@ impl<'a> Control<'a> {
         self.forget_containers(task);
         self.cluster.ask_to_stop(task);
         self.take_out_of_rotation(task);
-        self.cluster.release(task);
+        self.cluster.release(task, now);
         self.agent_drops(task);
         self.task_is_stopped(task);
     }
@@ -458,7 +460,7 @@ impl<'a> Control<'a> {
     pub(super) fn free_slot_when(&mut self, task: Id<Task>, now: SlotFreedAt) {
         if self.scenario.assumptions.slot_freed_at <= now && self.cluster.tasks[task].holds_reservation {
             let instance = self.cluster.tasks[task].instance().expect("a reservation is on an instance");
-            self.cluster.release(task);
+            self.cluster.release(task, self.agenda.now());
             self.capacity_was_freed(instance);
         }
     }
@@ -559,6 +561,7 @@ impl<'a> Control<'a> {
             self.begin_containers(task);
         } else {
             let all: Vec<usize> = (0..definition.containers.len()).collect();
+            self.count_pull_through_nat(task, &all);
             let after = self.pull_time(task, &all);
             self.wake_task(task, after);
         }

@@ -7,7 +7,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::metric::{Metric, MetricStat, ServiceMetric};
 use crate::aws::scaling_policy::ScalingPolicyKind;
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
-use crate::report::{capacity, standalone, waterfall};
+use crate::report::{capacity, costs, standalone, waterfall};
 use crate::run::{CapacityMinute, CapacitySplit, FargateMinute, HostMinute, Run, ServiceMinute, ServicePlacement};
 use crate::table::Id;
 use crate::units::Instant;
@@ -36,6 +36,7 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     if run.capacity_minutes.iter().any(|row| row.cpu_credits_mean.is_some()) {
         charts.push(("credits.svg", panels(run, "CPU credits of burstable instances", &each_group(run, credits))));
     }
+    charts.push(("costs.svg", panels(run, "Costs", &costs::panels(run))));
     if !run.fargate_minutes.is_empty() {
         charts.push(("fargate.svg", panels(run, "Fargate: vCPUs against the quota", &fargate(run))));
     }

@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::report::costs::a_month;
 use crate::report::standalone::all_standalone;
 use crate::report::summary::{all_requests, worst_minute};
 use crate::run::Run;
@@ -28,6 +29,10 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
     for (name, of, decimals) in
         of_requests.chain(of_standalone).chain(FIGURES).filter(|it| it.0 != FARGATE || uses_fargate)
     {
+        let is_nothing = || variants.iter().all(|runs| runs.iter().all(|run| of(run).is_none_or(|usd| usd < 0.005)));
+        if [EBS, CLOUD_WATCH, NAT_GATEWAYS].contains(name) && is_nothing() {
+            continue;
+        }
         let mut row = vec![(*name).to_owned()];
         row.extend(variants.iter().map(|runs| {
             let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
@@ -61,6 +66,11 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
 
 /// The figure that is there only where tasks may run on Fargate.
 const FARGATE: &str = "Fargate, $";
+
+/// Figures that are there only where they come to a cent.
+const EBS: &str = "EBS, $";
+const CLOUD_WATCH: &str = "CloudWatch, $";
+const NAT_GATEWAYS: &str = "NAT gateways, $";
 
 /// A figure of the table: its name, how it is read off a run, and its decimals.
 type Figure = (&'static str, fn(&Run) -> Option<f64>, usize);
@@ -96,7 +106,11 @@ const FIGURES: &[Figure] = &[
     ("EC2, $", |run| Some(run.cost.instances_usd), 2),
     ("load balancer, $", |run| Some(run.cost.load_balancers_usd), 2),
     (FARGATE, |run| Some(run.cost.fargate_usd), 2),
+    (EBS, |run| Some(run.cost.volumes_usd), 2),
+    (CLOUD_WATCH, |run| Some(run.cost.cloud_watch_usd), 2),
+    (NAT_GATEWAYS, |run| Some(run.cost.nat_gateways_usd), 2),
     ("total, $", |run| Some(run.cost.total_usd()), 2),
+    ("$ a month at this rate", |run| Some(a_month(run, run.cost.total_usd())), 0),
 ];
 
 fn expectations(runs: &[&Run]) -> String {

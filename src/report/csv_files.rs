@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::report::capacity;
+use crate::report::costs;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::report::waterfall;
@@ -433,6 +434,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     if !run.placement_refusals.is_empty() {
         files.push(("placement_refusals.csv", table(refusals::COLUMNS, refusals::rows(run))));
     }
+    files.push(("costs.csv", table(costs::COSTS, costs::rows(run))));
     files
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::data::histogram::Histogram;
 use crate::report::capacity::{ReasonTotal, reason_totals};
+use crate::report::costs::{OwnerCost, a_month, by_owner};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
@@ -35,9 +36,6 @@ struct Summary<'a> {
     /// Where tasks may run on Fargate.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_fargate_usd: Option<f64>,
-    /// Where metrics of CloudWatch are published that cost something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost_metrics_usd: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     standalone_tasks: Vec<Standalone<'a>>,
     /// What instances were there for, where a capacity provider's managed scaling sizes a group.
@@ -46,6 +44,13 @@ struct Summary<'a> {
     /// Services of which tasks found no instance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     placement_refusals: Vec<Refused>,
+    cost_volumes_usd: f64,
+    cost_cloudwatch_usd: f64,
+    /// Where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_nat_gateways_usd: Option<f64>,
+    cost_month_usd: f64,
+    costs: Vec<OwnerCost>,
 }
 
 #[derive(Serialize)]
@@ -203,13 +208,17 @@ pub fn summary(run: &Run) -> Vec<u8> {
         worst_minute: worst_minute(run),
         caller_response_time_ms: caller_response_times(run),
         cost_fargate_usd: run.uses_fargate().then_some(run.cost.fargate_usd),
-        cost_metrics_usd: (run.cost.metrics_usd > 0.0).then_some(run.cost.metrics_usd),
         standalone_tasks: standalone(run),
         instance_reasons: match run.managed_scaling_minutes.is_empty() {
             true => Vec::new(),
             false => reason_totals(run).into_iter().map(|it| it.1).collect(),
         },
         placement_refusals: refused(run),
+        cost_volumes_usd: run.cost.volumes_usd,
+        cost_cloudwatch_usd: run.cost.cloud_watch_usd,
+        cost_nat_gateways_usd: run.scenario.nat_gateways.as_ref().map(|_| run.cost.nat_gateways_usd),
+        cost_month_usd: a_month(run, run.cost.total_usd()),
+        costs: by_owner(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

@@ -3,11 +3,12 @@
 use crate::aws::fargate::{TASK_CPUS, task_cpu};
 use crate::aws::placement::TieBreak;
 use crate::aws::price::{self, Prices};
+use crate::aws::volume::VolumeType;
 use crate::scenario::aws_fields::Shape;
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
-use crate::scenario::{Assumptions, SlotFreedAt};
+use crate::scenario::{Assumptions, FargateBilledFrom, SlotFreedAt};
 use crate::units::Span;
 
 /// The section `assumptions`: the defaults, where it says nothing else.
@@ -99,6 +100,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
         ("fargateSpotDeregistersAtWarning", &mut a.fargate.spot_deregisters_at_warning),
         ("burstCredits", &mut a.burst_credits),
+        ("managedAlarmsBilled", &mut a.managed_alarms_billed),
     ] {
         *place = fields.flag_or(reader, name, *place);
     }
@@ -171,6 +173,12 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("stopped", SlotFreedAt::Stopped),
     ];
     a.slot_freed_at = fields.word_or(reader, "slotFreedAt", &moments, a.slot_freed_at);
+    let moments = [
+        ("launched", FargateBilledFrom::Launched),
+        ("pullStarted", FargateBilledFrom::PullStarted),
+        ("running", FargateBilledFrom::Running),
+    ];
+    a.fargate.billed_from = fields.word_or(reader, "fargateBilledFrom", &moments, a.fargate.billed_from);
     let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
     a.tie_break = fields.word_or(reader, "tieBreak", &breaks, a.tie_break);
     a.alarm_phase = fields.span(reader, "alarmPhase");
@@ -185,7 +193,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
 }
 
 /// The section `prices`, over the price table of the region that it or the first zone names.
-pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &str) -> Prices {
+pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &str, instance_types: &[&str]) -> Prices {
     let of_zone = first_zone.trim_end_matches(|it: char| it.is_ascii_alphabetic());
     let mut fields = scenario.map(reader, "prices");
     let mut region = of_zone.to_owned();
@@ -200,6 +208,7 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         Prices { region: region.clone(), ..price::prices("us-east-1").expect("the table has us-east-1") }
     });
     let Some(mut fields) = fields else { return prices };
+    let [first, second, third, fourth] = &mut prices.metric_month;
     fields.derived(reader, "date", prices.date.as_str());
     if let Some(date) = fields.text(reader, "date") {
         date.clone_into(&mut prices.date);
@@ -216,12 +225,53 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         ("fargateArmVcpuHour", &mut prices.fargate_arm_vcpu_hour),
         ("fargateArmGbHour", &mut prices.fargate_arm_gb_hour),
         ("fargateStorageGbHour", &mut prices.fargate_storage_gb_hour),
-        ("customMetricMonth", &mut prices.custom_metric_month),
+        ("natGatewayHour", &mut prices.nat_gateway_hour),
+        ("natGatewayGb", &mut prices.nat_gateway_gb),
+        ("alarmMonth", &mut prices.alarm_month),
+        ("highResolutionAlarmMonth", &mut prices.high_resolution_alarm_month),
+        ("compositeAlarmMonth", &mut prices.composite_alarm_month),
+        ("metricMonth", first),
+        ("metricMonthAbove10000", second),
+        ("metricMonthAbove250000", third),
+        ("metricMonthAbove1000000", fourth),
     ] {
         *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }
     prices.spot_share = fields.number_or(reader, "spotShare", 0.0..=1.0, prices.spot_share);
     prices.fargate_spot_share = fields.number_or(reader, "fargateSpotShare", 0.0..=1.0, prices.fargate_spot_share);
+    for entry in fields.entries(reader, "instances") {
+        let of = "`instances` of `prices`";
+        if !instance_types.contains(&entry.key.as_str()) {
+            let message = format!("{of} has a price of `{}`, which is no instance type", entry.key);
+            let problem = Problem::new(entry.key_place, message);
+            reader.refuse(match nearest(&entry.key, instance_types.iter().copied()) {
+                Some(near) => problem.label(format!("did you mean `{near}`?")),
+                None => problem.help("types that are not in the catalogue are described under `instanceTypes`"),
+            });
+            continue;
+        }
+        let usd_per_hour = reader.number(What { field: &entry.key, of }, &entry.node, 0.0..=1e6);
+        prices.instances.extend(usd_per_hour.map(|it| (entry.key.clone(), it)));
+    }
+    for entry in fields.entries(reader, "volumes") {
+        let Some(place) = VolumeType::WORDS.iter().position(|it| it.0 == entry.key) else {
+            let message = format!("`volumes` of `prices` has a price of `{}`, which is no type of volume", entry.key);
+            let help = format!("EBS has {}", listed(VolumeType::WORDS.map(|it| it.0)));
+            reader.refuse(Problem::new(entry.key_place, message).help(help));
+            continue;
+        };
+        let of = format!("`{}` of `volumes` of `prices`", entry.key);
+        let Some(mut volume) = reader.fields(&entry.node, of) else { continue };
+        let price = &mut prices.volumes[place];
+        for (name, place) in [
+            ("gbMonth", &mut price.gb_month),
+            ("iopsMonth", &mut price.iops_month),
+            ("throughputMonth", &mut price.throughput_month),
+        ] {
+            *place = volume.number_or(reader, name, 0.0..=1e6, *place);
+        }
+        volume.finish(reader, &Shape::OURS);
+    }
     fields.finish(reader, &Shape::OURS);
     prices
 }

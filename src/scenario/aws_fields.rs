@@ -172,6 +172,20 @@ impl Shape {
         ],
     };
 
+    /// `BlockDeviceMapping` of a launch template or configuration.
+    pub const BLOCK_DEVICE_MAPPING: Shape =
+        Shape { name: "block device mapping", not_simulated: &[], accepted: &["NoDevice", "VirtualName"] };
+
+    /// Its `Ebs`.
+    pub const EBS_BLOCK_DEVICE: Shape = Shape {
+        name: "EBS volume",
+        not_simulated: &[],
+        accepted: &["DeleteOnTermination", "Encrypted", "KmsKeyId", "SnapshotId", "VolumeInitializationRate"],
+    };
+
+    /// `InstanceMonitoring` of a launch configuration, `Monitoring` of a launch template.
+    pub const INSTANCE_MONITORING: Shape = Shape { name: "instance monitoring", not_simulated: &[], accepted: &[] };
+
     /// `ServiceManagedEBSVolumeConfiguration`.
     pub const MANAGED_EBS_VOLUME: Shape = Shape {
         name: "EBS volume",
@@ -179,15 +193,11 @@ impl Shape {
         accepted: &[
             "encrypted",
             "filesystemType",
-            "iops",
             "kmsKeyId",
             "roleArn",
-            "sizeInGiB",
             "snapshotId",
             "tagSpecifications",
-            "throughput",
             "volumeInitializationRate",
-            "volumeType",
         ],
     };
 

@@ -9,6 +9,8 @@ use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::mixed_instances::LaunchTemplateOverride;
+use crate::aws::nat_gateway::NatGateways;
+use crate::aws::price::Prices;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::scenario::ContainerInsights;
@@ -22,6 +24,7 @@ use crate::scenario::reader::{Fields, Names, Reader, What};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::subnet::Subnets;
 use crate::scenario::tree::{Entry, Node, Value};
+use crate::scenario::volume;
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -64,6 +67,8 @@ pub struct Capacity {
     pub subnets: Subnets,
     /// File systems of EFS.
     pub file_systems: FileSystems,
+    /// NAT gateways, where there are any.
+    pub nat_gateways: Option<NatGateways>,
     /// Instance types that the scenario describes itself.
     instance_types: Vec<InstanceType>,
     /// Groups.
@@ -102,6 +107,7 @@ impl Capacity {
             zones: Table::new(),
             subnets: Subnets::default(),
             file_systems: FileSystems::default(),
+            nat_gateways: None,
             instance_types: instance_types.iter().filter_map(|it| own_instance_type(reader, it)).collect(),
             groups: Table::new(),
             providers: Table::new(),
@@ -148,6 +154,7 @@ impl Capacity {
             capacity.subnets.read(reader, fields, &capacity.zone_names);
             let zones: Vec<_> = capacity.zones.ids().collect();
             capacity.file_systems = file_systems(reader, fields, &capacity.zone_names, &capacity.subnets, &zones);
+            capacity.nat_gateways = volume::nat_gateways(reader, fields, &capacity.zones, &capacity.subnets);
         }
         for entry in groups {
             if entry.node.get("NewInstancesProtectedFromScaleIn").and_then(Node::text) == Some("false") {
@@ -241,6 +248,39 @@ impl Capacity {
         (zones, subnets)
     }
 
+    /// Gives the types of all groups what they cost in the region of these prices. Those that the scenario describes itself keep their
+    /// own price, unless `prices` has one for them.
+    pub fn take_prices(&mut self, reader: &mut Reader<'_>, prices: &Prices) {
+        let mut missing: Vec<String> = Vec::new();
+        for kind in self.groups.iter_mut().flat_map(|it| &mut it.instance_types).map(|it| &mut it.instance_type) {
+            let is_own = self.instance_types.iter().any(|it| it.name == kind.name);
+            if is_own && !prices.instances.iter().any(|it| it.0 == kind.name) {
+                continue;
+            }
+            if let Some((usd_per_hour, is_of_region)) = prices.instance_usd_per_hour(&kind.name) {
+                kind.usd_per_hour = usd_per_hour;
+                if !is_of_region && !missing.contains(&kind.name) {
+                    missing.push(kind.name.clone());
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let (region, types) = (&prices.region, missing.join(", "));
+            reader.note(format!(
+                "there is no price of {types} in the region `{region}`: that of us-east-1 is taken; `prices.instances` can say it"
+            ));
+        }
+    }
+
+    /// Names of all instance types, those of the scenario's own and those of the catalogue.
+    pub fn instance_type_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.instance_types.iter().map(|it| it.name.as_str()).collect();
+        for name in instance_type::names() {
+            names.push(name);
+        }
+        names
+    }
+
     fn group(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
         let problems = reader.problems.len();
         let mut fields = reader.fields(&entry.node, format!("Auto Scaling group `{}`", entry.key))?;
@@ -273,7 +313,6 @@ impl Capacity {
         let (availability_zones, subnets) = self.zones_and_subnets(reader, &mut fields);
         // Its default depends on the capacity provider above it.
         let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn").unwrap_or(false);
-        let detailed_monitoring = fields.flag_or(reader, "detailedMonitoring", false);
         let termination_policies = termination_policies(reader, &mut fields);
         let default_cooldown = fields.seconds_or(reader, "DefaultCooldown", 0..=86_400, Span::seconds(300));
         fields.usual(reader, "reservedMemory", &0);
@@ -320,6 +359,13 @@ impl Capacity {
             check_registration_failure(reader, at, &fields.of, failure, &instance_types);
         }
         let boot_time = fields.distribution(reader, "bootTime");
+        let volumes = volume::of_group(reader, &mut fields);
+        let monitoring = fields.map(reader, "InstanceMonitoring");
+        let detailed_monitoring = monitoring.is_some_and(|mut it| {
+            let enabled = it.flag_or(reader, "Enabled", false);
+            it.finish(reader, &Shape::INSTANCE_MONITORING);
+            enabled
+        });
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
         for kind in instance_types.iter().map(|it| &it.instance_type) {
             if reserved_memory_mib.unwrap_or(0) >= kind.registered_memory_mib {
@@ -342,7 +388,6 @@ impl Capacity {
             availability_zones,
             subnets,
             new_instances_protected_from_scale_in: protection,
-            detailed_monitoring,
             termination_policies,
             reserved_memory_mib: reserved_memory_mib.unwrap_or(0),
             awsvpc_trunking,
@@ -355,6 +400,8 @@ impl Capacity {
             registration_failure,
             boot_time,
             default_cooldown,
+            volumes,
+            detailed_monitoring,
         })
     }
 

@@ -4,6 +4,7 @@ use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::fargate::PlatformVersion;
 use crate::aws::launch::{Launch, TaskGroup};
 use crate::aws::task_definition::{TaskDefinition, VolumeKind};
+use crate::aws::volume::EbsVolume;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::container::client_exception;
@@ -11,6 +12,7 @@ use crate::scenario::placement::placement;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::task_definition::TaskDefinitions;
+use crate::scenario::volume::managed;
 use crate::table::{Id, Table};
 
 /// The task groups of a file.
@@ -46,6 +48,7 @@ pub fn launch(
         capacity_provider_strategy,
         platform_version,
         subnets,
+        volume: None,
     };
     (launch, on_ec2_because)
 }
@@ -168,8 +171,14 @@ fn capacity_provider_strategy(
     (items, on_ec2_because)
 }
 
-/// `volumeConfigurations`, which must be there for an EBS volume that each task gets, and for nothing else.
-pub fn volume_configurations(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&TaskDefinition>) {
+/// `volumeConfigurations`, which must be there for an EBS volume that each task gets, and for nothing else; and that volume, where its
+/// size is known.
+pub fn volume_configurations(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    definition: Option<&TaskDefinition>,
+) -> Option<EbsVolume> {
+    let mut ebs_volume = None;
     let of = format!("a volume configuration of {}", fields.of);
     let mut configured = Vec::new();
     for node in fields.list(reader, "volumeConfigurations") {
@@ -178,9 +187,9 @@ pub fn volume_configurations(reader: &mut Reader<'_>, fields: &mut Fields<'_>, d
         let name_node = volume.take("name");
         let name = name_node.and_then(|it| reader.text(What { field: "name", of: &of }, it));
         if let Some(node) = volume.required(reader, "managedEBSVolume")
-            && let Some(managed) = reader.fields(node, format!("`managedEBSVolume` of {of}"))
+            && let Some(fields) = reader.fields(node, format!("`managedEBSVolume` of {of}"))
         {
-            managed.finish(reader, &Shape::MANAGED_EBS_VOLUME);
+            ebs_volume = managed(reader, fields);
         }
         volume.finish(reader, &Shape::OURS);
         let (Some(name), Some(node), Some(definition)) = (name, name_node, definition) else { continue };
@@ -195,7 +204,7 @@ pub fn volume_configurations(reader: &mut Reader<'_>, fields: &mut Fields<'_>, d
             });
         }
     }
-    let Some(definition) = definition else { return };
+    let definition = definition?;
     for volume in definition.volumes.iter().filter(|it| it.kind == VolumeKind::Ebs) {
         if !configured.contains(&volume.name.as_str()) {
             let message = format!(
@@ -211,4 +220,5 @@ pub fn volume_configurations(reader: &mut Reader<'_>, fields: &mut Fields<'_>, d
             reader.refuse(Problem::new(fields.place, message).help(help));
         }
     }
+    ebs_volume
 }

@@ -82,7 +82,7 @@ fn run_task(
         let at = fields.place_of("taskDefinition");
         refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
     }
-    volume_configurations(reader, &mut fields, definition);
+    launch.volume = volume_configurations(reader, &mut fields, definition);
     let overrides = overrides(reader, &mut fields);
     let ways = ["at", "arrivals", "trace"].map(|it| fields.has(it));
     let demand = match ways {

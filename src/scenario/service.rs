@@ -112,7 +112,7 @@ fn service(
     let health_check_grace_period =
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
     let group = task_groups.of(&format!("service:{}", entry.key));
-    let (launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, group);
+    let (mut launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, group);
     if is_daemon {
         refuse_launch_of_daemon(reader, &fields, around.capacity, &launch);
     }
@@ -127,7 +127,7 @@ fn service(
         refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
     }
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
-    volume_configurations(reader, &mut fields, definition);
+    launch.volume = volume_configurations(reader, &mut fields, definition);
     let high_resolution_metrics = high_resolution_metrics(reader, &mut fields);
     fields.finish(reader, &Shape::SERVICE);
     Some(ServiceDefinition {

@@ -239,7 +239,10 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let groups = section(reader, &mut fields, "autoScalingGroups");
     let providers = section(reader, &mut fields, "capacityProviders");
     let cluster = fields.map(reader, "cluster");
-    let capacity = Capacity::read(reader, cluster, instance_types, groups, providers);
+    let mut capacity = Capacity::read(reader, cluster, instance_types, groups, providers);
+    let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
+    let prices = assumption::prices(reader, &mut fields, first_zone, &capacity.instance_type_names());
+    capacity.take_prices(reader, &prices);
     let capacity_pools = capacity_pools(reader, fields.take("capacityPools"), &capacity);
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
@@ -306,8 +309,6 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
     let expect_failure = fields.flag_or(reader, "expectFailure", false);
-    let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
-    let prices = assumption::prices(reader, &mut fields, first_zone);
     fields.finish(reader, &Shape::SCENARIO);
     crate::scenario::file_system::check_used(reader, &capacity.file_systems, &task_definitions.table);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
@@ -329,6 +330,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         subnets: capacity.subnets.table,
         network_configurations,
         file_systems: capacity.file_systems.table,
+        nat_gateways: capacity.nat_gateways,
         task_definitions: task_definitions.table,
         auto_scaling_groups: capacity.groups,
         capacity_pools,

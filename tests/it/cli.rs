@@ -67,7 +67,7 @@ fn a_run_writes_whole_folders_and_says_what_came_of_it() {
         "{table}"
     );
     let written = contents(&folder.path().join("outputs"));
-    assert_eq!(written.len(), 2 * 2 * 22, "{:?}", written.iter().map(|it| &it.0).collect::<Vec<_>>());
+    assert_eq!(written.len(), 2 * 2 * 24, "{:?}", written.iter().map(|it| &it.0).collect::<Vec<_>>());
     assert!(written.iter().all(|(name, _)| name.starts_with("tiny/base/r00") || name.starts_with("tiny/more/r00")));
     assert!(written.iter().all(|(_, bytes)| !bytes.is_empty()));
 }

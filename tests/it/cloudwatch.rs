@@ -241,7 +241,9 @@ fn backlog_per_task_is_tracked() {
     let text = String::from_utf8_lossy(metrics);
     assert!(text.starts_with("time_s,period_s,metric,statistic,value\n0.0,60.0,backlog per task,,75.0\n"), "{text}");
     // Container Insights of a cluster, a service and a family: 8, 11 and 6 metrics for an hour begun; and two at 20 s.
-    assert!((run.cost.metrics_usd - 27.0 * 0.3 / 730.0).abs() < 1e-12);
+    // The two alarms of the policy read two metrics each.
+    let alarms = 4.0 * 0.1 / 730.0;
+    assert!((run.cost.cloud_watch_usd - alarms - 27.0 * 0.3 / 730.0).abs() < 1e-12, "{}", run.cost.cloud_watch_usd);
 }
 
 #[test]
@@ -396,7 +398,9 @@ fn container_insights_count_what_there_is() {
     }
     assert!((1.0..=3.0).contains(&of("ContainerInstanceCount", "ClusterName")));
     // 25 metrics, 6 of each of three tasks, and two at 20 s.
-    assert!((run.cost.metrics_usd - (25.0 + 18.0 + 2.0) * 0.3 / 730.0).abs() < 1e-12);
+    let metrics = (25.0 + 18.0 + 2.0) * 0.3 / 730.0;
+    let alarms = f64::from(of_service.len() as u32 + of_cluster.len() as u32) * 0.1 / 730.0;
+    assert!((run.cost.cloud_watch_usd - alarms - metrics).abs() < 1e-12, "{}", run.cost.cloud_watch_usd);
 }
 
 /// What something watches must not change what happens: the same requests, tasks and minutes.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use plimsoll::aws::fargate::FargateCapacity;
-use plimsoll::aws::price::fargate_billed;
+use plimsoll::aws::price::billed;
 use plimsoll::aws::run_task::THROTTLED;
 use plimsoll::engine::simulate;
 use plimsoll::report;
@@ -321,8 +321,8 @@ timeline: [{ at: 10m, updateService: { service: web, desiredCount: 0 } }]";
         for task in &run.tasks {
             let since = task.pull_started_at.expect("it was pulled");
             let lived = task.stopped_at.expect("it has stopped").since(since);
-            assert_eq!(fargate_billed(lived), Span::seconds(lived.as_seconds().ceil() as u64));
-            expected += fargate_billed(lived).as_hours() * per_hour;
+            assert_eq!(billed(lived), Span::seconds(lived.as_seconds().ceil() as u64));
+            expected += billed(lived).as_hours() * per_hour;
         }
         assert!((run.cost.fargate_usd - expected).abs() < 1e-12, "{} {expected}", run.cost.fargate_usd);
         assert_eq!(run.cost.total_usd(), run.cost.fargate_usd);

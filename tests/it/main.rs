@@ -6,6 +6,7 @@ mod cloudwatch;
 mod cluster_over_time;
 mod container_instances;
 mod containers;
+mod costs;
 mod cpu_in_a_task;
 mod daemons;
 mod fargate;

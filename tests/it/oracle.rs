@@ -322,6 +322,8 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             is_asked_to_stop: false,
             target: None,
             created_at: Instant::START,
+            released_at: None,
+            pulled_through_nat_bytes: 0,
             placed_at: None,
             pull_started_at: None,
             pull_stopped_at: None,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use plimsoll::engine::simulate;
 use plimsoll::report;
 use plimsoll::rng::Seed;
-use plimsoll::run::Run;
+use plimsoll::run::{CostKind, CostOwner, Run};
 use plimsoll::scenario::{self, Scenario};
 use plimsoll::units::{Instant, Span};
 
@@ -253,6 +253,33 @@ fn a_surge_queue_may_send_to_another_than_the_fewest() {
     assert_eq!(counts.arrived, counts.served + counts.failed() + open, "each request ends once");
 }
 
+/// The rows of costs are the costs, kind by kind, and what is given of the unused is what others get.
+fn every_dollar_has_an_owner(run: &Run) {
+    let of = |kinds: &[CostKind]| {
+        let rows = run.costs.iter().filter(|it| kinds.contains(&it.kind));
+        rows.fold((0.0, 0.0), |sum, it| (sum.0 + it.usd, sum.1 + it.redistributed_usd))
+    };
+    for (kinds, usd) in [
+        (&[CostKind::Ec2][..], run.cost.instances_usd),
+        (&[CostKind::Ebs], run.cost.volumes_usd),
+        (&[CostKind::Fargate, CostKind::FargateSpot], run.cost.fargate_usd),
+        (&[CostKind::LoadBalancer], run.cost.load_balancers_usd),
+        (&[CostKind::CloudWatch], run.cost.cloud_watch_usd),
+        (&[CostKind::NatGateway], run.cost.nat_gateways_usd),
+    ] {
+        let (sum, redistributed) = of(kinds);
+        assert!((sum - usd).abs() < 1e-9, "{kinds:?}: {sum} of {usd}");
+        assert!(redistributed.abs() < 1e-9, "{kinds:?}: {redistributed}");
+    }
+    for row in &run.costs {
+        assert!(row.usd > -1e-12, "{row:?}");
+        assert!(row.owner == CostOwner::Unused || row.redistributed_usd > -1e-12, "{row:?}");
+        assert!(row.redistributed_usd >= -row.usd - 1e-12, "{row:?}");
+    }
+    let total: f64 = run.costs.iter().map(|it| it.usd + it.redistributed_usd).sum();
+    assert!((total - run.cost.total_usd()).abs() < 1e-9, "{total}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -264,6 +291,7 @@ proptest! {
             prop_assert_eq!(counts.arrived, counts.served + counts.failed() + totals.in_flight, "each request ends once");
         }
         no_instance_is_over_committed(&run);
+        every_dollar_has_an_owner(&run);
         if story.daemon.is_some() {
             an_instance_has_one_task_of_a_daemon(&run, 1);
         }
