@@ -63,6 +63,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
             cpu_units: it.registered_cpu_units,
             memory_mib: it.registered_memory_mib,
             launched_at: it.launched_at,
+            in_service_at: it.in_service_at,
             registered_at: it.registered_at,
             terminated_at: it.terminated_at,
             usd_per_hour: it.usd_per_hour,
@@ -256,6 +257,15 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
             let completed =
                 services.flat_map(|(_, it)| it.deployments.iter().skip(1)).filter(|it| it.completed_at.is_some());
             Some(completed.count() as f64)
+        }
+        Measure::ScaleOutSeconds => {
+            let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;
+            Some(first.decided_at.since(first.began_at()).as_seconds())
+        }
+        Measure::NewTaskSeconds => {
+            let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;
+            let ran = run.tasks.iter().filter(|it| first.may_bring(it)).filter_map(|it| it.running_at).min()?;
+            Some(ran.since(first.decided_at).as_seconds())
         }
     }
 }

@@ -865,6 +865,18 @@ pub struct ScaleOut {
     pub event: usize,
 }
 
+impl ScaleOut {
+    /// When the load rose, or the first period that breached began.
+    pub fn began_at(&self) -> Instant {
+        self.load_rose_at.unwrap_or(self.first_period_began)
+    }
+
+    /// Whether a task is one of those that it could bring: of its service, and created since.
+    pub fn may_bring(&self, task: &TaskLife) -> bool {
+        task.service == Some(self.service) && task.created_at >= self.decided_at
+    }
+}
+
 /// For how long an instance was there for one reason.
 #[derive(Clone, Debug)]
 pub struct InstanceReason {
@@ -991,6 +1003,8 @@ pub struct InstanceLife {
     pub memory_mib: u32,
     /// Launched.
     pub launched_at: Instant,
+    /// In service in its group, and billed since.
+    pub in_service_at: Option<Instant>,
     /// Registered with the cluster.
     pub registered_at: Option<Instant>,
     /// Terminated.

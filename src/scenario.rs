@@ -557,6 +557,11 @@ pub enum Measure {
     RunningCountAtEnd,
     /// `deploymentsCompleted`: deployments that completed, the first of each service not counted.
     DeploymentsCompleted,
+    /// `scaleOutSeconds`: from the rise of the load, or the first period that breached, until a policy raised the desired count for
+    /// the first time, s.
+    ScaleOutSeconds,
+    /// `newTaskSeconds`: from the first scale-out by a policy until a task that it brought ran, s.
+    NewTaskSeconds,
 }
 
 /// `containerInsights`, a setting of the cluster.

@@ -156,8 +156,11 @@ pub fn reason_totals(run: &Run) -> Vec<(AliveReason, ReasonTotal)> {
     totals.into_iter().filter(|it| it.1.instance_hours > 0.0).collect()
 }
 
+/// What an instance cost while it was there for a reason: it is billed since it is in service.
 fn cost_usd(run: &Run, row: &InstanceReason) -> f64 {
-    run.instances[row.instance].usd_per_hour * row.until.since(row.from).as_hours()
+    let instance = &run.instances[row.instance];
+    let billed_since = instance.in_service_at.map_or(row.until, |it| it.clamp(row.from, row.until));
+    instance.usd_per_hour * row.until.since(billed_since).as_hours()
 }
 
 /// A row of `instance_reasons.csv`.

@@ -154,16 +154,14 @@ pub fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
         .map(|(place, scale_out)| {
             let next = scale_outs[place + 1..].iter().find(|it| it.service == scale_out.service);
             let until = next.map_or(Instant::NEVER, |it| it.decided_at);
-            let is_new = |it: &&TaskLife| {
-                it.service == Some(scale_out.service) && it.created_at >= scale_out.decided_at && it.created_at < until
-            };
+            let is_new = |it: &&TaskLife| scale_out.may_bring(it) && it.created_at < until;
             let mut tasks: Vec<&TaskLife> = run.tasks.iter().filter(is_new).collect();
             tasks.truncate((scale_out.to - scale_out.from) as usize);
             let runs_at = |it: &&&TaskLife| it.running_at.unwrap_or(Instant::NEVER);
             let steps = |task: Option<&&TaskLife>| task.map_or(Vec::new(), |it| steps_of(run, scale_out, it));
             Waterfall {
                 scale_out,
-                began_at: scale_out.load_rose_at.unwrap_or(scale_out.first_period_began),
+                began_at: scale_out.began_at(),
                 decision: decision_steps(scale_out),
                 first: steps(tasks.iter().min_by_key(runs_at)),
                 last: steps(tasks.iter().max_by_key(runs_at)),

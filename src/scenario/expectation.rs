@@ -7,7 +7,7 @@ use crate::scenario::reader::{Names, Reader, What};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::{Expectation, Measure};
 
-const MEASURES: [(&str, Measure); 11] = [
+const MEASURES: [(&str, Measure); 13] = [
     ("errorPercent", Measure::ErrorPercent),
     ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
     ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
@@ -19,6 +19,8 @@ const MEASURES: [(&str, Measure); 11] = [
     ("instanceHours", Measure::InstanceHours),
     ("runningCountAtEnd", Measure::RunningCountAtEnd),
     ("deploymentsCompleted", Measure::DeploymentsCompleted),
+    ("scaleOutSeconds", Measure::ScaleOutSeconds),
+    ("newTaskSeconds", Measure::NewTaskSeconds),
 ];
 
 /// The section `expectations`; an entry without `measure` is itself called after one.
