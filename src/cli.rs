@@ -12,7 +12,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
-use crate::report::{self, capacity, comparison::comparison, placement, refusals, summary::SCHEMA_VERSION, waterfall};
+use crate::report::{
+    self, capacity, comparison::comparison, findings, placement, refusals, summary::SCHEMA_VERSION, waterfall,
+};
 use crate::rng::Seed;
 use crate::run::Run;
 use crate::scenario::{self, Problems, Story};
@@ -425,6 +427,7 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             refusals::fargate_paragraphs(&variants),
             capacity::paragraphs(&variants),
             waterfall::paragraphs(&variants),
+            findings::paragraphs(&variants),
         ];
         for unplaced in explained {
             if !unplaced.is_empty() {

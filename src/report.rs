@@ -6,6 +6,7 @@ pub mod charts;
 pub mod comparison;
 pub mod costs;
 pub mod csv_files;
+pub mod findings;
 pub mod placement;
 pub mod refusals;
 pub mod standalone;

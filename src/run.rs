@@ -861,6 +861,8 @@ pub struct ScaleOut {
     pub alarm_at: Instant,
     /// When the desired count was set.
     pub decided_at: Instant,
+    /// The datapoint that the policy went by.
+    pub metric: Option<f64>,
     /// The decision, by its place among the events.
     pub event: usize,
 }

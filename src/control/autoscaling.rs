@@ -352,7 +352,7 @@ impl Control<'_> {
     }
 
     /// The newest datapoint that the alarm's periods have: what decides how much capacity is called for.
-    fn metric_in_force(&self, alarm: Id<Alarm>) -> Option<f64> {
+    pub(super) fn metric_in_force(&self, alarm: Id<Alarm>) -> Option<f64> {
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
         self.newest_value(watches, rule.data_until(self.now()), rule.period)
     }

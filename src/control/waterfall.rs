@@ -148,6 +148,7 @@ impl Control<'_> {
             readable_at: breach.readable_at,
             alarm_at: breach.alarm_at,
             decided_at: self.now(),
+            metric: self.metric_in_force(alarm),
             event: decision,
         });
     }

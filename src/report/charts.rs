@@ -123,7 +123,7 @@ fn by_minute(
 }
 
 /// Requests a second that healthy tasks can serve: workers over the mean time of a request, no more than the CPU allows.
-fn capacity_of_task(run: &Run, service: usize) -> Option<f64> {
+pub(super) fn capacity_of_task(run: &Run, service: usize) -> Option<f64> {
     let definition = &run.scenario.services[Id::new(service)];
     let load_balancer = definition.load_balancer.as_ref()?;
     let task_definition = &run.scenario.task_definitions[definition.task_definition];

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::data::histogram::Histogram;
 use crate::report::capacity::{ReasonTotal, reason_totals};
 use crate::report::costs::{OwnerCost, a_month, by_owner};
+use crate::report::findings::{Finding, findings};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
@@ -41,6 +42,9 @@ struct Summary<'a> {
     /// What instances were there for, where a capacity provider's managed scaling sizes a group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     instance_reasons: Vec<ReasonTotal>,
+    /// What stands out of the scaling.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
     /// Services of which tasks found no instance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     placement_refusals: Vec<Refused>,
@@ -213,6 +217,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
             true => Vec::new(),
             false => reason_totals(run).into_iter().map(|it| it.1).collect(),
         },
+        findings: findings(run),
         placement_refusals: refused(run),
         cost_volumes_usd: run.cost.volumes_usd,
         cost_cloudwatch_usd: run.cost.cloud_watch_usd,

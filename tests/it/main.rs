@@ -11,6 +11,7 @@ mod cpu_in_a_task;
 mod daemons;
 mod fargate;
 mod file_systems;
+mod findings;
 mod goldens;
 mod instance_reasons;
 mod listeners;
