@@ -332,7 +332,7 @@ impl Capacity {
                 }
             }
         }
-        fields.derived(reader, "awsvpcTrunking", if self.awsvpc_trunking { "enabled" } else { "disabled" });
+        // No default is said: a group that says it keeps it when the account setting changes.
         let says_trunking = fields.word(reader, "awsvpcTrunking", &TRUNKING);
         let awsvpc_trunking = says_trunking.unwrap_or(self.awsvpc_trunking);
         for kind in instance_types.iter().map(|it| &it.instance_type) {

@@ -12,16 +12,18 @@ use plimsoll::scenario;
 fn run(tasks: u32, target: u32, arrivals: &str, application: &str, policies: &str) -> Run {
     let text = format!(
         "duration: 2h
+cluster: {{ availabilityZones: [us-east-1a], subnets: {{ subnet-a: {{ AvailabilityZone: us-east-1a, CidrBlock: 10.0.0.0/20 }} }} }}
 taskDefinitions:
-  web: {{ cpu: 1024, memory: 2048, requiresCompatibilities: [FARGATE], containerDefinitions: [{{ name: web, portMappings: [{{ containerPort: 80 }}] }}] }}
+  web: {{ cpu: 1024, memory: 2048, networkMode: awsvpc, requiresCompatibilities: [FARGATE], containerDefinitions: [{{ name: web, portMappings: [{{ containerPort: 80 }}] }}] }}
 applications: {{ web: {{ cpuTime: 10ms, {application} }} }}
 targetGroups: {{ web: {{}} }}
 services:
-  web: {{ taskDefinition: web, desiredCount: {tasks}, launchType: FARGATE, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }}
+  web: {{ taskDefinition: web, desiredCount: {tasks}, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{ subnets: [subnet-a] }} }}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }}
 scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 40 }} }}
 scalingPolicies:
   cpu: {{ service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: {target}, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }}
 {policies}
+assumptions: {{ fargateVcpuQuota: 100 }}
 workloads: {{ clients: {{ service: web, arrivals: {{ {arrivals} }} }} }}
 "
     );
