@@ -32,6 +32,10 @@ pub enum Event {
     AgentsReconnect(usize),
     /// A container instance's next state.
     InstanceAdvances(Id<ContainerInstance>),
+    /// ECS notices that tasks of Fargate are gone with the zone that an entry of the timeline, by its place, took away.
+    ZoneOutageIsNoticed(usize),
+    /// EC2 wants a Spot Instance back.
+    SpotInstanceIsWanted(Id<ContainerInstance>),
     /// Fargate may launch another task of those that wait.
     FargateLaunches(FargateCapacity),
     /// Spot takes back the capacity under a task.
@@ -54,6 +58,8 @@ pub enum Event {
     MinuteCloses,
     /// A scheduled action's occurrence, by its place.
     ScheduledActionRuns(Id<ScheduledAction>, usize),
+    /// A scheduled action of a group, by its place, and its occurrence, by its place.
+    GroupActionRuns(usize, usize),
     /// An alarm looks at its datapoints.
     AlarmIsEvaluated(Id<Alarm>),
     /// An alarm that is still in ALARM invokes its action again.
@@ -68,6 +74,8 @@ pub enum Event {
     ServiceIsScheduled(Id<ServiceDefinition>),
     /// A capacity provider's metric is computed.
     CapacityProviderIsMeasured(Id<CapacityProvider>),
+    /// A group looks at the health, the age and the zones of its instances.
+    GroupIsChecked(Id<AutoScalingGroup>),
     /// A group launches or terminates towards its desired capacity.
     GroupIsReconciled(Id<AutoScalingGroup>),
 }

@@ -678,7 +678,7 @@ pub struct InstanceChange {
     /// Its zone.
     pub availability_zone: String,
     /// The state it came to: `LAUNCHING`, `REGISTERING`, `ACTIVE`, `DRAINING`, `DEREGISTERING`, `INACTIVE`,
-    /// `TERMINATED`.
+    /// `WARMED`, `TERMINATED`.
     pub status: &'static str,
     /// Tasks on it.
     pub tasks: u32,
@@ -686,6 +686,8 @@ pub struct InstanceChange {
     pub purchase_option: &'static str,
     /// What it costs an hour, USD.
     pub usd_per_hour: f64,
+    /// `LifecycleState` in its group.
+    pub lifecycle_state: &'static str,
 }
 
 /// A task's life; instants are `None` where it did not come so far.

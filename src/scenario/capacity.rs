@@ -18,6 +18,7 @@ use crate::scenario::reader::{Fields, Names, Reader, What};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::subnet::Subnets;
 use crate::scenario::tree::{Entry, Node, Value};
+use crate::scenario::upkeep::upkeep;
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -55,6 +56,8 @@ pub struct Capacity {
     awsvpc_trunking: bool,
     /// Groups that say of themselves that new instances are not protected.
     unprotected: Vec<String>,
+    /// Groups with the names of target groups that they are attached to.
+    pub attached: Vec<(String, Vec<String>)>,
 }
 
 impl Capacity {
@@ -80,6 +83,7 @@ impl Capacity {
             says_default_strategy: false,
             awsvpc_trunking: false,
             unprotected: Vec::new(),
+            attached: Vec::new(),
         };
         let usual_zones = ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned);
         if let Some(fields) = &mut cluster {
@@ -205,7 +209,7 @@ impl Capacity {
         (zones, subnets)
     }
 
-    fn group(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
+    fn group(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
         let problems = reader.problems.len();
         let mut fields = reader.fields(&entry.node, format!("Auto Scaling group `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "autoScalingGroups", &entry.key);
@@ -277,6 +281,10 @@ impl Capacity {
         let container_stop_timeout = fields.seconds_or(reader, "containerStopTimeout", 1..=86_400, Span::seconds(30));
         let pull_dependent_containers_upfront = fields.flag_or(reader, "pullDependentContainersUpfront", false);
         let boot_time = fields.distribution(reader, "bootTime");
+        let (upkeep, target_groups) = upkeep(reader, &mut fields, instances_distribution.is_some());
+        if !target_groups.is_empty() || upkeep.elb_health_check {
+            self.attached.push((entry.key.clone(), target_groups));
+        }
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
         for kind in instance_types.iter().map(|it| &it.instance_type) {
             if reserved_memory_mib.unwrap_or(0) >= kind.registered_memory_mib {
@@ -308,6 +316,7 @@ impl Capacity {
             pull_dependent_containers_upfront,
             boot_time,
             default_cooldown,
+            upkeep,
         })
     }
 
@@ -547,6 +556,9 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
         ("NewestInstance", TerminationPolicy::NewestInstance),
         ("ClosestToNextInstanceHour", TerminationPolicy::ClosestToNextInstanceHour),
         ("AllocationStrategy", TerminationPolicy::AllocationStrategy),
+        ("OldestLaunchTemplate", TerminationPolicy::OldestLaunchTemplate),
+        // Groups here have templates, of which the one that says nothing of itself is the first version.
+        ("OldestLaunchConfiguration", TerminationPolicy::OldestLaunchTemplate),
     ];
     let mut policies = Vec::new();
     let name = "TerminationPolicies";
@@ -554,12 +566,15 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
     for node in fields.list(reader, name) {
         let what = What { field: name, of: &fields.of };
         match node.text() {
-            // All instances of a group here come from one template.
-            Some(word @ ("OldestLaunchTemplate" | "OldestLaunchConfiguration")) => {
-                reader.note(format!("{what}: `{word}` makes no difference among instances of one template"));
+            Some(arn) if arn.starts_with("arn:aws:lambda:") => {
+                reader.not_simulated(node.place, format!("a termination policy that is a Lambda function (`{arn}`)"));
             }
             _ => policies.extend(reader.word(what, node, &words)),
         }
+    }
+    if policies.iter().rev().skip(1).any(|it| *it == TerminationPolicy::Default) {
+        let message = format!("`{name}` of {} has `Default` before another", fields.of);
+        reader.refuse(Problem::new(fields.place_of(name), message).help("AWS wants it last"));
     }
     if policies.is_empty() { vec![TerminationPolicy::Default] } else { policies }
 }

@@ -7,6 +7,7 @@ mod containers;
 mod daemons;
 mod fargate;
 mod goldens;
+mod group_upkeep;
 mod listeners;
 mod load_balancer_metrics;
 mod load_balancer_types;
