@@ -414,7 +414,8 @@ impl Control<'_> {
     /// Whether an instance is one that its group wants: none that it terminates, or has in its warm pool or in standby.
     pub(super) fn counts_for_group(&self, instance: Id<ContainerInstance>) -> bool {
         let state = self.instances_in_groups[instance.index()].lifecycle_state;
-        !self.cluster.instances[instance].is_terminating && !state.is_warmed() && state != LifecycleState::Standby
+        let is_away = matches!(state, LifecycleState::Standby | LifecycleState::Terminated) || state.is_warmed();
+        !is_away && !self.cluster.instances[instance].is_terminating
     }
 
     /// Whether an instance is in its group's warm pool, or on its way there.

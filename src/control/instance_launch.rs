@@ -130,7 +130,14 @@ impl Control<'_> {
     ) -> Result<LaunchPlace, LaunchFailure> {
         let definition = &self.scenario.auto_scaling_groups[group];
         let zones = &definition.availability_zones;
-        let counts = self.instances_by_zone(group);
+        let mut counts = self.instances_by_zone(group);
+        // What is about to go leaves its place to what comes for it.
+        for old in self.replaced_instances(group) {
+            let zone = self.cluster.instances[old].availability_zone;
+            if let Some(count) = zones.iter().position(|it| *it == zone).map(|it| &mut counts[it]) {
+                *count = count.saturating_sub(1);
+            }
+        }
         let mut order = launch_order_of_zones(&counts);
         if definition.upkeep.capacity_distribution_strategy == CapacityDistributionStrategy::BalancedOnly {
             let fewest = counts.iter().min().copied();

@@ -308,6 +308,10 @@ impl Shape {
         ],
     };
 
+    /// `SuspendedProcess`.
+    pub const SUSPENDED_PROCESS: Shape =
+        Shape { name: "suspended process", not_simulated: &[], accepted: &["SuspensionReason"] };
+
     /// `WarmPoolConfiguration`.
     pub const WARM_POOL: Shape = Shape { name: "warm pool", not_simulated: &[], accepted: &["Status"] };
 

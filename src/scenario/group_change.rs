@@ -238,13 +238,14 @@ pub fn interrupt_spot_instances(
 pub fn new_launch_template(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<NewLaunchTemplate> {
     let attributes = attributes(reader, fields);
     let place = fields.place_of("attributes");
-    let Some(mut template) = fields.map(reader, "LaunchTemplate") else {
+    let Some(node) = fields.take("LaunchTemplate") else {
         if !attributes.is_empty() {
             let problem = Problem::new(place, format!("{} has `attributes` without a `LaunchTemplate`", fields.of));
             reader.refuse(problem.help("say which version launches such instances: `LaunchTemplate: {Version: 2}`"));
         }
         return None;
     };
+    let mut template = reader.fields(node, format!("`LaunchTemplate` of {}", fields.of))?;
     template.required(reader, "Version");
     let version = template.count(reader, "Version", 1..=10_000);
     template.finish(reader, &Shape::LAUNCH_TEMPLATE_SPECIFICATION);

@@ -31,8 +31,11 @@ pub fn upkeep(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_mixed: bool) 
         .map(|it| last_name(it).to_owned())
         .collect();
     let health_check_grace_period = fields.seconds_or(reader, "HealthCheckGracePeriod", 0..=86_400, Span::ZERO);
-    let policy = fields.map(reader, "InstanceMaintenancePolicy");
-    let instance_maintenance_policy = policy.and_then(|it| healthy_percentages(reader, it, None));
+    let policy = fields.take("InstanceMaintenancePolicy");
+    let instance_maintenance_policy = policy.and_then(|it| {
+        let fields = reader.fields(it, format!("`InstanceMaintenancePolicy` of {of}"))?;
+        healthy_percentages(reader, fields, None)
+    });
     // -1 takes it away.
     let default_instance_warmup =
         fields.parsed(reader, "DefaultInstanceWarmup", |text| seconds_or_none(text, 3_600)).unwrap_or(Span::ZERO);
@@ -256,8 +259,7 @@ fn suspended_processes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<
                 None => {
                     let mut fields = reader.fields(node, format!("an item of `SuspendedProcesses` of {of}"))?;
                     let name = fields.required(reader, "ProcessName");
-                    fields.take("SuspensionReason");
-                    fields.finish(reader, &Shape::OURS);
+                    fields.finish(reader, &Shape::SUSPENDED_PROCESS);
                     name?
                 }
             };
@@ -271,7 +273,8 @@ fn warm_pool(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_mixed: bool) -
     let of = fields.of.clone();
     let checks_place = fields.place_of("warmPoolsCheck");
     let checks = fields.flag_or(reader, "warmPoolsCheck", true);
-    let mut pool = fields.map(reader, "WarmPoolConfiguration")?;
+    let node = fields.take("WarmPoolConfiguration")?;
+    let mut pool = reader.fields(node, format!("`WarmPoolConfiguration` of {of}"))?;
     let words = [
         ("Stopped", LifecycleState::WarmedStopped),
         ("Running", LifecycleState::WarmedRunning),

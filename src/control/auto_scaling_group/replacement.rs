@@ -71,6 +71,13 @@ impl Control<'_> {
         }
     }
 
+    /// Instances of a group that go when others have come for them where they were.
+    pub(in crate::control) fn replaced_instances(&self, group: Id<AutoScalingGroup>) -> Vec<Id<ContainerInstance>> {
+        let replacements = self.groups[group.index()].replacements.iter();
+        let old = replacements.filter(|it| it.why != ReplacementReason::ZoneBalance).map(|it| it.old);
+        old.filter(|it| self.counts_for_group(*it)).collect()
+    }
+
     /// Whether another instance is to come before this one goes.
     pub(super) fn is_being_replaced(&self, instance: Id<ContainerInstance>) -> bool {
         let group = self.cluster.instances[instance].auto_scaling_group;

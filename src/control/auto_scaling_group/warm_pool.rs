@@ -1,6 +1,6 @@
 //! The warm pool of a group.
 
-use crate::aws::auto_scaling_group::{AutoScalingGroup, ScalingProcess};
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, ScalingProcess};
 use crate::aws::lifecycle::{LifecycleState, LifecycleTransition};
 use crate::aws::mixed_instances::PurchaseOption;
 use crate::cluster::{ContainerInstance, InstanceStatus};
@@ -15,18 +15,25 @@ impl Control<'_> {
     pub(super) fn maintain_warm_pool(&mut self, group: Id<AutoScalingGroup>) {
         let Some(pool) = self.scenario.auto_scaling_groups[group].upkeep.warm_pool else { return };
         let state = &self.groups[group.index()];
-        let size = pool.size(state.max_size, state.desired_capacity) as usize;
+        let desired = state.desired_capacity;
+        let size = pool.size(state.max_size, desired) as usize;
         while self.warm_instances(group).len() < size {
             if self.is_suspended(group, ScalingProcess::Launch) {
                 return;
             }
             let words = "to fill the warm pool";
-            let wish = LaunchWish { purchase_option: PurchaseOption::OnDemand, zones: None, words };
+            let mut wish = LaunchWish { purchase_option: PurchaseOption::OnDemand, zones: None, words };
+            wish.zones = Some(self.zones_with_fewest_prepared(group));
+            if !self.can_launch(group, &wish) {
+                wish.zones = None;
+            }
             if self.launch_warmed(group, &wish).is_none() {
                 return;
             }
         }
-        while self.warm_instances(group).len() > size {
+        // What is wanted of it is taken first.
+        let is_waited_for = self.group_capacity(group, None) < desired;
+        while !is_waited_for && self.warm_instances(group).len() > size {
             let Some(instance) = self.warm_instances(group).pop() else { return };
             if self.is_suspended(group, ScalingProcess::Terminate) {
                 return;
@@ -42,6 +49,20 @@ impl Control<'_> {
 
     fn warm_instances(&self, group: Id<AutoScalingGroup>) -> Vec<Id<ContainerInstance>> {
         self.groups[group.index()].instances.iter().copied().filter(|it| self.is_warmed(*it)).collect()
+    }
+
+    /// Zones with the fewest instances, those of the warm pool included.
+    fn zones_with_fewest_prepared(&self, group: Id<AutoScalingGroup>) -> Vec<Id<AvailabilityZone>> {
+        let zones = &self.scenario.auto_scaling_groups[group].availability_zones;
+        let mut counts = self.instances_by_zone(group);
+        for warm in self.warm_instances(group) {
+            let zone = self.cluster.instances[warm].availability_zone;
+            if let Some(place) = zones.iter().position(|it| *it == zone) {
+                counts[place] += 1;
+            }
+        }
+        let fewest = counts.iter().min().copied();
+        zones.iter().zip(counts).filter(|it| Some(it.1) == fewest).map(|it| *it.0).collect()
     }
 
     fn launch_warmed(&mut self, group: Id<AutoScalingGroup>, wish: &LaunchWish) -> Option<Id<ContainerInstance>> {
