@@ -58,8 +58,8 @@ pub enum Event {
     MinuteCloses,
     /// A scheduled action's occurrence, by its place.
     ScheduledActionRuns(Id<ScheduledAction>, usize),
-    /// A scheduled action of a group, by its place, and its occurrence, by its place.
-    GroupActionRuns(usize, usize),
+    /// A scheduled action of a group, by its place.
+    GroupActionRuns(usize),
     /// An alarm looks at its datapoints.
     AlarmIsEvaluated(Id<Alarm>),
     /// An alarm that is still in ALARM invokes its action again.

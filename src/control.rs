@@ -296,9 +296,9 @@ impl<'a> Control<'a> {
             }
         }
         for (index, action) in scenario.group_scheduled_actions.iter().enumerate() {
-            for (occurrence, at) in action.times.iter().enumerate() {
+            for at in &action.times {
                 let at = *at + scenario.assumptions.scheduled_action_delay;
-                control.agenda.put(at, Event::GroupActionRuns(index, occurrence));
+                control.agenda.put(at, Event::GroupActionRuns(index));
             }
         }
         for group in scenario.target_groups.ids() {
@@ -332,7 +332,7 @@ impl<'a> Control<'a> {
             Event::SecondPasses => self.second_passes(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),
             Event::ScheduledActionRuns(action, occurrence) => self.scheduled_action_runs(action, occurrence),
-            Event::GroupActionRuns(index, occurrence) => self.group_action_runs(index, occurrence),
+            Event::GroupActionRuns(index) => self.group_action_runs(index),
             Event::AlarmIsEvaluated(alarm) => self.alarm_is_evaluated(alarm),
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),

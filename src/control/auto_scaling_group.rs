@@ -33,9 +33,6 @@ use crate::scenario::NewLaunchTemplate;
 use crate::table::Id;
 use crate::units::Instant;
 
-/// What was said last of a process that is suspended, so that the same is said once.
-const SUSPENDED: &str = "is suspended";
-
 /// An Auto Scaling group as it stands.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -61,8 +58,8 @@ pub struct Group {
     replacements: Vec<Replacement>,
     refresh: Option<Refresh>,
     suspended: BTreeSet<ScalingProcess>,
-    /// The process for which it last did nothing.
-    said_suspended: Option<ScalingProcess>,
+    /// Those of them for which it was said that nothing is done.
+    said_suspended: BTreeSet<ScalingProcess>,
     passes: BTreeSet<Instant>,
     cost_of_terminated_usd: f64,
 }
@@ -138,7 +135,7 @@ impl Group {
             replacements: Vec::new(),
             refresh: None,
             suspended: definition.upkeep.suspended_processes.iter().copied().collect(),
-            said_suspended: None,
+            said_suspended: BTreeSet::new(),
             passes: BTreeSet::new(),
             cost_of_terminated_usd: 0.0,
         }
@@ -344,9 +341,8 @@ impl Control<'_> {
     pub(super) fn is_suspended(&mut self, group: Id<AutoScalingGroup>, process: ScalingProcess) -> bool {
         let state = &mut self.groups[group.index()];
         let is_suspended = state.suspended.contains(&process);
-        if is_suspended && state.said_suspended != Some(process) {
-            state.said_suspended = Some(process);
-            let message = format!("nothing is done: the process {} {SUSPENDED}", process.as_str());
+        if is_suspended && state.said_suspended.insert(process) {
+            let message = format!("nothing is done: the process {} is suspended", process.as_str());
             self.log.put(self.agenda.now(), None, "group.process_suspended", self.group_resource(group), message);
         }
         is_suspended

@@ -267,6 +267,10 @@ impl Control<'_> {
         let state = &self.groups[group.index()];
         let hosts: Vec<&ContainerInstance> = state.instances.iter().map(|&it| &self.cluster.instances[it]).collect();
         let count = |status: &[InstanceStatus]| hosts.iter().filter(|it| status.contains(&it.status)).count() as u32;
+        // Its agent may have registered before its launch hooks are done.
+        let waits_for_hooks = |it: &ContainerInstance| {
+            matches!(it.status, InstanceStatus::Registering | InstanceStatus::Active) && it.in_service_at.is_none()
+        };
         let registered =
             || hosts.iter().filter(|it| matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining));
         let share = |left: fn(&ContainerInstance) -> u32, all: fn(&ContainerInstance) -> u32| {
@@ -285,7 +289,7 @@ impl Control<'_> {
                 InstanceStatus::Active,
                 InstanceStatus::Deregistering,
                 InstanceStatus::Inactive,
-            ]),
+            ]) - hosts.iter().filter(|it| waits_for_hooks(it)).count() as u32,
             draining: count(&[InstanceStatus::Draining]),
             reservation_percent: None,
             needed: None,

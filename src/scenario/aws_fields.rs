@@ -295,6 +295,28 @@ impl Shape {
         ],
     };
 
+    /// `UpdateAutoScalingGroup`.
+    pub const UPDATE_AUTO_SCALING_GROUP: Shape = Shape {
+        name: "update of an Auto Scaling group",
+        not_simulated: &[
+            "AvailabilityZoneDistribution",
+            "AvailabilityZones",
+            "CapacityRebalance",
+            "DefaultCooldown",
+            "DefaultInstanceWarmup",
+            "HealthCheckGracePeriod",
+            "HealthCheckType",
+            "InstanceMaintenancePolicy",
+            "InstanceType",
+            "MaxInstanceLifetime",
+            "MixedInstancesPolicy",
+            "NewInstancesProtectedFromScaleIn",
+            "TerminationPolicies",
+            "VPCZoneIdentifier",
+        ],
+        accepted: Shape::AUTO_SCALING_GROUP.accepted,
+    };
+
     /// `LifecycleHook`, and what `LifecycleHookSpecification` has.
     pub const LIFECYCLE_HOOK: Shape = Shape {
         name: "lifecycle hook",

@@ -173,7 +173,7 @@ fn change(reader: &mut Reader<'_>, name: &str, entry: &Entry, around: &Around<'_
             let names = ["MinSize", "MaxSize", "DesiredCapacity"];
             bounds.check(reader, entry.node.place, &fields.of, names, &entry.node);
             let launch_template = new_launch_template(reader, &mut fields);
-            fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
+            fields.finish(reader, &Shape::UPDATE_AUTO_SCALING_GROUP);
             Some(TimelineChange::UpdateAutoScalingGroup {
                 auto_scaling_group: auto_scaling_group?,
                 min_size: bounds.min,

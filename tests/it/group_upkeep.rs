@@ -180,17 +180,15 @@ fn an_instance_maintenance_policy_can_launch_first() {
 #[test]
 fn health_checks_of_the_load_balancer_count_after_the_grace_period() {
     let balanced = |fields: &str| {
-        let more = format!(
-            "loadBalancers: {{ front: {{ Type: application }} }}
-targetGroups: {{ web: {{ loadBalancer: front, TargetType: instance, HealthCheckIntervalSeconds: 10, UnhealthyThresholdCount: 2 }} }}
+        let more = "loadBalancers: { front: { Type: application } }
+targetGroups: { web: { loadBalancer: front, TargetType: instance, HealthCheckIntervalSeconds: 10, UnhealthyThresholdCount: 2 } }
 taskDefinitions:
-  web: {{ networkMode: bridge, containerDefinitions: [{{ name: web, image: web, cpu: 2048, memory: 512, portMappings: [{{ containerPort: 80, hostPort: 0 }}] }}] }}
+  web: { networkMode: bridge, containerDefinitions: [{ name: web, image: web, cpu: 2048, memory: 512, portMappings: [{ containerPort: 80, hostPort: 0 }] }] }
 services:
-  web: {{ taskDefinition: web, desiredCount: 4, launchType: EC2, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }}
-assumptions: {{ impairedInstanceWait: 2h }}
-timeline: [{{ at: 10m, impairInstances: {{ autoScalingGroup: nodes, count: 1 }} }}]"
-        );
-        run(&group(4, fields, &more))
+  web: { taskDefinition: web, desiredCount: 4, launchType: EC2, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] }
+assumptions: { impairedInstanceWait: 2h }
+timeline: [{ at: 10m, impairInstances: { autoScalingGroup: nodes, count: 1 } }]";
+        run(&group(4, fields, more))
     };
     let with = balanced("HealthCheckType: ELB\n    TargetGroupARNs: [web]\n    HealthCheckGracePeriod: 300");
     assert_eq!(terminated(&with), [660]);
@@ -254,6 +252,25 @@ fn a_zone_that_fails_is_left_and_comes_back() {
     assert_eq!(by_zone(&balanced_only), [2, 2]);
     let suspended = run(&group(4, "SuspendedProcesses: [AZRebalance]", more));
     assert_eq!(by_zone(&suspended), [0, 4]);
+}
+
+#[test]
+fn a_zone_takes_its_tasks_on_fargate_along() {
+    let run = run("duration: 1h
+cluster: { availabilityZones: [us-east-1a, us-east-1b] }
+taskDefinitions:
+  web: { networkMode: awsvpc, cpu: 256, memory: 512, requiresCompatibilities: [FARGATE], containerDefinitions: [{ name: web, image: web }] }
+services:
+  web: { taskDefinition: web, desiredCount: 4, launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: {} } }
+timeline: [{ at: 10m, availabilityZoneOutage: { availabilityZone: us-east-1a } }]");
+    let zones = |is_meant: &dyn Fn(bool) -> bool| {
+        let meant = run.tasks.iter().filter(|it| is_meant(it.stopped_at.is_none()));
+        meant.map(|it| it.availability_zone.as_deref().unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(zones(&|runs| runs), ["us-east-1b"; 4]);
+    assert_eq!(zones(&|runs| !runs), ["us-east-1a"; 2]);
+    let lost: Vec<_> = run.tasks.iter().filter_map(|it| it.stopped_at).map(|it| it.as_seconds() as u64).collect();
+    assert_eq!(lost, [630, 630], "when ECS notices");
 }
 
 #[test]
@@ -404,25 +421,4 @@ fn protection_and_standby_by_hand() {
     let run = run(&group(4, "", more));
     assert_eq!(terminated(&run), [1810, 1810], "above its desired capacity until the protection was removed");
     assert_eq!(launched(&run), [3610], "only where the desired capacity stays");
-}
-
-#[test]
-fn what_is_not_simulated_is_named() {
-    for (fields, named) in [
-        (
-            "TerminationPolicies: ['arn:aws:lambda:us-east-1:123456789012:function:choose:prod']",
-            "a termination policy that is a Lambda function",
-        ),
-        ("warmPoolsCheck: false\n    WarmPoolConfiguration: {}", "without `ECS_WARM_POOLS_CHECK`"),
-        (
-            "AvailabilityZoneDistribution: { CapacityDistributionStrategy: reservations-then-balanced }",
-            "`reservations-then-balanced`",
-        ),
-    ] {
-        let text = group(1, fields, "");
-        let story = scenario::read(Path::new("groups.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        let words = story.unsupported.render(false);
-        assert!(words.contains(named), "{words}");
-    }
 }

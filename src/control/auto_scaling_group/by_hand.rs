@@ -37,7 +37,7 @@ impl Control<'_> {
                 false => state.suspended.remove(process),
             };
         }
-        state.said_suspended = None;
+        state.said_suspended.clear();
         let names: Vec<&str> = processes.iter().map(|it| it.as_str()).collect();
         let (kind, word) = match suspends {
             true => ("timeline.suspend_processes", "SuspendProcesses"),

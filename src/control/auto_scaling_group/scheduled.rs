@@ -7,7 +7,7 @@ use crate::control::Control;
 
 impl Control<'_> {
     /// An occurrence of a scheduled action is due.
-    pub(in crate::control) fn group_action_runs(&mut self, index: usize, _occurrence: usize) {
+    pub(in crate::control) fn group_action_runs(&mut self, index: usize) {
         let scenario = self.scenario;
         let action = &scenario.group_scheduled_actions[index];
         let group = action.auto_scaling_group;
