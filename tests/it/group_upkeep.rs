@@ -422,3 +422,59 @@ fn protection_and_standby_by_hand() {
     assert_eq!(terminated(&run), [1810, 1810], "above its desired capacity until the protection was removed");
     assert_eq!(launched(&run), [3610], "only where the desired capacity stays");
 }
+
+/// A random hour of a group: what may happen to it, in the order of time.
+fn random_changes(draw: &mut dyn FnMut(usize) -> usize) -> String {
+    let mut changes = String::from("timeline:\n");
+    for minute in (5..65).step_by(5) {
+        let (count, size) = (1 + draw(3), 2 + draw(9));
+        let change = match draw(8) {
+            0 => format!("interruptSpotInstances: {{ autoScalingGroup: nodes, count: {count} }}"),
+            1 => format!("impairInstances: {{ autoScalingGroup: nodes, count: {count} }}"),
+            2 => format!("terminateInstances: {{ autoScalingGroup: nodes, count: {count} }}"),
+            3 => "availabilityZoneOutage: { availabilityZone: us-east-1a, for: 7m }".to_owned(),
+            4 => format!(
+                "startInstanceRefresh: {{ autoScalingGroup: nodes, Preferences: {{ MinHealthyPercentage: 50, MaxHealthyPercentage: {} }} }}",
+                100 + 25 * draw(3)
+            ),
+            5 => "suspendProcesses: { autoScalingGroup: nodes }".to_owned(),
+            6 => "resumeProcesses: { autoScalingGroup: nodes }".to_owned(),
+            _ => format!("updateAutoScalingGroup: {{ autoScalingGroup: nodes, DesiredCapacity: {size} }}"),
+        };
+        changes += &format!("  - {{ at: {minute}m, {change} }}\n");
+    }
+    changes + "  - { at: 65m, resumeProcesses: { autoScalingGroup: nodes } }\n"
+}
+
+#[test]
+fn whatever_happened_a_group_comes_to_rest_at_its_desired_capacity() {
+    let hooks = "LifecycleHookSpecificationList: [{ LifecycleHookName: prepare, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', completes: { exponential: { mean: 40s } }, HeartbeatTimeout: 120 }, { LifecycleHookName: save, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING', completes: 50s }]";
+    let kinds = [
+        "",
+        "CapacityRebalance: true\n    spotInstanceDraining: true",
+        "InstanceMaintenancePolicy: { MinHealthyPercentage: 100, MaxHealthyPercentage: 120 }\n    DefaultInstanceWarmup: 30",
+        hooks,
+    ];
+    for case in 0..60 {
+        let mut stream = Seed { seed: case, replication: 0 }.stream("changes", "test");
+        let changes = random_changes(&mut |n| stream.below(n));
+        let kind = kinds[case as usize % kinds.len()];
+        let text = match case % 3 {
+            0 => group(4, &format!("{kind}\n    WarmPoolConfiguration: {{ MaxGroupPreparedCapacity: 8 }}"), &changes)
+                .replace("interruptSpotInstances", "terminateInstances"),
+            1 => spot_group(4, kind, &changes),
+            _ => spot_group(4, kind, &format!("{SERVICE}\n{changes}")),
+        };
+        let run = run(&text.replace("MinSize: 0", "MinSize: 2"));
+        let last = run.capacity_minutes.last().expect("a group is recorded");
+        assert_eq!((last.in_service, last.draining), (last.desired_capacity, 0), "case {case}:\n{text}");
+        let in_service = |zone: &str| {
+            let alive = run.instances.iter().filter(|it| it.terminated_at.is_none() && it.availability_zone == zone);
+            alive.filter(|it| states(&run, &it.name).last().is_some_and(|it| it.1 == "InService")).count()
+        };
+        let [a, b] = ["us-east-1a", "us-east-1b"].map(in_service);
+        assert!(a.abs_diff(b) <= 1 && a + b == last.desired_capacity as usize, "case {case}: {a} and {b}\n{text}");
+        assert!(run.events.len() < 3_000, "case {case}: {} events", run.events.len());
+        assert!(run.tasks.iter().filter(|it| it.stopped_at.is_none()).count() <= 8, "case {case}");
+    }
+}
