@@ -110,7 +110,13 @@ fn distribution(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Insta
             100,
         ),
         spot_allocation_strategy,
-        spot_instance_pools: fields.count_or(reader, "SpotInstancePools", 1..=20, usual.spot_instance_pools),
+        // A default that is filled in must be one that the strategy has.
+        spot_instance_pools: match spot_allocation_strategy {
+            SpotAllocationStrategy::LowestPrice => {
+                fields.count_or(reader, "SpotInstancePools", 1..=20, usual.spot_instance_pools)
+            }
+            _ => fields.count(reader, "SpotInstancePools", 1..=20).unwrap_or(usual.spot_instance_pools),
+        },
         spot_max_price: fields.parsed(reader, "SpotMaxPrice", spot_max_price),
     };
     if says_pools && spot_allocation_strategy != SpotAllocationStrategy::LowestPrice {
