@@ -34,6 +34,10 @@ pub enum Event {
     FargateTasksAreRetired(usize),
     /// A container instance's next state.
     InstanceAdvances(Id<ContainerInstance>),
+    /// ECS notices that tasks of Fargate are gone with the zone that an entry of the timeline, by its place, took away.
+    ZoneOutageIsNoticed(usize),
+    /// EC2 wants a Spot Instance back.
+    SpotInstanceIsWanted(Id<ContainerInstance>),
     /// Fargate may launch another task of those that wait.
     FargateLaunches(FargateCapacity),
     /// Spot takes back the capacity under a task.
@@ -60,6 +64,8 @@ pub enum Event {
     MinuteCloses,
     /// A scheduled action's occurrence, by its place.
     ScheduledActionRuns(Id<ScheduledAction>, usize),
+    /// A scheduled action of a group, by its place.
+    GroupActionRuns(usize),
     /// An alarm looks at its datapoints.
     AlarmIsEvaluated(Id<Alarm>),
     /// Composite alarms look at the alarms that they name.
@@ -78,6 +84,8 @@ pub enum Event {
     ServiceIsScheduled(Id<ServiceDefinition>),
     /// A capacity provider's metric is computed.
     CapacityProviderIsMeasured(Id<CapacityProvider>),
+    /// A group looks at the health, the age and the zones of its instances.
+    GroupIsChecked(Id<AutoScalingGroup>),
     /// A group launches or terminates towards its desired capacity.
     GroupIsReconciled(Id<AutoScalingGroup>),
 }

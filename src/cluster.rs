@@ -63,6 +63,8 @@ pub enum InstanceStatus {
     Deregistering,
     /// It was deregistered; its EC2 instance lives on.
     Inactive,
+    /// In its group's warm pool, or on its way there.
+    Warmed,
     /// Gone.
     Terminated,
 }
@@ -134,6 +136,8 @@ pub struct ContainerInstance {
     pub registered_at: Option<Instant>,
     /// When it was terminated.
     pub terminated_at: Option<Instant>,
+    /// How long it was stopped, in its group's warm pool.
+    pub stopped_for: Span,
 }
 
 /// `lastStatus` of a task.
@@ -423,9 +427,9 @@ impl ContainerInstance {
         &groups[self.auto_scaling_group].instance_types[self.launch_template_override].instance_type
     }
 
-    /// Whether it counts as an instance of its group.
+    /// Whether it is in service in its group, or was until its group began to terminate it.
     pub fn is_in_service(&self) -> bool {
-        !matches!(self.status, InstanceStatus::Launching | InstanceStatus::Terminated)
+        self.in_service_at.is_some() && self.status != InstanceStatus::Terminated
     }
 }
 

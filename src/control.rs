@@ -40,7 +40,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce};
 use crate::control::anomaly::Comparisons;
-use crate::control::auto_scaling_group::Group;
+use crate::control::auto_scaling_group::{Group, InstanceInGroup};
 use crate::control::autoscaling::ScaledTarget;
 use crate::control::capacity_provider::Provider;
 use crate::control::containers::Followed;
@@ -100,6 +100,8 @@ pub struct Control<'a> {
     pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
+    /// Container instances as their groups see them, in the order of the cluster's.
+    pub instances_in_groups: Vec<InstanceInGroup>,
     /// What is said of EC2's pools; the last that speaks of a pool counts.
     pub capacity_pools: Vec<CapacityPool>,
     /// Capacity providers, in the scenario's order.
@@ -154,6 +156,10 @@ pub struct Streams {
     pub run_tasks: Vec<TaskStreams>,
     /// Launch and registration times and termination ties, by group.
     pub instances: Vec<Stream>,
+    /// When EC2 wants Spot Instances back, by group.
+    pub spot_instances: Vec<Stream>,
+    /// How long lifecycle hooks take, by group.
+    pub lifecycle_hooks: Vec<Stream>,
     /// First health checks, by target group.
     pub health_checks: Vec<Stream>,
 }
@@ -235,6 +241,16 @@ impl<'a> Control<'a> {
                 .map(|it| TaskStreams::new(seed, &format!("task/{}", it.name)))
                 .collect(),
             instances: scenario.auto_scaling_groups.iter().map(|it| seed.stream("instances", &it.name)).collect(),
+            spot_instances: scenario
+                .auto_scaling_groups
+                .iter()
+                .map(|it| seed.stream("spot instances", &it.name))
+                .collect(),
+            lifecycle_hooks: scenario
+                .auto_scaling_groups
+                .iter()
+                .map(|it| seed.stream("lifecycle hooks", &it.name))
+                .collect(),
             health_checks: scenario.target_groups.iter().map(|it| seed.stream("health checks", &it.name)).collect(),
         };
         let mut control = Control {
@@ -272,6 +288,7 @@ impl<'a> Control<'a> {
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
+            instances_in_groups: Vec::new(),
             capacity_pools: scenario.capacity_pools.clone(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             recent_arrivals: vec![RecentArrivals::default(); scenario.scalable_targets.len()],
@@ -312,6 +329,12 @@ impl<'a> Control<'a> {
                 control.agenda.put(at, Event::ScheduledActionRuns(id, occurrence));
             }
         }
+        for (index, action) in scenario.group_scheduled_actions.iter().enumerate() {
+            for at in &action.times {
+                let at = *at + scenario.assumptions.scheduled_action_delay;
+                control.agenda.put(at, Event::GroupActionRuns(index));
+            }
+        }
         for group in scenario.target_groups.ids() {
             control
                 .agenda
@@ -331,6 +354,8 @@ impl<'a> Control<'a> {
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
             Event::FargateTasksAreRetired(index) => self.fargate_tasks_are_retired(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),
+            Event::ZoneOutageIsNoticed(index) => self.zone_outage_is_noticed(index),
+            Event::SpotInstanceIsWanted(instance) => self.spot_instance_is_wanted(instance),
             Event::FargateLaunches(capacity) => self.fargate_launches(capacity),
             Event::SpotInterrupts(task) => self.spot_interrupts(task),
             Event::TaskAdvances(task) => self.task_advances(task, traffic),
@@ -344,6 +369,7 @@ impl<'a> Control<'a> {
             Event::TwentySecondsClose => self.publish_twenty_seconds(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),
             Event::ScheduledActionRuns(action, occurrence) => self.scheduled_action_runs(action, occurrence),
+            Event::GroupActionRuns(index) => self.group_action_runs(index),
             Event::AlarmIsEvaluated(alarm) => self.alarm_is_evaluated(alarm),
             Event::CompositeAlarmsAreEvaluated => self.composite_alarms_are_evaluated(),
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
@@ -353,6 +379,7 @@ impl<'a> Control<'a> {
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),
+            Event::GroupIsChecked(group) => self.group_is_checked(group),
             Event::GroupIsReconciled(group) => self.group_is_reconciled(group),
         }
         self.count_hosts();

@@ -770,11 +770,13 @@ pub enum AliveReason {
     Terminates,
     /// It is in its group, and not in the cluster.
     Deregistered,
+    /// It is in its group's warm pool.
+    WarmPool,
 }
 
 impl AliveReason {
     /// All, in the order in which they are shown.
-    pub const ALL: [AliveReason; 14] = [
+    pub const ALL: [AliveReason; 15] = [
         AliveReason::Tasks,
         AliveReason::ThinlySpreadTasks,
         AliveReason::Boots,
@@ -789,6 +791,7 @@ impl AliveReason {
         AliveReason::NoScaleIn,
         AliveReason::Terminates,
         AliveReason::Deregistered,
+        AliveReason::WarmPool,
     ];
 
     /// As columns name it.
@@ -808,6 +811,7 @@ impl AliveReason {
             AliveReason::NoScaleIn => "no-scale-in",
             AliveReason::Terminates => "terminates",
             AliveReason::Deregistered => "deregistered",
+            AliveReason::WarmPool => "warm-pool",
         }
     }
 
@@ -828,6 +832,7 @@ impl AliveReason {
             AliveReason::NoScaleIn => "empty, and nothing scales them in",
             AliveReason::Terminates => "about to be terminated",
             AliveReason::Deregistered => "that are not in the cluster",
+            AliveReason::WarmPool => "in the warm pool",
         }
     }
 }
@@ -908,7 +913,7 @@ pub struct InstanceChange {
     /// Its zone.
     pub availability_zone: String,
     /// The state it came to: `LAUNCHING`, `REGISTERING`, `NOT_REGISTERED`, `REGISTRATION_FAILED`, `ACTIVE`, `DRAINING`, `DEREGISTERING`, `INACTIVE`,
-    /// `TERMINATED`.
+    /// `WARMED`, `TERMINATED`.
     pub status: &'static str,
     /// Tasks on it.
     pub tasks: u32,
@@ -916,6 +921,8 @@ pub struct InstanceChange {
     pub purchase_option: &'static str,
     /// What it costs an hour, USD.
     pub usd_per_hour: f64,
+    /// `LifecycleState` in its group.
+    pub lifecycle_state: &'static str,
 }
 
 /// A task's life; instants are `None` where it did not come so far.

@@ -18,6 +18,7 @@ pub mod expectation;
 pub mod fargate;
 pub mod file_system;
 pub mod files;
+pub mod group_change;
 pub mod launch;
 pub mod listener;
 pub mod load_balancing;
@@ -41,6 +42,7 @@ pub mod subnet;
 pub mod task_definition;
 pub mod timeline;
 pub mod tree;
+pub mod upkeep;
 pub mod volume;
 pub mod workload;
 
@@ -63,7 +65,7 @@ use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind};
-use crate::aws::schedule::ScheduledAction;
+use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::TaskDefinition;
@@ -74,6 +76,7 @@ use crate::workload::task_calls::TaskCalls;
 use crate::workload::{Destination, Workload};
 
 pub use defaults::with_defaults;
+pub use group_change::{GroupChange, NewLaunchTemplate};
 pub use problem::Problems;
 pub use reader::Folder;
 pub use schema::schema;
@@ -146,6 +149,8 @@ pub struct Scenario {
     pub container_insights: ContainerInsights,
     /// Scheduled actions.
     pub scheduled_actions: Table<ScheduledAction>,
+    /// Scheduled actions of Auto Scaling groups.
+    pub group_scheduled_actions: Vec<GroupScheduledAction>,
     /// Workloads.
     pub workloads: Table<Workload>,
     /// What happens when, in order of time.
@@ -424,8 +429,36 @@ pub enum TimelineChange {
         max_size: Option<u32>,
         /// `DesiredCapacity`
         desired_capacity: Option<u32>,
+        /// `LaunchTemplate`: what instances are launched with from now on.
+        launch_template: Option<NewLaunchTemplate>,
     },
-    /// EC2 has more or less of some types from now on, or at another price; instances that run go on.
+    /// Something else is done to a group or to some of its instances.
+    Group {
+        /// The group.
+        auto_scaling_group: Id<AutoScalingGroup>,
+        /// What.
+        change: GroupChange,
+    },
+    /// EC2 interrupts Spot Instances, the oldest first: it recommends to rebalance, gives notice, and takes them back.
+    InterruptSpotInstances {
+        /// Only those of this group.
+        auto_scaling_group: Option<Id<AutoScalingGroup>>,
+        /// Only those of this type.
+        instance_type: Option<String>,
+        /// Only those in this zone.
+        availability_zone: Option<Id<AvailabilityZone>>,
+        /// How many of those that run.
+        instances: PartOfTasks,
+    },
+    /// A zone fails: all that runs there is lost, and nothing can be launched.
+    AvailabilityZoneOutage {
+        /// The zone.
+        availability_zone: Id<AvailabilityZone>,
+        /// For how long; for the rest of the run where `None`.
+        lasts: Option<Span>,
+    },
+    /// EC2 has more or less of some types from now on, or at another price. On-Demand Instances that run go on; Spot Instances that are
+    /// too many, or for which it wants more than their group pays, are interrupted.
     UpdateCapacityPool(CapacityPool),
     /// Fargate Spot takes back the capacity under running tasks, after its warning of two minutes.
     InterruptFargateSpot(SpotInterruption),
@@ -602,6 +635,18 @@ pub struct Assumptions {
     pub insufficient_capacity_retry: Span,
     /// ... and so late at last: 300 s.
     pub insufficient_capacity_retry_maximum: Span,
+    /// How often a group looks at its instances, and how long it takes to notice that one is gone: 60 s.
+    pub group_health_check_interval: Span,
+    /// From when EC2's status checks fail until a group takes it for more than a hiccup: 180 s.
+    pub impaired_instance_wait: Span,
+    /// Interruptions of a Spot Instance, an hour, in the mean, where its pool says nothing: 0.
+    pub spot_interruptions_per_hour: f64,
+    /// How long a rebalance recommendation comes before the interruption notice: 0, together with it.
+    pub rebalance_recommendation_lead: Span,
+    /// Difference between two zones' numbers of instances from which a group rebalances them: 2.
+    pub zone_imbalance: u32,
+    /// Start of a stopped instance of a warm pool, until it is in service: 25 s.
+    pub warm_start_time: Span,
     /// Pause between the scheduler's passes after something changed: 5 s.
     pub scheduler_delay: Span,
     /// From the end of a task until its replacement is decided: 15 s.
@@ -726,6 +771,12 @@ impl Default for Assumptions {
             auto_scaling_group_delay: Span::seconds(10),
             insufficient_capacity_retry: Span::seconds(30),
             insufficient_capacity_retry_maximum: Span::seconds(300),
+            group_health_check_interval: Span::MINUTE,
+            impaired_instance_wait: Span::seconds(180),
+            spot_interruptions_per_hour: 0.0,
+            rebalance_recommendation_lead: Span::ZERO,
+            zone_imbalance: 2,
+            warm_start_time: Span::seconds(25),
             scheduler_delay: Span::seconds(5),
             replacement_delay: Span::seconds(15),
             agent_pick_up_time: Span::seconds(1),

@@ -3,11 +3,15 @@
 use crate::aws::capability::AgentConfiguration;
 use crate::aws::cluster_query::Version;
 use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
+use crate::aws::instance_replacement::InstanceMaintenancePolicy;
 use crate::aws::instance_type::InstanceType;
+use crate::aws::lifecycle::LifecycleHook;
+use crate::aws::load_balancer::TargetGroup;
 use crate::aws::mixed_instances::{InstancesDistribution, LaunchTemplateOverride};
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::volume::EbsVolume;
+use crate::aws::warm_pool::WarmPool;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -69,6 +73,101 @@ pub struct AutoScalingGroup {
     pub volumes: Vec<EbsVolume>,
     /// Whether CloudWatch monitors its instances in detail (`InstanceMonitoring`): metrics each minute, not each fifth, which is billed.
     pub detailed_monitoring: bool,
+    /// What it does with its instances once they are launched.
+    pub upkeep: Upkeep,
+}
+
+/// What a group does with its instances once they are launched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Upkeep {
+    /// `CapacityRebalance`: whether Spot Instances are replaced when EC2 recommends it, before it interrupts them.
+    pub capacity_rebalance: bool,
+    /// `ECS_ENABLE_SPOT_INSTANCE_DRAINING` of its agents: whether they set themselves to DRAINING at the interruption notice. The
+    /// agent's default is no.
+    pub spot_instance_draining: bool,
+    /// Whether `HealthCheckType` has `ELB`.
+    pub elb_health_check: bool,
+    /// `TargetGroupARNs` that are simulated.
+    pub target_groups: Vec<Id<TargetGroup>>,
+    /// `HealthCheckGracePeriod`: from in service until what the load balancer finds counts; the API's default is 0.
+    pub health_check_grace_period: Span,
+    /// `InstanceMaintenancePolicy`
+    pub instance_maintenance_policy: Option<InstanceMaintenancePolicy>,
+    /// `DefaultInstanceWarmup`: from in service until an instance counts as one that replaces another.
+    pub default_instance_warmup: Span,
+    /// `LifecycleHookSpecificationList`
+    pub lifecycle_hooks: Vec<LifecycleHook>,
+    /// `CapacityDistributionStrategy` of its `AvailabilityZoneDistribution`.
+    pub capacity_distribution_strategy: CapacityDistributionStrategy,
+    /// `MaxInstanceLifetime`, a day at least.
+    pub max_instance_lifetime: Option<Span>,
+    /// `SuspendedProcesses`
+    pub suspended_processes: Vec<ScalingProcess>,
+    /// `WarmPoolConfiguration`
+    pub warm_pool: Option<WarmPool>,
+}
+
+/// Where a group launches when it cannot in the zone with the fewest instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CapacityDistributionStrategy {
+    /// In another zone; AWS's default.
+    #[default]
+    BalancedBestEffort,
+    /// Nowhere: it keeps trying there.
+    BalancedOnly,
+}
+
+/// A process of EC2 Auto Scaling that can be suspended (*Suspend and resume Amazon EC2 Auto Scaling processes*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ScalingProcess {
+    /// New instances.
+    Launch,
+    /// Instances that go.
+    Terminate,
+    /// Registration with target groups that a group names; those of ECS services are not its own.
+    AddToLoadBalancer,
+    /// What alarms ask for.
+    AlarmNotification,
+    /// Balance of zones.
+    AzRebalance,
+    /// Findings that instances are unhealthy.
+    HealthCheck,
+    /// Instance refreshes.
+    InstanceRefresh,
+    /// Replacement of the unhealthy.
+    ReplaceUnhealthy,
+    /// Scheduled actions; those that are missed are lost.
+    ScheduledActions,
+}
+
+impl ScalingProcess {
+    /// All of them.
+    pub const ALL: [ScalingProcess; 9] = [
+        ScalingProcess::Launch,
+        ScalingProcess::Terminate,
+        ScalingProcess::AddToLoadBalancer,
+        ScalingProcess::AlarmNotification,
+        ScalingProcess::AzRebalance,
+        ScalingProcess::HealthCheck,
+        ScalingProcess::InstanceRefresh,
+        ScalingProcess::ReplaceUnhealthy,
+        ScalingProcess::ScheduledActions,
+    ];
+
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ScalingProcess::Launch => "Launch",
+            ScalingProcess::Terminate => "Terminate",
+            ScalingProcess::AddToLoadBalancer => "AddToLoadBalancer",
+            ScalingProcess::AlarmNotification => "AlarmNotification",
+            ScalingProcess::AzRebalance => "AZRebalance",
+            ScalingProcess::HealthCheck => "HealthCheck",
+            ScalingProcess::InstanceRefresh => "InstanceRefresh",
+            ScalingProcess::ReplaceUnhealthy => "ReplaceUnhealthy",
+            ScalingProcess::ScheduledActions => "ScheduledActions",
+        }
+    }
 }
 
 impl AutoScalingGroup {
@@ -154,8 +253,8 @@ impl AutoScalingGroup {
 /// How a group chooses what to terminate, after zone balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminationPolicy {
-    /// AWS's default: in mixed instances groups as [`AllocationStrategy`](TerminationPolicy::AllocationStrategy); then, with one
-    /// launch template, the instance closest to its next billing hour.
+    /// AWS's default: in mixed instances groups as [`AllocationStrategy`](TerminationPolicy::AllocationStrategy); then as
+    /// [`OldestLaunchTemplate`](TerminationPolicy::OldestLaunchTemplate); then the instance closest to its next billing hour.
     Default,
     /// The instance of the pool that the allocation strategy would take last.
     AllocationStrategy,
@@ -165,6 +264,8 @@ pub enum TerminationPolicy {
     NewestInstance,
     /// The instance that is closest to its next hour of age.
     ClosestToNextInstanceHour,
+    /// An instance of a launch template version that is not the group's present one, of the oldest first.
+    OldestLaunchTemplate,
 }
 
 /// The places of zones with so many instances in the order in which a launch tries them: those with the fewest first, the first
@@ -188,6 +289,8 @@ pub struct TerminationCandidate {
     pub is_above_share: bool,
     /// Its pool's place in the order in which the allocation strategy takes them.
     pub allocation_place: usize,
+    /// Version of the launch template that it was launched with; `None` where that is the group's present one.
+    pub past_launch_template_version: Option<u32>,
 }
 
 /// Which instance a group terminates: of the purchase option that is above its share, from the zone with the most that has an
@@ -211,13 +314,15 @@ pub fn choose_to_terminate(
             let launched_at = candidates[it].launched_at.0;
             let hour = 3600 * Span::SECOND.0;
             let to_next_hour = hour - now.0.saturating_sub(launched_at) % hour;
-            let taken_last = usize::MAX - candidates[it].allocation_place;
+            let taken_last = u64::MAX - candidates[it].allocation_place as u64;
+            let version = candidates[it].past_launch_template_version.map_or(u64::MAX, u64::from);
             match policy {
-                TerminationPolicy::OldestInstance => (0, launched_at),
-                TerminationPolicy::NewestInstance => (0, u64::MAX - launched_at),
-                TerminationPolicy::AllocationStrategy => (taken_last, 0),
-                TerminationPolicy::ClosestToNextInstanceHour => (0, to_next_hour),
-                TerminationPolicy::Default => (taken_last, to_next_hour),
+                TerminationPolicy::OldestInstance => [launched_at, 0, 0],
+                TerminationPolicy::NewestInstance => [u64::MAX - launched_at, 0, 0],
+                TerminationPolicy::AllocationStrategy => [taken_last, 0, 0],
+                TerminationPolicy::ClosestToNextInstanceHour => [to_next_hour, 0, 0],
+                TerminationPolicy::OldestLaunchTemplate => [version, 0, 0],
+                TerminationPolicy::Default => [taken_last, version, to_next_hour],
             }
         };
         let first = able.iter().map(|&it| rank(it)).min()?;
@@ -241,6 +346,7 @@ mod tests {
                 is_protected,
                 is_above_share: false,
                 allocation_place: 0,
+                past_launch_template_version: None,
             })
             .collect()
     }
@@ -285,6 +391,19 @@ mod tests {
         assert_eq!(chosen(&all, TerminationPolicy::AllocationStrategy), Some(1));
         // To the next hour: 21, 50 and 60 minutes.
         assert_eq!(chosen(&all, TerminationPolicy::ClosestToNextInstanceHour), Some(0));
+    }
+
+    #[test]
+    fn past_launch_templates_go_before_the_next_hour_and_after_the_allocation_strategy() {
+        let mut all = candidates(&[(0, 45, false), (0, 1, false), (0, 30, false), (0, 20, false)]);
+        let chosen = |all: &[TerminationCandidate], policy| {
+            choose_to_terminate(&[policy], all, Instant(100 * Span::MINUTE.0), &mut |_| 0)
+        };
+        (all[1].past_launch_template_version, all[2].past_launch_template_version) = (Some(2), Some(1));
+        assert_eq!(chosen(&all, TerminationPolicy::OldestLaunchTemplate), Some(2));
+        assert_eq!(chosen(&all, TerminationPolicy::Default), Some(2));
+        all[3].allocation_place = 1;
+        assert_eq!(chosen(&all, TerminationPolicy::Default), Some(3));
     }
 
     #[test]

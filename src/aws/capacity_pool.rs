@@ -20,6 +20,8 @@ pub struct CapacityPool {
     pub available: Option<u32>,
     /// USD an hour; the type's price, or the usual share of it for Spot, where `None`.
     pub usd_per_hour: Option<f64>,
+    /// Interruptions of each of its Spot Instances, an hour, in the mean; the usual where `None`.
+    pub interruptions_per_hour: Option<f64>,
 }
 
 impl CapacityPool {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -24,6 +25,23 @@ pub struct ScheduledAction {
     pub min_capacity: Option<u32>,
     /// `MaxCapacity`, where given.
     pub max_capacity: Option<u32>,
+}
+
+/// A scheduled action of an Auto Scaling group: `PutScheduledUpdateGroupAction`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupScheduledAction {
+    /// Name.
+    pub name: String,
+    /// The group.
+    pub auto_scaling_group: Id<AutoScalingGroup>,
+    /// When it runs within the simulated time: instants, in order. Computed when the scenario is read.
+    pub times: Vec<Instant>,
+    /// `MinSize`, where given.
+    pub min_size: Option<u32>,
+    /// `MaxSize`, where given.
+    pub max_size: Option<u32>,
+    /// `DesiredCapacity`, where given.
+    pub desired_capacity: Option<u32>,
 }
 
 /// A time that is not written as AWS writes it, or cannot be.
@@ -77,6 +95,46 @@ pub fn occurrences(
         .collect())
 }
 
+/// When a scheduled action of a group falls within a run, in order: once at its StartTime, or by a `Recurrence` of Unix's five fields
+/// (0 or 7 is Sunday), from StartTime on where there is one. Else as [`occurrences`].
+///
+/// # Errors
+/// Says what is wrong with the recurrence or the zone.
+pub fn group_occurrences(
+    recurrence: Option<&str>,
+    time_zone: Option<&str>,
+    start_unix: i64,
+    duration: Span,
+    active: (Option<i64>, Option<i64>),
+) -> Result<Vec<Instant>, String> {
+    let end_unix = start_unix + (duration.0 / Span::SECOND.0) as i64;
+    let name = time_zone.unwrap_or("UTC");
+    let zone =
+        TimeZone::get(name).map_err(|_| format!("`{name}` is no time zone; an IANA name such as Europe/Berlin is"))?;
+    let seconds = match recurrence {
+        None => active.0.into_iter().collect(),
+        Some(recurrence) => {
+            let fields = recurrence.split_whitespace().count();
+            if fields != 5 {
+                return Err(format!(
+                    "`{recurrence}` has {fields} fields; five are expected: minutes hours day-of-month month day-of-week"
+                ));
+            }
+            let cron = CronParser::builder()
+                .seconds(Seconds::Disallowed)
+                .year(Year::Disallowed)
+                .build()
+                .parse(recurrence)
+                .map_err(|error| format!("`{recurrence}`: {error}"))?;
+            seconds_of(&cron, &zone, start_unix, end_unix)?
+        }
+    };
+    let begins = active.0.unwrap_or(i64::MIN).max(start_unix);
+    let ends = active.1.unwrap_or(i64::MAX).min(end_unix);
+    let within = seconds.into_iter().filter(|&it| it >= begins && it < ends);
+    Ok(within.map(|it| Instant((it - start_unix) as u64 * Span::SECOND.0)).collect())
+}
+
 fn at_second(text: &str, zone: &TimeZone) -> Result<i64, ()> {
     let civil: DateTime = text.parse().map_err(|_| ())?;
     let zoned = zone.to_ambiguous_zoned(civil).compatible().map_err(|_| ())?;
@@ -112,6 +170,10 @@ fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> 
         .build()
         .parse(&format!("0 {text}"))
         .map_err(|error| format!("cron({text}): {error}"))?;
+    seconds_of(&cron, zone, start_unix, end_unix)
+}
+
+fn seconds_of(cron: &croner::Cron, zone: &TimeZone, start_unix: i64, end_unix: i64) -> Result<Vec<i64>, String> {
     let begin = Timestamp::from_second(start_unix).map_err(|error| error.to_string())?.to_zoned(zone.clone());
     let mut seconds = Vec::new();
     let mut from = begin;
@@ -134,6 +196,21 @@ fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// *Scheduled scaling*: five fields of Unix, in which 2 is a Tuesday.
+    #[test]
+    fn groups_have_the_five_fields_of_unix() {
+        let start = unix("2026-01-05T00:00:00Z");
+        let at = |recurrence, zone, from| {
+            let times = group_occurrences(recurrence, zone, start, Span::seconds(7 * 86_400), (from, None));
+            times.map(|it| it.iter().map(|it| it.as_seconds() as i64 / 3600).collect::<Vec<_>>())
+        };
+        assert_eq!(at(Some("0 8 * * 2"), None, None), Ok(vec![32]), "the 5th of January 2026 is a Monday");
+        assert_eq!(at(Some("0 8 * * 1-5"), Some("America/New_York"), None), Ok(vec![13, 37, 61, 85, 109]));
+        assert_eq!(at(Some("0 8 * * *"), None, Some(start + 5 * 86_400)), Ok(vec![128, 152]));
+        assert_eq!(at(None, None, Some(start + 7_200)), Ok(vec![2]));
+        assert!(at(Some("0 8 * * ? *"), None, None).is_err());
+    }
 
     fn unix(text: &str) -> i64 {
         text.parse::<Timestamp>().expect("a timestamp").as_second()

@@ -1,24 +1,37 @@
 //! Auto Scaling groups: the life of their instances, their desired capacity, and what goes when there are too many.
 //!
-//! Follows the EC2 Auto Scaling guide (2023 to 2026 copies). Left out: hooks other than managed draining, warm pools, zone
-//! rebalancing.
+//! Follows the EC2 Auto Scaling guide (2023 to 2026 copies). What makes a group replace instances, and what else it does in time,
+//! has files of its own in this folder.
+
+mod by_hand;
+mod health;
+mod hooks;
+mod refresh;
+mod replacement;
+mod scheduled;
+mod spot;
+mod warm_pool;
+mod zones;
 
 use std::collections::BTreeSet;
 
 use crate::agenda::Event;
-use crate::aws::auto_scaling_group::{AutoScalingGroup, TerminationCandidate, choose_to_terminate};
+use crate::aws::auto_scaling_group::{
+    AutoScalingGroup, AvailabilityZone, ScalingProcess, TerminationCandidate, choose_to_terminate,
+};
 use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::InstanceType;
+use crate::aws::lifecycle::{LifecycleState, LifecycleTransition};
 use crate::aws::mixed_instances::PurchaseOption;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
+use crate::control::auto_scaling_group::refresh::Refresh;
+use crate::control::auto_scaling_group::replacement::Replacement;
 use crate::control::log::Decision;
 use crate::run::InstanceChange;
+use crate::scenario::NewLaunchTemplate;
 use crate::table::Id;
-use crate::units::{Instant, Span};
-
-/// A group notices an instance that EC2 has lost at its next look (EC2 Auto Scaling guide: periodically; assumed 60 s).
-pub(super) const HEALTH_CHECK_EVERY: Span = Span::seconds(60);
+use crate::units::Instant;
 
 /// An Auto Scaling group as it stands.
 #[derive(Clone, Debug)]
@@ -39,8 +52,81 @@ pub struct Group {
     pub(super) failed_launches: u32,
     /// Why the last of them did, so that the same is said once.
     pub(super) launch_failure: String,
+    /// Version of its launch template: 1 until the timeline says another.
+    pub(super) launch_template_version: u32,
+    /// Attributes that this version gives container instances instead of the group's own.
+    pub(super) new_attributes: Vec<(String, String)>,
+    /// Instances that are being replaced, their replacements being launched first.
+    replacements: Vec<Replacement>,
+    refresh: Option<Refresh>,
+    suspended: BTreeSet<ScalingProcess>,
+    /// Those of them for which it was said that nothing is done.
+    said_suspended: BTreeSet<ScalingProcess>,
     passes: BTreeSet<Instant>,
     cost_of_terminated_usd: f64,
+}
+
+/// An instance as its group sees it.
+#[derive(Clone, Debug)]
+pub struct InstanceInGroup {
+    /// Where it stands.
+    pub lifecycle_state: LifecycleState,
+    /// Version of the launch template that it was launched with.
+    pub launch_template_version: u32,
+    /// When its group last began to put it in service.
+    pub(super) pending_since: Instant,
+    /// When its next step is due; it may be looked at before.
+    pub(super) advances_at: Option<Instant>,
+    /// When its agent registers.
+    registers_at: Option<Instant>,
+    /// When the hooks that it waits for have ended.
+    hooks_end_at: Option<Instant>,
+    /// What is said of them, where they have failed.
+    hook_failure: Option<String>,
+    /// Why its group finds it unhealthy.
+    unhealthy: Option<&'static str>,
+    /// When EC2 began to find it impaired.
+    impaired_since: Option<Instant>,
+    /// When its interruption notice comes.
+    notice_at: Option<Instant>,
+    /// When EC2 takes it back.
+    interrupted_at: Option<Instant>,
+    /// When EC2 had it `running`, and so billed it: once, or each time that it was started from a warm pool.
+    pub(super) runs: Vec<Ec2Run>,
+    /// Since when it is stopped.
+    stopped_since: Option<Instant>,
+}
+
+/// A time in which EC2 has an instance `running`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ec2Run {
+    /// Since when.
+    pub since: Instant,
+    /// Until when; `None` while it lasts.
+    pub until: Option<Instant>,
+    /// Whether EC2 ended it to take back a Spot Instance.
+    pub interrupted_by_ec2: bool,
+}
+
+impl InstanceInGroup {
+    /// An instance that is being launched.
+    pub fn new(lifecycle_state: LifecycleState, launch_template_version: u32, now: Instant) -> InstanceInGroup {
+        InstanceInGroup {
+            lifecycle_state,
+            launch_template_version,
+            pending_since: now,
+            advances_at: None,
+            registers_at: None,
+            hooks_end_at: None,
+            hook_failure: None,
+            unhealthy: None,
+            impaired_since: None,
+            notice_at: None,
+            interrupted_at: None,
+            runs: Vec::new(),
+            stopped_since: None,
+        }
+    }
 }
 
 impl Group {
@@ -55,6 +141,12 @@ impl Group {
             awsvpc_trunking: definition.awsvpc_trunking,
             failed_launches: 0,
             launch_failure: String::new(),
+            launch_template_version: 1,
+            new_attributes: Vec::new(),
+            replacements: Vec::new(),
+            refresh: None,
+            suspended: definition.upkeep.suspended_processes.iter().copied().collect(),
+            said_suspended: BTreeSet::new(),
             passes: BTreeSet::new(),
             cost_of_terminated_usd: 0.0,
         }
@@ -70,38 +162,43 @@ impl Control<'_> {
                 if self.scenario.begins_settled {
                     let row = &mut self.cluster.instances[instance];
                     row.in_service_at = Some(Instant::START);
-                    if row.registration_failure.is_some() {
+                    let does_not_register = row.registration_failure.is_some();
+                    self.begins_to_run(instance);
+                    if does_not_register {
                         self.does_not_register(instance);
                         continue;
                     }
+                    let row = &mut self.cluster.instances[instance];
                     row.status = InstanceStatus::Active;
                     row.registered_at = Some(Instant::START);
+                    self.in_group(instance).lifecycle_state = LifecycleState::InService;
                     self.record_instance(instance);
                 }
             }
+            self.maintain_warm_pool(group);
+            self.agenda
+                .put(self.now() + self.scenario.assumptions.group_health_check_interval, Event::GroupIsChecked(group));
         }
     }
 
+    /// Looks at an instance: what of its life is due is done.
     pub(super) fn instance_advances(&mut self, instance: Id<ContainerInstance>) {
         let now = self.now();
+        self.spot_notices_are_due(instance);
+        self.hooks_may_have_ended(instance);
         let group = self.cluster.instances[instance].auto_scaling_group;
+        if self.in_group(instance).advances_at.is_some_and(|it| it > now) {
+            return;
+        }
+        let may_register = self.in_group(instance).registers_at.is_none_or(|it| it <= now);
         match self.cluster.instances[instance].status {
-            InstanceStatus::Launching => {
-                let row = &mut self.cluster.instances[instance];
-                row.status = InstanceStatus::Registering;
-                row.in_service_at = Some(now);
-                self.record_instance(instance);
-                let law = &self.scenario.assumptions.agent_registration_time;
-                let mut after = law.sample(&mut self.streams.instances[group.index()]);
-                if self.cluster.instances[instance].has_trunk {
-                    after += self.scenario.assumptions.trunk_attach_time;
-                }
-                self.agenda.put(now + after, Event::InstanceAdvances(instance));
-            }
-            InstanceStatus::Registering if self.cluster.instances[instance].registration_failure.is_some() => {
+            InstanceStatus::Launching => self.instance_runs(instance),
+            InstanceStatus::Registering
+                if may_register && self.cluster.instances[instance].registration_failure.is_some() =>
+            {
                 self.does_not_register(instance);
             }
-            InstanceStatus::Registering => {
+            InstanceStatus::Registering if may_register => {
                 let row = &mut self.cluster.instances[instance];
                 row.status = InstanceStatus::Active;
                 row.registered_at = Some(now);
@@ -122,7 +219,11 @@ impl Control<'_> {
                     self.task_was_lost(task, StopCode::InfrastructureHealth, "Host EC2 instance terminated.");
                 }
             }
-            InstanceStatus::Active | InstanceStatus::Inactive | InstanceStatus::RegistrationFailed => {}
+            InstanceStatus::Warmed => self.warming_ends(instance),
+            InstanceStatus::Registering
+            | InstanceStatus::RegistrationFailed
+            | InstanceStatus::Active
+            | InstanceStatus::Inactive => {}
         }
     }
 
@@ -143,6 +244,47 @@ impl Control<'_> {
         self.log.put(self.agenda.now(), cause, "instance.registration_failed", resource, message);
     }
 
+    /// EC2 has launched an instance: it comes in service, at once or when its launch hooks have completed, and its agent starts.
+    fn instance_runs(&mut self, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        let group = self.cluster.instances[instance].auto_scaling_group;
+        self.cluster.instances[instance].status = InstanceStatus::Registering;
+        self.begins_to_run(instance);
+        if !self.begin_hooks(instance, LifecycleTransition::Launching) {
+            self.comes_in_service(instance);
+        } else {
+            self.in_group(instance).lifecycle_state = LifecycleState::PendingWait;
+        }
+        self.record_instance(instance);
+        let law = &self.scenario.assumptions.agent_registration_time;
+        let mut after = law.sample(&mut self.streams.instances[group.index()]);
+        if self.cluster.instances[instance].has_trunk {
+            after += self.scenario.assumptions.trunk_attach_time;
+        }
+        self.in_group(instance).registers_at = Some(now + after);
+        self.agenda.put(now + after, Event::InstanceAdvances(instance));
+    }
+
+    /// An instance counts for its group from now on.
+    fn comes_in_service(&mut self, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        let group = self.cluster.instances[instance].auto_scaling_group;
+        self.cluster.instances[instance].in_service_at = Some(now);
+        self.in_group(instance).lifecycle_state = LifecycleState::InService;
+        self.replacements_may_go_on(group);
+    }
+
+    /// An instance as its group sees it.
+    pub(super) fn in_group(&mut self, instance: Id<ContainerInstance>) -> &mut InstanceInGroup {
+        &mut self.instances_in_groups[instance.index()]
+    }
+
+    /// Looks at an instance again at some time, and takes its next step not before.
+    pub(super) fn advance_instance_at(&mut self, instance: Id<ContainerInstance>, at: Instant) {
+        self.in_group(instance).advances_at = Some(at);
+        self.agenda.put(at, Event::InstanceAdvances(instance));
+    }
+
     /// The group's instances now cost this much since the run began, USD.
     pub fn group_cost_usd(&self, group: Id<AutoScalingGroup>) -> f64 {
         let running = self.groups[group.index()].instances.iter().map(|&it| self.instance_cost_usd(it));
@@ -155,7 +297,15 @@ impl Control<'_> {
         min_size: Option<u32>,
         max_size: Option<u32>,
         desired_capacity: Option<u32>,
+        launch_template: Option<&NewLaunchTemplate>,
     ) {
+        if let Some(new) = launch_template {
+            let state = &mut self.groups[group.index()];
+            state.launch_template_version = new.version;
+            state.new_attributes.clone_from(&new.attributes);
+            let message = format!("UpdateAutoScalingGroup: launch template version {}", new.version);
+            self.log.put(self.agenda.now(), None, "group.launch_template", self.group_resource(group), message);
+        }
         let state = &mut self.groups[group.index()];
         state.min_size = min_size.unwrap_or(state.min_size);
         state.max_size = max_size.unwrap_or(state.max_size).max(state.min_size);
@@ -166,7 +316,8 @@ impl Control<'_> {
 
     /// EC2 loses the oldest instances of a group, without warning.
     pub(super) fn lose_instances(&mut self, group: Id<AutoScalingGroup>, count: u32) {
-        let lost: Vec<_> = self.groups[group.index()].instances.iter().copied().take(count as usize).collect();
+        let of_group = self.groups[group.index()].instances.iter().copied();
+        let lost: Vec<_> = of_group.filter(|it| !self.is_warmed(*it)).take(count as usize).collect();
         for instance in lost {
             let name = self.cluster.instances[instance].name.clone();
             let message = format!("(instance {name}) was terminated from outside the group");
@@ -174,7 +325,12 @@ impl Control<'_> {
             self.log.put(now, None, "timeline.terminate_instances", self.group_resource(group), message);
             self.terminate_instance(instance);
         }
-        let at = self.now() + HEALTH_CHECK_EVERY;
+        self.reconcile_at_next_check(group);
+    }
+
+    /// A group notices an instance that is gone at its next look.
+    fn reconcile_at_next_check(&mut self, group: Id<AutoScalingGroup>) {
+        let at = self.now() + self.scenario.assumptions.group_health_check_interval;
         self.reconcile_group_at(group, at);
     }
 
@@ -183,16 +339,60 @@ impl Control<'_> {
         if !self.groups[group.index()].passes.remove(&now) {
             return;
         }
-        while self.group_capacity(group, None) < self.groups[group.index()].desired_capacity {
-            let cause = self.groups[group.index()].wanted_because;
-            if self.launch_instance(group, cause).is_none() {
-                break;
+        self.complete_replacements(group);
+        self.continue_refresh(group);
+        self.launch_to_desired_capacity(group);
+        self.launch_replacements(group);
+        self.maintain_warm_pool(group);
+        while self.group_capacity(group, None)
+            > self.groups[group.index()].desired_capacity + self.extra_capacity(group)
+        {
+            if self.is_suspended(group, ScalingProcess::Terminate) {
+                return;
             }
-        }
-        while self.group_capacity(group, None) > self.groups[group.index()].desired_capacity {
-            let Some(instance) = self.choose_to_terminate(group) else { return };
+            let Some(instance) = self.choose_to_terminate(group, None) else { return };
             self.scale_in_instance(instance);
         }
+    }
+
+    fn launch_to_desired_capacity(&mut self, group: Id<AutoScalingGroup>) {
+        while self.group_capacity(group, None)
+            < self.groups[group.index()].desired_capacity + self.extra_capacity(group)
+        {
+            if self.is_suspended(group, ScalingProcess::Launch) {
+                return;
+            }
+            let cause = self.groups[group.index()].wanted_because;
+            if self.take_from_warm_pool(group, cause) {
+                continue;
+            }
+            if self.launch_instance(group, cause).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whether a process of a group is suspended; the first time that this keeps it from something it is said.
+    pub(super) fn is_suspended(&mut self, group: Id<AutoScalingGroup>, process: ScalingProcess) -> bool {
+        let state = &mut self.groups[group.index()];
+        let is_suspended = state.suspended.contains(&process);
+        if is_suspended && state.said_suspended.insert(process) {
+            let message = format!("nothing is done: the process {} is suspended", process.as_str());
+            self.log.put(self.agenda.now(), None, "group.process_suspended", self.group_resource(group), message);
+        }
+        is_suspended
+    }
+
+    /// A group looks at its instances, each minute.
+    pub(super) fn group_is_checked(&mut self, group: Id<AutoScalingGroup>) {
+        self.find_unhealthy_instances(group);
+        self.replace_unhealthy_instances(group);
+        self.replace_old_instances(group);
+        self.continue_refresh(group);
+        self.rebalance_zones(group);
+        self.maintain_warm_pool(group);
+        let next = self.now() + self.scenario.assumptions.group_health_check_interval;
+        self.agenda.put(next, Event::GroupIsChecked(group));
     }
 
     /// Something that a group kept only for its tasks may be free to go.
@@ -254,9 +454,21 @@ impl Control<'_> {
         let instances = self.groups[group.index()].instances.iter().copied();
         let counts = |it: &Id<ContainerInstance>| {
             let row = &self.cluster.instances[*it];
-            !row.is_terminating && purchase_option.is_none_or(|option| option == row.purchase_option)
+            self.counts_for_group(*it) && purchase_option.is_none_or(|option| option == row.purchase_option)
         };
         instances.filter(counts).map(|it| self.weight_of(it)).sum()
+    }
+
+    /// Whether an instance is one that its group wants: none that it terminates, or has in its warm pool or in standby.
+    pub(super) fn counts_for_group(&self, instance: Id<ContainerInstance>) -> bool {
+        let state = self.instances_in_groups[instance.index()].lifecycle_state;
+        let is_away = matches!(state, LifecycleState::Standby | LifecycleState::Terminated) || state.is_warmed();
+        !is_away && !self.cluster.instances[instance].is_terminating
+    }
+
+    /// Whether an instance is in its group's warm pool, or on its way there.
+    pub(super) fn is_warmed(&self, instance: Id<ContainerInstance>) -> bool {
+        self.instances_in_groups[instance.index()].lifecycle_state.is_warmed()
     }
 
     /// `auto-scaling-group/NAME`, as events name it.
@@ -291,11 +503,20 @@ impl Control<'_> {
         self.reconcile_group_at(group, at);
     }
 
-    fn choose_to_terminate(&mut self, group: Id<AutoScalingGroup>) -> Option<Id<ContainerInstance>> {
+    /// The instance that goes when there are too many, or the one that leaves a zone.
+    fn choose_to_terminate(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        zone: Option<Id<AvailabilityZone>>,
+    ) -> Option<Id<ContainerInstance>> {
         let now = self.now();
         let definition = &self.scenario.auto_scaling_groups[group];
         let desired = self.groups[group.index()].desired_capacity;
-        let surplus = self.group_capacity(group, None) - desired;
+        let surplus = match zone {
+            Some(_) => u32::MAX,
+            None => self.group_capacity(group, None) - desired - self.extra_capacity(group),
+        };
+        let present_version = self.groups[group.index()].launch_template_version;
         let able: Vec<Id<ContainerInstance>> = self.groups[group.index()]
             .instances
             .iter()
@@ -303,7 +524,10 @@ impl Control<'_> {
             .filter(|&it| {
                 let row = &self.cluster.instances[it];
                 // What counts for more than there is too much would leave too little.
-                row.is_in_service() && !row.is_terminating && self.weight_of(it) <= surplus
+                row.is_in_service()
+                    && self.counts_for_group(it)
+                    && self.weight_of(it) <= surplus
+                    && zone.is_none_or(|zone| row.availability_zone == zone)
             })
             .collect();
         let of_on_demand = self.group_capacity(group, Some(PurchaseOption::OnDemand));
@@ -325,6 +549,8 @@ impl Control<'_> {
                 is_protected: self.is_protected(it),
                 is_above_share: is_above_share(self.cluster.instances[it].purchase_option),
                 allocation_place: self.allocation_place(it),
+                past_launch_template_version: Some(self.instances_in_groups[it.index()].launch_template_version)
+                    .filter(|it| *it != present_version),
             })
             .collect();
         let policies = &definition.termination_policies;
@@ -343,27 +569,44 @@ impl Control<'_> {
     }
 
     fn scale_in_instance(&mut self, instance: Id<ContainerInstance>) {
+        let cause = self.groups[self.cluster.instances[instance].auto_scaling_group.index()].wanted_because;
+        self.begin_to_terminate(instance, "", cause);
+    }
+
+    /// A group takes an instance out of service, `why` in its words: at once, or when its tasks and its hooks are done.
+    fn begin_to_terminate(&mut self, instance: Id<ContainerInstance>, why: &str, cause: Option<Decision>) {
         let now = self.now();
         let row = &self.cluster.instances[instance];
         let (group, name) = (row.auto_scaling_group, row.name.clone());
-        let cause = self.groups[group.index()].wanted_because;
-        let message = format!("Terminating EC2 instance: {name}");
+        let mut message = format!("Terminating EC2 instance: {name}");
+        if !why.is_empty() {
+            message += &format!(". An instance was taken out of service {why}.");
+        }
         let decision = self.log.put(now, cause, "group.instance_terminating", self.group_resource(group), message);
         let drains =
             self.scenario.capacity_providers.iter().any(|it| {
                 it.auto_scaling_group() == Some(group) && it.managed_draining && it.managed_scaling.is_some()
             });
-        if drains && !self.tasks_left_on(instance).is_empty() {
-            let row = &mut self.cluster.instances[instance];
+        // An agent that is not connected drains nothing.
+        let drains = drains && self.cluster.instances[instance].agent_connected;
+        let drains = drains && !self.tasks_left_on(instance).is_empty();
+        let waits = self.begin_hooks(instance, LifecycleTransition::Terminating);
+        if !drains && !waits {
+            self.terminate_instance(instance);
+            return;
+        }
+        self.in_group(instance).lifecycle_state = LifecycleState::TerminatingWait;
+        let row = &mut self.cluster.instances[instance];
+        row.is_terminating = true;
+        if drains {
             row.status = InstanceStatus::Draining;
-            row.is_terminating = true;
             let until = now + self.scenario.assumptions.managed_draining_maximum;
             row.drains_until = Some(until);
             self.agenda.put(until, Event::InstanceAdvances(instance));
-            self.record_instance(instance);
+        }
+        self.record_instance(instance);
+        if drains {
             self.schedule_services_on(instance, decision);
-        } else {
-            self.terminate_instance(instance);
         }
     }
 
@@ -377,14 +620,23 @@ impl Control<'_> {
 
     fn terminate_if_drained(&mut self, instance: Id<ContainerInstance>) {
         let row = &self.cluster.instances[instance];
-        let is_overdue = row.drains_until.is_some_and(|it| it <= self.now());
-        if row.is_terminating && (is_overdue || self.tasks_left_on(instance).is_empty()) {
+        let is_overdue = row.drains_until.is_none_or(|it| it <= self.now());
+        let has_hooks = self.instances_in_groups[instance.index()].hooks_end_at.is_some();
+        if row.is_terminating && !has_hooks && (is_overdue || self.tasks_left_on(instance).is_empty()) {
             self.terminate_instance(instance);
         }
     }
 
     fn terminate_instance(&mut self, instance: Id<ContainerInstance>) {
+        self.instance_is_gone(instance, false);
+    }
+
+    /// EC2 has terminated an instance: on somebody's call, or because it interrupted a Spot Instance.
+    fn instance_is_gone(&mut self, instance: Id<ContainerInstance>, interrupted_by_ec2: bool) {
         let now = self.now();
+        self.ceases_to_run(instance, interrupted_by_ec2);
+        self.counts_as_stopped_until(instance, now);
+        self.in_group(instance).lifecycle_state = LifecycleState::Terminated;
         let row = &mut self.cluster.instances[instance];
         row.status = InstanceStatus::Terminated;
         row.terminated_at = Some(now);
@@ -402,7 +654,7 @@ impl Control<'_> {
         }
         if !left.is_empty() {
             let at = now + self.scenario.assumptions.instance_loss_detection;
-            self.agenda.put(at, Event::InstanceAdvances(instance));
+            self.advance_instance_at(instance, at);
         }
     }
 
@@ -435,11 +687,13 @@ impl Control<'_> {
                 InstanceStatus::Draining => "DRAINING",
                 InstanceStatus::Deregistering => "DEREGISTERING",
                 InstanceStatus::Inactive => "INACTIVE",
+                InstanceStatus::Warmed => "WARMED",
                 InstanceStatus::Terminated => "TERMINATED",
             },
             tasks: row.tasks.len() as u32,
             purchase_option: row.purchase_option.as_str(),
             usd_per_hour: row.usd_per_hour,
+            lifecycle_state: self.instances_in_groups[instance.index()].lifecycle_state.as_str(),
         });
     }
 }

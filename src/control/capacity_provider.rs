@@ -2,7 +2,7 @@
 //!
 //! Follows *Amazon ECS cluster auto scaling* and *Amazon ECS managed scaling behavior* (2023 to 2026 copies).
 
-use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, ScalingProcess};
 use crate::aws::capacity_provider::{
     CapacityProvider, CapacityProviderReservation, CapacityProviderType, EmptyInstances, WaitingGroup,
 };
@@ -110,7 +110,11 @@ impl Control<'_> {
         else {
             return;
         };
-        let warms = self.groups[group.index()].instances.iter().map(|&it| self.cluster.instances[it].launched_at);
+        if self.is_suspended(group, ScalingProcess::AlarmNotification) {
+            return;
+        }
+        let wanted_ones = self.groups[group.index()].instances.iter().copied().filter(|it| self.counts_for_group(*it));
+        let warms = wanted_ones.map(|it| self.instances_in_groups[it.index()].pending_since);
         // Instances of a settled cluster were there long before the run began.
         let newest = warms.filter(|&at| at > Instant::START || !self.scenario.begins_settled).max();
         let warm_at = newest.map(|at| at + managed.instance_warmup_period).filter(|&at| now < at);
@@ -150,6 +154,9 @@ impl Control<'_> {
         else {
             return;
         };
+        if self.is_suspended(group, ScalingProcess::AlarmNotification) {
+            return;
+        }
         let state = &self.groups[group.index()];
         let fraction = self.scenario.assumptions.capacity_scale_in_max_fraction;
         let wanted = managed.scale_in_capacity(state.desired_capacity, &measured, fraction).max(state.min_size);
@@ -201,8 +208,12 @@ impl Control<'_> {
 
     fn instances_present_and_used(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
         let in_service = self.groups[group.index()].instances.iter().copied().filter(|it| {
-            let status = self.cluster.instances[*it].status;
-            matches!(status, InstanceStatus::Registering | InstanceStatus::RegistrationFailed | InstanceStatus::Active)
+            let row = &self.cluster.instances[*it];
+            let has_agent = matches!(
+                row.status,
+                InstanceStatus::Registering | InstanceStatus::RegistrationFailed | InstanceStatus::Active
+            );
+            has_agent && row.in_service_at.is_some()
         });
         in_service.fold((0, 0), |(present, used), it| (present + 1, used + u32::from(self.is_used(it))))
     }
@@ -313,6 +324,10 @@ impl Control<'_> {
         let state = &self.groups[group.index()];
         let hosts: Vec<&ContainerInstance> = state.instances.iter().map(|&it| &self.cluster.instances[it]).collect();
         let count = |status: &[InstanceStatus]| hosts.iter().filter(|it| status.contains(&it.status)).count() as u32;
+        // Its agent may have registered before its launch hooks are done.
+        let waits_for_hooks = |it: &ContainerInstance| {
+            matches!(it.status, InstanceStatus::Registering | InstanceStatus::Active) && it.in_service_at.is_none()
+        };
         let registered =
             || hosts.iter().filter(|it| matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining));
         let share = |left: fn(&ContainerInstance) -> u32, all: fn(&ContainerInstance) -> u32| {
@@ -332,7 +347,7 @@ impl Control<'_> {
                 InstanceStatus::Active,
                 InstanceStatus::Deregistering,
                 InstanceStatus::Inactive,
-            ]),
+            ]) - hosts.iter().filter(|it| waits_for_hooks(it)).count() as u32,
             draining: count(&[InstanceStatus::Draining]),
             reservation_percent: None,
             needed: None,

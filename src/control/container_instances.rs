@@ -140,7 +140,7 @@ impl Control<'_> {
         if self.cluster.instances[instance].has_trunk {
             self.cluster.instances[instance].status = InstanceStatus::Deregistering;
             let at = self.now() + self.scenario.assumptions.network_interface_detach_time;
-            self.agenda.put(at, Event::InstanceAdvances(instance));
+            self.advance_instance_at(instance, at);
         } else {
             self.cluster.instances[instance].status = InstanceStatus::Inactive;
         }

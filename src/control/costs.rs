@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::aws::price::instance_usd;
 use crate::cluster::{ContainerInstance, Host, Task};
 use crate::control::Control;
+use crate::control::auto_scaling_group::Ec2Run;
 use crate::scenario::FargateBilledFrom;
 use crate::table::Id;
 use crate::units::Instant;
@@ -21,18 +22,42 @@ pub struct InstanceBill {
 }
 
 impl Control<'_> {
-    /// What EC2 bills for an instance until an instant: the time in which it is `running`, not `pending` or `shutting-down`. An instance
-    /// that is launched is `running` when its group has it in service. `None` where it has not come so far.
-    pub fn instance_bill(&self, instance: Id<ContainerInstance>, until: Instant) -> Option<InstanceBill> {
-        let row = &self.cluster.instances[instance];
-        let until = row.terminated_at.map_or(until, |it| it.min(until));
-        let since = row.in_service_at.filter(|it| *it <= until)?;
-        Some(InstanceBill { since, until, usd: instance_usd(row.usd_per_hour, until.since(since), false) })
+    /// EC2 has an instance `running` from now on.
+    pub(super) fn begins_to_run(&mut self, instance: Id<ContainerInstance>) {
+        let since = self.now();
+        let runs = &mut self.in_group(instance).runs;
+        if runs.last().is_none_or(|it| it.until.is_some()) {
+            runs.push(Ec2Run { since, until: None, interrupted_by_ec2: false });
+        }
+    }
+
+    /// It is stopped or terminated.
+    pub(super) fn ceases_to_run(&mut self, instance: Id<ContainerInstance>, interrupted_by_ec2: bool) {
+        let now = self.now();
+        if let Some(run) = self.in_group(instance).runs.last_mut().filter(|it| it.until.is_none()) {
+            run.until = Some(now);
+            run.interrupted_by_ec2 = interrupted_by_ec2;
+        }
+    }
+
+    /// What EC2 bills for an instance until an instant: each time in which it is `running`, not `pending` or `shutting-down`.
+    pub fn instance_bills(
+        &self,
+        instance: Id<ContainerInstance>,
+        until: Instant,
+    ) -> impl Iterator<Item = InstanceBill> {
+        let usd_per_hour = self.cluster.instances[instance].usd_per_hour;
+        let runs = self.instances_in_groups[instance.index()].runs.iter().filter(move |it| it.since <= until);
+        runs.map(move |it| {
+            let until = it.until.map_or(until, |ended| ended.min(until));
+            let usd = instance_usd(usd_per_hour, until.since(it.since), it.interrupted_by_ec2);
+            InstanceBill { since: it.since, until, usd }
+        })
     }
 
     /// What an instance has cost so far, USD.
     pub(super) fn instance_cost_usd(&self, instance: Id<ContainerInstance>) -> f64 {
-        self.instance_bill(instance, self.now()).map_or(0.0, |it| it.usd)
+        self.instance_bills(instance, self.now()).map(|it| it.usd).sum()
     }
 
     /// Since when a task on Fargate is billed; `None` where it is not.

@@ -124,6 +124,9 @@ impl Control<'_> {
     /// Whether AWS has capacity of a kind left in a zone, as the timeline has it.
     fn has_fargate_capacity(&self, capacity: FargateCapacity, zone: Id<AvailabilityZone>) -> bool {
         let now = self.now();
+        if self.is_zone_out(zone) {
+            return false;
+        }
         !self.scenario.timeline.iter().take_while(|it| it.at <= now).any(|it| match it.change {
             TimelineChange::FargateCapacityUnavailable { capacity: of, availability_zone, lasts } => {
                 of == capacity

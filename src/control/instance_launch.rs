@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::agenda::Event;
-use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, launch_order_of_zones};
+use crate::aws::auto_scaling_group::{
+    AutoScalingGroup, AvailabilityZone, CapacityDistributionStrategy, launch_order_of_zones,
+};
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
+use crate::aws::lifecycle::LifecycleState;
 use crate::aws::mixed_instances::{PoolOffer, PurchaseOption};
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::Protocol;
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
-use crate::control::auto_scaling_group::HEALTH_CHECK_EVERY;
+use crate::control::auto_scaling_group::InstanceInGroup;
 use crate::control::log::Decision;
 use crate::control::task_life::Agent;
 use crate::scenario::TimelineChange;
@@ -27,6 +29,16 @@ struct LaunchPlace {
     launch_template_override: usize,
     purchase_option: PurchaseOption,
     usd_per_hour: f64,
+}
+
+/// An instance that is wanted for more than the group's desired capacity.
+pub struct LaunchWish {
+    /// How it is bought.
+    pub purchase_option: PurchaseOption,
+    /// Only in these zones.
+    pub zones: Option<Vec<Id<AvailabilityZone>>>,
+    /// What it is launched for, as activities of groups say it.
+    pub words: &'static str,
 }
 
 /// Why nothing can be launched now.
@@ -46,13 +58,34 @@ impl Control<'_> {
     ) -> Option<Id<ContainerInstance>> {
         let mut failure = None;
         for purchase_option in self.purchase_options_wanted(group) {
-            match self.launch_place(group, purchase_option) {
-                Ok(place) => return Some(self.launch_at(group, &place, cause)),
+            match self.launch_place(group, purchase_option, None) {
+                Ok(place) => return Some(self.launch_at(group, &place, "", cause)),
                 Err(why) => failure = failure.or(Some(why)),
             }
         }
         self.launch_fails(group, &failure?, cause);
         None
+    }
+
+    /// Launches an instance that is wanted for something else than the desired capacity; what fails is tried again in a while.
+    pub(super) fn launch_wished(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        wish: &LaunchWish,
+        cause: Option<Decision>,
+    ) -> Option<Id<ContainerInstance>> {
+        match self.launch_place(group, wish.purchase_option, wish.zones.as_deref()) {
+            Ok(place) => Some(self.launch_at(group, &place, wish.words, cause)),
+            Err(why) => {
+                self.launch_fails(group, &why, cause);
+                None
+            }
+        }
+    }
+
+    /// Whether such an instance could be launched now.
+    pub(super) fn can_launch(&self, group: Id<AutoScalingGroup>, wish: &LaunchWish) -> bool {
+        self.launch_place(group, wish.purchase_option, wish.zones.as_deref()).is_ok()
     }
 
     /// EC2 has more or less of some types, or at another price; groups that want some look at once.
@@ -62,16 +95,20 @@ impl Control<'_> {
             pool.availability_zones.iter().map(|it| self.scenario.availability_zones[*it].name.as_str()).collect();
         let has = pool.available.map(|it| format!("{it} available")).into_iter();
         let costs = pool.usd_per_hour.map(|it| format!("{it} USD an hour"));
-        let what: Vec<String> = has.chain(costs).collect();
+        let interrupts = pool.interruptions_per_hour.map(|it| format!("{it} interruptions an hour"));
+        let what: Vec<String> = has.chain(costs).chain(interrupts).collect();
         let option = pool.purchase_option.as_str();
         let message = format!("{} ({option}) in {}: {}", pool.instance_type, zones.join(", "), what.join(", "));
-        self.log.put(
+        let cause = self.log.put(
             self.agenda.now(),
             None,
             "timeline.update_capacity_pool",
             format!("capacity-pool/{}", pool.instance_type),
             message,
         );
+        for zone in &pool.availability_zones {
+            self.take_back_of_pool(&pool.instance_type, *zone, cause);
+        }
     }
 
     /// What the group has less of than its distribution wants, On-Demand first.
@@ -91,19 +128,33 @@ impl Control<'_> {
         &self,
         group: Id<AutoScalingGroup>,
         purchase_option: PurchaseOption,
+        only: Option<&[Id<AvailabilityZone>]>,
     ) -> Result<LaunchPlace, LaunchFailure> {
         let definition = &self.scenario.auto_scaling_groups[group];
         let zones = &definition.availability_zones;
-        let counts: Vec<u32> = zones
-            .iter()
-            .map(|zone| {
-                let instances = self.groups[group.index()].instances.iter().map(|&it| &self.cluster.instances[it]);
-                instances.filter(|it| it.availability_zone == *zone && !it.is_terminating).count() as u32
-            })
-            .collect();
+        let mut counts = self.instances_by_zone(group);
+        // What is about to go leaves its place to what comes for it.
+        for old in self.replaced_instances(group) {
+            let zone = self.cluster.instances[old].availability_zone;
+            if let Some(count) = zones.iter().position(|it| *it == zone).map(|it| &mut counts[it]) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        let mut order = launch_order_of_zones(&counts);
+        if definition.upkeep.capacity_distribution_strategy == CapacityDistributionStrategy::BalancedOnly {
+            let fewest = counts.iter().min().copied();
+            order.retain(|it| Some(counts[*it]) == fewest);
+        }
         let mut full = None;
         let mut is_short = false;
-        for availability_zone in launch_order_of_zones(&counts).into_iter().map(|it| zones[it]) {
+        for availability_zone in order.into_iter().map(|it| zones[it]) {
+            if only.is_some_and(|it| !it.contains(&availability_zone)) {
+                continue;
+            }
+            if self.is_zone_out(availability_zone) {
+                is_short = true;
+                continue;
+            }
             let subnet =
                 match self.cluster.subnet_with_room(&definition.subnets, &self.scenario.subnets, availability_zone) {
                     Ok(subnet) => subnet,
@@ -229,6 +280,7 @@ impl Control<'_> {
         &mut self,
         group: Id<AutoScalingGroup>,
         place: &LaunchPlace,
+        words: &str,
         cause: Option<Decision>,
     ) -> Id<ContainerInstance> {
         let now = self.now();
@@ -242,10 +294,19 @@ impl Control<'_> {
             self.cluster.take_address(subnet);
         }
         let number = self.cluster.instances.len();
-        let awsvpc_trunking = self.groups[group.index()].awsvpc_trunking;
+        let awsvpc_trunking = state.awsvpc_trunking;
         let has_trunk = kind.has_trunk(awsvpc_trunking);
         let registered = definition.registered_resources_with(kind, awsvpc_trunking);
         let name = format!("i-{number:05}");
+        let (version, new_attributes) = (state.launch_template_version, state.new_attributes.clone());
+        let mut attributes = definition.container_instance_attributes(
+            kind,
+            &self.scenario.availability_zones[zone],
+            subnet.map(|it| &self.scenario.subnets[it]),
+            awsvpc_trunking,
+        );
+        attributes.retain(|it| new_attributes.iter().all(|new| new.0 != it.0));
+        attributes.extend(new_attributes);
         let instance = self.cluster.instances.push(ContainerInstance {
             name: name.clone(),
             auto_scaling_group: group,
@@ -254,12 +315,7 @@ impl Control<'_> {
             usd_per_hour: place.usd_per_hour,
             availability_zone: zone,
             subnet,
-            attributes: definition.container_instance_attributes(
-                kind,
-                &self.scenario.availability_zones[zone],
-                subnet.map(|it| &self.scenario.subnets[it]),
-                awsvpc_trunking,
-            ),
+            attributes,
             registration_failure: self.registration_failure(group, has_trunk),
             has_trunk,
             status: InstanceStatus::Launching,
@@ -284,17 +340,23 @@ impl Control<'_> {
             in_service_at: None,
             registered_at: None,
             terminated_at: None,
+            stopped_for: Span::ZERO,
         });
         self.agents.push(Agent::default());
+        self.instances_in_groups.push(InstanceInGroup::new(LifecycleState::Pending, version, now));
         self.groups[group.index()].instances.push(instance);
         self.record_instance(instance);
         if !(self.scenario.begins_settled && now == Instant::START) {
-            let message = format!("Launching a new EC2 instance: {name}");
+            let mut message = format!("Launching a new EC2 instance: {name}");
+            if !words.is_empty() {
+                message += &format!(". An instance was launched {words}.");
+            }
             self.log.put(now, cause, "group.instance_launching", self.group_resource(group), message);
             let law = definition.boot_time.as_ref().unwrap_or(&self.scenario.assumptions.instance_launch_time);
             let after = law.sample(&mut self.streams.instances[group.index()]);
-            self.agenda.put(now + after, Event::InstanceAdvances(instance));
+            self.advance_instance_at(instance, now + after);
         }
+        self.draw_interruption(instance);
         instance
     }
 
@@ -308,7 +370,7 @@ impl Control<'_> {
                      addresses in subnet '{}' to satisfy the requested number of instances. Launching EC2 instance failed.",
                     scenario.subnets[*subnet].name
                 ),
-                HEALTH_CHECK_EVERY,
+                scenario.assumptions.group_health_check_interval,
             ),
             LaunchFailure::InsufficientInstanceCapacity(purchase_option) => {
                 let types: Vec<&str> = definition.types().map(|it| it.name.as_str()).collect();

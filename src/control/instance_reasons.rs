@@ -85,6 +85,7 @@ impl Control<'_> {
     ) -> AliveReason {
         let state = &self.groups[group.index()];
         match self.cluster.instances[instance].status {
+            InstanceStatus::Warmed => return AliveReason::WarmPool,
             InstanceStatus::Launching | InstanceStatus::Registering => return AliveReason::Boots,
             InstanceStatus::Draining => return AliveReason::Drains,
             InstanceStatus::RegistrationFailed

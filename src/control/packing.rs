@@ -52,7 +52,7 @@ impl Control<'_> {
                     cpu.fragmented += f64::from(free_cpu) - room_for_cpu;
                     memory.fragmented += f64::from(free_memory) - room_for_memory;
                 }
-                InstanceStatus::Terminated => {}
+                InstanceStatus::Warmed | InstanceStatus::Terminated => {}
             }
         }
         for (split, reserved, used) in

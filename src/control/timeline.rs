@@ -49,8 +49,28 @@ impl Control<'_> {
                     self.agenda.put(self.now() + lasts, Event::TargetErrorsEnd(index));
                 }
             }
-            TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, min_size, max_size, desired_capacity } => {
-                self.update_group(*auto_scaling_group, *min_size, *max_size, *desired_capacity);
+            TimelineChange::UpdateAutoScalingGroup {
+                auto_scaling_group,
+                min_size,
+                max_size,
+                desired_capacity,
+                launch_template,
+            } => {
+                let new = launch_template.as_ref();
+                self.update_group(*auto_scaling_group, *min_size, *max_size, *desired_capacity, new);
+            }
+            TimelineChange::Group { auto_scaling_group, change } => self.change_group(*auto_scaling_group, change),
+            TimelineChange::InterruptSpotInstances {
+                auto_scaling_group,
+                instance_type,
+                availability_zone,
+                instances,
+            } => {
+                let of = instance_type.as_deref();
+                self.interrupt_spot_instances(*auto_scaling_group, of, *availability_zone, *instances);
+            }
+            TimelineChange::AvailabilityZoneOutage { availability_zone, lasts } => {
+                self.zone_goes_out(index, *availability_zone, *lasts);
             }
             TimelineChange::ContainerInstances { auto_scaling_group, count, availability_zone, change } => {
                 self.change_container_instances(index, *auto_scaling_group, *count, *availability_zone, change);

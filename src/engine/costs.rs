@@ -146,7 +146,7 @@ fn instance(
         vcpu: f64::from(kind.vcpu.max(row.registered_cpu_units / 1024)),
         gb: kind.memory_gib.max(f64::from(row.registered_memory_mib) / 1024.0),
     };
-    if let Some(bill) = control.instance_bill(id, ledger.end) {
+    for bill in control.instance_bills(id, ledger.end) {
         cost.instances_usd += bill.usd;
         let usd_per_hour = bill.usd / billed(bill.until.since(bill.since)).as_hours();
         share(CostKind::Ec2, usd_per_hour, (bill.since, bill.until), capacity, held, ledger);

@@ -272,6 +272,7 @@ fn colour_of(reason: AliveReason) -> RGBColor {
         AliveReason::NoScaleIn => (1, 1.0),
         AliveReason::Terminates => (1, 0.45),
         AliveReason::Deregistered => (6, 0.45),
+        AliveReason::WarmPool => (5, 0.45),
     };
     tint(PALETTE[colour], strength)
 }

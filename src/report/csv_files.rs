@@ -162,6 +162,7 @@ struct InstanceRow<'a> {
     tasks_count: u32,
     purchase_option: &'a str,
     usd_per_hour: f64,
+    lifecycle_state: &'a str,
 }
 
 #[derive(Serialize)]
@@ -322,6 +323,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         tasks_count: row.tasks,
         purchase_option: row.purchase_option,
         usd_per_hour: row.usd_per_hour,
+        lifecycle_state: row.lifecycle_state,
     });
     let tasks = run.tasks.iter().map(|row| TaskRow {
         task: crate::control::health::task_name(Id::new(row.task)),
@@ -520,7 +522,7 @@ const FARGATE: &str = "minute capacity_provider running_count starting_count sto
 const ZONES: &str = "minute service availability_zone running_count share_percent fullest_instance_count \
     fullest_instance_percent";
 const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availability_zone status tasks_count \
-    purchase_option usd_per_hour";
+    purchase_option usd_per_hour lifecycle_state";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib task_group capacity_provider \
     pull_started_s run_task";

@@ -25,6 +25,10 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("autoScalingGroupDelay", &mut a.auto_scaling_group_delay),
         ("insufficientCapacityRetry", &mut a.insufficient_capacity_retry),
         ("insufficientCapacityRetryMaximum", &mut a.insufficient_capacity_retry_maximum),
+        ("groupHealthCheckInterval", &mut a.group_health_check_interval),
+        ("impairedInstanceWait", &mut a.impaired_instance_wait),
+        ("rebalanceRecommendationLead", &mut a.rebalance_recommendation_lead),
+        ("warmStartTime", &mut a.warm_start_time),
         ("schedulerDelay", &mut a.scheduler_delay),
         ("replacementDelay", &mut a.replacement_delay),
         ("agentPickUpTime", &mut a.agent_pick_up_time),
@@ -85,6 +89,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("placementRetryFast", a.placement_retry_fast),
         ("placementRetrySlow", a.placement_retry_slow),
         ("anomalyInterval", a.anomaly.interval),
+        ("groupHealthCheckInterval", a.group_health_check_interval),
         ("insufficientCapacityRetry", a.insufficient_capacity_retry),
         ("insufficientCapacityRetryMaximum", a.insufficient_capacity_retry_maximum),
     ] {
@@ -107,6 +112,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, place) in [
         ("provisioningMaximum", &mut a.provisioning_maximum),
         ("launchesPerMinute", &mut a.launches_per_minute),
+        ("zoneImbalance", &mut a.zone_imbalance),
         ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
     ] {
         *place = fields.count_or(reader, name, 1..=1_000_000, *place);
@@ -142,6 +148,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("requestBytes", &mut a.request_bytes, 1e9),
         ("responseBytes", &mut a.response_bytes, 1e9),
         ("fargateUnpackedImageRatio", &mut a.fargate.unpacked_image_ratio, 100.0),
+        ("spotInterruptionsPerHour", &mut a.spot_interruptions_per_hour, 3600.0),
         ("fargateSpotInterruptionsPerHour", &mut a.fargate.spot_interruptions_per_hour, 3600.0),
         ("anomalyErrorRatio", &mut a.anomaly.error_ratio, 1e6),
     ] {

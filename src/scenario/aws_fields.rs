@@ -308,31 +308,19 @@ impl Shape {
     /// `AutoScalingGroup`.
     pub const AUTO_SCALING_GROUP: Shape = Shape {
         name: "Auto Scaling group",
-        not_simulated: &[
-            "LifecycleHookSpecificationList",
-            "MaxInstanceLifetime",
-            "SuspendedProcesses",
-            "WarmPoolConfiguration",
-            "WarmPoolSize",
-        ],
+        not_simulated: &[],
         accepted: &[
             "AutoScalingGroupARN",
-            "AvailabilityZoneDistribution",
             "AvailabilityZoneIds",
             "AvailabilityZoneImpairmentPolicy",
-            "CapacityRebalance",
             "CapacityReservationSpecification",
             "Context",
             "CreatedTime",
-            "DefaultInstanceWarmup",
             "DeletionProtection",
             "DesiredCapacityType",
             "EnabledMetrics",
-            "HealthCheckGracePeriod",
-            "HealthCheckType",
             "InstanceId",
             "InstanceLifecyclePolicy",
-            "InstanceMaintenancePolicy",
             "Instances",
             "KeyName",
             "LaunchConfigurationName",
@@ -345,10 +333,67 @@ impl Shape {
             "SkipZonalShiftValidation",
             "Status",
             "Tags",
-            "TargetGroupARNs",
             "TrafficSources",
+            "WarmPoolSize",
         ],
     };
+
+    /// `UpdateAutoScalingGroup`.
+    pub const UPDATE_AUTO_SCALING_GROUP: Shape = Shape {
+        name: "update of an Auto Scaling group",
+        not_simulated: &[
+            "AvailabilityZoneDistribution",
+            "AvailabilityZones",
+            "CapacityRebalance",
+            "DefaultCooldown",
+            "DefaultInstanceWarmup",
+            "HealthCheckGracePeriod",
+            "HealthCheckType",
+            "InstanceMaintenancePolicy",
+            "InstanceType",
+            "MaxInstanceLifetime",
+            "MixedInstancesPolicy",
+            "NewInstancesProtectedFromScaleIn",
+            "TerminationPolicies",
+            "VPCZoneIdentifier",
+        ],
+        accepted: Shape::AUTO_SCALING_GROUP.accepted,
+    };
+
+    /// `LifecycleHook`, and what `LifecycleHookSpecification` has.
+    pub const LIFECYCLE_HOOK: Shape = Shape {
+        name: "lifecycle hook",
+        not_simulated: &[],
+        accepted: &[
+            "AutoScalingGroupName",
+            "GlobalTimeout",
+            "NotificationMetadata",
+            "NotificationTargetARN",
+            "RoleARN",
+        ],
+    };
+
+    /// `SuspendedProcess`.
+    pub const SUSPENDED_PROCESS: Shape =
+        Shape { name: "suspended process", not_simulated: &[], accepted: &["SuspensionReason"] };
+
+    /// `WarmPoolConfiguration`.
+    pub const WARM_POOL: Shape = Shape { name: "warm pool", not_simulated: &[], accepted: &["Status"] };
+
+    /// `RefreshPreferences`.
+    pub const REFRESH_PREFERENCES: Shape = Shape {
+        name: "preferences of an instance refresh",
+        not_simulated: &["AlarmSpecification", "AutoRollback", "BakeTime", "StandbyInstances"],
+        accepted: &[],
+    };
+
+    /// `LaunchTemplateSpecification`.
+    pub const LAUNCH_TEMPLATE_SPECIFICATION: Shape =
+        Shape { name: "launch template", not_simulated: &[], accepted: &["LaunchTemplateId", "LaunchTemplateName"] };
+
+    /// `ScheduledUpdateGroupAction`.
+    pub const GROUP_SCHEDULED_ACTION: Shape =
+        Shape { name: "scheduled action of a group", not_simulated: &[], accepted: &["ScheduledActionARN", "Time"] };
 
     /// `LaunchTemplate` of a `MixedInstancesPolicy`.
     pub const MIXED_LAUNCH_TEMPLATE: Shape = Shape {

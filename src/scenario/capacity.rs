@@ -24,6 +24,7 @@ use crate::scenario::reader::{Fields, Names, Reader, What};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::subnet::Subnets;
 use crate::scenario::tree::{Entry, Node, Value};
+use crate::scenario::upkeep::upkeep;
 use crate::scenario::volume;
 use crate::table::{Id, Table};
 use crate::units::Span;
@@ -91,6 +92,8 @@ pub struct Capacity {
     awsvpc_trunking: bool,
     /// Groups that say of themselves that new instances are not protected.
     unprotected: Vec<String>,
+    /// Groups with the names of target groups that they are attached to.
+    pub attached: Vec<(String, Vec<String>)>,
 }
 
 impl Capacity {
@@ -119,6 +122,7 @@ impl Capacity {
             says_default_strategy: false,
             awsvpc_trunking: false,
             unprotected: Vec::new(),
+            attached: Vec::new(),
         };
         let usual_zones = ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned);
         if let Some(fields) = &mut cluster {
@@ -281,7 +285,7 @@ impl Capacity {
         names
     }
 
-    fn group(&self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
+    fn group(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
         let problems = reader.problems.len();
         let mut fields = reader.fields(&entry.node, format!("Auto Scaling group `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "autoScalingGroups", &entry.key);
@@ -366,6 +370,10 @@ impl Capacity {
             it.finish(reader, &Shape::INSTANCE_MONITORING);
             enabled
         });
+        let (upkeep, target_groups) = upkeep(reader, &mut fields, instances_distribution.is_some());
+        if !target_groups.is_empty() || upkeep.elb_health_check {
+            self.attached.push((entry.key.clone(), target_groups));
+        }
         fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
         for kind in instance_types.iter().map(|it| &it.instance_type) {
             if reserved_memory_mib.unwrap_or(0) >= kind.registered_memory_mib {
@@ -402,6 +410,7 @@ impl Capacity {
             default_cooldown,
             volumes,
             detailed_monitoring,
+            upkeep,
         })
     }
 
@@ -641,6 +650,9 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
         ("NewestInstance", TerminationPolicy::NewestInstance),
         ("ClosestToNextInstanceHour", TerminationPolicy::ClosestToNextInstanceHour),
         ("AllocationStrategy", TerminationPolicy::AllocationStrategy),
+        ("OldestLaunchTemplate", TerminationPolicy::OldestLaunchTemplate),
+        // Groups here have templates, of which the one that says nothing of itself is the first version.
+        ("OldestLaunchConfiguration", TerminationPolicy::OldestLaunchTemplate),
     ];
     let mut policies = Vec::new();
     let name = "TerminationPolicies";
@@ -648,12 +660,15 @@ fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec
     for node in fields.list(reader, name) {
         let what = What { field: name, of: &fields.of };
         match node.text() {
-            // All instances of a group here come from one template.
-            Some(word @ ("OldestLaunchTemplate" | "OldestLaunchConfiguration")) => {
-                reader.note(format!("{what}: `{word}` makes no difference among instances of one template"));
+            Some(arn) if arn.starts_with("arn:aws:lambda:") => {
+                reader.not_simulated(node.place, format!("a termination policy that is a Lambda function (`{arn}`)"));
             }
             _ => policies.extend(reader.word(what, node, &words)),
         }
+    }
+    if policies.iter().rev().skip(1).any(|it| *it == TerminationPolicy::Default) {
+        let message = format!("`{name}` of {} has `Default` before another", fields.of);
+        reader.refuse(Problem::new(fields.place_of(name), message).help("AWS wants it last"));
     }
     if policies.is_empty() { vec![TerminationPolicy::Default] } else { policies }
 }

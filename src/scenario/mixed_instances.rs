@@ -110,7 +110,13 @@ fn distribution(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Insta
             100,
         ),
         spot_allocation_strategy,
-        spot_instance_pools: fields.count_or(reader, "SpotInstancePools", 1..=20, usual.spot_instance_pools),
+        // A default that is filled in must be one that the strategy has.
+        spot_instance_pools: match spot_allocation_strategy {
+            SpotAllocationStrategy::LowestPrice => {
+                fields.count_or(reader, "SpotInstancePools", 1..=20, usual.spot_instance_pools)
+            }
+            _ => fields.count(reader, "SpotInstancePools", 1..=20).unwrap_or(usual.spot_instance_pools),
+        },
         spot_max_price: fields.parsed(reader, "SpotMaxPrice", spot_max_price),
     };
     if says_pools && spot_allocation_strategy != SpotAllocationStrategy::LowestPrice {
@@ -156,9 +162,17 @@ pub fn capacity_pool(reader: &mut Reader<'_>, mut fields: Fields<'_>, capacity: 
     let purchase_option = fields.word_or(reader, "purchaseOption", &PURCHASE_OPTIONS, PurchaseOption::OnDemand);
     let available = fields.count(reader, "available", 0..=1_000_000);
     let usd_per_hour = fields.number(reader, "usdPerHour", 0.0..=10_000.0);
-    if available.is_none() && usd_per_hour.is_none() {
+    let interruptions_per_hour = fields.number(reader, "interruptionsPerHour", 0.0..=3_600.0);
+    if available.is_none() && usd_per_hour.is_none() && interruptions_per_hour.is_none() {
         let problem = Problem::new(fields.place, format!("{of} says nothing of its pools"));
-        reader.refuse(problem.help("add `available`, the instances that EC2 has for you, or `usdPerHour`"));
+        reader.refuse(
+            problem.help("add `available`, the instances that EC2 has for you, `usdPerHour` or `interruptionsPerHour`"),
+        );
+    }
+    if interruptions_per_hour.is_some() && purchase_option == PurchaseOption::OnDemand {
+        let at = fields.place_of("interruptionsPerHour");
+        let problem = Problem::new(at, format!("{of} has `interruptionsPerHour` of On-Demand Instances"));
+        reader.refuse(problem.help("only Spot Instances are interrupted: add `purchaseOption: spot`"));
     }
     fields.finish(reader, &Shape::OURS);
     let name = name?;
@@ -172,5 +186,12 @@ pub fn capacity_pool(reader: &mut Reader<'_>, mut fields: Fields<'_>, capacity: 
         reader.refuse(problem);
         return None;
     }
-    Some(CapacityPool { instance_type: name, availability_zones, purchase_option, available, usd_per_hour })
+    Some(CapacityPool {
+        instance_type: name,
+        availability_zones,
+        purchase_option,
+        available,
+        usd_per_hour,
+        interruptions_per_hour,
+    })
 }

@@ -32,6 +32,11 @@ const SECTIONS: &[Section] = &[
     Section { name: "scalingPolicies", wrappers: &["scalingPolicies"], own_names: &["PolicyName"] },
     Section { name: "alarms", wrappers: &["metricAlarms"], own_names: &["AlarmName"] },
     Section { name: "compositeAlarms", wrappers: &["compositeAlarms"], own_names: &["AlarmName"] },
+    Section {
+        name: "groupScheduledActions",
+        wrappers: &["scheduledUpdateGroupActions"],
+        own_names: &["ScheduledActionName"],
+    },
     Section { name: "scheduledActions", wrappers: &["scheduledActions"], own_names: &["ScheduledActionName"] },
 ];
 

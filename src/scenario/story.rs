@@ -15,6 +15,7 @@ use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::fargate::{FargateDemand, TasksAtOnce, note_fargate};
+use crate::scenario::group_change::group_scheduled_actions;
 use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -29,6 +30,7 @@ use crate::scenario::record::Record;
 use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
+use crate::scenario::upkeep::attach_target_groups;
 use crate::scenario::{
     Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, expectation, files, patch, run_task, sections,
     service, timeline, workload,
@@ -247,6 +249,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");
     let mut load_balancing = LoadBalancing::read(reader, load_balancers, target_groups, &capacity);
+    let attached = std::mem::take(&mut capacity.attached);
+    let known = (&load_balancing.target_groups, &load_balancing.target_group_names);
+    attach_target_groups(reader, &mut capacity.groups, &attached, known);
     let listeners = Listeners::read(reader, load_balancers, &load_balancing);
     load_balancing.shake_hands(load_balancers, &listeners.table);
     let application_entries = section(reader, &mut fields, "applications");
@@ -263,6 +268,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let entries = section(reader, &mut fields, "runTasks");
     let around = run_task::Around { task_definitions: &task_definitions, capacity: &capacity, duration: length };
     let (run_tasks, task_calls) = run_task::run_tasks(reader, entries, &around, &mut task_groups);
+    let entries = section(reader, &mut fields, "groupScheduledActions");
+    let group_scheduled_actions = group_scheduled_actions(reader, entries, &capacity, (start_unix_seconds, length));
     let scaling_sections = ScalingSections {
         targets: section(reader, &mut fields, "scalableTargets"),
         alarms: section(reader, &mut fields, "alarms"),
@@ -346,6 +353,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         supplied_metrics: supplied,
         container_insights,
         scheduled_actions,
+        group_scheduled_actions,
         services,
         run_tasks,
         task_calls,

@@ -11,6 +11,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, REGISTRATION_FAILURES, attributes, check_registration_failure};
 use crate::scenario::container::client_exception;
 use crate::scenario::fargate::refuse_on_fargate;
+use crate::scenario::group_change::{GROUP_CHANGES, group_change, interrupt_spot_instances, new_launch_template};
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::mixed_instances::capacity_pool;
@@ -35,6 +36,15 @@ const CHANGES: &[&str] = &[
     "disconnectAgents",
     "putAttributes",
     "updateCapacityPool",
+    "interruptSpotInstances",
+    "availabilityZoneOutage",
+    "impairInstances",
+    "suspendProcesses",
+    "resumeProcesses",
+    "setInstanceProtection",
+    "enterStandby",
+    "exitStandby",
+    "startInstanceRefresh",
     "interruptFargateSpot",
     "fargateCapacityUnavailable",
     "retireFargateTasks",
@@ -187,6 +197,18 @@ fn change(
             let pool = capacity_pool(reader, fields, around.capacity);
             pool.map(TimelineChange::UpdateCapacityPool)
         }
+        "interruptSpotInstances" => interrupt_spot_instances(reader, fields, around.capacity),
+        "availabilityZoneOutage" => {
+            fields.required(reader, "availabilityZone");
+            let availability_zone = fields.reference(reader, "availabilityZone", &around.capacity.zone_names);
+            let lasts = fields.span(reader, "for");
+            fields.finish(reader, &Shape::OURS);
+            Some(TimelineChange::AvailabilityZoneOutage { availability_zone: availability_zone?, lasts })
+        }
+        name if GROUP_CHANGES.contains(&name) => {
+            let group = group(reader, &mut fields, around);
+            group_change(reader, name, fields, group, around.capacity)
+        }
         "interruptFargateSpot" => interrupt_fargate_spot(reader, fields, around),
         "fargateCapacityUnavailable" => {
             let [on_demand, spot] = FargateCapacity::ALL.map(|it| (it.provider_name(), it));
@@ -210,12 +232,14 @@ fn change(
             };
             let names = ["MinSize", "MaxSize", "DesiredCapacity"];
             bounds.check(reader, entry.node.place, &fields.of, names, &entry.node);
-            fields.finish(reader, &Shape::AUTO_SCALING_GROUP);
+            let launch_template = new_launch_template(reader, &mut fields);
+            fields.finish(reader, &Shape::UPDATE_AUTO_SCALING_GROUP);
             Some(TimelineChange::UpdateAutoScalingGroup {
                 auto_scaling_group: auto_scaling_group?,
                 min_size: bounds.min,
                 max_size: bounds.max,
                 desired_capacity: bounds.desired,
+                launch_template,
             })
         }
     }
@@ -561,7 +585,7 @@ fn new_definition(
 fn check_group_sizes(reader: &mut Reader<'_>, entries: &[(TimelineEntry, Place)], around: &Around<'_>) {
     let mut sizes: Vec<(u32, u32)> = around.capacity.groups.iter().map(|it| (it.min_size, it.max_size)).collect();
     for (entry, place) in entries {
-        let TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, min_size, max_size, desired_capacity } =
+        let TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, min_size, max_size, desired_capacity, .. } =
             entry.change
         else {
             continue;

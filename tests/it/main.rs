@@ -13,6 +13,7 @@ mod fargate;
 mod file_systems;
 mod findings;
 mod goldens;
+mod group_upkeep;
 mod instance_reasons;
 mod listeners;
 mod load_balancer_metrics;

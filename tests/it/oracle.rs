@@ -302,6 +302,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             in_service_at: None,
             registered_at: None,
             terminated_at: None,
+            stopped_for: Span::ZERO,
         });
         let task = cluster.tasks.push(Task {
             launcher: Launcher::Service(Id::new(0)),

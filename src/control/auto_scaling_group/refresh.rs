@@ -1,0 +1,163 @@
+//! Instance refresh: all instances of a group are replaced, some at a time.
+//!
+//! Follows *Use an instance refresh to update instances in an Auto Scaling group* in the EC2 Auto Scaling guide (2023 to 2026
+//! copies). Left out: rollback, and what becomes of instances in standby, which are left alone.
+
+use crate::aws::auto_scaling_group::{AutoScalingGroup, ScalingProcess};
+use crate::aws::instance_replacement::{InstanceRefreshPreferences, ScaleInProtectedInstances};
+use crate::cluster::ContainerInstance;
+use crate::control::Control;
+use crate::control::auto_scaling_group::replacement::ReplacementReason;
+use crate::control::log::Decision;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// How long a refresh waits for protection from scale-in to be removed.
+const WAIT_FOR_PROTECTED: Span = Span::seconds(3600);
+
+/// A refresh under way.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    preferences: InstanceRefreshPreferences,
+    old: Vec<Id<ContainerInstance>>,
+    total: usize,
+    next_checkpoint: usize,
+    resumes_at: Option<Instant>,
+    /// When something was last replaced, so that protection is not waited for without end.
+    moved_at: Instant,
+    cause: Decision,
+}
+
+impl Refresh {
+    /// From in service until a new instance counts.
+    pub fn instance_warmup(&self) -> Span {
+        self.preferences.instance_warmup
+    }
+}
+
+impl Control<'_> {
+    /// `StartInstanceRefresh`.
+    pub(in crate::control) fn start_instance_refresh(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        preferences: &InstanceRefreshPreferences,
+    ) {
+        let now = self.now();
+        let resource = self.group_resource(group);
+        if self.groups[group.index()].refresh.is_some() {
+            let message = "InstanceRefreshInProgress: an instance refresh is in progress already".to_owned();
+            self.log.put(now, None, "group.instance_refresh", resource, message);
+            return;
+        }
+        let version = self.groups[group.index()].launch_template_version;
+        let instances = self.groups[group.index()].instances.iter().copied().filter(|it| self.counts_for_group(*it));
+        let mut old: Vec<_> = instances.collect();
+        let all = old.len();
+        if preferences.skip_matching {
+            old.retain(|it| self.instances_in_groups[it.index()].launch_template_version != version);
+        }
+        if preferences.scale_in_protected_instances == ScaleInProtectedInstances::Ignore {
+            old.retain(|it| !self.is_protected(*it));
+        }
+        let message = format!(
+            "StartInstanceRefresh: {} of {all} instances are to be replaced, MinHealthyPercentage {}, MaxHealthyPercentage {}",
+            old.len(),
+            preferences.healthy.min_healthy_percentage,
+            preferences.healthy.max_healthy_percentage
+        );
+        let cause = self.log.put(now, None, "group.instance_refresh", resource, message);
+        self.groups[group.index()].refresh = Some(Refresh {
+            preferences: preferences.clone(),
+            total: old.len(),
+            old,
+            next_checkpoint: 0,
+            resumes_at: None,
+            moved_at: now,
+            cause,
+        });
+        self.reconcile_group_at(group, now);
+    }
+
+    /// Replaces the next instances of a refresh, where enough others are healthy.
+    pub(super) fn continue_refresh(&mut self, group: Id<AutoScalingGroup>) {
+        let now = self.now();
+        let Some(mut refresh) = self.groups[group.index()].refresh.clone() else { return };
+        if self.is_suspended(group, ScalingProcess::InstanceRefresh) || refresh.resumes_at.is_some_and(|it| now < it) {
+            return;
+        }
+        let desired = self.groups[group.index()].desired_capacity;
+        let warm = self.warm_capacity(group);
+        refresh.old.retain(|it| self.counts_for_group(*it) && !self.is_being_replaced(*it));
+        let of_refresh =
+            |it: &&crate::control::auto_scaling_group::Replacement| it.why == ReplacementReason::InstanceRefresh;
+        let underway = self.groups[group.index()].replacements.iter().filter(of_refresh).count();
+        let begun = refresh.total - refresh.old.len();
+        let is_quiet = underway == 0 && warm >= desired;
+        let percent_complete = (100 * (begun - underway.min(begun))).checked_div(refresh.total).unwrap_or(100);
+        if is_quiet {
+            let checkpoints = &refresh.preferences.checkpoint_percentages;
+            let checkpoint =
+                checkpoints.get(refresh.next_checkpoint).copied().filter(|it| percent_complete >= *it as usize);
+            if let Some(checkpoint) = checkpoint {
+                refresh.next_checkpoint += 1;
+                let last = refresh.next_checkpoint == checkpoints.len();
+                if !(last && refresh.old.is_empty()) {
+                    let resumes_at = now + refresh.preferences.checkpoint_delay;
+                    let message = format!(
+                        "instance refresh: {percent_complete} % complete, the checkpoint of {checkpoint} % waits until {resumes_at}"
+                    );
+                    self.say_of_refresh(group, &refresh, message);
+                    refresh.resumes_at = Some(resumes_at);
+                    self.groups[group.index()].refresh = Some(refresh);
+                    self.reconcile_group_at(group, resumes_at);
+                    return;
+                }
+            }
+            // The last checkpoint is the end where it is less than 100 %.
+            let is_last = !refresh.preferences.checkpoint_percentages.is_empty()
+                && refresh.next_checkpoint == refresh.preferences.checkpoint_percentages.len();
+            if refresh.old.is_empty() || is_last {
+                let message =
+                    format!("instance refresh: Successful, {begun} of {} instances were replaced", refresh.total);
+                self.say_of_refresh(group, &refresh, message);
+                self.groups[group.index()].refresh = None;
+                return;
+            }
+        }
+        let checkpoint = refresh.preferences.checkpoint_percentages.get(refresh.next_checkpoint);
+        let most = checkpoint.map_or(refresh.total, |it| (refresh.total * *it as usize).div_ceil(100));
+        let may_begin = most.saturating_sub(begun);
+        let healthy = refresh.preferences.healthy;
+        let at_once = match healthy.launches_first() {
+            true => (healthy.most_above(desired) as usize).saturating_sub(underway),
+            false => healthy.may_go_down(desired, warm) as usize,
+        };
+        let waits = refresh.preferences.scale_in_protected_instances == ScaleInProtectedInstances::Wait;
+        let able = refresh.old.iter().copied().filter(|it| !waits || !self.is_protected(*it));
+        let next: Vec<_> = able.take(at_once.min(may_begin)).collect();
+        let cause = Some(refresh.cause);
+        if !next.is_empty() {
+            refresh.moved_at = now;
+            self.groups[group.index()].refresh = Some(refresh);
+            for instance in next {
+                match healthy.launches_first() {
+                    true => self.launch_before_terminating(instance, ReplacementReason::InstanceRefresh, cause),
+                    false => self.begin_to_terminate(instance, ReplacementReason::InstanceRefresh.words(), cause),
+                }
+            }
+            self.reconcile_group_at(group, now);
+        } else if is_quiet && now.since(refresh.moved_at) >= WAIT_FOR_PROTECTED {
+            let left = refresh.old.len();
+            let message = format!("instance refresh: Failed, {left} instances are protected from scale-in");
+            self.say_of_refresh(group, &refresh, message);
+            self.groups[group.index()].refresh = None;
+        } else {
+            self.groups[group.index()].refresh = Some(refresh);
+        }
+    }
+
+    fn say_of_refresh(&mut self, group: Id<AutoScalingGroup>, refresh: &Refresh, message: String) {
+        let resource = self.group_resource(group);
+        self.log.put(self.agenda.now(), Some(refresh.cause), "group.instance_refresh", resource, message);
+    }
+}
