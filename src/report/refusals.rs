@@ -611,7 +611,8 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
                 )
             }
             None if group.booting > 0 => {
-                format!("{} of `{name}` boots, and an empty {kind} would hold it", plural(group.booting, "instance"))
+                let boots = if group.booting == 1 { "boots" } else { "boot" };
+                format!("{} of `{name}` {boots}, and an empty {kind} would hold it", plural(group.booting, "instance"))
             }
             None if group.desired_capacity >= group.max_size => {
                 format!("A new {kind} would hold it, but `{name}` is at its MaxSize of {}", group.max_size)
