@@ -406,7 +406,7 @@ pub(super) fn chart(run: &Run) -> Vec<u8> {
                 }
                 if corners[1].0 - corners[0].0 > 34 {
                     let words = seconds(step.until.since(step.from));
-                    note(area, &words, (corners[0].0 + 6, upper + BAR / 2 - 6), false);
+                    note(area, &words, (corners[0].0 + 2, upper - 9), false);
                 }
             }
             let decided = x(waterfall.until_decision().as_seconds());

@@ -33,3 +33,4 @@ mod run_tasks;
 mod scenario_file;
 mod schema;
 mod theory;
+mod waterfall;
