@@ -21,6 +21,7 @@ pub mod network;
 mod packing;
 pub mod placing;
 mod refusals;
+pub mod relations;
 pub mod run_tasks;
 pub mod scheduler;
 pub mod task_life;
@@ -49,6 +50,7 @@ use crate::control::log::{Decision, Log};
 use crate::control::metrics::Metrics;
 use crate::control::placing::Placing;
 use crate::control::refusals::Refusals;
+use crate::control::relations::Relations;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
@@ -67,6 +69,8 @@ use crate::workload::task_calls::TaskCallSource;
 pub struct Control<'a> {
     /// What was asked.
     pub scenario: &'a Scenario,
+    /// What belongs to what in it.
+    pub relations: Relations,
     /// The cluster as it stands.
     pub cluster: Cluster,
     /// Events to come.
@@ -232,6 +236,7 @@ impl<'a> Control<'a> {
         };
         let mut control = Control {
             scenario,
+            relations: Relations::of(scenario),
             cluster: Cluster {
                 target_groups: vec![Vec::new(); scenario.target_groups.len()],
                 free_addresses: scenario.subnets.iter().map(|it| it.available_addresses).collect(),

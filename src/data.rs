@@ -198,18 +198,19 @@ impl Traffic {
                 Some(lanes.len() - 1)
             })
             .collect();
+        let with_samples = scenario.services_with_task_samples();
         Traffic {
             lanes,
             lane_of_service,
             own_answers: scenario.load_balancers.ids().filter_map(|it| OwnAnswers::new(scenario, it, seed)).collect(),
             load_balancer_minutes: vec![LoadBalancerCounts::default(); scenario.load_balancers.len()],
             minutes: vec![ServiceTraffic::default(); scenario.services.len()],
-            samples: scenario.services.ids().map(|it| Samples::new(scenario.keeps_task_samples(it))).collect(),
+            samples: scenario.services.ids().map(|it| Samples::new(with_samples.contains(&it))).collect(),
             twenty_seconds: scenario
                 .services
                 .entries()
                 .map(|(id, service)| {
-                    let samples = Samples::new(scenario.keeps_task_samples(id));
+                    let samples = Samples::new(with_samples.contains(&id));
                     let has_it = !service.high_resolution_metrics.is_empty();
                     has_it.then(|| TwentySeconds { samples, ..TwentySeconds::default() })
                 })

@@ -40,6 +40,8 @@ pub mod timeline;
 pub mod tree;
 pub mod workload;
 
+use std::collections::BTreeSet;
+
 use crate::aws::alarm::{Alarm, Watched};
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
@@ -245,18 +247,22 @@ impl Scenario {
         self.services.iter().any(|it| !it.high_resolution_metrics.is_empty())
     }
 
-    /// Whether something watches how the CPU or memory use of a service's tasks differs.
-    pub fn keeps_task_samples(&self, service: Id<ServiceDefinition>) -> bool {
-        let is_its = |metric: Metric| matches!(metric, Metric::Service(it, ..) if it == service);
-        self.stats().any(|it| is_its(it.metric) && it.statistic.needs_samples())
+    /// Services of which something watches how the CPU or memory use of tasks differs.
+    pub fn services_with_task_samples(&self) -> BTreeSet<Id<ServiceDefinition>> {
+        let service_of = |it: MetricStat| match it.metric {
+            Metric::Service(service, ..) if it.statistic.needs_samples() => Some(service),
+            _ => None,
+        };
+        self.stats().filter_map(service_of).collect()
     }
 
-    /// Whether something watches the targets of a group in single zones.
-    pub fn keeps_hosts_of_zones(&self, group: Id<TargetGroup>) -> bool {
-        self.stats().any(|it| match it.metric {
-            Metric::HealthyHostsOfZone(of, _) | Metric::UnHealthyHostsOfZone(of, _) => of == group,
-            _ => false,
-        })
+    /// Target groups of which something watches the targets in single zones.
+    pub fn groups_with_hosts_of_zones(&self) -> BTreeSet<Id<TargetGroup>> {
+        let group_of = |it: MetricStat| match it.metric {
+            Metric::HealthyHostsOfZone(of, _) | Metric::UnHealthyHostsOfZone(of, _) => Some(of),
+            _ => None,
+        };
+        self.stats().filter_map(group_of).collect()
     }
 
     /// Whether something watches the CPU use of single instances.

@@ -59,15 +59,15 @@ impl Control<'_> {
     pub(super) fn put_alarms(&mut self) {
         let scenario = self.scenario;
         self.alarm_of_scenario = vec![None; scenario.alarms.len()];
+        let mut alarms_of_policy = vec![Vec::new(); scenario.scaling_policies.len()];
+        for (alarm, definition) in scenario.alarms.entries() {
+            definition.actions.iter().for_each(|it| alarms_of_policy[it.1.index()].push(alarm));
+        }
         for (id, policy) in scenario.scaling_policies.entries() {
             match &policy.kind {
                 ScalingPolicyKind::TargetTracking(_) => self.put_alarms_of_tracking(id),
                 ScalingPolicyKind::Step(_) => {
-                    for (alarm, definition) in scenario.alarms.entries() {
-                        if definition.actions.iter().any(|it| it.1 == id) {
-                            self.put_alarm_of_scenario(alarm);
-                        }
-                    }
+                    alarms_of_policy[id.index()].iter().for_each(|it| self.put_alarm_of_scenario(*it));
                 }
             }
         }
@@ -85,15 +85,8 @@ impl Control<'_> {
 
     /// States of the high and the low alarm of a capacity provider's managed scaling.
     pub(super) fn alarms_of_provider(&self, provider: Id<CapacityProvider>) -> (AlarmState, AlarmState) {
-        let (mut high, mut low) = (AlarmState::default(), AlarmState::default());
-        for alarm in &self.alarms_in_force {
-            match alarm.actions.first() {
-                Some((_, Action::GrowGroup(it))) if *it == provider => high = alarm.state,
-                Some((_, Action::ShrinkGroup(it))) if *it == provider => low = alarm.state,
-                _ => {}
-            }
-        }
-        (high, low)
+        let state = |alarm: Id<Alarm>| self.alarms_in_force[alarm.index()].state;
+        self.providers[provider.index()].alarms.map(|(high, low)| (state(high), state(low))).unwrap_or_default()
     }
 
     fn put_alarms_of_tracking(&mut self, id: Id<ScalingPolicy>) {
@@ -107,7 +100,8 @@ impl Control<'_> {
         self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
         if !tracking.disable_scale_in {
             let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmLow-{}", policy.name);
-            self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
+            let alarm = self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
+            self.scaled_targets[policy.target.index()].low_alarms.push((alarm, id));
         }
     }
 
@@ -129,16 +123,17 @@ impl Control<'_> {
         let group = &scenario.auto_scaling_groups[group].name;
         let name = format!("TargetTracking-{group}-AlarmHigh-{}", provider.name);
         let high = rule(ComparisonOperator::GreaterThanThreshold, 1);
-        self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
+        let high = self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
         let name = format!("TargetTracking-{group}-AlarmLow-{}", provider.name);
         let low = rule(ComparisonOperator::LessThanThreshold, 15);
-        self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
+        let low = self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
+        self.providers[id.index()].alarms = Some((high, low));
     }
 
     /// An alarm that AWS makes itself.
-    fn put_managed_alarm(&mut self, name: String, rule: AlarmRule, watches: Watched, action: Action) {
+    fn put_managed_alarm(&mut self, name: String, rule: AlarmRule, watches: Watched, action: Action) -> Id<Alarm> {
         let alarm = Alarm { name, watches, rule, actions_enabled: true, actions: Vec::new() };
-        self.put_alarm(alarm, vec![(AlarmState::Alarm, action)]);
+        self.put_alarm(alarm, vec![(AlarmState::Alarm, action)])
     }
 
     /// An alarm of the scenario's own, unless it is there already.
@@ -153,7 +148,7 @@ impl Control<'_> {
         self.put_alarm(alarm, actions);
     }
 
-    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) {
+    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) -> Id<Alarm> {
         // CloudWatch evaluates each alarm at a second of the minute of its own.
         let every = alarm.rule.evaluated_every();
         let own = Span::seconds(fnv(alarm.name.as_bytes(), 0) % (every.0 / Span::SECOND.0));
@@ -163,6 +158,7 @@ impl Control<'_> {
         let state = AlarmState::InsufficientData;
         self.alarms_in_force.push(AlarmInForce { state, actions, changed_at: Instant::START, decision: None });
         self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
+        alarm
     }
 
     pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {

@@ -10,7 +10,6 @@ use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::TaskStatus;
 use crate::control::Control;
-use crate::control::alarms::Action;
 use crate::control::log::Decision;
 use crate::data::Traffic;
 use crate::run::ServiceMinute;
@@ -29,6 +28,8 @@ pub struct ScaledTarget {
     scale_out_cooldown: Cooldown,
     scale_in_cooldown_ends: Instant,
     last_reason: String,
+    /// The low alarms of the policies that track a metric, in order of creation.
+    pub(super) low_alarms: Vec<(Id<Alarm>, Id<ScalingPolicy>)>,
 }
 
 /// A policy that an alarm has invoked.
@@ -66,6 +67,7 @@ impl ScaledTarget {
             scale_out_cooldown: Cooldown::default(),
             scale_in_cooldown_ends: Instant::START,
             last_reason: String::new(),
+            low_alarms: Vec::new(),
         }
     }
 }
@@ -202,7 +204,7 @@ impl Control<'_> {
     /// Whether ECS has fulfilled the activity that is in progress; its cooldown begins then.
     pub(super) fn check_activity(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
-        let Some(target) = self.scenario.scalable_targets.find(|it| it.service == service) else { return };
+        let Some(target) = self.relations.target_of(service) else { return };
         let running = self.running_count(service);
         let timeout = self.scenario.assumptions.activity_timeout;
         let state = &mut self.scaled_targets[target.index()];
@@ -309,15 +311,10 @@ impl Control<'_> {
     /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
     fn tracked_scale_in(&self, target: Id<ScalableTarget>, running: u32) -> Result<u32, String> {
         let mut most: Option<u32> = None;
-        for id in self.alarms.ids() {
+        for &(id, policy) in &self.scaled_targets[target.index()].low_alarms {
             let alarm = &self.alarms_in_force[id.index()];
-            let [(_, Action::TrackIn(policy))] = alarm.actions.as_slice() else { continue };
-            let policy = *policy;
             let definition = &self.scenario.scaling_policies[policy];
             let ScalingPolicyKind::TargetTracking(tracking) = &definition.kind else { continue };
-            if definition.target != target {
-                continue;
-            }
             if alarm.state != AlarmState::Alarm {
                 return Err(format!(
                     "no scale-in: policy {} is not ready, its low alarm is {}",
