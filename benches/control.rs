@@ -36,8 +36,9 @@ assumptions: {{ fargateVcpuQuota: 5000 }}
     section("targetGroups", &|it| format!("group-{it}: {{ loadBalancer: load-balancer-{} }}", it / GROUPS), services);
     let service = |it: usize| {
         format!(
-            "service-{it}: {{ taskDefinition: web, desiredCount: 1, launchType: FARGATE, loadBalancers: [{{ targetGroupArn: \
-             group-{it}, containerName: web, containerPort: 80 }}] }}"
+            "service-{it}: {{ taskDefinition: web, desiredCount: 1, launchType: FARGATE, networkConfiguration: {{ \
+             awsvpcConfiguration: {{ subnets: [subnet-1] }} }}, loadBalancers: [{{ targetGroupArn: group-{it}, \
+             containerName: web, containerPort: 80 }}] }}"
         )
     };
     section("services", &service, services);

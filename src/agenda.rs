@@ -68,6 +68,8 @@ pub enum Event {
     AlarmActsAgain(Id<Alarm>),
     /// All that was asked of a scalable target at this instant is decided.
     TargetIsScaled(Id<ScalableTarget>),
+    /// All that was asked of an Auto Scaling group's policies at this instant is decided.
+    GroupIsScaled(Id<AutoScalingGroup>),
     /// `RunTask` is called.
     RunTaskIsCalled(Id<RunTask>),
     /// `RunTask` is called again, after it was throttled.

@@ -11,6 +11,7 @@ pub mod container_instances;
 pub mod containers;
 pub mod daemon;
 pub mod fargate;
+pub mod group_scaling;
 pub mod health;
 pub mod instance_launch;
 mod instance_reasons;
@@ -44,6 +45,7 @@ use crate::control::autoscaling::ScaledTarget;
 use crate::control::capacity_provider::Provider;
 use crate::control::containers::Followed;
 use crate::control::fargate::Fargate;
+use crate::control::group_scaling::GroupScaling;
 use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
@@ -58,7 +60,7 @@ use crate::data::Traffic;
 use crate::rng::{Seed, Stream};
 use crate::run::{
     AlarmChange, CapacityMinute, FargateMinute, InstanceChange, InstanceReason, LoadBalancerMinute,
-    ManagedScalingMinute, RunTaskMinute, ServiceMinute, ServicePlacement, TargetChange, ZonePlacement,
+    ManagedScalingMinute, RunTaskMinute, ScalingActivity, ServiceMinute, ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -101,6 +103,8 @@ pub struct Control<'a> {
     pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
+    /// What their own policies have done.
+    pub group_scaling: Vec<GroupScaling>,
     /// What is said of EC2's pools; the last that speaks of a pool counts.
     pub capacity_pools: Vec<CapacityPool>,
     /// Capacity providers, in the scenario's order.
@@ -216,6 +220,8 @@ pub struct Records {
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.
     pub alarm_changes: Vec<AlarmChange>,
+    /// Scaling activities, and decisions not to scale.
+    pub scaling_activities: Vec<ScalingActivity>,
     /// Increases of a desired count by policy or schedule.
     pub scale_outs: u32,
 }
@@ -270,6 +276,7 @@ impl<'a> Control<'a> {
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
+            group_scaling: vec![GroupScaling::default(); scenario.auto_scaling_groups.len()],
             capacity_pools: scenario.capacity_pools.clone(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             scaled_targets: scenario.scalable_targets.iter().map(ScaledTarget::new).collect(),
@@ -345,6 +352,7 @@ impl<'a> Control<'a> {
             Event::CompositeAlarmsAreEvaluated => self.composite_alarms_are_evaluated(),
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),
+            Event::GroupIsScaled(group) => self.group_is_scaled(group),
             Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
             Event::RunTaskIsRetried(run_task) => self.run_task_is_retried(run_task),
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),

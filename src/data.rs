@@ -38,6 +38,13 @@ use crate::units::{Instant, Span};
 /// Requests under way, and what has been measured.
 pub struct Traffic {
     lanes: Vec<Lane>,
+    /// Of each lane, before when it has nothing to do while the cluster stands still, in nanoseconds; and the least of them.
+    due: Vec<f64>,
+    next_due: f64,
+    /// The cluster's version that all lanes have seen.
+    seen_version: Option<u64>,
+    /// The lanes of each target group.
+    lanes_of_group: Vec<Vec<usize>>,
     /// The lane of each service, by the service's number.
     lane_of_service: Vec<Option<usize>>,
     /// What load balancers answer by themselves, of those that do.
@@ -199,7 +206,15 @@ impl Traffic {
             })
             .collect();
         let with_samples = scenario.services_with_task_samples();
+        let mut lanes_of_group = vec![Vec::new(); scenario.target_groups.len()];
+        for (place, lane) in lanes.iter().enumerate() {
+            lanes_of_group[lane.target_group().index()].push(place);
+        }
         Traffic {
+            due: vec![0.0; lanes.len()],
+            next_due: 0.0,
+            seen_version: None,
+            lanes_of_group,
             lanes,
             lane_of_service,
             own_answers: scenario.load_balancers.ids().filter_map(|it| OwnAnswers::new(scenario, it, seed)).collect(),
@@ -245,7 +260,10 @@ impl Traffic {
     /// Requests and errors of a target between the last two times that its group's were closed.
     pub fn tally_of(&self, cluster: &Cluster, target: Id<Target>) -> TargetTally {
         let mut tally = TargetTally::default();
-        self.lanes.iter().for_each(|lane| tally.add(lane.tally_of(cluster.targets[target].task)));
+        let Target { task, target_group, .. } = cluster.targets[target];
+        for &lane in &self.lanes_of_group[target_group.index()] {
+            tally.add(self.lanes[lane].tally_of(task));
+        }
         tally
     }
 
@@ -300,8 +318,20 @@ impl Traffic {
 
 /// Serves: completions and timeouts at or before `until`, arrivals before it.
 pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, until: Instant) {
-    for lane in &mut traffic.lanes {
-        lane.advance(scenario, cluster, traffic.now, until);
+    let all_must_look = traffic.seen_version != Some(cluster.version);
+    let now_nanos = until.0 as f64;
+    if all_must_look || traffic.next_due <= now_nanos {
+        traffic.seen_version = Some(cluster.version);
+        traffic.next_due = f64::INFINITY;
+        // One lane alone is asked each time: what it says of itself would cost as much.
+        let is_alone = traffic.lanes.len() == 1;
+        for (lane, due) in traffic.lanes.iter_mut().zip(&mut traffic.due) {
+            if all_must_look || *due <= now_nanos {
+                lane.advance(scenario, cluster, traffic.now, until);
+                *due = if is_alone { 0.0 } else { lane.due() };
+            }
+            traffic.next_due = traffic.next_due.min(*due);
+        }
     }
     for own in &mut traffic.own_answers {
         own.advance(cluster, until);
@@ -327,6 +357,7 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     let service = cluster.tasks[cluster.targets[target].task].service();
     let now = traffic.now;
     let Some(lane) = service.and_then(|it| traffic.lane_of_service[it.index()]) else { return ProbeAnswer::Refused };
+    (traffic.due[lane], traffic.next_due) = (0.0, 0.0);
     let lane = &mut traffic.lanes[lane];
     lane.look(scenario, cluster, now);
     lane.probe(scenario, cluster, target, now)
@@ -336,6 +367,8 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
 pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
     let now = traffic.now;
     traffic.out_of_memory.clear();
+    traffic.due.fill(0.0);
+    traffic.next_due = 0.0;
     for lane in &mut traffic.lanes {
         lane.look(scenario, cluster, now);
         lane.second_ends(now);
@@ -349,7 +382,9 @@ pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Clust
 /// Closes what was counted of the requests and errors of each target of a group since the last time.
 pub fn tally_targets(traffic: &mut Traffic, group: Id<TargetGroup>) {
     let now = traffic.now;
-    traffic.lanes.iter_mut().filter(|it| it.target_group() == group).for_each(|lane| lane.tally_targets(now));
+    for &lane in &traffic.lanes_of_group[group.index()] {
+        traffic.lanes[lane].tally_targets(now);
+    }
 }
 
 /// Closes the 20 s (t - 20 s, t] of the services whose metrics have that resolution.

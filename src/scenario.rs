@@ -16,6 +16,7 @@ pub mod defaults;
 pub mod expectation;
 pub mod fargate;
 pub mod files;
+pub mod group_scaling;
 pub mod launch;
 pub mod listener;
 pub mod load_balancing;
@@ -233,7 +234,7 @@ impl Scenario {
     fn watched(&self) -> impl Iterator<Item = &Watched> {
         let tracked = self.scaling_policies.iter().filter_map(|it| match &it.kind {
             ScalingPolicyKind::TargetTracking(tracking) => Some(&tracking.watches),
-            ScalingPolicyKind::Step(_) => None,
+            ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => None,
         });
         self.alarms.iter().map(|it| &it.watches).chain(tracked)
     }
@@ -396,6 +397,17 @@ pub enum TimelineChange {
         availability_zone: Option<Id<AvailabilityZone>>,
         /// What.
         change: ContainerInstanceChange,
+    },
+    /// `RegisterScalableTarget`: what is `None` stays.
+    RegisterScalableTarget {
+        /// The target.
+        target: Id<ScalableTarget>,
+        /// `MinCapacity`
+        min_capacity: Option<u32>,
+        /// `MaxCapacity`
+        max_capacity: Option<u32>,
+        /// `SuspendedState`: in and out by policies, scheduled actions.
+        suspended_state: [Option<bool>; 3],
     },
     /// `UpdateAutoScalingGroup`: what is `None` stays.
     UpdateAutoScalingGroup {
@@ -647,12 +659,18 @@ pub struct Assumptions {
     pub alarm_phase: Option<Span>,
     /// Threshold of a target tracking policy's low alarm, as a share of the target: 0.9.
     pub alarm_low_ratio: f64,
+    /// The same of a policy of an Auto Scaling group: 0.7.
+    pub group_alarm_low_ratio: f64,
     /// Largest share of running tasks that target tracking removes at once: 0.10.
     pub scale_in_max_fraction: f64,
     /// Largest share of instances that managed scaling removes in a minute: 0.49.
     pub capacity_scale_in_max_fraction: f64,
     /// A scaling activity is fulfilled when running equals desired, or after: 600 s.
     pub activity_timeout: Span,
+    /// When the cooldown after a scaling activity begins: when it is fulfilled.
+    pub cooldown_start: CooldownStart,
+    /// The value that target tracking computes with: the newest datapoint.
+    pub target_tracking_value: TargetTrackingValue,
     /// Delay of a scheduled action: 5 s.
     pub scheduled_action_delay: Span,
     /// `CapacityProviderReservation` of an empty group without need: the target (`None`), or this value (100 was older).
@@ -678,6 +696,26 @@ pub struct Assumptions {
     pub fargate: FargateAssumptions,
     /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
     pub burst_credits: bool,
+}
+
+/// When the cooldown after a scaling activity begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CooldownStart {
+    /// When as many tasks run as are desired, or the activity times out.
+    #[default]
+    Fulfilled,
+    /// When the desired count is set.
+    Set,
+}
+
+/// The value of a metric that target tracking computes the new capacity with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetTrackingValue {
+    /// The newest datapoint that can be read.
+    #[default]
+    Newest,
+    /// The mean of the periods that the alarm evaluates.
+    MeanOfAlarmWindow,
 }
 
 impl Default for Assumptions {
@@ -728,9 +766,12 @@ impl Default for Assumptions {
             evaluation_range_extra: None,
             alarm_phase: None,
             alarm_low_ratio: 0.9,
+            group_alarm_low_ratio: 0.7,
             scale_in_max_fraction: 0.10,
             capacity_scale_in_max_fraction: 0.49,
             activity_timeout: Span::seconds(600),
+            cooldown_start: CooldownStart::default(),
+            target_tracking_value: TargetTrackingValue::default(),
             scheduled_action_delay: Span::seconds(5),
             empty_capacity_provider_metric: None,
             first_growth_by_formula: false,

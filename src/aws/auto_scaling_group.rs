@@ -56,8 +56,11 @@ pub struct AutoScalingGroup {
     pub pull_dependent_containers_upfront: bool,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
-    /// Size of each instance's gp3 root volume in GiB; billed by the month.
+    /// `DefaultCooldown`: how long simple scaling pauses, and a new instance warms up, where nothing else says it. AWS's
+    /// default is 300 s.
     pub default_cooldown: Span,
+    /// `DefaultInstanceWarmup`: how long a new instance warms up, where a policy does not say it.
+    pub default_instance_warmup: Option<Span>,
 }
 
 impl AutoScalingGroup {

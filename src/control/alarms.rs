@@ -8,7 +8,7 @@ use crate::aws::alarm::{Alarm, AlarmRule, AlarmState, ComparisonOperator, TreatM
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::metric::{Metric, MetricStat};
-use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
+use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::statistic::Statistic;
 use crate::control::Control;
 use crate::control::log::Decision;
@@ -66,7 +66,7 @@ impl Control<'_> {
         for (id, policy) in scenario.scaling_policies.entries() {
             match &policy.kind {
                 ScalingPolicyKind::TargetTracking(_) => self.put_alarms_of_tracking(id),
-                ScalingPolicyKind::Step(_) => {
+                ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => {
                     alarms_of_policy[id.index()].iter().for_each(|it| self.put_alarm_of_scenario(*it));
                 }
             }
@@ -93,15 +93,26 @@ impl Control<'_> {
         let scenario = self.scenario;
         let policy = &scenario.scaling_policies[id];
         let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { return };
-        let service = scenario.scalable_targets[policy.target].service;
-        let (cluster, service_name) = (&scenario.cluster_name, &scenario.services[service].name);
-        let (high, low) = tracking.alarm_rules(scenario.assumptions.alarm_low_ratio);
-        let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmHigh-{}", policy.name);
+        let (resource, low_ratio) = match policy.target {
+            ScalingTarget::Service(target) => {
+                let service = &scenario.services[scenario.scalable_targets[target].service].name;
+                (format!("service/{}/{service}", scenario.cluster_name), scenario.assumptions.alarm_low_ratio)
+            }
+            ScalingTarget::Group(group) => {
+                (scenario.auto_scaling_groups[group].name.clone(), scenario.assumptions.group_alarm_low_ratio)
+            }
+        };
+        let (high, low) = tracking.alarm_rules(low_ratio);
+        let name = format!("TargetTracking-{resource}-AlarmHigh-{}", policy.name);
         self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
         if !tracking.disable_scale_in {
-            let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmLow-{}", policy.name);
+            let name = format!("TargetTracking-{resource}-AlarmLow-{}", policy.name);
             let alarm = self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
-            self.scaled_targets[policy.target.index()].low_alarms.push((alarm, id));
+            let low_alarms = match policy.target {
+                ScalingTarget::Service(target) => &mut self.scaled_targets[target.index()].low_alarms,
+                ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].low_alarms,
+            };
+            low_alarms.push((alarm, id));
         }
     }
 

@@ -337,6 +337,9 @@ impl Control<'_> {
     /// CPU use of a group's EC2 instances: each minute with detailed monitoring, each fifth without.
     fn publish_instances(&mut self, group: Id<AutoScalingGroup>, traffic: &Traffic) {
         for &instance in &self.groups[group.index()].instances {
+            if self.is_left_out_of_metrics(instance) {
+                continue;
+            }
             let kind = self.cluster.instances[instance].instance_type(&self.scenario.auto_scaling_groups);
             let cpu_units = f64::from(kind.vcpu) * 1024.0;
             let percent = 100.0 * traffic.cpu_units_used_by(instance) / cpu_units;

@@ -1,8 +1,9 @@
 //! What belongs to what, found once: whoever looks for the target of a service or the services behind a load balancer each
 //! minute must not ask all others.
 
+use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
-use crate::aws::scaling_policy::ScalableTarget;
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingTarget};
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -13,6 +14,7 @@ pub struct Relations {
     groups_of_load_balancer: Vec<Vec<Id<TargetGroup>>>,
     services_of_group: Vec<Vec<Id<ServiceDefinition>>>,
     services_of_load_balancer: Vec<Vec<Id<ServiceDefinition>>>,
+    policies_of_group: Vec<Vec<Id<ScalingPolicy>>>,
     /// Where the rows of a minute have a load balancer's and a target group's.
     row_of_load_balancer: Vec<usize>,
     row_of_group: Vec<usize>,
@@ -26,11 +28,17 @@ impl Relations {
             groups_of_load_balancer: vec![Vec::new(); scenario.load_balancers.len()],
             services_of_group: vec![Vec::new(); scenario.target_groups.len()],
             services_of_load_balancer: vec![Vec::new(); scenario.load_balancers.len()],
+            policies_of_group: vec![Vec::new(); scenario.auto_scaling_groups.len()],
             row_of_load_balancer: Vec::new(),
             row_of_group: vec![0; scenario.target_groups.len()],
         };
         for (target, definition) in scenario.scalable_targets.entries() {
             relations.target_of_service[definition.service.index()].get_or_insert(target);
+        }
+        for (policy, definition) in scenario.scaling_policies.entries() {
+            if let ScalingTarget::Group(group) = definition.target {
+                relations.policies_of_group[group.index()].push(policy);
+            }
         }
         for (group, definition) in scenario.target_groups.entries() {
             relations.groups_of_load_balancer[definition.load_balancer.index()].push(group);
@@ -56,6 +64,11 @@ impl Relations {
     /// The scalable target of a service.
     pub fn target_of(&self, service: Id<ServiceDefinition>) -> Option<Id<ScalableTarget>> {
         self.target_of_service[service.index()]
+    }
+
+    /// Scaling policies of an Auto Scaling group's own.
+    pub fn policies_of(&self, group: Id<AutoScalingGroup>) -> &[Id<ScalingPolicy>] {
+        &self.policies_of_group[group.index()]
     }
 
     /// Target groups of a load balancer, in the scenario's order.

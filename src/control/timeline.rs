@@ -51,6 +51,9 @@ impl Control<'_> {
             TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, min_size, max_size, desired_capacity } => {
                 self.update_group(*auto_scaling_group, *min_size, *max_size, *desired_capacity);
             }
+            TimelineChange::RegisterScalableTarget { target, min_capacity, max_capacity, suspended_state } => {
+                self.register_scalable_target(*target, *min_capacity, *max_capacity, *suspended_state);
+            }
             TimelineChange::ContainerInstances { auto_scaling_group, count, availability_zone, change } => {
                 self.change_container_instances(index, *auto_scaling_group, *count, *availability_zone, change);
             }

@@ -285,7 +285,8 @@ fn utilization(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
         by_minute("memory", 2, Stroke::Plain, rows, |row| row.memory_percent),
     ];
     for policy in &run.scenario.scaling_policies {
-        let is_own = run.scenario.scalable_targets[policy.target].service.index() == service;
+        let is_own =
+            policy.scalable_target().is_some_and(|it| run.scenario.scalable_targets[it].service.index() == service);
         let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { continue };
         let Watched::Stat(MetricStat { metric: Metric::Service(_, metric, _), .. }) = tracking.watches else {
             continue;

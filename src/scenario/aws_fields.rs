@@ -279,7 +279,6 @@ impl Shape {
             "CapacityReservationSpecification",
             "Context",
             "CreatedTime",
-            "DefaultInstanceWarmup",
             "DeletionProtection",
             "DesiredCapacityType",
             "EnabledMetrics",
@@ -397,6 +396,13 @@ impl Shape {
     /// `ScalingPolicy`.
     pub const SCALING_POLICY: Shape =
         Shape { name: "scaling policy", not_simulated: &[], accepted: &["CreationTime", "PolicyARN"] };
+
+    /// `ScalingPolicy` of EC2 Auto Scaling.
+    pub const GROUP_SCALING_POLICY: Shape = Shape {
+        name: "scaling policy of an Auto Scaling group",
+        not_simulated: &["PredictiveScalingConfiguration"],
+        accepted: &["MetricAggregationType", "MinAdjustmentStep", "PolicyARN"],
+    };
 
     /// `TargetTrackingScalingPolicyConfiguration`.
     pub const TARGET_TRACKING: Shape = Shape { name: "target tracking", not_simulated: &[], accepted: &[] };

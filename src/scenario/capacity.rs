@@ -245,6 +245,14 @@ impl Capacity {
         let detailed_monitoring = fields.flag_or(reader, "detailedMonitoring", false);
         let termination_policies = termination_policies(reader, &mut fields);
         let default_cooldown = fields.seconds_or(reader, "DefaultCooldown", 0..=86_400, Span::seconds(300));
+        // -1 is how the API says that it is not set.
+        let default_instance_warmup = match fields.take("DefaultInstanceWarmup") {
+            Some(node) if node.text() == Some("-1") => None,
+            Some(node) => reader
+                .count(What { field: "DefaultInstanceWarmup", of: &fields.of }, node, 0..=3_600)
+                .map(|it| Span::seconds(u64::from(it))),
+            None => None,
+        };
         fields.usual(reader, "reservedMemory", &0);
         let reserved_memory_mib = fields.parsed(reader, "reservedMemory", quantity::task_memory);
         if let [only] = instance_types.as_slice() {
@@ -315,6 +323,7 @@ impl Capacity {
             pull_dependent_containers_upfront,
             boot_time,
             default_cooldown,
+            default_instance_warmup,
         })
     }
 
