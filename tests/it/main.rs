@@ -23,6 +23,7 @@ mod reference;
 mod refusals;
 mod routing;
 mod run_tasks;
+mod scaling_policies;
 mod scenario_file;
 mod schema;
 mod theory;
