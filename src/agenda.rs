@@ -9,7 +9,7 @@ use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::run_task::RunTask;
-use crate::aws::scaling_policy::ScalableTarget;
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{ContainerInstance, Target, Task};
@@ -60,6 +60,8 @@ pub enum Event {
     MinuteCloses,
     /// A scheduled action's occurrence, by its place.
     ScheduledActionRuns(Id<ScheduledAction>, usize),
+    /// Predictive scaling looks at the hour that begins or is about to.
+    PredictiveScalingRuns(Id<ScalingPolicy>),
     /// An alarm looks at its datapoints.
     AlarmIsEvaluated(Id<Alarm>),
     /// Composite alarms look at the alarms that they name.

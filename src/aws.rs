@@ -21,6 +21,7 @@ pub mod metric_math;
 pub mod mixed_instances;
 pub mod network;
 pub mod placement;
+pub mod predictive_scaling;
 pub mod price;
 pub mod run_task;
 pub mod scaling_policy;

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod network;
 mod packing;
 pub mod placing;
+pub mod predictive_scaling;
 mod refusals;
 pub mod relations;
 pub mod run_tasks;
@@ -36,6 +37,7 @@ use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::fargate::{FargateCapacity, TokenBucket};
 use crate::aws::launch::Launcher;
 use crate::aws::metric::Resolution;
+use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce};
@@ -51,6 +53,7 @@ use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::metrics::Metrics;
 use crate::control::placing::Placing;
+use crate::control::predictive_scaling::Prediction;
 use crate::control::refusals::Refusals;
 use crate::control::relations::Relations;
 use crate::control::run_tasks::Calls;
@@ -59,7 +62,7 @@ use crate::control::task_life::Agent;
 use crate::data::Traffic;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, InstanceReason, LoadBalancerMinute,
+    AlarmChange, CapacityMinute, FargateMinute, ForecastHour, InstanceChange, InstanceReason, LoadBalancerMinute,
     ManagedScalingMinute, RunTaskMinute, ScalingActivity, ServiceMinute, ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
@@ -103,6 +106,8 @@ pub struct Control<'a> {
     pub retrying: BTreeSet<Id<ServiceDefinition>>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
+    /// What predictive scaling knows and forecasts, by policy.
+    pub predictions: BTreeMap<Id<ScalingPolicy>, Prediction>,
     /// What their own policies have done.
     pub group_scaling: Vec<GroupScaling>,
     /// What is said of EC2's pools; the last that speaks of a pool counts.
@@ -220,6 +225,8 @@ pub struct Records {
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.
     pub alarm_changes: Vec<AlarmChange>,
+    /// What predictive scaling forecast of each hour.
+    pub forecast_hours: Vec<ForecastHour>,
     /// Scaling activities, and decisions not to scale.
     pub scaling_activities: Vec<ScalingActivity>,
     /// Increases of a desired count by policy or schedule.
@@ -276,6 +283,7 @@ impl<'a> Control<'a> {
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
+            predictions: BTreeMap::new(),
             group_scaling: vec![GroupScaling::default(); scenario.auto_scaling_groups.len()],
             capacity_pools: scenario.capacity_pools.clone(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
@@ -304,6 +312,7 @@ impl<'a> Control<'a> {
             control.put_twenty_seconds();
         }
         control.bring_targets_within_bounds();
+        control.begin_predictive_scaling();
         control.begin_groups();
         control.begin_services();
         control.begin_run_tasks();
@@ -348,6 +357,7 @@ impl<'a> Control<'a> {
             Event::TwentySecondsClose => self.publish_twenty_seconds(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),
             Event::ScheduledActionRuns(action, occurrence) => self.scheduled_action_runs(action, occurrence),
+            Event::PredictiveScalingRuns(policy) => self.predictive_scaling_runs(policy),
             Event::AlarmIsEvaluated(alarm) => self.alarm_is_evaluated(alarm),
             Event::CompositeAlarmsAreEvaluated => self.composite_alarms_are_evaluated(),
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
@@ -388,6 +398,7 @@ impl<'a> Control<'a> {
     fn minute_closes(&mut self, traffic: &Traffic) {
         self.publish_load_balancer_minutes(traffic);
         self.publish_service_minutes(traffic);
+        self.observe_loads();
         self.publish_metrics(traffic);
         for provider in self.scenario.capacity_providers.ids() {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));

@@ -17,7 +17,8 @@ mod second;
 pub mod sharing;
 pub mod station;
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
@@ -38,9 +39,12 @@ use crate::units::{Instant, Span};
 /// Requests under way, and what has been measured.
 pub struct Traffic {
     lanes: Vec<Lane>,
-    /// Of each lane, before when it has nothing to do while the cluster stands still, in nanoseconds; and the least of them.
+    /// Of each lane, before when it has nothing to do while the cluster stands still, in nanoseconds; and the lanes by that, with
+    /// entries that no longer hold among them.
     due: Vec<f64>,
-    next_due: f64,
+    agenda: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Lanes that were advanced and are to say anew when they are due.
+    done: Vec<usize>,
     /// The cluster's version that all lanes have seen.
     seen_version: Option<u64>,
     /// The lanes of each target group.
@@ -212,7 +216,8 @@ impl Traffic {
         }
         Traffic {
             due: vec![0.0; lanes.len()],
-            next_due: 0.0,
+            agenda: BinaryHeap::new(),
+            done: Vec::new(),
             seen_version: None,
             lanes_of_group,
             lanes,
@@ -238,6 +243,33 @@ impl Traffic {
             now: Instant::START,
             roster: Roster::default(),
         }
+    }
+
+    /// A lane says anew when it is due.
+    fn is_due_anew(&mut self, place: usize) {
+        // One lane alone is asked each time: what it says of itself would cost as much.
+        let due = if self.lanes.len() == 1 { 0.0 } else { self.lanes[place].due() };
+        self.due[place] = due;
+        if due < f64::INFINITY {
+            // Bits of floats that are not negative have their order.
+            self.agenda.push(Reverse((due.to_bits(), place)));
+        }
+    }
+
+    /// A lane that has something to do by `until`; it has to say anew when it is due.
+    fn take_due(&mut self, until: f64) -> Option<usize> {
+        while let Some(&Reverse((due, place))) = self.agenda.peek() {
+            if f64::from_bits(due) > until {
+                return None;
+            }
+            self.agenda.pop();
+            if self.due[place].to_bits() == due {
+                // What else the agenda has of it holds no more.
+                self.due[place] = f64::NAN;
+                return Some(place);
+            }
+        }
+        None
     }
 
     /// Tasks, with the place of the container, that the kernel killed for their memory at the last second.
@@ -318,19 +350,20 @@ impl Traffic {
 
 /// Serves: completions and timeouts at or before `until`, arrivals before it.
 pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, until: Instant) {
-    let all_must_look = traffic.seen_version != Some(cluster.version);
-    let now_nanos = until.0 as f64;
-    if all_must_look || traffic.next_due <= now_nanos {
+    if traffic.seen_version != Some(cluster.version) {
         traffic.seen_version = Some(cluster.version);
-        traffic.next_due = f64::INFINITY;
-        // One lane alone is asked each time: what it says of itself would cost as much.
-        let is_alone = traffic.lanes.len() == 1;
-        for (lane, due) in traffic.lanes.iter_mut().zip(&mut traffic.due) {
-            if all_must_look || *due <= now_nanos {
-                lane.advance(scenario, cluster, traffic.now, until);
-                *due = if is_alone { 0.0 } else { lane.due() };
-            }
-            traffic.next_due = traffic.next_due.min(*due);
+        traffic.agenda.clear();
+        for place in 0..traffic.lanes.len() {
+            traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
+            traffic.is_due_anew(place);
+        }
+    } else {
+        while let Some(place) = traffic.take_due(until.0 as f64) {
+            traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
+            traffic.done.push(place);
+        }
+        while let Some(place) = traffic.done.pop() {
+            traffic.is_due_anew(place);
         }
     }
     for own in &mut traffic.own_answers {
@@ -357,25 +390,27 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     let service = cluster.tasks[cluster.targets[target].task].service();
     let now = traffic.now;
     let Some(lane) = service.and_then(|it| traffic.lane_of_service[it.index()]) else { return ProbeAnswer::Refused };
-    (traffic.due[lane], traffic.next_due) = (0.0, 0.0);
-    let lane = &mut traffic.lanes[lane];
-    lane.look(scenario, cluster, now);
-    lane.probe(scenario, cluster, target, now)
+    traffic.lanes[lane].look(scenario, cluster, now);
+    let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
+    traffic.is_due_anew(lane);
+    answer
 }
 
 /// Samples memory and CPU use of the second that has passed, and freezes what each task may use in the next one.
 pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
     let now = traffic.now;
     traffic.out_of_memory.clear();
-    traffic.due.fill(0.0);
-    traffic.next_due = 0.0;
     for lane in &mut traffic.lanes {
         lane.look(scenario, cluster, now);
         lane.second_ends(now);
     }
     traffic.share_instances(scenario, cluster);
-    for lane in &mut traffic.lanes {
-        lane.second_begins(now);
+    for place in 0..traffic.lanes.len() {
+        traffic.lanes[place].second_begins(now);
+        let due = traffic.lanes[place].due();
+        if due != traffic.due[place] {
+            traffic.is_due_anew(place);
+        }
     }
 }
 

@@ -111,6 +111,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         managed_scaling_minutes: records.managed_scaling_minutes,
         instance_reasons,
         alarm_changes: records.alarm_changes,
+        forecast_hours: records.forecast_hours,
         scaling_activities: records.scaling_activities,
         metric_points,
         events: std::mem::take(&mut control.log.events),

@@ -67,6 +67,8 @@ pub struct Run {
     pub instance_reasons: Vec<InstanceReason>,
     /// State changes of alarms, in order of time.
     pub alarm_changes: Vec<AlarmChange>,
+    /// What predictive scaling forecast, a row per policy and hour of the run, in order of time.
+    pub forecast_hours: Vec<ForecastHour>,
     /// Scaling activities and decisions not to scale, in order of time.
     pub scaling_activities: Vec<ScalingActivity>,
     /// Datapoints of metrics that no other output has, by metric and in order of time.
@@ -985,6 +987,25 @@ pub struct ScalingActivity {
     pub ended_at: Option<Instant>,
     /// `NotScaledReasons[].Code`, or what else kept it from scaling.
     pub not_scaled_reason: Option<&'static str>,
+}
+
+/// An hour as predictive scaling saw it before, and as it came.
+#[derive(Clone, Debug)]
+pub struct ForecastHour {
+    /// The service's place in the scenario.
+    pub service: usize,
+    /// The policy's name.
+    pub policy: String,
+    /// When the hour begins.
+    pub at: Instant,
+    /// Load in the mean that was forecast: percent summed over tasks, or requests a minute; `None` without enough history.
+    pub forecast_load: Option<f64>,
+    /// Tasks that it calls for, before the bounds.
+    pub forecast_capacity: Option<u32>,
+    /// Load in the mean as it came, of the minutes that were simulated.
+    pub load: Option<f64>,
+    /// Tasks that its busiest minute called for.
+    pub busiest_capacity: Option<u32>,
 }
 
 /// An alarm changed its state.

@@ -24,6 +24,7 @@ pub mod metric;
 pub mod mixed_instances;
 pub mod patch;
 pub mod placement;
+pub mod predictive_scaling;
 pub mod problem;
 pub mod quantity;
 pub mod reader;
@@ -234,7 +235,7 @@ impl Scenario {
     fn watched(&self) -> impl Iterator<Item = &Watched> {
         let tracked = self.scaling_policies.iter().filter_map(|it| match &it.kind {
             ScalingPolicyKind::TargetTracking(tracking) => Some(&tracking.watches),
-            ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => None,
+            _ => None,
         });
         self.alarms.iter().map(|it| &it.watches).chain(tracked)
     }

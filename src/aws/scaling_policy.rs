@@ -4,6 +4,7 @@
 
 use crate::aws::alarm::{AlarmRule, ComparisonOperator, TreatMissingData, Watched};
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::predictive_scaling::PredictiveScaling;
 use crate::aws::service::ServiceDefinition;
 use crate::table::Id;
 use crate::units::{Span, ceil_capacity, floor_capacity};
@@ -73,6 +74,8 @@ pub enum ScalingPolicyKind {
     Step(StepScaling),
     /// `SimpleScaling` of an Auto Scaling group; alarms name it, too.
     Simple(SimpleScaling),
+    /// `PredictiveScaling` of a service.
+    Predictive(PredictiveScaling),
 }
 
 /// Simple scaling: one adjustment, and then a pause (*Step and simple scaling policies*).

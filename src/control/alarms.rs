@@ -66,6 +66,7 @@ impl Control<'_> {
         for (id, policy) in scenario.scaling_policies.entries() {
             match &policy.kind {
                 ScalingPolicyKind::TargetTracking(_) => self.put_alarms_of_tracking(id),
+                ScalingPolicyKind::Predictive(_) => {}
                 ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => {
                     alarms_of_policy[id.index()].iter().for_each(|it| self.put_alarm_of_scenario(*it));
                 }

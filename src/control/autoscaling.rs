@@ -1,7 +1,7 @@
 //! Application Auto Scaling: what becomes of a scalable target when alarms invoke its policies.
 //!
 //! Follows the Application Auto Scaling guide (2023 to 2026 copies); what it leaves open is a named assumption of the
-//! scenario. Left out: predictive scaling.
+//! scenario. Predictive scaling is in `predictive_scaling`.
 
 use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
@@ -27,6 +27,8 @@ pub struct ScaledTarget {
     pub max_capacity: u32,
     asked: Vec<Asked>,
     suspended_state: SuspendedState,
+    /// What predictive scaling keeps at least in this hour, and the most that it allows.
+    pub(super) forecast_bounds: (u32, u32),
     /// An activity of a policy.
     activity: Option<Activity>,
     /// One of a scheduled action, or of a call: it has no cooldown and holds nothing back.
@@ -84,6 +86,7 @@ impl ScaledTarget {
             min_capacity: definition.min_capacity,
             max_capacity: definition.max_capacity,
             asked: Vec::new(),
+            forecast_bounds: (0, 0),
             activity: None,
             moved: None,
             scale_out_cooldown: Cooldown::default(),
@@ -96,6 +99,16 @@ impl ScaledTarget {
 }
 
 impl ScaledTarget {
+    /// The least that dynamic scaling goes to: the larger of the minimum and what is forecast, which the maximum bounds.
+    fn least(&self) -> u32 {
+        self.min_capacity.max(self.forecast_bounds.0)
+    }
+
+    /// The most that it goes to.
+    fn most(&self) -> u32 {
+        self.max_capacity.max(self.forecast_bounds.1).max(self.least())
+    }
+
     fn cooldown_ends_at(&mut self, is_scale_out: bool, at: Instant) {
         if is_scale_out {
             self.scale_out_cooldown.ends = at;
@@ -236,6 +249,21 @@ impl Control<'_> {
         self.move_into_bounds(target, "RegisterScalableTarget", decision);
     }
 
+    /// Predictive scaling raises the desired count; no cooldown holds it back or begins.
+    pub(super) fn raise_to_forecast(&mut self, target: Id<ScalableTarget>, policy: &str, wanted: u32, rule: String) {
+        let service = self.scenario.scalable_targets[target].service;
+        let desired = self.services[service.index()].desired_count;
+        if wanted <= desired {
+            return;
+        }
+        let message = format!(
+            "Setting desired count to {wanted}. Cause: forecast of predictive scaling policy {policy} ({rule})"
+        );
+        let resource = self.service_resource(service);
+        let decision = self.log.put(self.agenda.now(), None, "scaling.activity", resource, message);
+        self.set_beside_policies(target, policy, wanted, rule, decision);
+    }
+
     /// Moves the desired count into the bounds at once, without regard to cooldowns and without beginning one.
     fn move_into_bounds(&mut self, target: Id<ScalableTarget>, what: &str, cause: Decision) {
         let service = self.scenario.scalable_targets[target].service;
@@ -246,10 +274,23 @@ impl Control<'_> {
         if wanted == desired {
             return;
         }
+        self.set_beside_policies(target, what, wanted, format!("{desired} into {min} to {max}"), cause);
+    }
+
+    /// Sets the desired count for another reason than an alarm's.
+    fn set_beside_policies(
+        &mut self,
+        target: Id<ScalableTarget>,
+        what: &str,
+        wanted: u32,
+        rule: String,
+        cause: Decision,
+    ) {
+        let service = self.scenario.scalable_targets[target].service;
+        let desired = self.services[service.index()].desired_count;
         self.activity_ends(target, "Overridden");
         self.records.scale_outs += u32::from(wanted > desired);
-        let row =
-            self.record_activity(service, what, (desired, wanted), None, format!("{desired} into {min} to {max}"));
+        let row = self.record_activity(service, what, (desired, wanted), None, rule);
         self.set_desired_count(service, wanted, Some(cause));
         let (is_scale_out, began_at) = (wanted > desired, self.now());
         self.scaled_targets[target.index()].moved =
@@ -258,7 +299,7 @@ impl Control<'_> {
     }
 
     /// Writes an activity down and tells its place.
-    fn record_activity(
+    pub(super) fn record_activity(
         &mut self,
         service: Id<ServiceDefinition>,
         cause: &str,
@@ -320,7 +361,7 @@ impl Control<'_> {
                     }
                     _ => {}
                 },
-                ScalingPolicyKind::Simple(_) => {}
+                ScalingPolicyKind::Simple(_) | ScalingPolicyKind::Predictive(_) => {}
             }
         }
         if let Some((wanted, it)) = out {
@@ -440,11 +481,11 @@ impl Control<'_> {
         let state = &self.scaled_targets[target.index()];
         let desired = self.services[service.index()].desired_count;
         // A desired count below the minimum is raised to it first, and the policy goes on from there.
-        let clamped = wanted.clamp(state.min_capacity, state.max_capacity);
+        let clamped = wanted.clamp(state.least(), state.most());
         let metric = self.value_in_force(&asked).unwrap_or_default();
         let figures = self.figures(asked, base, metric, wanted);
         if clamped <= desired {
-            let code = if desired >= state.max_capacity { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
+            let code = if desired >= state.most() { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
             let words = format!("no scale-out: {code} {desired} ({figures})");
             let reason = NotScaled { is_scale_out: true, code, words, base: Some(base), metric: Some(metric) };
             self.say_target_not_scaled(target, asked, reason);
@@ -464,8 +505,8 @@ impl Control<'_> {
             Some(("ActivityInProgress", "an activity is in progress".to_owned()))
         } else if now < state.scale_in_cooldown_ends {
             Some(("Cooldown", format!("cooldown until {}", state.scale_in_cooldown_ends)))
-        } else if desired <= state.min_capacity {
-            Some(("AlreadyAtMinCapacity", format!("AlreadyAtMinCapacity {}", state.min_capacity)))
+        } else if desired <= state.least() {
+            Some(("AlreadyAtMinCapacity", format!("AlreadyAtMinCapacity {}", state.least())))
         } else {
             None
         };
@@ -477,7 +518,7 @@ impl Control<'_> {
             self.say_target_not_scaled(target, asked, reason);
             return;
         }
-        let clamped = wanted.clamp(state.min_capacity, state.max_capacity);
+        let clamped = wanted.clamp(state.least(), state.most());
         let metric = self.value_in_force(&asked).unwrap_or_default();
         let figures = self.figures(asked, running, metric, wanted);
         if clamped >= desired {
@@ -506,7 +547,7 @@ impl Control<'_> {
             ScalingPolicyKind::TargetTracking(it) if is_scale_out => it.scale_out_cooldown,
             ScalingPolicyKind::TargetTracking(it) => it.scale_in_cooldown,
             ScalingPolicyKind::Step(it) => it.cooldown,
-            ScalingPolicyKind::Simple(_) => Span::ZERO,
+            ScalingPolicyKind::Simple(_) | ScalingPolicyKind::Predictive(_) => Span::ZERO,
         };
         let alarm = &self.alarms[asked.alarm];
         let message = format!(
@@ -597,7 +638,7 @@ impl Control<'_> {
     fn value_in_force(&self, asked: &Asked) -> Option<f64> {
         match &self.scenario.scaling_policies[asked.policy].kind {
             ScalingPolicyKind::TargetTracking(_) => self.tracked_value(asked.alarm),
-            ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => self.metric_in_force(asked.alarm),
+            _ => self.metric_in_force(asked.alarm),
         }
     }
 
@@ -621,7 +662,7 @@ impl Control<'_> {
                     tracking.target_value
                 )
             }
-            ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => {
+            _ => {
                 let alarm = &self.alarms[asked.alarm];
                 format!(
                     "{} {} is {} from the threshold {}: {base} running to {wanted}",

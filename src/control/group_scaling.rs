@@ -102,6 +102,7 @@ impl Control<'_> {
                     None => continue,
                 },
                 ScalingPolicyKind::Simple(simple) => (simple.capacity(base), base),
+                ScalingPolicyKind::Predictive(_) => continue,
             };
             let wanted = Wanted { capacity, asked: it, base, metric };
             let is_more = |than: &Option<Wanted>| than.is_none_or(|than| capacity > than.capacity);

@@ -241,9 +241,12 @@ impl<'a> Scaling<'a> {
                 step.map(|it| (ScalingPolicyKind::Step(it), alarm))
             }
             _ => {
-                let at = predictive.map(|it| it.key_place).or(kind_node.map(|it| it.place)).unwrap_or(fields.place);
-                reader.not_simulated(at, format!("predictive scaling of {}", fields.of));
-                None
+                let Some(entry) = predictive else {
+                    fields.required(reader, "PredictiveScalingPolicyConfiguration");
+                    return None;
+                };
+                let predictive = self.predictive(reader, &entry.node, &fields.of, entry.key_place, service);
+                predictive.map(|it| (ScalingPolicyKind::Predictive(it), None))
             }
         }
     }

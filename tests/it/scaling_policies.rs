@@ -293,3 +293,53 @@ fn without_detailed_monitoring_a_group_looks_at_five_minutes_at_a_time() {
     assert!((900.0..1100.0).contains(&detailed), "{detailed}");
     assert!((4500.0..4900.0).contains(&basic), "{basic}");
 }
+
+/// A service of tasks with half a vCPU each, under a load that needs some of them.
+fn predictive(duration: &str, rate: u32, configuration: &str, more: &str) -> Run {
+    run(&format!(
+        "duration: {duration}
+taskDefinitions: {{ web: {{ networkMode: awsvpc, cpu: 256, memory: 512, requiresCompatibilities: [FARGATE], containerDefinitions: [{{ name: web, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ startTime: 1s, cpuTime: 10ms }} }}
+targetGroups: {{ web: {{ TargetType: ip }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 4, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{ subnets: [subnet-1] }} }}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+workloads: {{ users: {{ service: web, arrivals: {{ constant: {{ rate: {rate}/s }} }} }} }}
+scalableTargets: {{ web: {{ MinCapacity: 2, MaxCapacity: 40 }} }}
+scalingPolicies: {{ foresee: {{ service: web, PredictiveScalingPolicyConfiguration: {{ MetricSpecifications: [{{ TargetValue: 50, PredefinedMetricPairSpecification: {{ PredefinedMetricType: ECSServiceCPUUtilization }} }}], {configuration} }} }} }}
+assumptions: {{ fargateVcpuQuota: 100, alarmPhase: 6s{more} }}"
+    ))
+}
+
+/// Loads of two days, 200 but in the third hour.
+fn two_days(third: u32) -> String {
+    let hours: Vec<String> = (0..48).map(|it| if it % 24 == 2 { third } else { 200 }.to_string()).collect();
+    format!("history: {{ values: [{}] }}", hours.join(", "))
+}
+
+#[test]
+fn w23_capacity_is_there_five_minutes_before_its_hour_and_beyond_the_maximum_where_it_may() {
+    let scale = |more: &str, third: u32| {
+        predictive("4h", 20, &format!("Mode: ForecastAndScale, {}{more}", two_days(third)), "")
+    };
+    let run = scale("", 500);
+    assert_eq!(activities(&run), [(6900.0, 4, 10)], "02:00 less 300 s, and no scale-in after it");
+    let of = |run: &Run| run.forecast_hours.iter().map(|it| it.forecast_capacity).collect::<Vec<_>>();
+    assert_eq!(of(&run)[..4], [Some(4), Some(4), Some(10), Some(4)]);
+    assert_eq!(activities(&scale("", 2500)), [(6900.0, 4, 40)], "at most the maximum");
+    let increase = ", MaxCapacityBreachBehavior: IncreaseMaxCapacity, MaxCapacityBuffer: 10";
+    assert_eq!(activities(&scale(increase, 2500)), [(6900.0, 4, 50)]);
+    let only = predictive("4h", 20, &two_days(500), "");
+    assert_eq!(activities(&only), []);
+    assert_eq!(of(&only), of(&run));
+    // 20 requests a second of 10 ms are a fifth of a vCPU, 80 % of a task with a quarter of one.
+    let load = run.forecast_hours[0].load.expect("an hour has passed");
+    assert!((load - 80.0).abs() < 4.0, "{load}");
+}
+
+#[test]
+fn a_forecast_needs_a_day_and_learns_from_what_is_simulated() {
+    let run = predictive("33h", 20, "Mode: ForecastOnly", "");
+    let known: Vec<bool> = run.forecast_hours.iter().map(|it| it.forecast_load.is_some()).collect();
+    assert_eq!(known.iter().position(|it| *it), Some(24));
+    let (forecast, load) = (run.forecast_hours[30].forecast_load, run.forecast_hours[6].load);
+    assert!((forecast.expect("known") - load.expect("passed")).abs() < 1e-9);
+}
