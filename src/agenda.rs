@@ -9,7 +9,7 @@ use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::run_task::RunTask;
-use crate::aws::scaling_policy::ScalableTarget;
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{ContainerInstance, Target, Task};
@@ -64,6 +64,8 @@ pub enum Event {
     MinuteCloses,
     /// A scheduled action's occurrence, by its place.
     ScheduledActionRuns(Id<ScheduledAction>, usize),
+    /// Predictive scaling looks at the hour that begins or is about to.
+    PredictiveScalingRuns(Id<ScalingPolicy>),
     /// A scheduled action of a group, by its place.
     GroupActionRuns(usize),
     /// An alarm looks at its datapoints.
@@ -74,6 +76,8 @@ pub enum Event {
     AlarmActsAgain(Id<Alarm>),
     /// All that was asked of a scalable target at this instant is decided.
     TargetIsScaled(Id<ScalableTarget>),
+    /// All that was asked of an Auto Scaling group's policies at this instant is decided.
+    GroupIsScaled(Id<AutoScalingGroup>),
     /// `RunTask` is called.
     RunTaskIsCalled(Id<RunTask>),
     /// `RunTask` is called again, after it was throttled.

@@ -26,6 +26,7 @@ pub mod mixed_instances;
 pub mod nat_gateway;
 pub mod network;
 pub mod placement;
+pub mod predictive_scaling;
 pub mod price;
 pub mod run_task;
 pub mod scaling_policy;

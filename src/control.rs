@@ -12,6 +12,7 @@ pub mod containers;
 pub mod costs;
 pub mod daemon;
 pub mod fargate;
+pub mod group_scaling;
 pub mod health;
 pub mod instance_launch;
 mod instance_reasons;
@@ -21,7 +22,9 @@ pub mod metrics;
 pub mod network;
 mod packing;
 pub mod placing;
+pub mod predictive_scaling;
 mod refusals;
+pub mod relations;
 pub mod run_tasks;
 pub mod scheduler;
 pub mod task_life;
@@ -36,6 +39,7 @@ use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::fargate::{FargateCapacity, TokenBucket};
 use crate::aws::launch::Launcher;
 use crate::aws::metric::Resolution;
+use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce};
@@ -45,12 +49,15 @@ use crate::control::autoscaling::ScaledTarget;
 use crate::control::capacity_provider::Provider;
 use crate::control::containers::Followed;
 use crate::control::fargate::Fargate;
+use crate::control::group_scaling::GroupScaling;
 use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::metrics::Metrics;
 use crate::control::placing::Placing;
+use crate::control::predictive_scaling::Prediction;
 use crate::control::refusals::Refusals;
+use crate::control::relations::Relations;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
@@ -58,8 +65,9 @@ use crate::control::waterfall::RecentArrivals;
 use crate::data::Traffic;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, FargateMinute, InstanceChange, InstanceReason, LoadBalancerMinute,
-    ManagedScalingMinute, RunTaskMinute, ScaleOut, ServiceMinute, ServicePlacement, TargetChange, ZonePlacement,
+    AlarmChange, CapacityMinute, FargateMinute, ForecastHour, InstanceChange, InstanceReason, LoadBalancerMinute,
+    ManagedScalingMinute, RunTaskMinute, ScaleOut, ScalingActivity, ServiceMinute, ServicePlacement, TargetChange,
+    ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -70,6 +78,8 @@ use crate::workload::task_calls::TaskCallSource;
 pub struct Control<'a> {
     /// What was asked.
     pub scenario: &'a Scenario,
+    /// What belongs to what in it.
+    pub relations: Relations,
     /// The cluster as it stands.
     pub cluster: Cluster,
     /// Events to come.
@@ -102,6 +112,10 @@ pub struct Control<'a> {
     pub groups: Vec<Group>,
     /// Container instances as their groups see them, in the order of the cluster's.
     pub instances_in_groups: Vec<InstanceInGroup>,
+    /// What predictive scaling knows and forecasts, by policy.
+    pub predictions: BTreeMap<Id<ScalingPolicy>, Prediction>,
+    /// What their own policies have done.
+    pub group_scaling: Vec<GroupScaling>,
     /// What is said of EC2's pools; the last that speaks of a pool counts.
     pub capacity_pools: Vec<CapacityPool>,
     /// Capacity providers, in the scenario's order.
@@ -225,6 +239,10 @@ pub struct Records {
     pub instance_changes: Vec<InstanceChange>,
     /// State changes of alarms.
     pub alarm_changes: Vec<AlarmChange>,
+    /// What predictive scaling forecast of each hour.
+    pub forecast_hours: Vec<ForecastHour>,
+    /// Scaling activities, and decisions not to scale.
+    pub scaling_activities: Vec<ScalingActivity>,
     /// Increases of a desired count by policy or schedule.
     pub scale_outs: u32,
 }
@@ -255,6 +273,7 @@ impl<'a> Control<'a> {
         };
         let mut control = Control {
             scenario,
+            relations: Relations::of(scenario),
             cluster: Cluster {
                 target_groups: vec![Vec::new(); scenario.target_groups.len()],
                 free_addresses: scenario.subnets.iter().map(|it| it.available_addresses).collect(),
@@ -289,6 +308,8 @@ impl<'a> Control<'a> {
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             instances_in_groups: Vec::new(),
+            predictions: BTreeMap::new(),
+            group_scaling: vec![GroupScaling::default(); scenario.auto_scaling_groups.len()],
             capacity_pools: scenario.capacity_pools.clone(),
             providers: scenario.capacity_providers.iter().map(|_| Provider::default()).collect(),
             recent_arrivals: vec![RecentArrivals::default(); scenario.scalable_targets.len()],
@@ -317,6 +338,7 @@ impl<'a> Control<'a> {
             control.put_twenty_seconds();
         }
         control.bring_targets_within_bounds();
+        control.begin_predictive_scaling();
         control.begin_groups();
         control.begin_services();
         control.begin_run_tasks();
@@ -369,11 +391,13 @@ impl<'a> Control<'a> {
             Event::TwentySecondsClose => self.publish_twenty_seconds(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),
             Event::ScheduledActionRuns(action, occurrence) => self.scheduled_action_runs(action, occurrence),
+            Event::PredictiveScalingRuns(policy) => self.predictive_scaling_runs(policy),
             Event::GroupActionRuns(index) => self.group_action_runs(index),
             Event::AlarmIsEvaluated(alarm) => self.alarm_is_evaluated(alarm),
             Event::CompositeAlarmsAreEvaluated => self.composite_alarms_are_evaluated(),
             Event::AlarmActsAgain(alarm) => self.alarm_acts_again(alarm),
             Event::TargetIsScaled(target) => self.target_is_scaled(target),
+            Event::GroupIsScaled(group) => self.group_is_scaled(group),
             Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
             Event::RunTaskIsRetried(run_task) => self.run_task_is_retried(run_task),
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
@@ -410,6 +434,7 @@ impl<'a> Control<'a> {
     fn minute_closes(&mut self, traffic: &Traffic) {
         self.publish_load_balancer_minutes(traffic);
         self.publish_service_minutes(traffic);
+        self.observe_loads();
         self.publish_metrics(traffic);
         for provider in self.scenario.capacity_providers.ids() {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));

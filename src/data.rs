@@ -17,7 +17,8 @@ mod second;
 pub mod sharing;
 pub mod station;
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
@@ -38,6 +39,16 @@ use crate::units::{Instant, Span};
 /// Requests under way, and what has been measured.
 pub struct Traffic {
     lanes: Vec<Lane>,
+    /// Of each lane, before when it has nothing to do while the cluster stands still, in nanoseconds; and the lanes by that, with
+    /// entries that no longer hold among them.
+    due: Vec<f64>,
+    agenda: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Lanes that were advanced and are to say anew when they are due.
+    done: Vec<usize>,
+    /// The cluster's version that all lanes have seen.
+    seen_version: Option<u64>,
+    /// The lanes of each target group.
+    lanes_of_group: Vec<Vec<usize>>,
     /// The lane of each service, by the service's number.
     lane_of_service: Vec<Option<usize>>,
     /// What load balancers answer by themselves, of those that do.
@@ -200,18 +211,28 @@ impl Traffic {
                 Some(lanes.len() - 1)
             })
             .collect();
+        let with_samples = scenario.services_with_task_samples();
+        let mut lanes_of_group = vec![Vec::new(); scenario.target_groups.len()];
+        for (place, lane) in lanes.iter().enumerate() {
+            lanes_of_group[lane.target_group().index()].push(place);
+        }
         Traffic {
+            due: vec![0.0; lanes.len()],
+            agenda: BinaryHeap::new(),
+            done: Vec::new(),
+            seen_version: None,
+            lanes_of_group,
             lanes,
             lane_of_service,
             own_answers: scenario.load_balancers.ids().filter_map(|it| OwnAnswers::new(scenario, it, seed)).collect(),
             load_balancer_minutes: vec![LoadBalancerCounts::default(); scenario.load_balancers.len()],
             minutes: vec![ServiceTraffic::default(); scenario.services.len()],
-            samples: scenario.services.ids().map(|it| Samples::new(scenario.keeps_task_samples(it))).collect(),
+            samples: scenario.services.ids().map(|it| Samples::new(with_samples.contains(&it))).collect(),
             twenty_seconds: scenario
                 .services
                 .entries()
                 .map(|(id, service)| {
-                    let samples = Samples::new(scenario.keeps_task_samples(id));
+                    let samples = Samples::new(with_samples.contains(&id));
                     let has_it = !service.high_resolution_metrics.is_empty();
                     has_it.then(|| TwentySeconds { samples, ..TwentySeconds::default() })
                 })
@@ -225,6 +246,33 @@ impl Traffic {
             now: Instant::START,
             roster: Roster::default(),
         }
+    }
+
+    /// A lane says anew when it is due.
+    fn is_due_anew(&mut self, place: usize) {
+        // One lane alone is asked each time: what it says of itself would cost as much.
+        let due = if self.lanes.len() == 1 { 0.0 } else { self.lanes[place].due() };
+        self.due[place] = due;
+        if due < f64::INFINITY {
+            // Bits of floats that are not negative have their order.
+            self.agenda.push(Reverse((due.to_bits(), place)));
+        }
+    }
+
+    /// A lane that has something to do by `until`; it has to say anew when it is due.
+    fn take_due(&mut self, until: f64) -> Option<usize> {
+        while let Some(&Reverse((due, place))) = self.agenda.peek() {
+            if f64::from_bits(due) > until {
+                return None;
+            }
+            self.agenda.pop();
+            if self.due[place].to_bits() == due {
+                // What else the agenda has of it holds no more.
+                self.due[place] = f64::NAN;
+                return Some(place);
+            }
+        }
+        None
     }
 
     /// Tasks, with the place of the container, that the kernel killed for their memory at the last second.
@@ -247,7 +295,10 @@ impl Traffic {
     /// Requests and errors of a target between the last two times that its group's were closed.
     pub fn tally_of(&self, cluster: &Cluster, target: Id<Target>) -> TargetTally {
         let mut tally = TargetTally::default();
-        self.lanes.iter().for_each(|lane| tally.add(lane.tally_of(cluster.targets[target].task)));
+        let Target { task, target_group, .. } = cluster.targets[target];
+        for &lane in &self.lanes_of_group[target_group.index()] {
+            tally.add(self.lanes[lane].tally_of(task));
+        }
         tally
     }
 
@@ -302,8 +353,21 @@ impl Traffic {
 
 /// Serves: completions and timeouts at or before `until`, arrivals before it.
 pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, until: Instant) {
-    for lane in &mut traffic.lanes {
-        lane.advance(scenario, cluster, traffic.now, until);
+    if traffic.seen_version != Some(cluster.version) {
+        traffic.seen_version = Some(cluster.version);
+        traffic.agenda.clear();
+        for place in 0..traffic.lanes.len() {
+            traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
+            traffic.is_due_anew(place);
+        }
+    } else {
+        while let Some(place) = traffic.take_due(until.0 as f64) {
+            traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
+            traffic.done.push(place);
+        }
+        while let Some(place) = traffic.done.pop() {
+            traffic.is_due_anew(place);
+        }
     }
     for own in &mut traffic.own_answers {
         own.advance(cluster, until);
@@ -329,9 +393,10 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     let service = cluster.tasks[cluster.targets[target].task].service();
     let now = traffic.now;
     let Some(lane) = service.and_then(|it| traffic.lane_of_service[it.index()]) else { return ProbeAnswer::Refused };
-    let lane = &mut traffic.lanes[lane];
-    lane.look(scenario, cluster, now);
-    lane.probe(scenario, cluster, target, now)
+    traffic.lanes[lane].look(scenario, cluster, now);
+    let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
+    traffic.is_due_anew(lane);
+    answer
 }
 
 /// Samples memory and CPU use of the second that has passed, and freezes what each task may use in the next one.
@@ -343,15 +408,21 @@ pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Clust
         lane.second_ends(now);
     }
     traffic.share_instances(scenario, cluster);
-    for lane in &mut traffic.lanes {
-        lane.second_begins(now);
+    for place in 0..traffic.lanes.len() {
+        traffic.lanes[place].second_begins(now);
+        let due = traffic.lanes[place].due();
+        if due != traffic.due[place] {
+            traffic.is_due_anew(place);
+        }
     }
 }
 
 /// Closes what was counted of the requests and errors of each target of a group since the last time.
 pub fn tally_targets(traffic: &mut Traffic, group: Id<TargetGroup>) {
     let now = traffic.now;
-    traffic.lanes.iter_mut().filter(|it| it.target_group() == group).for_each(|lane| lane.tally_targets(now));
+    for &lane in &traffic.lanes_of_group[group.index()] {
+        traffic.lanes[lane].tally_targets(now);
+    }
 }
 
 /// Closes the 20 s (t - 20 s, t] of the services whose metrics have that resolution.

@@ -109,6 +109,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         instance_reasons,
         service_scale_outs: records.service_scale_outs,
         alarm_changes: records.alarm_changes,
+        forecast_hours: records.forecast_hours,
+        scaling_activities: records.scaling_activities,
         metric_points,
         events: std::mem::take(&mut control.log.events),
         task_hours: task_time.as_hours(),

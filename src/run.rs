@@ -69,6 +69,10 @@ pub struct Run {
     pub service_scale_outs: Vec<ScaleOut>,
     /// State changes of alarms, in order of time.
     pub alarm_changes: Vec<AlarmChange>,
+    /// What predictive scaling forecast, a row per policy and hour of the run, in order of time.
+    pub forecast_hours: Vec<ForecastHour>,
+    /// Scaling activities and decisions not to scale, in order of time.
+    pub scaling_activities: Vec<ScalingActivity>,
     /// Datapoints of metrics that no other output has, by metric and in order of time.
     pub metric_points: Vec<MetricPoint>,
     /// Every decision, in order of time; an event's id is its place.
@@ -1020,6 +1024,52 @@ pub struct InstanceLife {
     pub terminated_at: Option<Instant>,
     /// What it costs an hour, USD.
     pub usd_per_hour: f64,
+}
+
+/// A scaling activity of a service or an Auto Scaling group, or a decision not to scale: what `DescribeScalingActivities` tells.
+#[derive(Clone, Debug)]
+pub struct ScalingActivity {
+    /// When it began, or was decided against.
+    pub at: Instant,
+    /// `service/NAME` or `auto-scaling-group/NAME`.
+    pub resource: String,
+    /// The policy, the scheduled action or the call that it comes from.
+    pub cause: String,
+    /// Desired before.
+    pub from: u32,
+    /// Desired after.
+    pub to: u32,
+    /// What the policy started from: running tasks, or warm instances.
+    pub base: Option<u32>,
+    /// The metric's value that decided.
+    pub metric: Option<f64>,
+    /// How the new value follows, in words.
+    pub rule: String,
+    /// `InProgress`, `Successful`, `Overridden`, `Unfulfilled`, or `NotScaled`.
+    pub status_code: &'static str,
+    /// When it ended.
+    pub ended_at: Option<Instant>,
+    /// `NotScaledReasons[].Code`, or what else kept it from scaling.
+    pub not_scaled_reason: Option<&'static str>,
+}
+
+/// An hour as predictive scaling saw it before, and as it came.
+#[derive(Clone, Debug)]
+pub struct ForecastHour {
+    /// The service's place in the scenario.
+    pub service: usize,
+    /// The policy's name.
+    pub policy: String,
+    /// When the hour begins.
+    pub at: Instant,
+    /// Load in the mean that was forecast: percent summed over tasks, or requests a minute; `None` without enough history.
+    pub forecast_load: Option<f64>,
+    /// Tasks that it calls for, before the bounds.
+    pub forecast_capacity: Option<u32>,
+    /// Load in the mean as it came, of the minutes that were simulated.
+    pub load: Option<f64>,
+    /// Tasks that its busiest minute called for.
+    pub busiest_capacity: Option<u32>,
 }
 
 /// An alarm changed its state.

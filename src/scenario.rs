@@ -19,6 +19,7 @@ pub mod fargate;
 pub mod file_system;
 pub mod files;
 pub mod group_change;
+pub mod group_scaling;
 pub mod launch;
 pub mod listener;
 pub mod load_balancing;
@@ -26,6 +27,7 @@ pub mod metric;
 pub mod mixed_instances;
 pub mod patch;
 pub mod placement;
+pub mod predictive_scaling;
 pub mod problem;
 pub mod quantity;
 pub mod reader;
@@ -45,6 +47,8 @@ pub mod tree;
 pub mod upkeep;
 pub mod volume;
 pub mod workload;
+
+use std::collections::BTreeSet;
 
 use crate::aws::alarm::{Alarm, Watched};
 use crate::aws::anomaly_detection::AnomalyRule;
@@ -257,7 +261,7 @@ impl Scenario {
     fn watched(&self) -> impl Iterator<Item = &Watched> {
         let tracked = self.scaling_policies.iter().filter_map(|it| match &it.kind {
             ScalingPolicyKind::TargetTracking(tracking) => Some(&tracking.watches),
-            ScalingPolicyKind::Step(_) => None,
+            _ => None,
         });
         self.alarms.iter().map(|it| &it.watches).chain(tracked)
     }
@@ -271,18 +275,22 @@ impl Scenario {
         self.services.iter().any(|it| !it.high_resolution_metrics.is_empty())
     }
 
-    /// Whether something watches how the CPU or memory use of a service's tasks differs.
-    pub fn keeps_task_samples(&self, service: Id<ServiceDefinition>) -> bool {
-        let is_its = |metric: Metric| matches!(metric, Metric::Service(it, ..) if it == service);
-        self.stats().any(|it| is_its(it.metric) && it.statistic.needs_samples())
+    /// Services of which something watches how the CPU or memory use of tasks differs.
+    pub fn services_with_task_samples(&self) -> BTreeSet<Id<ServiceDefinition>> {
+        let service_of = |it: MetricStat| match it.metric {
+            Metric::Service(service, ..) if it.statistic.needs_samples() => Some(service),
+            _ => None,
+        };
+        self.stats().filter_map(service_of).collect()
     }
 
-    /// Whether something watches the targets of a group in single zones.
-    pub fn keeps_hosts_of_zones(&self, group: Id<TargetGroup>) -> bool {
-        self.stats().any(|it| match it.metric {
-            Metric::HealthyHostsOfZone(of, _) | Metric::UnHealthyHostsOfZone(of, _) => of == group,
-            _ => false,
-        })
+    /// Target groups of which something watches the targets in single zones.
+    pub fn groups_with_hosts_of_zones(&self) -> BTreeSet<Id<TargetGroup>> {
+        let group_of = |it: MetricStat| match it.metric {
+            Metric::HealthyHostsOfZone(of, _) | Metric::UnHealthyHostsOfZone(of, _) => Some(of),
+            _ => None,
+        };
+        self.stats().filter_map(group_of).collect()
     }
 
     /// Whether something watches the CPU use of single instances.
@@ -418,6 +426,17 @@ pub enum TimelineChange {
         availability_zone: Option<Id<AvailabilityZone>>,
         /// What.
         change: ContainerInstanceChange,
+    },
+    /// `RegisterScalableTarget`: what is `None` stays.
+    RegisterScalableTarget {
+        /// The target.
+        target: Id<ScalableTarget>,
+        /// `MinCapacity`
+        min_capacity: Option<u32>,
+        /// `MaxCapacity`
+        max_capacity: Option<u32>,
+        /// `SuspendedState`: in and out by policies, scheduled actions.
+        suspended_state: [Option<bool>; 3],
     },
     /// `UpdateAutoScalingGroup`: what is `None` stays.
     UpdateAutoScalingGroup {
@@ -728,12 +747,18 @@ pub struct Assumptions {
     pub alarm_phase: Option<Span>,
     /// Threshold of a target tracking policy's low alarm, as a share of the target: 0.9.
     pub alarm_low_ratio: f64,
+    /// The same of a policy of an Auto Scaling group: 0.7.
+    pub group_alarm_low_ratio: f64,
     /// Largest share of running tasks that target tracking removes at once: 0.10.
     pub scale_in_max_fraction: f64,
     /// Largest share of instances that managed scaling removes in a minute: 0.49.
     pub capacity_scale_in_max_fraction: f64,
     /// A scaling activity is fulfilled when running equals desired, or after: 600 s.
     pub activity_timeout: Span,
+    /// When the cooldown after a scaling activity begins: when it is fulfilled.
+    pub cooldown_start: CooldownStart,
+    /// The value that target tracking computes with: the newest datapoint.
+    pub target_tracking_value: TargetTrackingValue,
     /// Delay of a scheduled action: 5 s.
     pub scheduled_action_delay: Span,
     /// `CapacityProviderReservation` of an empty group without need: the target (`None`), or this value (100 was older).
@@ -761,6 +786,26 @@ pub struct Assumptions {
     pub burst_credits: bool,
     /// Whether the alarms that target tracking and managed scaling make are billed like others: yes.
     pub managed_alarms_billed: bool,
+}
+
+/// When the cooldown after a scaling activity begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CooldownStart {
+    /// When as many tasks run as are desired, or the activity times out.
+    #[default]
+    Fulfilled,
+    /// When the desired count is set.
+    Set,
+}
+
+/// The value of a metric that target tracking computes the new capacity with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetTrackingValue {
+    /// The newest datapoint that can be read.
+    #[default]
+    Newest,
+    /// The mean of the periods that the alarm evaluates.
+    MeanOfAlarmWindow,
 }
 
 impl Default for Assumptions {
@@ -818,9 +863,12 @@ impl Default for Assumptions {
             alarm_phase: None,
             managed_alarms_billed: true,
             alarm_low_ratio: 0.9,
+            group_alarm_low_ratio: 0.7,
             scale_in_max_fraction: 0.10,
             capacity_scale_in_max_fraction: 0.49,
             activity_timeout: Span::seconds(600),
+            cooldown_start: CooldownStart::default(),
+            target_tracking_value: TargetTrackingValue::default(),
             scheduled_action_delay: Span::seconds(5),
             empty_capacity_provider_metric: None,
             first_growth_by_formula: false,

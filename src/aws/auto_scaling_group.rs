@@ -67,8 +67,12 @@ pub struct AutoScalingGroup {
     pub registration_failure: Option<RegistrationFailure>,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
-    /// `DefaultCooldown`
+    /// `DefaultCooldown`: how long simple scaling pauses, and a new instance warms up, where nothing else says it. AWS's
+    /// default is 300 s.
     pub default_cooldown: Span,
+    /// `DefaultInstanceWarmup`: how long a new instance warms up, where a policy does not say it, and is in service until it counts as
+    /// one that replaces another.
+    pub default_instance_warmup: Option<Span>,
     /// EBS volumes of each of its instances, the root volume first.
     pub volumes: Vec<EbsVolume>,
     /// Whether CloudWatch monitors its instances in detail (`InstanceMonitoring`): metrics each minute, not each fifth, which is billed.
@@ -93,8 +97,6 @@ pub struct Upkeep {
     pub health_check_grace_period: Span,
     /// `InstanceMaintenancePolicy`
     pub instance_maintenance_policy: Option<InstanceMaintenancePolicy>,
-    /// `DefaultInstanceWarmup`: from in service until an instance counts as one that replaces another.
-    pub default_instance_warmup: Span,
     /// `LifecycleHookSpecificationList`
     pub lifecycle_hooks: Vec<LifecycleHook>,
     /// `CapacityDistributionStrategy` of its `AvailabilityZoneDistribution`.

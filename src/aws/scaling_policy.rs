@@ -3,6 +3,8 @@
 //! Follows the Application Auto Scaling user guide (2023 to 2026 copies) and its API model of 2026-08.
 
 use crate::aws::alarm::{AlarmRule, ComparisonOperator, TreatMissingData, Watched};
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::predictive_scaling::PredictiveScaling;
 use crate::aws::service::ServiceDefinition;
 use crate::table::Id;
 use crate::units::{Span, ceil_capacity, floor_capacity};
@@ -16,6 +18,19 @@ pub struct ScalableTarget {
     pub min_capacity: u32,
     /// `MaxCapacity`.
     pub max_capacity: u32,
+    /// `SuspendedState`
+    pub suspended_state: SuspendedState,
+}
+
+/// `SuspendedState`: what of scaling is suspended (*Suspending and resuming scaling*).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SuspendedState {
+    /// `DynamicScalingInSuspended`: policies do not scale in.
+    pub dynamic_scaling_in: bool,
+    /// `DynamicScalingOutSuspended`: policies do not scale out.
+    pub dynamic_scaling_out: bool,
+    /// `ScheduledScalingSuspended`: scheduled actions that come due are lost.
+    pub scheduled_scaling: bool,
 }
 
 /// A scaling policy.
@@ -24,18 +39,63 @@ pub struct ScalingPolicy {
     /// Name.
     pub name: String,
     /// What it scales.
-    pub target: Id<ScalableTarget>,
+    pub target: ScalingTarget,
     /// How.
     pub kind: ScalingPolicyKind,
+    /// `EstimatedInstanceWarmup` of a policy of an Auto Scaling group: how long a new instance warms up.
+    pub estimated_instance_warmup: Option<Span>,
 }
 
-/// The two kinds of dynamic policy that are simulated.
+/// What a policy scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalingTarget {
+    /// The desired count of a service.
+    Service(Id<ScalableTarget>),
+    /// The desired capacity of an Auto Scaling group.
+    Group(Id<AutoScalingGroup>),
+}
+
+impl ScalingPolicy {
+    /// The scalable target of a service that it scales.
+    pub fn scalable_target(&self) -> Option<Id<ScalableTarget>> {
+        match self.target {
+            ScalingTarget::Service(target) => Some(target),
+            ScalingTarget::Group(_) => None,
+        }
+    }
+}
+
+/// The kinds of dynamic policy that are simulated.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ScalingPolicyKind {
     /// `TargetTrackingScaling`
     TargetTracking(TargetTracking),
     /// `StepScaling`; alarms name it among their actions.
     Step(StepScaling),
+    /// `SimpleScaling` of an Auto Scaling group; alarms name it, too.
+    Simple(SimpleScaling),
+    /// `PredictiveScaling` of a service.
+    Predictive(PredictiveScaling),
+}
+
+/// Simple scaling: one adjustment, and then a pause (*Step and simple scaling policies*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimpleScaling {
+    /// `AdjustmentType`.
+    pub adjustment_type: AdjustmentType,
+    /// `ScalingAdjustment`.
+    pub scaling_adjustment: i32,
+    /// `MinAdjustmentMagnitude`, of percentages only.
+    pub min_adjustment_magnitude: u32,
+    /// `Cooldown`; the group's `DefaultCooldown` where it is left out.
+    pub cooldown: Option<Span>,
+}
+
+impl SimpleScaling {
+    /// The capacity that it makes of `current`, before the bounds.
+    pub fn capacity(&self, current: u32) -> u32 {
+        adjusted(self.adjustment_type, self.min_adjustment_magnitude, current, self.scaling_adjustment)
+    }
 }
 
 /// `TargetTrackingScalingPolicyConfiguration`.
@@ -150,19 +210,19 @@ impl StepScaling {
             let upper = step.upper_bound.unwrap_or(f64::INFINITY);
             if is_above { lower <= breach && breach < upper } else { lower < breach && breach <= upper }
         })?;
-        Some(self.adjust(current, step.scaling_adjustment))
+        Some(adjusted(self.adjustment_type, self.min_adjustment_magnitude, current, step.scaling_adjustment))
     }
+}
 
-    fn adjust(&self, current: u32, adjustment: i32) -> u32 {
-        match self.adjustment_type {
-            AdjustmentType::ChangeInCapacity => current.saturating_add_signed(adjustment),
-            AdjustmentType::ExactCapacity => u32::try_from(adjustment).unwrap_or(0),
-            AdjustmentType::PercentChangeInCapacity => {
-                let change = percent_change(f64::from(current) * f64::from(adjustment) / 100.0);
-                let magnitude = self.min_adjustment_magnitude as i32;
-                let change = if change == 0 { 0 } else { change.signum() * change.abs().max(magnitude) };
-                current.saturating_add_signed(change)
-            }
+fn adjusted(kind: AdjustmentType, min_adjustment_magnitude: u32, current: u32, adjustment: i32) -> u32 {
+    match kind {
+        AdjustmentType::ChangeInCapacity => current.saturating_add_signed(adjustment),
+        AdjustmentType::ExactCapacity => u32::try_from(adjustment).unwrap_or(0),
+        AdjustmentType::PercentChangeInCapacity => {
+            let change = percent_change(f64::from(current) * f64::from(adjustment) / 100.0);
+            let magnitude = min_adjustment_magnitude as i32;
+            let change = if change == 0 { 0 } else { change.signum() * change.abs().max(magnitude) };
+            current.saturating_add_signed(change)
         }
     }
 }

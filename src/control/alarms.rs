@@ -8,7 +8,7 @@ use crate::aws::alarm::{Alarm, AlarmRule, AlarmState, ComparisonOperator, TreatM
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::metric::{Metric, MetricStat};
-use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
+use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::statistic::Statistic;
 use crate::control::Control;
 use crate::control::log::Decision;
@@ -69,15 +69,16 @@ impl Control<'_> {
     pub(super) fn put_alarms(&mut self) {
         let scenario = self.scenario;
         self.alarm_of_scenario = vec![None; scenario.alarms.len()];
+        let mut alarms_of_policy = vec![Vec::new(); scenario.scaling_policies.len()];
+        for (alarm, definition) in scenario.alarms.entries() {
+            definition.actions.iter().for_each(|it| alarms_of_policy[it.1.index()].push(alarm));
+        }
         for (id, policy) in scenario.scaling_policies.entries() {
             match &policy.kind {
                 ScalingPolicyKind::TargetTracking(_) => self.put_alarms_of_tracking(id),
-                ScalingPolicyKind::Step(_) => {
-                    for (alarm, definition) in scenario.alarms.entries() {
-                        if definition.actions.iter().any(|it| it.1 == id) {
-                            self.put_alarm_of_scenario(alarm);
-                        }
-                    }
+                ScalingPolicyKind::Predictive(_) => {}
+                ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => {
+                    alarms_of_policy[id.index()].iter().for_each(|it| self.put_alarm_of_scenario(*it));
                 }
             }
         }
@@ -95,29 +96,34 @@ impl Control<'_> {
 
     /// States of the high and the low alarm of a capacity provider's managed scaling.
     pub(super) fn alarms_of_provider(&self, provider: Id<CapacityProvider>) -> (AlarmState, AlarmState) {
-        let (mut high, mut low) = (AlarmState::default(), AlarmState::default());
-        for alarm in &self.alarms_in_force {
-            match alarm.actions.first() {
-                Some((_, Action::GrowGroup(it))) if *it == provider => high = alarm.state,
-                Some((_, Action::ShrinkGroup(it))) if *it == provider => low = alarm.state,
-                _ => {}
-            }
-        }
-        (high, low)
+        let state = |alarm: Id<Alarm>| self.alarms_in_force[alarm.index()].state;
+        self.providers[provider.index()].alarms.map(|(high, low)| (state(high), state(low))).unwrap_or_default()
     }
 
     fn put_alarms_of_tracking(&mut self, id: Id<ScalingPolicy>) {
         let scenario = self.scenario;
         let policy = &scenario.scaling_policies[id];
         let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { return };
-        let service = scenario.scalable_targets[policy.target].service;
-        let (cluster, service_name) = (&scenario.cluster_name, &scenario.services[service].name);
-        let (high, low) = tracking.alarm_rules(scenario.assumptions.alarm_low_ratio);
-        let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmHigh-{}", policy.name);
+        let (resource, low_ratio) = match policy.target {
+            ScalingTarget::Service(target) => {
+                let service = &scenario.services[scenario.scalable_targets[target].service].name;
+                (format!("service/{}/{service}", scenario.cluster_name), scenario.assumptions.alarm_low_ratio)
+            }
+            ScalingTarget::Group(group) => {
+                (scenario.auto_scaling_groups[group].name.clone(), scenario.assumptions.group_alarm_low_ratio)
+            }
+        };
+        let (high, low) = tracking.alarm_rules(low_ratio);
+        let name = format!("TargetTracking-{resource}-AlarmHigh-{}", policy.name);
         self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
         if !tracking.disable_scale_in {
-            let name = format!("TargetTracking-service/{cluster}/{service_name}-AlarmLow-{}", policy.name);
-            self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
+            let name = format!("TargetTracking-{resource}-AlarmLow-{}", policy.name);
+            let alarm = self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
+            let low_alarms = match policy.target {
+                ScalingTarget::Service(target) => &mut self.scaled_targets[target.index()].low_alarms,
+                ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].low_alarms,
+            };
+            low_alarms.push((alarm, id));
         }
     }
 
@@ -139,16 +145,17 @@ impl Control<'_> {
         let group = &scenario.auto_scaling_groups[group].name;
         let name = format!("TargetTracking-{group}-AlarmHigh-{}", provider.name);
         let high = rule(ComparisonOperator::GreaterThanThreshold, 1);
-        self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
+        let high = self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
         let name = format!("TargetTracking-{group}-AlarmLow-{}", provider.name);
         let low = rule(ComparisonOperator::LessThanThreshold, 15);
-        self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
+        let low = self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
+        self.providers[id.index()].alarms = Some((high, low));
     }
 
     /// An alarm that AWS makes itself.
-    fn put_managed_alarm(&mut self, name: String, rule: AlarmRule, watches: Watched, action: Action) {
+    fn put_managed_alarm(&mut self, name: String, rule: AlarmRule, watches: Watched, action: Action) -> Id<Alarm> {
         let alarm = Alarm { name, watches, rule, actions_enabled: true, actions: Vec::new() };
-        self.put_alarm(alarm, vec![(AlarmState::Alarm, action)]);
+        self.put_alarm(alarm, vec![(AlarmState::Alarm, action)])
     }
 
     /// An alarm of the scenario's own, unless it is there already.
@@ -163,7 +170,7 @@ impl Control<'_> {
         self.put_alarm(alarm, actions);
     }
 
-    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) {
+    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) -> Id<Alarm> {
         // CloudWatch evaluates each alarm at a second of the minute of its own.
         let every = alarm.rule.evaluated_every();
         let own = Span::seconds(fnv(alarm.name.as_bytes(), 0) % (every.0 / Span::SECOND.0));
@@ -179,6 +186,7 @@ impl Control<'_> {
             decision: None,
         });
         self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
+        alarm
     }
 
     pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {

@@ -667,6 +667,7 @@ impl Control<'_> {
 
     pub(super) fn record_instance(&mut self, instance: Id<ContainerInstance>) {
         self.cluster.touch();
+        self.check_group_activity(self.cluster.instances[instance].auto_scaling_group);
         self.schedule_daemons();
         self.cluster.instances_described_anew.push(instance);
         let row = &self.cluster.instances[instance];

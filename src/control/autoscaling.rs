@@ -1,19 +1,20 @@
 //! Application Auto Scaling: what becomes of a scalable target when alarms invoke its policies.
 //!
 //! Follows the Application Auto Scaling guide (2023 to 2026 copies); what it leaves open is a named assumption of the
-//! scenario. Left out: predictive scaling.
+//! scenario. Predictive scaling is in `predictive_scaling`.
 
 use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
-use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind};
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, SuspendedState};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::TaskStatus;
 use crate::control::Control;
-use crate::control::alarms::Action;
 use crate::control::log::Decision;
 use crate::data::Traffic;
-use crate::run::ServiceMinute;
+use crate::metrics::Windows;
+use crate::run::{ScalingActivity, ServiceMinute};
+use crate::scenario::{CooldownStart, TargetTrackingValue};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -25,10 +26,19 @@ pub struct ScaledTarget {
     /// `MaxCapacity`, now.
     pub max_capacity: u32,
     asked: Vec<Asked>,
+    suspended_state: SuspendedState,
+    /// What predictive scaling keeps at least in this hour, and the most that it allows.
+    pub(super) forecast_bounds: (u32, u32),
+    /// An activity of a policy.
     activity: Option<Activity>,
+    /// One of a scheduled action, or of a call: it has no cooldown and holds nothing back.
+    moved: Option<Activity>,
     scale_out_cooldown: Cooldown,
     scale_in_cooldown_ends: Instant,
-    last_reason: String,
+    /// Why it last did not scale in, and out.
+    last_reasons: [String; 2],
+    /// The low alarms of the policies that track a metric, in order of creation.
+    pub(super) low_alarms: Vec<(Id<Alarm>, Id<ScalingPolicy>)>,
 }
 
 /// A policy that an alarm has invoked.
@@ -46,6 +56,20 @@ struct Activity {
     began_at: Instant,
     is_scale_out: bool,
     cooldown: Span,
+    /// Its place among the records.
+    row: usize,
+    decision: Decision,
+}
+
+/// Why a target was not scaled.
+struct NotScaled {
+    is_scale_out: bool,
+    /// `NotScaledReasons[].Code`, or a word of its kind.
+    code: &'static str,
+    /// What the log says; figures that change every minute stand in brackets.
+    words: String,
+    base: Option<u32>,
+    metric: Option<f64>,
 }
 
 /// A scale-out's cooldown, and the capacity before it: what was added counts as part of the next step.
@@ -62,13 +86,40 @@ impl ScaledTarget {
             min_capacity: definition.min_capacity,
             max_capacity: definition.max_capacity,
             asked: Vec::new(),
+            forecast_bounds: (0, 0),
             activity: None,
+            moved: None,
             scale_out_cooldown: Cooldown::default(),
             scale_in_cooldown_ends: Instant::START,
-            last_reason: String::new(),
+            suspended_state: definition.suspended_state,
+            last_reasons: Default::default(),
+            low_alarms: Vec::new(),
         }
     }
 }
+
+impl ScaledTarget {
+    /// The least that dynamic scaling goes to: the larger of the minimum and what is forecast, which the maximum bounds.
+    fn least(&self) -> u32 {
+        self.min_capacity.max(self.forecast_bounds.0)
+    }
+
+    /// The most that it goes to.
+    fn most(&self) -> u32 {
+        self.max_capacity.max(self.forecast_bounds.1).max(self.least())
+    }
+
+    fn cooldown_ends_at(&mut self, is_scale_out: bool, at: Instant) {
+        if is_scale_out {
+            self.scale_out_cooldown.ends = at;
+        } else {
+            self.scale_in_cooldown_ends = at;
+        }
+    }
+}
+
+/// One task less would bring the metric above its target.
+const FLAPPING: &str = "AutoScalingAnticipatedFlapping";
 
 impl Control<'_> {
     /// Registering a scalable target moves desired into its bounds at once.
@@ -115,7 +166,10 @@ impl Control<'_> {
 
     /// An alarm invokes a policy.
     pub(super) fn ask(&mut self, policy: Id<ScalingPolicy>, alarm: Id<Alarm>, is_scale_in_of_tracking: bool) {
-        let target = self.scenario.scaling_policies[policy].target;
+        let target = match self.scenario.scaling_policies[policy].target {
+            ScalingTarget::Service(target) => target,
+            ScalingTarget::Group(group) => return self.ask_group(group, policy, alarm, is_scale_in_of_tracking),
+        };
         self.scaled_targets[target.index()].asked.push(Asked { policy, alarm, is_scale_in_of_tracking });
         self.agenda.put(self.now(), Event::TargetIsScaled(target));
     }
@@ -125,6 +179,27 @@ impl Control<'_> {
         let definition = &self.scenario.scheduled_actions[action];
         let target = definition.target;
         let service = self.scenario.scalable_targets[target].service;
+        let desired = self.services[service.index()].desired_count;
+        if self.scaled_targets[target.index()].suspended_state.scheduled_scaling {
+            let message =
+                format!("scheduled action {} {}: scheduled scaling is suspended", definition.name, definition.schedule);
+            let resource = self.service_resource(service);
+            self.log.put(now, None, "scaling.not_scaled", resource.clone(), message.clone());
+            self.records.scaling_activities.push(ScalingActivity {
+                at: now,
+                resource,
+                cause: definition.name.clone(),
+                from: desired,
+                to: desired,
+                base: None,
+                metric: None,
+                rule: message,
+                status_code: "NotScaled",
+                ended_at: Some(now),
+                not_scaled_reason: Some("ScheduledScalingSuspended"),
+            });
+            return;
+        }
         let state = &mut self.scaled_targets[target.index()];
         state.min_capacity = definition.min_capacity.unwrap_or(state.min_capacity);
         state.max_capacity = definition.max_capacity.unwrap_or(state.max_capacity);
@@ -135,11 +210,118 @@ impl Control<'_> {
         );
         let resource = self.service_resource(service);
         let decision = self.log.put(now, None, "scaling.scheduled_action", resource, message);
+        let name = definition.name.clone();
+        self.move_into_bounds(target, &name, decision);
+    }
+
+    /// `RegisterScalableTarget` for a target that is registered already.
+    pub(super) fn register_scalable_target(
+        &mut self,
+        target: Id<ScalableTarget>,
+        min_capacity: Option<u32>,
+        max_capacity: Option<u32>,
+        [scaling_in, scaling_out, scheduled]: [Option<bool>; 3],
+    ) {
+        let state = &mut self.scaled_targets[target.index()];
+        state.min_capacity = min_capacity.unwrap_or(state.min_capacity);
+        state.max_capacity = max_capacity.unwrap_or(state.max_capacity);
+        let suspended = &mut state.suspended_state;
+        suspended.dynamic_scaling_in = scaling_in.unwrap_or(suspended.dynamic_scaling_in);
+        suspended.dynamic_scaling_out = scaling_out.unwrap_or(suspended.dynamic_scaling_out);
+        suspended.scheduled_scaling = scheduled.unwrap_or(suspended.scheduled_scaling);
+        let suspended = *suspended;
+        let mut message = format!(
+            "RegisterScalableTarget: min capacity {} and max capacity {}",
+            state.min_capacity, state.max_capacity
+        );
+        for (name, is_suspended) in [
+            ("DynamicScalingInSuspended", suspended.dynamic_scaling_in),
+            ("DynamicScalingOutSuspended", suspended.dynamic_scaling_out),
+            ("ScheduledScalingSuspended", suspended.scheduled_scaling),
+        ] {
+            if is_suspended {
+                message.push_str(", ");
+                message.push_str(name);
+            }
+        }
+        let service = self.scenario.scalable_targets[target].service;
+        let resource = self.service_resource(service);
+        let decision = self.log.put(self.agenda.now(), None, "timeline.register_scalable_target", resource, message);
+        self.move_into_bounds(target, "RegisterScalableTarget", decision);
+    }
+
+    /// Predictive scaling raises the desired count; no cooldown holds it back or begins.
+    pub(super) fn raise_to_forecast(&mut self, target: Id<ScalableTarget>, policy: &str, wanted: u32, rule: String) {
+        let service = self.scenario.scalable_targets[target].service;
         let desired = self.services[service.index()].desired_count;
-        // A scheduled action ignores cooldowns and begins none.
-        let wanted = desired.clamp(min, max.max(min));
+        if wanted <= desired {
+            return;
+        }
+        let message = format!(
+            "Setting desired count to {wanted}. Cause: forecast of predictive scaling policy {policy} ({rule})"
+        );
+        let resource = self.service_resource(service);
+        let decision = self.log.put(self.agenda.now(), None, "scaling.activity", resource, message);
+        self.set_beside_policies(target, policy, wanted, rule, decision);
+    }
+
+    /// Moves the desired count into the bounds at once, without regard to cooldowns and without beginning one.
+    fn move_into_bounds(&mut self, target: Id<ScalableTarget>, what: &str, cause: Decision) {
+        let service = self.scenario.scalable_targets[target].service;
+        let state = &self.scaled_targets[target.index()];
+        let (min, max) = (state.min_capacity, state.max_capacity.max(state.min_capacity));
+        let desired = self.services[service.index()].desired_count;
+        let wanted = desired.clamp(min, max);
+        if wanted == desired {
+            return;
+        }
+        self.set_beside_policies(target, what, wanted, format!("{desired} into {min} to {max}"), cause);
+    }
+
+    /// Sets the desired count for another reason than an alarm's.
+    fn set_beside_policies(
+        &mut self,
+        target: Id<ScalableTarget>,
+        what: &str,
+        wanted: u32,
+        rule: String,
+        cause: Decision,
+    ) {
+        let service = self.scenario.scalable_targets[target].service;
+        let desired = self.services[service.index()].desired_count;
+        self.activity_ends(target, "Overridden");
         self.records.scale_outs += u32::from(wanted > desired);
-        self.set_desired_count(service, wanted, Some(decision));
+        let row = self.record_activity(service, what, (desired, wanted), None, rule);
+        self.set_desired_count(service, wanted, Some(cause));
+        let (is_scale_out, began_at) = (wanted > desired, self.now());
+        self.scaled_targets[target.index()].moved =
+            Some(Activity { desired: wanted, began_at, is_scale_out, cooldown: Span::ZERO, row, decision: cause });
+        self.agenda.put(began_at + self.scenario.assumptions.activity_timeout, Event::TargetIsScaled(target));
+    }
+
+    /// Writes an activity down and tells its place.
+    pub(super) fn record_activity(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        cause: &str,
+        (from, to): (u32, u32),
+        figures: Option<(u32, f64)>,
+        rule: String,
+    ) -> usize {
+        self.records.scaling_activities.push(ScalingActivity {
+            at: self.agenda.now(),
+            resource: self.service_resource(service),
+            cause: cause.to_owned(),
+            from,
+            to,
+            base: figures.map(|it| it.0),
+            metric: figures.map(|it| it.1),
+            rule,
+            status_code: "InProgress",
+            ended_at: None,
+            not_scaled_reason: None,
+        });
+        self.records.scaling_activities.len() - 1
     }
 
     /// Decides on all that was asked of a target at this instant: out beats in, the largest capacity wins.
@@ -160,7 +342,7 @@ impl Control<'_> {
                 tracking_in.get_or_insert(it);
                 continue;
             }
-            let Some(metric) = self.metric_in_force(it.alarm) else { continue };
+            let Some(metric) = self.value_in_force(it) else { continue };
             match &self.scenario.scaling_policies[it.policy].kind {
                 ScalingPolicyKind::TargetTracking(tracking) => {
                     let wanted = tracking.scale_out_capacity(base, metric);
@@ -180,10 +362,39 @@ impl Control<'_> {
                     }
                     _ => {}
                 },
+                ScalingPolicyKind::Simple(_) | ScalingPolicyKind::Predictive(_) => {}
             }
         }
         if let Some((wanted, it)) = out {
-            self.scale_out(target, *it, wanted, base);
+            if !self.scaled_targets[target.index()].suspended_state.dynamic_scaling_out {
+                self.scale_out(target, *it, wanted, base);
+                return;
+            }
+            let reason = NotScaled {
+                is_scale_out: true,
+                code: "DynamicScalingOutSuspended",
+                words: format!("no scale-out: it is suspended (to {wanted})"),
+                base: Some(base),
+                metric: self.value_in_force(it),
+            };
+            self.say_target_not_scaled(target, *it, reason);
+        }
+        if (tracking_in.is_some() || steps_in.is_some())
+            && self.scaled_targets[target.index()].suspended_state.dynamic_scaling_in
+        {
+            let asked = steps_in.map(|it| *it.1).or(tracking_in.copied());
+            if let Some(it) = asked {
+                let words = "no scale-in: it is suspended".to_owned();
+                let metric = self.value_in_force(&it);
+                let reason = NotScaled {
+                    is_scale_out: false,
+                    code: "DynamicScalingInSuspended",
+                    words,
+                    base: Some(running),
+                    metric,
+                };
+                self.say_target_not_scaled(target, it, reason);
+            }
             return;
         }
         let tracked = tracking_in.map(|it| (self.tracked_scale_in(target, running), it));
@@ -193,9 +404,19 @@ impl Control<'_> {
             (None, Some((Ok(wanted), it))) => self.scale_in_target(target, *it, wanted),
             (Some((wanted, it)), Some((Ok(tracked), _))) => self.scale_in_target(target, *it, wanted.max(tracked)),
             (Some((wanted, it)), Some((Err(_), _))) => self.scale_in_target(target, *it, wanted),
-            (None, Some((Err(reason), it))) => {
-                let cause = self.alarms_in_force[it.alarm.index()].decision;
-                self.say_target_not_scaled(target, reason, cause);
+            // A desired count above the maximum goes down to it, whatever one task less would do.
+            (None, Some((Err((code, _)), it)))
+                if code == FLAPPING
+                    && self.services[service.index()].desired_count
+                        > self.scaled_targets[target.index()].max_capacity =>
+            {
+                let most = self.scaled_targets[target.index()].max_capacity;
+                self.scale_in_target(target, *it, most);
+            }
+            (None, Some((Err((code, words)), it))) => {
+                let metric = self.value_in_force(it);
+                let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
+                self.say_target_not_scaled(target, *it, reason);
             }
         }
     }
@@ -203,21 +424,57 @@ impl Control<'_> {
     /// Whether ECS has fulfilled the activity that is in progress; its cooldown begins then.
     pub(super) fn check_activity(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
-        let Some(target) = self.scenario.scalable_targets.find(|it| it.service == service) else { return };
+        let Some(target) = self.relations.target_of(service) else { return };
         let running = self.running_count(service);
         let timeout = self.scenario.assumptions.activity_timeout;
         let state = &mut self.scaled_targets[target.index()];
-        let Some(activity) = state.activity else { return };
-        if running != activity.desired && now < activity.began_at + timeout {
-            return;
+        let status = |it: &Activity| {
+            let is_late = now >= it.began_at + timeout;
+            if running == it.desired { Some("Successful") } else { is_late.then_some("Unfulfilled") }
+        };
+        if let Some((moved, status)) = state.moved.as_ref().and_then(|it| Some((*it, status(it)?))) {
+            state.moved = None;
+            self.say_activity_ended(target, &moved, status);
         }
+        let state = &mut self.scaled_targets[target.index()];
+        let Some((activity, status)) = state.activity.as_ref().and_then(|it| Some((*it, status(it)?))) else { return };
         state.activity = None;
-        let ends = now.min(activity.began_at + timeout) + activity.cooldown;
-        if activity.is_scale_out {
-            state.scale_out_cooldown.ends = ends;
-        } else {
-            state.scale_in_cooldown_ends = ends;
+        if self.scenario.assumptions.cooldown_start == CooldownStart::Fulfilled {
+            let ends = now.min(activity.began_at + timeout) + activity.cooldown;
+            state.cooldown_ends_at(activity.is_scale_out, ends);
         }
+        self.say_activity_ended(target, &activity, status);
+    }
+
+    /// Something else sets the desired count: what was in progress is over.
+    fn activity_ends(&mut self, target: Id<ScalableTarget>, status: &'static str) {
+        let now = self.now();
+        let state = &mut self.scaled_targets[target.index()];
+        let (moved, activity) = (state.moved.take(), state.activity.take());
+        if let Some(activity) = &activity
+            && self.scenario.assumptions.cooldown_start == CooldownStart::Fulfilled
+        {
+            state.cooldown_ends_at(activity.is_scale_out, now + activity.cooldown);
+        }
+        for it in moved.iter().chain(&activity) {
+            self.say_activity_ended(target, it, status);
+        }
+    }
+
+    fn say_activity_ended(&mut self, target: Id<ScalableTarget>, activity: &Activity, status: &'static str) {
+        let now = self.now();
+        let service = self.scenario.scalable_targets[target].service;
+        let row = &mut self.records.scaling_activities[activity.row];
+        row.status_code = status;
+        row.ended_at = Some(now);
+        let desired = activity.desired;
+        let words = match status {
+            "Successful" => format!("Successful: desired count {desired} is fulfilled by ecs"),
+            "Overridden" => format!("Overridden: a newer activity follows the one to desired count {desired}"),
+            _ => format!("Unfulfilled: {} of {desired} tasks run", self.running_count(service)),
+        };
+        let resource = self.service_resource(service);
+        self.log.put(now, Some(activity.decision), "scaling.activity_ended", resource, words);
     }
 
     fn scale_out(&mut self, target: Id<ScalableTarget>, asked: Asked, wanted: u32, base: u32) {
@@ -225,16 +482,17 @@ impl Control<'_> {
         let state = &self.scaled_targets[target.index()];
         let desired = self.services[service.index()].desired_count;
         // A desired count below the minimum is raised to it first, and the policy goes on from there.
-        let clamped = wanted.clamp(state.min_capacity, state.max_capacity);
-        let metric = self.metric_in_force(asked.alarm).unwrap_or_default();
-        let cause = self.alarms_in_force[asked.alarm.index()].decision;
+        let clamped = wanted.clamp(state.least(), state.most());
+        let metric = self.value_in_force(&asked).unwrap_or_default();
         let figures = self.figures(asked, base, metric, wanted);
         if clamped <= desired {
-            let code = if desired >= state.max_capacity { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
-            self.say_target_not_scaled(target, format!("no scale-out: {code} {desired} ({figures})"), cause);
+            let code = if desired >= state.most() { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
+            let words = format!("no scale-out: {code} {desired} ({figures})");
+            let reason = NotScaled { is_scale_out: true, code, words, base: Some(base), metric: Some(metric) };
+            self.say_target_not_scaled(target, asked, reason);
             return;
         }
-        self.begin_activity(target, asked, clamped, base, true, &figures);
+        self.begin_activity(target, asked, clamped, (base, metric), true, &figures);
     }
 
     fn scale_in_target(&mut self, target: Id<ScalableTarget>, asked: Asked, wanted: u32) {
@@ -242,32 +500,36 @@ impl Control<'_> {
         let service = self.scenario.scalable_targets[target].service;
         let state = &self.scaled_targets[target.index()];
         let desired = self.services[service.index()].desired_count;
-        let cause = self.alarms_in_force[asked.alarm.index()].decision;
         let blocked = if self.services[service.index()].is_deploying() {
-            Some("a deployment is in progress".to_owned())
+            Some(("TargetServicePutResourceAsUnscalable", "a deployment is in progress".to_owned()))
         } else if state.activity.is_some() {
-            Some("an activity is in progress".to_owned())
+            Some(("ActivityInProgress", "an activity is in progress".to_owned()))
         } else if now < state.scale_in_cooldown_ends {
-            Some(format!("cooldown until {}", state.scale_in_cooldown_ends))
-        } else if desired <= state.min_capacity {
-            Some(format!("AlreadyAtMinCapacity {}", state.min_capacity))
+            Some(("Cooldown", format!("cooldown until {}", state.scale_in_cooldown_ends)))
+        } else if desired <= state.least() {
+            Some(("AlreadyAtMinCapacity", format!("AlreadyAtMinCapacity {}", state.least())))
         } else {
             None
         };
-        if let Some(reason) = blocked {
-            self.say_target_not_scaled(target, format!("no scale-in: {reason}"), cause);
+        let running = self.running_count(service);
+        if let Some((code, words)) = blocked {
+            let (base, metric) = (Some(running), self.value_in_force(&asked));
+            let words = format!("no scale-in: {words}");
+            let reason = NotScaled { is_scale_out: false, code, words, base, metric };
+            self.say_target_not_scaled(target, asked, reason);
             return;
         }
-        let clamped = wanted.clamp(state.min_capacity, state.max_capacity);
-        let running = self.running_count(service);
-        let metric = self.metric_in_force(asked.alarm).unwrap_or_default();
+        let clamped = wanted.clamp(state.least(), state.most());
+        let metric = self.value_in_force(&asked).unwrap_or_default();
         let figures = self.figures(asked, running, metric, wanted);
         if clamped >= desired {
-            let reason = format!("no scale-in: AlreadyAtDesiredCapacity {desired} ({figures})");
-            self.say_target_not_scaled(target, reason, cause);
+            let code = "AlreadyAtDesiredCapacity";
+            let words = format!("no scale-in: {code} {desired} ({figures})");
+            let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric: Some(metric) };
+            self.say_target_not_scaled(target, asked, reason);
             return;
         }
-        self.begin_activity(target, asked, clamped, running, false, &figures);
+        self.begin_activity(target, asked, clamped, (running, metric), false, &figures);
     }
 
     fn begin_activity(
@@ -275,7 +537,7 @@ impl Control<'_> {
         target: Id<ScalableTarget>,
         asked: Asked,
         desired: u32,
-        base: u32,
+        (base, metric): (u32, f64),
         is_scale_out: bool,
         figures: &str,
     ) {
@@ -286,6 +548,7 @@ impl Control<'_> {
             ScalingPolicyKind::TargetTracking(it) if is_scale_out => it.scale_out_cooldown,
             ScalingPolicyKind::TargetTracking(it) => it.scale_in_cooldown,
             ScalingPolicyKind::Step(it) => it.cooldown,
+            ScalingPolicyKind::Simple(_) | ScalingPolicyKind::Predictive(_) => Span::ZERO,
         };
         let alarm = &self.alarms[asked.alarm];
         let message = format!(
@@ -293,12 +556,23 @@ impl Control<'_> {
             alarm.name, policy.name
         );
         let cause = self.alarms_in_force[asked.alarm.index()].decision;
+        self.activity_ends(target, "Overridden");
         let decision = self.log.put(now, cause, "scaling.activity", self.service_resource(service), message);
+        let before = self.services[service.index()].desired_count;
+        let name = &policy.name;
+        let row = self.record_activity(service, name, (before, desired), Some((base, metric)), figures.to_owned());
+        let counts_from_now = self.scenario.assumptions.cooldown_start == CooldownStart::Set;
         let state = &mut self.scaled_targets[target.index()];
-        state.last_reason.clear();
-        state.activity = Some(Activity { desired, began_at: now, is_scale_out, cooldown });
+        state.last_reasons = Default::default();
+        state.activity = Some(Activity { desired, began_at: now, is_scale_out, cooldown, row, decision });
+        if counts_from_now {
+            state.cooldown_ends_at(is_scale_out, now + cooldown);
+        }
         if is_scale_out {
-            state.scale_out_cooldown = Cooldown { ends: Instant::NEVER, base_before: base };
+            state.scale_out_cooldown.base_before = base;
+            if !counts_from_now {
+                state.scale_out_cooldown.ends = Instant::NEVER;
+            }
             // A scale-out cancels what is left of a scale-in's cooldown.
             state.scale_in_cooldown_ends = now;
         }
@@ -312,37 +586,34 @@ impl Control<'_> {
     }
 
     /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
-    fn tracked_scale_in(&self, target: Id<ScalableTarget>, running: u32) -> Result<u32, String> {
+    fn tracked_scale_in(&self, target: Id<ScalableTarget>, running: u32) -> Result<u32, (&'static str, String)> {
         let mut most: Option<u32> = None;
-        for id in self.alarms.ids() {
+        for &(id, policy) in &self.scaled_targets[target.index()].low_alarms {
             let alarm = &self.alarms_in_force[id.index()];
-            let [(_, Action::TrackIn(policy))] = alarm.actions.as_slice() else { continue };
-            let policy = *policy;
             let definition = &self.scenario.scaling_policies[policy];
             let ScalingPolicyKind::TargetTracking(tracking) = &definition.kind else { continue };
-            if definition.target != target {
-                continue;
-            }
             if alarm.state != AlarmState::Alarm {
-                return Err(format!(
+                let words = format!(
                     "no scale-in: policy {} is not ready, its low alarm is {}",
                     definition.name,
                     alarm.state.as_str()
-                ));
+                );
+                return Err(("PolicyNotReady", words));
             }
-            let Some(metric) = self.metric_in_force(id) else { continue };
+            let Some(metric) = self.tracked_value(id) else { continue };
             let fraction = self.scenario.assumptions.scale_in_max_fraction;
             let wanted = tracking.scale_in_capacity(running, metric, fraction).ok_or_else(|| {
-                format!(
-                    "no scale-in: AutoScalingAnticipatedFlapping (one task less would bring {} from {} above {})",
+                let words = format!(
+                    "no scale-in: {FLAPPING} (one task less would bring {} from {} above {})",
                     self.scenario.watched_name(&tracking.watches),
                     rounded(metric),
                     tracking.target_value
-                )
+                );
+                (FLAPPING, words)
             })?;
             most = most.max(Some(wanted));
         }
-        most.ok_or_else(|| "no scale-in: no datapoint".to_owned())
+        most.ok_or_else(|| ("NoDatapoint", "no scale-in: no datapoint".to_owned()))
     }
 
     /// Running tasks; during a scale-out's cooldown no more than before it, as what it added counts as part of the next.
@@ -355,6 +626,25 @@ impl Control<'_> {
     pub(super) fn metric_in_force(&self, alarm: Id<Alarm>) -> Option<f64> {
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
         self.newest_value(watches, rule.data_until(self.now()), rule.period)
+    }
+
+    /// What target tracking computes with.
+    pub(super) fn tracked_value(&self, alarm: Id<Alarm>) -> Option<f64> {
+        if self.scenario.assumptions.target_tracking_value == TargetTrackingValue::Newest {
+            return self.metric_in_force(alarm);
+        }
+        let Alarm { rule, watches, .. } = &self.alarms[alarm];
+        let count = rule.evaluation_periods as usize;
+        let windows = Windows { end: rule.data_until(self.now()), period: rule.period, count };
+        let values: Vec<f64> = self.points(watches, windows, self.now()).into_iter().flatten().collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    }
+
+    fn value_in_force(&self, asked: &Asked) -> Option<f64> {
+        match &self.scenario.scaling_policies[asked.policy].kind {
+            ScalingPolicyKind::TargetTracking(_) => self.tracked_value(asked.alarm),
+            _ => self.metric_in_force(asked.alarm),
+        }
     }
 
     fn running_count(&self, service: Id<ServiceDefinition>) -> u32 {
@@ -377,7 +667,7 @@ impl Control<'_> {
                     tracking.target_value
                 )
             }
-            ScalingPolicyKind::Step(_) => {
+            _ => {
                 let alarm = &self.alarms[asked.alarm];
                 format!(
                     "{} {} is {} from the threshold {}: {base} running to {wanted}",
@@ -390,15 +680,32 @@ impl Control<'_> {
         }
     }
 
-    fn say_target_not_scaled(&mut self, target: Id<ScalableTarget>, reason: String, cause: Option<Decision>) {
-        // The code decides whether it is news; the figures in brackets change every minute.
-        let code = reason.split('(').next().unwrap_or_default().to_owned();
-        if self.scaled_targets[target.index()].last_reason == code {
+    fn say_target_not_scaled(&mut self, target: Id<ScalableTarget>, asked: Asked, reason: NotScaled) {
+        // What stands before the figures in brackets decides whether it is news.
+        let news = reason.words.split('(').next().unwrap_or_default();
+        let last = &mut self.scaled_targets[target.index()].last_reasons[usize::from(reason.is_scale_out)];
+        if *last == news {
             return;
         }
+        news.clone_into(last);
+        let (now, cause) = (self.now(), self.alarms_in_force[asked.alarm.index()].decision);
         let service = self.scenario.scalable_targets[target].service;
-        self.log.put(self.agenda.now(), cause, "scaling.not_scaled", self.service_resource(service), reason);
-        self.scaled_targets[target.index()].last_reason = code;
+        let resource = self.service_resource(service);
+        self.log.put(now, cause, "scaling.not_scaled", resource.clone(), reason.words.clone());
+        let desired = self.services[service.index()].desired_count;
+        self.records.scaling_activities.push(ScalingActivity {
+            at: now,
+            resource,
+            cause: self.scenario.scaling_policies[asked.policy].name.clone(),
+            from: desired,
+            to: desired,
+            base: reason.base,
+            metric: reason.metric,
+            rule: reason.words,
+            status_code: "NotScaled",
+            ended_at: Some(now),
+            not_scaled_reason: Some(reason.code),
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Follows *Amazon ECS cluster auto scaling* and *Amazon ECS managed scaling behavior* (2023 to 2026 copies).
 
+use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, ScalingProcess};
 use crate::aws::capacity_provider::{
     CapacityProvider, CapacityProviderReservation, CapacityProviderType, EmptyInstances, WaitingGroup,
@@ -27,6 +28,8 @@ use crate::units::{Instant, Span};
 /// A capacity provider as it stands.
 #[derive(Clone, Debug, Default)]
 pub struct Provider {
+    /// The high and the low alarm of its managed scaling.
+    pub(super) alarms: Option<(Id<Alarm>, Id<Alarm>)>,
     /// Its metric, minute by minute.
     pub measured: Vec<CapacityProviderReservation>,
     /// Why it last did not scale, so that the same is not said every minute.

@@ -4,7 +4,7 @@
 //! counted in the data plane; here are the targets by their health, and how all of it becomes a load balancer's minute.
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
-use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
+use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{load_balancer_capacity_units, network_load_balancer_capacity_units};
 use crate::cluster::{Target, TargetState};
 use crate::control::Control;
@@ -136,8 +136,8 @@ impl<'a> Sum<'a> {
 impl Control<'_> {
     /// Counts targets for the first time: what stands then is what the first minute begins with.
     pub(super) fn hosts_begin(&mut self) {
-        for group in self.scenario.target_groups.ids().filter(|it| self.scenario.keeps_hosts_of_zones(*it)) {
-            let zones = self.scenario.availability_zones.len();
+        let zones = self.scenario.availability_zones.len();
+        for group in self.scenario.groups_with_hosts_of_zones() {
             self.hosts[group.index()].by_zone = vec![<(Gauge, Gauge)>::default(); zones];
         }
         self.count_hosts();
@@ -193,12 +193,9 @@ impl Control<'_> {
         for (load_balancer, _) in scenario.load_balancers.entries() {
             let place = self.records.load_balancer_minutes.len();
             let mut whole = Sum::default();
-            for (group, definition) in scenario.target_groups.entries() {
-                if definition.load_balancer != load_balancer {
-                    continue;
-                }
+            for &group in self.relations.groups_of(load_balancer) {
                 let mut sum = Sum::default();
-                for (service, _) in scenario.services.entries().filter(|it| serves(it.1, group)) {
+                for &service in self.relations.services_behind(load_balancer, Some(group)) {
                     sum.add(traffic.last_minute(service));
                     whole.add(traffic.last_minute(service));
                 }
@@ -219,7 +216,9 @@ impl Control<'_> {
             let own = traffic.last_minute_of(load_balancer).clone();
             whole.counts.add(&own.requests);
             whole.routing.rule_evaluations.add(own.rule_evaluations);
-            let capacity = self.capacity_of(load_balancer, &whole);
+            let in_flight_before = self.in_flight_before[load_balancer.index()];
+            self.in_flight_before[load_balancer.index()] = whole.in_flight_mean;
+            let capacity = self.capacity_of(load_balancer, &whole, in_flight_before);
             let row = LoadBalancerMinute {
                 minute,
                 load_balancer: load_balancer.index(),
@@ -239,11 +238,14 @@ impl Control<'_> {
         }
     }
 
-    fn capacity_of(&mut self, load_balancer: Id<LoadBalancer>, whole: &Sum<'_>) -> LoadBalancerCapacity {
+    fn capacity_of(
+        &self,
+        load_balancer: Id<LoadBalancer>,
+        whole: &Sum<'_>,
+        in_flight_before: f64,
+    ) -> LoadBalancerCapacity {
         let assumptions = &self.scenario.assumptions;
         let definition = &self.scenario.load_balancers[load_balancer];
-        let in_flight_before =
-            std::mem::replace(&mut self.in_flight_before[load_balancer.index()], whole.in_flight_mean);
         let answered = whole.counts.ended() - whole.counts.client_timeout;
         let arrived = whole.counts.arrived as f64;
         let processed_bytes = arrived * assumptions.request_bytes + answered as f64 * assumptions.response_bytes;
@@ -280,11 +282,6 @@ impl Control<'_> {
             peak_lcus: units(busiest, busiest * bytes_of_one).max(consumed_lcus),
         }
     }
-}
-
-/// Whether a service's tasks are targets of a group.
-fn serves(service: &crate::aws::service::ServiceDefinition, group: Id<TargetGroup>) -> bool {
-    service.load_balancer.as_ref().is_some_and(|it| it.target_group == group)
 }
 
 fn zones_of(load_balancer: &LoadBalancer) -> usize {

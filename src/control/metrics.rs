@@ -19,7 +19,7 @@ use crate::control::Control;
 use crate::data::histogram::Histogram;
 use crate::data::{Traffic, Utilization};
 use crate::metrics::{Datapoint, Series, Windows};
-use crate::run::{Level, LoadBalancerMinute, MetricPoint};
+use crate::run::{Level, MetricPoint};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -212,22 +212,13 @@ impl Control<'_> {
         keeps_samples: bool,
     ) -> Option<Datapoint> {
         use LoadBalancerMetric as L;
-        let is_row = |it: &&LoadBalancerMinute| {
-            it.load_balancer == load_balancer.index() && it.target_group == group.map(Id::index)
-        };
-        let row = self.records.load_balancer_minutes.iter().rev().find(is_row)?;
+        let rows = &self.records.load_balancer_minutes;
+        let first = rows.len().checked_sub(self.relations.rows_of_load_balancers())?;
+        let row = rows.get(first + self.relations.row(load_balancer, group))?;
         let (counts, routing, own, hosts) = (&row.counts, &row.routing, &row.own, row.hosts);
         let count = |count: u64| (count > 0).then(|| Datapoint::of(count as f64, 1.0));
         let amount = |amount: f64| (amount > 0.0).then(|| Datapoint::of(amount, 1.0));
-        let behind = |service: &&(Id<ServiceDefinition>, &ServiceDefinition)| {
-            let target_group = service.1.load_balancer.as_ref().map(|it| it.target_group);
-            target_group.is_some_and(|it| match group {
-                Some(group) => it == group,
-                None => self.scenario.target_groups[it].load_balancer == load_balancer,
-            })
-        };
-        let services: Vec<Id<ServiceDefinition>> =
-            self.scenario.services.entries().filter(|it| behind(&it)).map(|it| it.0).collect();
+        let services = self.relations.services_behind(load_balancer, group);
         let minutes = || services.iter().map(|it| traffic.last_minute(*it));
         match of {
             L::RequestCount => count(routing.routed),
@@ -346,6 +337,9 @@ impl Control<'_> {
     /// CPU use of a group's EC2 instances: each minute with detailed monitoring, each fifth without.
     fn publish_instances(&mut self, group: Id<AutoScalingGroup>, traffic: &Traffic) {
         for &instance in &self.groups[group.index()].instances {
+            if self.is_left_out_of_metrics(instance) {
+                continue;
+            }
             let kind = self.cluster.instances[instance].instance_type(&self.scenario.auto_scaling_groups);
             let cpu_units = f64::from(kind.vcpu) * 1024.0;
             let percent = 100.0 * traffic.cpu_units_used_by(instance) / cpu_units;
@@ -410,9 +404,12 @@ impl Control<'_> {
     /// Every datapoint of what no other output has.
     pub(crate) fn metric_points(&self) -> Vec<MetricPoint> {
         let mut told: Vec<(&Watched, Span)> = Vec::new();
-        for alarm in &self.alarms {
+        let mut by_metric: BTreeMap<Option<Metric>, Vec<(&Watched, Span)>> = BTreeMap::new();
+        for alarm in self.alarms.iter().filter(|it| is_told_nowhere_else(&it.watches)) {
             let watched = (&alarm.watches, alarm.rule.period);
-            if !told.contains(&watched) && is_told_nowhere_else(&alarm.watches) {
+            let alike = by_metric.entry(alarm.watches.stats().first().map(|it| it.metric)).or_default();
+            if !alike.contains(&watched) {
+                alike.push(watched);
                 told.push(watched);
             }
         }

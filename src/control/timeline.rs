@@ -72,6 +72,9 @@ impl Control<'_> {
             TimelineChange::AvailabilityZoneOutage { availability_zone, lasts } => {
                 self.zone_goes_out(index, *availability_zone, *lasts);
             }
+            TimelineChange::RegisterScalableTarget { target, min_capacity, max_capacity, suspended_state } => {
+                self.register_scalable_target(*target, *min_capacity, *max_capacity, *suspended_state);
+            }
             TimelineChange::ContainerInstances { auto_scaling_group, count, availability_zone, change } => {
                 self.change_container_instances(index, *auto_scaling_group, *count, *availability_zone, change);
             }

@@ -326,6 +326,28 @@ impl Lane {
         }
     }
 
+    /// Before when [`Self::advance`] would do nothing while the cluster stands still, in nanoseconds.
+    pub fn due(&self) -> f64 {
+        if self.may_wait {
+            return f64::INFINITY;
+        }
+        if self.users.are_expected() || self.surge.is_some() {
+            return 0.0;
+        }
+        let next_arrival = if self.batch.next < self.batch.len {
+            self.batch.arrival[self.batch.next]
+        } else if self.sources.is_empty() {
+            f64::INFINITY
+        } else {
+            return 0.0;
+        };
+        if !self.may_share {
+            return next_arrival;
+        }
+        let shares = self.stations.iter().zip(&self.sharing).filter(|it| it.0.shares_cpu);
+        shares.map(|it| it.1.next()).fold(next_arrival, f64::min)
+    }
+
     /// Serves what has been put off until somebody looks: the loops are left less often so.
     pub fn catch_up(&mut self, until: Instant) {
         let until = until.0 as f64;

@@ -8,7 +8,9 @@ use crate::aws::metric::{Metric, MetricStat, ServiceMetric};
 use crate::aws::scaling_policy::ScalingPolicyKind;
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
 use crate::report::{capacity, costs, standalone, waterfall};
-use crate::run::{CapacityMinute, CapacitySplit, FargateMinute, HostMinute, Run, ServiceMinute, ServicePlacement};
+use crate::run::{
+    CapacityMinute, CapacitySplit, FargateMinute, ForecastHour, HostMinute, Run, ServiceMinute, ServicePlacement,
+};
 use crate::table::Id;
 use crate::units::Instant;
 
@@ -37,6 +39,9 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         charts.push(("credits.svg", panels(run, "CPU credits of burstable instances", &each_group(run, credits))));
     }
     charts.push(("costs.svg", panels(run, "Costs", &costs::panels(run))));
+    if !run.forecast_hours.is_empty() {
+        charts.push(("forecast.svg", panels(run, "What predictive scaling foresaw, and what came", &forecasts(run))));
+    }
     if !run.fargate_minutes.is_empty() {
         charts.push(("fargate.svg", panels(run, "Fargate: vCPUs against the quota", &fargate(run))));
     }
@@ -93,6 +98,39 @@ fn fargate(run: &Run) -> Vec<Panel> {
         ));
     }
     panels
+}
+
+/// A panel for each policy: tasks that were forecast, that the busiest minute called for, and that ran.
+fn forecasts(run: &Run) -> Vec<Panel> {
+    let mut names: Vec<(usize, &str)> = run.forecast_hours.iter().map(|it| (it.service, it.policy.as_str())).collect();
+    names.sort_unstable();
+    names.dedup();
+    let panels = names.into_iter().take(SERVICES_MAXIMUM).map(|(service, policy)| {
+        let hours = || run.forecast_hours.iter().filter(move |it| it.service == service && it.policy == policy);
+        let line = |name: &str, colour: usize, stroke: Stroke, points| Line {
+            name: name.to_owned(),
+            colour: PALETTE[colour],
+            stroke,
+            points,
+        };
+        let rows: Vec<&ServiceMinute> = run.service_minutes.iter().filter(|row| row.service == service).collect();
+        let by_hour = |of: fn(&ForecastHour) -> Option<u32>| {
+            hours().map(|it| (it.at.as_seconds(), of(it).map(f64::from))).collect::<Vec<_>>()
+        };
+        Panel {
+            title: format!("{}: {policy}", name_of(run, service)),
+            unit: "tasks".to_owned(),
+            lines: vec![
+                by_minute("running", 0, Stroke::Area, &rows, |row| Some(f64::from(row.running_count))),
+                line("forecast", 1, Stroke::Step, by_hour(|it| it.forecast_capacity)),
+                line("the busiest minute called for", 2, Stroke::Step, by_hour(|it| it.busiest_capacity)),
+            ],
+            is_logarithmic: false,
+            top_at_least: 1.0,
+            when_empty: "no forecast: 24 hours of history are needed",
+        }
+    });
+    panels.collect()
 }
 
 fn each_service(run: &Run, panel: fn(&Run, usize, &[&ServiceMinute]) -> Panel) -> Vec<Panel> {
@@ -289,7 +327,8 @@ fn utilization(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
         by_minute("memory", 2, Stroke::Plain, rows, |row| row.memory_percent),
     ];
     for policy in &run.scenario.scaling_policies {
-        let is_own = run.scenario.scalable_targets[policy.target].service.index() == service;
+        let is_own =
+            policy.scalable_target().is_some_and(|it| run.scenario.scalable_targets[it].service.index() == service);
         let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { continue };
         let Watched::Stat(MetricStat { metric: Metric::Service(_, metric, _), .. }) = tracking.watches else {
             continue;

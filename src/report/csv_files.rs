@@ -216,6 +216,32 @@ struct AlarmRow<'a> {
 }
 
 #[derive(Serialize)]
+struct ForecastRow<'a> {
+    time_s: f64,
+    service: &'a str,
+    policy: &'a str,
+    forecast_load: Option<f64>,
+    load: Option<f64>,
+    forecast_count: Option<u32>,
+    busiest_count: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ActivityRow<'a> {
+    time_s: f64,
+    resource: &'a str,
+    cause: &'a str,
+    from_count: u32,
+    to_count: u32,
+    base_count: Option<u32>,
+    metric: Option<f64>,
+    rule: &'a str,
+    status_code: &'a str,
+    end_s: Option<f64>,
+    not_scaled_reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct MetricRow<'a> {
     time_s: f64,
     period_s: f64,
@@ -380,6 +406,19 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         resource: &row.resource,
         message: &row.message,
     });
+    let activities = run.scaling_activities.iter().map(|row| ActivityRow {
+        time_s: seconds(row.at),
+        resource: &row.resource,
+        cause: &row.cause,
+        from_count: row.from,
+        to_count: row.to,
+        base_count: row.base,
+        metric: row.metric,
+        rule: &row.rule,
+        status_code: row.status_code,
+        end_s: row.ended_at.map(seconds),
+        not_scaled_reason: row.not_scaled_reason,
+    });
     let mut files = vec![
         ("services.csv", table(SERVICES, services)),
         ("capacity.csv", table(CAPACITY, capacity)),
@@ -391,6 +430,21 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("targets.csv", table(TARGETS, targets)),
         ("zones.csv", table(ZONES, zones)),
     ];
+    if !run.scenario.scaling_policies.is_empty() || !run.scenario.scalable_targets.is_empty() {
+        files.push(("scaling_activities.csv", table(SCALING_ACTIVITIES, activities)));
+    }
+    if !run.forecast_hours.is_empty() {
+        let forecasts = run.forecast_hours.iter().map(|row| ForecastRow {
+            time_s: seconds(row.at),
+            service: service_name(row.service),
+            policy: &row.policy,
+            forecast_load: row.forecast_load,
+            load: row.load,
+            forecast_count: row.forecast_capacity,
+            busiest_count: row.busiest_capacity,
+        });
+        files.push(("forecast.csv", table(FORECAST, forecasts)));
+    }
     if run.tasks.iter().any(|it| !it.containers.is_empty()) {
         files.push(("containers.csv", table(CONTAINERS, containers)));
     }
@@ -529,6 +583,9 @@ const TASKS: &str = "task service task_definition instance availability_zone cre
 const CONTAINERS: &str =
     "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
+const FORECAST: &str = "time_s service policy forecast_load load forecast_count busiest_count";
+const SCALING_ACTIVITIES: &str = "time_s resource cause from_count to_count base_count metric rule status_code end_s \
+    not_scaled_reason";
 const METRICS: &str = "time_s period_s metric statistic value";
 const LOAD_BALANCERS: &str = "minute load_balancer target_group request_count request_count_per_target \
     target_response_time_mean_ms target_response_time_p50_ms target_response_time_p90_ms target_response_time_p99_ms \

@@ -64,7 +64,9 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
 }
 
 fn tracking_of(run: &Run, service: Id<ServiceDefinition>) -> impl Iterator<Item = (&ScalingPolicy, &TargetTracking)> {
-    let own = move |it: &&ScalingPolicy| run.scenario.scalable_targets[it.target].service == service;
+    let own = move |it: &&ScalingPolicy| {
+        it.scalable_target().is_some_and(|it| run.scenario.scalable_targets[it].service == service)
+    };
     run.scenario.scaling_policies.iter().filter(own).filter_map(|it| match &it.kind {
         ScalingPolicyKind::TargetTracking(tracking) => Some((it, tracking)),
         _ => None,

@@ -110,7 +110,9 @@ impl Alarms {
                 continue;
             }
             let policy = reader.named(what, *at, name, policies);
-            if policy.is_some_and(|it| matches!(definitions[it].kind, ScalingPolicyKind::TargetTracking(_))) {
+            if policy.is_some_and(|it| {
+                matches!(definitions[it].kind, ScalingPolicyKind::TargetTracking(_) | ScalingPolicyKind::Predictive(_))
+            }) {
                 let message =
                     format!("{what} names policy `{name}`, which is target tracking and has alarms of its own");
                 reader.refuse(Problem::new(*at, message).help("leave it out; alarms of yours invoke step scaling"));

@@ -8,7 +8,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
-use crate::scenario::{Assumptions, FargateBilledFrom, SlotFreedAt};
+use crate::scenario::{Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, TargetTrackingValue};
 use crate::units::Span;
 
 /// The section `assumptions`: the defaults, where it says nothing else.
@@ -135,6 +135,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     }
     for (name, place) in [
         ("alarmLowRatio", &mut a.alarm_low_ratio),
+        ("groupAlarmLowRatio", &mut a.group_alarm_low_ratio),
         ("scaleInMaxFraction", &mut a.scale_in_max_fraction),
         ("capacityScaleInMaxFraction", &mut a.capacity_scale_in_max_fraction),
         ("anomalyErrorShare", &mut a.anomaly.error_share),
@@ -186,6 +187,11 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("running", FargateBilledFrom::Running),
     ];
     a.fargate.billed_from = fields.word_or(reader, "fargateBilledFrom", &moments, a.fargate.billed_from);
+    let starts = [("fulfilled", CooldownStart::Fulfilled), ("set", CooldownStart::Set)];
+    a.cooldown_start = fields.word_or(reader, "cooldownStart", &starts, a.cooldown_start);
+    let values =
+        [("newest", TargetTrackingValue::Newest), ("meanOfAlarmWindow", TargetTrackingValue::MeanOfAlarmWindow)];
+    a.target_tracking_value = fields.word_or(reader, "targetTrackingValue", &values, a.target_tracking_value);
     let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
     a.tie_break = fields.word_or(reader, "tieBreak", &breaks, a.tie_break);
     a.alarm_phase = fields.span(reader, "alarmPhase");

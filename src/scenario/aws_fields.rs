@@ -488,6 +488,13 @@ impl Shape {
     pub const SCALING_POLICY: Shape =
         Shape { name: "scaling policy", not_simulated: &[], accepted: &["CreationTime", "PolicyARN"] };
 
+    /// `ScalingPolicy` of EC2 Auto Scaling.
+    pub const GROUP_SCALING_POLICY: Shape = Shape {
+        name: "scaling policy of an Auto Scaling group",
+        not_simulated: &["PredictiveScalingConfiguration"],
+        accepted: &["MetricAggregationType", "MinAdjustmentStep", "PolicyARN"],
+    };
+
     /// `TargetTrackingScalingPolicyConfiguration`.
     pub const TARGET_TRACKING: Shape = Shape { name: "target tracking", not_simulated: &[], accepted: &[] };
 

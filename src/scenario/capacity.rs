@@ -319,6 +319,14 @@ impl Capacity {
         let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn").unwrap_or(false);
         let termination_policies = termination_policies(reader, &mut fields);
         let default_cooldown = fields.seconds_or(reader, "DefaultCooldown", 0..=86_400, Span::seconds(300));
+        // -1 is how the API says that it is not set.
+        let default_instance_warmup = match fields.take("DefaultInstanceWarmup") {
+            Some(node) if node.text() == Some("-1") => None,
+            Some(node) => reader
+                .count(What { field: "DefaultInstanceWarmup", of: &fields.of }, node, 0..=3_600)
+                .map(|it| Span::seconds(u64::from(it))),
+            None => None,
+        };
         fields.usual(reader, "reservedMemory", &0);
         let reserved_memory_mib = fields.parsed(reader, "reservedMemory", quantity::task_memory);
         if let [only] = instance_types.as_slice() {
@@ -411,6 +419,7 @@ impl Capacity {
             volumes,
             detailed_monitoring,
             upkeep,
+            default_instance_warmup,
         })
     }
 

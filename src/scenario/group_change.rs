@@ -147,10 +147,8 @@ fn instance_refresh(
     let upkeep = group.map(|it| &it.upkeep);
     let own = upkeep.and_then(|it| it.instance_maintenance_policy);
     let usual = own.unwrap_or(InstanceMaintenancePolicy { min_healthy_percentage: 90, max_healthy_percentage: 100 });
-    let warmup = upkeep.map_or(Span::ZERO, |it| match it.default_instance_warmup {
-        Span::ZERO => it.health_check_grace_period,
-        set => set,
-    });
+    let set = group.and_then(|it| it.default_instance_warmup).filter(|it| *it > Span::ZERO);
+    let warmup = set.unwrap_or(upkeep.map_or(Span::ZERO, |it| it.health_check_grace_period));
     let strategy_place = fields.place_of("Strategy");
     if fields.text(reader, "Strategy").is_some_and(|it| it != "Rolling") {
         reader.not_simulated(strategy_place, "an instance refresh that is not `Rolling`");

@@ -842,7 +842,12 @@ fn stepped(reader: &mut Reader<'_>, node: &Node, of: &str, resolution: Span, per
 }
 
 /// Values from a CSV file: one row a period, or rows with times in the first column, which may share periods.
-fn read_file(bytes: &[u8], column: Option<&str>, resolution: Span, periods: usize) -> Result<Vec<Vec<f64>>, BadTrace> {
+pub(super) fn read_file(
+    bytes: &[u8],
+    column: Option<&str>,
+    resolution: Span,
+    periods: usize,
+) -> Result<Vec<Vec<f64>>, BadTrace> {
     let whole = |message: String| BadTrace { line: None, message };
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(bytes);

@@ -3,8 +3,8 @@
 use crate::aws::alarm::{Alarm, Watched};
 use crate::aws::metric::{LoadBalancerMetric, Metric, MetricStat, Resolution, ServiceMetric};
 use crate::aws::scaling_policy::{
-    AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, StepAdjustment, StepFault, StepScaling,
-    TargetTracking, check_steps,
+    AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, StepAdjustment, StepFault,
+    StepScaling, SuspendedState, TargetTracking, check_steps,
 };
 use crate::aws::schedule::{self, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
@@ -105,12 +105,13 @@ impl<'a> Scaling<'a> {
             desired: None,
         };
         bounds.check(reader, entry.node.place, &fields.of, ["MinCapacity", "MaxCapacity", ""], &entry.node);
-        if let Some(node) = fields.take("SuspendedState") {
-            let states = ["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"];
-            if states.iter().any(|it| node.get(it).and_then(Node::text) == Some("true")) {
-                reader.not_simulated(node.place, format!("`SuspendedState` of {}", fields.of));
-            }
-        }
+        let [scales_in, scales_out, is_scheduled] =
+            suspended_state(reader, &mut fields).map(|it| it.unwrap_or_default());
+        let suspended_state = SuspendedState {
+            dynamic_scaling_in: scales_in,
+            dynamic_scaling_out: scales_out,
+            scheduled_scaling: is_scheduled,
+        };
         let of = fields.of.clone();
         fields.finish(reader, &Shape::SCALABLE_TARGET);
         if self.targets.iter().any(|it| it.service == service) {
@@ -134,7 +135,7 @@ impl<'a> Scaling<'a> {
             reader
                 .note(format!("service `{name}` starts with {desired} tasks; its scalable target makes that {moved}"));
         }
-        self.targets.push(ScalableTarget { service, min_capacity, max_capacity });
+        self.targets.push(ScalableTarget { service, min_capacity, max_capacity, suspended_state });
         Some(())
     }
 
@@ -170,13 +171,17 @@ impl<'a> Scaling<'a> {
     fn policy(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<(ScalingPolicy, Option<Id<Alarm>>)> {
         let mut fields = reader.fields(&entry.node, format!("scaling policy `{}`", entry.key))?;
         check_own_name(reader, &mut fields, "scalingPolicies", &entry.key);
+        if fields.has("AutoScalingGroupName") {
+            return self.group_policy(reader, fields, &entry.key);
+        }
         ecs_only(reader, &mut fields);
         let service = self.service(reader, &mut fields);
         let target = service.and_then(|it| self.target_of(reader, &fields, it));
         let kind = self.kind(reader, &mut fields, service, &entry.key);
         fields.finish(reader, &Shape::SCALING_POLICY);
         let (kind, alarm) = kind?;
-        Some((ScalingPolicy { name: entry.key.clone(), target: target?, kind }, alarm))
+        let target = ScalingTarget::Service(target?);
+        Some((ScalingPolicy { name: entry.key.clone(), target, kind, estimated_instance_warmup: None }, alarm))
     }
 
     fn kind(
@@ -236,9 +241,12 @@ impl<'a> Scaling<'a> {
                 step.map(|it| (ScalingPolicyKind::Step(it), alarm))
             }
             _ => {
-                let at = predictive.map(|it| it.key_place).or(kind_node.map(|it| it.place)).unwrap_or(fields.place);
-                reader.not_simulated(at, format!("predictive scaling of {}", fields.of));
-                None
+                let Some(entry) = predictive else {
+                    fields.required(reader, "PredictiveScalingPolicyConfiguration");
+                    return None;
+                };
+                let predictive = self.predictive(reader, &entry.node, &fields.of, entry.key_place, service);
+                predictive.map(|it| (ScalingPolicyKind::Predictive(it), None))
             }
         }
     }
@@ -352,7 +360,7 @@ impl<'a> Scaling<'a> {
     }
 
     /// The alarm that a step scaling policy names; `None` inside where it was refused itself.
-    fn alarm_of(&mut self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Id<Alarm>> {
+    pub(super) fn alarm_of(&mut self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Id<Alarm>> {
         let what = What { field: "alarm", of };
         let text = reader.text(what, node)?;
         reader.named(what, node.place, name_of_alarm(text), &self.alarms.names)
@@ -401,8 +409,18 @@ impl<'a> Scaling<'a> {
     }
 }
 
+/// `SuspendedState`: whether policies that scale in, policies that scale out and scheduled actions are suspended, as far as
+/// it says.
+pub fn suspended_state(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> [Option<bool>; 3] {
+    let Some(mut state) = fields.map(reader, "SuspendedState") else { return [None; 3] };
+    let said = ["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"]
+        .map(|it| state.flag(reader, it));
+    state.finish(reader, &Shape::OURS);
+    said
+}
+
 /// Application Auto Scaling scales much else; here it scales services of ECS.
-fn ecs_only(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
+pub fn ecs_only(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
     fields.word(reader, "ServiceNamespace", &[("ecs", ())]);
     fields.word(reader, "ScalableDimension", &[("ecs:service:DesiredCount", ())]);
 }
@@ -453,16 +471,18 @@ fn service_of_alarm(watchable: &Watchable<'_>, policies: &[Entry], alarm: &Entry
     policies.iter().find(invokes).map_or(if let [(_, only)] = known.as_slice() { *only } else { None }, service)
 }
 
+/// Words of `AdjustmentType`.
+pub(super) const ADJUSTMENT_TYPES: [(&str, AdjustmentType); 3] = [
+    ("ChangeInCapacity", AdjustmentType::ChangeInCapacity),
+    ("PercentChangeInCapacity", AdjustmentType::PercentChangeInCapacity),
+    ("ExactCapacity", AdjustmentType::ExactCapacity),
+];
+
 /// `StepScalingPolicyConfiguration`
 fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepScaling> {
     let mut fields = reader.fields(node, format!("the step scaling of {of}"))?;
     fields.required(reader, "AdjustmentType");
-    let kinds = [
-        ("ChangeInCapacity", AdjustmentType::ChangeInCapacity),
-        ("PercentChangeInCapacity", AdjustmentType::PercentChangeInCapacity),
-        ("ExactCapacity", AdjustmentType::ExactCapacity),
-    ];
-    let adjustment_type = fields.word(reader, "AdjustmentType", &kinds);
+    let adjustment_type = fields.word(reader, "AdjustmentType", &ADJUSTMENT_TYPES);
     let steps = fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of));
     let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
     if min_adjustment_magnitude > 0 && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity) {
@@ -474,7 +494,7 @@ fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepSc
 }
 
 /// Step adjustments, sorted by their bounds; refused where they leave gaps, overlap or end short of infinity.
-fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Vec<StepAdjustment>> {
+pub(super) fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Vec<StepAdjustment>> {
     let problems = reader.problems.len();
     let nodes = reader.list(What { field: "StepAdjustments", of }, node);
     let (mut steps, mut places) = (Vec::new(), Vec::new());

@@ -309,6 +309,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
             service_names: &names,
             load_balancing: &load_balancing,
             listeners: &listeners,
+            scalable_targets: &scaling.targets,
             duration: length,
         };
         timeline::timeline(reader, it, &around, &mut network_configurations)

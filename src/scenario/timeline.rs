@@ -4,6 +4,7 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
+use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::VolumeKind;
@@ -18,6 +19,7 @@ use crate::scenario::mixed_instances::capacity_pool;
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
+use crate::scenario::scaling::{ecs_only, suspended_state};
 use crate::scenario::service::{deployment_configuration, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node};
@@ -30,6 +32,7 @@ const CHANGES: &[&str] = &[
     "deploy",
     "terminateInstances",
     "targetErrors",
+    "registerScalableTarget",
     "updateAutoScalingGroup",
     "updateContainerInstancesState",
     "deregisterContainerInstances",
@@ -68,6 +71,8 @@ pub struct Around<'a> {
     pub load_balancing: &'a LoadBalancing,
     /// Listeners.
     pub listeners: &'a Listeners,
+    /// Scalable targets.
+    pub scalable_targets: &'a Table<ScalableTarget>,
     /// How long the run is.
     pub duration: Span,
 }
@@ -86,6 +91,7 @@ pub fn timeline(
     }
     entries.sort_by_key(|(it, _)| it.at);
     check_group_sizes(reader, &entries, around);
+    check_capacities(reader, &entries, around);
     entries.into_iter().map(|(it, _)| it).collect()
 }
 
@@ -222,6 +228,7 @@ fn change(
         "retireFargateTasks" => retire_fargate_tasks(reader, fields, around),
         "failRegistration" => fail_registration(reader, fields, around),
         "putAccountSetting" => put_account_setting(reader, fields),
+        "registerScalableTarget" => register_scalable_target(reader, entry, fields, around),
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         _ => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -294,6 +301,41 @@ fn put_account_setting(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Optio
     fields.finish(reader, &Shape::OURS);
     is_trunking?;
     Some(TimelineChange::PutAwsvpcTrunking { is_enabled: is_enabled? })
+}
+
+/// New bounds of a scalable target, or what of its scaling is suspended.
+fn register_scalable_target(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    mut fields: Fields<'_>,
+    around: &Around<'_>,
+) -> Option<TimelineChange> {
+    let resource = fields.take("ResourceId");
+    let node = fields.take("service").or(resource).or_else(|| fields.required(reader, "service"));
+    let service =
+        node.and_then(|it| reader.reference(What { field: "service", of: &fields.of }, it, around.service_names));
+    let bounds = Bounds {
+        min: fields.count(reader, "MinCapacity", 0..=5_000),
+        max: fields.count(reader, "MaxCapacity", 0..=5_000),
+        desired: None,
+    };
+    bounds.check(reader, entry.node.place, &fields.of, ["MinCapacity", "MaxCapacity", ""], &entry.node);
+    let suspended_state = suspended_state(reader, &mut fields);
+    ecs_only(reader, &mut fields);
+    fields.finish(reader, &Shape::SCALABLE_TARGET);
+    let service = service?;
+    let Some(target) = around.scalable_targets.find(|it| it.service == service) else {
+        let name = &around.services[service].name;
+        let problem = Problem::new(node?.place, format!("service `{name}` is no scalable target"));
+        reader.refuse(problem.help(format!("add `scalableTargets: {{{name}: {{MinCapacity: 1, MaxCapacity: 10}}}}`")));
+        return None;
+    };
+    Some(TimelineChange::RegisterScalableTarget {
+        target,
+        min_capacity: bounds.min,
+        max_capacity: bounds.max,
+        suspended_state,
+    })
 }
 
 /// Which tasks on Fargate Spot are interrupted: so many, or a share; one where nothing is said.
@@ -577,6 +619,25 @@ fn new_definition(
             let help = format!("the load balancer sends requests to container `{serving}`; it has {names}");
             reader.refuse(Problem::new(node.place, message).help(help));
             None
+        }
+    }
+}
+
+/// Nor must bounds of scalable targets.
+fn check_capacities(reader: &mut Reader<'_>, entries: &[(TimelineEntry, Place)], around: &Around<'_>) {
+    let mut bounds: Vec<(u32, u32)> =
+        around.scalable_targets.iter().map(|it| (it.min_capacity, it.max_capacity)).collect();
+    for (entry, place) in entries {
+        let TimelineChange::RegisterScalableTarget { target, min_capacity, max_capacity, .. } = entry.change else {
+            continue;
+        };
+        let row = &mut bounds[target.index()];
+        *row = (min_capacity.unwrap_or(row.0), max_capacity.unwrap_or(row.1));
+        if row.0 > row.1 {
+            let name = &around.services[around.scalable_targets[target].service].name;
+            let message =
+                format!("at {} service `{name}` would have at least {} and at most {}", entry.at, row.0, row.1);
+            reader.refuse(Problem::new(*place, message).help("give both `MinCapacity` and `MaxCapacity`"));
         }
     }
 }

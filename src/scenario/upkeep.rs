@@ -37,8 +37,6 @@ pub fn upkeep(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_mixed: bool) 
         healthy_percentages(reader, fields, None)
     });
     // -1 takes it away.
-    let default_instance_warmup =
-        fields.parsed(reader, "DefaultInstanceWarmup", |text| seconds_or_none(text, 3_600)).unwrap_or(Span::ZERO);
     let lifecycle_hooks = lifecycle_hooks(reader, fields);
     let capacity_distribution_strategy = capacity_distribution_strategy(reader, fields);
     let max_instance_lifetime = fields.parsed(reader, "MaxInstanceLifetime", max_instance_lifetime).flatten();
@@ -51,7 +49,6 @@ pub fn upkeep(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_mixed: bool) 
         target_groups: Vec::new(),
         health_check_grace_period,
         instance_maintenance_policy,
-        default_instance_warmup,
         lifecycle_hooks,
         capacity_distribution_strategy,
         max_instance_lifetime,
@@ -159,16 +156,6 @@ fn percentage(text: &str, least: u32, most: u32) -> Result<Option<u32>, String> 
     percentage
         .map(Some)
         .ok_or_else(|| format!("`{text}` is no such percentage: a whole number from {least} to {most} is"))
-}
-
-fn seconds_or_none(text: &str, most: u64) -> Result<Span, String> {
-    if text == "-1" {
-        return Ok(Span::ZERO);
-    }
-    let seconds = text.parse().ok().filter(|it| *it <= most);
-    seconds
-        .map(Span::seconds)
-        .ok_or_else(|| format!("`{text}` is no warm-up: seconds from 0 to {most} are, or -1 for none"))
 }
 
 fn max_instance_lifetime(text: &str) -> Result<Option<Span>, String> {

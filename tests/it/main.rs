@@ -30,6 +30,7 @@ mod refusals;
 mod required_attributes;
 mod routing;
 mod run_tasks;
+mod scaling_policies;
 mod scenario_file;
 mod schema;
 mod theory;

@@ -7,6 +7,7 @@ use crate::control::Control;
 use crate::control::instance_launch::LaunchWish;
 use crate::control::log::Decision;
 use crate::table::Id;
+use crate::units::Span;
 
 /// Why an instance is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Control<'_> {
     pub(super) fn is_warm(&self, instance: Id<ContainerInstance>) -> bool {
         let row = &self.cluster.instances[instance];
         let group = row.auto_scaling_group;
-        let usual = self.scenario.auto_scaling_groups[group].upkeep.default_instance_warmup;
+        let usual = self.scenario.auto_scaling_groups[group].default_instance_warmup.unwrap_or(Span::ZERO);
         let warmup = self.groups[group.index()].refresh.as_ref().map_or(usual, |it| it.instance_warmup());
         self.counts_for_group(instance) && row.in_service_at.is_some_and(|it| it + warmup <= self.now())
     }
@@ -105,7 +106,7 @@ impl Control<'_> {
         if state.replacements.is_empty() && state.refresh.is_none() {
             return;
         }
-        let usual = self.scenario.auto_scaling_groups[group].upkeep.default_instance_warmup;
+        let usual = self.scenario.auto_scaling_groups[group].default_instance_warmup.unwrap_or(Span::ZERO);
         let warmup = state.refresh.as_ref().map_or(usual, |it| it.instance_warmup());
         let now = self.now();
         self.reconcile_group_at(group, now);

@@ -1,0 +1,385 @@
+//! EC2 Auto Scaling: what becomes of a group when alarms invoke its own policies.
+//!
+//! Follows *Target tracking scaling policies*, *Step and simple scaling policies*, *Set the default instance warmup* and *Scaling
+//! cooldowns* (EC2 Auto Scaling guide, 2018 to 2023 copies); what they leave open is a named assumption of the scenario.
+//! A capacity provider's managed scaling is in `capacity_provider`, and no other policy may drive its group.
+
+use crate::agenda::Event;
+use crate::aws::alarm::{Alarm, AlarmState};
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
+use crate::cluster::{ContainerInstance, InstanceStatus};
+use crate::control::Control;
+use crate::control::autoscaling::rounded;
+use crate::control::log::Decision;
+use crate::run::ScalingActivity;
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// What a group's policies have done, as it stands.
+#[derive(Clone, Debug, Default)]
+pub struct GroupScaling {
+    asked: Vec<Asked>,
+    /// The low alarms of the policies that track a metric, in order of creation.
+    pub(super) low_alarms: Vec<(Id<Alarm>, Id<ScalingPolicy>)>,
+    activity: Option<Activity>,
+    /// Policies of simple scaling wait until then, and until their last activity has ended.
+    simple_cooldown_ends: Instant,
+    /// Target tracking scales in again from then on.
+    scale_in_from: Instant,
+    /// Why it last did not scale in, and out.
+    last_reasons: [String; 2],
+}
+
+/// A policy that an alarm has invoked.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    policy: Id<ScalingPolicy>,
+    alarm: Id<Alarm>,
+    is_scale_in_of_tracking: bool,
+}
+
+/// A change of desired capacity that the group has not yet come to.
+#[derive(Clone, Copy, Debug)]
+struct Activity {
+    desired: u32,
+    /// Of simple scaling: its cooldown begins when the activity ends.
+    simple_cooldown: Option<Span>,
+    row: usize,
+    decision: Decision,
+}
+
+/// What a policy asks for, and from what.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    capacity: u32,
+    asked: Asked,
+    base: u32,
+    metric: f64,
+}
+
+/// Why a group was not scaled: the code of its kind, and words with figures that change every minute in brackets.
+struct NotScaled {
+    code: &'static str,
+    words: String,
+}
+
+impl Control<'_> {
+    /// An alarm invokes a policy of a group.
+    pub(super) fn ask_group(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        policy: Id<ScalingPolicy>,
+        alarm: Id<Alarm>,
+        is_scale_in_of_tracking: bool,
+    ) {
+        self.group_scaling[group.index()].asked.push(Asked { policy, alarm, is_scale_in_of_tracking });
+        self.agenda.put(self.now(), Event::GroupIsScaled(group));
+    }
+
+    /// Decides on all that was asked of a group at this instant: out beats in, the largest capacity wins.
+    pub(super) fn group_is_scaled(&mut self, group: Id<AutoScalingGroup>) {
+        let asked = std::mem::take(&mut self.group_scaling[group.index()].asked);
+        let desired = self.groups[group.index()].desired_capacity;
+        let (mut out, mut steps_in, mut tracking_in) = (None::<Wanted>, None::<Wanted>, None::<Asked>);
+        for it in asked {
+            if it.is_scale_in_of_tracking {
+                tracking_in.get_or_insert(it);
+                continue;
+            }
+            let (base, _) = self.capacity_for_policy(group, self.warmup_of(group, Some(it.policy)));
+            let is_simple = matches!(self.scenario.scaling_policies[it.policy].kind, ScalingPolicyKind::Simple(_));
+            let metric = match &self.scenario.scaling_policies[it.policy].kind {
+                ScalingPolicyKind::TargetTracking(_) => self.tracked_value(it.alarm),
+                _ => self.metric_in_force(it.alarm),
+            };
+            let (base, metric) = if is_simple { (desired, metric.or(Some(0.0))) } else { (base, metric) };
+            let Some(metric) = metric else { continue };
+            let (capacity, from) = match &self.scenario.scaling_policies[it.policy].kind {
+                ScalingPolicyKind::TargetTracking(tracking) => (tracking.scale_out_capacity(base, metric), 0),
+                ScalingPolicyKind::Step(step) => match step.capacity(&self.alarms[it.alarm].rule, base, metric) {
+                    Some(capacity) => (capacity, base),
+                    None => continue,
+                },
+                ScalingPolicyKind::Simple(simple) => (simple.capacity(base), base),
+                ScalingPolicyKind::Predictive(_) => continue,
+            };
+            let wanted = Wanted { capacity, asked: it, base, metric };
+            let is_more = |than: &Option<Wanted>| than.is_none_or(|than| capacity > than.capacity);
+            if (capacity > from || from == 0) && is_more(&out) {
+                out = Some(wanted);
+            } else if capacity < from && is_more(&steps_in) {
+                steps_in = Some(wanted);
+            }
+        }
+        if let Some(wanted) = out {
+            self.scale_group_out(group, wanted);
+            return;
+        }
+        let tracked = tracking_in.map(|it| (self.group_scale_in(group, it), it));
+        match (steps_in, tracked) {
+            (None, None) => {}
+            (Some(step), Some((Ok(tracked), _))) if tracked.capacity > step.capacity => {
+                self.scale_group_in(group, tracked);
+            }
+            (Some(step), _) => self.scale_group_in(group, step),
+            (None, Some((Ok(tracked), _))) => self.scale_group_in(group, tracked),
+            (None, Some((Err(reason), it))) => self.say_group_not_scaled(group, it, None, false, reason),
+        }
+    }
+
+    fn scale_group_out(&mut self, group: Id<AutoScalingGroup>, wanted: Wanted) {
+        let state = &self.groups[group.index()];
+        let (desired, max) = (state.desired_capacity, state.max_size);
+        let capacity = wanted.capacity.clamp(state.min_size, max);
+        let figures = self.group_figures(&wanted);
+        let held = self.simple_is_held(group, &wanted);
+        if let Some(reason) = held {
+            return self.say_group_not_scaled(group, wanted.asked, Some(wanted), true, reason);
+        }
+        if capacity <= desired {
+            let code = if desired >= max { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
+            let reason = NotScaled { code, words: format!("no scale-out: {code} {desired} ({figures})") };
+            return self.say_group_not_scaled(group, wanted.asked, Some(wanted), true, reason);
+        }
+        self.begin_group_activity(group, &wanted, capacity, &figures);
+    }
+
+    fn scale_group_in(&mut self, group: Id<AutoScalingGroup>, wanted: Wanted) {
+        let now = self.now();
+        let state = &self.groups[group.index()];
+        let (desired, min) = (state.desired_capacity, state.min_size);
+        let capacity = wanted.capacity.clamp(min, state.max_size);
+        let figures = self.group_figures(&wanted);
+        let kind = &self.scenario.scaling_policies[wanted.asked.policy].kind;
+        let is_simple = matches!(kind, ScalingPolicyKind::Simple(_));
+        let is_tracking = matches!(kind, ScalingPolicyKind::TargetTracking(_));
+        let (_, warming) = self.capacity_for_policy(group, self.warmup_of(group, Some(wanted.asked.policy)));
+        let scale_in_from = self.group_scaling[group.index()].scale_in_from;
+        let held = self.simple_is_held(group, &wanted);
+        let reason = if held.is_some() {
+            held
+        } else if !is_simple && warming > 0 {
+            Some(NotScaled { code: "WarmingUp", words: format!("no scale-in: instances warm up ({warming})") })
+        } else if is_tracking && now < scale_in_from {
+            Some(NotScaled { code: "Cooldown", words: format!("no scale-in: default cooldown until {scale_in_from}") })
+        } else if desired <= min {
+            Some(NotScaled { code: "AlreadyAtMinCapacity", words: format!("no scale-in: AlreadyAtMinCapacity {min}") })
+        } else if capacity >= desired {
+            let code = "AlreadyAtDesiredCapacity";
+            Some(NotScaled { code, words: format!("no scale-in: {code} {desired} ({figures})") })
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            return self.say_group_not_scaled(group, wanted.asked, Some(wanted), false, reason);
+        }
+        self.begin_group_activity(group, &wanted, capacity, &figures);
+        let definition = &self.scenario.auto_scaling_groups[group];
+        if is_tracking && definition.default_instance_warmup.is_none() {
+            self.group_scaling[group.index()].scale_in_from = now + definition.default_cooldown;
+        }
+    }
+
+    /// Why a policy of simple scaling has to wait, if it has: for its last activity, and for the cooldown after that.
+    fn simple_is_held(&self, group: Id<AutoScalingGroup>, wanted: &Wanted) -> Option<NotScaled> {
+        let kind = &self.scenario.scaling_policies[wanted.asked.policy].kind;
+        let ScalingPolicyKind::Simple(_) = kind else { return None };
+        let state = &self.group_scaling[group.index()];
+        if state.activity.is_some_and(|it| it.simple_cooldown.is_some()) {
+            let words = "no scaling: an activity is in progress".to_owned();
+            return Some(NotScaled { code: "ActivityInProgress", words });
+        }
+        let ends = state.simple_cooldown_ends;
+        let words = format!("no scaling: cooldown until {ends}");
+        (self.now() < ends).then_some(NotScaled { code: "Cooldown", words })
+    }
+
+    fn begin_group_activity(&mut self, group: Id<AutoScalingGroup>, wanted: &Wanted, capacity: u32, figures: &str) {
+        let now = self.now();
+        let policy = &self.scenario.scaling_policies[wanted.asked.policy];
+        let simple_cooldown = match &policy.kind {
+            ScalingPolicyKind::Simple(simple) => {
+                Some(simple.cooldown.unwrap_or(self.scenario.auto_scaling_groups[group].default_cooldown))
+            }
+            _ => None,
+        };
+        let before = self.groups[group.index()].desired_capacity;
+        let alarm = &self.alarms[wanted.asked.alarm].name;
+        let message = format!(
+            "a monitor alarm {alarm} in state ALARM triggered policy {} changing the desired capacity from {before} to {capacity} ({figures})",
+            policy.name
+        );
+        let cause = self.alarms_in_force[wanted.asked.alarm.index()].decision;
+        self.group_activity_ends(group, "Overridden");
+        let resource = self.group_resource(group);
+        let decision = self.log.put(now, cause, "scaling.activity", resource.clone(), message);
+        self.records.scaling_activities.push(ScalingActivity {
+            at: now,
+            resource,
+            cause: policy.name.clone(),
+            from: before,
+            to: capacity,
+            base: Some(wanted.base),
+            metric: Some(wanted.metric),
+            rule: figures.to_owned(),
+            status_code: "InProgress",
+            ended_at: None,
+            not_scaled_reason: None,
+        });
+        let row = self.records.scaling_activities.len() - 1;
+        let state = &mut self.group_scaling[group.index()];
+        state.last_reasons = Default::default();
+        state.activity = Some(Activity { desired: capacity, simple_cooldown, row, decision });
+        let words = format!("policy {} ({figures})", policy.name);
+        self.set_desired_capacity(group, capacity, Some(decision), &words);
+    }
+
+    /// An instance has changed: the group may have come to what an activity wanted.
+    pub(super) fn check_group_activity(&mut self, group: Id<AutoScalingGroup>) {
+        let Some(activity) = self.group_scaling[group.index()].activity else { return };
+        let instances = || self.groups[group.index()].instances.iter().map(|it| &self.cluster.instances[*it]);
+        let is_under_way = instances().any(|it| it.status == InstanceStatus::Launching || it.is_terminating);
+        if !is_under_way && self.group_capacity(group, None) == activity.desired {
+            self.group_activity_ends(group, "Successful");
+        }
+    }
+
+    fn group_activity_ends(&mut self, group: Id<AutoScalingGroup>, status: &'static str) {
+        let now = self.now();
+        let Some(activity) = self.group_scaling[group.index()].activity.take() else { return };
+        if let Some(cooldown) = activity.simple_cooldown {
+            self.group_scaling[group.index()].simple_cooldown_ends = now + cooldown;
+        }
+        let row = &mut self.records.scaling_activities[activity.row];
+        row.status_code = status;
+        row.ended_at = Some(now);
+        let words = match status {
+            "Successful" => format!("Successful: desired capacity {} is in service", activity.desired),
+            _ => format!("{status}: a newer activity follows the one to desired capacity {}", activity.desired),
+        };
+        let resource = self.group_resource(group);
+        self.log.put(now, Some(activity.decision), "scaling.activity_ended", resource, words);
+    }
+
+    /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
+    fn group_scale_in(&self, group: Id<AutoScalingGroup>, asked: Asked) -> Result<Wanted, NotScaled> {
+        let mut most: Option<Wanted> = None;
+        for &(alarm, policy) in &self.group_scaling[group.index()].low_alarms {
+            let definition = &self.scenario.scaling_policies[policy];
+            let ScalingPolicyKind::TargetTracking(tracking) = &definition.kind else { continue };
+            let state = self.alarms_in_force[alarm.index()].state;
+            if state != AlarmState::Alarm {
+                let (name, state) = (&definition.name, state.as_str());
+                let words = format!("no scale-in: policy {name} is not ready, its low alarm is {state}");
+                return Err(NotScaled { code: "PolicyNotReady", words });
+            }
+            let Some(metric) = self.tracked_value(alarm) else { continue };
+            let (base, _) = self.capacity_for_policy(group, self.warmup_of(group, Some(policy)));
+            let fraction = self.scenario.assumptions.capacity_scale_in_max_fraction;
+            let Some(capacity) = tracking.scale_in_capacity(base, metric, fraction) else {
+                let name = self.scenario.watched_name(&tracking.watches);
+                let (code, target) = ("AutoScalingAnticipatedFlapping", tracking.target_value);
+                let metric = rounded(metric);
+                let words =
+                    format!("no scale-in: {code} (one instance less would bring {name} from {metric} above {target})");
+                return Err(NotScaled { code, words });
+            };
+            if most.is_none_or(|it| capacity > it.capacity) {
+                most = Some(Wanted { capacity, asked: Asked { policy, alarm, ..asked }, base, metric });
+            }
+        }
+        most.ok_or_else(|| NotScaled { code: "NoDatapoint", words: "no scale-in: no datapoint".to_owned() })
+    }
+
+    /// How long a new instance of a group warms up: as a policy says, else the group, else its default cooldown.
+    fn warmup_of(&self, group: Id<AutoScalingGroup>, policy: Option<Id<ScalingPolicy>>) -> Span {
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let of_policy = policy.and_then(|it| self.scenario.scaling_policies[it].estimated_instance_warmup);
+        of_policy.or(definition.default_instance_warmup).unwrap_or(definition.default_cooldown)
+    }
+
+    /// Whether an instance is in service for as long as it warms up; the clock starts when it comes InService.
+    fn is_warm_for_policy(&self, instance: Id<ContainerInstance>, warmup: Span) -> bool {
+        let row = &self.cluster.instances[instance];
+        let is_old = |at: Instant| (at == Instant::START && self.scenario.begins_settled) || at + warmup <= self.now();
+        row.is_in_service() && !row.is_terminating && row.in_service_at.is_some_and(is_old)
+    }
+
+    /// Units of a group's capacity that are in service and warm, and those that are launched or warm up.
+    fn capacity_for_policy(&self, group: Id<AutoScalingGroup>, warmup: Span) -> (u32, u32) {
+        let (mut warm, mut warming) = (0, 0);
+        for &it in &self.groups[group.index()].instances {
+            if self.is_warm_for_policy(it, warmup) {
+                warm += self.weight_of(it);
+            } else if !self.cluster.instances[it].is_terminating {
+                warming += self.weight_of(it);
+            }
+        }
+        (warm, warming)
+    }
+
+    /// Whether an instance still warms up, so that the group's metrics leave it out: those of groups that say how long, or that
+    /// a policy tracks.
+    pub(super) fn is_left_out_of_metrics(&self, instance: Id<ContainerInstance>) -> bool {
+        let group = self.cluster.instances[instance].auto_scaling_group;
+        let policies = self.relations.policies_of(group);
+        if self.scenario.auto_scaling_groups[group].default_instance_warmup.is_none() && policies.is_empty() {
+            return false;
+        }
+        let of_policies = policies.iter().map(|it| self.warmup_of(group, Some(*it))).max();
+        let warmup = of_policies.unwrap_or_else(|| self.warmup_of(group, None));
+        !self.is_warm_for_policy(instance, warmup) && !self.cluster.instances[instance].is_terminating
+    }
+
+    fn group_figures(&self, wanted: &Wanted) -> String {
+        let Wanted { capacity, asked, base, metric } = *wanted;
+        match &self.scenario.scaling_policies[asked.policy].kind {
+            ScalingPolicyKind::TargetTracking(tracking) => {
+                let name = self.scenario.watched_name(&tracking.watches);
+                format!("{base} warm x {name} {} / {} = {capacity}", rounded(metric), tracking.target_value)
+            }
+            ScalingPolicyKind::Simple(_) => format!("{base} desired to {capacity}"),
+            _ => {
+                let alarm = &self.alarms[asked.alarm];
+                let name = self.scenario.watched_name(&alarm.watches);
+                let (metric, threshold) = (rounded(metric), alarm.rule.threshold);
+                let breach = rounded(metric - threshold);
+                format!("{name} {metric} is {breach} from the threshold {threshold}: {base} warm to {capacity}")
+            }
+        }
+    }
+
+    fn say_group_not_scaled(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        asked: Asked,
+        wanted: Option<Wanted>,
+        is_scale_out: bool,
+        reason: NotScaled,
+    ) {
+        let news = reason.words.split('(').next().unwrap_or_default();
+        let last = &mut self.group_scaling[group.index()].last_reasons[usize::from(is_scale_out)];
+        if *last == news {
+            return;
+        }
+        news.clone_into(last);
+        let (now, cause) = (self.now(), self.alarms_in_force[asked.alarm.index()].decision);
+        let resource = self.group_resource(group);
+        self.log.put(now, cause, "scaling.not_scaled", resource.clone(), reason.words.clone());
+        let desired = self.groups[group.index()].desired_capacity;
+        self.records.scaling_activities.push(ScalingActivity {
+            at: now,
+            resource,
+            cause: self.scenario.scaling_policies[asked.policy].name.clone(),
+            from: desired,
+            to: desired,
+            base: wanted.map(|it| it.base),
+            metric: wanted.map(|it| it.metric),
+            rule: reason.words,
+            status_code: "NotScaled",
+            ended_at: Some(now),
+            not_scaled_reason: Some(reason.code),
+        });
+    }
+}
