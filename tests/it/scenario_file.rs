@@ -664,7 +664,12 @@ fn whatever_is_not_simulated_is_named() {
         (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),
         (task("proxyConfiguration: {type: APPMESH, containerName: envoy}"), "`proxyConfiguration`"),
         (group("WarmPoolConfiguration: {MinSize: 1}"), "`WarmPoolConfiguration`"),
-        (format!("{scaled}PolicyType: PredictiveScaling}}}}"), "predictive scaling"),
+        (
+            format!(
+                "{scaled}PredictiveScalingPolicyConfiguration: {{MetricSpecifications: [{{TargetValue: 50, CustomizedLoadMetricSpecification: {{x: 1}}}}]}}}}}}"
+            ),
+            "`CustomizedLoadMetricSpecification`",
+        ),
         (
             format!("{scaled}{tracking}CustomizedMetricSpecification: {{Namespace: Shop, MetricName: x}}}}}}}}"),
             "metric `x` of `Shop`",
