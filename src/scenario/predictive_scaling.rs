@@ -70,6 +70,7 @@ impl Scaling<'_> {
     ) -> Option<(MetricPair, f64)> {
         let mut fields = reader.fields(node, format!("the metric of {of}"))?;
         let target_value = fields.required_positive(reader, "TargetValue");
+        let mut is_of_own = false;
         for name in [
             "CustomizedCapacityMetricSpecification",
             "CustomizedLoadMetricSpecification",
@@ -78,10 +79,13 @@ impl Scaling<'_> {
             "PredefinedScalingMetricSpecification",
         ] {
             if let Some(entry) = fields.take_entry(name) {
+                is_of_own = true;
                 reader.not_simulated(entry.key_place, format!("`{name}` of {of}"));
             }
         }
-        let pair = fields.map(reader, "PredefinedMetricPairSpecification");
+        // What has a pair of its own has been told so, and needs no other.
+        let is_told = is_of_own && !fields.has("PredefinedMetricPairSpecification");
+        let pair = fields.map(reader, "PredefinedMetricPairSpecification").filter(|_| !is_told);
         let pair = if let Some(mut pair) = pair {
             let place = pair.place_of("PredefinedMetricType");
             pair.required(reader, "PredefinedMetricType");
@@ -100,7 +104,6 @@ impl Scaling<'_> {
             }
             said
         } else {
-            fields.required(reader, "PredefinedMetricPairSpecification");
             None
         };
         fields.finish(reader, &Shape::OURS);

@@ -668,7 +668,12 @@ fn whatever_is_not_simulated_is_named() {
             group("AvailabilityZoneDistribution: {CapacityDistributionStrategy: reservations-then-balanced}"),
             "`reservations-then-balanced`",
         ),
-        (format!("{scaled}PolicyType: PredictiveScaling}}}}"), "predictive scaling"),
+        (
+            format!(
+                "{scaled}PredictiveScalingPolicyConfiguration: {{MetricSpecifications: [{{TargetValue: 50, CustomizedLoadMetricSpecification: {{x: 1}}}}]}}}}}}"
+            ),
+            "`CustomizedLoadMetricSpecification`",
+        ),
         (
             format!("{scaled}{tracking}CustomizedMetricSpecification: {{Namespace: Shop, MetricName: x}}}}}}}}"),
             "metric `x` of `Shop`",
