@@ -23,6 +23,7 @@ pub mod metric_math;
 pub mod mixed_instances;
 pub mod nat_gateway;
 pub mod network;
+pub mod operating_system;
 pub mod placement;
 pub mod price;
 pub mod run_task;

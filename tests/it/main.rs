@@ -31,3 +31,4 @@ mod run_tasks;
 mod scenario_file;
 mod schema;
 mod theory;
+mod windows;
