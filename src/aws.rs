@@ -25,6 +25,7 @@ pub mod metric_math;
 pub mod mixed_instances;
 pub mod nat_gateway;
 pub mod network;
+pub mod operating_system;
 pub mod placement;
 pub mod predictive_scaling;
 pub mod price;

@@ -419,6 +419,7 @@ impl ContainerInstance {
             memory_mib: self.remaining_memory_mib.saturating_sub(self.set_aside.memory_mib),
             network_interfaces: self.remaining_network_interfaces.saturating_sub(self.set_aside.network_interfaces),
             gpus: self.remaining_gpus.saturating_sub(self.set_aside.gpus),
+            ..self.set_aside
         }
     }
 

@@ -46,6 +46,7 @@ pub mod timeline;
 pub mod tree;
 pub mod upkeep;
 pub mod volume;
+pub mod windows;
 pub mod workload;
 
 use std::collections::BTreeSet;
@@ -65,6 +66,7 @@ use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::aws::metric::{Metric, MetricStat, SuppliedMetric, load_balancer_namespace};
 use crate::aws::nat_gateway::NatGateways;
 use crate::aws::network::NetworkTimes;
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
@@ -646,6 +648,8 @@ pub enum SlotFreedAt {
 pub struct Assumptions {
     /// From RunInstances to the EC2 state `running` and InService: 35 s.
     pub instance_launch_time: Distribution,
+    /// The same of an instance that runs Windows: 260 s, so that it is ACTIVE 300 s after its launch (inferred; AWS publishes none).
+    pub windows_instance_launch_time: Distribution,
     /// From InService until the agent has registered with the cluster: 40 s.
     pub agent_registration_time: Distribution,
     /// From a change of a group's desired capacity to its activity: 10 s.
@@ -788,6 +792,16 @@ pub struct Assumptions {
     pub managed_alarms_billed: bool,
 }
 
+impl Assumptions {
+    /// From RunInstances to InService of an instance that runs an operating system.
+    pub fn launch_time_of(&self, operating_system_family: OperatingSystemFamily) -> &Distribution {
+        match operating_system_family.is_windows() {
+            true => &self.windows_instance_launch_time,
+            false => &self.instance_launch_time,
+        }
+    }
+}
+
 /// When the cooldown after a scaling activity begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CooldownStart {
@@ -812,6 +826,7 @@ impl Default for Assumptions {
     fn default() -> Self {
         Assumptions {
             instance_launch_time: Distribution::Constant(Span::seconds(35)),
+            windows_instance_launch_time: Distribution::Constant(Span::seconds(260)),
             agent_registration_time: Distribution::Constant(Span::seconds(40)),
             auto_scaling_group_delay: Span::seconds(10),
             insufficient_capacity_retry: Span::seconds(30),
@@ -901,6 +916,8 @@ pub struct FargateAssumptions {
     pub run_task_max_attempts: u32,
     /// PROVISIONING, in which a task gets its micro-VM and network interface: 15 s.
     pub provisioning_time: Span,
+    /// The same of a task on Windows: 180 s (inferred; AWS publishes none).
+    pub windows_provisioning_time: Span,
     /// PENDING, until the pull begins: 5 s.
     pub pending_time: Span,
     /// Speed of an image pull, MB/s of compressed layers: 13. Nothing is ever cached.
@@ -937,6 +954,11 @@ pub enum FargateBilledFrom {
 }
 
 impl FargateAssumptions {
+    /// PROVISIONING of a task that runs an operating system.
+    pub fn provisioning_time_of(&self, operating_system_family: OperatingSystemFamily) -> Span {
+        if operating_system_family.is_windows() { self.windows_provisioning_time } else { self.provisioning_time }
+    }
+
     /// Quotas of one kind of capacity.
     pub fn quotas(&self, capacity: FargateCapacity) -> &FargateQuotas {
         match capacity {
@@ -973,6 +995,7 @@ impl Default for FargateAssumptions {
             run_task_calls_per_second: 20,
             run_task_max_attempts: 3,
             provisioning_time: Span::seconds(15),
+            windows_provisioning_time: Span::seconds(180),
             pending_time: Span::seconds(5),
             pull_mb_per_second: 13.0,
             pull_mb_per_second_from: Vec::new(),

@@ -8,6 +8,7 @@ use crate::aws::instance_type::InstanceType;
 use crate::aws::lifecycle::LifecycleHook;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::mixed_instances::{InstancesDistribution, LaunchTemplateOverride};
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::volume::EbsVolume;
@@ -29,6 +30,8 @@ pub struct AutoScalingGroup {
     pub name: String,
     /// The types that it launches, in the order of the list; at least one.
     pub instance_types: Vec<LaunchTemplateOverride>,
+    /// What its instances run: LINUX where nothing is said.
+    pub operating_system_family: OperatingSystemFamily,
     /// `InstancesDistribution` of its mixed instances policy; without one all are On-Demand Instances of the one type.
     pub instances_distribution: Option<InstancesDistribution>,
     /// Fewest instances.
@@ -191,14 +194,17 @@ impl AutoScalingGroup {
         self.instance_types.iter().map(|it| &it.instance_type)
     }
 
-    /// What a task definition requires (`requiresAttributes`) and its instances do not have: neither registered by their
-    /// agents nor among the group's own attributes.
+    /// What a task definition requires (its operating system, `requiresAttributes`) and its instances do not have: neither registered by
+    /// their agents nor among the group's own attributes.
     pub fn missing_attributes<'a>(&'a self, definition: &'a TaskDefinition) -> impl Iterator<Item = &'a str> + 'a {
         let is_there = |it: &str| {
             self.agent_configuration.registers(&self.agent_version, it)
                 || self.attributes.iter().any(|(own, _)| own == it)
         };
-        definition.requires_attributes.iter().map(String::as_str).filter(move |it| !is_there(it))
+        let family = definition.operating_system_family;
+        let other_family = (family != self.operating_system_family).then(|| family.required_attribute());
+        let others = definition.requires_attributes.iter().map(String::as_str).filter(move |it| !is_there(it));
+        other_family.into_iter().chain(others)
     }
 
     /// Whether some of its types count as several units of its capacity.
@@ -213,7 +219,13 @@ impl AutoScalingGroup {
 
     /// What each of its container instances of a type registers that is launched under this account setting `awsvpcTrunking`.
     pub fn registered_resources_with(&self, kind: &InstanceType, awsvpc_trunking: bool) -> RegisteredResources {
-        RegisteredResources::new(kind, self.reserved_memory_mib, awsvpc_trunking)
+        let resources = RegisteredResources::new(kind, self.reserved_memory_mib, awsvpc_trunking);
+        RegisteredResources { reserved_tcp_ports: self.reserved_tcp_ports(), ..resources }
+    }
+
+    /// TCP ports that its instances' agents reserve.
+    pub fn reserved_tcp_ports(&self) -> &'static [u16] {
+        self.operating_system_family.reserved_tcp_ports(self.agent_configuration.enable_task_iam_role)
     }
 
     /// Whether its instances of a type get a trunk network interface.
@@ -238,8 +250,8 @@ impl AutoScalingGroup {
             ("ecs.availability-zone", zone.name.as_str()),
             ("ecs.cpu-architecture", kind.cpu_architecture.attribute()),
             ("ecs.instance-type", kind.name.as_str()),
-            ("ecs.os-family", "LINUX"),
-            ("ecs.os-type", "linux"),
+            ("ecs.os-family", self.operating_system_family.as_str()),
+            ("ecs.os-type", self.operating_system_family.os_type()),
         ];
         let subnet = subnet.map(|it| ("ecs.subnet-id", it.name.as_str()));
         let trunk = kind.has_trunk(awsvpc_trunking).then_some(("ecs.awsvpc-trunk-id", "eni-trunk"));

@@ -9,6 +9,7 @@
 //! versions for fault injection and for tasks of more than 10 vCPUs are recalled.
 
 use crate::aws::cluster_query::Version;
+use crate::aws::operating_system::is_of_operating_system;
 use crate::aws::task_definition::NetworkMode;
 
 /// The prefix of the older attributes.
@@ -94,6 +95,8 @@ pub struct AgentConfiguration {
     pub disable_privileged: bool,
     /// `ECS_DISABLE_DOCKER_HEALTH_CHECK`
     pub disable_docker_health_check: bool,
+    /// Whether the agent runs on Windows.
+    pub runs_on_windows: bool,
 }
 
 impl Default for AgentConfiguration {
@@ -109,12 +112,28 @@ impl Default for AgentConfiguration {
             enable_awslogs_executionrole_override: true,
             disable_privileged: false,
             disable_docker_health_check: false,
+            runs_on_windows: false,
         }
     }
 }
 
 impl AgentConfiguration {
-    /// Whether an agent of a version on a Linux instance registers an attribute that task definitions require.
+    /// As the agent for Windows has it where the user data of its instance say nothing (agent source, `config_windows.go`): task roles,
+    /// network mode awsvpc and awslogs by the task execution role have to be switched on.
+    pub fn of_windows() -> AgentConfiguration {
+        AgentConfiguration {
+            available_logging_drivers: ["json-file", "none", "awslogs"].map(str::to_owned).to_vec(),
+            enable_task_iam_role: false,
+            enable_task_iam_role_network_host: false,
+            enable_task_eni: false,
+            enable_task_cpu_mem_limit: false,
+            enable_awslogs_executionrole_override: false,
+            runs_on_windows: true,
+            ..AgentConfiguration::default()
+        }
+    }
+
+    /// Whether an agent of a version registers an attribute that task definitions require.
     pub fn registers(&self, agent_version: &Version, attribute: &str) -> bool {
         if attribute == TASK_CPU_MEM_LIMIT {
             return self.enable_task_cpu_mem_limit && is_from(agent_version, "1.16.0");
@@ -129,10 +148,10 @@ impl AgentConfiguration {
             Some("task-eni") => self.enable_task_eni,
             Some("increased-task-cpu-limit") => self.enable_task_cpu_mem_limit,
             Some("execution-role-awslogs") => self.enable_awslogs_executionrole_override,
-            Some("privileged-container") => !self.disable_privileged,
+            Some("privileged-container") => !self.disable_privileged && !self.runs_on_windows,
             Some("container-health-check") => !self.disable_docker_health_check,
-            // Of agents on Windows alone.
-            Some("fsxWindowsFileServer") => false,
+            Some("fsxWindowsFileServer") => self.runs_on_windows,
+            Some("efs" | "efsAuth" | "pid-ipc-namespace-sharing" | "fault-injection") => !self.runs_on_windows,
             _ => true,
         };
         let since = CAPABILITIES.iter().find(|it| it.attribute == attribute).map(|it| it.since);
@@ -156,6 +175,10 @@ pub fn explained(attribute: &str) -> (String, String) {
             _ => agent(it.since),
         };
         return (it.needed_for.to_owned(), given_by);
+    }
+    if is_of_operating_system(attribute) {
+        let given_by = "`operatingSystemFamily` of their group says what they run".to_owned();
+        return ("its `runtimePlatform`".to_owned(), given_by);
     }
     match attribute.strip_prefix(OLD).and_then(|it| it.strip_prefix("logging-driver.")) {
         Some(driver) => (
@@ -220,6 +243,18 @@ mod tests {
         assert!(configuration.registers(&current, &logging_driver("awslogs")));
         assert!(!configuration.registers(&current, &logging_driver("splunk")));
         assert!(configuration.registers(&current, TASK_CPU_MEM_LIMIT));
+    }
+
+    #[test]
+    fn an_agent_on_windows_registers_what_windows_has() {
+        let (configuration, current) = (AgentConfiguration::of_windows(), version("1.105.1"));
+        let registers = |it: &str| configuration.registers(&current, it);
+        assert!(registers(FSX_WINDOWS) && registers("ecs.capability.container-health-check"));
+        assert!(registers(&logging_driver("awslogs")) && !registers(&logging_driver("fluentd")));
+        let lacks = ["ecs.capability.efs", "ecs.capability.task-eni", "com.amazonaws.ecs.capability.task-iam-role"];
+        assert!(lacks.into_iter().chain([TASK_CPU_MEM_LIMIT]).all(|it| !registers(it)));
+        let with_eni = AgentConfiguration { enable_task_eni: true, ..configuration.clone() };
+        assert!(with_eni.registers(&current, "ecs.capability.task-eni"));
     }
 
     #[test]

@@ -18,16 +18,19 @@ pub struct RegisteredResources {
     pub network_interfaces: u32,
     /// GPUs.
     pub gpus: u32,
+    /// TCP ports that its agent reserves.
+    pub reserved_tcp_ports: &'static [u16],
 }
 
 impl RegisteredResources {
-    /// What an instance of a type registers; `awsvpc_trunking` is the account setting when it is launched.
+    /// What a Linux instance of a type registers; `awsvpc_trunking` is the account setting when it is launched.
     pub fn new(instance_type: &InstanceType, reserved_memory_mib: u32, awsvpc_trunking: bool) -> RegisteredResources {
         RegisteredResources {
             cpu_units: instance_type.cpu_units(),
             memory_mib: instance_type.registered_memory_mib.saturating_sub(reserved_memory_mib),
             network_interfaces: instance_type.awsvpc_tasks(awsvpc_trunking),
             gpus: instance_type.gpus,
+            reserved_tcp_ports: &RESERVED_TCP_PORTS,
         }
     }
 
@@ -38,6 +41,7 @@ impl RegisteredResources {
             memory_mib: self.memory_mib.min(other.memory_mib),
             network_interfaces: self.network_interfaces.min(other.network_interfaces),
             gpus: self.gpus.min(other.gpus),
+            ..self
         }
     }
 
@@ -48,6 +52,7 @@ impl RegisteredResources {
             memory_mib: self.memory_mib.max(other.memory_mib),
             network_interfaces: self.network_interfaces.max(other.network_interfaces),
             gpus: self.gpus.max(other.gpus),
+            ..self
         }
     }
 
@@ -58,6 +63,7 @@ impl RegisteredResources {
             memory_mib: self.memory_mib + reservation.memory_mib,
             network_interfaces: self.network_interfaces + reservation.network_interfaces,
             gpus: self.gpus + reservation.gpus,
+            ..self
         }
     }
 
@@ -68,12 +74,13 @@ impl RegisteredResources {
             memory_mib: self.memory_mib.checked_sub(reservation.memory_mib)?,
             network_interfaces: self.network_interfaces.checked_sub(reservation.network_interfaces)?,
             gpus: self.gpus.checked_sub(reservation.gpus)?,
+            ..self
         })
     }
 
     /// The first thing that not even an empty instance has for a task, in the order in which ECS looks.
     pub fn lacks(&self, reservation: &Reservation) -> Option<Reason> {
-        let is_taken = |port: &(Protocol, u16)| port.0 == Protocol::Tcp && RESERVED_TCP_PORTS.contains(&port.1);
+        let is_taken = |port: &(Protocol, u16)| port.0 == Protocol::Tcp && self.reserved_tcp_ports.contains(&port.1);
         let ports = reservation.ports.len();
         if reservation.cpu_units > self.cpu_units {
             Some(Reason::Cpu)
@@ -81,7 +88,7 @@ impl RegisteredResources {
             Some(Reason::Memory)
         } else if reservation.ports.iter().any(is_taken) {
             Some(Reason::Port)
-        } else if ports > 0 && ports + RESERVED_TCP_PORTS.len() > PORTS_MAXIMUM {
+        } else if ports > 0 && ports + self.reserved_tcp_ports.len() > PORTS_MAXIMUM {
             Some(Reason::TooManyPorts)
         } else if reservation.network_interfaces > self.network_interfaces {
             Some(Reason::NetworkInterface)

@@ -2,9 +2,10 @@
 //!
 //! Follows *Amazon ECS task definition differences for Fargate*, *Fargate throttling quotas*, *AWS Fargate service quotas* and
 //! *Fargate platform versions* in the ECS developer guide (2026). Prices are in [`price`](crate::aws::price). Left out:
-//! Windows, and what a region of less capacity has of smaller quotas (a scenario sets them).
+//! what a region of less capacity has of smaller quotas (a scenario sets them).
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::table::Id;
 use crate::units::{Instant, NANOS_PER_SECOND, Span};
@@ -55,22 +56,28 @@ impl FargateCapacity {
     }
 }
 
-/// A platform version for Linux that still runs tasks.
+/// A platform version that still runs tasks, in the order of Linux's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PlatformVersion {
-    /// `1.3.0`
+    /// `1.0.0`, the only one for Windows.
+    V1_0,
+    /// `1.3.0`, for Linux.
     V1_3,
-    /// `1.4.0`, which is `LATEST`.
-    #[default]
+    /// `1.4.0`, for Linux.
     V1_4,
+    /// `LATEST`: 1.4.0 for Linux, 1.0.0 for Windows.
+    #[default]
+    Latest,
 }
 
 impl PlatformVersion {
     /// As the API spells it.
     pub fn as_str(self) -> &'static str {
         match self {
+            PlatformVersion::V1_0 => "1.0.0",
             PlatformVersion::V1_3 => "1.3.0",
             PlatformVersion::V1_4 => "1.4.0",
+            PlatformVersion::Latest => "LATEST",
         }
     }
 }
@@ -91,7 +98,7 @@ enum Memory {
     Steps(u32, u32, u32),
 }
 
-/// The sizes that a Linux task can have, ascending.
+/// The sizes that a task can have, ascending; one on Windows has some of them.
 pub const TASK_CPUS: [TaskCpu; 8] = [
     TaskCpu { cpu_units: 256, memory: Memory::OneOf(&[512, 1024, 2048]) },
     TaskCpu { cpu_units: 512, memory: Memory::Steps(1, 4, 1) },
@@ -112,7 +119,12 @@ impl TaskCpu {
         }
     }
 
-    /// The oldest platform version that has it.
+    /// Whether tasks of an operating system have it: those on Windows have 1 to 4 vCPUs.
+    pub fn is_of(self, operating_system_family: OperatingSystemFamily) -> bool {
+        !operating_system_family.is_windows() || (1024..=4096).contains(&self.cpu_units)
+    }
+
+    /// The oldest platform version for Linux that has it.
     pub fn platform_version(self) -> PlatformVersion {
         if self.cpu_units >= 8192 { PlatformVersion::V1_4 } else { PlatformVersion::V1_3 }
     }
@@ -123,14 +135,15 @@ pub fn task_cpu(cpu_units: u32) -> Option<TaskCpu> {
     TASK_CPUS.into_iter().find(|it| it.cpu_units == cpu_units)
 }
 
-/// Whether Fargate has tasks of this size.
-pub fn is_valid_size(cpu_units: u32, memory_mib: u32) -> bool {
-    task_cpu(cpu_units).is_some_and(|it| it.memory_mib().contains(&memory_mib))
+/// Whether Fargate has tasks of this size that run an operating system.
+pub fn is_valid_size(family: OperatingSystemFamily, (cpu_units, memory_mib): (u32, u32)) -> bool {
+    task_cpu(cpu_units).filter(|it| it.is_of(family)).is_some_and(|it| it.memory_mib().contains(&memory_mib))
 }
 
 /// The smallest size that has this much of both, its CPU before its memory; the largest of all where none has.
-pub fn nearest_size(cpu_units: u32, memory_mib: u32) -> (u32, u32) {
-    let sizes = || TASK_CPUS.into_iter().flat_map(|it| it.memory_mib().into_iter().map(move |mib| (it.cpu_units, mib)));
+pub fn nearest_size(family: OperatingSystemFamily, (cpu_units, memory_mib): (u32, u32)) -> (u32, u32) {
+    let rows = || TASK_CPUS.into_iter().filter(move |it| it.is_of(family));
+    let sizes = || rows().flat_map(|it| it.memory_mib().into_iter().map(move |mib| (it.cpu_units, mib)));
     sizes().find(|it| it.0 >= cpu_units && it.1 >= memory_mib).or(sizes().last()).expect("there are sizes")
 }
 
@@ -229,6 +242,8 @@ pub fn images_on_storage_gib(megabytes: f64, ratio: f64) -> f64 {
 mod tests {
     use super::*;
 
+    const LINUX: OperatingSystemFamily = OperatingSystemFamily::Linux;
+
     #[test]
     fn every_size_of_the_table_is_valid_and_its_neighbours_are_not() {
         let rows: [(u32, &[u32]); 8] = [
@@ -243,17 +258,30 @@ mod tests {
         ];
         for (cpu, memory) in rows {
             for &mib in memory {
-                assert!(is_valid_size(cpu, mib), "{cpu} {mib}");
-                assert_eq!(nearest_size(cpu, mib), (cpu, mib));
+                assert!(is_valid_size(LINUX, (cpu, mib)), "{cpu} {mib}");
+                assert_eq!(nearest_size(LINUX, (cpu, mib)), (cpu, mib));
                 for (other_cpu, other_mib) in [(cpu, mib - 1), (cpu, mib + 1), (cpu - 1, mib), (cpu + 1, mib)] {
-                    assert!(!is_valid_size(other_cpu, other_mib), "{other_cpu} {other_mib}");
+                    assert!(!is_valid_size(LINUX, (other_cpu, other_mib)), "{other_cpu} {other_mib}");
                 }
             }
             let (least, most) = (memory[0], memory[memory.len() - 1]);
-            assert!(!is_valid_size(cpu, least - 512) && !is_valid_size(cpu, most + 1024), "{cpu}");
+            assert!(!is_valid_size(LINUX, (cpu, least - 512)) && !is_valid_size(LINUX, (cpu, most + 1024)), "{cpu}");
         }
         let counts: Vec<usize> = TASK_CPUS.iter().map(|it| it.memory_mib().len()).collect();
         assert_eq!(counts, [3, 4, 7, 13, 23, 12, 12, 3]);
+    }
+
+    #[test]
+    fn windows_has_one_to_four_vcpus() {
+        let windows = OperatingSystemFamily::WindowsServer2019Full;
+        for (cpu, mib, is_there) in
+            [(512, 1024, false), (1024, 2048, true), (2048, 16_384, true), (4096, 30_720, true), (8192, 16_384, false)]
+        {
+            assert_eq!(is_valid_size(windows, (cpu, mib)), is_there, "{cpu} {mib}");
+            assert!(is_valid_size(LINUX, (cpu, mib)));
+        }
+        assert_eq!(nearest_size(windows, (256, 512)), (1024, 2048));
+        assert_eq!(nearest_size(windows, (8192, 16_384)), (4096, 30_720), "the largest");
     }
 
     #[test]
@@ -267,7 +295,7 @@ mod tests {
             ((8192, 17_000), (8192, 20_480)),
             ((65_536, 1), (32_768, 249_856)),
         ] {
-            assert_eq!(nearest_size(asked.0, asked.1), nearest, "{asked:?}");
+            assert_eq!(nearest_size(LINUX, (asked.0, asked.1)), nearest, "{asked:?}");
         }
     }
 

@@ -42,6 +42,8 @@ pub struct InstanceType {
     pub gpus: u32,
     /// On-Demand price of Linux in us-east-1, USD an hour.
     pub usd_per_hour: f64,
+    /// What of that is the licence of Windows, USD an hour, which Spot does not make cheaper; 0 on Linux.
+    pub license_usd_per_hour: f64,
     /// Credits, of burstable types.
     pub burst: Option<Burst>,
 }
@@ -149,6 +151,7 @@ impl From<Row> for InstanceType {
                 _ => CpuArchitecture::X86_64,
             },
             usd_per_hour: row.usd_per_hour,
+            license_usd_per_hour: 0.0,
             burst,
             name: row.name,
         }

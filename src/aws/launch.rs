@@ -2,6 +2,7 @@
 
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::fargate::PlatformVersion;
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::run_task::RunTask;
 use crate::aws::service::ServiceDefinition;
@@ -49,6 +50,8 @@ pub struct Launch {
     pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
     /// The platform version of tasks on Fargate.
     pub platform_version: PlatformVersion,
+    /// The platform family of tasks on Fargate, where it is said; it must be that of their definition.
+    pub platform_family: Option<OperatingSystemFamily>,
     /// Subnets that tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
     pub subnets: Vec<Id<Subnet>>,
     /// The EBS volume that each task gets (`volumeConfigurations`), from its placement until it is STOPPED.

@@ -5,7 +5,9 @@
 use serde::Deserialize;
 
 use crate::aws::fargate::{EPHEMERAL_STORAGE_GIB, FargateCapacity};
+use crate::aws::instance_type::InstanceType;
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType};
+use crate::aws::operating_system::RuntimePlatform;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::aws::volume::{EbsVolume, VolumePrice, VolumeType};
 use crate::units::Span;
@@ -72,6 +74,14 @@ pub struct Prices {
     pub fargate_arm_vcpu_hour: f64,
     /// A GB of its memory, an hour.
     pub fargate_arm_gb_hour: f64,
+    /// A vCPU of a Fargate task on Windows, an hour, without its licence.
+    pub fargate_windows_vcpu_hour: f64,
+    /// A GB of its memory, an hour.
+    pub fargate_windows_gb_hour: f64,
+    /// The licence for each of its vCPUs, an hour.
+    pub fargate_windows_license_vcpu_hour: f64,
+    /// The licence for each vCPU of an instance that runs Windows, an hour; without it the tables have it.
+    pub windows_license_vcpu_hour: Option<f64>,
     /// A GB of a Fargate task's ephemeral storage above the first 20, an hour.
     pub fargate_storage_gb_hour: f64,
     /// What Fargate Spot takes for vCPUs and memory, as a share of the price on demand, 0 to 1. It moves slowly.
@@ -100,11 +110,23 @@ const SPOT_SHARE: f64 = 0.35;
 const TABLE: &str = include_str!("prices.csv");
 const INSTANCES: &str = include_str!("instance_prices.csv");
 const VOLUMES: &str = include_str!("volume_prices.csv");
+const WINDOWS_LICENSES: &str = include_str!("windows_licenses.csv");
+
+/// What the Windows licence of an instance costs, USD a vCPU and hour, where the table has nothing else (EC2 User Guide, *Optimize CPUs for
+/// License-Included instances*).
+pub const WINDOWS_LICENSE_VCPU_HOUR: f64 = 0.046;
 
 /// A row of the table of instances' prices.
 #[derive(Deserialize)]
 struct InstanceRow {
     region: String,
+    name: String,
+    usd_per_hour: f64,
+}
+
+/// A row of the table of licences.
+#[derive(Deserialize)]
+struct LicenseRow {
     name: String,
     usd_per_hour: f64,
 }
@@ -175,6 +197,10 @@ pub fn prices(region: &str) -> Option<Prices> {
         high_resolution_alarm_month: figure(&row[17]),
         composite_alarm_month: figure(&row[18]),
         metric_month: [figure(&row[19]), figure(&row[20]), figure(&row[21]), figure(&row[22])],
+        fargate_windows_vcpu_hour: figure(&row[23]),
+        fargate_windows_gb_hour: figure(&row[24]),
+        fargate_windows_license_vcpu_hour: figure(&row[25]),
+        windows_license_vcpu_hour: None,
         volumes: volume_prices(&row[0]),
         instances: Vec::new(),
     })
@@ -208,6 +234,18 @@ impl Prices {
         let said = self.instances.iter().find(|it| it.0 == instance_type).map(|it| it.1);
         let own = said.or_else(|| instance_usd_per_hour(&self.region, instance_type)).map(|it| (it, true));
         own.or_else(|| Some((instance_usd_per_hour("us-east-1", instance_type)?, false)))
+    }
+
+    /// What the licence of Windows costs for an instance of a type, USD an hour: by its vCPUs, in every region alike, or as the table of
+    /// exceptions has it where the scenario says no price.
+    pub fn windows_license_usd_per_hour(&self, kind: &InstanceType) -> f64 {
+        let by_vcpu = |each: f64| each * f64::from(kind.vcpu);
+        if let Some(each) = self.windows_license_vcpu_hour {
+            return by_vcpu(each);
+        }
+        let rows: Vec<LicenseRow> = rows_of(WINDOWS_LICENSES);
+        let found = rows.into_iter().find(|it| it.name == kind.name);
+        found.map_or(by_vcpu(WINDOWS_LICENSE_VCPU_HOUR), |it| it.usd_per_hour)
     }
 
     /// What an EBS volume costs an hour, USD.
@@ -249,14 +287,18 @@ impl Prices {
         self.nat_gateway_hour * f64::from(gateways) * hours_started as f64 + self.nat_gateway_gb * gb
     }
 
-    /// What a Fargate task of so many CPU units, MiB and GiB of ephemeral storage costs an hour, USD. Spot makes storage no cheaper.
+    /// What a Fargate task of so many CPU units, MiB and GiB of ephemeral storage costs an hour, USD, with the licence of Windows. Spot
+    /// makes storage no cheaper.
     pub fn fargate_usd_per_hour(
         &self,
         capacity: FargateCapacity,
-        cpu_architecture: CpuArchitecture,
+        platform: RuntimePlatform,
         (cpu_units, memory_mib, storage_gib): (u32, u32, u32),
     ) -> f64 {
-        let (vcpu_hour, gb_hour) = match cpu_architecture {
+        let (vcpu_hour, gb_hour) = match platform.cpu_architecture {
+            _ if platform.operating_system_family.is_windows() => {
+                (self.fargate_windows_vcpu_hour + self.fargate_windows_license_vcpu_hour, self.fargate_windows_gb_hour)
+            }
             CpuArchitecture::X86_64 => (self.fargate_vcpu_hour, self.fargate_gb_hour),
             CpuArchitecture::Arm64 => (self.fargate_arm_vcpu_hour, self.fargate_arm_gb_hour),
         };
@@ -270,21 +312,27 @@ impl Prices {
     }
 
     /// A Fargate task of so many CPU units, MiB and GiB of ephemeral storage, from the start of its image pull until it is
-    /// STOPPED: by the second begun, a minute at least, USD (AWS Fargate pricing). Spot makes storage no cheaper.
+    /// STOPPED: by the second begun, a minute at least, or 5 of Windows, USD (AWS Fargate pricing). Spot makes storage no cheaper.
     pub fn fargate_usd(
         &self,
         capacity: FargateCapacity,
-        cpu_architecture: CpuArchitecture,
+        platform: RuntimePlatform,
         size: (u32, u32, u32),
         lifetime: Span,
     ) -> f64 {
-        self.fargate_usd_per_hour(capacity, cpu_architecture, size) * billed(lifetime).as_hours()
+        self.fargate_usd_per_hour(capacity, platform, size) * billed_on_fargate(platform, lifetime).as_hours()
     }
 }
 
 /// What is billed of an instance, a volume or a task on Fargate that was there so long: whole seconds, 60 at least.
 pub fn billed(lifetime: Span) -> Span {
     Span::seconds(lifetime.0.div_ceil(Span::SECOND.0)).max(Span::MINUTE)
+}
+
+/// What is billed of a task on Fargate that was there so long: as [`billed`], 5 minutes at least of Windows (AWS Fargate pricing).
+pub fn billed_on_fargate(platform: RuntimePlatform, lifetime: Span) -> Span {
+    let minimum = if platform.operating_system_family.is_windows() { Span::MINUTE * 5 } else { Span::MINUTE };
+    billed(lifetime).max(minimum)
 }
 
 /// Up to when a Spot Instance that EC2 interrupts costs nothing (EC2 User Guide, *Billing for interrupted Spot Instances*).
@@ -327,6 +375,7 @@ pub fn network_load_balancer_capacity_units(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::operating_system::OperatingSystemFamily;
 
     fn is_close(value: f64, expected: f64) -> bool {
         (value - expected).abs() < 1e-9 * expected.max(1.0)
@@ -368,7 +417,9 @@ mod tests {
     fn w22_costs_of_fargate() {
         let prices = prices("us-east-1").expect("the region is there");
         let of = |capacity, architecture, size, seconds| {
-            prices.fargate_usd(capacity, architecture, size, Span::seconds(seconds))
+            let operating_system_family = OperatingSystemFamily::Linux;
+            let platform = RuntimePlatform { operating_system_family, cpu_architecture: architecture };
+            prices.fargate_usd(capacity, platform, size, Span::seconds(seconds))
         };
         let (on_demand, spot) = (FargateCapacity::OnDemand, FargateCapacity::Spot);
         let (x86, arm) = (CpuArchitecture::X86_64, CpuArchitecture::Arm64);
@@ -383,6 +434,28 @@ mod tests {
         assert!(is_close(of(on_demand, x86, (1024, 2048, 120), 3600), 0.04937 + 0.0111));
         assert!(is_close(of(spot, x86, (1024, 2048, 120), 3600), 0.33 * 0.04937 + 0.0111));
         assert!(is_close(of(spot, arm, (4096, 8192, 20), 7200), 0.33 * 2.0 * (4.0 * 0.03238 + 8.0 * 0.00356)));
+    }
+
+    #[test]
+    fn windows_costs_its_licence() {
+        let prices = prices("us-east-1").expect("the region is there");
+        let platform = RuntimePlatform {
+            operating_system_family: OperatingSystemFamily::WindowsServer2022Core,
+            cpu_architecture: CpuArchitecture::X86_64,
+        };
+        let of = |size, seconds| prices.fargate_usd(FargateCapacity::OnDemand, platform, size, Span::seconds(seconds));
+        let hour = 2.0 * (0.046_552 + 0.046) + 4.0 * 0.005_111_75;
+        assert!(is_close(of((2048, 4096, 20), 3600), hour));
+        assert!(is_close(of((2048, 4096, 20), 45), hour / 12.0), "five minutes");
+        assert!(is_close(of((2048, 4096, 20), 301), hour * 301.0 / 3600.0));
+        let license = |prices: &Prices, name| {
+            prices.windows_license_usd_per_hour(&crate::aws::instance_type::find(name).expect("it is there"))
+        };
+        assert!(is_close(license(&prices, "m5.large"), 0.092));
+        // On-Demand, us-east-1: Windows 0.06, Linux 0.0416.
+        assert!(is_close(license(&prices, "t3.medium"), 0.0184));
+        let own = Prices { windows_license_vcpu_hour: Some(0.0), ..prices };
+        assert_eq!((license(&own, "m5.large"), license(&own, "t3.medium")), (0.0, 0.0));
     }
 
     #[test]

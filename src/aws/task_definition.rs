@@ -4,6 +4,7 @@
 //! Left out: Neuron devices, secrets, the mesh proxy.
 
 use crate::aws::container::{ContainerDependency, ContainerHealthCheck, RestartPolicy};
+use crate::aws::operating_system::{OperatingSystemFamily, RuntimePlatform, windows_cpu_limit};
 use crate::aws::placement::PlacementConstraint;
 use crate::distribution::Distribution;
 use crate::units::Span;
@@ -13,7 +14,8 @@ use crate::units::Span;
 pub enum NetworkMode {
     /// No network at all.
     None,
-    /// Docker's bridge; host ports are static or dynamic. AWS's default on Linux.
+    /// Docker's bridge; host ports are static or dynamic. AWS's default on Linux, and on Windows, where it is called `default` and is
+    /// Docker's nat.
     #[default]
     Bridge,
     /// The instance's own network.
@@ -280,6 +282,8 @@ pub struct TaskDefinition {
     pub is_for_fargate: bool,
     /// GiB of ephemeral storage of a task on Fargate.
     pub ephemeral_storage_gib: u32,
+    /// Operating system of its containers, which their instance must have: LINUX where the definition says none.
+    pub operating_system_family: OperatingSystemFamily,
     /// Required architecture where the definition says one.
     pub cpu_architecture: Option<CpuArchitecture>,
     /// Constraints on where its tasks go, beside those of the service; `memberOf` only.
@@ -353,19 +357,23 @@ impl TaskDefinition {
     }
 
     /// The weight of a task under contention (agent source, `buildImplicitLinuxCPUSpec`): the sum of its containers'
-    /// `max(2, cpu)`; a task with a task-level `cpu` gets the kernel's default, 1024.
+    /// `max(2, cpu)`; a task with a task-level `cpu` gets the kernel's default, 1024. On Windows, where `cpu` bounds containers and weighs
+    /// nothing, their number (inferred).
     pub fn cpu_weight(&self) -> u32 {
         match self.cpu {
+            _ if self.operating_system_family.is_windows() => self.containers.len() as u32,
             Some(_) => 1024,
             None => self.containers.iter().map(ContainerDefinition::cpu_weight).sum(),
         }
     }
 
     /// The CPU time that all threads of a task may use in each period of its CFS quota (agent source,
-    /// `buildExplicitLinuxCPUSpec`: whole microseconds); `None` without a task-level `cpu`.
+    /// `buildExplicitLinuxCPUSpec`: whole microseconds); `None` without a task-level `cpu`, and on Windows, which has none.
     pub fn cfs_quota(&self, period: Span) -> Option<Span> {
         let micros = |cpu: u32| u64::from(cpu) * (period.0 / 1000) / 1024;
-        self.cpu.filter(|&cpu| cpu > 0).map(|cpu| Span(1000 * micros(cpu).max(1)))
+        self.cpu
+            .filter(|&cpu| cpu > 0 && !self.operating_system_family.is_windows())
+            .map(|cpu| Span(1000 * micros(cpu).max(1)))
     }
 
     /// The compressed size of its images, MB: each layer once.
@@ -373,6 +381,27 @@ impl TaskDefinition {
         let layers = self.containers.iter().flat_map(|it| &it.application.layers);
         let each: std::collections::BTreeMap<&str, f64> = layers.map(|it| (it.name.as_str(), it.size_mb)).collect();
         each.values().sum()
+    }
+
+    /// Whether its containers are bounded one by one by their `cpu`, and its task-level `cpu` and `memory` by nothing: on instances that
+    /// run Windows (*Amazon ECS task definition parameters*, task size: they are ignored for Windows containers). On Fargate the task's
+    /// size is that of its machine.
+    pub fn caps_containers(&self, is_on_fargate: bool) -> bool {
+        self.operating_system_family.is_windows() && !is_on_fargate
+    }
+
+    /// CPU units that one container alone can use at most, where something but the machine bounds it.
+    pub fn cpu_cap_of(&self, container: usize, is_on_fargate: bool) -> Option<f64> {
+        match self.containers.get(container).filter(|_| self.caps_containers(is_on_fargate)) {
+            Some(it) => Some(windows_cpu_limit(it.cpu)),
+            None => self.cpu.map(f64::from),
+        }
+    }
+
+    /// What Fargate runs it on.
+    pub fn fargate_platform(&self) -> RuntimePlatform {
+        let operating_system_family = self.operating_system_family;
+        RuntimePlatform { operating_system_family, cpu_architecture: self.fargate_architecture() }
     }
 
     /// The architecture that Fargate runs it on.
@@ -441,6 +470,7 @@ mod tests {
             memory: None,
             is_for_fargate: false,
             ephemeral_storage_gib: 20,
+            operating_system_family: OperatingSystemFamily::Linux,
             cpu_architecture: None,
             placement_constraints: Vec::new(),
             requires_attributes: Vec::new(),

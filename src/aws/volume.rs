@@ -39,6 +39,9 @@ impl VolumeType {
 /// GiB of the root volume of ECS-optimized Amazon Linux AMIs (developer guide, *Amazon ECS-optimized Linux AMIs*, 2026).
 pub const ROOT_VOLUME_GIB: u32 = 30;
 
+/// GiB of the root volume of an ECS-optimized AMI of Windows Server (by recollection).
+pub const WINDOWS_ROOT_VOLUME_GIB: u32 = 50;
+
 /// IOPS that come with a gp3 volume.
 pub const GP3_IOPS: u32 = 3_000;
 

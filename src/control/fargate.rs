@@ -185,7 +185,7 @@ impl Control<'_> {
         self.comes_to_fargate(task, zone, capacity);
         let assumptions = &self.scenario.assumptions;
         let volume = self.definition_of(task).has_volume(VolumeKind::Ebs).then_some(assumptions.ebs_attach_time);
-        let provisioned = assumptions.fargate.provisioning_time;
+        let provisioned = assumptions.fargate.provisioning_time_of(self.definition_of(task).operating_system_family);
         self.wake_task(task, volume.map_or(provisioned, |it| it.max(provisioned)));
     }
 
@@ -250,7 +250,7 @@ impl Control<'_> {
         let definition = self.definition_of(task);
         let size = (row.reservation.cpu_units, row.reservation.memory_mib, definition.ephemeral_storage_gib);
         let until = row.stopped_at.unwrap_or(self.now());
-        self.scenario.prices.fargate_usd(capacity, definition.fargate_architecture(), size, until.since(since))
+        self.scenario.prices.fargate_usd(capacity, definition.fargate_platform(), size, until.since(since))
     }
 
     /// What a kind of capacity has cost since the run began, USD.

@@ -8,7 +8,7 @@ use crate::aws::auto_scaling_group::{
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::container_instance::RegistrationFailure;
-use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
+use crate::aws::instance_type::InstanceType;
 use crate::aws::lifecycle::LifecycleState;
 use crate::aws::mixed_instances::{PoolOffer, PurchaseOption};
 use crate::aws::subnet::Subnet;
@@ -240,7 +240,8 @@ impl Control<'_> {
             PurchaseOption::OnDemand => 1.0,
             PurchaseOption::Spot => self.scenario.prices.spot_share,
         };
-        of_pool.filter_map(|it| it.usd_per_hour).next().unwrap_or(kind.usd_per_hour * share)
+        let license = kind.license_usd_per_hour;
+        of_pool.filter_map(|it| it.usd_per_hour).next().unwrap_or((kind.usd_per_hour - license) * share + license)
     }
 
     /// Instances of a pool that could still be launched; `None` for as many as one likes.
@@ -328,7 +329,7 @@ impl Control<'_> {
             registered_gpus: registered.gpus,
             remaining_cpu_units: registered.cpu_units,
             remaining_memory_mib: registered.memory_mib,
-            reserved_ports: RESERVED_TCP_PORTS.iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
+            reserved_ports: definition.reserved_tcp_ports().iter().map(|&port| ((Protocol::Tcp, port), 1)).collect(),
             remaining_network_interfaces: registered.network_interfaces,
             remaining_gpus: registered.gpus,
             set_aside: RegisteredResources::default(),
@@ -352,7 +353,8 @@ impl Control<'_> {
                 message += &format!(". An instance was launched {words}.");
             }
             self.log.put(now, cause, "group.instance_launching", self.group_resource(group), message);
-            let law = definition.boot_time.as_ref().unwrap_or(&self.scenario.assumptions.instance_launch_time);
+            let usual = self.scenario.assumptions.launch_time_of(definition.operating_system_family);
+            let law = definition.boot_time.as_ref().unwrap_or(usual);
             let after = law.sample(&mut self.streams.instances[group.index()]);
             self.advance_instance_at(instance, now + after);
         }

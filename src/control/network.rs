@@ -124,6 +124,8 @@ impl Control<'_> {
         let agent = &self.agents[instance.index()];
         let reserved = &self.cluster.instances[instance].reserved_ports;
         let mut ports: Vec<(Protocol, u16)> = Vec::new();
+        let group = self.cluster.instances[instance].auto_scaling_group;
+        let family = self.scenario.auto_scaling_groups[group].operating_system_family;
         let mut from = agent.next_port;
         for (protocol, count) in definition.dynamic_ports() {
             let is_free = |port: u16| {
@@ -134,7 +136,7 @@ impl Control<'_> {
                     && !reserved.contains_key(&port)
                     && !ports.contains(&port)
             };
-            let first = choose_ports(count, from, is_free)?;
+            let first = choose_ports(count, (family.first_ephemeral_port(), from), is_free)?;
             ports.extend((first..=first + (count - 1)).map(|port| (protocol, port)));
             from = first.saturating_add(count);
         }

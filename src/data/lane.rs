@@ -695,8 +695,9 @@ impl Lane {
         });
         station.to_target = self.laws[law].to_target;
         station.is_throttled = quota.is_some();
-        if let Some(cap) = definition.cpu.filter(|_| quota.is_none()) {
-            station.is_offered(f64::from(cap));
+        let cap = definition.cpu_cap_of(self.container, cluster.tasks[task].is_on_fargate());
+        if let Some(cap) = cap.filter(|_| quota.is_none()) {
+            station.is_offered(cap);
         }
         let sharing = Sharing::new(servers, queue, self.laws[law].cancels, quota);
         let place = match self.vacant.pop() {

@@ -3,6 +3,7 @@
 
 use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, WithinTask, offer_cpu, share_within_task};
 use crate::aws::instance_type::Burst;
+use crate::aws::operating_system::windows_cpu_limit;
 use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
 use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
 use crate::data::{TaskSamples, Traffic};
@@ -64,7 +65,7 @@ struct Guest {
     station: Option<(usize, usize)>,
     /// Its demand is last second's.
     demand: CpuDemand,
-    /// What its containers compute whatever they serve; `None` where that is nothing.
+    /// What its containers compute whatever they serve; `None` where that is nothing and no container has a bound of its own.
     background: Option<Background>,
     memory_base_mib: f64,
     memory_per_request_mib: f64,
@@ -143,7 +144,8 @@ impl Roster {
         let mut guest = guest(traffic, scenario, cluster, task, cpu_units_of_machine);
         let definition = &scenario.task_definitions[guest.task_definition];
         let followed = &cluster.tasks[task].containers;
-        guest.background = self.background(definition, guest.serving, followed);
+        let caps_containers = definition.caps_containers(cluster.tasks[task].is_on_fargate());
+        guest.background = self.background(definition, guest.serving, followed, caps_containers);
         self.tasks.push(guest);
     }
 
@@ -152,19 +154,25 @@ impl Roster {
         definition: &TaskDefinition,
         serving: Option<usize>,
         followed: &[Container],
+        caps_containers: bool,
     ) -> Option<Background> {
-        let demand = |it: &ContainerDefinition| CpuDemand {
-            demand: it.application.background_cpu_units,
-            weight: f64::from(it.cpu_weight()),
-            cap: None,
-            is_throttled: false,
+        let demand = |it: &ContainerDefinition| {
+            let cap = caps_containers.then(|| windows_cpu_limit(it.cpu));
+            CpuDemand {
+                demand: cap.unwrap_or(f64::INFINITY).min(it.application.background_cpu_units),
+                weight: if caps_containers { 1.0 } else { f64::from(it.cpu_weight()) },
+                cap,
+                is_throttled: false,
+            }
         };
         let from = self.others.len();
         let mut of_serving = CpuDemand { demand: 0.0, weight: 2.0, cap: None, is_throttled: false };
         for (place, container) in definition.containers.iter().enumerate() {
             if serving == Some(place) {
-                of_serving.weight = f64::from(container.cpu_weight());
-                of_serving.demand = if is_there(followed, place) { demand(container).demand } else { 0.0 };
+                of_serving = demand(container);
+                if !is_there(followed, place) {
+                    of_serving.demand = 0.0;
+                }
             } else if is_there(followed, place) && container.application.background_cpu_units > 0.0 {
                 self.others.push(demand(container));
             }
@@ -172,7 +180,7 @@ impl Roster {
         let own = of_serving.demand;
         let wanted = own + self.others[from..].iter().map(|it| it.demand).sum::<f64>();
         let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted };
-        (wanted > 0.0).then_some(background)
+        (wanted > 0.0 || caps_containers).then_some(background)
     }
 }
 
@@ -211,7 +219,8 @@ fn guest(
     let serving = service.and_then(|it| scenario.services[it].load_balancer.as_ref()).map(|it| it.container);
     let lane = service.and_then(|it| traffic.lane_of_service[it.index()]);
     let reservation = &row.reservation;
-    let memory_limit = row.overrides.memory.or(definition.memory);
+    let caps_containers = definition.caps_containers(row.is_on_fargate());
+    let memory_limit = row.overrides.memory.or(definition.memory).filter(|_| !caps_containers);
     let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { cpu_units_of_machine };
     let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
     let serves = serving.and_then(|it| definition.containers.get(it)).map(|it| &it.application);
@@ -224,8 +233,12 @@ fn guest(
         demand: CpuDemand {
             demand: 0.0,
             weight: f64::from(definition.cpu_weight()),
-            cap: row.overrides.cpu.or(definition.cpu).map(f64::from),
-            is_throttled: serves.is_some_and(|it| it.cfs_period.is_some()),
+            cap: match caps_containers {
+                true => Some(definition.containers.iter().map(|it| windows_cpu_limit(it.cpu)).sum()),
+                false => row.overrides.cpu.or(definition.cpu).map(f64::from),
+            },
+            is_throttled: serves.is_some_and(|it| it.cfs_period.is_some())
+                && !definition.operating_system_family.is_windows(),
         },
         background: None,
         memory_base_mib: (0..definition.containers.len())

@@ -7,8 +7,8 @@ use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{
     AlarmKind, CONTAINER_INSIGHTS_METRICS_OF_CLUSTER, CONTAINER_INSIGHTS_METRICS_OF_FAMILY,
-    CONTAINER_INSIGHTS_METRICS_OF_SERVICE, DETAILED_MONITORING_METRICS, billed, load_balancer_capacity_units,
-    network_load_balancer_capacity_units,
+    CONTAINER_INSIGHTS_METRICS_OF_SERVICE, DETAILED_MONITORING_METRICS, billed, billed_on_fargate,
+    load_balancer_capacity_units, network_load_balancer_capacity_units,
 };
 use crate::aws::split_cost::{Amount, split};
 use crate::aws::task_definition::VolumeKind;
@@ -78,7 +78,12 @@ impl Ledger {
     /// The hours in which something that was there from one instant to another is billed, each with so many of its hours. What is
     /// billed beyond its end, up to a minute, belongs to its last hour.
     fn billed_hours(&self, since: Instant, until: Instant) -> Vec<(u64, f64)> {
-        let billed_until = since + billed(until.since(since));
+        self.hours_of((since, until), billed(until.since(since)))
+    }
+
+    /// The hours of what was there from an instant until another one, and is billed for so long.
+    fn hours_of(&self, (since, until): (Instant, Instant), billed: Span) -> Vec<(u64, f64)> {
+        let billed_until = since + billed;
         let last = (until.0.max(since.0 + 1) - 1) / HOUR;
         let hours = since.0 / HOUR..=last;
         let of_hour = |hour: u64| {
@@ -203,14 +208,15 @@ fn task_by_itself(scenario: &Scenario, control: &Control, task: &Task, cost: &mu
     if let (Some(capacity), Some(since)) = (capacity, control.fargate_billed_since(task)) {
         let definition = &scenario.task_definitions[task.task_definition];
         let size = (task.reservation.cpu_units, task.reservation.memory_mib, definition.ephemeral_storage_gib);
-        let architecture = definition.fargate_architecture();
-        cost.fargate_usd += scenario.prices.fargate_usd(capacity, architecture, size, until.since(since));
-        let usd_per_hour = scenario.prices.fargate_usd_per_hour(capacity, architecture, size);
+        let platform = definition.fargate_platform();
+        cost.fargate_usd += scenario.prices.fargate_usd(capacity, platform, size, until.since(since));
+        let usd_per_hour = scenario.prices.fargate_usd_per_hour(capacity, platform, size);
         let kind = match capacity {
             FargateCapacity::OnDemand => CostKind::Fargate,
             FargateCapacity::Spot => CostKind::FargateSpot,
         };
-        for (hour, hours) in ledger.billed_hours(since, until) {
+        let billed = billed_on_fargate(platform, until.since(since));
+        for (hour, hours) in ledger.hours_of((since, until), billed) {
             ledger.add(hour, owner, kind, usd_per_hour * hours);
         }
     }

@@ -167,7 +167,10 @@ pub(super) fn capacity_of_task(run: &Run, service: usize) -> Option<f64> {
     let task_definition = &run.scenario.task_definitions[definition.task_definition];
     let application = &task_definition.containers.get(load_balancer.container)?.application;
     let (cpu, wait) = (application.cpu_time.mean_nanos() / 1e9, application.wait_time.mean_nanos() / 1e9);
-    let cap = task_definition.cpu.map_or(f64::INFINITY, |units| f64::from(units) / 1024.0);
+    let providers = definition.launch.capacity_provider_strategy.iter().map(|it| it.capacity_provider);
+    let is_on_fargate = providers.map(|it| &run.scenario.capacity_providers[it]).any(|it| it.fargate().is_some());
+    let cap = task_definition.cpu_cap_of(load_balancer.container, is_on_fargate);
+    let cap = cap.map_or(f64::INFINITY, |units| units / 1024.0);
     let slowed = cpu / cap.min(1.0);
     let by_workers = f64::from(application.concurrency) / (slowed + wait).max(1e-9);
     Some(by_workers.min(if cpu > 0.0 { cap / cpu } else { f64::INFINITY }))

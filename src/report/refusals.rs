@@ -731,7 +731,8 @@ fn remedy_of(reason: Reason, run: &Run, row: &PlacementRefusal, explanation: &Re
                 }));
             }
             if definition.network_mode == NetworkMode::Awsvpc {
-                said.push("In network mode `bridge` tasks need none".to_owned());
+                let other = if definition.operating_system_family.is_windows() { "default" } else { "bridge" };
+                said.push(format!("In network mode `{other}` tasks need none"));
             }
         }
         Reason::DistinctInstance => {

@@ -1,6 +1,7 @@
 //! `agentConfiguration` of an Auto Scaling group: what `/etc/ecs/ecs.config` of its instances says, in its own names.
 
 use crate::aws::capability::AgentConfiguration;
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Reader, What};
@@ -21,9 +22,16 @@ const LOGGING_DRIVERS: [&str; 12] = [
     "syslog",
 ];
 
-/// The map `agentConfiguration`; what an ECS-optimized AMI has where it says nothing.
-pub fn agent_configuration(reader: &mut Reader<'_>, group: &mut Fields<'_>) -> AgentConfiguration {
-    let mut configuration = AgentConfiguration::default();
+/// The map `agentConfiguration`; what an ECS-optimized AMI of the operating system has where it says nothing.
+pub fn agent_configuration(
+    reader: &mut Reader<'_>,
+    group: &mut Fields<'_>,
+    operating_system_family: OperatingSystemFamily,
+) -> AgentConfiguration {
+    let mut configuration = match operating_system_family.is_windows() {
+        true => AgentConfiguration::of_windows(),
+        false => AgentConfiguration::default(),
+    };
     let of = format!("`agentConfiguration` of {}", group.of);
     let Some(mut fields) = group.map(reader, "agentConfiguration") else { return configuration };
     let field = "ECS_AVAILABLE_LOGGING_DRIVERS";

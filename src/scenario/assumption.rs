@@ -16,9 +16,11 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     let mut assumptions = Assumptions::default();
     let Some(mut fields) = scenario.map(reader, "assumptions") else { return assumptions };
     let a = &mut assumptions;
-    for (name, place) in
-        [("instanceLaunchTime", &mut a.instance_launch_time), ("agentRegistrationTime", &mut a.agent_registration_time)]
-    {
+    for (name, place) in [
+        ("instanceLaunchTime", &mut a.instance_launch_time),
+        ("windowsInstanceLaunchTime", &mut a.windows_instance_launch_time),
+        ("agentRegistrationTime", &mut a.agent_registration_time),
+    ] {
         *place = fields.distribution_or(reader, name, place.clone());
     }
     for (name, place) in [
@@ -77,6 +79,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("otherZoneConnection", &mut a.network_times.other_zone_connection),
         ("tlsHandshakeCpuTime", &mut a.tls_handshake_cpu_time),
         ("fargateProvisioningTime", &mut a.fargate.provisioning_time),
+        ("fargateWindowsProvisioningTime", &mut a.fargate.windows_provisioning_time),
         ("fargatePendingTime", &mut a.fargate.pending_time),
         ("fargateLazyLoadingTime", &mut a.fargate.lazy_loading_time),
         ("fargateContainerCreateTime", &mut a.fargate.container_create_time),
@@ -237,6 +240,9 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         ("fargateGbHour", &mut prices.fargate_gb_hour),
         ("fargateArmVcpuHour", &mut prices.fargate_arm_vcpu_hour),
         ("fargateArmGbHour", &mut prices.fargate_arm_gb_hour),
+        ("fargateWindowsVcpuHour", &mut prices.fargate_windows_vcpu_hour),
+        ("fargateWindowsGbHour", &mut prices.fargate_windows_gb_hour),
+        ("fargateWindowsLicenseVcpuHour", &mut prices.fargate_windows_license_vcpu_hour),
         ("fargateStorageGbHour", &mut prices.fargate_storage_gb_hour),
         ("natGatewayHour", &mut prices.nat_gateway_hour),
         ("natGatewayGb", &mut prices.nat_gateway_gb),
@@ -250,6 +256,8 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
     ] {
         *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }
+    fields.derived(reader, "windowsLicenseVcpuHour", &price::WINDOWS_LICENSE_VCPU_HOUR);
+    prices.windows_license_vcpu_hour = fields.number(reader, "windowsLicenseVcpuHour", 0.0..=1e3);
     prices.spot_share = fields.number_or(reader, "spotShare", 0.0..=1.0, prices.spot_share);
     prices.fargate_spot_share = fields.number_or(reader, "fargateSpotShare", 0.0..=1.0, prices.fargate_spot_share);
     for entry in fields.entries(reader, "instances") {

@@ -10,6 +10,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::instance_type::{self, InstanceType};
 use crate::aws::mixed_instances::LaunchTemplateOverride;
 use crate::aws::nat_gateway::NatGateways;
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::price::Prices;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
@@ -252,7 +253,7 @@ impl Capacity {
         (zones, subnets)
     }
 
-    /// Gives the types of all groups what they cost in the region of these prices. Those that the scenario describes itself keep their
+    /// Gives the types of all groups what they cost in the region of these prices, with the licence where they run Windows. Those that the scenario describes itself keep their
     /// own price, unless `prices` has one for them.
     pub fn take_prices(&mut self, reader: &mut Reader<'_>, prices: &Prices) {
         let mut missing: Vec<String> = Vec::new();
@@ -266,6 +267,12 @@ impl Capacity {
                 if !is_of_region && !missing.contains(&kind.name) {
                     missing.push(kind.name.clone());
                 }
+            }
+        }
+        for group in self.groups.iter_mut().filter(|it| it.operating_system_family.is_windows()) {
+            for kind in group.instance_types.iter_mut().map(|it| &mut it.instance_type) {
+                kind.license_usd_per_hour = prices.windows_license_usd_per_hour(kind);
+                kind.usd_per_hour += kind.license_usd_per_hour;
             }
         }
         if !missing.is_empty() {
@@ -304,6 +311,21 @@ impl Capacity {
             let found = instance_type(reader, node, &fields.of, &self.instance_types);
             let only = |instance_type| LaunchTemplateOverride { instance_type, weighted_capacity: 1 };
             instance_types.extend(found.map(only));
+        }
+        let families = OperatingSystemFamily::ALL.map(|it| (it.as_str(), it));
+        let linux = OperatingSystemFamily::Linux;
+        let operating_system_family = fields.word_or(reader, "operatingSystemFamily", &families, linux);
+        if operating_system_family.is_windows() {
+            let at = fields.place_of("operatingSystemFamily");
+            for kind in instance_types.iter_mut().map(|it| &mut it.instance_type) {
+                // Trunks are Linux's (*Increasing Amazon ECS Linux container instance network interfaces*).
+                kind.awsvpc_tasks_with_trunk = None;
+                if kind.cpu_architecture == CpuArchitecture::Arm64 {
+                    let message = format!("{} runs Windows on a {}, which is ARM64", fields.of, kind.name);
+                    let problem = Problem::new(at, message).label("only on X86_64");
+                    reader.refuse(problem.help("take a type of X86_64, such as m5.large"));
+                }
+            }
         }
         let bounds = Bounds {
             min: fields.required_count(reader, "MinSize", 0..=5_000),
@@ -362,7 +384,7 @@ impl Capacity {
         });
         let agent_version =
             agent_version.or_else(|| Version::parse(AGENT_VERSION)).expect("the usual one is a version");
-        let agent_configuration = agent_configuration(reader, &mut fields);
+        let agent_configuration = agent_configuration(reader, &mut fields, operating_system_family);
         let container_stop_timeout = fields.seconds_or(reader, "containerStopTimeout", 1..=86_400, Span::seconds(30));
         let pull_dependent_containers_upfront = fields.flag_or(reader, "pullDependentContainersUpfront", false);
         let registration_failure = fields.word(reader, "registrationFailure", &REGISTRATION_FAILURES);
@@ -371,7 +393,7 @@ impl Capacity {
             check_registration_failure(reader, at, &fields.of, failure, &instance_types);
         }
         let boot_time = fields.distribution(reader, "bootTime");
-        let volumes = volume::of_group(reader, &mut fields);
+        let volumes = volume::of_group(reader, &mut fields, operating_system_family);
         let monitoring = fields.map(reader, "InstanceMonitoring");
         let detailed_monitoring = monitoring.is_some_and(|mut it| {
             let enabled = it.flag_or(reader, "Enabled", false);
@@ -397,6 +419,7 @@ impl Capacity {
         (reader.problems.len() == problems).then(|| AutoScalingGroup {
             name: entry.key.clone(),
             instance_types,
+            operating_system_family,
             instances_distribution,
             min_size,
             max_size,
@@ -629,6 +652,7 @@ fn own_instance_type(reader: &mut Reader<'_>, entry: &Entry) -> Option<InstanceT
         cpu_architecture,
         gpus,
         usd_per_hour,
+        license_usd_per_hour: 0.0,
         burst: None,
     })
 }

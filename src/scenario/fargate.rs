@@ -9,6 +9,7 @@ use crate::aws::fargate::{
     nearest_size, task_cpu,
 };
 use crate::aws::launch::Launch;
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{ContainerDefinition, NetworkMode, TaskDefinition, VolumeKind};
 use crate::scenario::FargateAssumptions;
@@ -31,6 +32,8 @@ pub struct Definition<'a> {
     pub cpu: Option<u32>,
     /// Task-level memory, MiB.
     pub memory: Option<u32>,
+    /// Operating system.
+    pub operating_system_family: OperatingSystemFamily,
     /// Containers.
     pub containers: &'a [ContainerDefinition],
 }
@@ -61,6 +64,26 @@ pub fn check_definition(reader: &mut Reader<'_>, definition: &Definition<'_>) {
                 .help("say `networkMode: awsvpc`")
                 .help(client_exception("Fargate only supports network mode \u{2018}awsvpc\u{2019}.")),
         );
+    }
+    let family = definition.operating_system_family;
+    if !family.is_on_fargate() {
+        let at = node
+            .get("runtimePlatform")
+            .and_then(|it| it.get("operatingSystemFamily"))
+            .map_or(node.place, |it| it.place);
+        let there = OperatingSystemFamily::ALL.into_iter().filter(|it| it.is_on_fargate()).map(|it| it.as_str());
+        let problem = Problem::new(at, format!("{of} is for Fargate, which does not run {}", family.as_str()));
+        reader.refuse(problem.label("on instances only").help(format!("it runs {}", listed(there))));
+    }
+    if family.is_windows() {
+        for volume in list(node, "volumes") {
+            let at_launch = volume.get("configuredAtLaunch").filter(|it| says_something(it));
+            if let Some(at_launch) = at_launch {
+                let problem =
+                    Problem::new(at_launch.place, format!("{of} has an EBS volume on Windows, and is for Fargate"));
+                reader.refuse(problem.help("on Fargate it needs platform version 1.4.0, which is Linux's"));
+            }
+        }
     }
     check_size(reader, definition);
     for field in NOT_OF_TASKS {
@@ -122,6 +145,12 @@ pub fn refuse_on_fargate(
         );
         return true;
     }
+    if refuse_family(reader, at, of, launch, definition) {
+        return true;
+    }
+    if definition.operating_system_family.is_windows() {
+        return refuse_windows(reader, at, of, (launch, &kinds), definition);
+    }
     let architecture = definition.fargate_architecture();
     let size = definition.cpu.and_then(task_cpu).map(|it| (it.platform_version(), "its size"));
     let of_architecture = kinds.iter().map(|it| (it.platform_version(architecture), architecture.as_str()));
@@ -133,12 +162,52 @@ pub fn refuse_on_fargate(
     ];
     let mut all = size.into_iter().chain(of_architecture).chain(needs.into_iter().flatten());
     let Some((version, what)) = all.find(|it| it.0 > launch.platform_version) else { return false };
-    let says = "PlatformTaskDefinitionIncompatibilityException: The specified platform does not satisfy the task definition's required capabilities.";
     let message = format!("{of} has platform version {}, and `{name}` needs more", launch.platform_version.as_str());
     let help = format!("for {what} it must be {} or LATEST", version.as_str());
-    reader.refuse(Problem::new(at, message).help(help).help(format!("AWS says: {says}")));
+    reader.refuse(Problem::new(at, message).help(help).help(format!("AWS says: {INCOMPATIBLE}")));
     true
 }
+
+/// Refuses a definition of another operating system than the platform family that a launch says.
+fn refuse_family(reader: &mut Reader<'_>, at: Place, of: &str, launch: &Launch, definition: &TaskDefinition) -> bool {
+    let own = definition.operating_system_family;
+    let Some(said) = launch.platform_family.filter(|it| *it != own) else { return false };
+    let message =
+        format!("{of} has platform family {}, and `{}` is for {}", said.as_str(), definition.name(), own.as_str());
+    reader.refuse(
+        Problem::new(at, message)
+            .help("`operatingSystemFamily` of its `runtimePlatform` decides it; leave `platformFamily` out"),
+    );
+    true
+}
+
+/// Refuses what Windows does not have on Fargate: Spot, and the platform versions of Linux.
+fn refuse_windows(
+    reader: &mut Reader<'_>,
+    at: Place,
+    of: &str,
+    (launch, kinds): (&Launch, &[FargateCapacity]),
+    definition: &TaskDefinition,
+) -> bool {
+    let (name, family) = (definition.name(), definition.operating_system_family.as_str());
+    if kinds.contains(&FargateCapacity::Spot) {
+        let problem = Problem::new(at, format!("{of} runs on FARGATE_SPOT, and `{name}` is for {family}"));
+        let says = "Windows containers on Fargate don't support the Fargate Spot capacity provider.";
+        reader.refuse(problem.help("take `FARGATE` alone").help(format!("AWS says: {says}")));
+        return true;
+    }
+    let version = launch.platform_version;
+    if !matches!(version, PlatformVersion::V1_0 | PlatformVersion::Latest) {
+        let message = format!("{of} has platform version {}, and `{name}` is for {family}", version.as_str());
+        let problem = Problem::new(at, message);
+        reader.refuse(problem.help("for Windows it must be 1.0.0 or LATEST").help(format!("AWS says: {INCOMPATIBLE}")));
+        return true;
+    }
+    false
+}
+
+/// What `CreateService` and `RunTask` answer where the platform version has not what a definition needs.
+const INCOMPATIBLE: &str = "PlatformTaskDefinitionIncompatibilityException: The specified platform does not satisfy the task definition's required capabilities.";
 
 /// Refuses sizes that `overrides` give to tasks on Fargate, and that it does not have.
 pub fn refuse_sizes_on_fargate(
@@ -155,8 +224,9 @@ pub fn refuse_sizes_on_fargate(
         let (Some(cpu), Some(memory)) = (size.cpu.or(definition.cpu), size.memory.or(definition.memory)) else {
             continue;
         };
-        if !is_valid_size(cpu, memory) {
-            let (near_cpu, near_memory) = nearest_size(cpu, memory);
+        let family = definition.operating_system_family;
+        if !is_valid_size(family, (cpu, memory)) {
+            let (near_cpu, near_memory) = nearest_size(family, (cpu, memory));
             let message = format!(
                 "tasks of `runTasks` `{}` have {cpu} CPU units and {memory} MiB, which is no size of Fargate's",
                 entry.key
@@ -296,19 +366,21 @@ fn check_size(reader: &mut Reader<'_>, definition: &Definition<'_>) {
         }
     }
     let (Some(cpu), Some(memory)) = (cpu, memory) else { return };
-    if is_valid_size(cpu, memory) {
+    let family = definition.operating_system_family;
+    if is_valid_size(family, (cpu, memory)) {
         return;
     }
-    let (near_cpu, near_memory) = nearest_size(cpu, memory);
-    let row = task_cpu(cpu);
+    let (near_cpu, near_memory) = nearest_size(family, (cpu, memory));
+    let row = task_cpu(cpu).filter(|it| it.is_of(family));
     let field = if row.is_some() { "memory" } else { "cpu" };
     let at = node.get(field).map_or(node.place, |it| it.place);
     let numbers = match row {
         Some(row) => row.memory_mib().iter().map(u32::to_string).collect::<Vec<_>>(),
-        None => TASK_CPUS.iter().map(|it| it.cpu_units.to_string()).collect(),
+        None => TASK_CPUS.iter().filter(|it| it.is_of(family)).map(|it| it.cpu_units.to_string()).collect(),
     };
     let there = listed(numbers.iter().map(String::as_str));
-    let message = format!("{of} has {cpu} CPU units and {memory} MiB, which is no size of Fargate's");
+    let with = if family.is_windows() { " with Windows" } else { "" };
+    let message = format!("{of} has {cpu} CPU units and {memory} MiB, which is no size of Fargate's{with}");
     let help = match row {
         Some(_) => format!("with {cpu} CPU units a task may have {there} MiB"),
         None => format!("a task may have {there} CPU units"),

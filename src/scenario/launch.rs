@@ -3,6 +3,7 @@
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::fargate::PlatformVersion;
 use crate::aws::launch::{Launch, TaskGroup};
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::task_definition::{TaskDefinition, VolumeKind};
 use crate::aws::volume::EbsVolume;
 use crate::scenario::aws_fields::Shape;
@@ -10,7 +11,7 @@ use crate::scenario::capacity::Capacity;
 use crate::scenario::container::client_exception;
 use crate::scenario::placement::placement;
 use crate::scenario::problem::{Problem, nearest};
-use crate::scenario::reader::{Fields, Reader, What};
+use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::volume::managed;
 use crate::table::{Id, Table};
@@ -39,7 +40,7 @@ pub fn launch(
 ) -> (Launch, Option<&'static str>) {
     let (placement_strategy, placement_constraints) = placement(reader, fields);
     let (capacity_provider_strategy, on_ec2_because) = capacity_provider_strategy(reader, fields, capacity);
-    let platform_version = platform_version(reader, fields, capacity, &capacity_provider_strategy);
+    let (platform_version, platform_family) = platform(reader, fields, capacity, &capacity_provider_strategy);
     let subnets = capacity.subnets.of_launch(reader, fields);
     let launch = Launch {
         task_group,
@@ -47,6 +48,7 @@ pub fn launch(
         placement_constraints,
         capacity_provider_strategy,
         platform_version,
+        platform_family,
         subnets,
         volume: None,
     };
@@ -56,30 +58,45 @@ pub fn launch(
 const STRATEGIES: &str = "Placement strategies";
 const CONSTRAINTS: &str = "Placement constraints";
 
-/// The platform version, and whether a service or `RunTask` says only what Fargate has of where tasks run, and all that it
+/// The platform version and family, and whether a service or `RunTask` says only what Fargate has of where tasks run, and all that it
 /// asks for.
-fn platform_version(
+fn platform(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     capacity: &Capacity,
     strategy: &[CapacityProviderStrategyItem],
-) -> PlatformVersion {
+) -> (PlatformVersion, Option<OperatingSystemFamily>) {
     let of = fields.of.clone();
     let versions = [
         ("LATEST", PlatformVersion::default()),
         (PlatformVersion::V1_4.as_str(), PlatformVersion::V1_4),
         (PlatformVersion::V1_3.as_str(), PlatformVersion::V1_3),
+        (PlatformVersion::V1_0.as_str(), PlatformVersion::V1_0),
     ];
     if !strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
         fields.take("platformVersion");
         fields.take("platformFamily");
-        return PlatformVersion::default();
+        return (PlatformVersion::default(), None);
     }
-    let version = fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
     let at = fields.place_of("platformFamily");
-    if let Some(family) = fields.text(reader, "platformFamily").filter(|it| !it.eq_ignore_ascii_case("LINUX")) {
-        reader.not_simulated(at, format!("`platformFamily: {family}` of {of}"));
-    }
+    let version = fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
+    // `DescribeServices` writes `Linux`.
+    let family = match fields.text(reader, "platformFamily") {
+        Some(said) if said.eq_ignore_ascii_case("LINUX") => Some(OperatingSystemFamily::Linux),
+        Some(said) => {
+            let found = OperatingSystemFamily::ALL.into_iter().find(|it| it.as_str() == said);
+            if found.is_none() {
+                let words = OperatingSystemFamily::ALL.map(OperatingSystemFamily::as_str);
+                let problem = Problem::new(at, format!("`platformFamily` of {of} is `{said}`"));
+                reader.refuse(match nearest(said, words) {
+                    Some(near) => problem.label(format!("did you mean `{near}`?")),
+                    None => problem.help(format!("expected {}", listed(words))),
+                });
+            }
+            found
+        }
+        None => None,
+    };
     for (field, words) in
         [("placementStrategy", STRATEGIES), ("placementTemplate", STRATEGIES), ("placementConstraints", CONSTRAINTS)]
     {
@@ -102,7 +119,7 @@ fn platform_version(
                 .help(invalid_parameter_exception(says)),
         );
     }
-    version
+    (version, family)
 }
 
 /// What `CreateService` and `RunTask` answer, for those who look for its words.

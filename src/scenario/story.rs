@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capability;
-use crate::aws::instance_type::RESERVED_TCP_PORTS;
 use crate::aws::launch::Launch;
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementConstraint, Reason};
 use crate::aws::run_task::{Overrides, RunTask};
@@ -630,11 +629,14 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, need: &Reservatio
                     "it reserves {} MiB, and of its {} GiB a {name} registers {} MiB",
                     need.memory_mib, kind.memory_gib, registered.memory_mib
                 ),
-                Reason::Port => "it has a host port that the ECS agent keeps (22, 2375, 2376, 51678, 51679)".to_owned(),
+                Reason::Port => {
+                    let ports: Vec<String> = group.reserved_tcp_ports().iter().map(u16::to_string).collect();
+                    format!("it has a host port that the ECS agent keeps ({})", ports.join(", "))
+                }
                 Reason::TooManyPorts => format!(
                     "it reserves {} host ports, and an instance holds {PORTS_MAXIMUM}, {} of them the agent's",
                     need.ports.len(),
-                    RESERVED_TCP_PORTS.len()
+                    group.reserved_tcp_ports().len()
                 ),
                 Reason::NetworkInterface => format!("a {name} has no network interface for a task"),
                 Reason::Gpu => format!("it reserves {} GPUs, and a {name} has {}", need.gpus, registered.gpus),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::fargate::{EPHEMERAL_STORAGE_GIB, EPHEMERAL_STORAGE_RANGE};
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::task_definition::{
     ContainerDefinition, CpuArchitecture, NetworkMode, TaskDefinition, Volume, VolumeKind,
 };
@@ -16,6 +17,7 @@ use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, last_name, listed};
 use crate::scenario::required_attributes::required_attributes;
 use crate::scenario::tree::{Entry, Node, Value};
+use crate::scenario::windows;
 use crate::table::{Id, Table};
 
 /// Task definitions by family and revision.
@@ -179,12 +181,20 @@ fn task_definition(
         ("bridge", NetworkMode::Bridge),
         ("host", NetworkMode::Host),
         ("awsvpc", NetworkMode::Awsvpc),
+        ("default", NetworkMode::Bridge),
     ];
-    let network_mode = fields.word_or(reader, "networkMode", &modes, NetworkMode::default());
+    let (cpu_architecture, operating_system_family) = runtime_platform(reader, &mut fields);
+    let is_windows = operating_system_family.is_windows();
+    let network_mode = if is_windows {
+        fields.derived(reader, "networkMode", "default");
+        fields.word(reader, "networkMode", &modes).unwrap_or_default()
+    } else {
+        windows::refuse_default_network(reader, node, &fields.of);
+        fields.word_or(reader, "networkMode", &modes, NetworkMode::default())
+    };
     let (cpu, memory) = cpu_and_memory(reader, &mut fields);
     let is_for_fargate = compatibilities(reader, &mut fields);
     let ephemeral_storage_gib = ephemeral_storage(reader, &mut fields, is_for_fargate);
-    let cpu_architecture = runtime_platform(reader, &mut fields);
     let placement_constraints = placement_constraints_of_definition(reader, &mut fields);
     let says_linux = |it: &Node| it.get("operatingSystemFamily").and_then(Node::text) == Some("LINUX");
     let is_for_linux = node.get("runtimePlatform").is_some_and(says_linux);
@@ -200,10 +210,26 @@ fn task_definition(
         let of = &of;
         fargate::check_definition(
             reader,
-            &fargate::Definition { node, of, network_mode, cpu, memory, containers: &containers },
+            &fargate::Definition {
+                node,
+                of,
+                network_mode,
+                cpu,
+                memory,
+                operating_system_family,
+                containers: &containers,
+            },
         );
     }
-    let requires_attributes = required_attributes(node, (network_mode, cpu, memory), &volumes, &containers);
+    if is_windows {
+        let (of, containers) = (&of, &containers[..]);
+        let definition = windows::Definition { node, of, network_mode, cpu_architecture, is_for_fargate, containers };
+        windows::check_definition(reader, &definition);
+    }
+    // Agents on Windows ignore the size of a task, and so need nothing for it.
+    let (limits_cpu, limits_memory) = (cpu.filter(|_| !is_windows), memory.filter(|_| !is_windows));
+    let task = (network_mode, limits_cpu, limits_memory);
+    let requires_attributes = required_attributes(node, task, &volumes, &containers);
     (reader.problems.len() == problems).then(|| TaskDefinition {
         family: family.to_owned(),
         revision,
@@ -212,6 +238,7 @@ fn task_definition(
         memory,
         is_for_fargate,
         ephemeral_storage_gib,
+        operating_system_family,
         cpu_architecture,
         placement_constraints,
         requires_attributes,
@@ -256,18 +283,21 @@ fn ephemeral_storage(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_for_fa
     size.unwrap_or(EPHEMERAL_STORAGE_GIB)
 }
 
-fn runtime_platform(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<CpuArchitecture> {
-    let node = fields.take("runtimePlatform")?;
-    let mut platform = reader.fields(node, format!("`runtimePlatform` of {}", fields.of))?;
+fn runtime_platform(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+) -> (Option<CpuArchitecture>, OperatingSystemFamily) {
+    let linux = OperatingSystemFamily::Linux;
+    let of = format!("`runtimePlatform` of {}", fields.of);
+    let Some(mut platform) = fields.take("runtimePlatform").and_then(|it| reader.fields(it, of)) else {
+        return (None, linux);
+    };
     let architectures = [("X86_64", CpuArchitecture::X86_64), ("ARM64", CpuArchitecture::Arm64)];
     let architecture = platform.word(reader, "cpuArchitecture", &architectures);
-    if let Some(node) = platform.take("operatingSystemFamily")
-        && let Some(family) = node.text().filter(|it| *it != "LINUX")
-    {
-        reader.not_simulated(node.place, format!("`operatingSystemFamily: {family}` of {}", fields.of));
-    }
+    let families = OperatingSystemFamily::ALL.map(|it| (it.as_str(), it));
+    let family = platform.word_or(reader, "operatingSystemFamily", &families, linux);
     platform.finish(reader, &Shape::RUNTIME_PLATFORM);
-    architecture
+    (architecture, family)
 }
 
 /// Volumes on the instance change nothing, those outside of it take time.

@@ -2,7 +2,8 @@
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::nat_gateway::NatGateways;
-use crate::aws::volume::{EbsVolume, ROOT_VOLUME_GIB, VolumeType};
+use crate::aws::operating_system::OperatingSystemFamily;
+use crate::aws::volume::{EbsVolume, ROOT_VOLUME_GIB, VolumeType, WINDOWS_ROOT_VOLUME_GIB};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
@@ -11,17 +12,27 @@ use crate::scenario::subnet::Subnets;
 use crate::scenario::tree::Value;
 use crate::table::Table;
 
-/// Names of the root device in Linux AMIs.
+/// Names of the root device in AMIs.
 const ROOT_DEVICES: [&str; 2] = ["/dev/xvda", "/dev/sda1"];
 
 /// Most GiB of a volume.
 const SIZE_MAXIMUM: u32 = 65_536;
 
 /// `rootVolume` and `BlockDeviceMappings` of a group.
-pub fn of_group(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<EbsVolume> {
+pub fn of_group(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    operating_system_family: OperatingSystemFamily,
+) -> Vec<EbsVolume> {
+    let is_windows = operating_system_family.is_windows();
+    let root_gib = if is_windows { WINDOWS_ROOT_VOLUME_GIB } else { ROOT_VOLUME_GIB };
     let place = fields.place_of("rootVolume");
     if !fields.has("BlockDeviceMappings") {
-        fields.usual(reader, "rootVolume", format!("{ROOT_VOLUME_GIB}GiB").as_str());
+        let usual = format!("{root_gib}GiB");
+        match is_windows {
+            true => fields.derived(reader, "rootVolume", usual.as_str()),
+            false => fields.usual(reader, "rootVolume", usual.as_str()),
+        }
     }
     let said = fields.parsed(reader, "rootVolume", |text| {
         let gib = quantity::memory_mib(text)? / 1024.0;
@@ -30,7 +41,7 @@ pub fn of_group(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<EbsVolu
             false => Err(format!("`{text}` is no size of a volume: whole GiB, 1GiB to {SIZE_MAXIMUM}GiB")),
         }
     });
-    let mut volumes = vec![EbsVolume::gp3(said.unwrap_or(ROOT_VOLUME_GIB))];
+    let mut volumes = vec![EbsVolume::gp3(said.unwrap_or(root_gib))];
     for node in fields.list(reader, "BlockDeviceMappings") {
         let Some(mut mapping) = reader.fields(node, format!("a block device mapping of {}", fields.of)) else {
             continue;
@@ -51,7 +62,7 @@ pub fn of_group(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<EbsVolu
             let problem = Problem::new(node.place, format!("{of} is of the root volume, which has a `rootVolume`"));
             reader.refuse(problem.related(place, "this one").help("leave one of them out"));
         }
-        let Some(size_gib) = size.or(is_root.then_some(ROOT_VOLUME_GIB)) else {
+        let Some(size_gib) = size.or(is_root.then_some(root_gib)) else {
             reader.note(format!("{of} has no `VolumeSize`: it costs nothing here"));
             continue;
         };

@@ -35,3 +35,4 @@ mod scenario_file;
 mod schema;
 mod theory;
 mod waterfall;
+mod windows;

@@ -660,7 +660,6 @@ fn whatever_is_not_simulated_is_named() {
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),
         (target_group("HealthCheckEnabled: false"), "`HealthCheckEnabled: false`"),
         (target_group("Attributes: {stickiness.type: source_ip}"), "`stickiness.type`"),
-        (task("runtimePlatform: {operatingSystemFamily: WINDOWS_SERVER_2022_CORE}"), "WINDOWS_SERVER_2022_CORE"),
         (task("proxyConfiguration: {type: APPMESH, containerName: envoy}"), "`proxyConfiguration`"),
         (group("warmPoolsCheck: false, WarmPoolConfiguration: {MinSize: 1}"), "`ECS_WARM_POOLS_CHECK`"),
         (group("TerminationPolicies: ['arn:aws:lambda:us-east-1:1:function:choose:prod']"), "a Lambda function"),
