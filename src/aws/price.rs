@@ -114,7 +114,7 @@ const WINDOWS_LICENSES: &str = include_str!("windows_licenses.csv");
 
 /// What the Windows licence of an instance costs, USD a vCPU and hour, where the table has nothing else (EC2 User Guide, *Optimize CPUs for
 /// License-Included instances*).
-pub const WINDOWS_LICENSE_VCPU_HOUR: f64 = 0.046;
+const WINDOWS_LICENSE_VCPU_HOUR: f64 = 0.046;
 
 /// A row of the table of instances' prices.
 #[derive(Deserialize)]

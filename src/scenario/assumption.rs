@@ -256,7 +256,6 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
     ] {
         *place = fields.number_or(reader, name, 0.0..=1e9, *place);
     }
-    fields.derived(reader, "windowsLicenseVcpuHour", &price::WINDOWS_LICENSE_VCPU_HOUR);
     prices.windows_license_vcpu_hour = fields.number(reader, "windowsLicenseVcpuHour", 0.0..=1e3);
     prices.spot_share = fields.number_or(reader, "spotShare", 0.0..=1.0, prices.spot_share);
     prices.fargate_spot_share = fields.number_or(reader, "fargateSpotShare", 0.0..=1.0, prices.fargate_spot_share);

@@ -327,7 +327,6 @@ mod tests {
             "fsxWindowsFileServerVolumeConfiguration",
             "host",
             "items",
-            "operatingSystemFamily",
             "patch",
             "principalArn",
         ];

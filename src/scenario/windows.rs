@@ -63,7 +63,10 @@ pub fn check_definition(reader: &mut Reader<'_>, definition: &Definition<'_>) {
         refuse_field(reader, node, field, of);
     }
     for volume in list(node, "volumes") {
-        refuse_field(reader, volume, "efsVolumeConfiguration", of);
+        if let Some(efs) = volume.get("efsVolumeConfiguration").filter(|it| says_something(it)) {
+            let problem = Problem::new(efs.place, format!("{of} runs Windows, which mounts no volume of EFS"));
+            reader.refuse(problem.help("FSx for Windows File Server is for it, on instances"));
+        }
     }
     for (node, container) in list(node, "containerDefinitions").iter().zip(definition.containers) {
         let of = format!("container `{}` of {of}", container.name);

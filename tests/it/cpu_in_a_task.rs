@@ -61,7 +61,7 @@ fn check(text: &str, expected: (f64, Option<f64>, f64)) {
 
 #[test]
 fn a_sidecar_that_computes_slows_the_container_that_serves() {
-    let fargate = FARGATE.trim_matches(['{', '}', ' ']).replace(", ", "\n    ").replace("[FARGATE]", "[FARGATE]");
+    let fargate = FARGATE.trim_matches(['{', '}', ' ']).replace(", ", "\n    ");
     for (definition, launch) in [(CAPPED, ""), (fargate.as_str(), ON_FARGATE)] {
         // Without the sidecar 512 units are 50 requests of 10.24 a second; 20 of them use 40 %, each takes 10 ms / 0.5.
         check(&text(definition, launch, 0, 20, ""), (20.0, Some(20.0), 40.0));
