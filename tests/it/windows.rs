@@ -129,7 +129,7 @@ taskDefinitions:
       - {{ name: web, cpu: {}, memory: 64, portMappings: [{{ containerPort: 80 }}] }}
       - {{ name: sidecar, cpu: {}, memory: 64 }}
 applications:
-  web: {{ cpuTime: 10ms, healthCheckCpuTime: 0s, concurrency: 8, queue: 100000 }}
+  web: {{ cpuTime: 10ms, healthCheckCpuTime: 0s, concurrency: 8, queue: 20 }}
   sidecar: {{ backgroundCpu: {sidecar} }}
 loadBalancers: {{ front: {{ nodes: 1 }} }}
 assumptions: {{ internetRoundTrip: 0s, httpOverhead: 0s, sameZoneRoundTrip: 0s, sameZoneConnection: 0s, bridgeLatency: 0s }}
