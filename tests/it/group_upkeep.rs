@@ -90,8 +90,8 @@ fn a_spot_interruption_gives_two_minutes_and_the_group_replaces_it_after() {
     assert_eq!(times(&run, "instance.spot_interruption_warning"), [600]);
     assert_eq!(terminated(&run), [720]);
     assert_eq!(launched(&run), [780], "at the next check after it is gone");
-    // Interrupted by EC2 in its first hour, it costs nothing.
-    let hours = 3.0 * 2.0 + (7200.0 - 780.0) / 3600.0;
+    // Interrupted by EC2 in its first hour, it costs nothing; nor does the new one until it is running.
+    let hours = 3.0 * 2.0 + (7200.0 - 815.0) / 3600.0;
     assert!((run.cost.instances_usd - hours * 0.096 * 0.35).abs() < 1e-9, "{}", run.cost.instances_usd);
 }
 
@@ -120,7 +120,7 @@ timeline: [{ at: 10m, interruptSpotInstances: { autoScalingGroup: nodes, count: 
     let reason = "An instance was taken out of service in response to an EC2 instance rebalance recommendation.";
     assert!(words[0].ends_with(reason), "{words:?}");
     // Its group has terminated it, not EC2: what it ran is paid.
-    let hours = 2.0 * 2.0 + 2.0 * 635.0 / 3600.0 + 2.0 * (7200.0 - 600.0) / 3600.0;
+    let hours = 2.0 * 2.0 + 2.0 * 635.0 / 3600.0 + 2.0 * (7200.0 - 635.0) / 3600.0;
     assert!((run.cost.instances_usd - hours * 0.096 * 0.35).abs() < 1e-9, "{}", run.cost.instances_usd);
 }
 
@@ -356,8 +356,9 @@ fn w15_a_warm_pool_costs_nothing_while_stopped_and_starts_soon() {
     let started = warmed.iter().filter(|it| it.ends_with(&[(610, "Pending"), (635, "InService")]));
     assert_eq!(started.count(), 2, "{warmed:?}");
     assert_eq!(messages(&run, "group.instance_launching").len(), 2);
+    let billed = 6.0 * 2.0 + 2.0 * (7200.0 - 635.0) / 3600.0;
+    assert!((run.cost.instances_usd - billed * 0.096).abs() < 1e-9, "{}", run.cost.instances_usd);
     let hours = 6.0 * 2.0 + 2.0 * (7200.0 - 610.0) / 3600.0;
-    assert!((run.cost.instances_usd - hours * 0.096).abs() < 1e-9, "{}", run.cost.instances_usd);
     assert!((run.instance_hours - hours).abs() < 1e-9, "{}", run.instance_hours);
 }
 

@@ -284,7 +284,7 @@ scalingPolicies: {{ one-more: {{ AutoScalingGroupName: nodes, AdjustmentType: Ch
 #[test]
 fn without_detailed_monitoring_a_group_looks_at_five_minutes_at_a_time() {
     let of = |monitoring: bool| {
-        let definition = format!(", detailedMonitoring: {monitoring}");
+        let definition = format!(", InstanceMonitoring: {{ Enabled: {monitoring} }}");
         let policy = "scalingPolicies: { it: { AutoScalingGroupName: nodes, PolicyType: TargetTrackingScaling, TargetTrackingConfiguration: { TargetValue: 50, PredefinedMetricSpecification: { PredefinedMetricType: ASGAverageCPUUtilization } } } }";
         let text = group(4, &definition, "", policy).replace("metrics: {  }\n", "");
         run(&text).alarm_changes.iter().find(|it| it.to == "ALARM").map(|it| it.at.as_seconds())
