@@ -317,9 +317,15 @@ mod tests {
         // The complete service names a target group, and a Classic Load Balancer has none.
         let other_spellings =
             ["ListenerArn", "LoadBalancerArns", "autoScalingGroupName", "clusterName", "loadBalancerName"];
-        let refused = ["PredictiveScalingPolicyConfiguration", "s3filesVolumeConfiguration"];
+        let refused = [
+            "CustomizedCapacityMetricSpecification",
+            "CustomizedLoadMetricSpecification",
+            "CustomizedScalingMetricSpecification",
+            "PredefinedLoadMetricSpecification",
+            "PredefinedScalingMetricSpecification",
+            "s3filesVolumeConfiguration",
+        ];
         let formless = [
-            "SuspendedState",
             "alarms",
             "attributes",
             "command",
