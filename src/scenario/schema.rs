@@ -336,8 +336,9 @@ mod tests {
             "patch",
             "principalArn",
         ];
-        // Of these an action has one: the others have their form beside it.
-        let alternatives = ["FixedResponseConfig", "ForwardConfig", "RedirectConfig", "TargetGroupArn"];
+        // Of these an action has one: the others have their form beside it. Predictive scaling takes a label and looks at none.
+        let alternatives =
+            ["FixedResponseConfig", "ForwardConfig", "RedirectConfig", "ResourceLabel", "TargetGroupArn"];
         let mut by_hand = [&own_names[..], &other_spellings, &refused, &formless, &alternatives].concat();
         by_hand.sort_unstable();
         assert_eq!(unread, by_hand);
