@@ -24,9 +24,10 @@ impl Control<'_> {
         let now = self.now();
         self.records.last_instance_reason.resize(self.cluster.instances.len(), None);
         let spread = self.instances_that_packing_would_free(group);
+        let is_too_many = self.group_capacity(group, None) > self.groups[group.index()].desired_capacity;
         for place in 0..self.groups[group.index()].instances.len() {
             let instance = self.groups[group.index()].instances[place];
-            let reason = match self.why_alive(group, instance, measured) {
+            let reason = match self.why_alive(group, instance, measured, is_too_many) {
                 AliveReason::Tasks if spread.contains(&instance) => AliveReason::ThinlySpreadTasks,
                 reason => reason,
             };
@@ -82,6 +83,7 @@ impl Control<'_> {
         group: Id<AutoScalingGroup>,
         instance: Id<ContainerInstance>,
         measured: Option<Measured<'_>>,
+        is_too_many: bool,
     ) -> AliveReason {
         let state = &self.groups[group.index()];
         match self.cluster.instances[instance].status {
@@ -97,7 +99,7 @@ impl Control<'_> {
             InstanceStatus::Active => {}
         }
         let is_used = self.is_used(instance);
-        if self.group_capacity(group, None) > state.desired_capacity {
+        if is_too_many {
             return match (self.is_protected(instance), is_used) {
                 (true, true) => AliveReason::ProtectedByTasks,
                 (true, false) => AliveReason::ScaleInProtection,
