@@ -20,6 +20,7 @@ pub mod load_balancer_metrics;
 pub mod log;
 pub mod metrics;
 pub mod network;
+mod not_scaled;
 mod packing;
 pub mod placing;
 pub mod predictive_scaling;

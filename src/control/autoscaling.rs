@@ -11,6 +11,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::cluster::TaskStatus;
 use crate::control::Control;
 use crate::control::log::Decision;
+use crate::control::not_scaled::{Asked, LastReasons, NotScaled};
 use crate::data::Traffic;
 use crate::metrics::Windows;
 use crate::run::{ScalingActivity, ServiceMinute};
@@ -35,18 +36,9 @@ pub struct ScaledTarget {
     moved: Option<Activity>,
     scale_out_cooldown: Cooldown,
     scale_in_cooldown_ends: Instant,
-    /// Why it last did not scale in, and out.
-    last_reasons: [String; 2],
+    last_reasons: LastReasons,
     /// The low alarms of the policies that track a metric, in order of creation.
     pub(super) low_alarms: Vec<(Id<Alarm>, Id<ScalingPolicy>)>,
-}
-
-/// A policy that an alarm has invoked.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    policy: Id<ScalingPolicy>,
-    alarm: Id<Alarm>,
-    is_scale_in_of_tracking: bool,
 }
 
 /// A change of desired count that ECS has not yet fulfilled.
@@ -59,17 +51,6 @@ struct Activity {
     /// Its place among the records.
     row: usize,
     decision: Decision,
-}
-
-/// Why a target was not scaled.
-struct NotScaled {
-    is_scale_out: bool,
-    /// `NotScaledReasons[].Code`, or a word of its kind.
-    code: &'static str,
-    /// What the log says; figures that change every minute stand in brackets.
-    words: String,
-    base: Option<u32>,
-    metric: Option<f64>,
 }
 
 /// A scale-out's cooldown, and the capacity before it: what was added counts as part of the next step.
@@ -184,20 +165,14 @@ impl Control<'_> {
             let message =
                 format!("scheduled action {} {}: scheduled scaling is suspended", definition.name, definition.schedule);
             let resource = self.service_resource(service);
-            self.log.put(now, None, "scaling.not_scaled", resource.clone(), message.clone());
-            self.records.scaling_activities.push(ScalingActivity {
-                at: now,
-                resource,
-                cause: definition.name.clone(),
-                from: desired,
-                to: desired,
+            let reason = NotScaled {
+                is_scale_out: false,
+                code: "ScheduledScalingSuspended",
+                words: message,
                 base: None,
                 metric: None,
-                rule: message,
-                status_code: "NotScaled",
-                ended_at: Some(now),
-                not_scaled_reason: Some("ScheduledScalingSuspended"),
-            });
+            };
+            self.record_not_scaled(resource, definition.name.clone(), desired, None, reason);
             return;
         }
         let state = &mut self.scaled_targets[target.index()];
@@ -681,31 +656,15 @@ impl Control<'_> {
     }
 
     fn say_target_not_scaled(&mut self, target: Id<ScalableTarget>, asked: Asked, reason: NotScaled) {
-        // What stands before the figures in brackets decides whether it is news.
-        let news = reason.words.split('(').next().unwrap_or_default();
-        let last = &mut self.scaled_targets[target.index()].last_reasons[usize::from(reason.is_scale_out)];
-        if *last == news {
+        if !self.scaled_targets[target.index()].last_reasons.is_news(&reason) {
             return;
         }
-        news.clone_into(last);
-        let (now, cause) = (self.now(), self.alarms_in_force[asked.alarm.index()].decision);
         let service = self.scenario.scalable_targets[target].service;
         let resource = self.service_resource(service);
-        self.log.put(now, cause, "scaling.not_scaled", resource.clone(), reason.words.clone());
         let desired = self.services[service.index()].desired_count;
-        self.records.scaling_activities.push(ScalingActivity {
-            at: now,
-            resource,
-            cause: self.scenario.scaling_policies[asked.policy].name.clone(),
-            from: desired,
-            to: desired,
-            base: reason.base,
-            metric: reason.metric,
-            rule: reason.words,
-            status_code: "NotScaled",
-            ended_at: Some(now),
-            not_scaled_reason: Some(reason.code),
-        });
+        let decision = self.alarms_in_force[asked.alarm.index()].decision;
+        let policy = self.scenario.scaling_policies[asked.policy].name.clone();
+        self.record_not_scaled(resource, policy, desired, decision, reason);
     }
 }
 

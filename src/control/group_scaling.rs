@@ -12,6 +12,7 @@ use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
 use crate::control::autoscaling::rounded;
 use crate::control::log::Decision;
+use crate::control::not_scaled::{Asked, LastReasons, NotScaled};
 use crate::run::ScalingActivity;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -27,16 +28,7 @@ pub struct GroupScaling {
     simple_cooldown_ends: Instant,
     /// Target tracking scales in again from then on.
     scale_in_from: Instant,
-    /// Why it last did not scale in, and out.
-    last_reasons: [String; 2],
-}
-
-/// A policy that an alarm has invoked.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    policy: Id<ScalingPolicy>,
-    alarm: Id<Alarm>,
-    is_scale_in_of_tracking: bool,
+    last_reasons: LastReasons,
 }
 
 /// A change of desired capacity that the group has not yet come to.
@@ -56,12 +48,6 @@ struct Wanted {
     asked: Asked,
     base: u32,
     metric: f64,
-}
-
-/// Why a group was not scaled: the code of its kind, and words with figures that change every minute in brackets.
-struct NotScaled {
-    code: &'static str,
-    words: String,
 }
 
 impl Control<'_> {
@@ -139,7 +125,7 @@ impl Control<'_> {
         }
         if capacity <= desired {
             let code = if desired >= max { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
-            let reason = NotScaled { code, words: format!("no scale-out: {code} {desired} ({figures})") };
+            let reason = (code, format!("no scale-out: {code} {desired} ({figures})"));
             return self.say_group_not_scaled(group, wanted.asked, Some(wanted), true, reason);
         }
         self.begin_group_activity(group, &wanted, capacity, &figures);
@@ -160,14 +146,14 @@ impl Control<'_> {
         let reason = if held.is_some() {
             held
         } else if !is_simple && warming > 0 {
-            Some(NotScaled { code: "WarmingUp", words: format!("no scale-in: instances warm up ({warming})") })
+            Some(("WarmingUp", format!("no scale-in: instances warm up ({warming})")))
         } else if is_tracking && now < scale_in_from {
-            Some(NotScaled { code: "Cooldown", words: format!("no scale-in: default cooldown until {scale_in_from}") })
+            Some(("Cooldown", format!("no scale-in: default cooldown until {scale_in_from}")))
         } else if desired <= min {
-            Some(NotScaled { code: "AlreadyAtMinCapacity", words: format!("no scale-in: AlreadyAtMinCapacity {min}") })
+            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {min}")))
         } else if capacity >= desired {
             let code = "AlreadyAtDesiredCapacity";
-            Some(NotScaled { code, words: format!("no scale-in: {code} {desired} ({figures})") })
+            Some((code, format!("no scale-in: {code} {desired} ({figures})")))
         } else {
             None
         };
@@ -182,17 +168,17 @@ impl Control<'_> {
     }
 
     /// Why a policy of simple scaling has to wait, if it has: for its last activity, and for the cooldown after that.
-    fn simple_is_held(&self, group: Id<AutoScalingGroup>, wanted: &Wanted) -> Option<NotScaled> {
+    fn simple_is_held(&self, group: Id<AutoScalingGroup>, wanted: &Wanted) -> Option<(&'static str, String)> {
         let kind = &self.scenario.scaling_policies[wanted.asked.policy].kind;
         let ScalingPolicyKind::Simple(_) = kind else { return None };
         let state = &self.group_scaling[group.index()];
         if state.activity.is_some_and(|it| it.simple_cooldown.is_some()) {
             let words = "no scaling: an activity is in progress".to_owned();
-            return Some(NotScaled { code: "ActivityInProgress", words });
+            return Some(("ActivityInProgress", words));
         }
         let ends = state.simple_cooldown_ends;
         let words = format!("no scaling: cooldown until {ends}");
-        (self.now() < ends).then_some(NotScaled { code: "Cooldown", words })
+        (self.now() < ends).then_some(("Cooldown", words))
     }
 
     fn begin_group_activity(&mut self, group: Id<AutoScalingGroup>, wanted: &Wanted, capacity: u32, figures: &str) {
@@ -263,7 +249,7 @@ impl Control<'_> {
     }
 
     /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
-    fn group_scale_in(&self, group: Id<AutoScalingGroup>, asked: Asked) -> Result<Wanted, NotScaled> {
+    fn group_scale_in(&self, group: Id<AutoScalingGroup>, asked: Asked) -> Result<Wanted, (&'static str, String)> {
         let mut most: Option<Wanted> = None;
         for &(alarm, policy) in &self.group_scaling[group.index()].low_alarms {
             let definition = &self.scenario.scaling_policies[policy];
@@ -272,7 +258,7 @@ impl Control<'_> {
             if state != AlarmState::Alarm {
                 let (name, state) = (&definition.name, state.as_str());
                 let words = format!("no scale-in: policy {name} is not ready, its low alarm is {state}");
-                return Err(NotScaled { code: "PolicyNotReady", words });
+                return Err(("PolicyNotReady", words));
             }
             let Some(metric) = self.tracked_value(alarm) else { continue };
             let (base, _) = self.capacity_for_policy(group, self.warmup_of(group, Some(policy)));
@@ -283,13 +269,13 @@ impl Control<'_> {
                 let metric = rounded(metric);
                 let words =
                     format!("no scale-in: {code} (one instance less would bring {name} from {metric} above {target})");
-                return Err(NotScaled { code, words });
+                return Err((code, words));
             };
             if most.is_none_or(|it| capacity > it.capacity) {
                 most = Some(Wanted { capacity, asked: Asked { policy, alarm, ..asked }, base, metric });
             }
         }
-        most.ok_or_else(|| NotScaled { code: "NoDatapoint", words: "no scale-in: no datapoint".to_owned() })
+        most.ok_or_else(|| ("NoDatapoint", "no scale-in: no datapoint".to_owned()))
     }
 
     /// How long a new instance of a group warms up: as a policy says, else the group, else its default cooldown.
@@ -356,30 +342,17 @@ impl Control<'_> {
         asked: Asked,
         wanted: Option<Wanted>,
         is_scale_out: bool,
-        reason: NotScaled,
+        reason: (&'static str, String),
     ) {
-        let news = reason.words.split('(').next().unwrap_or_default();
-        let last = &mut self.group_scaling[group.index()].last_reasons[usize::from(is_scale_out)];
-        if *last == news {
+        let (code, words) = reason;
+        let (base, metric) = (wanted.map(|it| it.base), wanted.map(|it| it.metric));
+        let reason = NotScaled { is_scale_out, code, words, base, metric };
+        if !self.group_scaling[group.index()].last_reasons.is_news(&reason) {
             return;
         }
-        news.clone_into(last);
-        let (now, cause) = (self.now(), self.alarms_in_force[asked.alarm.index()].decision);
-        let resource = self.group_resource(group);
-        self.log.put(now, cause, "scaling.not_scaled", resource.clone(), reason.words.clone());
         let desired = self.groups[group.index()].desired_capacity;
-        self.records.scaling_activities.push(ScalingActivity {
-            at: now,
-            resource,
-            cause: self.scenario.scaling_policies[asked.policy].name.clone(),
-            from: desired,
-            to: desired,
-            base: wanted.map(|it| it.base),
-            metric: wanted.map(|it| it.metric),
-            rule: reason.words,
-            status_code: "NotScaled",
-            ended_at: Some(now),
-            not_scaled_reason: Some(reason.code),
-        });
+        let decision = self.alarms_in_force[asked.alarm.index()].decision;
+        let policy = self.scenario.scaling_policies[asked.policy].name.clone();
+        self.record_not_scaled(self.group_resource(group), policy, desired, decision, reason);
     }
 }

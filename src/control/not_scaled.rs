@@ -1,0 +1,71 @@
+//! A policy that was asked and did not scale: said once, in the log and among the scaling activities of whatever it scales.
+
+use crate::aws::alarm::Alarm;
+use crate::aws::scaling_policy::ScalingPolicy;
+use crate::control::Control;
+use crate::control::log::Decision;
+use crate::run::ScalingActivity;
+use crate::table::Id;
+
+/// A policy that an alarm has invoked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub policy: Id<ScalingPolicy>,
+    pub alarm: Id<Alarm>,
+    pub is_scale_in_of_tracking: bool,
+}
+
+/// Why a policy did not scale.
+pub(super) struct NotScaled {
+    pub is_scale_out: bool,
+    /// `NotScaledReasons[].Code`, or a word of its kind.
+    pub code: &'static str,
+    /// What the log says; figures that change every minute stand in brackets.
+    pub words: String,
+    pub base: Option<u32>,
+    pub metric: Option<f64>,
+}
+
+/// Why a target or a group last did not scale in, and out, so that the same is not said every minute.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastReasons([String; 2]);
+
+impl LastReasons {
+    /// Whether a reason is another than the last of its direction; it is the last from then on.
+    pub fn is_news(&mut self, reason: &NotScaled) -> bool {
+        // What stands before the figures in brackets decides.
+        let news = reason.words.split('(').next().unwrap_or_default();
+        let last = &mut self.0[usize::from(reason.is_scale_out)];
+        let is_news = *last != news;
+        news.clone_into(last);
+        is_news
+    }
+}
+
+impl Control<'_> {
+    /// Writes down that a policy or a scheduled action left the capacity of a resource as it is.
+    pub(super) fn record_not_scaled(
+        &mut self,
+        resource: String,
+        policy: String,
+        capacity: u32,
+        decision: Option<Decision>,
+        reason: NotScaled,
+    ) {
+        let now = self.now();
+        self.log.put(now, decision, "scaling.not_scaled", resource.clone(), reason.words.clone());
+        self.records.scaling_activities.push(ScalingActivity {
+            at: now,
+            resource,
+            cause: policy,
+            from: capacity,
+            to: capacity,
+            base: reason.base,
+            metric: reason.metric,
+            rule: reason.words,
+            status_code: "NotScaled",
+            ended_at: Some(now),
+            not_scaled_reason: Some(reason.code),
+        });
+    }
+}
