@@ -15,6 +15,9 @@ use crate::units::{Instant, Span};
 /// Minutes of arrivals that are kept to find when the load rose: more than any alarm of target tracking looks back.
 const MINUTES_KEPT: usize = 20;
 
+/// A rise by less is told by its period as a whole: the second of it would be found in what is random.
+const RISE_LEAST: f64 = 1.2;
+
 /// Arrivals of a scaled service by second, minute by minute, the newest last.
 #[derive(Clone, Debug, Default)]
 pub struct RecentArrivals {
@@ -77,8 +80,7 @@ impl RecentArrivals {
                 (least, rose) = (sum, place + 1);
             }
         }
-        // A level that is twice as high stands out from what is random; less is told by the period as a whole.
-        (high >= 1.2 * low && high > 0.0).then(|| partly + Span::SECOND * rose as u64)
+        (high >= RISE_LEAST * low && high > 0.0).then(|| partly + Span::SECOND * rose as u64)
     }
 }
 
@@ -101,10 +103,10 @@ impl Control<'_> {
         windows: Windows,
         points: &[Option<f64>],
     ) -> Option<Breach> {
-        let real: Vec<(usize, f64)> = points.iter().enumerate().filter_map(|(at, it)| Some((at, (*it)?))).collect();
-        let looked_at = &real[real.len().saturating_sub(rule.evaluation_periods as usize)..];
+        let looked_at = rule.newest_points(points);
         let breaching: Vec<usize> = looked_at.iter().filter(|it| rule.breaches(it.1)).map(|it| it.0).collect();
-        let (first, last) = (*breaching.first()?, *breaching.last()?);
+        // The newest stand first.
+        let (first, last) = (*breaching.last()?, *breaching.first()?);
         let end_of = |place: usize| {
             let after = (points.len() - 1 - place) as u64 * windows.period.0;
             Instant(windows.end.0.saturating_sub(after))
@@ -132,7 +134,7 @@ impl Control<'_> {
     ) {
         let in_force = &self.alarms_in_force[alarm.index()];
         let Some(breach) = in_force.breach.filter(|_| in_force.state == AlarmState::Alarm) else { return };
-        let target = self.scenario.scalable_targets.find(|it| it.service == service);
+        let target = self.relations.target_of(service);
         let rose_at = target.and_then(|it| self.recent_arrivals[it.index()].rose_at(&breach));
         self.records.service_scale_outs.push(ScaleOut {
             service: service.index(),

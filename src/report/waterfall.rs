@@ -326,29 +326,21 @@ pub fn explained(run: &Run) -> Vec<String> {
             it.to,
             it.policy
         ));
-        let mut add = |steps: &[Step]| {
-            for step in steps.iter().filter(|it| it.until > it.from) {
-                let detail = if step.detail.is_empty() { String::new() } else { format!("  {}", step.detail) };
-                lines.push(format!(
-                    "  {:>7} s  {:<18}{:>7} s{detail}",
-                    seconds(step.until.since(waterfall.began_at)),
-                    step.stage.as_str(),
-                    seconds(step.until.since(step.from)),
-                ));
-            }
+        let told = |steps: &[Step]| -> Vec<String> {
+            let taken = steps.iter().filter(|it| it.until > it.from);
+            let line = |step: &Step| {
+                let since = seconds(step.until.since(waterfall.began_at));
+                let took = seconds(step.until.since(step.from));
+                let line = format!("  {since:>7} s  {:<18}{took:>7} s  {}", step.stage.as_str(), step.detail);
+                line.trim_end().to_owned()
+            };
+            taken.map(line).collect()
         };
-        add(&waterfall.decision);
-        add(&waterfall.first);
+        lines.extend(told(&waterfall.decision));
+        lines.extend(told(&waterfall.first));
         if Waterfall::running_at(&waterfall.last) > Waterfall::running_at(&waterfall.first) {
             lines.push("  and the task that ran last:".to_owned());
-            let mut add = |steps: &[Step]| {
-                for step in steps.iter().filter(|it| it.until > it.from) {
-                    let since = seconds(step.until.since(waterfall.began_at));
-                    let took = seconds(step.until.since(step.from));
-                    lines.push(format!("  {since:>7} s  {:<18}{took:>7} s  {}", step.stage.as_str(), step.detail));
-                }
-            };
-            add(&waterfall.last);
+            lines.extend(told(&waterfall.last));
         }
     }
     lines
