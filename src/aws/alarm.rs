@@ -244,14 +244,16 @@ fn was(count: usize) -> &'static str {
 }
 
 impl AlarmRule {
+    /// The datapoints that an evaluation rests on, with their place among the periods: as many as it looks at, the newest first.
+    pub fn newest_points(&self, points: &[Option<f64>]) -> Vec<(usize, f64)> {
+        let real = points.iter().enumerate().rev().filter_map(|(at, it)| Some((at, (*it)?)));
+        real.take(self.evaluation_periods as usize).collect()
+    }
+
     /// `StateReason` of a change to `state` on these points, as CloudWatch writes it; `periods` says when they begin.
     pub fn state_reason(&self, points: &[Option<f64>], periods: Periods, state: AlarmState) -> String {
         let n = self.evaluation_periods as usize;
-        let mut real: Vec<(i64, f64)> = Vec::new();
-        for (at, point) in points.iter().enumerate().rev() {
-            let begins = periods.first_unix_seconds + (at as u64 * periods.seconds) as i64;
-            real.extend(point.filter(|_| real.len() < n).map(|value| (begins, value)));
-        }
+        let real = self.newest_points(points);
         if state == AlarmState::InsufficientData {
             return format!("Insufficient Data: {} {} unknown.", counted(n, "datapoint"), was(n));
         }
@@ -271,7 +273,10 @@ impl AlarmRule {
         let listed: Vec<String> = real
             .iter()
             .filter(|(_, value)| self.breaches(*value) == is_alarm)
-            .map(|(begins, value)| format!("{value:?} ({})", date_and_time(*begins)))
+            .map(|(at, value)| {
+                let begins = periods.first_unix_seconds + (*at as u64 * periods.seconds) as i64;
+                format!("{value:?} ({})", date_and_time(begins))
+            })
             .collect();
         let (not, needed, transition) = if is_alarm {
             ("", self.datapoints_to_alarm as usize, "OK -> ALARM")

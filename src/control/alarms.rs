@@ -328,9 +328,8 @@ impl Control<'_> {
 
 /// What made an alarm change, as the log tells it.
 fn in_short(rule: &AlarmRule, points: &[Option<f64>], newest: Option<f64>) -> String {
-    let real: Vec<f64> = points.iter().copied().flatten().collect();
-    let looked_at = &real[real.len().saturating_sub(rule.evaluation_periods as usize)..];
-    let breaching = looked_at.iter().filter(|&&value| rule.breaches(value)).count();
+    let looked_at = rule.newest_points(points);
+    let breaching = looked_at.iter().filter(|it| rule.breaches(it.1)).count();
     let comparison = match rule.comparison_operator {
         ComparisonOperator::GreaterThanThreshold => ">",
         ComparisonOperator::GreaterThanOrEqualToThreshold => ">=",
