@@ -124,13 +124,7 @@ impl Control<'_> {
         let state = &self.groups[group.index()];
         let by_formula = self.scenario.assumptions.first_growth_by_formula;
         let wanted = managed.scale_out_capacity(&measured, by_formula).clamp(state.min_size, state.max_size);
-        let figures = format!(
-            "M = {}, N = {}, reservation {}, target {}",
-            measured.needed,
-            measured.present,
-            measured.percent.round(),
-            managed.target_capacity
-        );
+        let figures = figures(&measured, managed.target_capacity);
         if wanted <= state.desired_capacity {
             let words = if state.desired_capacity >= state.max_size {
                 "AlreadyAtMaxCapacity"
@@ -163,13 +157,7 @@ impl Control<'_> {
         let state = &self.groups[group.index()];
         let fraction = self.scenario.assumptions.capacity_scale_in_max_fraction;
         let wanted = managed.scale_in_capacity(state.desired_capacity, &measured, fraction).max(state.min_size);
-        let figures = format!(
-            "M = {}, N = {}, reservation {}, target {}",
-            measured.needed,
-            measured.present,
-            measured.percent.round(),
-            managed.target_capacity
-        );
+        let figures = figures(&measured, managed.target_capacity);
         if wanted >= state.desired_capacity {
             let words = if state.desired_capacity <= state.min_size {
                 "AlreadyAtMinCapacity"
@@ -364,4 +352,9 @@ impl Control<'_> {
             memory_mib,
         }
     }
+}
+
+fn figures(measured: &CapacityProviderReservation, target_capacity: u32) -> String {
+    let CapacityProviderReservation { needed, present, percent, .. } = measured;
+    format!("M = {needed}, N = {present}, reservation {}, target {target_capacity}", percent.round())
 }

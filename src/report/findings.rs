@@ -18,6 +18,10 @@ const TURNS_LEAST: usize = 4;
 const LOAD_VARIES_MOST: f64 = 0.15;
 /// So long without a scale-in that the metric asks for is worth a word.
 const STARVED_LEAST: Span = Span::seconds(30 * 60);
+/// Why a scale-in that the metric asks for does not come, where it is not usual that it does not: a cooldown, an activity or the
+/// minimum keep it off for good reason, and with one task less the metric may be beyond the target.
+const KEEPS_OFF_SCALE_IN: [&str; 4] =
+    ["PolicyNotReady", "NoDatapoint", "DynamicScalingInSuspended", "TargetServicePutResourceAsUnscalable"];
 /// A utilisation from which on the metric is at its cap, percent.
 const AT_CAP: f64 = 99.0;
 /// The load is gone where it is below this share of what breached.
@@ -228,29 +232,22 @@ fn starved_scale_in(run: &Run, service: Id<ServiceDefinition>) -> Vec<String> {
     let low_alarm = format!("/{name}-AlarmLow-");
     let end = Instant::START + run.simulated;
     let mut texts: Vec<(Span, String)> = Vec::new();
-    let own: Vec<_> = run
-        .events
-        .iter()
-        .filter(|it| it.resource.ends_with(&resource) && matches!(it.kind, "scaling.not_scaled" | "scaling.activity"))
-        .collect();
-    for (place, event) in own.iter().enumerate() {
-        let Some(reason) = event.message.strip_prefix("no scale-in: ").filter(|_| event.kind == "scaling.not_scaled")
-        else {
-            continue;
-        };
-        // With one task less the metric would be beyond the target: nothing is kept off there.
-        let is_usual = ["AlreadyAt", "AutoScalingAnticipatedFlapping", "cooldown", "an activity"];
-        if is_usual.iter().any(|it| reason.starts_with(it)) {
+    let own: Vec<_> = run.scaling_activities.iter().filter(|it| it.resource.ends_with(&resource)).collect();
+    for (place, activity) in own.iter().enumerate() {
+        if !activity.not_scaled_reason.is_some_and(|it| KEEPS_OFF_SCALE_IN.contains(&it)) {
             continue;
         }
+        let reason = activity.rule.trim_start_matches("no scale-in: ");
         let next = own.get(place + 1).map_or(end, |it| it.at);
         // Once the low alarm is over nobody asks for a scale-in any more.
-        let over =
-            run.alarm_changes.iter().find(|it| it.at > event.at && it.from == "ALARM" && it.alarm.contains(&low_alarm));
+        let over = run
+            .alarm_changes
+            .iter()
+            .find(|it| it.at > activity.at && it.from == "ALARM" && it.alarm.contains(&low_alarm));
         let until = over.map_or(next, |it| it.at.min(next));
-        let lasted = until.since(event.at);
+        let lasted = until.since(activity.at);
         if lasted >= STARVED_LEAST {
-            texts.push((lasted, format!("no scale-in for {lasted} from {} on: {reason}", event.at)));
+            texts.push((lasted, format!("no scale-in for {lasted} from {} on: {reason}", activity.at)));
         }
     }
     texts.sort_by_key(|it| std::cmp::Reverse(it.0));
