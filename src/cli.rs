@@ -258,7 +258,7 @@ fn explain(path: &Path, variant: &str, seed: u64) -> Exit {
     let parts = [
         ("Scale-outs of services: where the seconds went", waterfall::explained(&run)),
         ("Managed scaling: what it saw and decided", capacity::managed_scaling_lines(&run)),
-        ("Every decision on capacity", decisions(&run)),
+        ("Every decision on capacity", capacity::decisions(&run)),
     ];
     let mut text = String::new();
     for (title, lines) in parts.iter().filter(|it| !it.1.is_empty()) {
@@ -273,17 +273,6 @@ fn explain(path: &Path, variant: &str, seed: u64) -> Exit {
     }
     say(&text);
     Exit::Done
-}
-
-/// What alarms, policies, schedules and groups decided, or why they did not, in order of time.
-fn decisions(run: &Run) -> Vec<String> {
-    let is_of_scaling = |kind: &str| {
-        ["alarm.", "scaling.", "group.desired_capacity", "group.launch_failed", "capacity_provider."]
-            .iter()
-            .any(|it| kind.starts_with(it))
-    };
-    let rows = run.events.iter().filter(|it| is_of_scaling(it.kind));
-    rows.map(|it| format!("{} {}: {}", it.at, it.resource, it.message)).collect()
 }
 
 fn plural(count: usize, noun: &str) -> String {

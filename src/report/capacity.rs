@@ -113,6 +113,17 @@ pub fn explained(run: &Run, row: &ManagedScalingMinute) -> String {
     )
 }
 
+/// What alarms, policies, schedules and groups decided, or why they did not, in order of time.
+pub fn decisions(run: &Run) -> Vec<String> {
+    let is_of_scaling = |kind: &str| {
+        ["alarm.", "scaling.", "group.desired_capacity", "group.launch_failed", "capacity_provider."]
+            .iter()
+            .any(|it| kind.starts_with(it))
+    };
+    let rows = run.events.iter().filter(|it| is_of_scaling(it.kind));
+    rows.map(|it| format!("{} {}: {}", it.at, it.resource, it.message)).collect()
+}
+
 /// What managed scaling saw and decided in each minute with a decision of another kind than in the one before, a line each.
 pub fn managed_scaling_lines(run: &Run) -> Vec<String> {
     let mut lines = Vec::new();
