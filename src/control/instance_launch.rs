@@ -44,7 +44,7 @@ pub struct LaunchWish {
 /// Why nothing can be launched now.
 enum LaunchFailure {
     /// No subnet has an address left; the first that has none.
-    InsufficientFreeAddressesInSubnet(Id<Subnet>),
+    InsufficientFreeAddressesInSubnet(PurchaseOption, Id<Subnet>),
     /// EC2 has none of these types in the group's zones, or at too high a price.
     InsufficientInstanceCapacity(PurchaseOption),
 }
@@ -88,7 +88,8 @@ impl Control<'_> {
         self.launch_place(group, wish.purchase_option, wish.zones.as_deref()).is_ok()
     }
 
-    /// EC2 has more or less of some types, or at another price; groups that want some look at once.
+    /// EC2 has more or less of some types, or at another price. Groups find out at their next try; Spot Instances beyond what is there
+    /// now are taken back.
     pub(super) fn update_capacity_pool(&mut self, pool: &CapacityPool) {
         self.capacity_pools.push(pool.clone());
         let zones: Vec<&str> =
@@ -178,7 +179,7 @@ impl Control<'_> {
             is_short = true;
         }
         Err(match full.filter(|_| !is_short) {
-            Some(subnet) => LaunchFailure::InsufficientFreeAddressesInSubnet(subnet),
+            Some(subnet) => LaunchFailure::InsufficientFreeAddressesInSubnet(purchase_option, subnet),
             None => LaunchFailure::InsufficientInstanceCapacity(purchase_option),
         })
     }
@@ -366,10 +367,11 @@ impl Control<'_> {
         let scenario = self.scenario;
         let definition = &scenario.auto_scaling_groups[group];
         let (message, after) = match failure {
-            LaunchFailure::InsufficientFreeAddressesInSubnet(subnet) => (
+            LaunchFailure::InsufficientFreeAddressesInSubnet(purchase_option, subnet) => (
                 format!(
-                    "Could not launch On-Demand Instances. InsufficientFreeAddressesInSubnet - There are not enough free \
+                    "Could not launch {}. InsufficientFreeAddressesInSubnet - There are not enough free \
                      addresses in subnet '{}' to satisfy the requested number of instances. Launching EC2 instance failed.",
+                    purchase_option.words(),
                     scenario.subnets[*subnet].name
                 ),
                 scenario.assumptions.group_health_check_interval,
