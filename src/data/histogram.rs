@@ -11,26 +11,38 @@ const BUCKETS: usize = ((HIGHEST - LOWEST) as usize) << PRECISION;
 /// Where values go that shall not be counted.
 pub const NO_BUCKET: u32 = BUCKETS as u32;
 
-/// A histogram of lengths of time in nanoseconds; its sum and count are exact, and merging loses nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A histogram of lengths of time in nanoseconds; its sum and count are exact, and merging loses nothing. Takes no room before
+/// its first value.
+#[derive(Clone, Debug, Default)]
 pub struct Histogram {
     counts: Vec<u32>,
     sum: u128,
     count: u64,
 }
 
-impl Default for Histogram {
-    fn default() -> Histogram {
-        Histogram { counts: vec![0; BUCKETS + 1], sum: 0, count: 0 }
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Histogram) -> bool {
+        let is_same = self.count == other.count && self.sum == other.sum;
+        is_same && (self.count == 0 || self.counts == other.counts)
     }
 }
 
+impl Eq for Histogram {}
+
 impl Histogram {
+    #[inline(always)]
+    fn buckets(&mut self) -> &mut [u32; BUCKETS + 1] {
+        if self.counts.is_empty() {
+            self.counts.resize(BUCKETS + 1, 0);
+        }
+        self.counts.first_chunk_mut().expect("a histogram has all its buckets")
+    }
+
     /// Counts one value, in nanoseconds.
     #[inline(always)]
     pub fn record(&mut self, nanos: u64) {
-        let bucket = bucket_of(nanos);
-        self.counts[bucket] = self.counts[bucket].wrapping_add(1);
+        let count = &mut self.buckets()[bucket_of(nanos)];
+        *count = count.wrapping_add(1);
         self.sum += u128::from(nanos);
         self.count += 1;
     }
@@ -47,12 +59,12 @@ impl Histogram {
 
     /// Counts values by their buckets, `count` of them with this sum; those in [`NO_BUCKET`] are left out.
     pub fn record_buckets(&mut self, buckets: &[u32], count: u64, sum: u64) {
-        let counts = self.counts.first_chunk_mut::<{ BUCKETS + 1 }>().expect("a histogram has all its buckets");
+        let counts = self.buckets();
         for &bucket in buckets {
             let count = &mut counts[bucket as usize];
             *count = count.wrapping_add(1);
         }
-        self.counts[NO_BUCKET as usize] = 0;
+        counts[NO_BUCKET as usize] = 0;
         self.sum += u128::from(sum);
         self.count += count;
     }
@@ -97,7 +109,7 @@ impl Histogram {
         if other.count == 0 {
             return;
         }
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+        for (count, more) in self.buckets().iter_mut().zip(&other.counts) {
             *count = count.wrapping_add(*more);
         }
         self.sum += other.sum;
