@@ -99,14 +99,10 @@ impl Run {
 
     /// The rows of load balancers for these minutes, which are ordered by minute.
     pub fn load_balancers_in(&self, minutes: std::ops::Range<u64>) -> &[LoadBalancerMinute] {
-        rows_of(&self.load_balancer_minutes, minutes)
+        let rows = &self.load_balancer_minutes;
+        let at = |minute: u64| rows.partition_point(|row| row.minute < minute);
+        &rows[at(minutes.start)..at(minutes.end)]
     }
-}
-
-/// Those of rows that are ordered by minute which belong to some minutes.
-pub fn rows_of(rows: &[LoadBalancerMinute], minutes: std::ops::Range<u64>) -> &[LoadBalancerMinute] {
-    let at = |minute: u64| rows.partition_point(|row| row.minute < minute);
-    &rows[at(minutes.start)..at(minutes.end)]
 }
 
 /// What happened to requests. Every request that arrived is in exactly one of the others, but that `target_3xx` and

@@ -400,6 +400,10 @@ impl Control<'_> {
     pub(super) fn check_activity(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
         let Some(target) = self.relations.target_of(service) else { return };
+        if self.scaled_targets[target.index()].activity.is_none() && self.scaled_targets[target.index()].moved.is_none()
+        {
+            return;
+        }
         let running = self.running_count(service);
         let timeout = self.scenario.assumptions.activity_timeout;
         let state = &mut self.scaled_targets[target.index()];

@@ -46,7 +46,12 @@ struct Source {
 impl OwnAnswers {
     /// `None` where the load balancer answers nothing by itself.
     pub fn new(scenario: &Scenario, load_balancer: Id<LoadBalancer>, seed: Seed) -> Option<OwnAnswers> {
-        let is_unserved: Vec<bool> = scenario.target_groups.ids().map(|it| scenario.service_of(it).is_none()).collect();
+        let mut is_unserved = vec![true; scenario.target_groups.len()];
+        for target_group in
+            scenario.services.iter().filter_map(|it| it.load_balancer.as_ref()).map(|it| it.target_group)
+        {
+            is_unserved[target_group.index()] = false;
+        }
         let sources: Vec<Source> = scenario
             .workloads
             .iter()

@@ -14,7 +14,7 @@ use crate::aws::split_cost::{Amount, split};
 use crate::aws::task_definition::VolumeKind;
 use crate::cluster::{ContainerInstance, Host, Task};
 use crate::control::Control;
-use crate::run::{Cost, CostKind, CostOwner, CostRow, LoadBalancerMinute, rows_of};
+use crate::run::{Cost, CostKind, CostOwner, CostRow, LoadBalancerMinute};
 use crate::scenario::{ContainerInsights, Scenario};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -34,8 +34,12 @@ pub fn costs(scenario: &Scenario, control: &Control, end: Instant) -> (Cost, Vec
     for task in &control.cluster.tasks {
         task_by_itself(scenario, control, task, &mut cost, &mut ledger);
     }
+    let mut minutes_of: Vec<Vec<&LoadBalancerMinute>> = vec![Vec::new(); scenario.load_balancers.len()];
+    for row in &control.records.load_balancer_minutes {
+        minutes_of[row.load_balancer].push(row);
+    }
     for (load_balancer, definition) in scenario.load_balancers.entries() {
-        cost.load_balancers_usd += load_balancer_usd(scenario, control, load_balancer, definition, &mut ledger);
+        cost.load_balancers_usd += load_balancer_usd(scenario, &minutes_of, load_balancer, definition, &mut ledger);
     }
     cloud_watch(scenario, control, &mut cost, &mut ledger);
     if let Some(nat) = &scenario.nat_gateways {
@@ -238,7 +242,7 @@ fn task_by_itself(scenario: &Scenario, control: &Control, task: &Task, cost: &mu
 /// A load balancer, split over the services behind it by the requests that came to them in each hour.
 fn load_balancer_usd(
     scenario: &Scenario,
-    control: &Control,
+    minutes_of: &[Vec<&LoadBalancerMinute>],
     load_balancer: Id<LoadBalancer>,
     definition: &LoadBalancer,
     ledger: &mut Ledger,
@@ -249,9 +253,9 @@ fn load_balancer_usd(
     // An hour's units follow its requests: each new connection carries several of them.
     let (mut unit_hours, mut all_gb) = (0.0, 0.0);
     for hour in 0..ledger.hours() {
-        let of_hour = rows_of(&control.records.load_balancer_minutes, hour * 60..(hour + 1) * 60);
-        let rows: Vec<&LoadBalancerMinute> =
-            of_hour.iter().filter(|row| row.load_balancer == counted_at.index()).collect();
+        let minutes = &minutes_of[counted_at.index()];
+        let begin = |hour: u64| minutes.partition_point(|row| row.minute < hour * 60);
+        let rows = &minutes[begin(hour)..begin(hour + 1)];
         let whole = || rows.iter().filter(|row| row.target_group.is_none());
         let requests: u64 = whole().map(|row| row.counts.arrived).sum();
         let evaluations: u64 = whole().map(|row| row.routing.rule_evaluations.billed).sum();
@@ -271,7 +275,7 @@ fn load_balancer_usd(
         all_gb += gb;
         unit_hours += units;
         let usd = scenario.prices.load_balancer_usd(definition.kind, 1, units, gb);
-        let parts = requests_by_service(scenario, counted_at, &rows);
+        let parts = requests_by_service(scenario, counted_at, rows);
         let all = parts.values().fold(0.0, |sum, it| sum + it);
         if all == 0.0 {
             // Nobody is behind it.
