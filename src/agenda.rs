@@ -1,20 +1,19 @@
 //! Events to come.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
-use crate::aws::load_balancer::TargetGroup;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{ContainerInstance, Target, Task};
 use crate::table::Id;
-use crate::units::Instant;
+use crate::units::{Instant, NANOS_PER_SECOND};
 
 /// Something the control plane is woken for.
 ///
@@ -54,8 +53,8 @@ pub enum Event {
     ProbeIsAwaited(Id<Target>),
     /// A health check is sent.
     ProbeIsSent(Id<Target>),
-    /// The targets of a group are compared, whether some fail more than their peers.
-    TargetsAreCompared(Id<TargetGroup>),
+    /// The targets of each group are compared, whether some fail more than their peers.
+    TargetsAreCompared,
     /// Memory and CPU are sampled.
     SecondPasses,
     /// 20 s of high-resolution metrics end.
@@ -94,11 +93,15 @@ pub enum Event {
     GroupIsReconciled(Id<AutoScalingGroup>),
 }
 
-/// Events to come, in order of time, then of [`Event`].
+/// Events to come, in order of time, then of [`Event`]. Only those of the second under way are kept in order, so that what an event
+/// costs does not grow with how many are to come later.
 #[derive(Debug, Default)]
 pub struct Agenda {
     now: Instant,
     events: BinaryHeap<Reverse<(Instant, Event)>>,
+    /// Events from the second `later_from` on, by second.
+    later: BTreeMap<u64, Vec<Reverse<(Instant, Event)>>>,
+    later_from: u64,
 }
 
 impl Agenda {
@@ -109,11 +112,22 @@ impl Agenda {
 
     /// Puts an event down for `at`, or for now where that has passed.
     pub fn put(&mut self, at: Instant, event: Event) {
-        self.events.push(Reverse((at.max(self.now), event)));
+        let at = at.max(self.now);
+        let second = at.0 / NANOS_PER_SECOND;
+        if second < self.later_from {
+            self.events.push(Reverse((at, event)));
+        } else {
+            self.later.entry(second).or_default().push(Reverse((at, event)));
+        }
     }
 
     /// The next event at or before `end`.
     pub fn next_until(&mut self, end: Instant) -> Option<Event> {
+        if self.events.is_empty() {
+            let (second, mut events) = self.later.pop_first()?;
+            self.later_from = second + 1;
+            self.events.extend(events.drain(..));
+        }
         let &Reverse((at, event)) = self.events.peek()?;
         if at > end {
             return None;
@@ -127,6 +141,7 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Span;
 
     #[test]
     fn events_of_one_instant_come_in_declared_order() {
@@ -151,5 +166,31 @@ mod tests {
             assert_eq!(agenda.next_until(at), Some(event));
         }
         assert_eq!(agenda.now(), at);
+    }
+
+    #[test]
+    fn events_of_many_seconds_come_in_order_of_time() {
+        let mut agenda = Agenda::default();
+        let mut seen = Vec::new();
+        let mut stream = crate::rng::Seed { seed: 1, replication: 0 }.stream("agenda", "test");
+        let mut puts = 0;
+        for number in 0..50 {
+            agenda.put(Instant(stream.below(90 * NANOS_PER_SECOND as usize) as u64), Event::GroupActionRuns(number));
+        }
+        while let Some(event) = agenda.next_until(Instant(60 * NANOS_PER_SECOND)) {
+            seen.push((agenda.now(), event));
+            // What is put down later may be for now, for this second or for one that is far off.
+            for within in [1, NANOS_PER_SECOND / 2, 40 * NANOS_PER_SECOND] {
+                if puts < 1_000 {
+                    let after = Span(stream.below(within as usize) as u64);
+                    agenda.put(agenda.now() + after, Event::GroupActionRuns(100 + puts));
+                    puts += 1;
+                }
+            }
+        }
+        assert!(seen.is_sorted_by_key(|it| it.0), "never back in time");
+        let left = agenda.events.len() + agenda.later.values().map(Vec::len).sum::<usize>();
+        assert_eq!(seen.len() + left, 50 + puts, "each once");
+        assert!(agenda.next_until(Instant(u64::MAX)).is_some_and(|_| agenda.now() > Instant(60 * NANOS_PER_SECOND)));
     }
 }

@@ -358,11 +358,7 @@ impl<'a> Control<'a> {
                 control.agenda.put(at, Event::GroupActionRuns(index));
             }
         }
-        for group in scenario.target_groups.ids() {
-            control
-                .agenda
-                .put(Instant::START + scenario.assumptions.anomaly.interval, Event::TargetsAreCompared(group));
-        }
+        control.agenda.put(Instant::START + scenario.assumptions.anomaly.interval, Event::TargetsAreCompared);
         control.agenda.put(Instant::START + Span::SECOND, Event::SecondPasses);
         control.agenda.put(Instant::START + Span::MINUTE, Event::MinuteCloses);
         control.hosts_begin();
@@ -387,7 +383,7 @@ impl<'a> Control<'a> {
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
             Event::ProbeIsSent(target) => self.probe_is_due_again(target),
-            Event::TargetsAreCompared(group) => self.targets_are_compared(group, traffic),
+            Event::TargetsAreCompared => self.targets_are_compared(traffic),
             Event::SecondPasses => self.second_passes(traffic),
             Event::TwentySecondsClose => self.publish_twenty_seconds(traffic),
             Event::MinuteCloses => self.minute_closes(traffic),

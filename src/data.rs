@@ -45,6 +45,14 @@ pub struct Traffic {
     agenda: BinaryHeap<Reverse<(u64, usize)>>,
     /// Lanes that were advanced and are to say anew when they are due.
     done: Vec<usize>,
+    /// Of each lane, whether requests may have come since targets were last tallied; and of each group, whether some of its
+    /// lanes' had when that was.
+    is_untallied: Vec<bool>,
+    has_tally: Vec<bool>,
+    /// Lanes that were tallied then.
+    tallied: Vec<usize>,
+    /// Of each lane, whether something may have come of it since it was last found to be at rest.
+    is_awake: Vec<bool>,
     /// The cluster's version that all lanes have seen.
     seen_version: Option<u64>,
     /// The lanes of each target group.
@@ -220,6 +228,10 @@ impl Traffic {
             due: vec![0.0; lanes.len()],
             agenda: BinaryHeap::new(),
             done: Vec::new(),
+            is_awake: vec![true; lanes.len()],
+            is_untallied: vec![true; lanes.len()],
+            has_tally: vec![false; scenario.target_groups.len()],
+            tallied: Vec::new(),
             seen_version: None,
             lanes_of_group,
             lanes,
@@ -292,10 +304,18 @@ impl Traffic {
         lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
     }
 
-    /// Requests and errors of a target between the last two times that its group's were closed.
+    /// Whether a group's targets may have had requests between the last two times that they were tallied.
+    pub fn has_tally(&self, group: Id<TargetGroup>) -> bool {
+        self.has_tally[group.index()]
+    }
+
+    /// Requests and errors of a target between the last two times that they were tallied.
     pub fn tally_of(&self, cluster: &Cluster, target: Id<Target>) -> TargetTally {
         let mut tally = TargetTally::default();
         let Target { task, target_group, .. } = cluster.targets[target];
+        if !self.has_tally(target_group) {
+            return tally;
+        }
         for &lane in &self.lanes_of_group[target_group.index()] {
             tally.add(self.lanes[lane].tally_of(task));
         }
@@ -356,6 +376,7 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     if traffic.seen_version != Some(cluster.version) {
         traffic.seen_version = Some(cluster.version);
         traffic.agenda.clear();
+        traffic.is_untallied.fill(true);
         for place in 0..traffic.lanes.len() {
             traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
             traffic.is_due_anew(place);
@@ -363,6 +384,7 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     } else {
         while let Some(place) = traffic.take_due(until.0 as f64) {
             traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
+            (traffic.is_awake[place], traffic.is_untallied[place]) = (true, true);
             traffic.done.push(place);
         }
         while let Some(place) = traffic.done.pop() {
@@ -395,38 +417,60 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     let Some(lane) = service.and_then(|it| traffic.lane_of_service[it.index()]) else { return ProbeAnswer::Refused };
     traffic.lanes[lane].look(scenario, cluster, now);
     let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
+    traffic.is_awake[lane] = true;
     traffic.is_due_anew(lane);
     answer
 }
 
-/// Samples memory and CPU use of the second that has passed, and freezes what each task may use in the next one.
+/// Samples memory and CPU use of the second that has passed, and freezes what each task may use in the next one. Lanes at rest, and
+/// what computes nothing, are passed over: what their seconds come to is added up when somebody asks.
 pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
     let now = traffic.now;
     traffic.out_of_memory.clear();
-    for lane in &mut traffic.lanes {
-        lane.look(scenario, cluster, now);
-        lane.second_ends(now);
+    if traffic.roster.is_stale(cluster) {
+        for lane in &mut traffic.lanes {
+            lane.look(scenario, cluster, now);
+        }
+        traffic.is_awake.fill(true);
+    }
+    for place in 0..traffic.lanes.len() {
+        if traffic.is_awake[place] {
+            traffic.lanes[place].second_ends(now);
+        }
     }
     traffic.share_instances(scenario, cluster);
     for place in 0..traffic.lanes.len() {
-        traffic.lanes[place].second_begins(now);
-        let due = traffic.lanes[place].due();
+        if !traffic.is_awake[place] {
+            continue;
+        }
+        let lane = &mut traffic.lanes[place];
+        lane.second_begins(now);
+        traffic.is_awake[place] = !lane.is_at_rest(now);
+        let due = lane.due();
         if due != traffic.due[place] {
             traffic.is_due_anew(place);
         }
     }
 }
 
-/// Closes what was counted of the requests and errors of each target of a group since the last time.
-pub fn tally_targets(traffic: &mut Traffic, group: Id<TargetGroup>) {
+/// Closes what was counted of the requests and errors of each target since the last time.
+pub fn tally_targets(traffic: &mut Traffic) {
     let now = traffic.now;
-    for &lane in &traffic.lanes_of_group[group.index()] {
-        traffic.lanes[lane].tally_targets(now);
+    traffic.has_tally.fill(false);
+    traffic.tallied.drain(..).for_each(|it| traffic.lanes[it].forget_tallies());
+    for (place, is_untallied) in traffic.is_untallied.iter_mut().enumerate().filter(|it| *it.1) {
+        let lane = &mut traffic.lanes[place];
+        if lane.tally_targets(now) {
+            traffic.tallied.push(place);
+            traffic.has_tally[lane.target_group().index()] = true;
+        }
+        *is_untallied = !lane.holds_no_request();
     }
 }
 
 /// Closes the 20 s (t - 20 s, t] of the services whose metrics have that resolution.
 pub fn twenty_seconds_close(traffic: &mut Traffic) {
+    traffic.add_up_rest();
     for it in traffic.twenty_seconds.iter_mut().flatten() {
         let (samples, tasks) = it.samples.close();
         (it.cpu_percent, it.memory_percent) = samples.percent();
@@ -436,6 +480,7 @@ pub fn twenty_seconds_close(traffic: &mut Traffic) {
 
 /// Closes the minute (t - 60 s, t] of every service.
 pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
+    traffic.add_up_rest();
     traffic.load_balancer_minutes.fill(LoadBalancerCounts::default());
     for own in &mut traffic.own_answers {
         traffic.load_balancer_minutes[own.load_balancer.index()] = own.close_minute();

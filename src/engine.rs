@@ -27,7 +27,7 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
         let now = control.now();
         data::advance(&mut traffic, scenario, &control.cluster, now);
         match event {
-            Event::TargetsAreCompared(group) => data::tally_targets(&mut traffic, group),
+            Event::TargetsAreCompared => data::tally_targets(&mut traffic),
             Event::SecondPasses => data::second_passes(&mut traffic, scenario, &control.cluster),
             Event::TwentySecondsClose => data::twenty_seconds_close(&mut traffic),
             Event::MinuteCloses => data::minute_closes(&mut traffic, scenario),

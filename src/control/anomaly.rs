@@ -14,6 +14,8 @@ use crate::table::Id;
 #[derive(Clone, Debug, Default)]
 pub struct Comparisons {
     intervals: VecDeque<Vec<(Id<Target>, TargetTally)>>,
+    /// Whether a target has errors, an anomaly or another weight than 1, or a request in one of the intervals.
+    has_any: bool,
 }
 
 impl Comparisons {
@@ -28,16 +30,29 @@ impl Comparisons {
         tally
     }
 
+    fn holds_requests(&self) -> bool {
+        self.intervals.iter().flatten().any(|it| it.1.requests > 0.0)
+    }
+
     fn holds_errors(&self) -> bool {
         self.intervals.iter().flatten().any(|it| it.1.errors > 0)
     }
 }
 
 impl Control<'_> {
-    /// Compares a group's healthy targets, and follows with their weights where anomalies are mitigated.
-    pub(super) fn targets_are_compared(&mut self, group: Id<TargetGroup>, traffic: &Traffic) {
+    /// Compares the healthy targets of each group that had requests of late.
+    pub(super) fn targets_are_compared(&mut self, traffic: &Traffic) {
+        self.agenda.put(self.now() + self.scenario.assumptions.anomaly.interval, Event::TargetsAreCompared);
+        for group in self.scenario.target_groups.ids() {
+            if traffic.has_tally(group) || self.comparisons[group.index()].has_any {
+                self.compare_targets_of(group, traffic);
+            }
+        }
+    }
+
+    /// Follows with the weights of a group's targets where anomalies are mitigated.
+    fn compare_targets_of(&mut self, group: Id<TargetGroup>, traffic: &Traffic) {
         let rule = self.scenario.assumptions.anomaly;
-        self.agenda.put(self.now() + rule.interval, Event::TargetsAreCompared(group));
         let targets = self.cluster.target_groups[group.index()].clone();
         let interval = targets.iter().map(|&it| (it, traffic.tally_of(&self.cluster, it))).collect();
         let comparisons = &mut self.comparisons[group.index()];
@@ -49,7 +64,9 @@ impl Control<'_> {
             let target = &self.cluster.targets[*it];
             !target.is_anomalous && target.weight == 1.0
         };
-        if targets.iter().all(is_at_rest) && !comparisons.holds_errors() {
+        let is_quiet = targets.iter().all(is_at_rest) && !comparisons.holds_errors();
+        comparisons.has_any = !is_quiet || comparisons.holds_requests();
+        if is_quiet {
             return;
         }
         let is_healthy = |it: &Id<Target>| self.cluster.targets[*it].state == TargetState::Healthy;

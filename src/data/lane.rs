@@ -87,6 +87,8 @@ pub struct Lane {
     knows_clients: bool,
     /// Requests that are drawn at once.
     room: usize,
+    /// Whether no source will have requests any more.
+    sources_have_ended: bool,
     stations: Vec<Station>,
     /// What each station holds while its CPU is short.
     sharing: Vec<Sharing>,
@@ -283,6 +285,7 @@ impl Lane {
             batch: Batch::default(),
             knows_clients,
             room: 0,
+            sources_have_ended: !workloads().any(|_| true),
             stations: Vec::new(),
             sharing: Vec::new(),
             abreast: Abreast::default(),
@@ -336,7 +339,7 @@ impl Lane {
         }
         let next_arrival = if self.batch.next < self.batch.len {
             self.batch.arrival[self.batch.next]
-        } else if self.sources.is_empty() {
+        } else if self.sources_have_ended {
             f64::INFINITY
         } else {
             return 0.0;
@@ -355,8 +358,11 @@ impl Lane {
             return self.advance_with_users(until);
         }
         loop {
-            if self.batch.next == self.batch.len && !self.draw() {
-                break;
+            if self.batch.next == self.batch.len {
+                self.sources_have_ended = self.sources_have_ended || !self.draw();
+                if self.sources_have_ended {
+                    break;
+                }
             }
             let arrivals = &self.batch.arrival[self.batch.next..self.batch.len];
             let due = arrivals.partition_point(|&it| it < until);
@@ -507,8 +513,21 @@ impl Lane {
         }
     }
 
-    /// Closes what was counted of each target's requests and errors since the last time.
-    pub fn tally_targets(&mut self, now: Instant) {
+    /// Whether no request, or health check, is under way, and none is served without [`Self::due`] saying so.
+    pub fn holds_no_request(&self) -> bool {
+        !self.may_wait
+            && self.in_flight.is_empty()
+            && self.outlived.len() == 0
+            && self.sharing.iter().all(|it| it.held() == 0)
+    }
+
+    /// Whoever asks for tallies gets none.
+    pub fn forget_tallies(&mut self) {
+        self.tallies.clear();
+    }
+
+    /// Closes what was counted of each target's requests and errors since the last time, if there were any; tells whether.
+    pub fn tally_targets(&mut self, now: Instant) -> bool {
         self.catch_up(now);
         self.settle(now.0 as f64);
         self.deal_evenly();
@@ -516,6 +535,7 @@ impl Lane {
         let tallies = self.routed_to.iter_mut().map(std::mem::take).zip(errors);
         self.tallies.clear();
         self.tallies.extend(tallies.map(|(requests, errors)| TargetTally { requests, errors }));
+        self.tallies.iter().any(|it| it.requests > 0.0 || it.errors > 0)
     }
 
     /// Requests and errors of a task between the last two times that they were closed.
@@ -580,6 +600,11 @@ impl Lane {
         self.station_of_task.get(&task).copied()
     }
 
+    /// How many places of stations there are.
+    pub fn station_count(&self) -> usize {
+        self.stations.len()
+    }
+
     /// The station at a place, and the CPU time it has done in this second.
     pub fn station(&mut self, place: usize) -> (&mut Station, f64) {
         (&mut self.stations[place], self.cpu_done[place])
@@ -626,6 +651,20 @@ impl Lane {
         if self.may_share || self.laws.iter().any(|it| it.cold_start.is_some()) {
             self.choose_kernel(now);
         }
+    }
+
+    /// Whether seconds leave nothing behind as long as nothing comes: all CPU time is done, nothing is left that takes memory, and no
+    /// process warms up. Holds from [`Self::second_begins`] on.
+    pub fn is_at_rest(&self, now: Instant) -> bool {
+        (self.may_wait || self.holds_no_request())
+            && self.cpu_done.iter().all(|it| *it == 0.0)
+            && !self.stations.iter().any(|it| it.is_cold(now.0 as f64))
+    }
+
+    /// The places of stations that used CPU in this second or hold requests.
+    pub fn busy_stations(&self) -> impl Iterator<Item = usize> {
+        let stations = self.stations.iter().zip(&self.cpu_done).enumerate();
+        stations.filter(|(_, (it, cpu_done))| it.in_flight > 0 || **cpu_done != 0.0).map(|it| it.0)
     }
 
     /// Callers of these stations get 502 for what is in flight; of those whose process is gone, nothing is left at all.

@@ -1,12 +1,14 @@
 //! What a second leaves behind: the CPU and memory that tasks used, what they may use next, and which of them the kernel
 //! kills for their memory.
 
+use std::ops::Range;
+
 use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, WithinTask, offer_cpu, share_within_task};
 use crate::aws::instance_type::Burst;
 use crate::aws::operating_system::windows_cpu_limit;
 use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
 use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
-use crate::data::{TaskSamples, Traffic};
+use crate::data::{Samples, TaskSamples, Traffic, TwentySeconds, Used};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, NANOS_PER_SECOND};
@@ -16,6 +18,12 @@ use crate::units::{Instant, NANOS_PER_SECOND};
 pub struct Roster {
     seen_version: Option<u64>,
     machines: Vec<Machine>,
+    /// Of each machine, whether its seconds are all alike until one of its stations is busy.
+    is_at_rest: Vec<bool>,
+    /// Seconds that have passed.
+    seconds: u64,
+    /// The machine that each station of each lane stands on.
+    machine_of_station: Vec<Vec<Option<usize>>>,
     tasks: Vec<Guest>,
     /// What containers compute beside those that serve, guest by guest.
     others: Vec<CpuDemand>,
@@ -32,13 +40,48 @@ struct Machine {
     vcpu: u32,
     memory_mib: f64,
     burst: Option<Burst>,
-    /// How many of the guests are its own; they follow those of the hosts before.
-    guests: usize,
+    /// Which of the guests are its own.
+    guests: Range<usize>,
     /// MiB of tasks on it that are no guests, since they use the same always and no CPU.
     quiet_memory_mib: f64,
     /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
     has_idle_offers: bool,
+    /// The second up to which it has been added up.
+    added_up: u64,
 }
+
+impl Machine {
+    /// Adds up the seconds that it has been at rest: only its memory was used, and that of no requests.
+    fn add_up(&mut self, tasks: &[Guest], seconds: u64, into: Sums) {
+        let rested = seconds - std::mem::replace(&mut self.added_up, seconds);
+        if rested == 0 {
+            return;
+        }
+        let rested = rested as f64;
+        let (samples, twenty_seconds, used) = into;
+        let own = &tasks[self.guests.clone()];
+        for guest in own {
+            let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) else { continue };
+            let seconds = TaskSamples {
+                cpu_units_used: 0.0,
+                cpu_units_base: rested * cpu_base,
+                memory_mib_used: rested * guest.memory_base_mib,
+                memory_mib_base: rested * memory_base,
+            };
+            samples[service].add(guest.task, &seconds);
+            if let Some(it) = &mut twenty_seconds[service] {
+                it.samples.add(guest.task, &seconds);
+            }
+        }
+        if let Some((_, group)) = self.instance {
+            let of_guests: f64 = own.iter().map(|it| it.memory_base_mib).sum();
+            used[group].memory_mib += rested * (self.quiet_memory_mib + of_guests);
+        }
+    }
+}
+
+/// Where seconds are added up: by service, by service for those with metrics of 20 s, and by group.
+type Sums<'t> = (&'t mut [Samples], &'t mut [Option<TwentySeconds>], &'t mut [Used]);
 
 /// What the containers of a task compute whatever they serve.
 #[derive(Clone, Copy)]
@@ -108,9 +151,10 @@ impl Roster {
                 vcpu: kind.vcpu,
                 memory_mib: f64::from(instance.registered_memory_mib),
                 burst,
-                guests: self.tasks.len() - before,
+                guests: before..self.tasks.len(),
                 quiet_memory_mib,
                 has_idle_offers: false,
+                added_up: self.seconds,
             });
         }
         for &id in cluster.fargate_tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
@@ -125,12 +169,30 @@ impl Roster {
                 vcpu: reservation.cpu_units.div_ceil(1024),
                 memory_mib: f64::from(reservation.memory_mib),
                 burst: None,
-                guests: 1,
+                guests: self.tasks.len() - 1..self.tasks.len(),
                 quiet_memory_mib: 0.0,
                 has_idle_offers: false,
+                added_up: self.seconds,
             });
         }
         self.seen_version = Some(cluster.version);
+        self.is_at_rest.clear();
+        self.is_at_rest.resize(self.machines.len(), false);
+        self.machine_of_station.resize(traffic.lanes.len(), Vec::new());
+        for (of_lane, lane) in self.machine_of_station.iter_mut().zip(&traffic.lanes) {
+            of_lane.clear();
+            of_lane.resize(lane.station_count(), None);
+        }
+        for (number, machine) in self.machines.iter().enumerate() {
+            for (lane, place) in self.tasks[machine.guests.clone()].iter().filter_map(|it| it.station) {
+                self.machine_of_station[lane][place] = Some(number);
+            }
+        }
+    }
+
+    /// Whether the cluster has changed since it was made.
+    pub(super) fn is_stale(&self, cluster: &Cluster) -> bool {
+        self.seen_version != Some(cluster.version)
     }
 
     fn welcome(
@@ -347,19 +409,24 @@ fn who_passes_its_limit(
 impl Traffic {
     /// One second of every instance, and of every task on Fargate: what its tasks used, what they may use next, and whether memory is left.
     pub(super) fn share_instances(&mut self, scenario: &Scenario, cluster: &Cluster) {
+        if self.roster.is_stale(cluster) {
+            self.add_up_rest();
+        }
         let mut roster = std::mem::take(&mut self.roster);
-        if roster.seen_version != Some(cluster.version) {
+        if roster.is_stale(cluster) {
             roster.look(self, scenario, cluster);
             self.background_given.retain(|&task, _| cluster.tasks[task].stopped_at.is_none());
         }
-        let Roster { machines, tasks, others: containers, demands, offers, within, .. } = &mut roster;
-        let mut guests = &tasks[..];
-        for machine in machines {
-            let (own, others) = guests.split_at(machine.guests);
-            guests = others;
+        self.wake_machines(&mut roster);
+        roster.seconds += 1;
+        let Roster { machines, tasks, others: containers, demands, offers, within, is_at_rest, seconds, .. } =
+            &mut roster;
+        for (machine, is_at_rest) in machines.iter_mut().zip(is_at_rest).filter(|it| !*it.1) {
+            let own = &tasks[machine.guests.clone()];
             demands.clear();
             let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
             let mut has_background = false;
+            let mut is_steady = true;
             for guest in own {
                 let (by_requests, load) = self.take_second(guest);
                 let by_background = match guest.background {
@@ -378,6 +445,7 @@ impl Traffic {
                         self.runs_out_of_memory(guest.task, container);
                     }
                 }
+                is_steady &= !guest.leaks && within > 0 && (load.requests == 0 || guest.memory_per_request_mib == 0.0);
                 let memory_mib = if guest.leaks {
                     let containers = 0..definition.containers.len();
                     containers.map(|it| memory_of(definition, guest.serving, followed, it, load)).sum()
@@ -408,11 +476,14 @@ impl Traffic {
                 used.cpu_units += cpu_of_all;
                 used.memory_mib += memory_of_all;
                 if memory_of_all > machine.memory_mib {
+                    is_steady = false;
                     self.instance_runs_out_of_memory(scenario, cluster, own);
                 }
             }
+            machine.added_up = *seconds;
             let is_idle = cpu_of_all == 0.0 && machine.burst.is_none() && !has_background;
             if is_idle && machine.has_idle_offers {
+                *is_at_rest = is_steady;
                 continue;
             }
             machine.has_idle_offers = is_idle;
@@ -436,12 +507,33 @@ impl Traffic {
                 }
                 if let Some((lane, place)) = guest.station {
                     let station = self.lanes[lane].station(place).0;
-                    station.is_offered(requests);
+                    self.is_awake[lane] |= station.is_offered(requests) | (station.part_of_quota != part_of_quota);
                     station.part_of_quota = part_of_quota;
                 }
             }
         }
         self.roster = roster;
+    }
+
+    /// Wakes the machines that busy stations stand on.
+    fn wake_machines(&mut self, roster: &mut Roster) {
+        let Roster { machines, tasks, is_at_rest, seconds, machine_of_station, .. } = roster;
+        let Traffic { lanes, is_awake, samples, twenty_seconds, used, .. } = self;
+        for (place, lane) in lanes.iter().enumerate().filter(|it| is_awake[it.0]) {
+            for machine in lane.busy_stations().filter_map(|it| machine_of_station[place][it]) {
+                if std::mem::take(&mut is_at_rest[machine]) {
+                    machines[machine].add_up(tasks, *seconds, (samples, twenty_seconds, used));
+                }
+            }
+        }
+    }
+
+    /// Adds up what machines at rest have come to.
+    pub(super) fn add_up_rest(&mut self) {
+        let Traffic { samples, twenty_seconds, used, roster, .. } = self;
+        for machine in &mut roster.machines {
+            machine.add_up(&roster.tasks, roster.seconds, (samples, twenty_seconds, used));
+        }
     }
 
     /// CPU units that a task used in the second, and what its memory follows now.

@@ -156,9 +156,10 @@ impl Station {
         (self.offer / VCPU).min(self.servers as f64)
     }
 
-    /// What the next second allows.
-    pub fn is_offered(&mut self, cpu_units: f64) {
-        self.offer = cpu_units.max(OFFER_LEAST);
+    /// What the next second allows; whether that is not what the last one did.
+    pub fn is_offered(&mut self, cpu_units: f64) -> bool {
+        let offer = cpu_units.max(OFFER_LEAST);
+        std::mem::replace(&mut self.offer, offer) != offer
     }
 
     /// Whether a request that has to wait at `arrival` is refused, because too many wait already.
