@@ -482,8 +482,8 @@ impl Traffic {
             }
             machine.added_up = *seconds;
             let is_idle = cpu_of_all == 0.0 && machine.burst.is_none() && !has_background;
+            *is_at_rest = is_idle && is_steady;
             if is_idle && machine.has_idle_offers {
-                *is_at_rest = is_steady;
                 continue;
             }
             machine.has_idle_offers = is_idle;
