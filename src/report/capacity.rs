@@ -103,13 +103,14 @@ pub fn explained(run: &Run, row: &ManagedScalingMinute) -> String {
         [] => String::new(),
         decisions => format!("; {}", decisions.iter().map(|it| it.1.as_str()).collect::<Vec<_>>().join("; ")),
     };
+    let low_alarm_wants = run.scenario.assumptions.capacity_alarm_low_datapoints;
     format!(
-        "M = {} ({because}), N = {}, reservation {} against {}{never}; low alarm {} of 15{decided}",
+        "M = {} ({because}), N = {}, reservation {} against {}{never}; low alarm {} of {low_alarm_wants}{decided}",
         measured.needed,
         measured.present,
         number(measured.percent, 0),
         row.target_capacity,
-        row.below_target.min(15)
+        row.below_target.min(low_alarm_wants)
     )
 }
 
