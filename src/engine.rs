@@ -208,7 +208,9 @@ fn containers_of(scenario: &Scenario, task: &Task) -> Vec<ContainerLife> {
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {
     let value = measure(expectation, run, control);
-    let limit = expectation.at_most.or(expectation.at_least).unwrap_or_default();
+    // Of two limits the one that is broken is the one to tell.
+    let too_small = expectation.at_least.filter(|least| value.is_some_and(|value| value < *least));
+    let limit = too_small.or(expectation.at_most).or(expectation.at_least).unwrap_or_default();
     let passed = value.is_some_and(|value| {
         expectation.at_most.is_none_or(|most| value <= most) && expectation.at_least.is_none_or(|least| value >= least)
     });
@@ -272,7 +274,8 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
         }
         Measure::NewTaskHealthySeconds => {
             let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;
-            let healthy = run.tasks.iter().filter(|it| first.may_bring(it)).filter_map(|it| it.healthy_at).min()?;
+            let brought = run.tasks.iter().filter(|it| first.may_bring(it)).take((first.to - first.from) as usize);
+            let healthy = brought.filter_map(|it| it.healthy_at).min()?;
             Some(healthy.since(first.began_at()).as_seconds())
         }
         Measure::WaitForInstanceP95Seconds => quantile_of(&run.waits_for_instances(|it| is_chosen(&it)), 0.95),

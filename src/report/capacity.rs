@@ -260,7 +260,7 @@ pub(super) fn managed_scaling(run: &Run) -> Vec<Panel> {
                 line("N, in service", 4, Stroke::Area, |row| f64::from(row.measured.present)),
                 line("M, needed", 1, Stroke::Step, |row| f64::from(row.measured.needed)),
                 line("desired capacity", 0, Stroke::Step, |row| f64::from(row.desired_capacity)),
-                line("tasks that wait", 3, Stroke::Dashed, |row| f64::from(row.waiting)),
+                line("tasks that wait", 3, Stroke::Step, |row| f64::from(row.waiting)),
             ],
         ));
     }

@@ -49,7 +49,8 @@ pub fn chart(variants: &[Vec<&Run>]) -> Vec<u8> {
         1 => "one run each".to_owned(),
         several => format!("means of {several} runs each, with 95 % intervals"),
     };
-    let hours = number(first.simulated.as_hours(), 1);
+    let hours = first.simulated.as_hours();
+    let hours = number(hours, if hours.fract() < 0.05 { 0 } else { 1 });
     let subtitle = format!("{}  ·  {runs}  ·  tasks that never got an instance waited to the end", first.scenario.name);
     let height = 62 + 60 + EACH * variants.len() as i32 + 16;
     sheet("Waiting for an instance, and what not waiting costs", subtitle, height as u32, |area| {

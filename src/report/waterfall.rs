@@ -158,7 +158,9 @@ pub fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
             let is_new = |it: &&TaskLife| scale_out.may_bring(it) && it.created_at < until;
             let mut tasks: Vec<&TaskLife> = run.tasks.iter().filter(is_new).collect();
             tasks.truncate((scale_out.to - scale_out.from) as usize);
-            let runs_at = |it: &&&TaskLife| it.running_at.unwrap_or(Instant::NEVER);
+            // Of tasks that ran at the same instant the one that first got requests comes first.
+            let runs_at =
+                |it: &&&TaskLife| (it.running_at.unwrap_or(Instant::NEVER), it.healthy_at.unwrap_or(Instant::NEVER));
             let steps = |task: Option<&&TaskLife>| task.map_or(Vec::new(), |it| steps_of(run, scale_out, it));
             Waterfall {
                 scale_out,
@@ -272,7 +274,8 @@ fn seconds(span: Span) -> String {
 fn in_short(run: &Run, waterfall: &Waterfall<'_>) -> String {
     let it = waterfall.scale_out;
     let parts = |steps: &[Step]| {
-        let long = steps.iter().filter(|it| it.until > it.from);
+        // What a task does before it runs; its health checks are told by themselves.
+        let long = steps.iter().filter(|it| it.until > it.from && it.stage != Stage::Health);
         let parts: Vec<String> =
             long.map(|it| format!("{} {}", seconds(it.until.since(it.from)), it.stage.as_str())).collect();
         parts.join(" + ")
@@ -296,8 +299,12 @@ fn in_short(run: &Run, waterfall: &Waterfall<'_>) -> String {
         }
     }
     if let Some(health) = waterfall.first.iter().find(|it| it.stage == Stage::Health) {
-        let after = seconds(health.until.since(waterfall.began_at));
-        text += &format!("; the first got requests {after} s after {begins}");
+        let (took, after) = (health.until.since(health.from), health.until.since(waterfall.began_at));
+        text += &format!(
+            "; healthy after {} s more, the first got requests {} s after {begins}",
+            seconds(took),
+            seconds(after)
+        );
     }
     text
 }
@@ -398,7 +405,7 @@ fn height_of(bars: usize) -> u32 {
 fn draw_bars(area: &DrawingArea<SVGBackend<'_>, Shift>, bars: &[(String, &Waterfall<'_>)], more: usize) {
     let whole = |it: &Waterfall<'_>| it.first.last().map_or(it.until_decision(), |last| last.until.since(it.began_at));
     let most = bars.iter().map(|it| whole(it.1)).max().unwrap_or(Span::MINUTE).as_seconds().max(1.0);
-    let (left, width) = (250, 780);
+    let (left, width) = (250, 750);
     let drawn = "an SVG in memory can be drawn";
     let (mut at, mut line) = (24, 14);
     for stage in Stage::ALL {
@@ -443,6 +450,13 @@ fn draw_bars(area: &DrawingArea<SVGBackend<'_>, Shift>, bars: &[(String, &Waterf
         let decided = x(waterfall.until_decision().as_seconds());
         let mark = [(decided, upper - 5), (decided, upper + BAR + 5)];
         area.draw(&PathElement::new(mark, BLACK.stroke_width(2))).expect(drawn);
+        let whole = whole(waterfall);
+        note(
+            area,
+            &format!("{} s", number(whole.as_seconds(), 0)),
+            (x(whole.as_seconds()) + 8, upper + BAR / 2),
+            false,
+        );
     }
     let words = match more {
         0 => "seconds since the load rose; the mark is where the desired count was set".to_owned(),
