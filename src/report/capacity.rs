@@ -224,7 +224,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
     format!("What instances were there for (each by the minute: instance_reasons.csv)\n{text}")
 }
 
-/// Two panels for each capacity provider with managed scaling: its metric, and the numbers behind it.
+/// Three panels for each capacity provider with managed scaling: its metric, the instances behind it, and the tasks that wait.
 pub(super) fn managed_scaling(run: &Run) -> Vec<Panel> {
     let mut panels = Vec::new();
     for (id, provider) in run.scenario.capacity_providers.entries() {
@@ -260,9 +260,10 @@ pub(super) fn managed_scaling(run: &Run) -> Vec<Panel> {
                 line("N, in service", 4, Stroke::Area, |row| f64::from(row.measured.present)),
                 line("M, needed", 1, Stroke::Step, |row| f64::from(row.measured.needed)),
                 line("desired capacity", 0, Stroke::Step, |row| f64::from(row.desired_capacity)),
-                line("tasks that wait", 3, Stroke::Step, |row| f64::from(row.waiting)),
             ],
         ));
+        let waiting = line("tasks that wait", 3, Stroke::Area, |row| f64::from(row.waiting));
+        panels.push(panel("tasks in PROVISIONING", vec![waiting]));
     }
     panels
 }

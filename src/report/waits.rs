@@ -26,7 +26,13 @@ pub(super) fn waited(run: &Run) -> Option<f64> {
     (!waits.is_empty()).then(|| waits.iter().filter(|it| **it > 0.0).count() as f64)
 }
 
-/// A row for each variant: how long tasks waited for instances, and beside it what the run cost.
+fn share_that_waited(run: &Run) -> Option<f64> {
+    let waits = run.waits_for_instances(|_| true);
+    let waited = waits.iter().filter(|it| **it > 0.0).count();
+    (!waits.is_empty()).then(|| 100.0 * waited as f64 / waits.len() as f64)
+}
+
+/// A row for each variant: how many tasks and how long tasks waited for instances, and beside it what the run cost.
 pub fn chart(variants: &[Vec<&Run>]) -> Vec<u8> {
     const LEFT: i32 = 190;
     const WIDTH: i32 = 330;
@@ -51,7 +57,10 @@ pub fn chart(variants: &[Vec<&Run>]) -> Vec<u8> {
     };
     let hours = first.simulated.as_hours();
     let hours = number(hours, if hours.fract() < 0.05 { 0 } else { 1 });
-    let subtitle = format!("{}  ·  {runs}  ·  tasks that never got an instance waited to the end", first.scenario.name);
+    let subtitle = format!(
+        "{}  ·  {runs}  ·  what got no instance waited until it was given up, or to the end",
+        first.scenario.name
+    );
     let height = 62 + 60 + EACH * variants.len() as i32 + 16;
     sheet("Waiting for an instance, and what not waiting costs", subtitle, height as u32, |area| {
         let (p95, p99, money) = (PALETTE[0], tint(PALETTE[0], 0.45), PALETTE[5]);
@@ -60,7 +69,11 @@ pub fn chart(variants: &[Vec<&Run>]) -> Vec<u8> {
         swatch(area, &format!("total of these {hours} h, $"), money, (DOLLARS - 26, 14));
         for (place, runs) in variants.iter().enumerate() {
             let upper = 44 + EACH * place as i32;
-            note(area, &runs[0].scenario.variant, (LEFT - 12, upper + BAR), true);
+            note(area, &runs[0].scenario.variant, (LEFT - 12, upper + BAR / 2), true);
+            let shares = values(runs, &share_that_waited);
+            if !shares.is_empty() {
+                note(area, &format!("{} % waited", number(mean(&shares), 0)), (LEFT - 12, upper + BAR + BAR / 2), true);
+            }
             for (line, share, colour) in [(0, 0.95, p95), (1, 0.99, p99)] {
                 let of_runs = values(runs, &|run| wait(run, share));
                 let from = upper + line * (BAR + 1);
