@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
 use crate::report::{
-    self, capacity, comparison::comparison, findings, placement, refusals, summary::SCHEMA_VERSION, waterfall,
+    self, capacity, comparison::comparison, findings, placement, refusals, summary::SCHEMA_VERSION, waits, waterfall,
 };
 use crate::rng::Seed;
 use crate::run::Run;
@@ -423,10 +423,20 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
                 say(&format!("{unplaced}\n"));
             }
         }
+        let mut beside: Vec<(&str, Vec<u8>)> = Vec::new();
         if placement::compares_placement(&variants) {
             say(&format!("{}\n", placement::table(&variants)));
-            let place = arguments.out.join(&story.variants[0].name).join("placement.svg");
-            if let Err(error) = write_at_once(&place, &placement::chart(&variants)) {
+            beside.push(("placement.svg", placement::chart(&variants)));
+        }
+        if waits::compares_waits(&variants) {
+            beside.push(("waits.svg", waits::chart(&variants)));
+        }
+        if waterfall::compares_scale_outs(&variants) {
+            beside.push(("waterfall.svg", waterfall::chart_of_variants(&variants)));
+        }
+        for (name, bytes) in beside {
+            let place = arguments.out.join(&story.variants[0].name).join(name);
+            if let Err(error) = write_at_once(&place, &bytes) {
                 talk(&format!("error: {}: {error}", place.display()));
                 is_complete = false;
             }

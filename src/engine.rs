@@ -12,7 +12,7 @@ use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
     ContainerLife, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run, ServiceMinute,
-    TaskLife,
+    TaskLife, quantile as quantile_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::table::Id;
@@ -208,7 +208,9 @@ fn containers_of(scenario: &Scenario, task: &Task) -> Vec<ContainerLife> {
 
 fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {
     let value = measure(expectation, run, control);
-    let limit = expectation.at_most.or(expectation.at_least).unwrap_or_default();
+    // Of two limits the one that is broken is the one to tell.
+    let too_small = expectation.at_least.filter(|least| value.is_some_and(|value| value < *least));
+    let limit = too_small.or(expectation.at_most).or(expectation.at_least).unwrap_or_default();
     let passed = value.is_some_and(|value| {
         expectation.at_most.is_none_or(|most| value <= most) && expectation.at_least.is_none_or(|least| value >= least)
     });
@@ -269,6 +271,22 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
             let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;
             let ran = run.tasks.iter().filter(|it| first.may_bring(it)).filter_map(|it| it.running_at).min()?;
             Some(ran.since(first.decided_at).as_seconds())
+        }
+        Measure::NewTaskHealthySeconds => {
+            let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;
+            let brought = run.tasks.iter().filter(|it| first.may_bring(it)).take((first.to - first.from) as usize);
+            let healthy = brought.filter_map(|it| it.healthy_at).min()?;
+            Some(healthy.since(first.began_at()).as_seconds())
+        }
+        Measure::WaitForInstanceP95Seconds => quantile_of(&run.waits_for_instances(|it| is_chosen(&it)), 0.95),
+        Measure::WaitForInstanceP99Seconds => quantile_of(&run.waits_for_instances(|it| is_chosen(&it)), 0.99),
+        Measure::CapacityScaleOuts => Some(f64::from(run.capacity_changes().0)),
+        Measure::CapacityScaleIns => Some(f64::from(run.capacity_changes().1)),
+        Measure::InstancesMaximum => run.instances_maximum().map(f64::from),
+        Measure::StandaloneTasksNotRun => {
+            let failed: u64 = run.run_task_totals.iter().map(|it| it.failed()).sum();
+            let given_up = run.tasks.iter().filter(|it| it.run_task.is_some() && it.was_given_up()).count();
+            Some(failed as f64 + given_up as f64)
         }
     }
 }

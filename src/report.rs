@@ -11,6 +11,7 @@ pub mod placement;
 pub mod refusals;
 pub mod standalone;
 pub mod summary;
+pub mod waits;
 pub mod waterfall;
 
 use crate::run::Run;

@@ -1,5 +1,7 @@
 //! A finished run: all that `report` may know.
 
+mod capacity;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use crate::aws::run_task::Overrides;
 use crate::aws::task_definition::{CpuArchitecture, Protocol};
 use crate::scenario::Scenario;
 use crate::units::{Instant, Span};
+
+pub use self::capacity::quantile;
 
 /// What came of simulating a scenario.
 #[derive(Clone, Debug)]
@@ -710,11 +714,13 @@ pub struct ManagedScalingMinute {
     pub never_grown_for: u32,
     /// Tasks alike that wait and decide M.
     pub deciding: Option<DecidingTasks>,
-    /// State of its high alarm as the minute closed, which wants 1 of 1 datapoints above the target.
+    /// State of its high alarm as the minute closed, which wants 1 of 1 datapoints above the target, or as many as
+    /// `capacityAlarmHighDatapoints` says.
     pub high_alarm: AlarmState,
     /// State of its low alarm.
     pub low_alarm: AlarmState,
-    /// How many of the last datapoints are below the target, without one between that is not: the low alarm wants 15.
+    /// How many of the last datapoints are below the target, without one between that is not: the low alarm wants 15, or as many
+    /// as `capacityAlarmLowDatapoints` says.
     pub below_target: u32,
     /// `DesiredCapacity` as the minute closed.
     pub desired_capacity: u32,
@@ -827,7 +833,7 @@ impl AliveReason {
             AliveReason::Drains => "that drain",
             AliveReason::MinSize => "empty at MinSize",
             AliveReason::TargetCapacity => "empty for targetCapacity below 100",
-            AliveReason::LowAlarm => "empty until the low alarm has its 15 datapoints",
+            AliveReason::LowAlarm => "empty until the low alarm has its datapoints",
             AliveReason::ScaleInPace => "empty, since scale-in takes less than half a minute",
             AliveReason::NoScaleIn => "empty, and nothing scales them in",
             AliveReason::Terminates => "about to be terminated",

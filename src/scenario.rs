@@ -172,6 +172,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether a capacity provider's managed scaling sizes a group.
+    pub fn has_managed_scaling(&self) -> bool {
+        self.capacity_providers.iter().any(|it| it.managed_scaling.is_some())
+    }
+
     /// What a listener rule does at some time: at first, and by each change of the timeline.
     pub fn actions_of(&self, rule: Id<ListenerRule>) -> impl Iterator<Item = &Action> {
         let changed = self.timeline.iter().filter_map(move |it| match &it.change {
@@ -616,6 +621,23 @@ pub enum Measure {
     ScaleOutSeconds,
     /// `newTaskSeconds`: from the first scale-out by a policy until a task that it brought ran, s.
     NewTaskSeconds,
+    /// `newTaskHealthySeconds`: from the rise of the load, or the first period that breached, until a task that the first scale-out
+    /// brought counted as healthy, and got requests, s.
+    NewTaskHealthySeconds,
+    /// `waitForInstanceP95Seconds`: 95 of a hundred tasks waited for an instance for no longer, s ([`Run::waits_for_instances`]).
+    ///
+    /// [`Run::waits_for_instances`]: crate::run::Run::waits_for_instances
+    WaitForInstanceP95Seconds,
+    /// `waitForInstanceP99Seconds`
+    WaitForInstanceP99Seconds,
+    /// `capacityScaleOuts`: minutes in which a group's desired capacity was raised (the whole cluster).
+    CapacityScaleOuts,
+    /// `capacityScaleIns`: minutes in which it was lowered.
+    CapacityScaleIns,
+    /// `instancesMaximum`: instances in service at the end of the minute that had most (the whole cluster).
+    InstancesMaximum,
+    /// `standaloneTasksNotRun`: standalone tasks whose call failed, or that were given up in PROVISIONING.
+    StandaloneTasksNotRun,
 }
 
 /// `containerInsights`, a setting of the cluster.
@@ -757,6 +779,14 @@ pub struct Assumptions {
     pub scale_in_max_fraction: f64,
     /// Largest share of instances that managed scaling removes in a minute: 0.49.
     pub capacity_scale_in_max_fraction: f64,
+    /// Datapoints of a minute above the target that managed scaling's high alarm wants, all of them in a row: 1 (measured;
+    /// containers-roadmap 638, 900, 1220).
+    pub capacity_alarm_high_datapoints: u32,
+    /// The same of its low alarm: 15 (*Amazon ECS managed scaling behavior*). Neither can be set in AWS.
+    pub capacity_alarm_low_datapoints: u32,
+    /// Whether a group over several zones or types always grows by `minimumScalingStepSize`, whatever waits, as managed scaling
+    /// had it in 2020 (containers-roadmap 960) and the API's reference said until 2025: no.
+    pub capacity_grows_by_minimum_step: bool,
     /// A scaling activity is fulfilled when running equals desired, or after: 600 s.
     pub activity_timeout: Span,
     /// When the cooldown after a scaling activity begins: when it is fulfilled.
@@ -881,6 +911,9 @@ impl Default for Assumptions {
             group_alarm_low_ratio: 0.7,
             scale_in_max_fraction: 0.10,
             capacity_scale_in_max_fraction: 0.49,
+            capacity_alarm_high_datapoints: 1,
+            capacity_alarm_low_datapoints: 15,
+            capacity_grows_by_minimum_step: false,
             activity_timeout: Span::seconds(600),
             cooldown_start: CooldownStart::default(),
             target_tracking_value: TargetTrackingValue::default(),

@@ -144,10 +144,10 @@ impl Control<'_> {
         let watches = Watched::Stat(MetricStat { metric, statistic: Statistic::Average });
         let group = &scenario.auto_scaling_groups[group].name;
         let name = format!("TargetTracking-{group}-AlarmHigh-{}", provider.name);
-        let high = rule(ComparisonOperator::GreaterThanThreshold, 1);
+        let high = rule(ComparisonOperator::GreaterThanThreshold, scenario.assumptions.capacity_alarm_high_datapoints);
         let high = self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
         let name = format!("TargetTracking-{group}-AlarmLow-{}", provider.name);
-        let low = rule(ComparisonOperator::LessThanThreshold, 15);
+        let low = rule(ComparisonOperator::LessThanThreshold, scenario.assumptions.capacity_alarm_low_datapoints);
         let low = self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
         self.providers[id.index()].alarms = Some((high, low));
     }

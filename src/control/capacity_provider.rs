@@ -5,7 +5,7 @@
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, ScalingProcess};
 use crate::aws::capacity_provider::{
-    CapacityProvider, CapacityProviderReservation, CapacityProviderType, EmptyInstances, WaitingGroup,
+    CapacityProvider, CapacityProviderReservation, CapacityProviderType, EmptyInstances, ManagedScaling, WaitingGroup,
 };
 use crate::aws::cluster_query::{InstanceFacts, matches};
 use crate::aws::instance_type::InstanceType;
@@ -53,6 +53,7 @@ impl Control<'_> {
             let empty = EmptyInstances::of(types.map(|kind| self.empty_but_for_daemons(group, kind)));
             let empty = empty.expect("a group has a type");
             let empty_metric = scenario.assumptions.empty_capacity_provider_metric;
+            let managed = &self.as_it_steps(managed, group);
             let measured = managed.reservation(present, used, &waiting, &empty, empty_metric);
             row.reservation_percent = Some(measured.percent);
             row.needed = Some(measured.needed);
@@ -92,6 +93,16 @@ impl Control<'_> {
             self.record_instance_reasons(group, None);
         }
         self.records.capacity_minutes.push(row);
+    }
+
+    /// Managed scaling of a group with its step sizes: a group over several zones or types may know the least step only.
+    fn as_it_steps(&self, managed: &ManagedScaling, group: Id<AutoScalingGroup>) -> ManagedScaling {
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let is_of_several = definition.availability_zones.len() > 1 || definition.types().nth(1).is_some();
+        match self.scenario.assumptions.capacity_grows_by_minimum_step && is_of_several {
+            true => ManagedScaling { maximum_scaling_step_size: managed.minimum_scaling_step_size, ..*managed },
+            false => *managed,
+        }
     }
 
     pub(super) fn record_groups_without_provider(&mut self, traffic: &Traffic) {

@@ -148,7 +148,10 @@ impl Control<'_> {
                 managed.target_capacity,
                 managed.capacity_at_target(metric)
             ),
-            (AliveReason::LowAlarm, Some((.., below_target))) => format!("{below_target} of 15 datapoints"),
+            (AliveReason::LowAlarm, Some((.., below_target))) => {
+                let wanted = self.scenario.assumptions.capacity_alarm_low_datapoints;
+                format!("{below_target} of {wanted} datapoints")
+            }
             _ => String::new(),
         }
     }

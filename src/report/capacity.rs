@@ -103,13 +103,14 @@ pub fn explained(run: &Run, row: &ManagedScalingMinute) -> String {
         [] => String::new(),
         decisions => format!("; {}", decisions.iter().map(|it| it.1.as_str()).collect::<Vec<_>>().join("; ")),
     };
+    let low_alarm_wants = run.scenario.assumptions.capacity_alarm_low_datapoints;
     format!(
-        "M = {} ({because}), N = {}, reservation {} against {}{never}; low alarm {} of 15{decided}",
+        "M = {} ({because}), N = {}, reservation {} against {}{never}; low alarm {} of {low_alarm_wants}{decided}",
         measured.needed,
         measured.present,
         number(measured.percent, 0),
         row.target_capacity,
-        row.below_target.min(15)
+        row.below_target.min(low_alarm_wants)
     )
 }
 
@@ -223,7 +224,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
     format!("What instances were there for (each by the minute: instance_reasons.csv)\n{text}")
 }
 
-/// Two panels for each capacity provider with managed scaling: its metric, and the numbers behind it.
+/// Three panels for each capacity provider with managed scaling: its metric, the instances behind it, and the tasks that wait.
 pub(super) fn managed_scaling(run: &Run) -> Vec<Panel> {
     let mut panels = Vec::new();
     for (id, provider) in run.scenario.capacity_providers.entries() {
@@ -259,9 +260,10 @@ pub(super) fn managed_scaling(run: &Run) -> Vec<Panel> {
                 line("N, in service", 4, Stroke::Area, |row| f64::from(row.measured.present)),
                 line("M, needed", 1, Stroke::Step, |row| f64::from(row.measured.needed)),
                 line("desired capacity", 0, Stroke::Step, |row| f64::from(row.desired_capacity)),
-                line("tasks that wait", 3, Stroke::Dashed, |row| f64::from(row.waiting)),
             ],
         ));
+        let waiting = line("tasks that wait", 3, Stroke::Area, |row| f64::from(row.waiting));
+        panels.push(panel("tasks in PROVISIONING", vec![waiting]));
     }
     panels
 }

@@ -6,6 +6,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use crate::report::costs::a_month;
 use crate::report::standalone::all_standalone;
 use crate::report::summary::{all_requests, worst_minute};
+use crate::report::waits::{wait, waited};
 use crate::run::Run;
 use crate::scenario::Scenario;
 
@@ -24,13 +25,24 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
     let has = |what: fn(&Scenario) -> bool| variants.iter().any(|runs| what(&runs[0].scenario));
     // A scenario without requests has no figures of them, unless it has nothing else to tell.
     let has_standalone = has(|it| !it.run_tasks.is_empty());
-    let of_requests = REQUEST_FIGURES.iter().filter(|_| !has_standalone || has(|it| !it.workloads.is_empty()));
+    let scales_groups = has(Scenario::has_managed_scaling);
+    let scales_services = has(|it| !it.scaling_policies.is_empty() || !it.scheduled_actions.is_empty());
+    let has_other = has_standalone || scales_groups;
+    let of_requests = REQUEST_FIGURES.iter().filter(|_| !has_other || has(|it| !it.workloads.is_empty()));
     let of_standalone = STANDALONE_FIGURES.iter().filter(|_| has_standalone);
-    for (name, of, decimals) in
-        of_requests.chain(of_standalone).chain(FIGURES).filter(|it| it.0 != FARGATE || uses_fargate)
+    let any_waited = || variants.iter().any(|runs| runs.iter().any(|run| waited(run) > Some(0.0)));
+    let of_waits = WAIT_FIGURES.iter().filter(|_| scales_groups || (has_standalone && any_waited()));
+    let of_groups = GROUP_FIGURES.iter().filter(|_| scales_groups);
+    for (name, of, decimals) in of_requests
+        .chain(of_standalone)
+        .chain(of_waits)
+        .chain(of_groups)
+        .chain(FIGURES)
+        .filter(|it| it.0 != FARGATE || uses_fargate)
+        .filter(|it| it.0 != SCALE_OUTS || scales_services || !scales_groups)
     {
         let is_nothing = || variants.iter().all(|runs| runs.iter().all(|run| of(run).is_none_or(|usd| usd < 0.005)));
-        if [EBS, CLOUD_WATCH, NAT_GATEWAYS].contains(name) && is_nothing() {
+        if [LOAD_BALANCER, EBS, CLOUD_WATCH, NAT_GATEWAYS].contains(name) && is_nothing() {
             continue;
         }
         let mut row = vec![(*name).to_owned()];
@@ -67,7 +79,11 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
 /// The figure that is there only where tasks may run on Fargate.
 const FARGATE: &str = "Fargate, $";
 
+/// Of services; where only groups are scaled it would be taken for theirs.
+const SCALE_OUTS: &str = "scale-outs";
+
 /// Figures that are there only where they come to a cent.
+const LOAD_BALANCER: &str = "load balancer, $";
 const EBS: &str = "EBS, $";
 const CLOUD_WATCH: &str = "CloudWatch, $";
 const NAT_GATEWAYS: &str = "NAT gateways, $";
@@ -96,15 +112,26 @@ const STANDALONE_FIGURES: &[Figure] = &[
     ("standalone tasks", |run| Some(all_standalone(run)?.asked as f64), 0),
     ("refused or given up", |run| Some(all_standalone(run)?.refused as f64), 0),
     ("vCPUs of those", |run| Some(all_standalone(run)?.refused_vcpus), 0),
-    ("wait for an instance p99, s", |run| all_standalone(run)?.wait_p99_s, 0),
+];
+
+const WAIT_FIGURES: &[Figure] = &[
+    ("tasks that waited for an instance", waited, 0),
+    ("wait for an instance p95, s", |run| wait(run, 0.95), 0),
+    ("wait for an instance p99, s", |run| wait(run, 0.99), 0),
+];
+
+const GROUP_FIGURES: &[Figure] = &[
+    ("capacity scale-outs", |run| Some(f64::from(run.capacity_changes().0)), 0),
+    ("capacity scale-ins", |run| Some(f64::from(run.capacity_changes().1)), 0),
+    ("most instances in service", |run| run.instances_maximum().map(f64::from), 0),
 ];
 
 const FIGURES: &[Figure] = &[
-    ("scale-outs", |run| Some(f64::from(run.scale_outs)), 0),
+    (SCALE_OUTS, |run| Some(f64::from(run.scale_outs)), 0),
     ("task-hours", |run| Some(run.task_hours), 1),
     ("instance-hours", |run| Some(run.instance_hours), 1),
     ("EC2, $", |run| Some(run.cost.instances_usd), 2),
-    ("load balancer, $", |run| Some(run.cost.load_balancers_usd), 2),
+    (LOAD_BALANCER, |run| Some(run.cost.load_balancers_usd), 2),
     (FARGATE, |run| Some(run.cost.fargate_usd), 2),
     (EBS, |run| Some(run.cost.volumes_usd), 2),
     (CLOUD_WATCH, |run| Some(run.cost.cloud_watch_usd), 2),

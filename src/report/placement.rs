@@ -1,5 +1,7 @@
 //! Placement strategies side by side: what becomes of the capacity, and how much of a service one loss takes.
 
+use std::collections::BTreeMap;
+
 use comfy_table::{CellAlignment, Table, presets};
 use plotters::prelude::*;
 
@@ -15,13 +17,19 @@ use crate::units::Span;
 ///
 /// `variants` are the runs of each variant, as for the table of all figures.
 pub fn compares_placement(variants: &[Vec<&Run>]) -> bool {
-    let mut of_variants = variants.iter().filter_map(|runs| runs.first()).map(|run| {
-        let services = run.scenario.services.iter();
-        let launches = services.map(|it| &it.launch).chain(run.scenario.run_tasks.iter().map(|it| &it.launch));
-        launches.map(|it| (&it.placement_strategy, &it.placement_constraints)).collect::<Vec<_>>()
-    });
-    let first = of_variants.next();
-    of_variants.any(|it| Some(it) != first)
+    // On Fargate nothing is placed, and what only one variant has is compared with nothing.
+    let on_instances = variants.iter().filter_map(|runs| runs.first()).filter(|run| !run.uses_fargate());
+    let of_variants: Vec<BTreeMap<&str, _>> = on_instances
+        .map(|run| {
+            let services = run.scenario.services.iter().map(|it| (it.name.as_str(), &it.launch));
+            let launches = services.chain(run.scenario.run_tasks.iter().map(|it| (it.name.as_str(), &it.launch)));
+            launches.map(|(name, it)| (name, (&it.placement_strategy, &it.placement_constraints))).collect()
+        })
+        .collect();
+    let Some((first, others)) = of_variants.split_first() else { return false };
+    others
+        .iter()
+        .any(|it| it.iter().any(|(name, placement)| first.get(name).is_some_and(|of_first| of_first != placement)))
 }
 
 /// The variants' figures of placement beside each other, each with its replications' mean and 95 % interval.

@@ -150,6 +150,13 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     let tasks = rows.iter().map(|it| it.tasks).max().unwrap_or(0);
     let end = Instant::START + run.simulated;
     let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
+    // While some of them are placed, others go on waiting in PROVISIONING.
+    let is_its = |it: &&TaskLife| match launcher {
+        Launcher::Service(service) => it.service == Some(service.index()),
+        Launcher::RunTask(run_task) => it.run_task == Some(run_task.index()),
+    };
+    let waits = run.tasks.iter().filter(is_its).filter_map(|it| Some(it.placed_at?.since(it.created_at)));
+    let longest_wait = waits.max().unwrap_or(Span::ZERO).max(longest);
     let found = plural(tasks, "task");
     let since = first.first_at;
     let where_to = match (row.outcome == RefusalOutcome::WaitsForRoom, tasks) {
@@ -162,7 +169,7 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     } else if unplaced_at_end {
         format!("{found} of {whose} found {where_to}, from {since} to the end ({})", in_seconds(end.since(since)))
     } else {
-        format!("{found} of {whose} found {where_to} at first, from {since} (at most for {})", in_seconds(longest))
+        format!("{found} of {whose} found {where_to} at first, from {since} (at most for {})", in_seconds(longest_wait))
     };
     let mut reasons: Vec<String> =
         attempts_by_reason.iter().map(|(reason, attempts)| format!("{reason} {attempts}")).collect();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::report::chart::{Line, PALETTE, Panel, Stroke};
-use crate::run::{Run, RunTaskMinute, TaskLife};
+use crate::run::{Run, RunTaskMinute, TaskLife, quantile};
 use crate::table::Id;
 
 /// A row of `run_tasks.csv`.
@@ -53,7 +53,7 @@ pub fn standalone(run: &Run) -> Vec<Standalone<'_>> {
             asked: totals.asked,
             placed: waits.len() as u64,
             failures: &totals.failures,
-            timed_out: of(number).filter(|it| was_given_up(it)).count() as u64,
+            timed_out: of(number).filter(|it| it.was_given_up()).count() as u64,
             wait_p50_s: quantile(&waits, 0.5),
             wait_p99_s: quantile(&waits, 0.99),
         }
@@ -69,14 +69,12 @@ pub struct AllStandalone {
     pub refused: u64,
     /// vCPUs that these would have reserved.
     pub refused_vcpus: f64,
-    /// 99 of a hundred of the others waited for their instance for no longer; seconds.
-    pub wait_p99_s: Option<f64>,
 }
 
 /// All standalone tasks of a run together; `None` where none was asked for.
 pub fn all_standalone(run: &Run) -> Option<AllStandalone> {
     let all = || run.tasks.iter().filter(|it| it.run_task.is_some());
-    let given_up = || all().filter(|it| was_given_up(it));
+    let given_up = || all().filter(|it| it.was_given_up());
     let totals = || run.run_task_totals.iter();
     let asked = totals().map(|it| it.asked).sum();
     let cpu_units =
@@ -85,12 +83,7 @@ pub fn all_standalone(run: &Run) -> Option<AllStandalone> {
         asked,
         refused: totals().map(|it| it.failed()).sum::<u64>() + given_up().count() as u64,
         refused_vcpus: cpu_units as f64 / 1024.0,
-        wait_p99_s: quantile(&waits_of(all()), 0.99),
     })
-}
-
-fn was_given_up(task: &TaskLife) -> bool {
-    task.placed_at.is_none() && task.stopped_at.is_some()
 }
 
 /// How long tasks waited for an instance, seconds, in order.
@@ -98,12 +91,6 @@ fn waits_of<'a>(tasks: impl Iterator<Item = &'a TaskLife>) -> Vec<f64> {
     let mut waits: Vec<f64> = tasks.filter_map(|it| Some(it.placed_at?.since(it.created_at).as_seconds())).collect();
     waits.sort_by(f64::total_cmp);
     waits
-}
-
-/// The least value that this share of some sorted values does not pass.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
-    sorted.get(rank - 1).copied()
 }
 
 /// Rows of `run_tasks.csv`.
@@ -143,19 +130,4 @@ pub fn panels(run: &Run) -> Vec<Panel> {
         }
     })
     .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_values_that_were_met() {
-        let values: Vec<f64> = (1..=200).map(f64::from).collect();
-        assert_eq!(
-            (quantile(&values, 0.5), quantile(&values, 0.99), quantile(&[], 0.5)),
-            (Some(100.0), Some(198.0), None)
-        );
-        assert_eq!(quantile(&[3.0], 0.99), Some(3.0));
-    }
 }

@@ -8,7 +8,7 @@ use crate::report::costs::{OwnerCost, a_month, by_owner};
 use crate::report::findings::{Finding, findings};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
-use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run};
+use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run, quantile};
 
 /// The version of the outputs' shape; columns and keys are only ever added.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -55,6 +55,31 @@ struct Summary<'a> {
     cost_nat_gateways_usd: Option<f64>,
     cost_month_usd: f64,
     costs: Vec<OwnerCost>,
+    /// Where tasks can wait for an instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for_instances: Option<Waits>,
+    /// Where managed scaling sizes a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Groups>,
+}
+
+/// How long tasks waited for an instance.
+#[derive(Serialize)]
+struct Waits {
+    tasks: usize,
+    waited: usize,
+    p50_s: Option<f64>,
+    p95_s: Option<f64>,
+    p99_s: Option<f64>,
+    longest_s: Option<f64>,
+}
+
+/// How often groups changed their size.
+#[derive(Serialize)]
+struct Groups {
+    scale_outs: u32,
+    scale_ins: u32,
+    instances_maximum: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -172,6 +197,18 @@ pub fn worst_minute(run: &Run) -> Option<WorstMinute> {
     worst
 }
 
+fn waits_for_instances(run: &Run) -> Option<Waits> {
+    let waits = run.waits_for_instances(|_| true);
+    (!waits.is_empty()).then(|| Waits {
+        tasks: waits.len(),
+        waited: waits.iter().filter(|it| **it > 0.0).count(),
+        p50_s: quantile(&waits, 0.5),
+        p95_s: quantile(&waits, 0.95),
+        p99_s: quantile(&waits, 0.99),
+        longest_s: quantile(&waits, 1.0),
+    })
+}
+
 /// The file's bytes.
 pub fn summary(run: &Run) -> Vec<u8> {
     let (counts, in_flight, response_time_ms) = all_requests(run);
@@ -224,6 +261,12 @@ pub fn summary(run: &Run) -> Vec<u8> {
         cost_nat_gateways_usd: run.scenario.nat_gateways.as_ref().map(|_| run.cost.nat_gateways_usd),
         cost_month_usd: a_month(run, run.cost.total_usd()),
         costs: by_owner(run),
+        waits_for_instances: waits_for_instances(run),
+        groups: run.scenario.has_managed_scaling().then(|| Groups {
+            scale_outs: run.capacity_changes().0,
+            scale_ins: run.capacity_changes().1,
+            instances_maximum: run.instances_maximum(),
+        }),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

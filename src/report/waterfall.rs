@@ -1,9 +1,10 @@
 //! The time-to-capacity waterfall of each scale-out: where the time went from more load to more tasks.
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use serde::Serialize;
 
-use crate::report::chart::{PALETTE, draw, note, swatch, tint};
+use crate::report::chart::{PALETTE, draw, note, sheet, swatch, tint};
 use crate::report::comparison::number;
 use crate::run::{Run, ScaleOut, TaskLife};
 use crate::table::Id;
@@ -157,7 +158,9 @@ pub fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
             let is_new = |it: &&TaskLife| scale_out.may_bring(it) && it.created_at < until;
             let mut tasks: Vec<&TaskLife> = run.tasks.iter().filter(is_new).collect();
             tasks.truncate((scale_out.to - scale_out.from) as usize);
-            let runs_at = |it: &&&TaskLife| it.running_at.unwrap_or(Instant::NEVER);
+            // Of tasks that ran at the same instant the one that first got requests comes first.
+            let runs_at =
+                |it: &&&TaskLife| (it.running_at.unwrap_or(Instant::NEVER), it.healthy_at.unwrap_or(Instant::NEVER));
             let steps = |task: Option<&&TaskLife>| task.map_or(Vec::new(), |it| steps_of(run, scale_out, it));
             Waterfall {
                 scale_out,
@@ -271,7 +274,8 @@ fn seconds(span: Span) -> String {
 fn in_short(run: &Run, waterfall: &Waterfall<'_>) -> String {
     let it = waterfall.scale_out;
     let parts = |steps: &[Step]| {
-        let long = steps.iter().filter(|it| it.until > it.from);
+        // What a task does before it runs; its health checks are told by themselves.
+        let long = steps.iter().filter(|it| it.until > it.from && it.stage != Stage::Health);
         let parts: Vec<String> =
             long.map(|it| format!("{} {}", seconds(it.until.since(it.from)), it.stage.as_str())).collect();
         parts.join(" + ")
@@ -293,6 +297,14 @@ fn in_short(run: &Run, waterfall: &Waterfall<'_>) -> String {
         if let Some(last) = runs(&waterfall.last).filter(|last| *last > first) {
             text += &format!(", the last {} s later ({})", seconds(last), parts(&waterfall.last));
         }
+    }
+    if let Some(health) = waterfall.first.iter().find(|it| it.stage == Stage::Health) {
+        let (took, after) = (health.until.since(health.from), health.until.since(waterfall.began_at));
+        text += &format!(
+            "; healthy after {} s more, the first got requests {} s after {begins}",
+            seconds(took),
+            seconds(after)
+        );
     }
     text
 }
@@ -348,69 +360,109 @@ pub fn explained(run: &Run) -> Vec<String> {
 
 /// A bar for each scale-out with its stages, from the rise of the load until its first new task gets requests.
 pub(super) fn chart(run: &Run) -> Vec<u8> {
-    const BAR: i32 = 26;
-    const GAP: i32 = 18;
     let waterfalls = waterfalls(run);
-    let shown = &waterfalls[..waterfalls.len().min(SHOWN_MAXIMUM)];
+    let shown = waterfalls.len().min(SHOWN_MAXIMUM);
+    let words = |it: &Waterfall<'_>| {
+        let name = &run.scenario.services[Id::new(it.scale_out.service)].name;
+        format!("{} {name}: {} to {}", it.scale_out.decided_at, it.scale_out.from, it.scale_out.to)
+    };
+    let bars: Vec<(String, &Waterfall<'_>)> = waterfalls[..shown].iter().map(|it| (words(it), it)).collect();
+    let more = waterfalls.len() - shown;
+    draw(run, TITLE, height_of(bars.len()), |area| draw_bars(area, &bars, more))
+}
+
+/// Whether several variants have scale-outs, so that it is worth seeing the first of each beside the others.
+///
+/// `variants` are the runs of each variant, as for the table of all figures.
+pub fn compares_scale_outs(variants: &[Vec<&Run>]) -> bool {
+    variants.iter().filter(|runs| runs.first().is_some_and(|run| !run.service_scale_outs.is_empty())).count() > 1
+}
+
+/// A bar for the first scale-out of each variant.
+pub fn chart_of_variants(variants: &[Vec<&Run>]) -> Vec<u8> {
+    let runs: Vec<&Run> = variants.iter().filter_map(|runs| runs.first().copied()).collect();
+    let Some(one) = runs.first() else { return Vec::new() };
+    let of_runs: Vec<(&Run, Vec<Waterfall<'_>>)> = runs.iter().map(|run| (*run, waterfalls(run))).collect();
+    let first = |(run, waterfalls): &'_ (&Run, Vec<Waterfall<'_>>)| {
+        waterfalls.first().map(|it| format!("{}: {} to {}", run.scenario.variant, it.scale_out.from, it.scale_out.to))
+    };
+    let bars: Vec<(String, &Waterfall<'_>)> =
+        of_runs.iter().filter_map(|it| Some((first(it)?, it.1.first()?))).take(SHOWN_MAXIMUM).collect();
+    let subtitle = format!("{}  ·  the first scale-out of each variant", one.scenario.name);
+    sheet(TITLE, subtitle, height_of(bars.len()), |area| draw_bars(area, &bars, 0))
+}
+
+const TITLE: &str = "From load to capacity: where the seconds went";
+const BAR: i32 = 26;
+const GAP: i32 = 18;
+const TOP: i32 = 74;
+
+fn height_of(bars: usize) -> u32 {
+    (62 + TOP + (BAR + GAP) * bars as i32 + 56) as u32
+}
+
+/// A bar for each scale-out, and in how many words more there are.
+fn draw_bars(area: &DrawingArea<SVGBackend<'_>, Shift>, bars: &[(String, &Waterfall<'_>)], more: usize) {
     let whole = |it: &Waterfall<'_>| it.first.last().map_or(it.until_decision(), |last| last.until.since(it.began_at));
-    let most = shown.iter().map(whole).max().unwrap_or(Span::MINUTE).as_seconds().max(1.0);
-    let (left, width, top) = (250, 780, 74);
-    let height = 62 + top + (BAR + GAP) * shown.len() as i32 + 56;
-    draw(run, "From load to capacity: where the seconds went", height as u32, |area| {
-        let drawn = "an SVG in memory can be drawn";
-        let (mut at, mut line) = (24, 14);
-        for stage in Stage::ALL {
-            let is_there = |it: &Waterfall<'_>| {
-                it.decision.iter().chain(&it.first).any(|step| step.stage == stage && step.until > step.from)
-            };
-            if !shown.iter().any(is_there) {
-                continue;
-            }
-            let room = 44 + 8 * stage.as_str().chars().count() as i32;
-            if at + room > 1060 {
-                (at, line) = (24, line + 24);
-            }
-            swatch(area, stage.as_str(), stage.colour(), (at, line));
-            at += room;
-        }
-        let x = |seconds: f64| left + (seconds / most * f64::from(width)).round() as i32;
-        let lower = top + (BAR + GAP) * shown.len() as i32;
-        let step = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
-        let step = step.into_iter().find(|it| most / it <= 14.0).unwrap_or(7200.0);
-        let mut tick = 0.0;
-        while tick <= most {
-            let ends = [(x(tick), top - 6), (x(tick), lower)];
-            area.draw(&PathElement::new(ends, RGBColor(232, 235, 239))).expect(drawn);
-            note(area, &format!("{} s", number(tick, 0)), (x(tick) - 12, lower + 12), false);
-            tick += step;
-        }
-        for (place, waterfall) in shown.iter().enumerate() {
-            let it = waterfall.scale_out;
-            let upper = top + (BAR + GAP) * place as i32;
-            let name = &run.scenario.services[Id::new(it.service)].name;
-            let words = format!("{} {name}: {} to {}", it.decided_at, it.from, it.to);
-            note(area, &words, (left - 10, upper + BAR / 2), true);
-            for step in waterfall.decision.iter().chain(&waterfall.first) {
-                let corner = |at: Instant| x(at.since(waterfall.began_at).as_seconds());
-                let corners = [(corner(step.from), upper), (corner(step.until), upper + BAR)];
-                if corners[1].0 > corners[0].0 {
-                    area.draw(&Rectangle::new(corners, step.stage.colour().filled())).expect(drawn);
-                }
-                if corners[1].0 - corners[0].0 > 34 {
-                    let words = seconds(step.until.since(step.from));
-                    note(area, &words, (corners[0].0 + 2, upper - 9), false);
-                }
-            }
-            let decided = x(waterfall.until_decision().as_seconds());
-            let mark = [(decided, upper - 5), (decided, upper + BAR + 5)];
-            area.draw(&PathElement::new(mark, BLACK.stroke_width(2))).expect(drawn);
-        }
-        let words = match waterfalls.len().saturating_sub(shown.len()) {
-            0 => "seconds since the load rose; the mark is where the desired count was set".to_owned(),
-            more => format!(
-                "seconds since the load rose; the mark is where the desired count was set; {more} more in waterfall.csv"
-            ),
+    let most = bars.iter().map(|it| whole(it.1)).max().unwrap_or(Span::MINUTE).as_seconds().max(1.0);
+    let (left, width) = (250, 750);
+    let drawn = "an SVG in memory can be drawn";
+    let (mut at, mut line) = (24, 14);
+    for stage in Stage::ALL {
+        let is_there = |it: &Waterfall<'_>| {
+            it.decision.iter().chain(&it.first).any(|step| step.stage == stage && step.until > step.from)
         };
-        note(area, &words, (left, lower + 36), false);
-    })
+        if !bars.iter().any(|it| is_there(it.1)) {
+            continue;
+        }
+        let room = 44 + 8 * stage.as_str().chars().count() as i32;
+        if at + room > 1060 {
+            (at, line) = (24, line + 24);
+        }
+        swatch(area, stage.as_str(), stage.colour(), (at, line));
+        at += room;
+    }
+    let x = |seconds: f64| left + (seconds / most * f64::from(width)).round() as i32;
+    let lower = TOP + (BAR + GAP) * bars.len() as i32;
+    let step = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+    let step = step.into_iter().find(|it| most / it <= 14.0).unwrap_or(7200.0);
+    let mut tick = 0.0;
+    while tick <= most {
+        let ends = [(x(tick), TOP - 6), (x(tick), lower)];
+        area.draw(&PathElement::new(ends, RGBColor(232, 235, 239))).expect(drawn);
+        note(area, &format!("{} s", number(tick, 0)), (x(tick) - 12, lower + 12), false);
+        tick += step;
+    }
+    for (place, (words, waterfall)) in bars.iter().enumerate() {
+        let upper = TOP + (BAR + GAP) * place as i32;
+        note(area, words, (left - 10, upper + BAR / 2), true);
+        for step in waterfall.decision.iter().chain(&waterfall.first) {
+            let corner = |at: Instant| x(at.since(waterfall.began_at).as_seconds());
+            let corners = [(corner(step.from), upper), (corner(step.until), upper + BAR)];
+            if corners[1].0 > corners[0].0 {
+                area.draw(&Rectangle::new(corners, step.stage.colour().filled())).expect(drawn);
+            }
+            if corners[1].0 - corners[0].0 > 34 {
+                let words = seconds(step.until.since(step.from));
+                note(area, &words, (corners[0].0 + 2, upper - 9), false);
+            }
+        }
+        let decided = x(waterfall.until_decision().as_seconds());
+        let mark = [(decided, upper - 5), (decided, upper + BAR + 5)];
+        area.draw(&PathElement::new(mark, BLACK.stroke_width(2))).expect(drawn);
+        let whole = whole(waterfall);
+        note(
+            area,
+            &format!("{} s", number(whole.as_seconds(), 0)),
+            (x(whole.as_seconds()) + 8, upper + BAR / 2),
+            false,
+        );
+    }
+    let words = match more {
+        0 => "seconds since the load rose; the mark is where the desired count was set".to_owned(),
+        more => format!(
+            "seconds since the load rose; the mark is where the desired count was set; {more} more in waterfall.csv"
+        ),
+    };
+    note(area, &words, (left, lower + 36), false);
 }

@@ -106,6 +106,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("taskGroupsByDesiredStatus", &mut a.task_groups_by_desired_status),
         ("drainFullDelay", &mut a.drain_full_delay),
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
+        ("capacityGrowsByMinimumStep", &mut a.capacity_grows_by_minimum_step),
         ("fargateSpotDeregistersAtWarning", &mut a.fargate.spot_deregisters_at_warning),
         ("burstCredits", &mut a.burst_credits),
         ("managedAlarmsBilled", &mut a.managed_alarms_billed),
@@ -197,6 +198,13 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     a.target_tracking_value = fields.word_or(reader, "targetTrackingValue", &values, a.target_tracking_value);
     let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
     a.tie_break = fields.word_or(reader, "tieBreak", &breaks, a.tie_break);
+    for (name, place) in [
+        ("capacityAlarmHighDatapoints", &mut a.capacity_alarm_high_datapoints),
+        ("capacityAlarmLowDatapoints", &mut a.capacity_alarm_low_datapoints),
+    ] {
+        // CloudWatch evaluates periods of a minute over a day at most.
+        *place = fields.count_or(reader, name, 1..=1440, *place);
+    }
     a.alarm_phase = fields.span(reader, "alarmPhase");
     if a.alarm_phase.is_some_and(|it| it >= Span::MINUTE) {
         let at = fields.place_of("alarmPhase");

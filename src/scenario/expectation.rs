@@ -7,7 +7,7 @@ use crate::scenario::reader::{Names, Reader, What};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::{Expectation, Measure};
 
-const MEASURES: [(&str, Measure); 13] = [
+const MEASURES: [(&str, Measure); 20] = [
     ("errorPercent", Measure::ErrorPercent),
     ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
     ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
@@ -21,6 +21,13 @@ const MEASURES: [(&str, Measure); 13] = [
     ("deploymentsCompleted", Measure::DeploymentsCompleted),
     ("scaleOutSeconds", Measure::ScaleOutSeconds),
     ("newTaskSeconds", Measure::NewTaskSeconds),
+    ("newTaskHealthySeconds", Measure::NewTaskHealthySeconds),
+    ("waitForInstanceP95Seconds", Measure::WaitForInstanceP95Seconds),
+    ("waitForInstanceP99Seconds", Measure::WaitForInstanceP99Seconds),
+    ("capacityScaleOuts", Measure::CapacityScaleOuts),
+    ("capacityScaleIns", Measure::CapacityScaleIns),
+    ("instancesMaximum", Measure::InstancesMaximum),
+    ("standaloneTasksNotRun", Measure::StandaloneTasksNotRun),
 ];
 
 /// The section `expectations`; an entry without `measure` is itself called after one.
@@ -57,7 +64,14 @@ fn expectation(reader: &mut Reader<'_>, entry: &Entry, services: &Names<ServiceD
         let message = format!("{} wants at least {least} and at most {most}", fields.of);
         reader.refuse(Problem::new(entry.node.place, message).help("nothing is both"));
     }
-    if let Some(Measure::CostUsd | Measure::InstanceHours) = measure
+    if let Some(
+        Measure::CostUsd
+        | Measure::InstanceHours
+        | Measure::CapacityScaleOuts
+        | Measure::CapacityScaleIns
+        | Measure::InstancesMaximum
+        | Measure::StandaloneTasksNotRun,
+    ) = measure
         && is_of_a_service
     {
         reader.note(format!("{} is measured over the whole cluster, whatever service it names", fields.of));

@@ -34,5 +34,6 @@ mod scaling_policies;
 mod scenario_file;
 mod schema;
 mod theory;
+mod waits;
 mod waterfall;
 mod windows;
