@@ -684,6 +684,9 @@ pub struct Assumptions {
     pub trunk_attach_time: Span,
     /// Fixed part of an image pull (manifest): 1 s.
     pub image_pull_overhead: Span,
+    /// From when a task's images begin to be pulled until ECS knows their digests, where the agent tells them with the manifest: 1 s, the
+    /// fixed part of a pull.
+    pub image_digest_time: Span,
     /// Speed of an image pull on EC2, MB/s of compressed layers: 50.
     pub image_pull_mb_per_second: f64,
     /// Creating and starting containers: 1 s (with `awsvpc` one more).
@@ -844,6 +847,7 @@ impl Default for Assumptions {
             network_interface_detach_time: Span::seconds(5),
             trunk_attach_time: Span::seconds(5),
             image_pull_overhead: Span::seconds(1),
+            image_digest_time: Span::seconds(1),
             image_pull_mb_per_second: 50.0,
             container_create_time: Span::seconds(1),
             efs_mount_time: Span::seconds(2),

@@ -3,7 +3,9 @@
 //! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
 //! Left out: Neuron devices, secrets, the mesh proxy.
 
+use crate::aws::cluster_query::Version;
 use crate::aws::container::{ContainerDependency, ContainerHealthCheck, RestartPolicy};
+use crate::aws::image_digest::{DigestIsTold, VersionConsistency, is_resolved, told_by_agent};
 use crate::aws::operating_system::{OperatingSystemFamily, RuntimePlatform, windows_cpu_limit};
 use crate::aws::placement::PlacementConstraint;
 use crate::distribution::Distribution;
@@ -206,8 +208,10 @@ impl Default for Application {
 pub struct ContainerDefinition {
     /// Name, unique in the task definition.
     pub name: String,
-    /// Image; opaque.
+    /// Image; opaque, but for whether it names a digest.
     pub image: String,
+    /// Whether all tasks of a deployment run the image that the first one found.
+    pub version_consistency: VersionConsistency,
     /// CPU units (1024 = one vCPU); 0 where absent.
     pub cpu: u32,
     /// Hard limit, MiB; exceeding it kills the container.
@@ -346,6 +350,23 @@ impl TaskDefinition {
         }
     }
 
+    /// Images of its containers whose digests the first task of a deployment is to establish.
+    pub fn resolved_images(&self) -> impl Iterator<Item = &str> {
+        let resolved = self.containers.iter().filter(|it| is_resolved(&it.image, it.version_consistency));
+        resolved.map(|it| it.image.as_str())
+    }
+
+    /// When an agent tells those that it establishes, the last of them; `None` where it establishes none.
+    pub fn image_digests_told_by(&self, agent_version: &Version) -> Option<DigestIsTold> {
+        self.resolved_images().filter_map(|it| told_by_agent(agent_version, it)).max()
+    }
+
+    /// Whether a deployment waits for capacity for the task that establishes them: where `versionConsistency` is said to be enabled.
+    pub fn insists_on_image_digests(&self) -> bool {
+        let is_said = |it: &ContainerDefinition| it.version_consistency == VersionConsistency::Enabled;
+        self.containers.iter().any(|it| is_said(it) && is_resolved(&it.image, it.version_consistency))
+    }
+
     /// Host ports that are chosen when a task starts: how many in a row, for each mapping that names none.
     pub fn dynamic_ports(&self) -> impl Iterator<Item = (Protocol, u16)> {
         let is_bridge = self.network_mode == NetworkMode::Bridge;
@@ -446,6 +467,7 @@ mod tests {
         ContainerDefinition {
             name: "web".to_owned(),
             image: "web".to_owned(),
+            version_consistency: VersionConsistency::default(),
             cpu,
             memory,
             memory_reservation,

@@ -20,6 +20,7 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
+use crate::control::image_digests::ImageDigests;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
 use crate::run::RefusalOutcome;
@@ -75,6 +76,8 @@ pub struct Deployment {
     pub created_at: Instant,
     /// When it completed.
     pub completed_at: Option<Instant>,
+    /// Whether its tasks can be started with the digests of their images.
+    pub image_digests: ImageDigests,
 }
 
 /// A placement that failed and is tried again.
@@ -97,6 +100,7 @@ impl Service {
                 network: None,
                 created_at: Instant::START,
                 completed_at: None,
+                image_digests: ImageDigests::Settled,
             }],
             tasks: Vec::new(),
             failed_starts: 0,
@@ -178,6 +182,12 @@ impl<'a> Control<'a> {
                     state.is_steady = true;
                     state.deployments[0].completed_at = Some(Instant::START);
                 }
+            } else {
+                let definition = &self.scenario.task_definitions[self.scenario.services[service].task_definition];
+                let state = &mut self.services[service.index()];
+                // How many a DAEMON service wants, the instances will say.
+                let desired = if self.daemons.contains(&service) { 1 } else { state.desired_count };
+                state.deployments[0].image_digests = ImageDigests::of_new(definition, desired);
             }
             self.schedule_service(service);
         }
@@ -277,8 +287,12 @@ impl<'a> Control<'a> {
         );
         let decision =
             self.log.put(now, cause, "service.deployment_in_progress", self.service_resource(service), message);
+        let desired = if self.daemons.contains(&service) { 1 } else { self.services[service.index()].desired_count };
+        let image_digests = ImageDigests::of_new(&self.scenario.task_definitions[task_definition], desired);
         let state = &mut self.services[service.index()];
-        state.deployments.push(Deployment { number, task_definition, network, created_at: now, completed_at: None });
+        let deployment =
+            Deployment { number, task_definition, network, created_at: now, completed_at: None, image_digests };
+        state.deployments.push(deployment);
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
         state.retries.clear();
@@ -315,6 +329,7 @@ impl<'a> Control<'a> {
         if !self.services[service.index()].passes.remove(&now) {
             return;
         }
+        self.look_for_image_digests(service);
         if self.daemons.contains(&service) {
             self.daemon_is_scheduled(service);
             return;
@@ -608,7 +623,10 @@ impl<'a> Control<'a> {
         let (mut refused, mut refused_now, mut refusal) = (Vec::new(), BTreeSet::new(), None);
         let retries = &self.services[service.index()].retries;
         let not_yet: BTreeSet<_> = retries.iter().filter(|it| it.1.next_at > now).filter_map(|it| *it.0).collect();
-        for _ in 0..wanted {
+        for started in 0..wanted {
+            if self.waits_for_image_digests(service) {
+                break;
+            }
             if !self.may_launch(service) {
                 self.schedule_service_at(service, now.next_minute());
                 break;
@@ -625,6 +643,7 @@ impl<'a> Control<'a> {
                     let task = self.create_task(&next);
                     self.launch_on_fargate(task);
                     placed.push(task);
+                    self.task_seeks_image_digests(service, task, wanted > started + 1);
                     self.services[service.index()].retries.remove(&next.capacity_provider);
                 }
                 continue;
@@ -637,6 +656,7 @@ impl<'a> Control<'a> {
                     self.place_task(task, instance);
                     self.records.refusals.end(&next, now);
                     placed.push(task);
+                    self.task_seeks_image_digests(service, task, wanted > started + 1);
                     self.services[service.index()].retries.remove(&None);
                 }
                 None if waits => {
@@ -655,6 +675,7 @@ impl<'a> Control<'a> {
                     }
                     let task = self.create_task(&next);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
+                    self.task_seeks_image_digests(service, task, wanted > started + 1);
                 }
                 None => {
                     let outcome = RefusalOutcome::RetriedAt(self.try_again_later(service, None));

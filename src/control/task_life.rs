@@ -348,6 +348,7 @@ impl<'a> Control<'a> {
         }
         let Launcher::Service(service) = launcher else { return };
         self.services[service.index()].failed_starts = 0;
+        self.task_may_tell_image_digests(task);
         self.schedule_service(service);
         if self.scenario.services[service].load_balancer.is_none() {
             // Nobody will say that it is healthy: it counts as such after a while.
@@ -557,6 +558,7 @@ impl<'a> Control<'a> {
         if self.fails_for_want_of_storage(task) {
             return;
         }
+        self.task_may_tell_image_digests(task);
         if definition.follows_containers() {
             self.begin_containers(task);
         } else {

@@ -38,6 +38,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("networkInterfaceDetachTime", &mut a.network_interface_detach_time),
         ("trunkAttachTime", &mut a.trunk_attach_time),
         ("imagePullOverhead", &mut a.image_pull_overhead),
+        ("imageDigestTime", &mut a.image_digest_time),
         ("containerCreateTime", &mut a.container_create_time),
         ("efsMountTime", &mut a.efs_mount_time),
         ("ebsAttachTime", &mut a.ebs_attach_time),

@@ -117,7 +117,6 @@ impl Shape {
             "systemControls",
             "ulimits",
             "user",
-            "versionConsistency",
             "volumesFrom",
             "workingDirectory",
         ],

@@ -3,6 +3,7 @@
 use crate::aws::container::{
     ContainerCondition, ContainerDependency, ContainerHealthCheck, FARGATE_TIMEOUT_SECONDS, RestartPolicy, circle,
 };
+use crate::aws::image_digest::VersionConsistency;
 use crate::aws::instance_type::AGENT_METRICS_PORT;
 use crate::aws::task_definition::{ContainerDefinition, NetworkMode, PortMapping, Protocol};
 use crate::scenario::application::Applications;
@@ -132,9 +133,12 @@ fn container(
     }
     fields.usual(reader, "cpu", &0);
     let cpu = fields.parsed(reader, "cpu", quantity::task_cpu).unwrap_or(0);
+    let words = [("enabled", VersionConsistency::Enabled), ("disabled", VersionConsistency::Disabled)];
+    let version_consistency = fields.word(reader, "versionConsistency", &words).unwrap_or_default();
     let container = ContainerDefinition {
         name,
         image,
+        version_consistency,
         cpu,
         memory: memory.map(|it| it.0),
         memory_reservation: memory_reservation.map(|it| it.0),
