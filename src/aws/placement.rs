@@ -100,12 +100,16 @@ pub struct Candidate<'a> {
     pub registered_network_interfaces: u32,
     /// GPUs registered.
     pub registered_gpus: u32,
+    /// Neuron devices registered.
+    pub registered_neuron_devices: u32,
     /// Host ports in use.
     pub reserved_ports: &'a BTreeMap<(Protocol, u16), u32>,
     /// Network interfaces left.
     pub remaining_network_interfaces: u32,
     /// GPUs left.
     pub remaining_gpus: u32,
+    /// Neuron devices left.
+    pub remaining_neuron_devices: u32,
     /// Whether it is ACTIVE.
     pub is_active: bool,
     /// Whether it belongs to the capacity provider that was chosen, if one was.
@@ -125,7 +129,7 @@ pub const PORTS_MAXIMUM: usize = 100;
 
 /// The instance that a task goes to, by its place in `candidates`.
 ///
-/// Filters first (status, architecture, required attributes, CPU, memory, ports, interfaces, GPUs), then constraints (of the service and of the task
+/// Filters first (status, architecture, required attributes, CPU, memory, ports, interfaces, GPUs, Neuron devices), then constraints (of the service and of the task
 /// definition), then each strategy on what the one before it left, then the fewest tasks of the service, then the tie-break; `draw` gives a number below its argument.
 /// Without strategies ECS spreads over zones.
 ///
@@ -186,6 +190,8 @@ pub fn failure(
         Some(Reason::NetworkInterface)
     } else if need.gpus > it.remaining_gpus {
         Some(Reason::Gpu)
+    } else if need.neuron_devices > it.remaining_neuron_devices {
+        Some(Reason::NeuronDevice)
     } else if constraints.iter().filter_map(|it| it.expression()).any(|expression| !matches(expression, &it.facts)) {
         Some(Reason::MemberOf)
     } else if constraints.contains(&&PlacementConstraint::DistinctInstance) && it.group_tasks > 0 {
@@ -371,9 +377,11 @@ mod tests {
             registered_memory_mib: 16384,
             registered_network_interfaces: 2,
             registered_gpus: 0,
+            registered_neuron_devices: 0,
             reserved_ports: &NO_PORTS,
             remaining_network_interfaces: 2,
             remaining_gpus: 0,
+            remaining_neuron_devices: 0,
             is_active: true,
             capacity_provider_matches: true,
             has_required_attributes: true,

@@ -1,7 +1,9 @@
 //! Task definitions, and what one task of a definition reserves.
 //!
 //! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
-//! Left out: Neuron devices, secrets, the mesh proxy.
+//! Left out: which of an instance's Neuron devices a definition names, secrets, the mesh proxy.
+
+use std::collections::BTreeSet;
 
 use crate::aws::cluster_query::Version;
 use crate::aws::container::{ContainerDependency, ContainerHealthCheck, RestartPolicy};
@@ -222,6 +224,8 @@ pub struct ContainerDefinition {
     pub essential: bool,
     /// GPUs that it has to itself (`resourceRequirements` of type `GPU`).
     pub gpus: u32,
+    /// Numbers of the Neuron devices that it opens (`/dev/neuronN` of `linuxParameters.devices`), in order.
+    pub neuron_devices: Vec<u32>,
     /// Ports.
     pub port_mappings: Vec<PortMapping>,
     /// What it waits for before it starts, and what waits for it to have stopped before it is stopped.
@@ -313,6 +317,9 @@ pub struct Reservation {
     pub network_interfaces: u32,
     /// GPUs.
     pub gpus: u32,
+    /// Neuron devices. ECS counts none on container instances, but one chip runs one task (*Using Trn1 and Inf1 instances* in the developer
+    /// guide), so that a task which finds none could not run.
+    pub neuron_devices: u32,
 }
 
 impl TaskDefinition {
@@ -347,6 +354,9 @@ impl TaskDefinition {
             ports,
             network_interfaces: u32::from(self.network_mode == NetworkMode::Awsvpc),
             gpus: sum(|it| it.gpus),
+            // Containers of one task share a device that they all name.
+            neuron_devices: self.containers.iter().flat_map(|it| &it.neuron_devices).collect::<BTreeSet<_>>().len()
+                as u32,
         }
     }
 
@@ -473,6 +483,7 @@ mod tests {
             memory_reservation,
             essential: true,
             gpus: 0,
+            neuron_devices: Vec::new(),
             port_mappings: Vec::new(),
             depends_on: Vec::new(),
             health_check: None,
@@ -514,6 +525,16 @@ mod tests {
         assert_eq!(reserves(&definition(vec![container(0, Some(300), Some(128))])), (0, 128));
         let soft = definition(vec![container(0, None, Some(100))]);
         assert_eq!((reserves(&soft), soft.cpu_weight()), ((0, 100), 2));
+    }
+
+    #[test]
+    fn containers_of_a_task_share_a_neuron_device() {
+        let on = |neuron_devices: &[u32]| ContainerDefinition {
+            neuron_devices: neuron_devices.to_vec(),
+            ..container(0, Some(128), None)
+        };
+        assert_eq!(definition(vec![on(&[0, 1]), on(&[1, 2])]).reservation().neuron_devices, 3);
+        assert_eq!(definition(vec![on(&[])]).reservation().neuron_devices, 0);
     }
 
     #[test]

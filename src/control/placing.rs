@@ -149,6 +149,7 @@ impl<'a> Asked<'a> {
             it.remaining_network_interfaces =
                 row.remaining_network_interfaces.saturating_sub(for_others.network_interfaces);
             it.remaining_gpus = row.remaining_gpus.saturating_sub(for_others.gpus);
+            it.remaining_neuron_devices = row.remaining_neuron_devices.saturating_sub(for_others.neuron_devices);
         }
         then(&mut it)
     }
@@ -431,9 +432,11 @@ fn candidate<'b>(
         registered_memory_mib: it.registered_memory_mib,
         registered_network_interfaces: it.registered_network_interfaces,
         registered_gpus: it.registered_gpus,
+        registered_neuron_devices: it.registered_neuron_devices,
         reserved_ports: &it.reserved_ports,
         remaining_network_interfaces: available.network_interfaces,
         remaining_gpus: available.gpus,
+        remaining_neuron_devices: available.neuron_devices,
         is_active: it.status == InstanceStatus::Active,
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
         cpu_architecture: it.instance_type(&scenario.auto_scaling_groups).cpu_architecture,

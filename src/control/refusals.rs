@@ -469,6 +469,7 @@ impl<'a> Asked<'a> {
             memory_mib: it.remaining_memory_mib,
             network_interfaces: it.remaining_network_interfaces,
             gpus: it.remaining_gpus,
+            neuron_devices: it.remaining_neuron_devices,
         });
         let mut others: BTreeMap<Id<ContainerInstance>, Room> = BTreeMap::new();
         let mut there: Vec<Id<Task>> = cluster.instances[target].tasks.clone();
@@ -517,6 +518,7 @@ impl<'a> Asked<'a> {
             let can = asked.with_candidate(cluster, instance, None, |it| {
                 (it.remaining_cpu_units, it.remaining_memory_mib) = (room.cpu_units, room.memory_mib);
                 (it.remaining_network_interfaces, it.remaining_gpus) = (room.network_interfaces, room.gpus);
+                it.remaining_neuron_devices = room.neuron_devices;
                 asked.failure(it).is_none()
             });
             can.then_some((room.memory_mib, instance))
@@ -532,6 +534,7 @@ struct Room {
     memory_mib: u32,
     network_interfaces: u32,
     gpus: u32,
+    neuron_devices: u32,
 }
 
 impl Room {
@@ -542,6 +545,7 @@ impl Room {
             memory_mib: it.memory_mib,
             network_interfaces: it.network_interfaces,
             gpus: it.gpus,
+            neuron_devices: it.neuron_devices,
         }
     }
 
@@ -554,6 +558,7 @@ impl Room {
         self.memory_mib -= need.memory_mib;
         self.network_interfaces -= need.network_interfaces;
         self.gpus -= need.gpus;
+        self.neuron_devices -= need.neuron_devices;
     }
 
     fn give_back(&mut self, need: &Reservation) {
@@ -561,6 +566,7 @@ impl Room {
         self.memory_mib += need.memory_mib;
         self.network_interfaces += need.network_interfaces;
         self.gpus += need.gpus;
+        self.neuron_devices += need.neuron_devices;
     }
 
     fn amount(&self, reason: Reason) -> u32 {
@@ -569,6 +575,7 @@ impl Room {
             Reason::Memory => self.memory_mib,
             Reason::NetworkInterface => self.network_interfaces,
             Reason::Gpu => self.gpus,
+            Reason::NeuronDevice => self.neuron_devices,
             _ => 0,
         }
     }
@@ -581,6 +588,7 @@ fn amount(need: &Reservation, reason: Reason) -> u32 {
         Reason::Memory => need.memory_mib,
         Reason::NetworkInterface => need.network_interfaces,
         Reason::Gpu => need.gpus,
+        Reason::NeuronDevice => need.neuron_devices,
         _ => 0,
     }
 }
@@ -593,6 +601,8 @@ fn fill_up(it: &mut Candidate, need: &Reservation) {
     let interfaces = it.registered_network_interfaces;
     it.remaining_network_interfaces = enough(it.remaining_network_interfaces, need.network_interfaces, interfaces);
     it.remaining_gpus = enough(it.remaining_gpus, need.gpus, it.registered_gpus);
+    let devices = it.registered_neuron_devices;
+    it.remaining_neuron_devices = enough(it.remaining_neuron_devices, need.neuron_devices, devices);
 }
 
 /// Instances that placement sees, in order of launch.

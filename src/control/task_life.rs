@@ -29,6 +29,7 @@ pub struct Agent {
     waiting: VecDeque<Id<Task>>,
     cpu_units: u32,
     memory_mib: u32,
+    gpus: u32,
     ports: BTreeSet<(Protocol, u16)>,
     holding: BTreeSet<Id<Task>>,
     /// Host ports that were chosen.
@@ -504,6 +505,7 @@ impl<'a> Control<'a> {
         let agent = &mut self.agents[row.instance().expect("placed").index()];
         agent.cpu_units += row.reservation.cpu_units;
         agent.memory_mib += row.reservation.memory_mib;
+        agent.gpus += row.reservation.gpus;
         agent.ports.extend(row.reservation.ports.iter().copied());
         agent.holding.insert(task);
     }
@@ -516,6 +518,7 @@ impl<'a> Control<'a> {
         if agent.holding.remove(&task) {
             agent.cpu_units -= row.reservation.cpu_units;
             agent.memory_mib -= row.reservation.memory_mib;
+            agent.gpus -= row.reservation.gpus;
             for port in &row.reservation.ports {
                 agent.ports.remove(port);
             }
@@ -538,6 +541,7 @@ impl<'a> Control<'a> {
             let agent = &self.agents[instance.index()];
             let fits = agent.cpu_units + need.cpu_units <= host.registered_cpu_units
                 && agent.memory_mib + need.memory_mib <= host.registered_memory_mib
+                && agent.gpus + need.gpus <= host.registered_gpus
                 && need.ports.iter().all(|port| !agent.ports.contains(port));
             if !fits {
                 return;

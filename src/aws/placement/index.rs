@@ -666,7 +666,14 @@ mod tests {
                 )| {
                     let ports = port.into_iter().collect();
                     Service {
-                        reservation: Reservation { cpu_units, memory_mib, ports, network_interfaces, gpus },
+                        reservation: Reservation {
+                            cpu_units,
+                            memory_mib,
+                            ports,
+                            network_interfaces,
+                            gpus,
+                            neuron_devices: 0,
+                        },
                         architecture,
                         provider,
                         zones,
@@ -711,9 +718,11 @@ mod tests {
             registered_memory_mib: 16384,
             registered_network_interfaces: 0,
             registered_gpus: 0,
+            registered_neuron_devices: 0,
             reserved_ports: &it.ports,
             remaining_network_interfaces: it.interfaces,
             remaining_gpus: it.gpus,
+            remaining_neuron_devices: 0,
             subnet_matches: service.and_then(|of| of.zones).is_none_or(|zones| zones[it.zone]),
             is_active: it.active,
             capacity_provider_matches: service.and_then(|of| of.provider).is_none_or(|wanted| wanted == it.provider),
