@@ -378,7 +378,8 @@ mod tests {
         let ports = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
         let interface = Reservation { network_interfaces: 1, ..need(1, 1) };
         let gpu = Reservation { gpus: 1, ..need(1, 1) };
-        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 13] = [
+        let neuron = Reservation { neuron_devices: 1, ..need(1, 1) };
+        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 14] = [
             (Reason::NotActive, need(1, 1), Candidate { is_active: false, ..free }, none),
             (Reason::CapacityProvider, need(1, 1), Candidate { capacity_provider_matches: false, ..free }, none),
             (Reason::Agent, need(1, 1), without_agent, none),
@@ -390,6 +391,7 @@ mod tests {
             (Reason::TooManyPorts, ports, Candidate { reserved_ports: &full, ..free }, none),
             (Reason::NetworkInterface, interface, Candidate { remaining_network_interfaces: 0, ..free }, none),
             (Reason::Gpu, gpu, free, none),
+            (Reason::NeuronDevice, neuron, free, none),
             (Reason::MemberOf, need(1, 1), free, &[&disk]),
             (
                 Reason::DistinctInstance,
