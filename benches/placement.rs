@@ -39,6 +39,7 @@ fn instances(count: usize, zones: usize, cpu_units: u32, memory_mib: u32) -> Vec
             ec2_instance_id: "i-1",
             agent_connected: true,
             agent_version: &AGENT,
+            agent_configuration: None,
             registered_at_unix_nanos: 0,
             running_tasks_count: 0,
             task_groups: &[],

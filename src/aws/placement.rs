@@ -367,6 +367,7 @@ mod tests {
                 ec2_instance_id: ["i-0", "i-1", "i-2", "i-3", "i-4"][id.min(4)],
                 agent_connected: true,
                 agent_version: &AGENT,
+                agent_configuration: None,
                 registered_at_unix_nanos: 0,
                 running_tasks_count: 0,
                 task_groups: &[],

@@ -412,6 +412,7 @@ fn candidate<'b>(
     group_tasks: u32,
 ) -> Candidate<'b> {
     let it = &cluster.instances[instance];
+    let group_of_instance = &scenario.auto_scaling_groups[it.auto_scaling_group];
     let registered_at = it.registered_at.unwrap_or(now);
     let available = it.available();
     Candidate {
@@ -421,7 +422,8 @@ fn candidate<'b>(
             attributes: &it.attributes,
             ec2_instance_id: &it.name,
             agent_connected: it.agent_connected,
-            agent_version: &scenario.auto_scaling_groups[it.auto_scaling_group].agent_version,
+            agent_version: &group_of_instance.agent_version,
+            agent_configuration: Some(&group_of_instance.agent_configuration),
             registered_at_unix_nanos: unix_nanos(scenario, registered_at),
             running_tasks_count: hosted.running_tasks_count,
             task_groups: &hosted.task_groups,

@@ -441,6 +441,7 @@ impl<'a> Asked<'a> {
                     ec2_instance_id: "",
                     agent_connected: true,
                     agent_version: &group.agent_version,
+                    agent_configuration: Some(&group.agent_configuration),
                     registered_at_unix_nanos: unix_nanos(self.scenario, self.now),
                     running_tasks_count: 0,
                     task_groups: &[],

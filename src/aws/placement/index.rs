@@ -708,6 +708,7 @@ mod tests {
                 ec2_instance_id: "i-1",
                 agent_connected: it.connected,
                 agent_version: &AGENT,
+                agent_configuration: None,
                 registered_at_unix_nanos: 0,
                 running_tasks_count: it.tasks.iter().sum(),
                 task_groups: &it.groups,

@@ -329,6 +329,7 @@ mod tests {
                 ec2_instance_id: NAMES[id],
                 agent_connected: true,
                 agent_version: &AGENT,
+                agent_configuration: None,
                 registered_at_unix_nanos: 0,
                 running_tasks_count: 0,
                 task_groups: &[],
