@@ -93,6 +93,7 @@ fn fill(count: usize, scan_every: Option<usize>) -> (f64, f64) {
     let mut stream = SEED.stream("placement", "web");
     let request = Request {
         task_group: 0,
+        counted: 0,
         reservation: &need,
         requirements: 0,
         strategies: &STRATEGIES,
@@ -144,6 +145,7 @@ fn first_fit(hosts: usize) -> Duration {
         let need = &kinds[kind];
         let request = Request {
             task_group: machine,
+            counted: machine,
             reservation: need,
             requirements: kind,
             strategies: &[],

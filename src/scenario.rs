@@ -74,6 +74,7 @@ use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKin
 use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
+use crate::aws::task_definition::CappedTaskWeight;
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
@@ -642,6 +643,15 @@ pub enum SlotFreedAt {
     Stopped,
 }
 
+/// Which tasks `spread` counts, and the tie-break by the fewest tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpreadCounts {
+    /// Those of the service, or of the standalone tasks' group, whichever deployment they belong to.
+    Service,
+    /// Of a service those of the same deployment only.
+    Deployment,
+}
+
 /// What AWS does not document, each with the default that the semantics reference suggests. A scenario may set any of
 /// them under `assumptions`.
 #[derive(Clone, Debug, PartialEq)]
@@ -728,6 +738,10 @@ pub struct Assumptions {
     pub slot_freed_at: SlotFreedAt,
     /// Final tie-break of placement: a seeded draw.
     pub tie_break: TieBreak,
+    /// Which tasks placement counts where it spreads: those of the service.
+    pub spread_counts: SpreadCounts,
+    /// The weight of tasks with a task-level `cpu` on a busy instance: the kernel's default.
+    pub capped_task_weight: CappedTaskWeight,
     /// Publication delay of ECS service metrics: 90 s.
     pub ecs_metric_delay: Span,
     /// Publication delay of load balancer metrics: 60 s.
@@ -868,6 +882,8 @@ impl Default for Assumptions {
             task_groups_by_desired_status: false,
             slot_freed_at: SlotFreedAt::Stopping,
             tie_break: TieBreak::Random,
+            spread_counts: SpreadCounts::Service,
+            capped_task_weight: CappedTaskWeight::KernelDefault,
             ecs_metric_delay: Span::seconds(90),
             load_balancer_metric_delay: Span::seconds(60),
             capacity_provider_metric_delay: Span::seconds(30),

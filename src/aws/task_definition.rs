@@ -78,6 +78,16 @@ pub struct PortMapping {
     pub protocol: Protocol,
 }
 
+/// The weight of tasks with a task-level `cpu` under contention, which the agent does not set (agent source, `buildExplicitLinuxCPUSpec`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CappedTaskWeight {
+    /// The default of the kernel, 1024, whatever their size.
+    #[default]
+    KernelDefault,
+    /// Their `cpu`, as users expect.
+    TaskCpu,
+}
+
 /// One layer of an image, cached by name on each instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageLayer {
@@ -388,12 +398,15 @@ impl TaskDefinition {
     }
 
     /// The weight of a task under contention (agent source, `buildImplicitLinuxCPUSpec`): the sum of its containers'
-    /// `max(2, cpu)`; a task with a task-level `cpu` gets the kernel's default, 1024. On Windows, where `cpu` bounds containers and weighs
-    /// nothing, their number (inferred).
-    pub fn cpu_weight(&self) -> u32 {
-        match self.cpu {
+    /// `max(2, cpu)`; one with a task-level `cpu`, of its definition or of its call, that of capped tasks. On Windows, where `cpu` bounds
+    /// containers and weighs nothing, their number (inferred).
+    pub fn cpu_weight(&self, task_cpu: Option<u32>, of_capped: CappedTaskWeight) -> u32 {
+        match task_cpu {
             _ if self.operating_system_family.is_windows() => self.containers.len() as u32,
-            Some(_) => 1024,
+            Some(cpu) => match of_capped {
+                CappedTaskWeight::KernelDefault => 1024,
+                CappedTaskWeight::TaskCpu => cpu.clamp(2, 262_144),
+            },
             None => self.containers.iter().map(ContainerDefinition::cpu_weight).sum(),
         }
     }
@@ -524,7 +537,11 @@ mod tests {
         assert_eq!(reserves(&TaskDefinition { cpu: Some(1024), memory: Some(1024), ..two }), (1024, 1024));
         assert_eq!(reserves(&definition(vec![container(0, Some(300), Some(128))])), (0, 128));
         let soft = definition(vec![container(0, None, Some(100))]);
-        assert_eq!((reserves(&soft), soft.cpu_weight()), ((0, 100), 2));
+        let weight = |task_cpu, of_capped| soft.cpu_weight(task_cpu, of_capped);
+        assert_eq!((reserves(&soft), weight(None, CappedTaskWeight::KernelDefault)), ((0, 100), 2));
+        assert_eq!(weight(Some(256), CappedTaskWeight::KernelDefault), 1024);
+        assert_eq!(weight(Some(256), CappedTaskWeight::TaskCpu), 256);
+        assert_eq!(weight(None, CappedTaskWeight::TaskCpu), 2);
     }
 
     #[test]

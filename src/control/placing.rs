@@ -16,7 +16,7 @@ use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::network::has_subnet;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, SpreadCounts};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -234,7 +234,10 @@ impl<'a> Placing<'a> {
             let tasks = row.hosted.iter().map(|&it| &cluster.tasks[it]).filter(|it| !it.is_asked_to_stop);
             let groups = &mut self.task_groups;
             groups.clear();
-            groups.extend(tasks.map(|it| scenario.launch(it.launcher).task_group.index()));
+            groups.extend(tasks.clone().map(|it| scenario.launch(it.launcher).task_group.index()));
+            if scenario.assumptions.spread_counts == SpreadCounts::Deployment {
+                groups.extend(tasks.map(|it| counted_of_deployment(scenario, it.launcher, it.deployment)));
+            }
             groups.sort_unstable();
             let gone = self.index.hosted(id).iter().map(|it| it.0).filter(|it| groups.binary_search(it).is_err());
             for group in gone.collect::<Vec<usize>>() {
@@ -320,6 +323,7 @@ impl<'a> Control<'a> {
     pub(super) fn choose_instance(&mut self, wanted: &Wanted) -> Option<Id<ContainerInstance>> {
         let (scenario, now) = (self.scenario, self.now());
         let launch = scenario.launch(wanted.launcher);
+        let deployment = wanted.launcher.service().map_or(0, |it| self.services[it.index()].primary().number);
         let placing = &mut self.placing;
         placing.catch_up(scenario, &mut self.cluster, now);
         let number = placing.requirements_of(scenario, wanted);
@@ -328,6 +332,10 @@ impl<'a> Control<'a> {
         let reservation = requirements.reservation.clone();
         let request = Request {
             task_group: launch.task_group.index(),
+            counted: match scenario.assumptions.spread_counts {
+                SpreadCounts::Service => launch.task_group.index(),
+                SpreadCounts::Deployment => counted_of_deployment(scenario, wanted.launcher, deployment),
+            },
             reservation: &reservation,
             requirements: number,
             strategies: &launch.placement_strategy,
@@ -369,6 +377,12 @@ impl<'a> Control<'a> {
     ) -> Vec<&'a PlacementConstraint> {
         constraints_of(self.scenario, launcher, task_definition)
     }
+}
+
+/// The number under which the index counts the tasks of one deployment, beyond those of the task groups.
+fn counted_of_deployment(scenario: &Scenario, launcher: Launcher, deployment: u32) -> usize {
+    let groups = scenario.task_groups.len();
+    groups * (deployment as usize + 1) + scenario.launch(launcher).task_group.index()
 }
 
 fn constraints_of(

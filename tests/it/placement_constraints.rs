@@ -54,6 +54,22 @@ fn placed(run: &Run, service: usize) -> usize {
 }
 
 #[test]
+fn a_deployment_spreads_beside_the_one_before_or_anew() {
+    // One task in the first zone; the next deployment's goes to the other zone, unless only its own are counted.
+    let next = |assumptions: &str| {
+        let services = "services: { web: { taskDefinition: web, desiredCount: 1 } }
+timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]";
+        let run = run(&format!("{services}\nassumptions: {{ tieBreak: lexical{assumptions} }}"));
+        let instances: Vec<Option<usize>> = run.tasks.iter().map(|it| it.instance).collect();
+        assert_eq!((instances[0], instances.len()), (Some(0), 2));
+        run.tasks[1].availability_zone.clone()
+    };
+    assert_eq!(next("").as_deref(), Some("us-east-1b"));
+    assert_eq!(next(", spreadCounts: service").as_deref(), Some("us-east-1b"));
+    assert_eq!(next(", spreadCounts: deployment").as_deref(), Some("us-east-1a"));
+}
+
+#[test]
 fn expressions_see_what_agents_register() {
     // Instances 0 and 1 have a current agent, 2 and 3 one of 1.14.4, from before task network interfaces.
     let (all, new): (Vec<usize>, Vec<usize>) = ((0..4).collect(), vec![0, 1]);

@@ -46,8 +46,10 @@ pub struct Index {
 /// A task to be placed, as the index needs to know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The number of its task group.
+    /// The number of its task group, which `distinctInstance` asks for.
     pub task_group: usize,
+    /// The number of the tasks that are counted where it is spread; those of its group, or fewer of them.
+    pub counted: usize,
     /// What it reserves.
     pub reservation: &'a Reservation,
     /// The number of its requirements: equal for tasks that the same instances can take, `distinctInstance` aside.
@@ -246,8 +248,9 @@ impl Index {
             return None;
         }
         self.left.copy_from_slice(&able.bits);
-        if self.task_groups.len() <= request.task_group {
-            self.task_groups.resize_with(request.task_group + 1, GroupTasks::default);
+        let last = request.task_group.max(request.counted);
+        if self.task_groups.len() <= last {
+            self.task_groups.resize_with(last + 1, GroupTasks::default);
         }
         if request.is_distinct_instance {
             for holding in &self.task_groups[request.task_group].by_count {
@@ -260,8 +263,8 @@ impl Index {
         let by_default = [PlacementStrategy::Spread(SpreadField::AvailabilityZone)];
         for strategy in if request.strategies.is_empty() { &by_default } else { request.strategies } {
             match strategy {
-                PlacementStrategy::Spread(SpreadField::InstanceId) => self.keep_fewest_tasks(request.task_group),
-                PlacementStrategy::Spread(field) => self.keep_emptiest_groups(request.task_group, field),
+                PlacementStrategy::Spread(SpreadField::InstanceId) => self.keep_fewest_tasks(request.counted),
+                PlacementStrategy::Spread(field) => self.keep_emptiest_groups(request.counted, field),
                 PlacementStrategy::Binpack(Resource::Cpu) => {
                     let need = request.reservation.cpu_units;
                     self.remaining_cpu_units.keep_least(need, &mut self.left, &mut self.other);
@@ -277,7 +280,7 @@ impl Index {
                 }
             }
         }
-        self.keep_fewest_tasks(request.task_group);
+        self.keep_fewest_tasks(request.counted);
         Some(match (only(&self.left), request.tie_break) {
             (Some(chosen), _) => chosen,
             (None, TieBreak::Lexical) => nth(&self.left, 0),
@@ -763,6 +766,7 @@ mod tests {
             constraints.into_iter().filter(|it| **it != PlacementConstraint::DistinctInstance).collect();
         let request = Request {
             task_group: number,
+            counted: number,
             reservation: need,
             requirements: number,
             strategies,
@@ -917,6 +921,7 @@ mod tests {
         let reservation = Reservation::default();
         let request = Request {
             task_group: 0,
+            counted: 0,
             reservation: &reservation,
             requirements: 0,
             strategies: &[],
