@@ -736,7 +736,7 @@ pub struct Assumptions {
     pub task_groups_by_desired_status: bool,
     /// When the slot of a task that is stopped is free for another one: when it is STOPPING.
     pub slot_freed_at: SlotFreedAt,
-    /// Final tie-break of placement: a seeded draw.
+    /// Final tie-break of placement, and of which task stops: a seeded draw.
     pub tie_break: TieBreak,
     /// Which tasks placement counts where it spreads: those of the service.
     pub spread_counts: SpreadCounts,

@@ -17,7 +17,7 @@ const OLD: &str = "com.amazonaws.ecs.capability.";
 /// The prefix of the others.
 const NEW: &str = "ecs.capability.";
 
-/// Minor versions of Docker's API 1 that agents register on Linux; those on Windows begin with 24.
+/// Minor versions of Docker's API 1 that agents register; on Windows 1.24 answers for those before it.
 const DOCKER_API: std::ops::RangeInclusive<u32> = 17..=44;
 
 /// The attribute of a log driver.
@@ -161,7 +161,7 @@ impl AgentConfiguration {
             return self.enable_task_cpu_mem_limit && is_from(agent_version, "1.16.0");
         }
         if let Some(minor) = docker_api(attribute) {
-            return DOCKER_API.contains(&minor) && (!self.runs_on_windows || minor >= 24);
+            return DOCKER_API.contains(&minor);
         }
         let driver = attribute.strip_prefix(OLD).and_then(|it| it.strip_prefix("logging-driver."));
         if let Some(driver) = driver.filter(|it| *it != "awsfirelens") {
@@ -289,14 +289,12 @@ mod tests {
     #[test]
     fn instances_have_the_versions_of_docker_s_api() {
         let attribute = |minor: &str| format!("com.amazonaws.ecs.capability.docker-remote-api.1.{minor}");
-        let (linux, windows) = (AgentConfiguration::default(), AgentConfiguration::of_windows());
-        for (minor, on_linux, on_windows) in
-            [("16", false, false), ("17", true, false), ("19", true, false), ("24", true, true), ("45", false, false)]
-        {
+        for (minor, is_there) in [("16", false), ("17", true), ("19", true), ("44", true), ("45", false)] {
             let attribute = attribute(minor);
             assert!(is_known(&attribute) && is_named_like_one(&attribute));
-            let registers = |it: &AgentConfiguration| it.registers(&version("1.105.1"), &attribute);
-            assert_eq!((registers(&linux), registers(&windows)), (on_linux, on_windows), "{minor}");
+            for configuration in [AgentConfiguration::default(), AgentConfiguration::of_windows()] {
+                assert_eq!(configuration.registers(&version("1.105.1"), &attribute), is_there, "{minor}");
+            }
         }
         assert!(!is_known(&attribute("+19")) && !is_known(&attribute("")) && !is_named_like_one("ecs.os-type"));
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
-use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
+use crate::aws::capacity_provider::{CapacityProvider, choose_provider, choose_provider_to_leave};
 use crate::aws::cluster_query::Expression;
 use crate::aws::container::HealthStatus;
 use crate::aws::fargate::RETIRED;
@@ -473,7 +473,7 @@ impl<'a> Control<'a> {
         }
         let may_stop = roll.healthy().saturating_sub(lower).min(roll.leaving_healthy.len() as u32);
         for _ in 0..may_stop {
-            let victim = self.choose_victim(service, &roll.leaving_healthy);
+            let victim = self.choose_victim(service, &roll.leaving_healthy, None);
             let task = roll.leaving_healthy.remove(victim);
             stopped.push((task, reason(self, task), cause));
         }
@@ -517,7 +517,8 @@ impl<'a> Control<'a> {
         let now = self.now();
         let mut victims = Vec::new();
         for _ in 0..surplus {
-            let victim = self.choose_victim(service, staying);
+            let leaves = self.provider_to_leave(service, staying);
+            let victim = self.choose_victim(service, staying, leaves);
             victims.push(staying.remove(victim));
         }
         let names: Vec<String> = victims.iter().map(|task| format!("(task {})", task_name(*task))).collect();
@@ -534,7 +535,24 @@ impl<'a> Control<'a> {
         }
     }
 
-    fn choose_victim(&mut self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> usize {
+    /// The provider whose tasks are too many first when a service has a surplus; `None` where any may go.
+    fn provider_to_leave(&self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> Option<Id<CapacityProvider>> {
+        let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
+        let count = |provider| {
+            let is_there = |it: &&Id<Task>| self.cluster.tasks[**it].capacity_provider == Some(provider);
+            among.iter().filter(is_there).count() as u32
+        };
+        let counts: Vec<u32> = strategy.iter().map(|it| count(it.capacity_provider)).collect();
+        choose_provider_to_leave(strategy, &counts).map(|it| strategy[it].capacity_provider)
+    }
+
+    /// Which of some tasks stops, of those on a provider if it is one of them that must.
+    fn choose_victim(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        among: &[Id<Task>],
+        of_provider: Option<Id<CapacityProvider>>,
+    ) -> usize {
         let is_unhealthy: Vec<bool> = among.iter().map(|&task| self.is_unhealthy(task)).collect();
         let candidates: Vec<StopCandidate> = among
             .iter()
@@ -543,6 +561,7 @@ impl<'a> Control<'a> {
                 let row = &self.cluster.tasks[task];
                 let host = row.instance().map(|it| &self.cluster.instances[it]);
                 StopCandidate {
+                    may_stop: of_provider.is_none() || row.capacity_provider == of_provider,
                     is_running: row.status == TaskStatus::Running,
                     is_unhealthy,
                     availability_zone: self.cluster.zone_of_task(task).map(Id::index),
@@ -557,9 +576,8 @@ impl<'a> Control<'a> {
             })
             .collect();
         let stream = &mut self.streams.services[service.index()].placement;
-        choose_to_stop(&self.scenario.services[service].launch.placement_strategy, &candidates, &mut |n| {
-            stream.below(n)
-        })
+        let strategies = &self.scenario.services[service].launch.placement_strategy;
+        choose_to_stop(strategies, &candidates, self.scenario.assumptions.tie_break, &mut |n| stream.below(n))
     }
 
     /// Tries to place tasks that wait in PROVISIONING.

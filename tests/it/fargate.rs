@@ -588,6 +588,20 @@ timeline: [{ at: 0s, fargateCapacityUnavailable: { capacityProvider: FARGATE_SPO
 }
 
 #[test]
+fn a_surplus_leaves_the_providers_by_their_shares() {
+    let both = "capacityProviderStrategy: [{ capacityProvider: FARGATE, weight: 1, base: 1 }, { capacityProvider: FARGATE_SPOT, weight: 3 }]";
+    for (desired, on_demand, spot) in [(5, 2, 3), (2, 1, 1), (1, 1, 0)] {
+        let more = format!("timeline: [{{ at: 2m, updateService: {{ service: web, desiredCount: {desired} }} }}]");
+        let run = run(&service(9, both, &more));
+        let left = |name: &str| {
+            let stays = |it: &&TaskLife| it.stopping_at.is_none() && it.capacity_provider.as_deref() == Some(name);
+            run.tasks.iter().filter(stays).count()
+        };
+        assert_eq!((left("FARGATE"), left("FARGATE_SPOT")), (on_demand, spot), "of 3 and 6");
+    }
+}
+
+#[test]
 fn standalone_tasks_run_on_fargate() {
     let more = "runTasks:
   jobs:
