@@ -1,8 +1,8 @@
 //! The first task of a deployment goes alone: it establishes the digests of the images that the others run.
 //!
 //! Follows *Container image resolution* in the developer guide (2026). What that leaves open: a first task that the scheduler itself
-//! stops is no failed attempt, one whose image does not fit its storage is; tasks that are stopped to make room do not wait for the digests; ECS publishes no service events of
-//! this, and the words here are ours.
+//! stops is no failed attempt, one whose image does not fit its storage is; old tasks are stopped as far as the bounds allow while the
+//! others wait; no deployment, not only the first, waits for capacity. ECS publishes no service events of this: the words are ours.
 
 use crate::aws::image_digest::{ATTEMPTS, DigestIsTold};
 use crate::aws::launch::Launcher;
