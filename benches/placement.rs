@@ -39,6 +39,7 @@ fn instances(count: usize, zones: usize, cpu_units: u32, memory_mib: u32) -> Vec
             ec2_instance_id: "i-1",
             agent_connected: true,
             agent_version: &AGENT,
+            agent_configuration: None,
             registered_at_unix_nanos: 0,
             running_tasks_count: 0,
             task_groups: &[],
@@ -49,9 +50,11 @@ fn instances(count: usize, zones: usize, cpu_units: u32, memory_mib: u32) -> Vec
         registered_memory_mib: memory_mib,
         registered_network_interfaces: 0,
         registered_gpus: 0,
+        registered_neuron_devices: 0,
         reserved_ports: &NO_PORTS,
         remaining_network_interfaces: 0,
         remaining_gpus: 0,
+        remaining_neuron_devices: 0,
         subnet_matches: true,
         is_active: true,
         capacity_provider_matches: true,
@@ -90,6 +93,7 @@ fn fill(count: usize, scan_every: Option<usize>) -> (f64, f64) {
     let mut stream = SEED.stream("placement", "web");
     let request = Request {
         task_group: 0,
+        counted: 0,
         reservation: &need,
         requirements: 0,
         strategies: &STRATEGIES,
@@ -141,6 +145,7 @@ fn first_fit(hosts: usize) -> Duration {
         let need = &kinds[kind];
         let request = Request {
             task_group: machine,
+            counted: machine,
             reservation: need,
             requirements: kind,
             strategies: &[],

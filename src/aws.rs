@@ -14,6 +14,7 @@ pub mod cpu_sharing;
 pub mod fargate;
 pub mod file_system;
 pub mod host_ports;
+pub mod image_digest;
 pub mod instance_replacement;
 pub mod instance_type;
 pub mod launch;

@@ -108,6 +108,8 @@ pub struct ContainerInstance {
     pub registered_network_interfaces: u32,
     /// Registered GPUs.
     pub registered_gpus: u32,
+    /// Registered Neuron devices.
+    pub registered_neuron_devices: u32,
     /// CPU units not reserved.
     pub remaining_cpu_units: u32,
     /// MiB not reserved.
@@ -118,6 +120,8 @@ pub struct ContainerInstance {
     pub remaining_network_interfaces: u32,
     /// GPUs not in use.
     pub remaining_gpus: u32,
+    /// Neuron devices not in use.
+    pub remaining_neuron_devices: u32,
     /// What is kept of these for tasks of DAEMON services that are to be here and are not.
     pub set_aside: RegisteredResources,
     /// Tasks whose reservation it holds.
@@ -419,6 +423,7 @@ impl ContainerInstance {
             memory_mib: self.remaining_memory_mib.saturating_sub(self.set_aside.memory_mib),
             network_interfaces: self.remaining_network_interfaces.saturating_sub(self.set_aside.network_interfaces),
             gpus: self.remaining_gpus.saturating_sub(self.set_aside.gpus),
+            neuron_devices: self.remaining_neuron_devices.saturating_sub(self.set_aside.neuron_devices),
             ..self.set_aside
         }
     }
@@ -452,13 +457,15 @@ impl Cluster {
             need.cpu_units <= host.remaining_cpu_units
                 && need.memory_mib <= host.remaining_memory_mib
                 && need.network_interfaces <= host.remaining_network_interfaces
-                && need.gpus <= host.remaining_gpus,
+                && need.gpus <= host.remaining_gpus
+                && need.neuron_devices <= host.remaining_neuron_devices,
             "an instance never promises more than it has"
         );
         host.remaining_cpu_units -= need.cpu_units;
         host.remaining_memory_mib -= need.memory_mib;
         host.remaining_network_interfaces -= need.network_interfaces;
         host.remaining_gpus -= need.gpus;
+        host.remaining_neuron_devices -= need.neuron_devices;
         for port in &need.ports {
             let users = host.reserved_ports.entry(*port).or_default();
             assert_eq!(*users, 0, "a host port is promised once");
@@ -533,6 +540,7 @@ impl Cluster {
         host.remaining_memory_mib += row.reservation.memory_mib;
         host.remaining_network_interfaces += row.reservation.network_interfaces;
         host.remaining_gpus += row.reservation.gpus;
+        host.remaining_neuron_devices += row.reservation.neuron_devices;
         for port in &row.reservation.ports {
             host.reserved_ports.remove(port);
         }

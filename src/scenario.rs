@@ -74,6 +74,7 @@ use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKin
 use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
+use crate::aws::task_definition::CappedTaskWeight;
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
@@ -664,6 +665,15 @@ pub enum SlotFreedAt {
     Stopped,
 }
 
+/// Which tasks `spread` counts, and the tie-break by the fewest tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpreadCounts {
+    /// Those of the service, or of the standalone tasks' group, whichever deployment they belong to.
+    Service,
+    /// Of a service those of the same deployment only.
+    Deployment,
+}
+
 /// What AWS does not document, each with the default that the semantics reference suggests. A scenario may set any of
 /// them under `assumptions`.
 #[derive(Clone, Debug, PartialEq)]
@@ -706,6 +716,9 @@ pub struct Assumptions {
     pub trunk_attach_time: Span,
     /// Fixed part of an image pull (manifest): 1 s.
     pub image_pull_overhead: Span,
+    /// From when a task's images begin to be pulled until ECS knows their digests, where the agent tells them with the manifest: 1 s, the
+    /// fixed part of a pull.
+    pub image_digest_time: Span,
     /// Speed of an image pull on EC2, MB/s of compressed layers: 50.
     pub image_pull_mb_per_second: f64,
     /// Creating and starting containers: 1 s (with `awsvpc` one more).
@@ -745,8 +758,12 @@ pub struct Assumptions {
     pub task_groups_by_desired_status: bool,
     /// When the slot of a task that is stopped is free for another one: when it is STOPPING.
     pub slot_freed_at: SlotFreedAt,
-    /// Final tie-break of placement: a seeded draw.
+    /// Final tie-break of placement, and of which task stops: a seeded draw.
     pub tie_break: TieBreak,
+    /// Which tasks placement counts where it spreads: those of the service.
+    pub spread_counts: SpreadCounts,
+    /// The weight of tasks with a task-level `cpu` on a busy instance: the kernel's default.
+    pub capped_task_weight: CappedTaskWeight,
     /// Publication delay of ECS service metrics: 90 s.
     pub ecs_metric_delay: Span,
     /// Publication delay of load balancer metrics: 60 s.
@@ -874,6 +891,7 @@ impl Default for Assumptions {
             network_interface_detach_time: Span::seconds(5),
             trunk_attach_time: Span::seconds(5),
             image_pull_overhead: Span::seconds(1),
+            image_digest_time: Span::seconds(1),
             image_pull_mb_per_second: 50.0,
             container_create_time: Span::seconds(1),
             efs_mount_time: Span::seconds(2),
@@ -894,6 +912,8 @@ impl Default for Assumptions {
             task_groups_by_desired_status: false,
             slot_freed_at: SlotFreedAt::Stopping,
             tie_break: TieBreak::Random,
+            spread_counts: SpreadCounts::Service,
+            capped_task_weight: CappedTaskWeight::KernelDefault,
             ecs_metric_delay: Span::seconds(90),
             load_balancer_metric_delay: Span::seconds(60),
             capacity_provider_metric_delay: Span::seconds(30),

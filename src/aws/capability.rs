@@ -4,9 +4,9 @@
 //! Follows `agent_capability.go`, the configuration defaults of ecs-init and the changelog of github.com/aws/amazon-ecs-agent
 //! (2026-06); for EFS *Use Amazon EFS volumes with Amazon ECS*, for restart policies and EBS volumes their pages in the
 //! developer guide (2026). Which fields of a definition ask for which attribute is not documented in one place: it follows
-//! the attributes' names and what `DescribeTaskDefinition` shows in published examples. Left out: Docker API versions,
-//! Docker volume plugins, gMSA and driver versions of GPUs, which instances are taken to have. The
-//! versions for fault injection and for tasks of more than 10 vCPUs are recalled.
+//! the attributes' names and what `DescribeTaskDefinition` shows in published examples. Left out: Docker volume plugins, gMSA and
+//! driver versions of GPUs, which instances are taken to have. The versions for fault injection and for tasks of more than 10 vCPUs,
+//! and which versions of Docker's API an ECS-optimized AMI has, are recalled.
 
 use crate::aws::cluster_query::Version;
 use crate::aws::operating_system::is_of_operating_system;
@@ -14,6 +14,11 @@ use crate::aws::task_definition::NetworkMode;
 
 /// The prefix of the older attributes.
 const OLD: &str = "com.amazonaws.ecs.capability.";
+/// The prefix of the others.
+const NEW: &str = "ecs.capability.";
+
+/// Minor versions of Docker's API 1 that agents register; on Windows 1.24 answers for those before it.
+const DOCKER_API: std::ops::RangeInclusive<u32> = 17..=44;
 
 /// The attribute of a log driver.
 pub fn logging_driver(driver: &str) -> String {
@@ -72,8 +77,25 @@ pub const FSX_WINDOWS: &str = "ecs.capability.fsxWindowsFileServer";
 /// Whether an attribute is one that agents register, or fail to.
 pub fn is_known(attribute: &str) -> bool {
     attribute == TASK_CPU_MEM_LIMIT
-        || attribute.starts_with(&format!("{OLD}logging-driver."))
+        || attribute.strip_prefix(OLD).is_some_and(|it| it.starts_with("logging-driver."))
+        || docker_api(attribute).is_some()
         || CAPABILITIES.iter().any(|it| it.attribute == attribute)
+}
+
+/// Whether an attribute has a name such as capabilities have, known or not.
+pub fn is_named_like_one(attribute: &str) -> bool {
+    attribute.starts_with(NEW) || attribute.starts_with(OLD)
+}
+
+/// The attributes that agents are known to register, or not to, those of log drivers and of Docker's API aside.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CAPABILITIES.iter().map(|it| it.attribute).chain([TASK_CPU_MEM_LIMIT])
+}
+
+/// The minor version of `com.amazonaws.ecs.capability.docker-remote-api.1.N`.
+fn docker_api(attribute: &str) -> Option<u32> {
+    let minor = attribute.strip_prefix(OLD)?.strip_prefix("docker-remote-api.1.")?;
+    minor.parse().ok().filter(|_| minor.bytes().all(|it| it.is_ascii_digit()))
 }
 
 /// What an agent's configuration (`/etc/ecs/ecs.config`) says, as far as it decides what tasks it can run.
@@ -138,11 +160,14 @@ impl AgentConfiguration {
         if attribute == TASK_CPU_MEM_LIMIT {
             return self.enable_task_cpu_mem_limit && is_from(agent_version, "1.16.0");
         }
+        if let Some(minor) = docker_api(attribute) {
+            return DOCKER_API.contains(&minor);
+        }
         let driver = attribute.strip_prefix(OLD).and_then(|it| it.strip_prefix("logging-driver."));
         if let Some(driver) = driver.filter(|it| *it != "awsfirelens") {
             return self.available_logging_drivers.iter().any(|it| it == driver);
         }
-        let is_enabled = match attribute.strip_prefix(OLD).or(attribute.strip_prefix("ecs.capability.")) {
+        let is_enabled = match attribute.strip_prefix(OLD).or(attribute.strip_prefix(NEW)) {
             Some("task-iam-role") => self.enable_task_iam_role,
             Some("task-iam-role-network-host") => self.enable_task_iam_role_network_host,
             Some("task-eni") => self.enable_task_eni,
@@ -179,6 +204,10 @@ pub fn explained(attribute: &str) -> (String, String) {
     if is_of_operating_system(attribute) {
         let given_by = "`operatingSystemFamily` of their group says what they run".to_owned();
         return ("its `runtimePlatform`".to_owned(), given_by);
+    }
+    if let Some(minor) = docker_api(attribute) {
+        let given_by = format!("their Docker has 1.{} to 1.{}", DOCKER_API.start(), DOCKER_API.end());
+        return (format!("version 1.{minor} of Docker's API"), given_by);
     }
     match attribute.strip_prefix(OLD).and_then(|it| it.strip_prefix("logging-driver.")) {
         Some(driver) => (
@@ -255,6 +284,19 @@ mod tests {
         assert!(lacks.into_iter().chain([TASK_CPU_MEM_LIMIT]).all(|it| !registers(it)));
         let with_eni = AgentConfiguration { enable_task_eni: true, ..configuration.clone() };
         assert!(with_eni.registers(&current, "ecs.capability.task-eni"));
+    }
+
+    #[test]
+    fn instances_have_the_versions_of_docker_s_api() {
+        let attribute = |minor: &str| format!("com.amazonaws.ecs.capability.docker-remote-api.1.{minor}");
+        for (minor, is_there) in [("16", false), ("17", true), ("19", true), ("44", true), ("45", false)] {
+            let attribute = attribute(minor);
+            assert!(is_known(&attribute) && is_named_like_one(&attribute));
+            for configuration in [AgentConfiguration::default(), AgentConfiguration::of_windows()] {
+                assert_eq!(configuration.registers(&version("1.105.1"), &attribute), is_there, "{minor}");
+            }
+        }
+        assert!(!is_known(&attribute("+19")) && !is_known(&attribute("")) && !is_named_like_one("ecs.os-type"));
     }
 
     #[test]

@@ -102,6 +102,17 @@ pub fn choose_provider(strategy: &[CapacityProviderStrategyItem], counts: &[u32]
         .expect("a strategy has a weight above 0")
 }
 
+/// The provider that the next task leaves when there are too many, by the same shares: the one with most above its base for its
+/// weight, ties by the last place in the list; the base only when nothing is above it. `None` where no item has a task.
+pub fn choose_provider_to_leave(strategy: &[CapacityProviderStrategyItem], counts: &[u32]) -> Option<usize> {
+    let above_base = |it: usize| u64::from(counts[it].saturating_sub(strategy[it].base));
+    let weight = |it: usize| u64::from(strategy[it].weight);
+    let above = (0..strategy.len()).filter(|&it| above_base(it) > 0);
+    above
+        .max_by(|&one, &other| (above_base(one) * weight(other)).cmp(&(above_base(other) * weight(one))))
+        .or((0..strategy.len()).rev().find(|&it| counts[it] > 0))
+}
+
 /// Tasks in PROVISIONING with the same requirements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingGroup {
@@ -302,6 +313,27 @@ mod tests {
         assert_eq!(split(&[(1, 1), (0, 3)], 9).1, [3, 6]);
         assert_eq!(split(&[(2, 1), (0, 3)], 10).1, [4, 6]);
         assert_eq!(split(&[(2, 1), (0, 3)], 22).1, [7, 15]);
+    }
+
+    #[test]
+    fn the_provider_with_most_above_its_share_is_left_first() {
+        let leaving = |items: &[(u32, u32)], mut counts: Vec<u32>, tasks: u32| {
+            let strategy = strategy(items);
+            let order: String = (0..tasks)
+                .map(|_| {
+                    let place = choose_provider_to_leave(&strategy, &counts).expect("there are tasks");
+                    counts[place] -= 1;
+                    ['A', 'B'][place]
+                })
+                .collect();
+            (order, counts)
+        };
+        assert_eq!(leaving(&[(0, 1), (0, 4)], vec![1, 4], 5).0, "BABBB");
+        // The workshop's 22 tasks, and back to 10 of them.
+        assert_eq!(leaving(&[(2, 1), (0, 3)], vec![7, 15], 12).1, [4, 6]);
+        assert_eq!(leaving(&[(2, 1), (0, 3)], vec![2, 1], 3).0, "BAA", "the base last");
+        assert_eq!(leaving(&[(0, 0), (0, 1)], vec![1, 9], 1).0, "A", "what has no share leaves first");
+        assert_eq!(choose_provider_to_leave(&[], &[]), None);
     }
 
     #[test]

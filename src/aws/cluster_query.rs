@@ -57,6 +57,8 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::spelling::nearest;
 
+use crate::aws::capability::{self, AgentConfiguration};
+
 /// Longest expression, in characters (`PlacementConstraint` in the API Reference).
 const LENGTH_MAXIMUM: usize = 2_000;
 /// Longest name of an attribute (`Attribute` in the API Reference).
@@ -90,12 +92,21 @@ pub struct InstanceFacts<'a> {
     pub agent_connected: bool,
     /// Version of its agent.
     pub agent_version: &'a Version,
+    /// What its agent registers as capabilities, which are attributes without a value; none where `None`.
+    pub agent_configuration: Option<&'a AgentConfiguration>,
     /// When it registered, in nanoseconds since 1970 (UTC).
     pub registered_at_unix_nanos: i128,
     /// Tasks on it whose desired status is RUNNING.
     pub running_tasks_count: u32,
     /// Groups of the tasks on it, in any order; a group may come more than once.
     pub task_groups: &'a [&'a str],
+}
+
+impl InstanceFacts<'_> {
+    fn has_capability(&self, name: &str) -> bool {
+        let registers = |it: &AgentConfiguration| it.registers(self.agent_version, name);
+        capability::is_known(name) && self.agent_configuration.is_some_and(registers)
+    }
 }
 
 /// An expression of the cluster query language.
@@ -275,8 +286,13 @@ impl Condition {
             Condition::AgentConnected(test) => test.holds([if instance.agent_connected { "true" } else { "false" }]),
             Condition::AgentVersion(comparison, version) => comparison.holds(instance.agent_version.cmp(version)),
             Condition::Attribute(name, test) => {
-                let values = instance.attributes.iter().filter(|(it, _)| it == name);
-                test.holds(values.map(|(_, value)| value.as_str()))
+                let values = instance.attributes.iter().filter(|(it, _)| it == name).map(|(_, value)| value.as_str());
+                if !capability::is_named_like_one(name) {
+                    return test.holds(values);
+                }
+                let mut values = values.peekable();
+                let is_own = values.peek().is_some();
+                test.holds(values.chain((!is_own && instance.has_capability(name)).then_some("")))
             }
             Condition::Ec2InstanceId(test) => test.holds([instance.ec2_instance_id]),
             Condition::RegisteredAt(comparison, at) => comparison.holds(instance.registered_at_unix_nanos.cmp(at)),
@@ -991,6 +1007,7 @@ mod tests {
                 ec2_instance_id: "i-abcd1234",
                 agent_connected: true,
                 agent_version: &self.agent_version,
+                agent_configuration: None,
                 registered_at_unix_nanos: self.registered_at_unix_nanos,
                 running_tasks_count: self.running_tasks_count,
                 task_groups: &self.task_groups,

@@ -18,6 +18,8 @@ pub struct RegisteredResources {
     pub network_interfaces: u32,
     /// GPUs.
     pub gpus: u32,
+    /// Neuron devices.
+    pub neuron_devices: u32,
     /// TCP ports that its agent reserves.
     pub reserved_tcp_ports: &'static [u16],
 }
@@ -30,6 +32,7 @@ impl RegisteredResources {
             memory_mib: instance_type.registered_memory_mib.saturating_sub(reserved_memory_mib),
             network_interfaces: instance_type.awsvpc_tasks(awsvpc_trunking),
             gpus: instance_type.gpus,
+            neuron_devices: instance_type.neuron_devices,
             reserved_tcp_ports: &RESERVED_TCP_PORTS,
         }
     }
@@ -41,6 +44,7 @@ impl RegisteredResources {
             memory_mib: self.memory_mib.min(other.memory_mib),
             network_interfaces: self.network_interfaces.min(other.network_interfaces),
             gpus: self.gpus.min(other.gpus),
+            neuron_devices: self.neuron_devices.min(other.neuron_devices),
             ..self
         }
     }
@@ -52,6 +56,7 @@ impl RegisteredResources {
             memory_mib: self.memory_mib.max(other.memory_mib),
             network_interfaces: self.network_interfaces.max(other.network_interfaces),
             gpus: self.gpus.max(other.gpus),
+            neuron_devices: self.neuron_devices.max(other.neuron_devices),
             ..self
         }
     }
@@ -63,6 +68,7 @@ impl RegisteredResources {
             memory_mib: self.memory_mib + reservation.memory_mib,
             network_interfaces: self.network_interfaces + reservation.network_interfaces,
             gpus: self.gpus + reservation.gpus,
+            neuron_devices: self.neuron_devices + reservation.neuron_devices,
             ..self
         }
     }
@@ -74,6 +80,7 @@ impl RegisteredResources {
             memory_mib: self.memory_mib.checked_sub(reservation.memory_mib)?,
             network_interfaces: self.network_interfaces.checked_sub(reservation.network_interfaces)?,
             gpus: self.gpus.checked_sub(reservation.gpus)?,
+            neuron_devices: self.neuron_devices.checked_sub(reservation.neuron_devices)?,
             ..self
         })
     }
@@ -94,6 +101,8 @@ impl RegisteredResources {
             Some(Reason::NetworkInterface)
         } else if reservation.gpus > self.gpus {
             Some(Reason::Gpu)
+        } else if reservation.neuron_devices > self.neuron_devices {
+            Some(Reason::NeuronDevice)
         } else {
             None
         }
@@ -109,6 +118,7 @@ impl RegisteredResources {
             .min(by(self.memory_mib, reservation.memory_mib))
             .min(by(self.network_interfaces, reservation.network_interfaces))
             .min(by(self.gpus, reservation.gpus))
+            .min(by(self.neuron_devices, reservation.neuron_devices))
             .min(if is_distinct_instance || !reservation.ports.is_empty() { 1 } else { u32::MAX })
     }
 }
@@ -213,5 +223,9 @@ mod tests {
         assert_eq!((m5.tasks(&many(95), false), m5.tasks(&many(96), false)), (1, 0));
         let gpu = Reservation { gpus: 1, ..need(1, 1, 0) };
         assert_eq!((m5.tasks(&gpu, false), registered("g5.xlarge", 0, false).tasks(&gpu, false)), (0, 1));
+        let neuron = |neuron_devices| Reservation { neuron_devices, ..need(1, 1, 0) };
+        let inf1 = registered("inf1.6xlarge", 0, false);
+        assert_eq!([1, 2, 4, 5].map(|it| inf1.tasks(&neuron(it), false)), [4, 2, 1, 0]);
+        assert_eq!(m5.lacks(&neuron(1)), Some(Reason::NeuronDevice));
     }
 }

@@ -40,6 +40,8 @@ pub struct InstanceType {
     pub cpu_architecture: CpuArchitecture,
     /// GPUs.
     pub gpus: u32,
+    /// AWS Trainium or Inferentia chips, each a device `/dev/neuronN`.
+    pub neuron_devices: u32,
     /// On-Demand price of Linux in us-east-1, USD an hour.
     pub usd_per_hour: f64,
     /// What of that is the licence of Windows, USD an hour, which Spot does not make cheaper; 0 on Linux.
@@ -121,6 +123,7 @@ struct Row {
     awsvpc_tasks_with_trunk: Option<u32>,
     cpu_architecture: String,
     gpus: u32,
+    neuron_devices: u32,
     usd_per_hour: f64,
     baseline_percent: Option<f64>,
     credits_per_hour: Option<f64>,
@@ -146,6 +149,7 @@ impl From<Row> for InstanceType {
             network_interfaces_maximum: row.network_interfaces_maximum,
             awsvpc_tasks_with_trunk: row.awsvpc_tasks_with_trunk,
             gpus: row.gpus,
+            neuron_devices: row.neuron_devices,
             cpu_architecture: match row.cpu_architecture.as_str() {
                 "arm64" => CpuArchitecture::Arm64,
                 _ => CpuArchitecture::X86_64,
@@ -179,6 +183,8 @@ mod tests {
             assert!(more, "{name}: a trunk is for more tasks");
             assert!(["x86_64", "arm64"].contains(&row.cpu_architecture.as_str()), "{name}");
             assert!(!row.source.is_empty(), "{name}");
+            let is_neuron = ["inf", "trn"].iter().any(|it| name.starts_with(it));
+            assert_eq!(row.neuron_devices > 0, is_neuron, "{name}");
             if let Some(baseline) = row.baseline_percent {
                 let earned = baseline / 100.0 * f64::from(row.vcpu) * 60.0;
                 assert!((earned - row.credits_per_hour.expect("credits")).abs() < 0.7, "{name} earns {earned}");
@@ -194,7 +200,8 @@ mod tests {
 
     #[test]
     fn memory_by_rule() {
-        for name in ["t2.nano", "t2.medium", "t2.large", "t2.2xlarge", "g2.2xlarge"] {
+        let neuron = ["inf1.xlarge", "inf2.48xlarge", "trn1.2xlarge"];
+        for name in ["t2.nano", "t2.medium", "t2.large", "t2.2xlarge", "g2.2xlarge"].into_iter().chain(neuron) {
             let it = find(name).expect("the type is there");
             assert_eq!(registered_memory_by_rule(it.memory_gib), it.registered_memory_mib, "{name}");
         }

@@ -100,12 +100,16 @@ pub struct Candidate<'a> {
     pub registered_network_interfaces: u32,
     /// GPUs registered.
     pub registered_gpus: u32,
+    /// Neuron devices registered.
+    pub registered_neuron_devices: u32,
     /// Host ports in use.
     pub reserved_ports: &'a BTreeMap<(Protocol, u16), u32>,
     /// Network interfaces left.
     pub remaining_network_interfaces: u32,
     /// GPUs left.
     pub remaining_gpus: u32,
+    /// Neuron devices left.
+    pub remaining_neuron_devices: u32,
     /// Whether it is ACTIVE.
     pub is_active: bool,
     /// Whether it belongs to the capacity provider that was chosen, if one was.
@@ -125,7 +129,7 @@ pub const PORTS_MAXIMUM: usize = 100;
 
 /// The instance that a task goes to, by its place in `candidates`.
 ///
-/// Filters first (status, architecture, required attributes, CPU, memory, ports, interfaces, GPUs), then constraints (of the service and of the task
+/// Filters first (status, architecture, required attributes, CPU, memory, ports, interfaces, GPUs, Neuron devices), then constraints (of the service and of the task
 /// definition), then each strategy on what the one before it left, then the fewest tasks of the service, then the tie-break; `draw` gives a number below its argument.
 /// Without strategies ECS spreads over zones.
 ///
@@ -186,6 +190,8 @@ pub fn failure(
         Some(Reason::NetworkInterface)
     } else if need.gpus > it.remaining_gpus {
         Some(Reason::Gpu)
+    } else if need.neuron_devices > it.remaining_neuron_devices {
+        Some(Reason::NeuronDevice)
     } else if constraints.iter().filter_map(|it| it.expression()).any(|expression| !matches(expression, &it.facts)) {
         Some(Reason::MemberOf)
     } else if constraints.contains(&&PlacementConstraint::DistinctInstance) && it.group_tasks > 0 {
@@ -253,9 +259,11 @@ fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> &'a str {
     attributes.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
 }
 
-/// A task that might be stopped.
+/// A task that might be stopped, or is counted beside those.
 #[derive(Clone, Copy, Debug)]
 pub struct StopCandidate<'a> {
+    /// Whether it may stop: of a service on several capacity providers those on one of them may at a time.
+    pub may_stop: bool,
     /// Whether it is RUNNING.
     pub is_running: bool,
     /// Whether its target is unhealthy.
@@ -279,21 +287,23 @@ pub struct StopCandidate<'a> {
 /// Which task of a service stops first, by its place in `candidates` (developer guide, *Task placement* in reverse).
 ///
 /// Tasks that do not run yet go first, the newest of them; then unhealthy ones; then what the strategies like least, each
-/// among what the one before it left (without strategies: the fullest zone, in it the fullest instance); then by `draw`.
+/// among what the one before it left (without strategies: the fullest zone, in it the fullest instance); then by `draw`, or with
+/// [`TieBreak::Lexical`] the one that has run longest.
 ///
 /// # Panics
-/// When there is no candidate.
+/// When no candidate may stop.
 pub fn choose_to_stop(
     strategies: &[PlacementStrategy],
     candidates: &[StopCandidate],
+    tie_break: TieBreak,
     draw: &mut dyn FnMut(usize) -> usize,
 ) -> usize {
-    let mut able: Vec<usize> = (0..candidates.len()).collect();
-    if candidates.iter().any(|it| !it.is_running) {
+    let mut able: Vec<usize> = (0..candidates.len()).filter(|&it| candidates[it].may_stop).collect();
+    if able.iter().any(|&it| !candidates[it].is_running) {
         able.retain(|&it| !candidates[it].is_running);
         return able.into_iter().max_by_key(|&it| candidates[it].created).expect("one does not run");
     }
-    if candidates.iter().any(|it| it.is_unhealthy) {
+    if able.iter().any(|&it| candidates[it].is_unhealthy) {
         able.retain(|&it| candidates[it].is_unhealthy);
     }
     let by_default =
@@ -320,9 +330,13 @@ pub fn choose_to_stop(
             PlacementStrategy::Random => able = vec![able[draw(able.len())]],
         }
     }
-    match able.len() {
-        1 => able[0],
-        several => able[draw(several)],
+    match (able.len(), tie_break) {
+        (1, _) => able[0],
+        (several, TieBreak::Random) => able[draw(several)],
+        (_, TieBreak::Lexical) => {
+            let age = |it: &usize| (candidates[*it].started, candidates[*it].created);
+            able.into_iter().min_by_key(age).expect("some are left")
+        }
     }
 }
 
@@ -347,6 +361,7 @@ mod tests {
 
     use super::*;
     use crate::aws::cluster_query::Version;
+    use crate::units::Span;
     use proptest::prelude::*;
 
     static AGENT: LazyLock<Version> = LazyLock::new(|| Version::parse("1.105.1").expect("a version"));
@@ -361,6 +376,7 @@ mod tests {
                 ec2_instance_id: ["i-0", "i-1", "i-2", "i-3", "i-4"][id.min(4)],
                 agent_connected: true,
                 agent_version: &AGENT,
+                agent_configuration: None,
                 registered_at_unix_nanos: 0,
                 running_tasks_count: 0,
                 task_groups: &[],
@@ -371,9 +387,11 @@ mod tests {
             registered_memory_mib: 16384,
             registered_network_interfaces: 2,
             registered_gpus: 0,
+            registered_neuron_devices: 0,
             reserved_ports: &NO_PORTS,
             remaining_network_interfaces: 2,
             remaining_gpus: 0,
+            remaining_neuron_devices: 0,
             is_active: true,
             capacity_provider_matches: true,
             has_required_attributes: true,
@@ -540,6 +558,7 @@ mod tests {
 
     fn victim(zone: usize, instance: usize, memory_after: u32) -> StopCandidate<'static> {
         StopCandidate {
+            may_stop: true,
             is_running: true,
             is_unhealthy: false,
             availability_zone: Some(zone),
@@ -556,16 +575,38 @@ mod tests {
     fn we_30_and_34_which_task_stops() {
         let zones = [victim(0, 0, 0), victim(1, 1, 0), victim(1, 2, 0), victim(2, 3, 0), victim(2, 4, 0)];
         let mut offered = 0;
-        let chosen = choose_to_stop(&[], &zones, &mut |n| {
+        let chosen = choose_to_stop(&[], &zones, TieBreak::Random, &mut |n| {
             offered = n;
             0
         });
         assert_eq!((chosen, offered), (1, 4));
-        assert_eq!(choose_to_stop(&[BINPACK], &[victim(0, 0, 1500), victim(0, 1, 3000)], &mut |_| 0), 1);
+        let first = |strategies: &[PlacementStrategy], candidates: &[StopCandidate]| {
+            choose_to_stop(strategies, candidates, TieBreak::Random, &mut |_| 0)
+        };
+        assert_eq!(first(&[BINPACK], &[victim(0, 0, 1500), victim(0, 1, 3000)]), 1);
         let pending = StopCandidate { is_running: false, ..victim(0, 0, 0) };
-        assert_eq!(choose_to_stop(&[], &[victim(0, 0, 0), pending], &mut |_| 0), 1);
+        assert_eq!(first(&[], &[victim(0, 0, 0), pending]), 1);
         let unhealthy = StopCandidate { is_unhealthy: true, ..victim(0, 0, 0) };
-        assert_eq!(choose_to_stop(&[], &[victim(0, 0, 0), unhealthy], &mut |_| 0), 1);
+        assert_eq!(first(&[], &[victim(0, 0, 0), unhealthy]), 1);
+    }
+
+    #[test]
+    fn a_tie_goes_to_the_task_that_has_run_longest_or_to_a_draw() {
+        let at =
+            |seconds: u64| StopCandidate { started: Some(Instant::START + Span::seconds(seconds)), ..victim(0, 0, 0) };
+        let candidates = [at(30), at(10), at(20)];
+        assert_eq!(choose_to_stop(&[], &candidates, TieBreak::Lexical, &mut |_| unreachable!("nothing is drawn")), 1);
+        assert_eq!(choose_to_stop(&[], &candidates, TieBreak::Random, &mut |n| n - 1), 2);
+    }
+
+    #[test]
+    fn those_that_may_not_stop_are_counted_all_the_same() {
+        // Zone 0 has two tasks, of which one may stop; in zone 1 one may.
+        let stays = StopCandidate { may_stop: false, ..victim(0, 0, 0) };
+        let candidates = [stays, victim(1, 1, 0), victim(0, 2, 0)];
+        assert_eq!(choose_to_stop(&[], &candidates, TieBreak::Lexical, &mut |_| 0), 2);
+        let pending = StopCandidate { is_running: false, ..stays };
+        assert_eq!(choose_to_stop(&[], &[pending, victim(1, 1, 0)], TieBreak::Lexical, &mut |_| 0), 1);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Task definitions, and what one task of a definition reserves.
 //!
 //! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
-//! Left out: Neuron devices, secrets, the mesh proxy.
+//! Left out: which of an instance's Neuron devices a definition names, secrets, the mesh proxy.
 
+use std::collections::BTreeSet;
+
+use crate::aws::cluster_query::Version;
 use crate::aws::container::{ContainerDependency, ContainerHealthCheck, RestartPolicy};
+use crate::aws::image_digest::{DigestIsTold, VersionConsistency, is_resolved, told_by_agent};
 use crate::aws::operating_system::{OperatingSystemFamily, RuntimePlatform, windows_cpu_limit};
 use crate::aws::placement::PlacementConstraint;
 use crate::distribution::Distribution;
@@ -72,6 +76,16 @@ pub struct PortMapping {
     pub host_port: u16,
     /// TCP unless said otherwise.
     pub protocol: Protocol,
+}
+
+/// The weight of tasks with a task-level `cpu` under contention, which the agent does not set (agent source, `buildExplicitLinuxCPUSpec`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CappedTaskWeight {
+    /// The default of the kernel, 1024, whatever their size.
+    #[default]
+    KernelDefault,
+    /// Their `cpu`, as users expect.
+    TaskCpu,
 }
 
 /// One layer of an image, cached by name on each instance.
@@ -206,8 +220,10 @@ impl Default for Application {
 pub struct ContainerDefinition {
     /// Name, unique in the task definition.
     pub name: String,
-    /// Image; opaque.
+    /// Image; opaque, but for whether it names a digest.
     pub image: String,
+    /// Whether all tasks of a deployment run the image that the first one found.
+    pub version_consistency: VersionConsistency,
     /// CPU units (1024 = one vCPU); 0 where absent.
     pub cpu: u32,
     /// Hard limit, MiB; exceeding it kills the container.
@@ -218,6 +234,8 @@ pub struct ContainerDefinition {
     pub essential: bool,
     /// GPUs that it has to itself (`resourceRequirements` of type `GPU`).
     pub gpus: u32,
+    /// Numbers of the Neuron devices that it opens (`/dev/neuronN` of `linuxParameters.devices`), in order.
+    pub neuron_devices: Vec<u32>,
     /// Ports.
     pub port_mappings: Vec<PortMapping>,
     /// What it waits for before it starts, and what waits for it to have stopped before it is stopped.
@@ -309,6 +327,9 @@ pub struct Reservation {
     pub network_interfaces: u32,
     /// GPUs.
     pub gpus: u32,
+    /// Neuron devices. ECS counts none on container instances, but one chip runs one task (*Using Trn1 and Inf1 instances* in the developer
+    /// guide), so that a task which finds none could not run.
+    pub neuron_devices: u32,
 }
 
 impl TaskDefinition {
@@ -343,7 +364,27 @@ impl TaskDefinition {
             ports,
             network_interfaces: u32::from(self.network_mode == NetworkMode::Awsvpc),
             gpus: sum(|it| it.gpus),
+            // Containers of one task share a device that they all name.
+            neuron_devices: self.containers.iter().flat_map(|it| &it.neuron_devices).collect::<BTreeSet<_>>().len()
+                as u32,
         }
+    }
+
+    /// Images of its containers whose digests the first task of a deployment is to establish.
+    pub fn resolved_images(&self) -> impl Iterator<Item = &str> {
+        let resolved = self.containers.iter().filter(|it| is_resolved(&it.image, it.version_consistency));
+        resolved.map(|it| it.image.as_str())
+    }
+
+    /// When an agent tells those that it establishes, the last of them; `None` where it establishes none.
+    pub fn image_digests_told_by(&self, agent_version: &Version) -> Option<DigestIsTold> {
+        self.resolved_images().filter_map(|it| told_by_agent(agent_version, it)).max()
+    }
+
+    /// Whether a deployment waits for capacity for the task that establishes them: where `versionConsistency` is said to be enabled.
+    pub fn insists_on_image_digests(&self) -> bool {
+        let is_said = |it: &ContainerDefinition| it.version_consistency == VersionConsistency::Enabled;
+        self.containers.iter().any(|it| is_said(it) && is_resolved(&it.image, it.version_consistency))
     }
 
     /// Host ports that are chosen when a task starts: how many in a row, for each mapping that names none.
@@ -357,12 +398,15 @@ impl TaskDefinition {
     }
 
     /// The weight of a task under contention (agent source, `buildImplicitLinuxCPUSpec`): the sum of its containers'
-    /// `max(2, cpu)`; a task with a task-level `cpu` gets the kernel's default, 1024. On Windows, where `cpu` bounds containers and weighs
-    /// nothing, their number (inferred).
-    pub fn cpu_weight(&self) -> u32 {
-        match self.cpu {
+    /// `max(2, cpu)`; one with a task-level `cpu`, of its definition or of its call, that of capped tasks. On Windows, where `cpu` bounds
+    /// containers and weighs nothing, their number (inferred).
+    pub fn cpu_weight(&self, task_cpu: Option<u32>, of_capped: CappedTaskWeight) -> u32 {
+        match task_cpu {
             _ if self.operating_system_family.is_windows() => self.containers.len() as u32,
-            Some(_) => 1024,
+            Some(cpu) => match of_capped {
+                CappedTaskWeight::KernelDefault => 1024,
+                CappedTaskWeight::TaskCpu => cpu.clamp(2, 262_144),
+            },
             None => self.containers.iter().map(ContainerDefinition::cpu_weight).sum(),
         }
     }
@@ -446,11 +490,13 @@ mod tests {
         ContainerDefinition {
             name: "web".to_owned(),
             image: "web".to_owned(),
+            version_consistency: VersionConsistency::default(),
             cpu,
             memory,
             memory_reservation,
             essential: true,
             gpus: 0,
+            neuron_devices: Vec::new(),
             port_mappings: Vec::new(),
             depends_on: Vec::new(),
             health_check: None,
@@ -491,7 +537,21 @@ mod tests {
         assert_eq!(reserves(&TaskDefinition { cpu: Some(1024), memory: Some(1024), ..two }), (1024, 1024));
         assert_eq!(reserves(&definition(vec![container(0, Some(300), Some(128))])), (0, 128));
         let soft = definition(vec![container(0, None, Some(100))]);
-        assert_eq!((reserves(&soft), soft.cpu_weight()), ((0, 100), 2));
+        let weight = |task_cpu, of_capped| soft.cpu_weight(task_cpu, of_capped);
+        assert_eq!((reserves(&soft), weight(None, CappedTaskWeight::KernelDefault)), ((0, 100), 2));
+        assert_eq!(weight(Some(256), CappedTaskWeight::KernelDefault), 1024);
+        assert_eq!(weight(Some(256), CappedTaskWeight::TaskCpu), 256);
+        assert_eq!(weight(None, CappedTaskWeight::TaskCpu), 2);
+    }
+
+    #[test]
+    fn containers_of_a_task_share_a_neuron_device() {
+        let on = |neuron_devices: &[u32]| ContainerDefinition {
+            neuron_devices: neuron_devices.to_vec(),
+            ..container(0, Some(128), None)
+        };
+        assert_eq!(definition(vec![on(&[0, 1]), on(&[1, 2])]).reservation().neuron_devices, 3);
+        assert_eq!(definition(vec![on(&[])]).reservation().neuron_devices, 0);
     }
 
     #[test]

@@ -297,6 +297,7 @@ impl Control<'_> {
             ec2_instance_id: "",
             agent_connected: true,
             agent_version: &group.agent_version,
+            agent_configuration: Some(&group.agent_configuration),
             registered_at_unix_nanos: self.unix_nanos(self.now()),
             running_tasks_count: task_groups.len() as u32,
             task_groups: &task_groups,

@@ -111,6 +111,7 @@ impl Control<'_> {
             self.cluster.instances[instance].agent_connected = true;
             self.cluster.instances_described_anew.push(instance);
             for task in self.tasks_left_on(instance) {
+                self.task_may_tell_image_digests(task);
                 let row = &self.cluster.tasks[task];
                 let waits = match row.status {
                     TaskStatus::Pending => true,

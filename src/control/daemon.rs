@@ -245,6 +245,8 @@ impl<'a> Control<'a> {
             {
                 let task = self.create_task(&wanted);
                 self.place_task(task, instance);
+                let others_wait = self.services[service.index()].desired_count > 1;
+                self.task_seeks_image_digests(service, task, others_wait);
                 placed.push((service, task));
             } else if rest.is_some() {
                 set_aside = set_aside.and(&need);
@@ -255,6 +257,9 @@ impl<'a> Control<'a> {
     }
 
     fn may_start_daemon(&mut self, service: Id<ServiceDefinition>) -> bool {
+        if self.waits_for_image_digests(service) {
+            return false;
+        }
         let now = self.now();
         if let Some(gate) = self.start_gate(service).filter(|gate| *gate > now) {
             self.schedule_service_at(service, gate);

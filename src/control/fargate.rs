@@ -69,7 +69,7 @@ impl Control<'_> {
         self.scenario.capacity_providers[wanted.capacity_provider?].fargate()
     }
 
-    fn fargate_of_task(&self, task: Id<Task>) -> Option<FargateCapacity> {
+    pub(super) fn fargate_of_task(&self, task: Id<Task>) -> Option<FargateCapacity> {
         self.scenario.capacity_providers[self.cluster.tasks[task].capacity_provider?].fargate()
     }
 

@@ -16,7 +16,7 @@ use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::network::has_subnet;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, SpreadCounts};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -149,6 +149,7 @@ impl<'a> Asked<'a> {
             it.remaining_network_interfaces =
                 row.remaining_network_interfaces.saturating_sub(for_others.network_interfaces);
             it.remaining_gpus = row.remaining_gpus.saturating_sub(for_others.gpus);
+            it.remaining_neuron_devices = row.remaining_neuron_devices.saturating_sub(for_others.neuron_devices);
         }
         then(&mut it)
     }
@@ -233,7 +234,10 @@ impl<'a> Placing<'a> {
             let tasks = row.hosted.iter().map(|&it| &cluster.tasks[it]).filter(|it| !it.is_asked_to_stop);
             let groups = &mut self.task_groups;
             groups.clear();
-            groups.extend(tasks.map(|it| scenario.launch(it.launcher).task_group.index()));
+            groups.extend(tasks.clone().map(|it| scenario.launch(it.launcher).task_group.index()));
+            if scenario.assumptions.spread_counts == SpreadCounts::Deployment {
+                groups.extend(tasks.map(|it| counted_of_deployment(scenario, it.launcher, it.deployment)));
+            }
             groups.sort_unstable();
             let gone = self.index.hosted(id).iter().map(|it| it.0).filter(|it| groups.binary_search(it).is_err());
             for group in gone.collect::<Vec<usize>>() {
@@ -319,6 +323,7 @@ impl<'a> Control<'a> {
     pub(super) fn choose_instance(&mut self, wanted: &Wanted) -> Option<Id<ContainerInstance>> {
         let (scenario, now) = (self.scenario, self.now());
         let launch = scenario.launch(wanted.launcher);
+        let deployment = wanted.launcher.service().map_or(0, |it| self.services[it.index()].primary().number);
         let placing = &mut self.placing;
         placing.catch_up(scenario, &mut self.cluster, now);
         let number = placing.requirements_of(scenario, wanted);
@@ -327,6 +332,10 @@ impl<'a> Control<'a> {
         let reservation = requirements.reservation.clone();
         let request = Request {
             task_group: launch.task_group.index(),
+            counted: match scenario.assumptions.spread_counts {
+                SpreadCounts::Service => launch.task_group.index(),
+                SpreadCounts::Deployment => counted_of_deployment(scenario, wanted.launcher, deployment),
+            },
             reservation: &reservation,
             requirements: number,
             strategies: &launch.placement_strategy,
@@ -370,6 +379,12 @@ impl<'a> Control<'a> {
     }
 }
 
+/// The number under which the index counts the tasks of one deployment, beyond those of the task groups.
+fn counted_of_deployment(scenario: &Scenario, launcher: Launcher, deployment: u32) -> usize {
+    let groups = scenario.task_groups.len();
+    groups * (deployment as usize + 1) + scenario.launch(launcher).task_group.index()
+}
+
 fn constraints_of(
     scenario: &Scenario,
     launcher: Launcher,
@@ -411,6 +426,7 @@ fn candidate<'b>(
     group_tasks: u32,
 ) -> Candidate<'b> {
     let it = &cluster.instances[instance];
+    let group_of_instance = &scenario.auto_scaling_groups[it.auto_scaling_group];
     let registered_at = it.registered_at.unwrap_or(now);
     let available = it.available();
     Candidate {
@@ -420,7 +436,8 @@ fn candidate<'b>(
             attributes: &it.attributes,
             ec2_instance_id: &it.name,
             agent_connected: it.agent_connected,
-            agent_version: &scenario.auto_scaling_groups[it.auto_scaling_group].agent_version,
+            agent_version: &group_of_instance.agent_version,
+            agent_configuration: Some(&group_of_instance.agent_configuration),
             registered_at_unix_nanos: unix_nanos(scenario, registered_at),
             running_tasks_count: hosted.running_tasks_count,
             task_groups: &hosted.task_groups,
@@ -431,9 +448,11 @@ fn candidate<'b>(
         registered_memory_mib: it.registered_memory_mib,
         registered_network_interfaces: it.registered_network_interfaces,
         registered_gpus: it.registered_gpus,
+        registered_neuron_devices: it.registered_neuron_devices,
         reserved_ports: &it.reserved_ports,
         remaining_network_interfaces: available.network_interfaces,
         remaining_gpus: available.gpus,
+        remaining_neuron_devices: available.neuron_devices,
         is_active: it.status == InstanceStatus::Active,
         capacity_provider_matches: group.is_none_or(|group| it.auto_scaling_group == group),
         cpu_architecture: it.instance_type(&scenario.auto_scaling_groups).cpu_architecture,

@@ -441,6 +441,7 @@ impl<'a> Asked<'a> {
                     ec2_instance_id: "",
                     agent_connected: true,
                     agent_version: &group.agent_version,
+                    agent_configuration: Some(&group.agent_configuration),
                     registered_at_unix_nanos: unix_nanos(self.scenario, self.now),
                     running_tasks_count: 0,
                     task_groups: &[],
@@ -469,6 +470,7 @@ impl<'a> Asked<'a> {
             memory_mib: it.remaining_memory_mib,
             network_interfaces: it.remaining_network_interfaces,
             gpus: it.remaining_gpus,
+            neuron_devices: it.remaining_neuron_devices,
         });
         let mut others: BTreeMap<Id<ContainerInstance>, Room> = BTreeMap::new();
         let mut there: Vec<Id<Task>> = cluster.instances[target].tasks.clone();
@@ -517,6 +519,7 @@ impl<'a> Asked<'a> {
             let can = asked.with_candidate(cluster, instance, None, |it| {
                 (it.remaining_cpu_units, it.remaining_memory_mib) = (room.cpu_units, room.memory_mib);
                 (it.remaining_network_interfaces, it.remaining_gpus) = (room.network_interfaces, room.gpus);
+                it.remaining_neuron_devices = room.neuron_devices;
                 asked.failure(it).is_none()
             });
             can.then_some((room.memory_mib, instance))
@@ -532,6 +535,7 @@ struct Room {
     memory_mib: u32,
     network_interfaces: u32,
     gpus: u32,
+    neuron_devices: u32,
 }
 
 impl Room {
@@ -542,6 +546,7 @@ impl Room {
             memory_mib: it.memory_mib,
             network_interfaces: it.network_interfaces,
             gpus: it.gpus,
+            neuron_devices: it.neuron_devices,
         }
     }
 
@@ -554,6 +559,7 @@ impl Room {
         self.memory_mib -= need.memory_mib;
         self.network_interfaces -= need.network_interfaces;
         self.gpus -= need.gpus;
+        self.neuron_devices -= need.neuron_devices;
     }
 
     fn give_back(&mut self, need: &Reservation) {
@@ -561,6 +567,7 @@ impl Room {
         self.memory_mib += need.memory_mib;
         self.network_interfaces += need.network_interfaces;
         self.gpus += need.gpus;
+        self.neuron_devices += need.neuron_devices;
     }
 
     fn amount(&self, reason: Reason) -> u32 {
@@ -569,6 +576,7 @@ impl Room {
             Reason::Memory => self.memory_mib,
             Reason::NetworkInterface => self.network_interfaces,
             Reason::Gpu => self.gpus,
+            Reason::NeuronDevice => self.neuron_devices,
             _ => 0,
         }
     }
@@ -581,6 +589,7 @@ fn amount(need: &Reservation, reason: Reason) -> u32 {
         Reason::Memory => need.memory_mib,
         Reason::NetworkInterface => need.network_interfaces,
         Reason::Gpu => need.gpus,
+        Reason::NeuronDevice => need.neuron_devices,
         _ => 0,
     }
 }
@@ -593,6 +602,8 @@ fn fill_up(it: &mut Candidate, need: &Reservation) {
     let interfaces = it.registered_network_interfaces;
     it.remaining_network_interfaces = enough(it.remaining_network_interfaces, need.network_interfaces, interfaces);
     it.remaining_gpus = enough(it.remaining_gpus, need.gpus, it.registered_gpus);
+    let devices = it.registered_neuron_devices;
+    it.remaining_neuron_devices = enough(it.remaining_neuron_devices, need.neuron_devices, devices);
 }
 
 /// Instances that placement sees, in order of launch.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
-use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
+use crate::aws::capacity_provider::{CapacityProvider, choose_provider, choose_provider_to_leave};
 use crate::aws::cluster_query::Expression;
 use crate::aws::container::HealthStatus;
 use crate::aws::fargate::RETIRED;
@@ -20,6 +20,7 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
+use crate::control::image_digests::ImageDigests;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
 use crate::run::RefusalOutcome;
@@ -75,6 +76,8 @@ pub struct Deployment {
     pub created_at: Instant,
     /// When it completed.
     pub completed_at: Option<Instant>,
+    /// Whether its tasks can be started with the digests of their images.
+    pub image_digests: ImageDigests,
 }
 
 /// A placement that failed and is tried again.
@@ -97,6 +100,7 @@ impl Service {
                 network: None,
                 created_at: Instant::START,
                 completed_at: None,
+                image_digests: ImageDigests::Settled,
             }],
             tasks: Vec::new(),
             failed_starts: 0,
@@ -178,6 +182,12 @@ impl<'a> Control<'a> {
                     state.is_steady = true;
                     state.deployments[0].completed_at = Some(Instant::START);
                 }
+            } else {
+                let definition = &self.scenario.task_definitions[self.scenario.services[service].task_definition];
+                let state = &mut self.services[service.index()];
+                // How many a DAEMON service wants, the instances will say.
+                let desired = if self.daemons.contains(&service) { 1 } else { state.desired_count };
+                state.deployments[0].image_digests = ImageDigests::of_new(definition, desired);
             }
             self.schedule_service(service);
         }
@@ -277,8 +287,12 @@ impl<'a> Control<'a> {
         );
         let decision =
             self.log.put(now, cause, "service.deployment_in_progress", self.service_resource(service), message);
+        let desired = if self.daemons.contains(&service) { 1 } else { self.services[service.index()].desired_count };
+        let image_digests = ImageDigests::of_new(&self.scenario.task_definitions[task_definition], desired);
         let state = &mut self.services[service.index()];
-        state.deployments.push(Deployment { number, task_definition, network, created_at: now, completed_at: None });
+        let deployment =
+            Deployment { number, task_definition, network, created_at: now, completed_at: None, image_digests };
+        state.deployments.push(deployment);
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
         state.retries.clear();
@@ -315,6 +329,7 @@ impl<'a> Control<'a> {
         if !self.services[service.index()].passes.remove(&now) {
             return;
         }
+        self.look_for_image_digests(service);
         if self.daemons.contains(&service) {
             self.daemon_is_scheduled(service);
             return;
@@ -458,7 +473,7 @@ impl<'a> Control<'a> {
         }
         let may_stop = roll.healthy().saturating_sub(lower).min(roll.leaving_healthy.len() as u32);
         for _ in 0..may_stop {
-            let victim = self.choose_victim(service, &roll.leaving_healthy);
+            let victim = self.choose_victim(service, &roll.leaving_healthy, None);
             let task = roll.leaving_healthy.remove(victim);
             stopped.push((task, reason(self, task), cause));
         }
@@ -502,7 +517,8 @@ impl<'a> Control<'a> {
         let now = self.now();
         let mut victims = Vec::new();
         for _ in 0..surplus {
-            let victim = self.choose_victim(service, staying);
+            let leaves = self.provider_to_leave(service, staying);
+            let victim = self.choose_victim(service, staying, leaves);
             victims.push(staying.remove(victim));
         }
         let names: Vec<String> = victims.iter().map(|task| format!("(task {})", task_name(*task))).collect();
@@ -519,7 +535,24 @@ impl<'a> Control<'a> {
         }
     }
 
-    fn choose_victim(&mut self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> usize {
+    /// The provider whose tasks are too many first when a service has a surplus; `None` where any may go.
+    fn provider_to_leave(&self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> Option<Id<CapacityProvider>> {
+        let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
+        let count = |provider| {
+            let is_there = |it: &&Id<Task>| self.cluster.tasks[**it].capacity_provider == Some(provider);
+            among.iter().filter(is_there).count() as u32
+        };
+        let counts: Vec<u32> = strategy.iter().map(|it| count(it.capacity_provider)).collect();
+        choose_provider_to_leave(strategy, &counts).map(|it| strategy[it].capacity_provider)
+    }
+
+    /// Which of some tasks stops, of those on a provider if it is one of them that must.
+    fn choose_victim(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        among: &[Id<Task>],
+        of_provider: Option<Id<CapacityProvider>>,
+    ) -> usize {
         let is_unhealthy: Vec<bool> = among.iter().map(|&task| self.is_unhealthy(task)).collect();
         let candidates: Vec<StopCandidate> = among
             .iter()
@@ -528,6 +561,7 @@ impl<'a> Control<'a> {
                 let row = &self.cluster.tasks[task];
                 let host = row.instance().map(|it| &self.cluster.instances[it]);
                 StopCandidate {
+                    may_stop: of_provider.is_none() || row.capacity_provider == of_provider,
                     is_running: row.status == TaskStatus::Running,
                     is_unhealthy,
                     availability_zone: self.cluster.zone_of_task(task).map(Id::index),
@@ -542,9 +576,8 @@ impl<'a> Control<'a> {
             })
             .collect();
         let stream = &mut self.streams.services[service.index()].placement;
-        choose_to_stop(&self.scenario.services[service].launch.placement_strategy, &candidates, &mut |n| {
-            stream.below(n)
-        })
+        let strategies = &self.scenario.services[service].launch.placement_strategy;
+        choose_to_stop(strategies, &candidates, self.scenario.assumptions.tie_break, &mut |n| stream.below(n))
     }
 
     /// Tries to place tasks that wait in PROVISIONING.
@@ -608,7 +641,10 @@ impl<'a> Control<'a> {
         let (mut refused, mut refused_now, mut refusal) = (Vec::new(), BTreeSet::new(), None);
         let retries = &self.services[service.index()].retries;
         let not_yet: BTreeSet<_> = retries.iter().filter(|it| it.1.next_at > now).filter_map(|it| *it.0).collect();
-        for _ in 0..wanted {
+        for started in 0..wanted {
+            if self.waits_for_image_digests(service) {
+                break;
+            }
             if !self.may_launch(service) {
                 self.schedule_service_at(service, now.next_minute());
                 break;
@@ -625,6 +661,7 @@ impl<'a> Control<'a> {
                     let task = self.create_task(&next);
                     self.launch_on_fargate(task);
                     placed.push(task);
+                    self.task_seeks_image_digests(service, task, wanted > started + 1);
                     self.services[service.index()].retries.remove(&next.capacity_provider);
                 }
                 continue;
@@ -637,6 +674,7 @@ impl<'a> Control<'a> {
                     self.place_task(task, instance);
                     self.records.refusals.end(&next, now);
                     placed.push(task);
+                    self.task_seeks_image_digests(service, task, wanted > started + 1);
                     self.services[service.index()].retries.remove(&None);
                 }
                 None if waits => {
@@ -655,6 +693,7 @@ impl<'a> Control<'a> {
                     }
                     let task = self.create_task(&next);
                     self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
+                    self.task_seeks_image_digests(service, task, wanted > started + 1);
                 }
                 None => {
                     let outcome = RefusalOutcome::RetriedAt(self.try_again_later(service, None));

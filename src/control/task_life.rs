@@ -29,6 +29,7 @@ pub struct Agent {
     waiting: VecDeque<Id<Task>>,
     cpu_units: u32,
     memory_mib: u32,
+    gpus: u32,
     ports: BTreeSet<(Protocol, u16)>,
     holding: BTreeSet<Id<Task>>,
     /// Host ports that were chosen.
@@ -348,6 +349,7 @@ impl<'a> Control<'a> {
         }
         let Launcher::Service(service) = launcher else { return };
         self.services[service.index()].failed_starts = 0;
+        self.task_may_tell_image_digests(task);
         self.schedule_service(service);
         if self.scenario.services[service].load_balancer.is_none() {
             // Nobody will say that it is healthy: it counts as such after a while.
@@ -503,6 +505,7 @@ impl<'a> Control<'a> {
         let agent = &mut self.agents[row.instance().expect("placed").index()];
         agent.cpu_units += row.reservation.cpu_units;
         agent.memory_mib += row.reservation.memory_mib;
+        agent.gpus += row.reservation.gpus;
         agent.ports.extend(row.reservation.ports.iter().copied());
         agent.holding.insert(task);
     }
@@ -515,6 +518,7 @@ impl<'a> Control<'a> {
         if agent.holding.remove(&task) {
             agent.cpu_units -= row.reservation.cpu_units;
             agent.memory_mib -= row.reservation.memory_mib;
+            agent.gpus -= row.reservation.gpus;
             for port in &row.reservation.ports {
                 agent.ports.remove(port);
             }
@@ -537,6 +541,7 @@ impl<'a> Control<'a> {
             let agent = &self.agents[instance.index()];
             let fits = agent.cpu_units + need.cpu_units <= host.registered_cpu_units
                 && agent.memory_mib + need.memory_mib <= host.registered_memory_mib
+                && agent.gpus + need.gpus <= host.registered_gpus
                 && need.ports.iter().all(|port| !agent.ports.contains(port));
             if !fits {
                 return;
@@ -557,6 +562,7 @@ impl<'a> Control<'a> {
         if self.fails_for_want_of_storage(task) {
             return;
         }
+        self.task_may_tell_image_digests(task);
         if definition.follows_containers() {
             self.begin_containers(task);
         } else {

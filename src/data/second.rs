@@ -283,6 +283,7 @@ fn guest(
     let reservation = &row.reservation;
     let caps_containers = definition.caps_containers(row.is_on_fargate());
     let memory_limit = row.overrides.memory.or(definition.memory).filter(|_| !caps_containers);
+    let task_cpu = row.overrides.cpu.or(definition.cpu);
     let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { cpu_units_of_machine };
     let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
     let serves = serving.and_then(|it| definition.containers.get(it)).map(|it| &it.application);
@@ -294,10 +295,10 @@ fn guest(
         station: lane.and_then(|it| Some((it, traffic.lanes[it].place_of(task)?))),
         demand: CpuDemand {
             demand: 0.0,
-            weight: f64::from(definition.cpu_weight()),
+            weight: f64::from(definition.cpu_weight(task_cpu, scenario.assumptions.capped_task_weight)),
             cap: match caps_containers {
                 true => Some(definition.containers.iter().map(|it| windows_cpu_limit(it.cpu)).sum()),
-                false => row.overrides.cpu.or(definition.cpu).map(f64::from),
+                false => task_cpu.map(f64::from),
             },
             is_throttled: serves.is_some_and(|it| it.cfs_period.is_some())
                 && !definition.operating_system_family.is_windows(),

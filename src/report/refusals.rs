@@ -24,7 +24,24 @@ pub(super) const COLUMNS: &str = "time_s last_time_s attempts service task_defin
     instances_count not_active_count capacity_provider_count agent_count attribute_count zone_count cpu_count memory_count \
     port_count too_many_ports_count network_interface_count gpu_count member_of_count distinct_instance_count \
     closest_instance reason wanted left registered usable_instances_count left_in_all largest_piece outcome retry_s placed_s \
-    run_task";
+    run_task neuron_device_count";
+
+/// Reasons whose counts stand in a row beside each other; that of Neuron devices came later and stands at the end.
+const COUNTED: [Reason; 13] = [
+    Reason::NotActive,
+    Reason::CapacityProvider,
+    Reason::Agent,
+    Reason::Attribute,
+    Reason::AvailabilityZone,
+    Reason::Cpu,
+    Reason::Memory,
+    Reason::Port,
+    Reason::TooManyPorts,
+    Reason::NetworkInterface,
+    Reason::Gpu,
+    Reason::MemberOf,
+    Reason::DistinctInstance,
+];
 
 /// A row of `placement_refusals.csv`: attempts that were refused alike.
 #[derive(Debug, Serialize)]
@@ -37,7 +54,7 @@ pub(super) struct RefusalRow<'a> {
     capacity_provider: Option<&'a str>,
     tasks_count: u32,
     instances_count: u32,
-    counts: [u32; Reason::ALL.len()],
+    counts: [u32; COUNTED.len()],
     closest_instance: Option<&'a str>,
     reason: &'a str,
     wanted: Option<u32>,
@@ -50,6 +67,7 @@ pub(super) struct RefusalRow<'a> {
     retry_s: Option<f64>,
     placed_s: Option<f64>,
     run_task: Option<&'a str>,
+    neuron_device_count: u32,
 }
 
 /// The rows of `placement_refusals.csv`.
@@ -59,6 +77,7 @@ pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
         let closest = refusal.closest.as_ref();
         let shortage = closest.and_then(|it| it.shortage);
         let left = refusal.reason().and_then(|it| refusal.left_of(it));
+        let count_of = |it: Reason| refusal.counts.get(&it).copied().unwrap_or(0);
         let (outcome, retry) = match row.outcome {
             RefusalOutcome::RetriedAt(at) => ("retried", Some(at)),
             RefusalOutcome::WaitsInProvisioning => ("PROVISIONING", None),
@@ -74,7 +93,7 @@ pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
             capacity_provider: row.capacity_provider.map(|it| scenario.capacity_providers[Id::new(it)].name.as_str()),
             tasks_count: row.tasks,
             instances_count: refusal.instances(),
-            counts: Reason::ALL.map(|it| refusal.counts.get(&it).copied().unwrap_or(0)),
+            counts: COUNTED.map(count_of),
             closest_instance: closest.map(|it| it.instance.as_str()),
             reason: closest.map_or("no instances", |it| it.reason.name()),
             wanted: shortage.map(|it| it.wanted),
@@ -87,6 +106,7 @@ pub(super) fn rows(run: &Run) -> impl Iterator<Item = RefusalRow<'_>> {
             retry_s: retry.map(Instant::as_seconds),
             placed_s: row.placed_at.map(Instant::as_seconds),
             run_task: row.launcher.service().is_none().then(|| scenario.launcher_name(row.launcher)),
+            neuron_device_count: count_of(Reason::NeuronDevice),
         }
     })
 }
@@ -374,6 +394,8 @@ fn amount(reason: Reason, count: u64) -> String {
         Reason::Memory => format!("{count_text} MiB"),
         Reason::NetworkInterface if count == 1 => "1 network interface".to_owned(),
         Reason::NetworkInterface => format!("{count_text} network interfaces"),
+        Reason::NeuronDevice if count == 1 => "1 Neuron device".to_owned(),
+        Reason::NeuronDevice => format!("{count_text} Neuron devices"),
         _ if count == 1 => "1 GPU".to_owned(),
         _ => format!("{count_text} GPUs"),
     }
@@ -673,6 +695,11 @@ fn never_holds(
             amount(Reason::Gpu, u64::from(registered.gpus)),
             need.gpus
         ),
+        Reason::NeuronDevice => format!(
+            "No {type_name} of `{name}` could ever hold it: it has {}, and {} are wanted",
+            amount(Reason::NeuronDevice, u64::from(registered.neuron_devices)),
+            need.neuron_devices
+        ),
         Reason::Attribute if definition.cpu_architecture.is_none_or(|it| it == kind.cpu_architecture) => {
             let missing: Vec<&str> = group.missing_attributes(definition).collect();
             format!("No {type_name} of `{name}` could ever hold it: it lacks {}", missing.join(", "))
@@ -691,8 +718,8 @@ fn never_holds(
 /// Types of the same architecture, vCPUs and memory that support `awsvpcTrunking`, with the tasks that they hold then.
 fn alike_with_trunk(kind: &InstanceType) -> Vec<String> {
     let is_alike = |it: &InstanceType| {
-        let (its, own) = ((it.vcpu, it.cpu_architecture, it.gpus), (kind.vcpu, kind.cpu_architecture, kind.gpus));
-        its == own && it.memory_gib == kind.memory_gib && it.has_trunk(true)
+        let of = |it: &InstanceType| (it.vcpu, it.cpu_architecture, it.gpus, it.neuron_devices);
+        of(it) == of(kind) && it.memory_gib == kind.memory_gib && it.has_trunk(true)
     };
     let alike = instance_type::names().filter_map(instance_type::find).filter(is_alike);
     alike.take(3).map(|it| format!("{} ({} tasks)", it.name, it.awsvpc_tasks(true))).collect()

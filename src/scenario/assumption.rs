@@ -3,12 +3,13 @@
 use crate::aws::fargate::{TASK_CPUS, task_cpu};
 use crate::aws::placement::TieBreak;
 use crate::aws::price::{self, Prices};
+use crate::aws::task_definition::CappedTaskWeight;
 use crate::aws::volume::VolumeType;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
-use crate::scenario::{Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, TargetTrackingValue};
+use crate::scenario::{Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, TargetTrackingValue};
 use crate::units::Span;
 
 /// The section `assumptions`: the defaults, where it says nothing else.
@@ -38,6 +39,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("networkInterfaceDetachTime", &mut a.network_interface_detach_time),
         ("trunkAttachTime", &mut a.trunk_attach_time),
         ("imagePullOverhead", &mut a.image_pull_overhead),
+        ("imageDigestTime", &mut a.image_digest_time),
         ("containerCreateTime", &mut a.container_create_time),
         ("efsMountTime", &mut a.efs_mount_time),
         ("ebsAttachTime", &mut a.ebs_attach_time),
@@ -205,6 +207,10 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         // CloudWatch evaluates periods of a minute over a day at most.
         *place = fields.count_or(reader, name, 1..=1440, *place);
     }
+    let counts = [("service", SpreadCounts::Service), ("deployment", SpreadCounts::Deployment)];
+    a.spread_counts = fields.word_or(reader, "spreadCounts", &counts, a.spread_counts);
+    let weights = [("kernelDefault", CappedTaskWeight::KernelDefault), ("taskCpu", CappedTaskWeight::TaskCpu)];
+    a.capped_task_weight = fields.word_or(reader, "cappedTaskWeight", &weights, a.capped_task_weight);
     a.alarm_phase = fields.span(reader, "alarmPhase");
     if a.alarm_phase.is_some_and(|it| it >= Span::MINUTE) {
         let at = fields.place_of("alarmPhase");

@@ -106,7 +106,6 @@ impl Shape {
             "hostname",
             "interactive",
             "links",
-            "linuxParameters",
             "logConfiguration",
             "mountPoints",
             "privileged",
@@ -117,11 +116,20 @@ impl Shape {
             "systemControls",
             "ulimits",
             "user",
-            "versionConsistency",
             "volumesFrom",
             "workingDirectory",
         ],
     };
+
+    /// `LinuxParameters`.
+    pub const LINUX_PARAMETERS: Shape = Shape {
+        name: "`linuxParameters`",
+        not_simulated: &[],
+        accepted: &["capabilities", "initProcessEnabled", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs"],
+    };
+
+    /// `Device` of `LinuxParameters`.
+    pub const DEVICE: Shape = Shape { name: "device", not_simulated: &[], accepted: &["containerPath", "permissions"] };
 
     /// `EFSVolumeConfiguration`.
     pub const EFS_VOLUME: Shape = Shape {

@@ -632,6 +632,7 @@ fn own_instance_type(reader: &mut Reader<'_>, entry: &Entry) -> Option<InstanceT
     let cpu_architecture = fields.word_or(reader, "cpuArchitecture", &architectures, CpuArchitecture::X86_64);
     let awsvpc_tasks_with_trunk = fields.count(reader, "awsvpcTasksWithTrunk", 1..=1_000);
     let gpus = fields.count_or(reader, "gpus", 0..=64, 0);
+    let neuron_devices = fields.count_or(reader, "neuronDevices", 0..=64, 0);
     let registered = memory.map(|mib| instance_type::registered_memory_by_rule(mib / 1024.0));
     if let Some(registered) = registered {
         fields.derived(reader, "registeredMemory", &registered);
@@ -651,6 +652,7 @@ fn own_instance_type(reader: &mut Reader<'_>, entry: &Entry) -> Option<InstanceT
         awsvpc_tasks_with_trunk,
         cpu_architecture,
         gpus,
+        neuron_devices,
         usd_per_hour,
         license_usd_per_hour: 0.0,
         burst: None,

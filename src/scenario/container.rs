@@ -3,6 +3,7 @@
 use crate::aws::container::{
     ContainerCondition, ContainerDependency, ContainerHealthCheck, FARGATE_TIMEOUT_SECONDS, RestartPolicy, circle,
 };
+use crate::aws::image_digest::VersionConsistency;
 use crate::aws::instance_type::AGENT_METRICS_PORT;
 use crate::aws::task_definition::{ContainerDefinition, NetworkMode, PortMapping, Protocol};
 use crate::scenario::application::Applications;
@@ -132,14 +133,18 @@ fn container(
     }
     fields.usual(reader, "cpu", &0);
     let cpu = fields.parsed(reader, "cpu", quantity::task_cpu).unwrap_or(0);
+    let words = [("enabled", VersionConsistency::Enabled), ("disabled", VersionConsistency::Disabled)];
+    let version_consistency = fields.word(reader, "versionConsistency", &words).unwrap_or_default();
     let container = ContainerDefinition {
         name,
         image,
+        version_consistency,
         cpu,
         memory: memory.map(|it| it.0),
         memory_reservation: memory_reservation.map(|it| it.0),
         essential: fields.flag_or(reader, "essential", true),
         gpus: gpus(reader, &mut fields),
+        neuron_devices: neuron_devices(reader, &mut fields),
         port_mappings: port_mappings(reader, &mut fields, task.network_mode),
         depends_on: depends_on(reader, &mut fields, names),
         health_check: health_check(reader, &mut fields),
@@ -380,6 +385,24 @@ fn port_mappings(reader: &mut Reader<'_>, fields: &mut Fields<'_>, network_mode:
     mappings
 }
 
+/// Neuron devices of `linuxParameters`: those called `/dev/neuronN` on their instance.
+fn neuron_devices(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    let container = fields.of.clone();
+    let Some(mut linux) = fields.map(reader, "linuxParameters") else { return numbers };
+    for node in linux.list(reader, "devices") {
+        let Some(mut device) = reader.fields(node, format!("a device of {container}")) else { continue };
+        device.required(reader, "hostPath");
+        let number = device.text(reader, "hostPath").and_then(|it| it.strip_prefix("/dev/neuron"));
+        numbers.extend(number.and_then(quantity::whole).and_then(|it| u32::try_from(it).ok()));
+        device.finish(reader, &Shape::DEVICE);
+    }
+    linux.finish(reader, &Shape::LINUX_PARAMETERS);
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
 /// GPUs of `resourceRequirements`; other devices are not simulated.
 fn gpus(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> u32 {
     let mut gpus = 0;
@@ -390,9 +413,16 @@ fn gpus(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> u32 {
         };
         requirement.required(reader, "type");
         let at = requirement.place_of("type");
-        let is_gpu = requirement.word(reader, "type", &[("GPU", true), ("InferenceAccelerator", false)]);
-        if is_gpu == Some(false) {
-            reader.not_simulated(at, format!("an AWS Neuron device (`resourceRequirements` of {container})"));
+        let types = [("GPU", "GPU"), ("InferenceAccelerator", "accelerator"), ("NeuronDevice", "Neuron")];
+        let what = requirement.word(reader, "type", &types);
+        if what == Some("accelerator") {
+            reader
+                .not_simulated(at, format!("an Elastic Inference accelerator (`resourceRequirements` of {container})"));
+            requirement.take("value");
+        } else if what == Some("Neuron") {
+            let message = format!("{container} requires `NeuronDevice`, which only Amazon ECS Managed Instances give");
+            let help = "on EC2 name the devices: `linuxParameters: { devices: [{ hostPath: /dev/neuron0 }] }`";
+            reader.refuse(Problem::new(at, message).help(help));
             requirement.take("value");
         } else {
             requirement.required(reader, "value");

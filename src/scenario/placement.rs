@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::capability;
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::cluster_query::{BUILT_IN_ATTRIBUTES, Expression, InstanceFacts, SyntaxError, matches};
 use crate::aws::instance_type::InstanceType;
@@ -237,13 +238,21 @@ pub fn note_unknown_attributes<'a>(
     let given = ["ecs.availability-zone", "ecs.cpu-architecture", "ecs.instance-type", "ecs.os-family", "ecs.os-type"];
     for expression in constraints.iter().filter_map(|it| it.expression()) {
         for name in expression.attributes() {
-            if given.contains(&name) || own.contains(&name) {
+            let is_registered = |it: &&AutoScalingGroup| it.agent_configuration.registers(&it.agent_version, name);
+            let is_capability = capability::is_known(name);
+            if given.contains(&name) || own.contains(&name) || is_capability && groups.iter().any(is_registered) {
                 continue;
             }
             let advice = if BUILT_IN_ATTRIBUTES.contains(&name) {
                 "it is not simulated unless `attributes` of an Auto Scaling group say it".to_owned()
+            } else if is_capability {
+                capability::explained(name).1
             } else {
-                match nearest(name, BUILT_IN_ATTRIBUTES.iter().copied().chain(own.iter().copied())) {
+                let is_meant = capability::is_named_like_one(name);
+                let capabilities: Vec<&str> = capability::names().filter(|_| is_meant).collect();
+                let known =
+                    BUILT_IN_ATTRIBUTES.iter().copied().chain(own.iter().copied()).chain(capabilities.iter().copied());
+                match nearest(name, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "`attributes` of an Auto Scaling group would give it".to_owned(),
                 }
@@ -301,6 +310,7 @@ pub fn meets_as(
                 ec2_instance_id: "",
                 agent_connected: true,
                 agent_version: &group.agent_version,
+                agent_configuration: Some(&group.agent_configuration),
                 registered_at_unix_nanos: 0,
                 running_tasks_count: 0,
                 task_groups: &[],

@@ -640,6 +640,10 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, need: &Reservatio
                 ),
                 Reason::NetworkInterface => format!("a {name} has no network interface for a task"),
                 Reason::Gpu => format!("it reserves {} GPUs, and a {name} has {}", need.gpus, registered.gpus),
+                Reason::NeuronDevice => format!(
+                    "it opens {} Neuron devices, and a {name} has {}",
+                    need.neuron_devices, registered.neuron_devices
+                ),
                 _ => unreachable!("an empty instance lacks resources only"),
             };
             (reason, why)

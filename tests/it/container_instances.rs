@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use plimsoll::aws::placement::Reason;
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::run::Run;
@@ -90,6 +91,49 @@ fn an_instance_is_registering_while_its_trunk_is_attached() {
         run.instances[0].registered_at.expect("it registers")
     };
     assert_eq!(registered("enabled"), registered("disabled") + Span::seconds(5));
+}
+
+#[test]
+fn a_neuron_device_runs_one_task() {
+    // A chip an inf1.xlarge, four an inf1.6xlarge; other devices of `linuxParameters` are nobody's.
+    let devices = |paths: &[&str]| {
+        let devices: Vec<String> = paths.iter().map(|it| format!("{{ hostPath: {it} }}")).collect();
+        of_mode("bridge", &format!("{SMALL}, linuxParameters: {{ devices: [{}] }}", devices.join(", ")), "")
+    };
+    let one = devices(&["/dev/neuron0", "/dev/fuse"]);
+    for (kind, definition, expected) in [
+        ("inf1.xlarge", &one, 1),
+        ("inf1.6xlarge", &one, 4),
+        ("inf1.6xlarge", &devices(&["/dev/neuron0", "/dev/neuron1"]), 2),
+        ("inf1.6xlarge", &devices(&["/dev/fuse"]), 5),
+    ] {
+        let group = format!("InstanceType: {kind}, MinSize: 1, MaxSize: 1");
+        let run = run(&one_service(&group, definition, 5, ""));
+        assert_eq!(placed(&run), expected, "{kind} {definition}");
+        if expected == 5 {
+            continue;
+        }
+        let refusal = said(&run, "service.task_placement_failure");
+        assert!(refusal.ends_with("has insufficient Neuron devices available."), "{refusal}");
+        let [row, ..] = &run.placement_refusals[..] else { panic!("it is explained") };
+        let closest = row.refusal.closest.as_ref().expect("there is an instance");
+        assert_eq!(closest.reason, Reason::NeuronDevice);
+        assert_eq!(closest.shortage.map(|it| it.left), Some(0));
+    }
+}
+
+#[test]
+fn the_agent_keeps_a_gpu_until_its_task_is_gone() {
+    // The slot is free at SIGTERM; the new task waits in PENDING for the GPU until the old one has ended, 20 s later.
+    let group = "InstanceType: g4dn.xlarge, MinSize: 1, MaxSize: 1";
+    let gpu = "resourceRequirements: [{ type: GPU, value: \"1\" }]";
+    let more = "applications: { web: { shutdownTime: 20s } }
+timeline: [{ at: 2m, updateService: { service: web, forceNewDeployment: true,
+  deploymentConfiguration: { minimumHealthyPercent: 0, maximumPercent: 100 } } }]";
+    let run = run(&one_service(group, &of_mode("bridge", &format!("{SMALL}, {gpu}"), ""), 1, more));
+    let [old, new] = &run.tasks[..] else { panic!("{} tasks", run.tasks.len()) };
+    assert!(new.placed_at < old.stopped_at, "{:?} {:?}", new.placed_at, old.stopped_at);
+    assert_eq!(new.pull_started_at, old.stopped_at);
 }
 
 #[test]
@@ -409,6 +453,14 @@ fn what_could_never_run_is_said_at_once() {
             m5,
             bridge("cpu: 1, memory: 64, resourceRequirements: [{ type: GPU, value: 1 }]", ""),
             "it reserves 1 GPUs, and a m5.xlarge has 0 (ECS: \"has insufficient GPUs available\")",
+        ),
+        (
+            m5,
+            bridge(
+                "cpu: 1, memory: 64, linuxParameters: { devices: [{ hostPath: /dev/neuron0 }, { hostPath: /dev/neuron1 }] }",
+                "",
+            ),
+            "it opens 2 Neuron devices, and a m5.xlarge has 0 (ECS: \"has insufficient Neuron devices available\")",
         ),
         (
             m5,

@@ -121,3 +121,33 @@ fn a_container_that_has_ended_computes_no_more() {
     assert!((mean(9) - 10.0 * 1024.0 / 384.0).abs() < 0.1, "{}", mean(9));
     assert!((mean(15) - 10.0 * 1024.0 / 512.0).abs() < 0.1, "{}", mean(15));
 }
+
+#[test]
+fn a_capped_task_competes_by_the_kernel_s_weight_or_by_its_size() {
+    // 2048 units, two tasks that want all of them: one of 1536 with a cap, one of weight 512 without.
+    let cpu_percent = |assumptions: &str| {
+        let run = run(&format!(
+            "duration: 10m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions:
+  capped: {{ cpu: 1536, memory: 512, containerDefinitions: [{{ name: capped, memory: 512 }}] }}
+  free: {{ containerDefinitions: [{{ name: free, cpu: 512, memory: 512 }}] }}
+applications: {{ capped: {{ backgroundCpu: 2048 }}, free: {{ backgroundCpu: 2048 }} }}
+services: {{ capped: {{ taskDefinition: capped }}, free: {{ taskDefinition: free }} }}
+{assumptions}"
+        ));
+        [0, 1].map(|service| {
+            let of_service = |it: &&plimsoll::run::ServiceMinute| it.service == service && it.minute == 5;
+            let row = run.service_minutes.iter().find(of_service).expect("it has that minute");
+            row.cpu_percent.expect("a task runs")
+        })
+    };
+    for (assumptions, capped, free) in [
+        ("", 1024.0 / 1536.0 * 2048.0, 512.0 / 1536.0 * 2048.0),
+        ("assumptions: { cappedTaskWeight: taskCpu }", 1536.0, 512.0),
+    ] {
+        let [of_capped, of_free] = cpu_percent(assumptions);
+        assert!((of_capped - capped / 15.36).abs() < 0.01, "{of_capped} {assumptions}");
+        assert!((of_free - free / 5.12).abs() < 0.01, "{of_free} {assumptions}");
+    }
+}

@@ -46,6 +46,11 @@ services:
     )
 }
 
+/// The same without a first task that goes alone for the digest of its image.
+fn all_at_once(count: u32, fields: &str, more: &str) -> String {
+    service(count, fields, more).replace("image: web,", "image: web, versionConsistency: disabled,")
+}
+
 const ON_DEMAND: &str = "launchType: FARGATE";
 const SPOT: &str = "capacityProviderStrategy: [{ capacityProvider: FARGATE_SPOT, weight: 1 }]";
 
@@ -107,7 +112,7 @@ timeline: [{ at: 5m, updateService: { service: web, desiredCount: 2 } }]";
 #[test]
 fn we_88_250_launches_by_the_bucket() {
     let more = "begin: cold\nassumptions: { fargateVcpuQuota: 100 }";
-    let run = run(&service(250, ON_DEMAND, more));
+    let run = run(&all_at_once(250, ON_DEMAND, more));
     let since: Vec<Span> = run.tasks.iter().map(|it| it.placed_at.expect("launched").since(it.created_at)).collect();
     assert_eq!(since.len(), 250);
     for (place, span) in since.iter().enumerate() {
@@ -123,7 +128,7 @@ fn spot_has_quotas_and_a_bucket_of_its_own() {
     let both = "capacityProviderStrategy: [{ capacityProvider: FARGATE, weight: 1 }, { capacityProvider: FARGATE_SPOT, weight: 1 }]";
     let more =
         "begin: cold\nassumptions: { fargateLaunchBurst: 2, fargateLaunchesPerSecond: 1, fargateSpotVcpuQuota: 1 }";
-    let run = run(&service(20, both, more));
+    let run = run(&all_at_once(20, both, more));
     let of =
         |name: &str| run.tasks.iter().filter(|it| it.capacity_provider.as_deref() == Some(name)).collect::<Vec<_>>();
     let (on_demand, spot) = (of("FARGATE"), of("FARGATE_SPOT"));
@@ -302,7 +307,7 @@ fn a_launch_that_finds_no_capacity_is_none() {
     let more = "begin: cold
 assumptions: { fargateLaunchBurst: 2, fargateLaunchesPerSecond: 1 }
 timeline: [{ at: 10s, fargateCapacityUnavailable: { capacityProvider: FARGATE } }]";
-    let run = run(&service(10, ON_DEMAND, more));
+    let run = run(&all_at_once(10, ON_DEMAND, more));
     let launched: u32 = run.fargate_minutes.iter().map(|it| it.launched).sum();
     let placed = run.tasks.iter().filter(|it| it.placed_at.is_some()).count();
     assert_eq!((launched as usize, placed), (6, 6));
@@ -569,7 +574,7 @@ fn spot_without_capacity_waits_and_on_demand_goes_on() {
     let both = "capacityProviderStrategy: [{ capacityProvider: FARGATE, weight: 1, base: 1 }, { capacityProvider: FARGATE_SPOT, weight: 3 }]";
     let more = "begin: cold
 timeline: [{ at: 0s, fargateCapacityUnavailable: { capacityProvider: FARGATE_SPOT, for: 3m } }]";
-    let run = run(&service(9, both, more));
+    let run = run(&all_at_once(9, both, more));
     let of =
         |name: &str| run.tasks.iter().filter(|it| it.capacity_provider.as_deref() == Some(name)).collect::<Vec<_>>();
     let (on_demand, spot) = (of("FARGATE"), of("FARGATE_SPOT"));
@@ -580,6 +585,20 @@ timeline: [{ at: 0s, fargateCapacityUnavailable: { capacityProvider: FARGATE_SPO
         said(&run, "service.task_placement_failure")[0],
         "(service web) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone."
     );
+}
+
+#[test]
+fn a_surplus_leaves_the_providers_by_their_shares() {
+    let both = "capacityProviderStrategy: [{ capacityProvider: FARGATE, weight: 1, base: 1 }, { capacityProvider: FARGATE_SPOT, weight: 3 }]";
+    for (desired, on_demand, spot) in [(5, 2, 3), (2, 1, 1), (1, 1, 0)] {
+        let more = format!("timeline: [{{ at: 2m, updateService: {{ service: web, desiredCount: {desired} }} }}]");
+        let run = run(&service(9, both, &more));
+        let left = |name: &str| {
+            let stays = |it: &&TaskLife| it.stopping_at.is_none() && it.capacity_provider.as_deref() == Some(name);
+            run.tasks.iter().filter(stays).count()
+        };
+        assert_eq!((left("FARGATE"), left("FARGATE_SPOT")), (on_demand, spot), "of 3 and 6");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod file_systems;
 mod findings;
 mod goldens;
 mod group_upkeep;
+mod image_digests;
 mod instance_reasons;
 mod listeners;
 mod load_balancer_metrics;

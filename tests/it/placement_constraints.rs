@@ -54,6 +54,49 @@ fn placed(run: &Run, service: usize) -> usize {
 }
 
 #[test]
+fn a_deployment_spreads_beside_the_one_before_or_anew() {
+    // One task in the first zone; the next deployment's goes to the other zone, unless only its own are counted.
+    let next = |assumptions: &str| {
+        let services = "services: { web: { taskDefinition: web, desiredCount: 1 } }
+timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]";
+        let run = run(&format!("{services}\nassumptions: {{ tieBreak: lexical{assumptions} }}"));
+        let instances: Vec<Option<usize>> = run.tasks.iter().map(|it| it.instance).collect();
+        assert_eq!((instances[0], instances.len()), (Some(0), 2));
+        run.tasks[1].availability_zone.clone()
+    };
+    assert_eq!(next("").as_deref(), Some("us-east-1b"));
+    assert_eq!(next(", spreadCounts: service").as_deref(), Some("us-east-1b"));
+    assert_eq!(next(", spreadCounts: deployment").as_deref(), Some("us-east-1a"));
+}
+
+#[test]
+fn expressions_see_what_agents_register() {
+    // Instances 0 and 1 have a current agent, 2 and 3 one of 1.14.4, from before task network interfaces.
+    let (all, new): (Vec<usize>, Vec<usize>) = ((0..4).collect(), vec![0, 1]);
+    for (expression, expected) in [
+        ("attribute:ecs.capability.task-eni exists", new.clone()),
+        ("not(attribute:ecs.capability.task-eni exists)", vec![2, 3]),
+        ("attribute:ecs.capability.task-eni !exists", vec![2, 3]),
+        ("attribute:com.amazonaws.ecs.capability.docker-remote-api.1.19 exists", all.clone()),
+        ("attribute:com.amazonaws.ecs.capability.docker-remote-api.1.16 exists", vec![]),
+        ("attribute:com.amazonaws.ecs.capability.logging-driver.awslogs exists", all.clone()),
+        ("attribute:com.amazonaws.ecs.capability.logging-driver.splunk exists", vec![]),
+        ("attribute:ecs.capability.efs == yes", vec![]),
+        ("attribute:ecs.capability.nothing-of-that exists", vec![]),
+        ("attribute:disk exists and attribute:ecs.capability.efs exists", new),
+    ] {
+        let services = format!("services:\n{}", service("web", "web", 4, &[expression]));
+        assert_eq!(instances_of(&run(&services), 0).into_iter().collect::<Vec<_>>(), expected, "{expression}");
+    }
+    let notes = |expression: &str| story(&format!("services:\n{}", service("web", "web", 4, &[expression]))).notes;
+    assert_eq!(notes("attribute:ecs.capability.task-eni exists"), Vec::<String>::new());
+    let near = notes("attribute:ecs.capability.task-enis exists");
+    assert!(near[0].contains("did you mean `ecs.capability.task-eni`?"), "{near:?}");
+    let driver = notes("attribute:com.amazonaws.ecs.capability.logging-driver.splunk exists");
+    assert!(driver[0].contains("`ECS_AVAILABLE_LOGGING_DRIVERS` of their agents decides it"), "{driver:?}");
+}
+
+#[test]
 fn tasks_go_where_their_expressions_say() {
     for (expression, types, zones) in [
         ("attribute:ecs.instance-type =~ t4g.*", vec!["t4g.small"], vec!["us-east-1a", "us-east-1b"]),

@@ -147,10 +147,11 @@ fn tasks_go_to_the_group_that_has_the_attribute() {
 
 #[test]
 fn the_definition_lists_what_it_requires() {
-    let pasted = "requiresAttributes: [{ name: ecs.capability.task-eni }, { name: com.amazonaws.ecs.capability.docker-remote-api.1.29 }]";
+    let pasted = "requiresAttributes: [{ name: ecs.capability.task-eni }, { name: com.amazonaws.ecs.capability.docker-remote-api.1.29 }, { name: ecs.capability.docker-plugin.local }]";
     let scenario = scenario_of(&text(pasted, "dependsOn: []", "DefaultCooldown: 300"));
     let definition = scenario.task_definitions.iter().next().expect("there is one");
-    assert_eq!(definition.requires_attributes, ["ecs.capability.task-eni"], "those that agents are known to register");
+    let known = ["com.amazonaws.ecs.capability.docker-remote-api.1.29", "ecs.capability.task-eni"];
+    assert_eq!(definition.requires_attributes, known, "those that agents are known to register");
     let container = "image: 1.dkr.ecr.us-east-1.amazonaws.com/web, privileged: true, portMappings: [{ containerPortRange: 80-90 }], firelensConfiguration: { type: fluentbit }, logConfiguration: { logDriver: awsfirelens, secretOptions: [{ name: key, valueFrom: /key }] }";
     let scenario = scenario_of(&text("executionRoleArn: role", container, "DefaultCooldown: 300"));
     let definition = scenario.task_definitions.iter().next().expect("there is one");

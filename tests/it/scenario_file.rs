@@ -628,7 +628,7 @@ services:
         [
             "`requiresCompatibilities: EXTERNAL` of task definition `web:1` is not simulated yet",
             "`s3filesVolumeConfiguration` of task definition `web:1` is not simulated yet",
-            "an AWS Neuron device (`resourceRequirements` of container `web` of task definition `web:1`) is not simulated yet",
+            "an Elastic Inference accelerator (`resourceRequirements` of container `web` of task definition `web:1`) is not simulated yet",
             "`launchType: EXTERNAL` of service `web` is not simulated yet",
             "`deploymentCircuitBreaker` of `deploymentConfiguration` of service `web` is not simulated yet",
         ]

@@ -46,8 +46,10 @@ pub struct Index {
 /// A task to be placed, as the index needs to know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The number of its task group.
+    /// The number of its task group, which `distinctInstance` asks for.
     pub task_group: usize,
+    /// The number of the tasks that are counted where it is spread; those of its group, or fewer of them.
+    pub counted: usize,
     /// What it reserves.
     pub reservation: &'a Reservation,
     /// The number of its requirements: equal for tasks that the same instances can take, `distinctInstance` aside.
@@ -246,8 +248,9 @@ impl Index {
             return None;
         }
         self.left.copy_from_slice(&able.bits);
-        if self.task_groups.len() <= request.task_group {
-            self.task_groups.resize_with(request.task_group + 1, GroupTasks::default);
+        let last = request.task_group.max(request.counted);
+        if self.task_groups.len() <= last {
+            self.task_groups.resize_with(last + 1, GroupTasks::default);
         }
         if request.is_distinct_instance {
             for holding in &self.task_groups[request.task_group].by_count {
@@ -260,8 +263,8 @@ impl Index {
         let by_default = [PlacementStrategy::Spread(SpreadField::AvailabilityZone)];
         for strategy in if request.strategies.is_empty() { &by_default } else { request.strategies } {
             match strategy {
-                PlacementStrategy::Spread(SpreadField::InstanceId) => self.keep_fewest_tasks(request.task_group),
-                PlacementStrategy::Spread(field) => self.keep_emptiest_groups(request.task_group, field),
+                PlacementStrategy::Spread(SpreadField::InstanceId) => self.keep_fewest_tasks(request.counted),
+                PlacementStrategy::Spread(field) => self.keep_emptiest_groups(request.counted, field),
                 PlacementStrategy::Binpack(Resource::Cpu) => {
                     let need = request.reservation.cpu_units;
                     self.remaining_cpu_units.keep_least(need, &mut self.left, &mut self.other);
@@ -277,7 +280,7 @@ impl Index {
                 }
             }
         }
-        self.keep_fewest_tasks(request.task_group);
+        self.keep_fewest_tasks(request.counted);
         Some(match (only(&self.left), request.tie_break) {
             (Some(chosen), _) => chosen,
             (None, TieBreak::Lexical) => nth(&self.left, 0),
@@ -666,7 +669,14 @@ mod tests {
                 )| {
                     let ports = port.into_iter().collect();
                     Service {
-                        reservation: Reservation { cpu_units, memory_mib, ports, network_interfaces, gpus },
+                        reservation: Reservation {
+                            cpu_units,
+                            memory_mib,
+                            ports,
+                            network_interfaces,
+                            gpus,
+                            neuron_devices: 0,
+                        },
                         architecture,
                         provider,
                         zones,
@@ -701,6 +711,7 @@ mod tests {
                 ec2_instance_id: "i-1",
                 agent_connected: it.connected,
                 agent_version: &AGENT,
+                agent_configuration: None,
                 registered_at_unix_nanos: 0,
                 running_tasks_count: it.tasks.iter().sum(),
                 task_groups: &it.groups,
@@ -711,9 +722,11 @@ mod tests {
             registered_memory_mib: 16384,
             registered_network_interfaces: 0,
             registered_gpus: 0,
+            registered_neuron_devices: 0,
             reserved_ports: &it.ports,
             remaining_network_interfaces: it.interfaces,
             remaining_gpus: it.gpus,
+            remaining_neuron_devices: 0,
             subnet_matches: service.and_then(|of| of.zones).is_none_or(|zones| zones[it.zone]),
             is_active: it.active,
             capacity_provider_matches: service.and_then(|of| of.provider).is_none_or(|wanted| wanted == it.provider),
@@ -753,6 +766,7 @@ mod tests {
             constraints.into_iter().filter(|it| **it != PlacementConstraint::DistinctInstance).collect();
         let request = Request {
             task_group: number,
+            counted: number,
             reservation: need,
             requirements: number,
             strategies,
@@ -907,6 +921,7 @@ mod tests {
         let reservation = Reservation::default();
         let request = Request {
             task_group: 0,
+            counted: 0,
             reservation: &reservation,
             requirements: 0,
             strategies: &[],

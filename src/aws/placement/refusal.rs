@@ -36,6 +36,8 @@ pub enum Reason {
     NetworkInterface,
     /// Too few GPUs left.
     Gpu,
+    /// Too few Neuron devices left. ECS has no word for it; the words are those for GPUs.
+    NeuronDevice,
     /// A `memberOf` constraint does not select it.
     MemberOf,
     /// A task of the service is there already.
@@ -47,7 +49,7 @@ pub const NO_CONTAINER_INSTANCES: &str = "No Container Instances were found in y
 
 impl Reason {
     /// All of them, in their order.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 14] = [
         Reason::NotActive,
         Reason::CapacityProvider,
         Reason::Agent,
@@ -59,6 +61,7 @@ impl Reason {
         Reason::TooManyPorts,
         Reason::NetworkInterface,
         Reason::Gpu,
+        Reason::NeuronDevice,
         Reason::MemberOf,
         Reason::DistinctInstance,
     ];
@@ -76,6 +79,7 @@ impl Reason {
             Reason::TooManyPorts => "has too many ports in use",
             Reason::NetworkInterface => "doesn't have enough Elastic Network Interface attachment points available",
             Reason::Gpu => "has insufficient GPUs available",
+            Reason::NeuronDevice => "has insufficient Neuron devices available",
             Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
             Reason::DistinctInstance => "encountered error \"DistinctInstance placement constraint unsatisfied.\"",
         }
@@ -93,6 +97,7 @@ impl Reason {
             Reason::Port | Reason::TooManyPorts => "RESOURCE:PORTS",
             Reason::NetworkInterface => "RESOURCE:ENI",
             Reason::Gpu => "RESOURCE:GPU",
+            Reason::NeuronDevice => "RESOURCE:NeuronDevice",
             Reason::MemberOf => "MemberOf placement constraint unsatisfied.",
             Reason::DistinctInstance => "DistinctInstance placement constraint unsatisfied.",
         }
@@ -112,6 +117,7 @@ impl Reason {
             Reason::TooManyPorts => "too many ports",
             Reason::NetworkInterface => "ENI",
             Reason::Gpu => "GPU",
+            Reason::NeuronDevice => "Neuron device",
             Reason::MemberOf => "memberOf",
             Reason::DistinctInstance => "distinctInstance",
         }
@@ -148,6 +154,7 @@ impl Shortage {
                 (need.network_interfaces, it.remaining_network_interfaces, it.registered_network_interfaces)
             }
             Reason::Gpu => (need.gpus, it.remaining_gpus, it.registered_gpus),
+            Reason::NeuronDevice => (need.neuron_devices, it.remaining_neuron_devices, it.registered_neuron_devices),
             _ => return None,
         };
         Some(Shortage { wanted, left, registered })
@@ -160,7 +167,8 @@ impl Shortage {
 }
 
 /// Reasons that can be counted: resources, of which some is left.
-pub const COUNTABLE: [Reason; 4] = [Reason::Cpu, Reason::Memory, Reason::NetworkInterface, Reason::Gpu];
+pub const COUNTABLE: [Reason; 5] =
+    [Reason::Cpu, Reason::Memory, Reason::NetworkInterface, Reason::Gpu, Reason::NeuronDevice];
 
 /// What is left of a resource on all instances that a task may use: those that fail for nothing but what they have left, or
 /// because of a task that is there.
@@ -200,7 +208,7 @@ pub struct Refusal {
     /// Instances that the task may use, if they had room for it.
     pub usable: u32,
     /// What is left on these, in the order of [`COUNTABLE`].
-    pub left: Box<[Left; 4]>,
+    pub left: Box<[Left; COUNTABLE.len()]>,
 }
 
 impl Refusal {
@@ -321,6 +329,7 @@ mod tests {
                 ec2_instance_id: NAMES[id],
                 agent_connected: true,
                 agent_version: &AGENT,
+                agent_configuration: None,
                 registered_at_unix_nanos: 0,
                 running_tasks_count: 0,
                 task_groups: &[],
@@ -331,9 +340,11 @@ mod tests {
             registered_memory_mib: 7811,
             registered_network_interfaces: 2,
             registered_gpus: 0,
+            registered_neuron_devices: 0,
             reserved_ports: &NO_PORTS,
             remaining_network_interfaces: 2,
             remaining_gpus: 0,
+            remaining_neuron_devices: 0,
             is_active: true,
             capacity_provider_matches: true,
             subnet_matches: true,
@@ -368,7 +379,8 @@ mod tests {
         let ports = Reservation { ports: vec![(Protocol::Tcp, 80)], ..need(1, 1) };
         let interface = Reservation { network_interfaces: 1, ..need(1, 1) };
         let gpu = Reservation { gpus: 1, ..need(1, 1) };
-        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 13] = [
+        let neuron = Reservation { neuron_devices: 1, ..need(1, 1) };
+        let cases: [(Reason, Reservation, Candidate, &[&PlacementConstraint]); 14] = [
             (Reason::NotActive, need(1, 1), Candidate { is_active: false, ..free }, none),
             (Reason::CapacityProvider, need(1, 1), Candidate { capacity_provider_matches: false, ..free }, none),
             (Reason::Agent, need(1, 1), without_agent, none),
@@ -380,6 +392,7 @@ mod tests {
             (Reason::TooManyPorts, ports, Candidate { reserved_ports: &full, ..free }, none),
             (Reason::NetworkInterface, interface, Candidate { remaining_network_interfaces: 0, ..free }, none),
             (Reason::Gpu, gpu, free, none),
+            (Reason::NeuronDevice, neuron, free, none),
             (Reason::MemberOf, need(1, 1), free, &[&disk]),
             (
                 Reason::DistinctInstance,
