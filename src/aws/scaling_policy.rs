@@ -351,6 +351,33 @@ mod tests {
         assert_eq!(out.capacity(&alarm(), 10, 45.0), None, "no step covers it");
     }
 
+    /// 2.6: at the threshold itself the alarm's operator says which end of an interval counts.
+    #[test]
+    fn q24_a_value_at_the_threshold_belongs_to_the_side_that_the_alarm_watches() {
+        let steps = [(None, Some(0.0), -1), (Some(0.0), None, 1)];
+        let policy = step(AdjustmentType::ChangeInCapacity, &steps, 0);
+        for (comparison_operator, expected) in [
+            (ComparisonOperator::GreaterThanThreshold, 11),
+            (ComparisonOperator::GreaterThanOrEqualToThreshold, 11),
+            (ComparisonOperator::LessThanThreshold, 9),
+            (ComparisonOperator::LessThanOrEqualToThreshold, 9),
+        ] {
+            let rule = AlarmRule { comparison_operator, ..alarm() };
+            assert_eq!(policy.capacity(&rule, 10, 50.0), Some(expected), "{comparison_operator:?}");
+        }
+    }
+
+    #[test]
+    fn min_adjustment_magnitude_counts_in_either_direction_and_not_for_nothing() {
+        let percent = |adjustment, lower_bound, upper_bound| {
+            step(AdjustmentType::PercentChangeInCapacity, &[(lower_bound, upper_bound, adjustment)], 4)
+        };
+        assert_eq!(percent(-10, None, Some(0.0)).capacity(&alarm(), 20, 40.0), Some(16), "-2 is raised to -4");
+        assert_eq!(percent(10, Some(0.0), None).capacity(&alarm(), 20, 60.0), Some(24));
+        assert_eq!(percent(30, Some(0.0), None).capacity(&alarm(), 20, 60.0), Some(26), "+6 is more");
+        assert_eq!(percent(0, Some(0.0), None).capacity(&alarm(), 20, 60.0), Some(20));
+    }
+
     #[test]
     fn w7_percentages_are_rounded() {
         for (change, expected) in
