@@ -131,6 +131,8 @@ pub struct Control<'a> {
     pub alarms_in_force: Vec<AlarmInForce>,
     /// The alarm in force of each of the scenario's.
     pub alarm_of_scenario: Vec<Option<Id<Alarm>>>,
+    /// The high and the low alarm of each scaling policy that tracks a target.
+    pub tracking_alarms: Vec<(Option<Id<Alarm>>, Option<Id<Alarm>>)>,
     /// Composite alarms as they stand, in the scenario's order.
     pub composite_alarms: Vec<CompositeAlarmInForce>,
     /// Metrics that something watches.
@@ -318,6 +320,7 @@ impl<'a> Control<'a> {
             alarms: Table::new(),
             alarms_in_force: Vec::new(),
             alarm_of_scenario: Vec::new(),
+            tracking_alarms: Vec::new(),
             composite_alarms: Vec::new(),
             metrics: Metrics::default(),
             hosts: vec![HostCounts::default(); scenario.target_groups.len()],

@@ -126,6 +126,33 @@ pub struct StepScaling {
     pub min_adjustment_magnitude: u32,
     /// `Cooldown`; AWS's default is 300 s.
     pub cooldown: Span,
+    /// `MetricAggregationType`.
+    pub metric_aggregation_type: MetricAggregationType,
+}
+
+/// `MetricAggregationType`: what of an alarm's most recent datapoints is held against the bounds of steps (*Step scaling policies*).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricAggregationType {
+    /// Their mean.
+    #[default]
+    Average,
+    /// The least of them.
+    Minimum,
+    /// The greatest.
+    Maximum,
+}
+
+impl MetricAggregationType {
+    /// What it makes of datapoints; `None` of none.
+    pub fn of(self, datapoints: &[f64]) -> Option<f64> {
+        let all = datapoints.iter().copied();
+        match self {
+            MetricAggregationType::Average if datapoints.is_empty() => None,
+            MetricAggregationType::Average => Some(all.sum::<f64>() / datapoints.len() as f64),
+            MetricAggregationType::Minimum => all.reduce(f64::min),
+            MetricAggregationType::Maximum => all.reduce(f64::max),
+        }
+    }
 }
 
 /// How a step changes capacity.
@@ -200,10 +227,7 @@ impl StepScaling {
             std::cmp::Ordering::Greater => true,
             std::cmp::Ordering::Less => false,
             // At the threshold itself the alarm's operator says from which side it was reached.
-            std::cmp::Ordering::Equal => matches!(
-                alarm.comparison_operator,
-                ComparisonOperator::GreaterThanThreshold | ComparisonOperator::GreaterThanOrEqualToThreshold
-            ),
+            std::cmp::Ordering::Equal => alarm.is_above(),
         };
         let step = self.steps.iter().find(|step| {
             let lower = step.lower_bound.unwrap_or(f64::NEG_INFINITY);
@@ -311,6 +335,7 @@ mod tests {
                 .collect(),
             min_adjustment_magnitude: magnitude,
             cooldown: Span::seconds(300),
+            metric_aggregation_type: MetricAggregationType::Average,
         }
     }
 
@@ -437,6 +462,17 @@ mod tests {
             assert_eq!(tracking(target).scale_in_capacity(running, metric, 1.0), proportional);
             assert_eq!(tracking(target).scale_in_capacity(running, metric, 0.1), gradual);
         }
+    }
+
+    #[test]
+    fn datapoints_are_aggregated() {
+        let of = |datapoints: &[f64]| {
+            [MetricAggregationType::Minimum, MetricAggregationType::Average, MetricAggregationType::Maximum]
+                .map(|it| it.of(datapoints))
+        };
+        assert_eq!(of(&[60.0, 90.0, 75.0]), [Some(60.0), Some(75.0), Some(90.0)]);
+        assert_eq!(of(&[60.0]), [Some(60.0); 3]);
+        assert_eq!(of(&[]), [None; 3]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A policy that was asked and did not scale: said once, in the log and among the scaling activities of whatever it scales.
 
-use crate::aws::alarm::Alarm;
+use crate::aws::alarm::{Alarm, AlarmRule};
 use crate::aws::scaling_policy::ScalingPolicy;
 use crate::control::Control;
+use crate::control::autoscaling::rounded;
 use crate::control::log::Decision;
 use crate::run::ScalingActivity;
 use crate::table::Id;
@@ -40,6 +41,26 @@ impl LastReasons {
         news.clone_into(last);
         is_news
     }
+}
+
+/// An alarm has invoked a step policy of which no step covers the value: "no action" (*Step scaling policies*).
+pub(super) fn no_step_adjustment(alarm: &AlarmRule, base: u32, metric: f64) -> NotScaled {
+    let is_scale_out = alarm.is_above();
+    let direction = if is_scale_out { "scale-out" } else { "scale-in" };
+    let (breach, metric) = (rounded(metric - alarm.threshold), rounded(metric));
+    let words = format!(
+        "no {direction}: no step adjustment covers the value ({metric} is {breach} from the threshold {})",
+        alarm.threshold
+    );
+    NotScaled { is_scale_out, code: "NoStepAdjustment", words, base: Some(base), metric: Some(metric) }
+}
+
+/// An alarm that breaches by missing data has invoked a step policy, which has no value to choose a step by.
+pub(super) fn no_datapoint(alarm: &AlarmRule, base: u32) -> NotScaled {
+    let is_scale_out = alarm.is_above();
+    let direction = if is_scale_out { "scale-out" } else { "scale-in" };
+    let words = format!("no {direction}: no datapoint");
+    NotScaled { is_scale_out, code: "NoDatapoint", words, base: Some(base), metric: None }
 }
 
 impl Control<'_> {

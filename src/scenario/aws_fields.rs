@@ -492,7 +492,7 @@ impl Shape {
     pub const GROUP_SCALING_POLICY: Shape = Shape {
         name: "scaling policy of an Auto Scaling group",
         not_simulated: &["PredictiveScalingConfiguration"],
-        accepted: &["MetricAggregationType", "MinAdjustmentStep", "PolicyARN"],
+        accepted: &["MinAdjustmentStep", "PolicyARN"],
     };
 
     /// `TargetTrackingScalingPolicyConfiguration`.
@@ -500,10 +500,6 @@ impl Shape {
 
     /// `CustomizedMetricSpecification`, `MetricStat` and `MetricDataQuery`.
     pub const METRIC: Shape = Shape { name: "metric", not_simulated: &["AccountId"], accepted: &["Unit"] };
-
-    /// `StepScalingPolicyConfiguration`.
-    pub const STEP_SCALING: Shape =
-        Shape { name: "step scaling", not_simulated: &[], accepted: &["MetricAggregationType"] };
 
     /// `MetricAlarm`.
     pub const ALARM: Shape = Shape {
