@@ -600,3 +600,31 @@ assumptions: {{ alarmPhase: 36s }}",
     };
     assert_eq!(first(1), Some(200.0), "M 4 over N 2");
 }
+
+/// 2.4.8 and *Task scale-in protection*: protected tasks are neither scaled in nor replaced by a deployment until it expires.
+#[test]
+fn protected_tasks_are_not_stopped_before_their_protection_expires() {
+    let of = |protection: &str, change: &str| {
+        let rest = format!("timeline: [{{ at: 5m, updateService: {{ service: web, {change} }} }}]");
+        let text = service("1h", 4, &metric("load", "{ at: 0s, value: 0 }"), "", &rest);
+        run(&text.replace("desiredCount: 4,", &format!("desiredCount: 4, {protection}")))
+    };
+    let stopped = |run: &Run| {
+        let mut times: Vec<f64> = run.tasks.iter().filter_map(|it| Some(it.stopping_at?.as_seconds() / 60.0)).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    };
+    let protection = "taskProtection: { expiresInMinutes: 30 },";
+    let scaled = of(protection, "desiredCount: 1");
+    assert_eq!(stopped(&scaled), [30.0; 3]);
+    assert_eq!(
+        said(&scaled, "service.unable_to_scale_in"),
+        [(305, "(service web) was unable to scale in due to 4 tasks under protection.")]
+    );
+    assert!(stopped(&of("", "desiredCount: 1")).iter().all(|it| *it < 5.1));
+    let deployed = of(protection, "forceNewDeployment: true");
+    assert_eq!(stopped(&deployed), [30.0; 4]);
+    assert_eq!(deployed.tasks.len(), 8, "the new ones run beside them");
+    let without = of(&protection.replace("expiresIn", "protectionEnabled: false, expiresIn"), "desiredCount: 1");
+    assert!(stopped(&without).iter().all(|it| *it < 5.1));
+}
