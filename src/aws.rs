@@ -15,6 +15,7 @@ pub mod fargate;
 pub mod file_system;
 pub mod host_ports;
 pub mod instance_replacement;
+pub mod instance_requirements;
 pub mod instance_type;
 pub mod launch;
 pub mod lifecycle;

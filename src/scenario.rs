@@ -20,6 +20,7 @@ pub mod file_system;
 pub mod files;
 pub mod group_change;
 pub mod group_scaling;
+pub mod instance_requirements;
 pub mod launch;
 pub mod listener;
 pub mod load_balancing;

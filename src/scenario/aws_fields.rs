@@ -405,8 +405,27 @@ impl Shape {
     /// `LaunchTemplateOverrides`.
     pub const LAUNCH_TEMPLATE_OVERRIDE: Shape = Shape {
         name: "override of a launch template",
-        not_simulated: &["InstanceRequirements"],
+        not_simulated: &[],
         accepted: &["ImageId", "LaunchTemplateSpecification"],
+    };
+
+    /// `InstanceRequirements`.
+    pub const INSTANCE_REQUIREMENTS: Shape = Shape {
+        name: "instance requirements",
+        not_simulated: &[
+            "AcceleratorManufacturers",
+            "AcceleratorNames",
+            "AcceleratorTotalMemoryMiB",
+            "AcceleratorTypes",
+            "BaselineEbsBandwidthMbps",
+            "BaselinePerformanceFactors",
+            "LocalStorage",
+            "LocalStorageTypes",
+            "NetworkBandwidthGbps",
+            "RequireHibernateSupport",
+            "TotalLocalStorageGB",
+        ],
+        accepted: &[],
     };
 
     /// `LoadBalancer` of Elastic Load Balancing.
