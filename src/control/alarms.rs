@@ -229,6 +229,9 @@ impl Control<'_> {
         if !self.scenario.composite_alarms.is_empty() {
             self.agenda.put(now, Event::CompositeAlarmsAreEvaluated);
         }
+        if state == AlarmState::Alarm {
+            self.refreshes_hear_of_alarm();
+        }
         self.alarm_acts(alarm);
     }
 

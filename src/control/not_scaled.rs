@@ -27,16 +27,18 @@ pub(super) struct NotScaled {
     pub metric: Option<f64>,
 }
 
-/// Why a target or a group last did not scale in, and out, so that the same is not said every minute.
+/// Why a target or a group last did not scale in, and out, so that the same is not said every minute. What step policies without a
+/// step say stands by itself, as another policy may have another reason at the same time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastReasons([String; 2]);
+pub(super) struct LastReasons([String; 4]);
 
 impl LastReasons {
     /// Whether a reason is another than the last of its direction; it is the last from then on.
     pub fn is_news(&mut self, reason: &NotScaled) -> bool {
         // What stands before the figures in brackets decides.
         let news = reason.words.split('(').next().unwrap_or_default();
-        let last = &mut self.0[usize::from(reason.is_scale_out)];
+        let without_step = usize::from(reason.code == "NoStepAdjustment");
+        let last = &mut self.0[usize::from(reason.is_scale_out) + 2 * without_step];
         let is_news = *last != news;
         news.clone_into(last);
         is_news

@@ -381,11 +381,12 @@ impl Shape {
     pub const WARM_POOL: Shape = Shape { name: "warm pool", not_simulated: &[], accepted: &["Status"] };
 
     /// `RefreshPreferences`.
-    pub const REFRESH_PREFERENCES: Shape = Shape {
-        name: "preferences of an instance refresh",
-        not_simulated: &["AlarmSpecification", "AutoRollback", "BakeTime", "StandbyInstances"],
-        accepted: &[],
-    };
+    pub const REFRESH_PREFERENCES: Shape =
+        Shape { name: "preferences of an instance refresh", not_simulated: &["StandbyInstances"], accepted: &[] };
+
+    /// `DesiredConfiguration` of an instance refresh.
+    pub const DESIRED_CONFIGURATION: Shape =
+        Shape { name: "desired configuration", not_simulated: &["MixedInstancesPolicy"], accepted: &[] };
 
     /// `LaunchTemplateSpecification`.
     pub const LAUNCH_TEMPLATE_SPECIFICATION: Shape =

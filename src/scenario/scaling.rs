@@ -475,7 +475,7 @@ pub fn unix_seconds(text: &str) -> Result<i64, String> {
 }
 
 /// An alarm's ARN ends in `:alarm:name`.
-fn name_of_alarm(text: &str) -> &str {
+pub fn name_of_alarm(text: &str) -> &str {
     text.rsplit_once(":alarm:").map_or(text, |(_, name)| name)
 }
 

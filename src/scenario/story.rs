@@ -308,6 +308,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
             service_names: &names,
             load_balancing: &load_balancing,
             listeners: &listeners,
+            alarms: &scaling.alarms.names,
             scalable_targets: &scaling.targets,
             duration: length,
         };
