@@ -55,6 +55,13 @@ pub enum Action {
     ShrinkGroup(Id<CapacityProvider>),
 }
 
+/// The alarms that AWS has made for a scaling policy; none where it tracks no target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrackingAlarms {
+    high: Option<Id<Alarm>>,
+    low: Option<Id<Alarm>>,
+}
+
 /// A composite alarm as it stands.
 #[derive(Clone, Debug, Default)]
 pub struct CompositeAlarmInForce {
@@ -69,7 +76,7 @@ impl Control<'_> {
     pub(super) fn put_alarms(&mut self) {
         let scenario = self.scenario;
         self.alarm_of_scenario = vec![None; scenario.alarms.len()];
-        self.tracking_alarms = vec![(None, None); scenario.scaling_policies.len()];
+        self.tracking_alarms = vec![TrackingAlarms::default(); scenario.scaling_policies.len()];
         let mut alarms_of_policy = vec![Vec::new(); scenario.scaling_policies.len()];
         for (alarm, definition) in scenario.alarms.entries() {
             definition.actions.iter().for_each(|it| alarms_of_policy[it.1.index()].push(alarm));
@@ -117,7 +124,7 @@ impl Control<'_> {
         let (high, low) = tracking.alarm_rules(low_ratio);
         let name = managed_alarm_prefix(&resource, Side::High) + &policy.name;
         let alarm = self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
-        self.tracking_alarms[id.index()].0 = Some(alarm);
+        self.tracking_alarms[id.index()].high = Some(alarm);
         if !tracking.disable_scale_in {
             let name = managed_alarm_prefix(&resource, Side::Low) + &policy.name;
             let alarm = self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
@@ -126,7 +133,7 @@ impl Control<'_> {
                 ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].low_alarms,
             };
             low_alarms.push((alarm, id));
-            self.tracking_alarms[id.index()].1 = Some(alarm);
+            self.tracking_alarms[id.index()].low = Some(alarm);
         }
     }
 
@@ -316,8 +323,8 @@ impl Control<'_> {
         match named {
             RuleAlarm::Own(alarm) => self.alarm_of_scenario[alarm.index()],
             RuleAlarm::Composite(_) => None,
-            RuleAlarm::Tracking(policy, Side::High) => self.tracking_alarms[policy.index()].0,
-            RuleAlarm::Tracking(policy, Side::Low) => self.tracking_alarms[policy.index()].1,
+            RuleAlarm::Tracking(policy, Side::High) => self.tracking_alarms[policy.index()].high,
+            RuleAlarm::Tracking(policy, Side::Low) => self.tracking_alarms[policy.index()].low,
             RuleAlarm::ManagedScaling(provider, Side::High) => Some(self.providers[provider.index()].alarms?.0),
             RuleAlarm::ManagedScaling(provider, Side::Low) => Some(self.providers[provider.index()].alarms?.1),
         }

@@ -168,17 +168,14 @@ fn instance_refresh(
     if fields.text(reader, "Strategy").is_some_and(|it| it != "Rolling") {
         reader.not_simulated(strategy_place, "an instance refresh that is not `Rolling`");
     }
-    let desired_configuration = match fields.take_entry("DesiredConfiguration") {
-        Some(entry) => {
-            let of = format!("`DesiredConfiguration` of {}", fields.of);
-            let mut configuration = reader.fields(&entry.node, of)?;
-            configuration.required(reader, "LaunchTemplate");
-            let new = new_launch_template(reader, &mut configuration);
-            configuration.finish(reader, &Shape::DESIRED_CONFIGURATION);
-            Some(new?)
-        }
-        None => None,
-    };
+    let configuration = fields.take_entry("DesiredConfiguration");
+    let desired_configuration = configuration.and_then(|entry| {
+        let mut configuration = reader.fields(&entry.node, format!("`DesiredConfiguration` of {}", fields.of))?;
+        configuration.required(reader, "LaunchTemplate");
+        let new = new_launch_template(reader, &mut configuration);
+        configuration.finish(reader, &Shape::DESIRED_CONFIGURATION);
+        new
+    });
     let mut preferences = InstanceRefreshPreferences {
         healthy: usual,
         instance_warmup: warmup,
@@ -217,7 +214,7 @@ fn instance_refresh(
     preferences.bake_time = fields.seconds_or(reader, "BakeTime", 0..=172_800, Span::ZERO);
     let rollback_place = fields.place_of("AutoRollback");
     preferences.auto_rollback = fields.flag_or(reader, "AutoRollback", false);
-    if preferences.auto_rollback && desired_configuration.is_none() {
+    if preferences.auto_rollback && configuration.is_none() {
         let problem = Problem::new(rollback_place, format!("`AutoRollback` of {of} has nothing to roll back"));
         let help =
             "say what the refresh brings: `DesiredConfiguration: {LaunchTemplate: {Version: 2}}` beside `Preferences`";
