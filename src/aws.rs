@@ -16,6 +16,7 @@ pub mod file_system;
 pub mod host_ports;
 pub mod image_digest;
 pub mod instance_replacement;
+pub mod instance_requirements;
 pub mod instance_type;
 pub mod launch;
 pub mod lifecycle;

@@ -44,7 +44,7 @@ use crate::aws::metric::Resolution;
 use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
-use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce};
+use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce, TrackingAlarms};
 use crate::control::anomaly::Comparisons;
 use crate::control::auto_scaling_group::{Group, InstanceInGroup};
 use crate::control::autoscaling::ScaledTarget;
@@ -132,6 +132,8 @@ pub struct Control<'a> {
     pub alarms_in_force: Vec<AlarmInForce>,
     /// The alarm in force of each of the scenario's.
     pub alarm_of_scenario: Vec<Option<Id<Alarm>>>,
+    /// The high and the low alarm of each scaling policy that tracks a target.
+    pub tracking_alarms: Vec<TrackingAlarms>,
     /// Composite alarms as they stand, in the scenario's order.
     pub composite_alarms: Vec<CompositeAlarmInForce>,
     /// Metrics that something watches.
@@ -319,6 +321,7 @@ impl<'a> Control<'a> {
             alarms: Table::new(),
             alarms_in_force: Vec::new(),
             alarm_of_scenario: Vec::new(),
+            tracking_alarms: Vec::new(),
             composite_alarms: Vec::new(),
             metrics: Metrics::default(),
             hosts: vec![HostCounts::default(); scenario.target_groups.len()],

@@ -20,6 +20,7 @@ pub mod file_system;
 pub mod files;
 pub mod group_change;
 pub mod group_scaling;
+pub mod instance_requirements;
 pub mod launch;
 pub mod listener;
 pub mod load_balancing;
@@ -810,6 +811,8 @@ pub struct Assumptions {
     pub cooldown_start: CooldownStart,
     /// The value that target tracking computes with: the newest datapoint.
     pub target_tracking_value: TargetTrackingValue,
+    /// Which datapoints `MetricAggregationType` of step scaling aggregates. AWS: the most recent ones of the alarm.
+    pub step_scaling_datapoints: StepScalingDatapoints,
     /// Delay of a scheduled action: 5 s.
     pub scheduled_action_delay: Span,
     /// `CapacityProviderReservation` of an empty group without need: the target (`None`), or this value (100 was older).
@@ -867,6 +870,16 @@ pub enum TargetTrackingValue {
     Newest,
     /// The mean of the periods that the alarm evaluates.
     MeanOfAlarmWindow,
+}
+
+/// The datapoints that choose a step of step scaling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StepScalingDatapoints {
+    /// Those that the alarm looks at: as many as its `EvaluationPeriods`.
+    #[default]
+    AlarmWindow,
+    /// The newest alone, which every aggregation leaves as it is.
+    Newest,
 }
 
 impl Default for Assumptions {
@@ -937,6 +950,7 @@ impl Default for Assumptions {
             activity_timeout: Span::seconds(600),
             cooldown_start: CooldownStart::default(),
             target_tracking_value: TargetTrackingValue::default(),
+            step_scaling_datapoints: StepScalingDatapoints::default(),
             scheduled_action_delay: Span::seconds(5),
             empty_capacity_provider_metric: None,
             first_growth_by_formula: false,

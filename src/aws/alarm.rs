@@ -176,6 +176,14 @@ impl AlarmRule {
         Instant(now.0 - now.0 % step.0.max(1))
     }
 
+    /// Whether it watches for values above the threshold, not below.
+    pub fn is_above(&self) -> bool {
+        matches!(
+            self.comparison_operator,
+            ComparisonOperator::GreaterThanThreshold | ComparisonOperator::GreaterThanOrEqualToThreshold
+        )
+    }
+
     /// Whether a value is beyond the threshold.
     pub fn breaches(&self, value: f64) -> bool {
         match self.comparison_operator {

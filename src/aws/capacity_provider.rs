@@ -348,7 +348,11 @@ mod tests {
             (4, 2, 100, 50.0, 2),
             (20, 20, 90, 100.0, 23),
             (4, 4, 80, 100.0, 5),
+            // W13: at rest with a spare instance at 90 %, and with as many spare as used at 50 %.
             (10, 9, 90, 90.0, 10),
+            (4, 2, 50, 50.0, 4),
+            (40, 20, 50, 50.0, 40),
+            (10, 8, 100, 80.0, 8),
         ] {
             let measured = measure(&managed(target), present, used, &[]);
             assert!((measured.percent - percent).abs() < 0.01, "{measured:?}");
@@ -361,6 +365,41 @@ mod tests {
         assert_eq!(managed(100).scale_out_capacity(&first, false), 2);
         assert_eq!(managed(90).scale_out_capacity(&first, false), 2);
         assert_eq!(managed(90).scale_out_capacity(&first, true), 3);
+    }
+
+    /// W13: three tasks that fill an instance each, from none, from two, and beside ten.
+    #[test]
+    fn w13_what_waits_is_added_to_what_is_there() {
+        let whole = |count| waiting(count, 2048, 512);
+        for (present, used, count, percent, desired) in
+            [(10, 10, 3, 130.0, 13), (0, 0, 3, 200.0, 2), (2, 2, 1, 150.0, 3)]
+        {
+            let measured = measure(&managed(100), present, used, &[whole(count)]);
+            assert_eq!((measured.percent, managed(100).scale_out_capacity(&measured, false)), (percent, desired));
+        }
+    }
+
+    #[test]
+    fn we_74_and_75_between_c5_large_and_c5_4xlarge() {
+        let mixed = empty(&["c5.large", "c5.4xlarge"]);
+        let of = |count, cpu, memory| managed(100).reservation(1, 1, &[waiting(count, cpu, memory)], &mixed, None);
+        let ten = of(10, 1024, 2048);
+        let deciding = ten.deciding.expect("they wait");
+        assert_eq!((deciding.tasks_per_instance, deciding.instances, ten.needed), (15, 1, 2));
+        assert_eq!(mixed.smallest.memory_mib, 3785);
+        let large = of(10, 1024, 4000);
+        assert_eq!((large.deciding, large.needed, large.percent), (None, 1, 100.0));
+    }
+
+    #[test]
+    fn we_83_and_85_at_rest() {
+        let grown = managed(90).scale_out_capacity(&measure(&managed(90), 10, 10, &[]), false);
+        let after = measure(&managed(90), grown, 10, &[]);
+        assert_eq!(grown, 12);
+        assert!((after.percent - 83.33).abs() < 0.01, "{after:?}");
+        assert_eq!(managed(90).scale_in_capacity(12, &after, 0.49), 12, "below the target, and it stays");
+        let full = measure(&managed(100), 4, 4, &[]);
+        assert_eq!((full.percent, managed(100).scale_out_capacity(&full, false)), (100.0, 4));
     }
 
     #[test]

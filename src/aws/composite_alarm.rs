@@ -16,9 +16,12 @@
 
 use std::ops::Range;
 
-use crate::aws::alarm::AlarmState;
+use crate::aws::alarm::{Alarm, AlarmState};
+use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::cluster_query::SyntaxError;
+use crate::aws::scaling_policy::ScalingPolicy;
 use crate::spelling::nearest;
+use crate::table::Id;
 
 /// A composite alarm.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +30,40 @@ pub struct CompositeAlarm {
     pub name: String,
     /// `AlarmRule`, as written.
     pub text: String,
-    /// The same, understood; alarms by their places among all, those on metrics before composite ones.
-    pub rule: Rule<usize>,
+    /// The same, understood.
+    pub rule: Rule<RuleAlarm>,
+}
+
+/// An alarm that a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAlarm {
+    /// One of the scenario's own.
+    Own(Id<Alarm>),
+    /// Another composite alarm.
+    Composite(Id<CompositeAlarm>),
+    /// One that AWS made for a target tracking policy.
+    Tracking(Id<ScalingPolicy>, Side),
+    /// One that AWS made for a capacity provider's managed scaling.
+    ManagedScaling(Id<CapacityProvider>, Side),
+}
+
+/// Which of the two alarms of target tracking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// `AlarmHigh`, which scales out.
+    High,
+    /// `AlarmLow`, which scales in.
+    Low,
+}
+
+/// How the name of an alarm begins that AWS makes for target tracking of a resource: `service/CLUSTER/SERVICE`, or an Auto Scaling
+/// group. AWS ends it with a UUID; here the name of the policy or of the capacity provider follows.
+pub fn managed_alarm_prefix(resource: &str, side: Side) -> String {
+    let side = match side {
+        Side::High => "AlarmHigh",
+        Side::Low => "AlarmLow",
+    };
+    format!("TargetTracking-{resource}-{side}-")
 }
 
 /// What must hold; alarms are given as `A`.

@@ -3,6 +3,8 @@
 //! Follows *Instance maintenance policies*, *Health checks for instances in an Auto Scaling group*, *Instance refresh* and
 //! *Rebalancing activities* in the EC2 Auto Scaling guide (2023 to 2026 copies).
 
+use crate::aws::alarm::Alarm;
+use crate::table::Id;
 use crate::units::Span;
 
 /// `InstanceMaintenancePolicy`, and the same two of an instance refresh.
@@ -68,6 +70,12 @@ pub struct InstanceRefreshPreferences {
     pub checkpoint_delay: Span,
     /// `ScaleInProtectedInstances`
     pub scale_in_protected_instances: ScaleInProtectedInstances,
+    /// `AutoRollback`: a refresh that fails goes back to what the group had before.
+    pub auto_rollback: bool,
+    /// `AlarmSpecification`: alarms of the scenario. One of them in ALARM makes the refresh fail.
+    pub alarms: Vec<Id<Alarm>>,
+    /// `BakeTime`: from the last replacement until the refresh is over, 0 to two days. Its alarms are watched until then.
+    pub bake_time: Span,
 }
 
 /// What an instance refresh does about instances that are protected from scale-in.

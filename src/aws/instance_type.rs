@@ -102,7 +102,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     all().iter().map(|it| it.name.as_str())
 }
 
-fn all() -> &'static [InstanceType] {
+/// All types, in the table's order.
+pub fn all() -> &'static [InstanceType] {
     static ALL: OnceLock<Vec<InstanceType>> = OnceLock::new();
     ALL.get_or_init(|| {
         let mut rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(TABLE.as_bytes());

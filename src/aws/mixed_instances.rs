@@ -40,6 +40,20 @@ pub struct LaunchTemplateOverride {
     pub instance_type: InstanceType,
     /// `WeightedCapacity`: units of the group's capacity that an instance is, 1 to 999; 1 where no type has a weight.
     pub weighted_capacity: u32,
+    /// Whether price protection of `InstanceRequirements` lets it be launched on demand, and as a Spot Instance.
+    pub price_protection_admits: [bool; 2],
+}
+
+impl LaunchTemplateOverride {
+    /// A type that is listed by its name, for which there is no price protection.
+    pub fn named(instance_type: InstanceType, weighted_capacity: u32) -> LaunchTemplateOverride {
+        LaunchTemplateOverride { instance_type, weighted_capacity, price_protection_admits: [true; 2] }
+    }
+
+    /// Whether price protection lets it be bought so.
+    pub fn may_be(&self, purchase_option: PurchaseOption) -> bool {
+        self.price_protection_admits[usize::from(purchase_option == PurchaseOption::Spot)]
+    }
 }
 
 /// `InstancesDistribution` of a `MixedInstancesPolicy`.

@@ -107,6 +107,10 @@ mod tests {
     #[test]
     fn an_hour_is_the_mean_of_those_alike() {
         assert_eq!(forecast(&[1.0; 23]), None);
+        assert_eq!(forecast(&[1.0; 24]).map(|it| it.len()), Some(48), "a day of data, two days ahead");
+        // No more than the newest fourteen days are looked at.
+        let aged: Vec<f64> = (0..15 * 24).map(|it| if it < 24 { 900.0 } else { 3.0 }).collect();
+        assert_eq!(forecast(&aged), Some(vec![3.0; 48]));
         let days: Vec<f64> = (0..48).map(|it| f64::from(it % 24) + if it < 24 { 0.0 } else { 2.0 }).collect();
         let ahead = forecast(&days).expect("two days are enough");
         assert_eq!((ahead.len(), ahead[0], ahead[23], ahead[24]), (48, 1.0, 24.0, 1.0));

@@ -105,7 +105,7 @@ pub struct Prices {
 }
 
 /// No average of Spot prices is published; those of common types are about a third.
-const SPOT_SHARE: f64 = 0.35;
+pub const SPOT_SHARE: f64 = 0.35;
 
 const TABLE: &str = include_str!("prices.csv");
 const INSTANCES: &str = include_str!("instance_prices.csv");

@@ -126,6 +126,33 @@ pub struct StepScaling {
     pub min_adjustment_magnitude: u32,
     /// `Cooldown`; AWS's default is 300 s.
     pub cooldown: Span,
+    /// `MetricAggregationType`.
+    pub metric_aggregation_type: MetricAggregationType,
+}
+
+/// `MetricAggregationType`: what of an alarm's most recent datapoints is held against the bounds of steps (*Step scaling policies*).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricAggregationType {
+    /// Their mean.
+    #[default]
+    Average,
+    /// The least of them.
+    Minimum,
+    /// The greatest.
+    Maximum,
+}
+
+impl MetricAggregationType {
+    /// What it makes of datapoints; `None` of none.
+    pub fn of(self, datapoints: &[f64]) -> Option<f64> {
+        let all = datapoints.iter().copied();
+        match self {
+            MetricAggregationType::Average if datapoints.is_empty() => None,
+            MetricAggregationType::Average => Some(all.sum::<f64>() / datapoints.len() as f64),
+            MetricAggregationType::Minimum => all.reduce(f64::min),
+            MetricAggregationType::Maximum => all.reduce(f64::max),
+        }
+    }
 }
 
 /// How a step changes capacity.
@@ -200,10 +227,7 @@ impl StepScaling {
             std::cmp::Ordering::Greater => true,
             std::cmp::Ordering::Less => false,
             // At the threshold itself the alarm's operator says from which side it was reached.
-            std::cmp::Ordering::Equal => matches!(
-                alarm.comparison_operator,
-                ComparisonOperator::GreaterThanThreshold | ComparisonOperator::GreaterThanOrEqualToThreshold
-            ),
+            std::cmp::Ordering::Equal => alarm.is_above(),
         };
         let step = self.steps.iter().find(|step| {
             let lower = step.lower_bound.unwrap_or(f64::NEG_INFINITY);
@@ -311,6 +335,7 @@ mod tests {
                 .collect(),
             min_adjustment_magnitude: magnitude,
             cooldown: Span::seconds(300),
+            metric_aggregation_type: MetricAggregationType::Average,
         }
     }
 
@@ -349,6 +374,33 @@ mod tests {
             assert_eq!(policy.capacity(&alarm(), capacity, metric), Some(expected), "{capacity} at {metric}");
         }
         assert_eq!(out.capacity(&alarm(), 10, 45.0), None, "no step covers it");
+    }
+
+    /// 2.6: at the threshold itself the alarm's operator says which end of an interval counts.
+    #[test]
+    fn q24_a_value_at_the_threshold_belongs_to_the_side_that_the_alarm_watches() {
+        let steps = [(None, Some(0.0), -1), (Some(0.0), None, 1)];
+        let policy = step(AdjustmentType::ChangeInCapacity, &steps, 0);
+        for (comparison_operator, expected) in [
+            (ComparisonOperator::GreaterThanThreshold, 11),
+            (ComparisonOperator::GreaterThanOrEqualToThreshold, 11),
+            (ComparisonOperator::LessThanThreshold, 9),
+            (ComparisonOperator::LessThanOrEqualToThreshold, 9),
+        ] {
+            let rule = AlarmRule { comparison_operator, ..alarm() };
+            assert_eq!(policy.capacity(&rule, 10, 50.0), Some(expected), "{comparison_operator:?}");
+        }
+    }
+
+    #[test]
+    fn min_adjustment_magnitude_counts_in_either_direction_and_not_for_nothing() {
+        let percent = |adjustment, lower_bound, upper_bound| {
+            step(AdjustmentType::PercentChangeInCapacity, &[(lower_bound, upper_bound, adjustment)], 4)
+        };
+        assert_eq!(percent(-10, None, Some(0.0)).capacity(&alarm(), 20, 40.0), Some(16), "-2 is raised to -4");
+        assert_eq!(percent(10, Some(0.0), None).capacity(&alarm(), 20, 60.0), Some(24));
+        assert_eq!(percent(30, Some(0.0), None).capacity(&alarm(), 20, 60.0), Some(26), "+6 is more");
+        assert_eq!(percent(0, Some(0.0), None).capacity(&alarm(), 20, 60.0), Some(20));
     }
 
     #[test]
@@ -410,6 +462,17 @@ mod tests {
             assert_eq!(tracking(target).scale_in_capacity(running, metric, 1.0), proportional);
             assert_eq!(tracking(target).scale_in_capacity(running, metric, 0.1), gradual);
         }
+    }
+
+    #[test]
+    fn datapoints_are_aggregated() {
+        let of = |datapoints: &[f64]| {
+            [MetricAggregationType::Minimum, MetricAggregationType::Average, MetricAggregationType::Maximum]
+                .map(|it| it.of(datapoints))
+        };
+        assert_eq!(of(&[60.0, 90.0, 75.0]), [Some(60.0), Some(75.0), Some(90.0)]);
+        assert_eq!(of(&[60.0]), [Some(60.0); 3]);
+        assert_eq!(of(&[]), [None; 3]);
     }
 
     #[test]

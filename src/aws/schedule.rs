@@ -3,7 +3,7 @@
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::scaling_policy::ScalableTarget;
@@ -54,7 +54,8 @@ fn expected(schedule: &str) -> String {
 /// When a schedule falls within a run that begins at the UTC second `start_unix` and lasts `duration`, in order.
 ///
 /// `timezone` is an IANA name (UTC where absent) and applies to `at` and `cron`; `active` are StartTime and EndTime in UTC
-/// seconds. A local time that does not exist runs at the first instant after; one that comes twice runs once.
+/// seconds; a recurrence runs at its StartTime, too (*Scheduled scaling*). A local time that does not exist runs at the first
+/// instant after; one that comes twice runs once.
 ///
 /// # Errors
 /// Says what is wrong with the schedule or the zone.
@@ -83,7 +84,7 @@ pub fn occurrences(
                 if first >= start_unix { first } else { first + (start_unix - first + every - 1) / every * every };
             (0..).map(|n| begin + n * every).take_while(|&it| it < end_unix).collect()
         }
-        "cron" => cron_seconds(inside, &zone, start_unix, end_unix)?,
+        "cron" => from_start_time(active.0, cron_seconds(inside, &zone, start_unix, end_unix)?),
         _ => return Err(expected(schedule)),
     };
     let begins = active.0.unwrap_or(i64::MIN).max(start_unix);
@@ -95,8 +96,8 @@ pub fn occurrences(
         .collect())
 }
 
-/// When a scheduled action of a group falls within a run, in order: once at its StartTime, or by a `Recurrence` of Unix's five fields
-/// (0 or 7 is Sunday), from StartTime on where there is one. Else as [`occurrences`].
+/// When a scheduled action of a group falls within a run, in order: at its StartTime where there is one, and after that by a
+/// `Recurrence` of Unix's five fields (0 or 7 is Sunday). Else as [`occurrences`].
 ///
 /// # Errors
 /// Says what is wrong with the recurrence or the zone.
@@ -126,7 +127,7 @@ pub fn group_occurrences(
                 .build()
                 .parse(recurrence)
                 .map_err(|error| format!("`{recurrence}`: {error}"))?;
-            seconds_of(&cron, &zone, start_unix, end_unix)?
+            from_start_time(active.0, seconds_of(&cron, &zone, start_unix, end_unix)?)
         }
     };
     let begins = active.0.unwrap_or(i64::MIN).max(start_unix);
@@ -135,10 +136,23 @@ pub fn group_occurrences(
     Ok(within.map(|it| Instant((it - start_unix) as u64 * Span::SECOND.0)).collect())
 }
 
+/// What recurs runs at its StartTime first, whatever the recurrence says of that second.
+fn from_start_time(start_time: Option<i64>, mut seconds: Vec<i64>) -> Vec<i64> {
+    if let Some(first) = start_time {
+        seconds.retain(|it| *it > first);
+        seconds.insert(0, first);
+    }
+    seconds
+}
+
 fn at_second(text: &str, zone: &TimeZone) -> Result<i64, ()> {
     let civil: DateTime = text.parse().map_err(|_| ())?;
-    let zoned = zone.to_ambiguous_zoned(civil).compatible().map_err(|_| ())?;
-    Ok(zoned.timestamp().as_second())
+    let ambiguous = zone.to_ambiguous_zoned(civil);
+    let is_gap = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+    let instant = ambiguous.compatible().map_err(|_| ())?.timestamp();
+    // The clock jumped over it: the instant at which it jumped is the first that exists.
+    let jump = zone.preceding(instant).next().filter(|_| is_gap);
+    Ok(jump.map_or(instant, |it| it.timestamp()).as_second())
 }
 
 fn rate_seconds(text: &str) -> Option<i64> {
@@ -154,7 +168,11 @@ fn rate_seconds(text: &str) -> Option<i64> {
 }
 
 fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> Result<Vec<i64>, String> {
-    let fields: Vec<&str> = text.split_whitespace().collect();
+    let mut fields: Vec<&str> = text.split_whitespace().collect();
+    if fields.len() == 7 {
+        // Seconds may lead, and are not kept to: an action runs within the minute.
+        fields.remove(0);
+    }
     if fields.len() != 6 {
         return Err(format!(
             "cron({text}) has {} fields; six are expected: minutes hours day-of-month month day-of-week year",
@@ -168,9 +186,37 @@ fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> 
         .sloppy_ranges(true)
         .dom_and_dow(fields[2] != "?" && fields[2] != "*" && fields[4] != "?" && fields[4] != "*")
         .build()
-        .parse(&format!("0 {text}"))
+        .parse(&format!("0 {}", unwrapped(&fields).join(" ")))
         .map_err(|error| format!("cron({text}): {error}"))?;
     seconds_of(&cron, zone, start_unix, end_unix)
+}
+
+/// The fields with ranges that wrap, as `20-2` of hours, written out value by value, which the parser does not know otherwise.
+fn unwrapped(fields: &[&str]) -> Vec<String> {
+    const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+    const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+    let values: [(u32, u32, &[&str]); 5] = [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &MONTHS), (1, 7, &DAYS)];
+    let written_out = |item: &str, (least, most, names): (u32, u32, &[&str])| {
+        let (range, step) = item.split_once('/').unwrap_or((item, "1"));
+        let number = |text: &str| {
+            let named = names.iter().position(|it| it.eq_ignore_ascii_case(text)).map(|it| it as u32 + least);
+            named.or_else(|| text.parse().ok()).filter(|it| (least..=most).contains(it))
+        };
+        let (from, to) = range.split_once('-')?;
+        let (from, to, step) = (number(from)?, number(to)?, step.parse::<u32>().ok().filter(|it| *it > 0)?);
+        let count = most - least + 1;
+        let within = |it: u32| least + (it - least) % count;
+        let values = (from..=to + count).step_by(step as usize).map(|it| within(it).to_string());
+        (from > to).then(|| values.collect::<Vec<_>>().join(","))
+    };
+    let field = |(place, text): (usize, &&str)| match values.get(place) {
+        Some(range) => {
+            let items = text.split(',').map(|it| written_out(it, *range).unwrap_or_else(|| it.to_owned()));
+            items.collect::<Vec<_>>().join(",")
+        }
+        None => (*text).to_owned(),
+    };
+    fields.iter().enumerate().map(field).collect()
 }
 
 fn seconds_of(cron: &croner::Cron, zone: &TimeZone, start_unix: i64, end_unix: i64) -> Result<Vec<i64>, String> {
@@ -207,7 +253,11 @@ mod tests {
         };
         assert_eq!(at(Some("0 8 * * 2"), None, None), Ok(vec![32]), "the 5th of January 2026 is a Monday");
         assert_eq!(at(Some("0 8 * * 1-5"), Some("America/New_York"), None), Ok(vec![13, 37, 61, 85, 109]));
-        assert_eq!(at(Some("0 8 * * *"), None, Some(start + 5 * 86_400)), Ok(vec![128, 152]));
+        assert_eq!(
+            at(Some("0 8 * * *"), None, Some(start + 5 * 86_400)),
+            Ok(vec![120, 128, 152]),
+            "at StartTime, and then by the recurrence"
+        );
         assert_eq!(at(None, None, Some(start + 7_200)), Ok(vec![2]));
         assert!(at(Some("0 8 * * ? *"), None, None).is_err());
     }
@@ -250,6 +300,52 @@ mod tests {
         let zone = Some("America/New_York");
         assert_eq!(times(eight, zone, "2026-01-15T00:00:00Z", 24), ["2026-01-15T13:00:00Z"]);
         assert_eq!(times(eight, zone, "2026-07-15T00:00:00Z", 24), ["2026-07-15T12:00:00Z"]);
+    }
+
+    /// 2.7: the wildcards of each field, a range that wraps, numbers of days (1 is Sunday), and a seventh field of seconds.
+    #[test]
+    fn the_grammar_of_event_bridge() {
+        let days = |cron: &str| {
+            let times = times(cron, None, "2026-03-01T00:00:00Z", 31 * 24);
+            times.iter().map(|it| it[8..10].parse::<u32>().expect("a day")).collect::<Vec<_>>()
+        };
+        assert_eq!(days("cron(0 8 L * ? *)"), [31], "the last day");
+        assert_eq!(days("cron(0 8 1W * ? *)"), [2], "the 1st is a Sunday");
+        assert_eq!(days("cron(0 8 ? * 6L *)"), [27], "the last Friday");
+        assert_eq!(days("cron(0 8 ? * 3#2 *)"), [10], "the second Tuesday");
+        assert_eq!(days("cron(0 8 ? * 1 *)"), [1, 8, 15, 22, 29], "1 is Sunday");
+        assert_eq!(days("cron(0 8 * * 3 *)"), [3, 10, 17, 24, 31], "a star for `?` is taken");
+        assert_eq!(days("cron(0 8 5,7 MAR ? *)"), [5, 7]);
+        assert_eq!(days("cron(30 0 8 5 3 ? 2026)"), [5], "seconds are not kept to");
+        let nights = times("cron(0 20-2 * * ? *)", None, "2026-03-01T00:00:00Z", 24);
+        let hours: Vec<&str> = nights.iter().map(|it| &it[11..13]).collect();
+        assert_eq!(hours, ["00", "01", "02", "20", "21", "22", "23"]);
+        assert_eq!(days("cron(0 8 ? * SAT-MON *)"), [1, 2, 7, 8, 9, 14, 15, 16, 21, 22, 23, 28, 29, 30]);
+    }
+
+    /// 2.7: New York's clocks go from 02:00 to 03:00 on 2026-03-08, and from 02:00 back to 01:00 on 2026-11-01.
+    #[test]
+    fn times_that_do_not_exist_run_after_and_those_that_come_twice_once() {
+        let zone = Some("America/New_York");
+        for schedule in ["at(2026-03-08T02:30:00)", "cron(30 2 * * ? *)"] {
+            assert_eq!(times(schedule, zone, "2026-03-08T05:00:00Z", 12), ["2026-03-08T07:00:00Z"], "{schedule}");
+        }
+        for schedule in ["at(2026-11-01T01:30:00)", "cron(30 1 * * ? *)"] {
+            assert_eq!(times(schedule, zone, "2026-11-01T04:00:00Z", 12), ["2026-11-01T05:30:00Z"], "{schedule}");
+        }
+    }
+
+    /// 2.7: a recurrence with a StartTime runs then, too; one that lies before the run does so no more.
+    #[test]
+    fn a_recurrence_runs_at_its_start_time_first() {
+        let start = unix("2026-03-06T00:00:00Z");
+        let hours = |from| {
+            let times = occurrences("cron(0 8 * * ? *)", None, start, Span::seconds(2 * 86_400), (Some(from), None));
+            times.expect("sound").into_iter().map(|it| it.as_seconds() / 3600.0).collect::<Vec<_>>()
+        };
+        assert_eq!(hours(start + 6 * 3600), [6.0, 8.0, 32.0]);
+        assert_eq!(hours(start + 8 * 3600), [8.0, 32.0], "not twice");
+        assert_eq!(hours(start - 3600), [8.0, 32.0]);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct ServiceDefinition {
     pub high_resolution_metrics: Vec<ServiceMetric>,
     /// Where its tasks are registered, and the container that serves there.
     pub load_balancer: Option<ServiceLoadBalancer>,
+    /// Task scale-in protection (`UpdateTaskProtection`): how long each task protects itself from RUNNING on, as a worker does that
+    /// calls the agent's endpoint when it takes a job. A minute to two days; `None` where tasks do not protect themselves.
+    pub task_protection: Option<Span>,
 }
 
 /// `schedulingStrategy` of a service.

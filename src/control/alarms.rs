@@ -6,7 +6,7 @@
 use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmRule, AlarmState, ComparisonOperator, TreatMissingData, Watched};
 use crate::aws::capacity_provider::CapacityProvider;
-use crate::aws::composite_alarm::CompositeAlarm;
+use crate::aws::composite_alarm::{CompositeAlarm, RuleAlarm, Side, managed_alarm_prefix};
 use crate::aws::metric::{Metric, MetricStat};
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::statistic::Statistic;
@@ -55,6 +55,13 @@ pub enum Action {
     ShrinkGroup(Id<CapacityProvider>),
 }
 
+/// The alarms that AWS has made for a scaling policy; none where it tracks no target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrackingAlarms {
+    high: Option<Id<Alarm>>,
+    low: Option<Id<Alarm>>,
+}
+
 /// A composite alarm as it stands.
 #[derive(Clone, Debug, Default)]
 pub struct CompositeAlarmInForce {
@@ -69,6 +76,7 @@ impl Control<'_> {
     pub(super) fn put_alarms(&mut self) {
         let scenario = self.scenario;
         self.alarm_of_scenario = vec![None; scenario.alarms.len()];
+        self.tracking_alarms = vec![TrackingAlarms::default(); scenario.scaling_policies.len()];
         let mut alarms_of_policy = vec![Vec::new(); scenario.scaling_policies.len()];
         for (alarm, definition) in scenario.alarms.entries() {
             definition.actions.iter().for_each(|it| alarms_of_policy[it.1.index()].push(alarm));
@@ -114,16 +122,18 @@ impl Control<'_> {
             }
         };
         let (high, low) = tracking.alarm_rules(low_ratio);
-        let name = format!("TargetTracking-{resource}-AlarmHigh-{}", policy.name);
-        self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
+        let name = managed_alarm_prefix(&resource, Side::High) + &policy.name;
+        let alarm = self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
+        self.tracking_alarms[id.index()].high = Some(alarm);
         if !tracking.disable_scale_in {
-            let name = format!("TargetTracking-{resource}-AlarmLow-{}", policy.name);
+            let name = managed_alarm_prefix(&resource, Side::Low) + &policy.name;
             let alarm = self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
             let low_alarms = match policy.target {
                 ScalingTarget::Service(target) => &mut self.scaled_targets[target.index()].low_alarms,
                 ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].low_alarms,
             };
             low_alarms.push((alarm, id));
+            self.tracking_alarms[id.index()].low = Some(alarm);
         }
     }
 
@@ -143,10 +153,10 @@ impl Control<'_> {
         let metric = Metric::CapacityProviderReservation(id);
         let watches = Watched::Stat(MetricStat { metric, statistic: Statistic::Average });
         let group = &scenario.auto_scaling_groups[group].name;
-        let name = format!("TargetTracking-{group}-AlarmHigh-{}", provider.name);
+        let name = managed_alarm_prefix(group, Side::High) + &provider.name;
         let high = rule(ComparisonOperator::GreaterThanThreshold, scenario.assumptions.capacity_alarm_high_datapoints);
         let high = self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
-        let name = format!("TargetTracking-{group}-AlarmLow-{}", provider.name);
+        let name = managed_alarm_prefix(group, Side::Low) + &provider.name;
         let low = rule(ComparisonOperator::LessThanThreshold, scenario.assumptions.capacity_alarm_low_datapoints);
         let low = self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
         self.providers[id.index()].alarms = Some((high, low));
@@ -226,6 +236,9 @@ impl Control<'_> {
         if !self.scenario.composite_alarms.is_empty() {
             self.agenda.put(now, Event::CompositeAlarmsAreEvaluated);
         }
+        if state == AlarmState::Alarm {
+            self.refreshes_hear_of_alarm();
+        }
         self.alarm_acts(alarm);
     }
 
@@ -271,13 +284,13 @@ impl Control<'_> {
     pub(super) fn composite_alarms_are_evaluated(&mut self) {
         let scenario = self.scenario;
         for (id, CompositeAlarm { name, rule, text }) in scenario.composite_alarms.entries() {
-            let state_of = |place: &usize| self.named_alarm_state(*place);
+            let state_of = |it: &RuleAlarm| self.named_alarm(*it).0;
             let state = if rule.holds(&state_of) { AlarmState::Alarm } else { AlarmState::Ok };
             let from = self.composite_alarms[id.index()].state;
             if state == from {
                 continue;
             }
-            let cause = rule.alarms().into_iter().filter_map(|it| self.named_alarm_decision(*it)).max();
+            let cause = rule.alarms().into_iter().filter_map(|it| self.named_alarm(*it).1).max();
             let now = self.now();
             let reason = self.composite_reason(rule.alarms(), state, text);
             let message = format!("{name} {} to {}: {text}", from.as_str(), state.as_str());
@@ -295,31 +308,37 @@ impl Control<'_> {
         }
     }
 
-    /// The state of an alarm of the scenario, composite ones behind those on metrics.
-    pub fn named_alarm_state(&self, place: usize) -> AlarmState {
-        match self.alarm_of_scenario.get(place) {
-            Some(alarm) => alarm.map_or(AlarmState::InsufficientData, |it| self.alarms_in_force[it.index()].state),
-            None => self.composite_alarms[place - self.alarm_of_scenario.len()].state,
+    /// The state of an alarm that a composite one names, and its last change.
+    fn named_alarm(&self, named: RuleAlarm) -> (AlarmState, Option<Decision>) {
+        if let RuleAlarm::Composite(composite) = named {
+            let it = &self.composite_alarms[composite.index()];
+            return (it.state, it.decision);
         }
+        let alarm = self.alarm_behind(named).map(|it| &self.alarms_in_force[it.index()]);
+        alarm.map_or((AlarmState::InsufficientData, None), |it| (it.state, it.decision))
     }
 
-    fn named_alarm_decision(&self, place: usize) -> Option<Decision> {
-        match self.alarm_of_scenario.get(place) {
-            Some(alarm) => self.alarms_in_force[(*alarm)?.index()].decision,
-            None => self.composite_alarms[place - self.alarm_of_scenario.len()].decision,
+    /// The alarm on a metric that a composite one names.
+    fn alarm_behind(&self, named: RuleAlarm) -> Option<Id<Alarm>> {
+        match named {
+            RuleAlarm::Own(alarm) => self.alarm_of_scenario[alarm.index()],
+            RuleAlarm::Composite(_) => None,
+            RuleAlarm::Tracking(policy, Side::High) => self.tracking_alarms[policy.index()].high,
+            RuleAlarm::Tracking(policy, Side::Low) => self.tracking_alarms[policy.index()].low,
+            RuleAlarm::ManagedScaling(provider, Side::High) => Some(self.providers[provider.index()].alarms?.0),
+            RuleAlarm::ManagedScaling(provider, Side::Low) => Some(self.providers[provider.index()].alarms?.1),
         }
     }
 
     /// In the words of CloudWatch: the child that changed last, and the rule.
-    fn composite_reason(&self, children: Vec<&usize>, state: AlarmState, text: &str) -> String {
-        let newest = children.into_iter().max_by_key(|it| self.named_alarm_decision(**it));
-        let said = newest.filter(|it| self.named_alarm_decision(**it).is_some()).map(|place| {
-            let alarms = self.scenario.alarms.len();
-            let name = match place.checked_sub(alarms) {
-                None => &self.scenario.alarms[Id::new(*place)].name,
-                Some(composite) => &self.scenario.composite_alarms[Id::new(composite)].name,
+    fn composite_reason(&self, children: Vec<&RuleAlarm>, state: AlarmState, text: &str) -> String {
+        let newest = children.into_iter().max_by_key(|it| self.named_alarm(**it).1);
+        let said = newest.filter(|it| self.named_alarm(**it).1.is_some()).map(|named| {
+            let name = match *named {
+                RuleAlarm::Composite(composite) => &self.scenario.composite_alarms[composite].name,
+                _ => self.alarm_behind(*named).map_or(&self.scenario.name, |it| &self.alarms[it].name),
             };
-            format!("{name} transitioned to {}", self.named_alarm_state(*place).as_str())
+            format!("{name} transitioned to {}", self.named_alarm(*named).0.as_str())
         });
         let said = said.unwrap_or_else(|| "it was created".to_owned());
         format!("AlarmRule `{text}` is {} since {said}", if state == AlarmState::Alarm { "true" } else { "false" })

@@ -5,17 +5,19 @@
 
 use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
-use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, SuspendedState};
+use crate::aws::scaling_policy::{
+    MetricAggregationType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, SuspendedState,
+};
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::TaskStatus;
 use crate::control::Control;
 use crate::control::log::Decision;
-use crate::control::not_scaled::{Asked, LastReasons, NotScaled};
+use crate::control::not_scaled::{Asked, LastReasons, NotScaled, no_datapoint, no_step_adjustment};
 use crate::data::Traffic;
 use crate::metrics::Windows;
 use crate::run::{ScalingActivity, ServiceMinute};
-use crate::scenario::{CooldownStart, TargetTrackingValue};
+use crate::scenario::{CooldownStart, StepScalingDatapoints, TargetTrackingValue};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -317,7 +319,12 @@ impl Control<'_> {
                 tracking_in.get_or_insert(it);
                 continue;
             }
-            let Some(metric) = self.value_in_force(it) else { continue };
+            let Some(metric) = self.value_in_force(it) else {
+                if matches!(self.scenario.scaling_policies[it.policy].kind, ScalingPolicyKind::Step(_)) {
+                    self.say_target_not_scaled(target, *it, no_datapoint(&self.alarms[it.alarm].rule, running));
+                }
+                continue;
+            };
             match &self.scenario.scaling_policies[it.policy].kind {
                 ScalingPolicyKind::TargetTracking(tracking) => {
                     let wanted = tracking.scale_out_capacity(base, metric);
@@ -335,7 +342,11 @@ impl Control<'_> {
                     Some(wanted) if wanted < running && steps_in.is_none_or(|(most, _)| wanted > most) => {
                         steps_in = Some((wanted, it));
                     }
-                    _ => {}
+                    Some(_) => {}
+                    None => {
+                        let reason = no_step_adjustment(&self.alarms[it.alarm].rule, running, metric);
+                        self.say_target_not_scaled(target, *it, reason);
+                    }
                 },
                 ScalingPolicyKind::Simple(_) | ScalingPolicyKind::Predictive(_) => {}
             }
@@ -619,11 +630,26 @@ impl Control<'_> {
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 
-    fn value_in_force(&self, asked: &Asked) -> Option<f64> {
-        match &self.scenario.scaling_policies[asked.policy].kind {
-            ScalingPolicyKind::TargetTracking(_) => self.tracked_value(asked.alarm),
-            _ => self.metric_in_force(asked.alarm),
+    /// What `policy` computes with when `alarm` has invoked it.
+    pub(super) fn value_in_force(&self, Asked { policy, alarm, .. }: &Asked) -> Option<f64> {
+        match &self.scenario.scaling_policies[*policy].kind {
+            ScalingPolicyKind::TargetTracking(_) => self.tracked_value(*alarm),
+            ScalingPolicyKind::Step(step) => self.step_value(*alarm, step.metric_aggregation_type),
+            _ => self.metric_in_force(*alarm),
         }
+    }
+
+    /// What step scaling holds against the bounds of its steps: the datapoints that the alarm rests on, aggregated.
+    fn step_value(&self, alarm: Id<Alarm>, aggregation: MetricAggregationType) -> Option<f64> {
+        if self.scenario.assumptions.step_scaling_datapoints == StepScalingDatapoints::Newest {
+            return self.metric_in_force(alarm);
+        }
+        let Alarm { rule, watches, .. } = &self.alarms[alarm];
+        let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
+        let windows = Windows { end: rule.data_until(self.now()), period: rule.period, count };
+        let points = self.points(watches, windows, self.now());
+        let newest: Vec<f64> = rule.newest_points(&points).into_iter().map(|it| it.1).collect();
+        aggregation.of(&newest)
     }
 
     fn running_count(&self, service: Id<ServiceDefinition>) -> u32 {

@@ -12,7 +12,7 @@ use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
 use crate::control::autoscaling::rounded;
 use crate::control::log::Decision;
-use crate::control::not_scaled::{Asked, LastReasons, NotScaled};
+use crate::control::not_scaled::{Asked, LastReasons, NotScaled, no_datapoint, no_step_adjustment};
 use crate::run::ScalingActivity;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -75,17 +75,31 @@ impl Control<'_> {
             }
             let (base, _) = self.capacity_for_policy(group, self.warmup_of(group, Some(it.policy)));
             let is_simple = matches!(self.scenario.scaling_policies[it.policy].kind, ScalingPolicyKind::Simple(_));
-            let metric = match &self.scenario.scaling_policies[it.policy].kind {
-                ScalingPolicyKind::TargetTracking(_) => self.tracked_value(it.alarm),
-                _ => self.metric_in_force(it.alarm),
-            };
+            let metric = self.value_in_force(&it);
             let (base, metric) = if is_simple { (desired, metric.or(Some(0.0))) } else { (base, metric) };
-            let Some(metric) = metric else { continue };
+            // With weights a group may be above its desired capacity, and a decrement that is smaller than that does nothing.
+            let base = match &self.scenario.scaling_policies[it.policy].kind {
+                ScalingPolicyKind::Simple(simple) if simple.capacity(base) < base => {
+                    base.max(self.group_capacity(group, None))
+                }
+                _ => base,
+            };
+            let Some(metric) = metric else {
+                if matches!(self.scenario.scaling_policies[it.policy].kind, ScalingPolicyKind::Step(_)) {
+                    let reason = no_datapoint(&self.alarms[it.alarm].rule, base);
+                    self.record_group_not_scaled(group, it, reason);
+                }
+                continue;
+            };
             let (capacity, from) = match &self.scenario.scaling_policies[it.policy].kind {
                 ScalingPolicyKind::TargetTracking(tracking) => (tracking.scale_out_capacity(base, metric), 0),
                 ScalingPolicyKind::Step(step) => match step.capacity(&self.alarms[it.alarm].rule, base, metric) {
                     Some(capacity) => (capacity, base),
-                    None => continue,
+                    None => {
+                        let reason = no_step_adjustment(&self.alarms[it.alarm].rule, base, metric);
+                        self.record_group_not_scaled(group, it, reason);
+                        continue;
+                    }
                 },
                 ScalingPolicyKind::Simple(simple) => (simple.capacity(base), base),
                 ScalingPolicyKind::Predictive(_) => continue,
@@ -346,7 +360,10 @@ impl Control<'_> {
     ) {
         let (code, words) = reason;
         let (base, metric) = (wanted.map(|it| it.base), wanted.map(|it| it.metric));
-        let reason = NotScaled { is_scale_out, code, words, base, metric };
+        self.record_group_not_scaled(group, asked, NotScaled { is_scale_out, code, words, base, metric });
+    }
+
+    fn record_group_not_scaled(&mut self, group: Id<AutoScalingGroup>, asked: Asked, reason: NotScaled) {
         if !self.group_scaling[group.index()].last_reasons.is_news(&reason) {
             return;
         }

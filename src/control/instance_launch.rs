@@ -227,7 +227,8 @@ impl Control<'_> {
                         Some(_) => instances().filter(|it| is_of_pool(it)).count() as u32,
                         None => 0,
                     },
-                    is_too_dear: !with_dry && purchase_option == PurchaseOption::Spot && usd_per_hour > most,
+                    is_too_dear: !it.may_be(purchase_option)
+                        || (!with_dry && purchase_option == PurchaseOption::Spot && usd_per_hour > most),
                 }
             })
             .collect();

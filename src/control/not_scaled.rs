@@ -1,8 +1,9 @@
 //! A policy that was asked and did not scale: said once, in the log and among the scaling activities of whatever it scales.
 
-use crate::aws::alarm::Alarm;
+use crate::aws::alarm::{Alarm, AlarmRule};
 use crate::aws::scaling_policy::ScalingPolicy;
 use crate::control::Control;
+use crate::control::autoscaling::rounded;
 use crate::control::log::Decision;
 use crate::run::ScalingActivity;
 use crate::table::Id;
@@ -26,20 +27,42 @@ pub(super) struct NotScaled {
     pub metric: Option<f64>,
 }
 
-/// Why a target or a group last did not scale in, and out, so that the same is not said every minute.
+/// Why a target or a group last did not scale in, and out, so that the same is not said every minute. What step policies without a
+/// step say stands by itself, as another policy may have another reason at the same time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastReasons([String; 2]);
+pub(super) struct LastReasons([String; 4]);
 
 impl LastReasons {
     /// Whether a reason is another than the last of its direction; it is the last from then on.
     pub fn is_news(&mut self, reason: &NotScaled) -> bool {
         // What stands before the figures in brackets decides.
         let news = reason.words.split('(').next().unwrap_or_default();
-        let last = &mut self.0[usize::from(reason.is_scale_out)];
+        let without_step = usize::from(reason.code == "NoStepAdjustment");
+        let last = &mut self.0[usize::from(reason.is_scale_out) + 2 * without_step];
         let is_news = *last != news;
         news.clone_into(last);
         is_news
     }
+}
+
+/// An alarm has invoked a step policy of which no step covers the value: "no action" (*Step scaling policies*).
+pub(super) fn no_step_adjustment(alarm: &AlarmRule, base: u32, metric: f64) -> NotScaled {
+    let is_scale_out = alarm.is_above();
+    let direction = if is_scale_out { "scale-out" } else { "scale-in" };
+    let (breach, metric) = (rounded(metric - alarm.threshold), rounded(metric));
+    let words = format!(
+        "no {direction}: no step adjustment covers the value ({metric} is {breach} from the threshold {})",
+        alarm.threshold
+    );
+    NotScaled { is_scale_out, code: "NoStepAdjustment", words, base: Some(base), metric: Some(metric) }
+}
+
+/// An alarm that breaches by missing data has invoked a step policy, which has no value to choose a step by.
+pub(super) fn no_datapoint(alarm: &AlarmRule, base: u32) -> NotScaled {
+    let is_scale_out = alarm.is_above();
+    let direction = if is_scale_out { "scale-out" } else { "scale-in" };
+    let words = format!("no {direction}: no datapoint");
+    NotScaled { is_scale_out, code: "NoDatapoint", words, base: Some(base), metric: None }
 }
 
 impl Control<'_> {

@@ -468,15 +468,20 @@ impl<'a> Control<'a> {
             true => RETIRED.to_owned(),
             false => format!("Scaling activity initiated by (deployment {deployment})"),
         };
-        for task in std::mem::take(&mut roll.leaving) {
+        let (protected, leaving) = self.protected_and_others(service, std::mem::take(&mut roll.leaving));
+        roll.leaving = protected;
+        for task in leaving {
             stopped.push((task, reason(self, task), cause));
         }
-        let may_stop = roll.healthy().saturating_sub(lower).min(roll.leaving_healthy.len() as u32);
-        for _ in 0..may_stop {
-            let victim = self.choose_victim(service, &roll.leaving_healthy, None);
-            let task = roll.leaving_healthy.remove(victim);
+        let may_stop = roll.healthy().saturating_sub(lower);
+        let (protected, mut leaving) = self.protected_and_others(service, std::mem::take(&mut roll.leaving_healthy));
+        for _ in 0..may_stop.min(leaving.len() as u32) {
+            let victim = self.choose_victim(service, &leaving, None);
+            let task = leaving.remove(victim);
             stopped.push((task, reason(self, task), cause));
         }
+        roll.leaving_healthy = protected;
+        roll.leaving_healthy.extend(leaving);
         // A replacement that is healthy makes an unhealthy task superfluous; where there is no room for a replacement
         // they go one at a time.
         let replacements = roll.staying.len() as u32 - roll.staying_healthy;
@@ -515,11 +520,24 @@ impl<'a> Control<'a> {
     /// Stops tasks that are more than desired.
     fn scale_in(&mut self, service: Id<ServiceDefinition>, staying: &mut Vec<Id<Task>>, surplus: u32) {
         let now = self.now();
+        let (protected, mut others) = self.protected_and_others(service, std::mem::take(staying));
+        let held = surplus.saturating_sub(others.len() as u32);
+        if held > 0 {
+            let words = format!("was unable to scale in due to {} tasks under protection.", protected.len());
+            let cause = self.services[service.index()].wanted_because;
+            self.say_once(service, "service.unable_to_scale_in", &words, cause);
+        }
+        let surplus = surplus - held;
         let mut victims = Vec::new();
         for _ in 0..surplus {
-            let leaves = self.provider_to_leave(service, staying);
-            let victim = self.choose_victim(service, staying, leaves);
-            victims.push(staying.remove(victim));
+            let leaves = self.provider_to_leave(service, &others);
+            let victim = self.choose_victim(service, &others, leaves);
+            victims.push(others.remove(victim));
+        }
+        *staying = protected;
+        staying.extend(others);
+        if victims.is_empty() {
+            return;
         }
         let names: Vec<String> = victims.iter().map(|task| format!("(task {})", task_name(*task))).collect();
         let message = format!(
@@ -533,6 +551,29 @@ impl<'a> Control<'a> {
             let reason = format!("Scaling activity initiated by (service {})", self.scenario.services[service].name);
             self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, Some(decision));
         }
+    }
+
+    /// Tasks that protect themselves from scale-in and deployments, and the rest; the scheduler looks again when the first protection
+    /// expires. An instance that drains, and a task that is retired, wait for no protection.
+    fn protected_and_others(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        tasks: Vec<Id<Task>>,
+    ) -> (Vec<Id<Task>>, Vec<Id<Task>>) {
+        let Some(protection) = self.scenario.services[service].task_protection else { return (Vec::new(), tasks) };
+        let now = self.now();
+        let protected_until = |task: &Id<Task>| {
+            let row = &self.cluster.tasks[*task];
+            let drains = row.instance().is_some_and(|it| self.cluster.instances[it].status == InstanceStatus::Draining);
+            let until = row.started_at? + protection;
+            (now < until && !drains && !self.retired.contains(task)).then_some(until)
+        };
+        let first_to_expire = tasks.iter().filter_map(protected_until).min();
+        let parts = tasks.iter().copied().partition(|it| protected_until(it).is_some());
+        if let Some(expires) = first_to_expire {
+            self.schedule_service_at(service, expires);
+        }
+        parts
     }
 
     /// The provider whose tasks are too many first when a service has a surplus; `None` where any may go.

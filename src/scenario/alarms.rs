@@ -3,7 +3,9 @@
 use crate::aws::alarm::{
     Alarm, AlarmRule, AlarmState, ComparisonOperator, SPAN_MAXIMUM, SPAN_MAXIMUM_BELOW_HOURS, TreatMissingData, Watched,
 };
-use crate::aws::composite_alarm::{ALARMS_MAXIMUM, CompositeAlarm, NamedAlarm, RULE_LENGTH_MAXIMUM, Rule};
+use crate::aws::composite_alarm::{
+    ALARMS_MAXIMUM, CompositeAlarm, NamedAlarm, RULE_LENGTH_MAXIMUM, Rule, RuleAlarm, Side, managed_alarm_prefix,
+};
 use crate::aws::metric::MetricStat;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
 use crate::aws::service::ServiceDefinition;
@@ -132,7 +134,12 @@ impl Alarms {
     }
 
     /// The section `compositeAlarms`, those that others name before these.
-    pub fn composite(&self, reader: &mut Reader<'_>, entries: &[Entry]) -> Table<CompositeAlarm> {
+    pub fn composite(
+        &self,
+        reader: &mut Reader<'_>,
+        entries: &[Entry],
+        managed: &[ManagedAlarm],
+    ) -> Table<CompositeAlarm> {
         let mut parsed: Vec<(&Entry, String, Rule<NamedAlarm>, Place)> = Vec::new();
         for entry in entries {
             let Some(mut fields) = reader.fields(&entry.node, format!("composite alarm `{}`", entry.key)) else {
@@ -148,11 +155,11 @@ impl Alarms {
             let of = fields.of.clone();
             fields.finish(reader, &Shape::COMPOSITE_ALARM);
             let (Some(node), Some(text)) = (node, text) else { continue };
-            if let Some(rule) = self.rule(reader, node, text, &of, entries) {
+            if let Some(rule) = self.rule(reader, node, text, &of, (entries, managed)) {
                 parsed.push((entry, text.to_owned(), rule, node.place));
             }
         }
-        self.in_order(reader, parsed)
+        self.in_order(reader, parsed, managed)
     }
 
     fn rule(
@@ -161,7 +168,7 @@ impl Alarms {
         node: &Node,
         text: &str,
         of: &str,
-        entries: &[Entry],
+        (entries, managed): (&[Entry], &[ManagedAlarm]),
     ) -> Option<Rule<NamedAlarm>> {
         let what = What { field: "AlarmRule", of };
         let source = reader.files[node.place.file].text.to_string();
@@ -182,10 +189,34 @@ impl Alarms {
         let mut is_sound = true;
         for named in alarms {
             let known = || self.names.iter().chain(entries.iter().map(|it| it.key.as_str()));
-            if known().any(|it| it == named.name) || reader.unread_sections.contains("alarms") {
+            let is_own = self.names.known.iter().any(|it| it.0 == named.name && it.1.is_some())
+                || entries.iter().any(|it| it.key == named.name);
+            let found = ManagedAlarm::find(managed, &named.name);
+            if is_own || found.len() == 1 || reader.unread_sections.contains("alarms") {
+                continue;
+            }
+            if !named.name.starts_with("TargetTracking-") && known().any(|it| it == named.name) {
                 continue;
             }
             is_sound = false;
+            if named.name.starts_with("TargetTracking-") {
+                let message = match found.len() {
+                    0 => format!("no policy has an alarm `{}`", named.name),
+                    _ => format!("more than one policy could have the alarm `{}`", named.name),
+                };
+                let names = || managed.iter().map(|it| it.name.as_str());
+                let error = crate::aws::cluster_query::SyntaxError {
+                    at: named.at.clone(),
+                    message,
+                    nearest: nearest(&named.name, names()).map(str::to_owned),
+                    help: Some(match managed.is_empty() {
+                        true => "no policy tracks a target here".to_owned(),
+                        false => format!("the alarms of target tracking are {}", listed(names())),
+                    }),
+                };
+                reader.refuse(syntax_problem(&source, node.place, text, &error, what));
+                continue;
+            }
             let error = crate::aws::cluster_query::SyntaxError {
                 at: named.at.clone(),
                 message: format!("no alarm is called `{}`", named.name),
@@ -201,6 +232,7 @@ impl Alarms {
         &self,
         reader: &mut Reader<'_>,
         mut parsed: Vec<(&Entry, String, Rule<NamedAlarm>, Place)>,
+        managed: &[ManagedAlarm],
     ) -> Table<CompositeAlarm> {
         let mut table = Table::<CompositeAlarm>::new();
         while !parsed.is_empty() {
@@ -215,15 +247,54 @@ impl Alarms {
             };
             let (entry, text, rule, _) = parsed.remove(ready);
             // What was refused is named by nobody who can be evaluated.
-            let place_of = |named: &NamedAlarm| match self.names.known.iter().find(|it| it.0 == named.name) {
-                Some((_, id)) => id.map(Id::index).ok_or(()),
-                None => table.find(|it| it.name == named.name).map(|it| self.table.len() + it.index()).ok_or(()),
+            let alarm_of = |named: &NamedAlarm| {
+                let own = self.names.known.iter().find(|it| it.0 == named.name).and_then(|it| it.1).map(RuleAlarm::Own);
+                let composite = || table.find(|it| it.name == named.name).map(RuleAlarm::Composite);
+                let made = || match ManagedAlarm::find(managed, &named.name)[..] {
+                    [only] => Some(only.alarm),
+                    _ => None,
+                };
+                own.or_else(composite).or_else(made).ok_or(())
             };
-            if let Ok(rule) = rule.with(&mut { place_of }) {
+            if let Ok(rule) = rule.with(&mut { alarm_of }) {
                 table.push(CompositeAlarm { name: entry.key.clone(), text, rule });
             }
         }
         table
+    }
+}
+
+/// An alarm that AWS makes for target tracking.
+pub struct ManagedAlarm {
+    /// Its name here, which ends in that of its policy or capacity provider.
+    pub name: String,
+    /// The same without that.
+    prefix: String,
+    alarm: RuleAlarm,
+}
+
+impl ManagedAlarm {
+    /// Those of target tracking policies and of managed scaling: of a resource (see [`managed_alarm_prefix`]), with the name of
+    /// whoever has them.
+    pub fn of(resource: &str, owner: &str, alarm: &dyn Fn(Side) -> Option<RuleAlarm>) -> Vec<ManagedAlarm> {
+        let of_side = |side| {
+            let prefix = managed_alarm_prefix(resource, side);
+            Some(ManagedAlarm { name: format!("{prefix}{owner}"), prefix, alarm: alarm(side)? })
+        };
+        [Side::High, Side::Low].into_iter().filter_map(of_side).collect()
+    }
+
+    /// The one of this name; or, where the name ends in a UUID as AWS's do, all that it could be.
+    fn find<'m>(managed: &'m [ManagedAlarm], name: &str) -> Vec<&'m ManagedAlarm> {
+        if let Some(it) = managed.iter().find(|it| it.name == name) {
+            return vec![it];
+        }
+        let is_uuid = |text: &str| {
+            text.len() == 36
+                && text.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit())
+                && text.split('-').count() == 5
+        };
+        managed.iter().filter(|it| name.strip_prefix(&it.prefix).is_some_and(is_uuid)).collect()
     }
 }
 

@@ -9,7 +9,9 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
-use crate::scenario::{Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, TargetTrackingValue};
+use crate::scenario::{
+    Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, StepScalingDatapoints, TargetTrackingValue,
+};
 use crate::units::Span;
 
 /// The section `assumptions`: the defaults, where it says nothing else.
@@ -198,6 +200,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     let values =
         [("newest", TargetTrackingValue::Newest), ("meanOfAlarmWindow", TargetTrackingValue::MeanOfAlarmWindow)];
     a.target_tracking_value = fields.word_or(reader, "targetTrackingValue", &values, a.target_tracking_value);
+    let datapoints = [("alarmWindow", StepScalingDatapoints::AlarmWindow), ("newest", StepScalingDatapoints::Newest)];
+    a.step_scaling_datapoints = fields.word_or(reader, "stepScalingDatapoints", &datapoints, a.step_scaling_datapoints);
     let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
     a.tie_break = fields.word_or(reader, "tieBreak", &breaks, a.tie_break);
     for (name, place) in [

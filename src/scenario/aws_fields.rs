@@ -389,11 +389,12 @@ impl Shape {
     pub const WARM_POOL: Shape = Shape { name: "warm pool", not_simulated: &[], accepted: &["Status"] };
 
     /// `RefreshPreferences`.
-    pub const REFRESH_PREFERENCES: Shape = Shape {
-        name: "preferences of an instance refresh",
-        not_simulated: &["AlarmSpecification", "AutoRollback", "BakeTime", "StandbyInstances"],
-        accepted: &[],
-    };
+    pub const REFRESH_PREFERENCES: Shape =
+        Shape { name: "preferences of an instance refresh", not_simulated: &["StandbyInstances"], accepted: &[] };
+
+    /// `DesiredConfiguration` of an instance refresh.
+    pub const DESIRED_CONFIGURATION: Shape =
+        Shape { name: "desired configuration", not_simulated: &["MixedInstancesPolicy"], accepted: &[] };
 
     /// `LaunchTemplateSpecification`.
     pub const LAUNCH_TEMPLATE_SPECIFICATION: Shape =
@@ -413,8 +414,27 @@ impl Shape {
     /// `LaunchTemplateOverrides`.
     pub const LAUNCH_TEMPLATE_OVERRIDE: Shape = Shape {
         name: "override of a launch template",
-        not_simulated: &["InstanceRequirements"],
+        not_simulated: &[],
         accepted: &["ImageId", "LaunchTemplateSpecification"],
+    };
+
+    /// `InstanceRequirements`.
+    pub const INSTANCE_REQUIREMENTS: Shape = Shape {
+        name: "instance requirements",
+        not_simulated: &[
+            "AcceleratorManufacturers",
+            "AcceleratorNames",
+            "AcceleratorTotalMemoryMiB",
+            "AcceleratorTypes",
+            "BaselineEbsBandwidthMbps",
+            "BaselinePerformanceFactors",
+            "LocalStorage",
+            "LocalStorageTypes",
+            "NetworkBandwidthGbps",
+            "RequireHibernateSupport",
+            "TotalLocalStorageGB",
+        ],
+        accepted: &[],
     };
 
     /// `LoadBalancer` of Elastic Load Balancing.
@@ -500,7 +520,7 @@ impl Shape {
     pub const GROUP_SCALING_POLICY: Shape = Shape {
         name: "scaling policy of an Auto Scaling group",
         not_simulated: &["PredictiveScalingConfiguration"],
-        accepted: &["MetricAggregationType", "MinAdjustmentStep", "PolicyARN"],
+        accepted: &["MinAdjustmentStep", "PolicyARN"],
     };
 
     /// `TargetTrackingScalingPolicyConfiguration`.
@@ -508,10 +528,6 @@ impl Shape {
 
     /// `CustomizedMetricSpecification`, `MetricStat` and `MetricDataQuery`.
     pub const METRIC: Shape = Shape { name: "metric", not_simulated: &["AccountId"], accepted: &["Unit"] };
-
-    /// `StepScalingPolicyConfiguration`.
-    pub const STEP_SCALING: Shape =
-        Shape { name: "step scaling", not_simulated: &[], accepted: &["MetricAggregationType"] };
 
     /// `MetricAlarm`.
     pub const ALARM: Shape = Shape {

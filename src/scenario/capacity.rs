@@ -309,7 +309,7 @@ impl Capacity {
             }
         } else if let Some(node) = fields.required(reader, "InstanceType") {
             let found = instance_type(reader, node, &fields.of, &self.instance_types);
-            let only = |instance_type| LaunchTemplateOverride { instance_type, weighted_capacity: 1 };
+            let only = |instance_type| LaunchTemplateOverride::named(instance_type, 1);
             instance_types.extend(found.map(only));
         }
         let families = OperatingSystemFamily::ALL.map(|it| (it.as_str(), it));

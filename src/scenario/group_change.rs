@@ -1,5 +1,6 @@
 //! What the timeline and scheduled actions do to Auto Scaling groups.
 
+use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, ScalingProcess};
 use crate::aws::instance_replacement::{
     InstanceMaintenancePolicy, InstanceRefreshPreferences, ScaleInProtectedInstances,
@@ -8,8 +9,8 @@ use crate::aws::schedule::{self, GroupScheduledAction};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, attributes};
 use crate::scenario::problem::Problem;
-use crate::scenario::reader::{Fields, Reader, What};
-use crate::scenario::scaling::unix_seconds;
+use crate::scenario::reader::{Fields, Names, Reader, What};
+use crate::scenario::scaling::{name_of_alarm, unix_seconds};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::tree::Entry;
 use crate::scenario::upkeep::{healthy_percentages_of, process_words};
@@ -18,7 +19,7 @@ use crate::table::Id;
 use crate::units::Span;
 
 /// What the timeline does to one group by its entries' names.
-pub const GROUP_CHANGES: [&str; 7] = [
+pub const GROUP_CHANGES: [&str; 9] = [
     "impairInstances",
     "suspendProcesses",
     "resumeProcesses",
@@ -26,6 +27,8 @@ pub const GROUP_CHANGES: [&str; 7] = [
     "enterStandby",
     "exitStandby",
     "startInstanceRefresh",
+    "cancelInstanceRefresh",
+    "rollbackInstanceRefresh",
 ];
 
 /// What instances are launched with from now on.
@@ -77,7 +80,16 @@ pub enum GroupChange {
         availability_zone: Option<Id<AvailabilityZone>>,
     },
     /// `StartInstanceRefresh`
-    StartInstanceRefresh(InstanceRefreshPreferences),
+    StartInstanceRefresh {
+        /// `Preferences`
+        preferences: InstanceRefreshPreferences,
+        /// `DesiredConfiguration`: what the new instances are launched with, and the group's own if the refresh succeeds.
+        desired_configuration: Option<NewLaunchTemplate>,
+    },
+    /// `CancelInstanceRefresh`
+    CancelInstanceRefresh,
+    /// `RollbackInstanceRefresh`
+    RollbackInstanceRefresh,
 }
 
 /// An entry of the timeline that does something to one group.
@@ -86,7 +98,7 @@ pub fn group_change(
     name: &str,
     mut fields: Fields<'_>,
     group: Option<Id<AutoScalingGroup>>,
-    capacity: &Capacity,
+    (capacity, alarms): (&Capacity, &Names<Alarm>),
 ) -> Option<TimelineChange> {
     let changed = &mut fields;
     let change =
@@ -100,8 +112,10 @@ pub fn group_change(
             }
             "startInstanceRefresh" => {
                 let group = group.map(|it| &capacity.groups[it]);
-                instance_refresh(reader, changed, group).map(GroupChange::StartInstanceRefresh)
+                instance_refresh(reader, changed, group, alarms)
             }
+            "cancelInstanceRefresh" => Some(GroupChange::CancelInstanceRefresh),
+            "rollbackInstanceRefresh" => Some(GroupChange::RollbackInstanceRefresh),
             _ => {
                 let count = changed.required_count(reader, "count", 1..=5_000);
                 let availability_zone = changed.reference(reader, "availabilityZone", &capacity.zone_names);
@@ -143,7 +157,8 @@ fn instance_refresh(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     group: Option<&AutoScalingGroup>,
-) -> Option<InstanceRefreshPreferences> {
+    alarms: &Names<Alarm>,
+) -> Option<GroupChange> {
     let upkeep = group.map(|it| &it.upkeep);
     let own = upkeep.and_then(|it| it.instance_maintenance_policy);
     let usual = own.unwrap_or(InstanceMaintenancePolicy { min_healthy_percentage: 90, max_healthy_percentage: 100 });
@@ -153,6 +168,14 @@ fn instance_refresh(
     if fields.text(reader, "Strategy").is_some_and(|it| it != "Rolling") {
         reader.not_simulated(strategy_place, "an instance refresh that is not `Rolling`");
     }
+    let configuration = fields.take_entry("DesiredConfiguration");
+    let desired_configuration = configuration.and_then(|entry| {
+        let mut configuration = reader.fields(&entry.node, format!("`DesiredConfiguration` of {}", fields.of))?;
+        configuration.required(reader, "LaunchTemplate");
+        let new = new_launch_template(reader, &mut configuration);
+        configuration.finish(reader, &Shape::DESIRED_CONFIGURATION);
+        new
+    });
     let mut preferences = InstanceRefreshPreferences {
         healthy: usual,
         instance_warmup: warmup,
@@ -160,8 +183,13 @@ fn instance_refresh(
         checkpoint_percentages: Vec::new(),
         checkpoint_delay: Span::seconds(3_600),
         scale_in_protected_instances: ScaleInProtectedInstances::Wait,
+        auto_rollback: false,
+        alarms: Vec::new(),
+        bake_time: Span::ZERO,
     };
-    let Some(mut fields) = fields.map(reader, "Preferences") else { return Some(preferences) };
+    let Some(mut fields) = fields.map(reader, "Preferences") else {
+        return Some(GroupChange::StartInstanceRefresh { preferences, desired_configuration });
+    };
     preferences.healthy = healthy_percentages_of(reader, &mut fields, Some(usual))?;
     preferences.instance_warmup = fields.seconds_or(reader, "InstanceWarmup", 0..=86_400, warmup);
     preferences.skip_matching = fields.flag_or(reader, "SkipMatching", false);
@@ -183,8 +211,28 @@ fn instance_refresh(
     ];
     preferences.scale_in_protected_instances =
         fields.word_or(reader, "ScaleInProtectedInstances", &words, ScaleInProtectedInstances::Wait);
+    preferences.bake_time = fields.seconds_or(reader, "BakeTime", 0..=172_800, Span::ZERO);
+    let rollback_place = fields.place_of("AutoRollback");
+    preferences.auto_rollback = fields.flag_or(reader, "AutoRollback", false);
+    if preferences.auto_rollback && configuration.is_none() {
+        let problem = Problem::new(rollback_place, format!("`AutoRollback` of {of} has nothing to roll back"));
+        let help =
+            "say what the refresh brings: `DesiredConfiguration: {LaunchTemplate: {Version: 2}}` beside `Preferences`";
+        reader.refuse(problem.help(help));
+    }
+    if let Some(entry) = fields.take_entry("AlarmSpecification") {
+        let mut specification = reader.fields(&entry.node, format!("`AlarmSpecification` of {of}"))?;
+        let of = specification.of.clone();
+        specification.required(reader, "Alarms");
+        let what = What { field: "Alarms", of: &of };
+        for node in specification.list(reader, "Alarms") {
+            let Some(text) = reader.text(what, node) else { continue };
+            preferences.alarms.extend(reader.named(what, node.place, name_of_alarm(text), alarms));
+        }
+        specification.finish(reader, &Shape::OURS);
+    }
     fields.finish(reader, &Shape::REFRESH_PREFERENCES);
-    Some(preferences)
+    Some(GroupChange::StartInstanceRefresh { preferences, desired_configuration })
 }
 
 /// Which Spot Instances are interrupted: of a group, of a pool, or of both.

@@ -10,7 +10,7 @@ use crate::aws::statistic::Statistic;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Reader, What};
-use crate::scenario::scaling::{ADJUSTMENT_TYPES, Scaling, steps};
+use crate::scenario::scaling::{ADJUSTMENT_TYPES, AGGREGATION_TYPES, Scaling, steps};
 use crate::scenario::tree::Node;
 use crate::table::Id;
 use crate::units::Span;
@@ -51,6 +51,11 @@ impl Scaling<'_> {
         });
         let cooldown = fields.seconds(reader, "Cooldown", 0..=86_400);
         let warmup = fields.seconds(reader, "EstimatedInstanceWarmup", 0..=3_600);
+        let aggregation = fields.word(reader, "MetricAggregationType", &AGGREGATION_TYPES);
+        if aggregation.is_some() && kind != Kind::Step {
+            let message = format!("`MetricAggregationType` of {} counts for `StepScaling` only", fields.of);
+            reader.note(message);
+        }
         let (alarm, linked) = (fields.take("alarm"), fields.list(reader, "Alarms"));
         let of = fields.of.clone();
         let mut lacks = |reader: &mut Reader<'_>, name: &'static str, is_there: bool| {
@@ -81,6 +86,7 @@ impl Scaling<'_> {
                 steps: steps(reader, steps_node?, &of)?,
                 min_adjustment_magnitude,
                 cooldown: Span::ZERO,
+                metric_aggregation_type: aggregation.unwrap_or_default(),
             }),
             Kind::Simple => ScalingPolicyKind::Simple(SimpleScaling {
                 adjustment_type: adjustment_type?,

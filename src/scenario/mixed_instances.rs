@@ -8,9 +8,10 @@ use crate::aws::mixed_instances::{
 };
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Capacity, instance_type};
+use crate::scenario::instance_requirements::instance_requirements;
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Reader, What};
-use crate::scenario::tree::Node;
+use crate::scenario::tree::{Node, Value};
 use crate::table::Id;
 
 /// Most types of a group (EC2 Auto Scaling API reference, `LaunchTemplate.Overrides`).
@@ -31,7 +32,14 @@ pub fn mixed_instances_policy(
     let template = fields.required(reader, "LaunchTemplate");
     let distribution = fields.map(reader, "InstancesDistribution");
     fields.finish(reader, &Shape::OURS);
-    let distribution = distribution.map_or(Some(InstancesDistribution::default()), |it| self::distribution(reader, it));
+    let by_attributes = match template.and_then(|it| it.get("Overrides")).map(|it| &it.value) {
+        Some(Value::List(items)) => items.iter().any(|it| it.get("InstanceRequirements").is_some()),
+        _ => false,
+    };
+    let distribution = match distribution {
+        Some(fields) => self::distribution(reader, fields, by_attributes),
+        None => Some(usual_distribution(by_attributes)),
+    };
     let mut fields = reader.fields(template?, format!("`LaunchTemplate` of {of}"))?;
     fields.required(reader, "Overrides");
     let nodes = fields.list(reader, "Overrides");
@@ -41,19 +49,40 @@ pub fn mixed_instances_policy(
     let mut weights = 0;
     for node in nodes {
         let Some(mut fields) = reader.fields(node, format!("an item of `Overrides` of {of}")) else { continue };
-        let kind = if fields.has("InstanceRequirements") {
-            None
-        } else {
-            fields.required(reader, "InstanceType").and_then(|it| instance_type(reader, it, of, own))
-        };
+        if by_attributes && nodes.len() > 1 {
+            let message = format!("`Overrides` of {of} has `InstanceRequirements` and another item");
+            let help = "types are selected by one item of requirements, or listed by their names";
+            reader.refuse(Problem::new(node.place, message).help(help));
+            return None;
+        }
         let weight = fields.parsed(reader, "WeightedCapacity", weighted_capacity);
         weights += usize::from(weight.is_some());
-        fields.finish(reader, &Shape::LAUNCH_TEMPLATE_OVERRIDE);
-        let Some(kind) = kind else { continue };
-        if overrides.iter().any(|it| it.instance_type.name == kind.name) {
-            reader.refuse(Problem::new(node.place, format!("`Overrides` of {of} lists {} twice", kind.name)));
+        let mut types = Vec::new();
+        if let Some(entry) = fields.take_entry("InstanceRequirements") {
+            if fields.has("InstanceType") {
+                let message =
+                    format!("an item of `Overrides` of {of} has an `InstanceType` and `InstanceRequirements`");
+                reader.refuse(Problem::new(entry.key_place, message).help("leave one of them out"));
+            }
+            fields.take("InstanceType");
+            let selected = instance_requirements(reader, &entry.node, of, own).unwrap_or_default();
+            types.extend(selected.into_iter().map(|it| LaunchTemplateOverride {
+                price_protection_admits: [it.on_demand, it.spot],
+                ..LaunchTemplateOverride::named(it.instance_type, weight.unwrap_or(1))
+            }));
+        } else if let Some(kind) =
+            fields.required(reader, "InstanceType").and_then(|it| instance_type(reader, it, of, own))
+        {
+            types.push(LaunchTemplateOverride::named(kind, weight.unwrap_or(1)));
         }
-        overrides.push(LaunchTemplateOverride { instance_type: kind, weighted_capacity: weight.unwrap_or(1) });
+        fields.finish(reader, &Shape::LAUNCH_TEMPLATE_OVERRIDE);
+        for it in types {
+            let name = &it.instance_type.name;
+            if overrides.iter().any(|other| other.instance_type.name == *name) {
+                reader.refuse(Problem::new(node.place, format!("`Overrides` of {of} lists {name} twice")));
+            }
+            overrides.push(it);
+        }
     }
     if weights > 0 && weights < nodes.len() {
         let message = format!("`Overrides` of {of} gives {weights} of its {} types a `WeightedCapacity`", nodes.len());
@@ -79,8 +108,20 @@ pub fn mixed_instances_policy(
     Some((overrides, distribution?))
 }
 
-fn distribution(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<InstancesDistribution> {
+/// What AWS assumes: where types are selected by their attributes there is no order of them, and the cheapest comes first.
+fn usual_distribution(by_attributes: bool) -> InstancesDistribution {
     let usual = InstancesDistribution::default();
+    match by_attributes {
+        true => {
+            InstancesDistribution { on_demand_allocation_strategy: OnDemandAllocationStrategy::LowestPrice, ..usual }
+        }
+        false => usual,
+    }
+}
+
+fn distribution(reader: &mut Reader<'_>, mut fields: Fields<'_>, by_attributes: bool) -> Option<InstancesDistribution> {
+    let usual = usual_distribution(by_attributes);
+    let on_demand_place = fields.place_of("OnDemandAllocationStrategy");
     let on_demand = [
         ("prioritized", OnDemandAllocationStrategy::Prioritized),
         ("lowest-price", OnDemandAllocationStrategy::LowestPrice),
@@ -119,6 +160,12 @@ fn distribution(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Insta
         },
         spot_max_price: fields.parsed(reader, "SpotMaxPrice", spot_max_price),
     };
+    if by_attributes && distribution.on_demand_allocation_strategy == OnDemandAllocationStrategy::Prioritized {
+        let message =
+            format!("`OnDemandAllocationStrategy` of {} is `prioritized`, and nothing lists types in order", fields.of);
+        let help = "with `InstanceRequirements` it is `lowest-price`, AWS's default there";
+        reader.refuse(Problem::new(on_demand_place, message).help(help));
+    }
     if says_pools && spot_allocation_strategy != SpotAllocationStrategy::LowestPrice {
         let message = format!("`SpotInstancePools` of {} is for the strategy `lowest-price` only", fields.of);
         reader.refuse(

@@ -1,15 +1,16 @@
 //! `scalableTargets`, `scalingPolicies` and `scheduledActions`: Application Auto Scaling.
 
 use crate::aws::alarm::{Alarm, Watched};
+use crate::aws::composite_alarm::{RuleAlarm, Side};
 use crate::aws::metric::{LoadBalancerMetric, Metric, MetricStat, Resolution, ServiceMetric};
 use crate::aws::scaling_policy::{
-    AdjustmentType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, StepAdjustment, StepFault,
-    StepScaling, SuspendedState, TargetTracking, check_steps,
+    AdjustmentType, MetricAggregationType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget,
+    StepAdjustment, StepFault, StepScaling, SuspendedState, TargetTracking, check_steps,
 };
 use crate::aws::schedule::{self, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::statistic::Statistic;
-use crate::scenario::alarms::Alarms;
+use crate::scenario::alarms::{Alarms, ManagedAlarm};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Bounds;
 use crate::scenario::metric::Watchable;
@@ -87,6 +88,31 @@ impl<'a> Scaling<'a> {
             }
         }
         scaling
+    }
+
+    /// The alarms that AWS makes for target tracking of services and groups, and for managed scaling.
+    pub fn managed_alarms(&self) -> Vec<ManagedAlarm> {
+        let capacity = self.watchable.capacity;
+        let mut alarms = Vec::new();
+        for (id, policy) in self.policies.entries() {
+            let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { continue };
+            let resource = match policy.target {
+                ScalingTarget::Service(target) => {
+                    let service = &self.watchable.services[self.targets[target].service].name;
+                    format!("service/{}/{service}", capacity.cluster_name)
+                }
+                ScalingTarget::Group(group) => capacity.groups[group].name.clone(),
+            };
+            let is_there = |side| side == Side::High || !tracking.disable_scale_in;
+            let alarm = |side| is_there(side).then_some(RuleAlarm::Tracking(id, side));
+            alarms.extend(ManagedAlarm::of(&resource, &policy.name, &alarm));
+        }
+        for (id, provider) in capacity.providers.entries().filter(|it| it.1.managed_scaling.is_some()) {
+            let Some(group) = provider.auto_scaling_group() else { continue };
+            let alarm = |side| Some(RuleAlarm::ManagedScaling(id, side));
+            alarms.extend(ManagedAlarm::of(&capacity.groups[group].name, &provider.name, &alarm));
+        }
+        alarms
     }
 
     fn target(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<()> {
@@ -449,7 +475,7 @@ pub fn unix_seconds(text: &str) -> Result<i64, String> {
 }
 
 /// An alarm's ARN ends in `:alarm:name`.
-fn name_of_alarm(text: &str) -> &str {
+pub fn name_of_alarm(text: &str) -> &str {
     text.rsplit_once(":alarm:").map_or(text, |(_, name)| name)
 }
 
@@ -478,6 +504,13 @@ pub(super) const ADJUSTMENT_TYPES: [(&str, AdjustmentType); 3] = [
     ("ExactCapacity", AdjustmentType::ExactCapacity),
 ];
 
+/// Words of `MetricAggregationType`.
+pub(super) const AGGREGATION_TYPES: [(&str, MetricAggregationType); 3] = [
+    ("Average", MetricAggregationType::Average),
+    ("Minimum", MetricAggregationType::Minimum),
+    ("Maximum", MetricAggregationType::Maximum),
+];
+
 /// `StepScalingPolicyConfiguration`
 fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepScaling> {
     let mut fields = reader.fields(node, format!("the step scaling of {of}"))?;
@@ -489,8 +522,15 @@ fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepSc
         reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
     }
     let cooldown = fields.seconds_or(reader, "Cooldown", 0..=864_000, Span::seconds(300));
-    fields.finish(reader, &Shape::STEP_SCALING);
-    Some(StepScaling { adjustment_type: adjustment_type?, steps: steps?, min_adjustment_magnitude, cooldown })
+    let aggregation = fields.word_or(reader, "MetricAggregationType", &AGGREGATION_TYPES, Default::default());
+    fields.finish(reader, &Shape::OURS);
+    Some(StepScaling {
+        adjustment_type: adjustment_type?,
+        steps: steps?,
+        min_adjustment_magnitude,
+        cooldown,
+        metric_aggregation_type: aggregation,
+    })
 }
 
 /// Step adjustments, sorted by their bounds; refused where they leave gaps, overlap or end short of infinity.

@@ -129,6 +129,7 @@ fn service(
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
     launch.volume = volume_configurations(reader, &mut fields, definition);
     let high_resolution_metrics = high_resolution_metrics(reader, &mut fields);
+    let task_protection = task_protection(reader, &mut fields, is_daemon);
     fields.finish(reader, &Shape::SERVICE);
     Some(ServiceDefinition {
         name: entry.key.clone(),
@@ -141,7 +142,22 @@ fn service(
         health_check_grace_period,
         load_balancer,
         high_resolution_metrics,
+        task_protection,
     })
+}
+
+/// `taskProtection`: the arguments with which its tasks protect themselves from scale-in.
+fn task_protection(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_daemon: bool) -> Option<Span> {
+    let entry = fields.take_entry("taskProtection")?;
+    let mut protection = reader.fields(&entry.node, format!("`taskProtection` of {}", fields.of))?;
+    let enabled = protection.flag_or(reader, "protectionEnabled", true);
+    let minutes = protection.count_or(reader, "expiresInMinutes", 1..=2_880, 120);
+    protection.finish(reader, &Shape::OURS);
+    if is_daemon {
+        let message = format!("{} is a DAEMON service, whose tasks cannot be protected from scale-in", fields.of);
+        reader.refuse(Problem::new(entry.key_place, message).help("leave `taskProtection` out"));
+    }
+    enabled.then(|| Span::MINUTE * u64::from(minutes))
 }
 
 /// The metrics that `monitoring` asks for each 20 s.

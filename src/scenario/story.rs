@@ -289,7 +289,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         container_insights: capacity.container_insights,
     };
     let scaling = Scaling::read(reader, &scaling_sections, &watchable, clock);
-    let composite_alarms = scaling.alarms.composite(reader, composite_alarms);
+    let composite_alarms = scaling.alarms.composite(reader, composite_alarms, &scaling.managed_alarms());
     let entries = section(reader, &mut fields, "workloads");
     let around = workload::Around {
         services: &services,
@@ -308,6 +308,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
             service_names: &names,
             load_balancing: &load_balancing,
             listeners: &listeners,
+            alarms: &scaling.alarms.names,
             scalable_targets: &scaling.targets,
             duration: length,
         };

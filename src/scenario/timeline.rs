@@ -1,5 +1,6 @@
 //! `timeline`: what happens when.
 
+use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
@@ -48,6 +49,8 @@ const CHANGES: &[&str] = &[
     "enterStandby",
     "exitStandby",
     "startInstanceRefresh",
+    "cancelInstanceRefresh",
+    "rollbackInstanceRefresh",
     "interruptFargateSpot",
     "fargateCapacityUnavailable",
     "retireFargateTasks",
@@ -71,6 +74,8 @@ pub struct Around<'a> {
     pub load_balancing: &'a LoadBalancing,
     /// Listeners.
     pub listeners: &'a Listeners,
+    /// Names of alarms.
+    pub alarms: &'a Names<Alarm>,
     /// Scalable targets.
     pub scalable_targets: &'a Table<ScalableTarget>,
     /// How long the run is.
@@ -213,7 +218,7 @@ fn change(
         }
         name if GROUP_CHANGES.contains(&name) => {
             let group = group(reader, &mut fields, around);
-            group_change(reader, name, fields, group, around.capacity)
+            group_change(reader, name, fields, group, (around.capacity, around.alarms))
         }
         "interruptFargateSpot" => interrupt_fargate_spot(reader, fields, around),
         "fargateCapacityUnavailable" => {

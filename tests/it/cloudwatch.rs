@@ -302,6 +302,32 @@ assumptions: { alarmPhase: 6s }
     assert_eq!((change.reason.as_str(), change.threshold), (expected, None));
 }
 
+/// AWS's own alarms end in a UUID; here they end in the name of the policy, and a UUID does where there is one policy.
+#[test]
+fn composite_alarms_name_alarms_of_target_tracking() {
+    let rules = "
+compositeAlarms:
+  busy: { AlarmRule: 'ALARM(\"TargetTracking-service/default/web-AlarmHigh-cpu\")' }
+  exported: { AlarmRule: 'ALARM(arn:aws:cloudwatch:us-east-1:1:alarm:TargetTracking-service/default/web-AlarmHigh-0e6b3c1a-7d52-4e5b-9c8e-2f4f5d3a1b20)' }
+  neither: { AlarmRule: 'NOT busy_or_idle' }
+"
+    .replace("NOT busy_or_idle", "NOT (ALARM(busy) OR ALARM(TargetTracking-service/default/web-AlarmLow-cpu))");
+    let steps = "{ at: 0s, rate: 95/s }, { at: 10m, rate: 190/s }, { at: 25m, rate: 95/s }";
+    let text = format!("duration: 40m{}{rules}", web(2, steps, &tracking("ECSServiceAverageCPUUtilization")));
+    let run = run(&text);
+    let high = first(&run, "TargetTracking-service/default/web-AlarmHigh-cpu", "ALARM");
+    assert_eq!(
+        [first(&run, "busy", "ALARM"), first(&run, "exported", "ALARM"), first(&run, "neither", "OK")],
+        [high; 3]
+    );
+    let change = run.alarm_changes.iter().find(|it| it.alarm == "busy" && it.to == "ALARM").expect("it comes to ALARM");
+    assert!(
+        change.reason.ends_with("since TargetTracking-service/default/web-AlarmHigh-cpu transitioned to ALARM"),
+        "{}",
+        change.reason
+    );
+}
+
 #[test]
 fn statistics_are_of_tasks_requests_and_instances() {
     let rest = "

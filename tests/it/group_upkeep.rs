@@ -321,6 +321,64 @@ fn a_refresh_can_skip_instances_of_the_present_version() {
     );
 }
 
+/// *Undo changes with a rollback*: an alarm makes a refresh fail; with `AutoRollback` what was replaced is replaced again.
+#[test]
+fn an_alarm_makes_a_refresh_fail_and_rolls_it_back() {
+    let refresh = |preferences: &str, more: &str| {
+        let alarm = "metrics: { errors: { delay: 0s, steps: [{ at: 0s, value: 0 }, { at: 21m, value: 9 }, { at: 30m, value: 0 }] } }
+alarms: { errors: { Namespace: Custom, MetricName: errors, EvaluationPeriods: 1, Threshold: 5, ComparisonOperator: GreaterThanThreshold } }
+assumptions: { alarmPhase: 6s }";
+        let more = format!(
+            "{alarm}
+timeline:
+  - {{ at: 20m, startInstanceRefresh: {{ autoScalingGroup: nodes, DesiredConfiguration: {{ LaunchTemplate: {{ Version: 2 }}, attributes: {{ ecs.ami-id: ami-2 }} }}, Preferences: {{ MinHealthyPercentage: 75, InstanceWarmup: 100{preferences} }} }} }}
+  {more}
+  - {{ at: 40m, updateAutoScalingGroup: {{ autoScalingGroup: nodes, DesiredCapacity: 5 }} }}"
+        );
+        run(&group(4, "", &more))
+    };
+    let told = |run: &Run| {
+        let events = run.events.iter().filter(|it| it.kind == "group.instance_refresh");
+        let words = events.map(|it| (it.at.as_seconds() as u64, it.message.clone())).skip(1);
+        words.collect::<Vec<_>>()
+    };
+    // One is replaced each 135 s: at 1200, and the next at 1335, if the alarm does not come at 1326.
+    let unwatched = refresh("", "");
+    assert_eq!(terminated(&unwatched), [1200, 1335, 1470, 1605]);
+    let watched = refresh(", AlarmSpecification: { Alarms: [errors] }", "");
+    assert_eq!(terminated(&watched), [1200], "what was replaced stays");
+    assert_eq!(told(&watched), [(1326, "instance refresh: Failed, alarm errors is in ALARM".to_owned())]);
+    let rolled_back = refresh(", AutoRollback: true, AlarmSpecification: { Alarms: [errors] }", "");
+    assert_eq!(terminated(&rolled_back)[..2], [1200, 1335], "the new one goes when it is warm, as others do");
+    assert_eq!(
+        told(&rolled_back),
+        [
+            (
+                1326,
+                "instance refresh: RollbackInProgress, alarm errors is in ALARM; 1 instances are to be replaced"
+                    .to_owned()
+            ),
+            (1470, "instance refresh: RollbackSuccessful, 1 of 1 instances were replaced".to_owned()),
+        ]
+    );
+    let cancelled = refresh("", "- { at: 22m, cancelInstanceRefresh: { autoScalingGroup: nodes } }");
+    assert_eq!(told(&cancelled), [(1320, "instance refresh: Cancelled, 1 of 4 instances were replaced".to_owned())]);
+    // Long after the last replacement, and before the refresh has baked.
+    let baked = run(&group(
+        4,
+        "",
+        "metrics: { errors: { delay: 0s, steps: [{ at: 0s, value: 0 }, { at: 40m, value: 9 }] } }
+alarms: { errors: { Namespace: Custom, MetricName: errors, EvaluationPeriods: 1, Threshold: 5, ComparisonOperator: GreaterThanThreshold } }
+assumptions: { alarmPhase: 6s }
+timeline: [{ at: 20m, startInstanceRefresh: { autoScalingGroup: nodes, DesiredConfiguration: { LaunchTemplate: { Version: 2 } }, Preferences: { MinHealthyPercentage: 0, BakeTime: 1800, AutoRollback: true, AlarmSpecification: { Alarms: [errors] } } } }]",
+    ));
+    assert_eq!(terminated(&baked), [[1200; 4], [2466; 4]].concat(), "all of them, and all of the new ones");
+    assert_eq!(told(&baked).last().map(|it| it.0), Some(2501));
+    let by_hand = refresh("", "- { at: 22m, rollbackInstanceRefresh: { autoScalingGroup: nodes } }");
+    assert!(told(&by_hand)[0].1.contains("RollbackInProgress, RollbackInstanceRefresh"), "{:?}", told(&by_hand));
+    assert!(told(&by_hand)[1].1.contains("RollbackSuccessful"), "{:?}", told(&by_hand));
+}
+
 #[test]
 fn scale_in_takes_past_launch_templates_first() {
     let more = format!(

@@ -32,6 +32,7 @@ mod required_attributes;
 mod routing;
 mod run_tasks;
 mod scaling_policies;
+mod scaling_reference;
 mod scenario_file;
 mod schema;
 mod theory;

@@ -177,3 +177,28 @@ timeline: [{ at: 5m, updateService: { service: worker, desiredCount: 40 } }]";
     assert_eq!(first, "Setting desired capacity to 5, from 4: M = 5, N = 1, reservation 500, target 100");
     assert_eq!(running, Some(16), "two instances are eight units, more than managed scaling ever asks for");
 }
+
+/// Types by attributes: On-Demand Instances are of the cheapest that price protection leaves, and Spot has its own threshold.
+#[test]
+fn types_are_selected_by_their_attributes() {
+    let of = |requirements: &str, distribution: &str, more: &str| {
+        let overrides = format!(
+            "{{ InstanceRequirements: {{ VCpuCount: {{ Min: 2, Max: 4 }}, MemoryMiB: {{ Min: 8192, Max: 16384 }}, AllowedInstanceTypes: [m5.*]{requirements} }} }}"
+        );
+        let text = group("MinSize: 4\n    MaxSize: 4", &overrides, distribution, more);
+        let read = |_: &Path| Ok(text.as_bytes().to_vec());
+        let story = scenario::read(Path::new("mixed.yaml"), &mut |it| read(it)).expect("it is sound");
+        (counts(&run(&text)), story.notes.join("; "))
+    };
+    let (found, notes) = of("", "", "");
+    assert_eq!(found, ["2 m5.large 1a on-demand", "2 m5.large 1b on-demand"]);
+    let expected = "the `InstanceRequirements` of Auto Scaling group `nodes` come to m5.large (0.096 USD an hour), m5.xlarge (0.192 USD an hour, Spot only)";
+    assert!(notes.contains(expected), "{notes}");
+    // No m5.large is left: the other type may be Spot, and not on demand.
+    let dry = "capacityPools: [{ instanceType: m5.large, available: 0 }, { instanceType: m5.large, purchaseOption: spot, available: 0 }]";
+    assert_eq!(of("", "", dry).0, [""; 0]);
+    let spot = "OnDemandPercentageAboveBaseCapacity: 0";
+    assert_eq!(of("", spot, dry).0, ["2 m5.xlarge 1a spot", "2 m5.xlarge 1b spot"]);
+    let without = ", OnDemandMaxPricePercentageOverLowestPrice: 999999";
+    assert_eq!(of(without, "", dry).0, ["2 m5.xlarge 1a on-demand", "2 m5.xlarge 1b on-demand"]);
+}

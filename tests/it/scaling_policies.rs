@@ -343,3 +343,69 @@ fn a_forecast_needs_a_day_and_learns_from_what_is_simulated() {
     let (forecast, load) = (run.forecast_hours[30].forecast_load, run.forecast_hours[6].load);
     assert!((forecast.expect("known") - load.expect("passed")).abs() < 1e-9);
 }
+
+/// *Step scaling policies*: the aggregation type is applied to the most recent datapoints of the alarm.
+#[test]
+fn steps_are_chosen_by_the_aggregated_datapoints_of_the_alarm() {
+    let load = metric(
+        "load",
+        "{ at: 0s, value: 0 }, { at: 10m, value: 52 }, { at: 11m, value: 55 }, { at: 12m, value: 79 }, { at: 13m, value: 0 }",
+    );
+    let of = |configuration: &str, assumptions: &str| {
+        let rest = format!(
+            "scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 20 }} }}
+alarms: {{ busy: {{ Namespace: Custom, MetricName: load, Statistic: Average, EvaluationPeriods: 3, Threshold: 50, ComparisonOperator: GreaterThanThreshold }} }}
+scalingPolicies: {{ out: {{ service: web, alarm: busy, StepScalingPolicyConfiguration: {{ AdjustmentType: ChangeInCapacity, {configuration}StepAdjustments: [{{ MetricIntervalLowerBound: 0, MetricIntervalUpperBound: 10, ScalingAdjustment: 1 }}, {{ MetricIntervalLowerBound: 10, MetricIntervalUpperBound: 20, ScalingAdjustment: 2 }}, {{ MetricIntervalLowerBound: 20, ScalingAdjustment: 3 }}] }} }} }}
+assumptions: {{ alarmPhase: 6s{assumptions} }}"
+        );
+        activities(&run(&service("20m", 10, &load, &rest)))
+    };
+    // 52, 55 and 79: their mean is 62.
+    assert_eq!(of("", ""), [(minute(13), 10, 12)]);
+    assert_eq!(of("MetricAggregationType: Average, ", ""), [(minute(13), 10, 12)]);
+    assert_eq!(of("MetricAggregationType: Minimum, ", ""), [(minute(13), 10, 11)]);
+    assert_eq!(of("MetricAggregationType: Maximum, ", ""), [(minute(13), 10, 13)]);
+    assert_eq!(of("MetricAggregationType: Minimum, ", ", stepScalingDatapoints: newest"), [(minute(13), 10, 13)]);
+}
+
+#[test]
+fn a_group_s_steps_are_chosen_so_as_well() {
+    let load =
+        metric("load", "{ at: 0s, value: 0 }, { at: 10m, value: 52 }, { at: 11m, value: 75 }, { at: 12m, value: 0 }");
+    let of = |aggregation: &str| {
+        let rest = format!(
+            "alarms: {{ busy: {{ Namespace: Custom, MetricName: load, Statistic: Average, EvaluationPeriods: 2, Threshold: 50, ComparisonOperator: GreaterThanThreshold }} }}
+scalingPolicies: {{ out: {{ AutoScalingGroupName: nodes, PolicyType: StepScaling, AdjustmentType: ChangeInCapacity, MetricAggregationType: {aggregation}, {STEPS}, alarm: busy }} }}"
+        );
+        activities(&run(&group(4, "", &load, &rest)))
+    };
+    assert_eq!(of("Average"), [(minute(12), 4, 7)], "63.5 is in the upper step");
+    assert_eq!(of("Minimum"), [(minute(12), 4, 6)]);
+}
+
+/// 2.6: no step covers the value, or an alarm that breaches by missing data has none: nothing is done, and it is said why.
+#[test]
+fn a_step_policy_without_a_step_for_the_value_says_so() {
+    let of = |treatment: &str, values: &str| {
+        let rest = format!(
+            "scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 20 }} }}
+alarms: {{ idle: {{ Namespace: Custom, MetricName: load, Statistic: Average, EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: LessThanThreshold, TreatMissingData: {treatment} }} }}
+scalingPolicies: {{ out: {{ service: web, alarm: idle, StepScalingPolicyConfiguration: {{ AdjustmentType: ChangeInCapacity, {STEPS} }} }} }}
+assumptions: {{ alarmPhase: 6s }}"
+        );
+        run(&service("20m", 10, &metric("load", values), &rest))
+    };
+    let uncovered = of("missing", "{ at: 0s, value: 60 }, { at: 10m, value: 30 }");
+    let [row] = not_scaled(&uncovered, "NoStepAdjustment")[..] else { panic!("said once") };
+    assert_eq!((row.at.as_seconds(), row.from, row.to, row.metric), (minute(11), 10, 10, Some(30.0)));
+    assert_eq!(row.rule, "no scale-in: no step adjustment covers the value (30 is -20 from the threshold 50)");
+    let missing = of("breaching", "{ at: 0s, value: 60 }, { at: 10m }");
+    assert_eq!((activities(&missing).len(), not_scaled(&missing, "NoDatapoint").len()), (0, 1));
+    let rest = format!(
+        "alarms: {{ {} }}
+scalingPolicies: {{ out: {{ AutoScalingGroupName: nodes, PolicyType: StepScaling, AdjustmentType: ChangeInCapacity, {STEPS}, alarm: idle }} }}",
+        alarm("idle", "LessThanThreshold", 50)
+    );
+    let of_group = run(&group(4, "", &metric("load", "{ at: 0s, value: 60 }, { at: 10m, value: 30 }"), &rest));
+    assert_eq!(not_scaled(&of_group, "NoStepAdjustment").len(), 1);
+}

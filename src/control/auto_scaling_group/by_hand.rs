@@ -25,7 +25,11 @@ impl Control<'_> {
             GroupChange::ExitStandby { count, availability_zone } => {
                 self.exit_standby(group, *count, *availability_zone);
             }
-            GroupChange::StartInstanceRefresh(preferences) => self.start_instance_refresh(group, preferences),
+            GroupChange::StartInstanceRefresh { preferences, desired_configuration } => {
+                self.start_instance_refresh(group, preferences, desired_configuration.as_ref());
+            }
+            GroupChange::CancelInstanceRefresh => self.cancel_instance_refresh(group),
+            GroupChange::RollbackInstanceRefresh => self.rollback_instance_refresh(group),
         }
     }
 

@@ -1,14 +1,16 @@
 //! Instance refresh: all instances of a group are replaced, some at a time.
 //!
 //! Follows *Use an instance refresh to update instances in an Auto Scaling group* in the EC2 Auto Scaling guide (2023 to 2026
-//! copies). Left out: rollback, and what becomes of instances in standby, which are left alone.
+//! copies) and *Undo changes with a rollback*. Left out: what becomes of instances in standby, which are left alone.
 
+use crate::aws::alarm::{Alarm, AlarmState};
 use crate::aws::auto_scaling_group::{AutoScalingGroup, ScalingProcess};
 use crate::aws::instance_replacement::{InstanceRefreshPreferences, ScaleInProtectedInstances};
 use crate::cluster::ContainerInstance;
 use crate::control::Control;
 use crate::control::auto_scaling_group::replacement::ReplacementReason;
 use crate::control::log::Decision;
+use crate::scenario::NewLaunchTemplate;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -25,6 +27,11 @@ pub struct Refresh {
     resumes_at: Option<Instant>,
     /// When something was last replaced, so that protection is not waited for without end.
     moved_at: Instant,
+    /// When it is over, once nothing is left to be replaced.
+    bakes_until: Option<Instant>,
+    /// What the group had before, where the refresh brings another configuration.
+    before: Option<NewLaunchTemplate>,
+    is_rollback: bool,
     cause: Decision,
 }
 
@@ -41,6 +48,7 @@ impl Control<'_> {
         &mut self,
         group: Id<AutoScalingGroup>,
         preferences: &InstanceRefreshPreferences,
+        desired_configuration: Option<&NewLaunchTemplate>,
     ) {
         let now = self.now();
         let resource = self.group_resource(group);
@@ -49,6 +57,12 @@ impl Control<'_> {
             self.log.put(now, None, "group.instance_refresh", resource, message);
             return;
         }
+        if let Some(alarm) = self.alarm_against(preferences) {
+            let message = format!("instance refresh: Failed, alarm {alarm} was in ALARM when it was to begin");
+            self.log.put(now, None, "group.instance_refresh", resource, message);
+            return;
+        }
+        let before = desired_configuration.map(|new| self.exchange_launch_template(group, new));
         let version = self.groups[group.index()].launch_template_version;
         let instances = self.groups[group.index()].instances.iter().copied().filter(|it| self.counts_for_group(*it));
         let mut old: Vec<_> = instances.collect();
@@ -73,6 +87,9 @@ impl Control<'_> {
             next_checkpoint: 0,
             resumes_at: None,
             moved_at: now,
+            bakes_until: None,
+            before,
+            is_rollback: false,
             cause,
         });
         self.reconcile_group_at(group, now);
@@ -84,6 +101,9 @@ impl Control<'_> {
         let Some(mut refresh) = self.groups[group.index()].refresh.clone() else { return };
         if self.is_suspended(group, ScalingProcess::InstanceRefresh) || refresh.resumes_at.is_some_and(|it| now < it) {
             return;
+        }
+        if let Some(alarm) = self.alarm_against(&refresh.preferences) {
+            return self.refresh_fails(group, refresh, &format!("alarm {alarm} is in ALARM"));
         }
         let desired = self.groups[group.index()].desired_capacity;
         let warm = self.warm_capacity(group);
@@ -117,8 +137,16 @@ impl Control<'_> {
             let is_last = !refresh.preferences.checkpoint_percentages.is_empty()
                 && refresh.next_checkpoint == refresh.preferences.checkpoint_percentages.len();
             if refresh.old.is_empty() || is_last {
+                let over_at = refresh.bakes_until.unwrap_or(now + refresh.preferences.bake_time);
+                if now < over_at {
+                    refresh.bakes_until = Some(over_at);
+                    self.groups[group.index()].refresh = Some(refresh);
+                    self.reconcile_group_at(group, over_at);
+                    return;
+                }
+                let status = if refresh.is_rollback { "RollbackSuccessful" } else { "Successful" };
                 let message =
-                    format!("instance refresh: Successful, {begun} of {} instances were replaced", refresh.total);
+                    format!("instance refresh: {status}, {begun} of {} instances were replaced", refresh.total);
                 self.say_of_refresh(group, &refresh, message);
                 self.groups[group.index()].refresh = None;
                 return;
@@ -148,12 +176,119 @@ impl Control<'_> {
             self.reconcile_group_at(group, now);
         } else if is_quiet && now.since(refresh.moved_at) >= WAIT_FOR_PROTECTED {
             let left = refresh.old.len();
-            let message = format!("instance refresh: Failed, {left} instances are protected from scale-in");
-            self.say_of_refresh(group, &refresh, message);
-            self.groups[group.index()].refresh = None;
+            self.refresh_fails(group, refresh, &format!("{left} instances are protected from scale-in"));
         } else {
             self.groups[group.index()].refresh = Some(refresh);
         }
+    }
+
+    /// An alarm of the scenario that a refresh watches and that is in ALARM.
+    fn alarm_against(&self, preferences: &InstanceRefreshPreferences) -> Option<&str> {
+        let is_in_alarm = |it: &&Id<Alarm>| {
+            let alarm = self.alarm_of_scenario[it.index()];
+            alarm.is_some_and(|it| self.alarms_in_force[it.index()].state == AlarmState::Alarm)
+        };
+        preferences.alarms.iter().find(is_in_alarm).map(|it| self.scenario.alarms[*it].name.as_str())
+    }
+
+    /// An alarm has come to ALARM: refreshes that watch it hear of it at once.
+    pub(in crate::control) fn refreshes_hear_of_alarm(&mut self) {
+        let now = self.now();
+        for group in self.scenario.auto_scaling_groups.ids() {
+            let watches = |it: &Refresh| !it.preferences.alarms.is_empty();
+            if self.groups[group.index()].refresh.as_ref().is_some_and(watches) {
+                self.reconcile_group_at(group, now);
+            }
+        }
+    }
+
+    /// Gives a group another launch template; tells the one that it had.
+    fn exchange_launch_template(&mut self, group: Id<AutoScalingGroup>, new: &NewLaunchTemplate) -> NewLaunchTemplate {
+        let state = &mut self.groups[group.index()];
+        NewLaunchTemplate {
+            version: std::mem::replace(&mut state.launch_template_version, new.version),
+            attributes: std::mem::replace(&mut state.new_attributes, new.attributes.clone()),
+        }
+    }
+
+    /// A refresh fails: it is rolled back where that was asked for, else the group has what it had before, and what was replaced stays.
+    fn refresh_fails(&mut self, group: Id<AutoScalingGroup>, refresh: Refresh, why: &str) {
+        if refresh.preferences.auto_rollback && !refresh.is_rollback {
+            return self.roll_back(group, refresh, why);
+        }
+        let status = if refresh.is_rollback { "RollbackFailed" } else { "Failed" };
+        self.say_of_refresh(group, &refresh, format!("instance refresh: {status}, {why}"));
+        self.end_refresh(group, refresh);
+    }
+
+    /// `CancelInstanceRefresh`: replacements that have begun are completed, and no more begin.
+    pub(super) fn cancel_instance_refresh(&mut self, group: Id<AutoScalingGroup>) {
+        let Some(refresh) = self.groups[group.index()].refresh.clone() else { return self.say_no_refresh(group) };
+        let begun = refresh.total - refresh.old.len();
+        let message = format!("instance refresh: Cancelled, {begun} of {} instances were replaced", refresh.total);
+        self.say_of_refresh(group, &refresh, message);
+        self.end_refresh(group, refresh);
+    }
+
+    /// `RollbackInstanceRefresh`
+    pub(super) fn rollback_instance_refresh(&mut self, group: Id<AutoScalingGroup>) {
+        match self.groups[group.index()].refresh.clone() {
+            Some(refresh) if refresh.before.is_some() && !refresh.is_rollback => {
+                self.roll_back(group, refresh, "RollbackInstanceRefresh");
+            }
+            _ => self.say_no_refresh(group),
+        }
+    }
+
+    fn say_no_refresh(&mut self, group: Id<AutoScalingGroup>) {
+        let message =
+            "ActiveInstanceRefreshNotFound: there is no instance refresh for which that could be done".to_owned();
+        let resource = self.group_resource(group);
+        self.log.put(self.agenda.now(), None, "group.instance_refresh", resource, message);
+    }
+
+    /// The configuration of a refresh that does not succeed is not the group's.
+    fn end_refresh(&mut self, group: Id<AutoScalingGroup>, refresh: Refresh) {
+        if let Some(before) = refresh.before.filter(|_| !refresh.is_rollback) {
+            self.exchange_launch_template(group, &before);
+        }
+        self.forget_planned_replacements(group);
+        self.groups[group.index()].refresh = None;
+    }
+
+    /// Those whose new instance has not been launched.
+    fn forget_planned_replacements(&mut self, group: Id<AutoScalingGroup>) {
+        let is_begun = |it: &crate::control::auto_scaling_group::Replacement| {
+            it.why != ReplacementReason::InstanceRefresh || it.new.is_some()
+        };
+        self.groups[group.index()].replacements.retain(is_begun);
+    }
+
+    /// Instances that the refresh has launched are replaced by such as the group had before.
+    fn roll_back(&mut self, group: Id<AutoScalingGroup>, mut refresh: Refresh, why: &str) {
+        let now = self.now();
+        let before = refresh.before.clone().expect("only a refresh with another configuration is rolled back");
+        let brought = self.exchange_launch_template(group, &before);
+        self.forget_planned_replacements(group);
+        let is_new = |it: &Id<ContainerInstance>| {
+            self.counts_for_group(*it)
+                && self.instances_in_groups[it.index()].launch_template_version == brought.version
+        };
+        refresh.old = self.groups[group.index()].instances.iter().copied().filter(is_new).collect();
+        refresh.total = refresh.old.len();
+        let count = refresh.total;
+        self.say_of_refresh(
+            group,
+            &refresh,
+            format!("instance refresh: RollbackInProgress, {why}; {count} instances are to be replaced"),
+        );
+        refresh.preferences.checkpoint_percentages.clear();
+        refresh.preferences.alarms.clear();
+        refresh.preferences.bake_time = Span::ZERO;
+        (refresh.resumes_at, refresh.bakes_until, refresh.moved_at) = (None, None, now);
+        refresh.is_rollback = true;
+        self.groups[group.index()].refresh = Some(refresh);
+        self.reconcile_group_at(group, now);
     }
 
     fn say_of_refresh(&mut self, group: Id<AutoScalingGroup>, refresh: &Refresh, message: String) {
