@@ -164,6 +164,7 @@ impl Control<'_> {
                     row.in_service_at = Some(Instant::START);
                     let does_not_register = row.registration_failure.is_some();
                     self.begins_to_run(instance);
+                    self.in_group(instance).lifecycle_state = LifecycleState::InService;
                     if does_not_register {
                         self.does_not_register(instance);
                         continue;
@@ -171,7 +172,6 @@ impl Control<'_> {
                     let row = &mut self.cluster.instances[instance];
                     row.status = InstanceStatus::Active;
                     row.registered_at = Some(Instant::START);
-                    self.in_group(instance).lifecycle_state = LifecycleState::InService;
                     self.record_instance(instance);
                 }
             }

@@ -7,6 +7,7 @@
 use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::lifecycle::LifecycleState;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
@@ -306,22 +307,30 @@ impl Control<'_> {
         row.is_in_service() && !row.is_terminating && row.in_service_at.is_some_and(is_old)
     }
 
-    /// Units of a group's capacity that are in service and warm, and those that are launched or warm up.
+    /// Units of a group's capacity that are in service and warm, and those that are launched or warm up. What is in the warm pool or
+    /// in standby is neither.
     fn capacity_for_policy(&self, group: Id<AutoScalingGroup>, warmup: Span) -> (u32, u32) {
         let (mut warm, mut warming) = (0, 0);
-        for &it in &self.groups[group.index()].instances {
+        let instances = self.groups[group.index()].instances.iter().copied();
+        for it in instances.filter(|it| self.counts_for_group(*it)) {
             if self.is_warm_for_policy(it, warmup) {
                 warm += self.weight_of(it);
-            } else if !self.cluster.instances[it].is_terminating {
+            } else {
                 warming += self.weight_of(it);
             }
         }
         (warm, warming)
     }
 
-    /// Whether an instance still warms up, so that the group's metrics leave it out: those of groups that say how long, or that
-    /// a policy tracks.
+    /// Whether the group's metrics leave an instance out: one that is not in service, and one that still warms up in a group that
+    /// says how long, or that a policy tracks. What its group terminates counts as long as it runs.
     pub(super) fn is_left_out_of_metrics(&self, instance: Id<ContainerInstance>) -> bool {
+        if self.cluster.instances[instance].is_terminating {
+            return self.cluster.instances[instance].in_service_at.is_none();
+        }
+        if self.instances_in_groups[instance.index()].lifecycle_state != LifecycleState::InService {
+            return true;
+        }
         let group = self.cluster.instances[instance].auto_scaling_group;
         let policies = self.relations.policies_of(group);
         if self.scenario.auto_scaling_groups[group].default_instance_warmup.is_none() && policies.is_empty() {
@@ -329,7 +338,7 @@ impl Control<'_> {
         }
         let of_policies = policies.iter().map(|it| self.warmup_of(group, Some(*it))).max();
         let warmup = of_policies.unwrap_or_else(|| self.warmup_of(group, None));
-        !self.is_warm_for_policy(instance, warmup) && !self.cluster.instances[instance].is_terminating
+        !self.is_warm_for_policy(instance, warmup)
     }
 
     fn group_figures(&self, wanted: &Wanted) -> String {

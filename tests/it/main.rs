@@ -13,6 +13,7 @@ mod fargate;
 mod file_systems;
 mod findings;
 mod goldens;
+mod group_scaling;
 mod group_upkeep;
 mod image_digests;
 mod instance_reasons;

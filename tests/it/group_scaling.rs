@@ -1,0 +1,66 @@
+//! A group's own policies where its instances are not all alike: in a warm pool, in standby, of several weights, protected, or
+//! impossible to launch.
+
+use std::path::Path;
+
+use plimsoll::engine::simulate;
+use plimsoll::rng::Seed;
+use plimsoll::run::{Run, ScalingActivity};
+use plimsoll::scenario;
+
+fn run(text: &str) -> Run {
+    let story = scenario::read(Path::new("group.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
+    simulate(&story.variants[0], Seed { seed: 3, replication: 0 })
+}
+
+/// A group of m5.large with more fields, and a metric `load` that can be read at once; alarms are looked at 6 s after each minute.
+fn group(size: u32, definition: &str, load: &str, rest: &str) -> String {
+    format!(
+        "duration: 2h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 8, DesiredCapacity: {size}{definition} }} }}
+metrics: {{ load: {{ delay: 0s, steps: [{load}] }} }}
+assumptions: {{ alarmPhase: 6s }}
+{rest}"
+    )
+}
+
+/// Target tracking of `load` at 50.
+const TRACKING: &str = "scalingPolicies: { it: { AutoScalingGroupName: nodes, PolicyType: TargetTrackingScaling, \
+    TargetTrackingConfiguration: { TargetValue: 50, CustomizedMetricSpecification: { Namespace: Custom, MetricName: load, Statistic: Average } } } }\n";
+
+fn minute(minute: u32) -> f64 {
+    f64::from(minute) * 60.0 + 6.0
+}
+
+/// Second, desired before and after of what was scaled.
+fn activities(run: &Run) -> Vec<(f64, u32, u32)> {
+    let scaled = run.scaling_activities.iter().filter(|it| it.status_code != "NotScaled");
+    scaled.map(|it| (it.at.as_seconds(), it.from, it.to)).collect()
+}
+
+fn not_scaled<'r>(run: &'r Run, reason: &str) -> Vec<&'r ScalingActivity> {
+    run.scaling_activities.iter().filter(|it| it.not_scaled_reason == Some(reason)).collect()
+}
+
+/// 4.2: only instances that are in service are the capacity that a policy starts from, and only they warm up.
+#[test]
+fn a_warm_pool_is_no_part_of_what_policies_scale() {
+    let pool = ", WarmPoolConfiguration: { PoolState: Stopped, MaxGroupPreparedCapacity: 8 }";
+    let idle = "{ at: 0s, value: 10 }";
+    let of = |definition: &str| run(&group(6, definition, idle, TRACKING));
+    let (with, without) = (of(pool), of(""));
+    // 6 x 10 / 50 are 2, at most 49 % at once; then 4 x 10 / 50 are 1, two less at most and so on, 300 s apart.
+    assert_eq!(activities(&without)[..2], [(minute(15), 6, 4), (minute(20), 4, 3)]);
+    assert_eq!(activities(&with), activities(&without));
+    assert_eq!(not_scaled(&with, "WarmingUp").len(), 0);
+}
+
+#[test]
+fn what_stands_by_is_no_part_of_what_policies_scale() {
+    let standby = "timeline: [{ at: 1m, enterStandby: { autoScalingGroup: nodes, count: 3, ShouldDecrementDesiredCapacity: true } }]\n";
+    let run = run(&group(6, "", "{ at: 0s, value: 60 }", &format!("{TRACKING}{standby}")));
+    // 3 in service x 60 / 50 are 4; that one does not change the metric, so 4 x 60 / 50 are 5 when it is warm, and so on.
+    assert_eq!(activities(&run)[0], (minute(3), 3, 4));
+}
