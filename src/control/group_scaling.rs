@@ -6,7 +6,7 @@
 
 use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
-use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::auto_scaling_group::{AutoScalingGroup, ScalingProcess};
 use crate::aws::lifecycle::LifecycleState;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
 use crate::cluster::{ContainerInstance, InstanceStatus};
@@ -67,6 +67,15 @@ impl Control<'_> {
     /// Decides on all that was asked of a group at this instant: out beats in, the largest capacity wins.
     pub(super) fn group_is_scaled(&mut self, group: Id<AutoScalingGroup>) {
         let asked = std::mem::take(&mut self.group_scaling[group.index()].asked);
+        if !asked.is_empty() && self.is_suspended(group, ScalingProcess::AlarmNotification) {
+            for it in asked {
+                let is_scale_out = self.alarms[it.alarm].rule.is_above() && !it.is_scale_in_of_tracking;
+                let direction = if is_scale_out { "scale-out" } else { "scale-in" };
+                let words = format!("no {direction}: the process AlarmNotification is suspended");
+                self.say_group_not_scaled(group, it, None, is_scale_out, ("AlarmNotificationSuspended", words));
+            }
+            return;
+        }
         let desired = self.groups[group.index()].desired_capacity;
         let (mut out, mut steps_in, mut tracking_in) = (None::<Wanted>, None::<Wanted>, None::<Asked>);
         for it in asked {

@@ -64,3 +64,23 @@ fn what_stands_by_is_no_part_of_what_policies_scale() {
     // 3 in service x 60 / 50 are 4; that one does not change the metric, so 4 x 60 / 50 are 5 when it is warm, and so on.
     assert_eq!(activities(&run)[0], (minute(3), 3, 4));
 }
+
+/// *Suspend and resume Amazon EC2 Auto Scaling processes*: it stops "target tracking, step, and simple scaling policies", and what is
+/// in breach when it is resumed is considered.
+#[test]
+fn policies_do_nothing_while_alarm_notification_is_suspended() {
+    let suspend = "timeline: [{ at: 1m, suspendProcesses: { autoScalingGroup: nodes, ScalingProcesses: [AlarmNotification] } }, { at: 30m30s, resumeProcesses: { autoScalingGroup: nodes, ScalingProcesses: [AlarmNotification] } }]";
+    let busy = "alarms: { busy: { Namespace: Custom, MetricName: load, Statistic: Average, EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: GreaterThanThreshold } }";
+    let step = "scalingPolicies: { it: { AutoScalingGroupName: nodes, PolicyType: StepScaling, AdjustmentType: ChangeInCapacity, StepAdjustments: [{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }], alarm: busy } }";
+    let simple = "scalingPolicies: { it: { AutoScalingGroupName: nodes, AdjustmentType: ChangeInCapacity, ScalingAdjustment: 1, alarm: busy } }";
+    for (policies, first) in [
+        (TRACKING.to_owned(), (minute(31), 4, 5)),
+        (format!("{busy}\n{step}\n"), (minute(31), 4, 5)),
+        (format!("{busy}\n{simple}\n"), (minute(31), 4, 5)),
+    ] {
+        let run = run(&group(4, "", "{ at: 0s, value: 60 }", &format!("{policies}{suspend}\n")));
+        assert_eq!(activities(&run)[0], first, "{policies}");
+        let [row] = not_scaled(&run, "AlarmNotificationSuspended")[..] else { panic!("said once: {policies}") };
+        assert_eq!(row.rule, "no scale-out: the process AlarmNotification is suspended");
+    }
+}
