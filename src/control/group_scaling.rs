@@ -101,24 +101,29 @@ impl Control<'_> {
                 }
                 continue;
             };
+            // Target tracking is asked to scale out by its high alarm, whatever comes of it; the others by what they make of it.
             let (capacity, from) = match &self.scenario.scaling_policies[it.policy].kind {
-                ScalingPolicyKind::TargetTracking(tracking) => (tracking.scale_out_capacity(base, metric), 0),
+                ScalingPolicyKind::TargetTracking(tracking) => (tracking.scale_out_capacity(base, metric), None),
                 ScalingPolicyKind::Step(step) => match step.capacity(&self.alarms[it.alarm].rule, base, metric) {
-                    Some(capacity) => (capacity, base),
+                    Some(capacity) => (capacity, Some(base)),
                     None => {
                         let reason = no_step_adjustment(&self.alarms[it.alarm].rule, base, metric);
                         self.record_group_not_scaled(group, it, reason);
                         continue;
                     }
                 },
-                ScalingPolicyKind::Simple(simple) => (simple.capacity(base), base),
+                ScalingPolicyKind::Simple(simple) => (simple.capacity(base), Some(base)),
                 ScalingPolicyKind::Predictive(_) => continue,
             };
             let wanted = Wanted { capacity, asked: it, base, metric };
             let is_more = |than: &Option<Wanted>| than.is_none_or(|than| capacity > than.capacity);
-            if (capacity > from || from == 0) && is_more(&out) {
-                out = Some(wanted);
-            } else if capacity < from && is_more(&steps_in) {
+            // Of nothing nothing can be taken: it is then the alarm that says that it would be.
+            let takes_of_nothing = from == Some(0) && capacity == 0 && !self.alarms[it.alarm].rule.is_above();
+            if from.is_none_or(|from| capacity > from) {
+                if is_more(&out) {
+                    out = Some(wanted);
+                }
+            } else if (takes_of_nothing || from.is_some_and(|from| capacity < from)) && is_more(&steps_in) {
                 steps_in = Some(wanted);
             }
         }
@@ -175,6 +180,8 @@ impl Control<'_> {
             Some(("Cooldown", format!("no scale-in: default cooldown until {scale_in_from}")))
         } else if desired <= min {
             Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {min}")))
+        } else if !is_simple && wanted.base == 0 {
+            Some(("WarmingUp", "no scale-in: no instance is warm".to_owned()))
         } else if capacity >= desired {
             let code = "AlreadyAtDesiredCapacity";
             Some((code, format!("no scale-in: {code} {desired} ({figures})")))
@@ -355,7 +362,19 @@ impl Control<'_> {
         match &self.scenario.scaling_policies[asked.policy].kind {
             ScalingPolicyKind::TargetTracking(tracking) => {
                 let name = self.scenario.watched_name(&tracking.watches);
-                format!("{base} warm x {name} {} / {} = {capacity}", rounded(metric), tracking.target_value)
+                let (metric, target) = (rounded(metric), tracking.target_value);
+                if base == 0 {
+                    return format!("none warm, {name} {metric} against {target}: {capacity}");
+                }
+                let proportional = tracking.scale_out_capacity(base, wanted.metric);
+                let limit = match proportional < capacity {
+                    true => {
+                        let percent = rounded(100.0 * self.scenario.assumptions.capacity_scale_in_max_fraction);
+                        format!(", at most {percent} % less at once: {capacity}")
+                    }
+                    false => String::new(),
+                };
+                format!("{base} warm x {name} {metric} / {target} = {proportional}{limit}")
             }
             ScalingPolicyKind::Simple(_) => format!("{base} desired to {capacity}"),
             _ => {

@@ -84,3 +84,30 @@ fn policies_do_nothing_while_alarm_notification_is_suspended() {
         assert_eq!(row.rule, "no scale-out: the process AlarmNotification is suspended");
     }
 }
+
+/// The words of a scale-in say what the proportion calls for, and what of it may go at once.
+#[test]
+fn gradual_scale_in_has_its_arithmetic() {
+    let run = run(&group(6, "", "{ at: 0s, value: 10 }", TRACKING));
+    let row = run.scaling_activities.iter().find(|it| it.to < it.from).expect("it scales in");
+    assert_eq!(row.rule, "6 warm x Custom load 10 / 50 = 2, at most 49 % less at once: 4");
+    let busy = self::run(&group(4, "", "{ at: 0s, value: 75 }", TRACKING));
+    assert_eq!(busy.scaling_activities[0].rule, "4 warm x Custom load 75 / 50 = 6");
+}
+
+/// A scale-in alarm while nothing is warm: it is told as a scale-in that waits, and keeps no other policy from its own.
+#[test]
+fn scale_in_with_nothing_warm_is_no_scale_out() {
+    let idle = "begin: cold
+alarms: { idle: { Namespace: Custom, MetricName: load, Statistic: Average, EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: LessThanThreshold } }";
+    let step = "by-steps: { AutoScalingGroupName: nodes, PolicyType: StepScaling, AdjustmentType: ChangeInCapacity, EstimatedInstanceWarmup: 7200, StepAdjustments: [{ MetricIntervalUpperBound: 0, ScalingAdjustment: -1 }], alarm: idle }";
+    let simple = "simply: { AutoScalingGroupName: nodes, AdjustmentType: ChangeInCapacity, ScalingAdjustment: -1, Cooldown: 9000, alarm: idle }";
+    let of = |policies: &str| {
+        run(&group(4, "", "{ at: 0s, value: 10 }", &format!("{idle}\nscalingPolicies: {{ {policies} }}\n")))
+    };
+    let alone = of(step);
+    assert_eq!(activities(&alone), []);
+    let [row] = not_scaled(&alone, "WarmingUp")[..] else { panic!("said once") };
+    assert_eq!((row.rule.as_str(), alone.scaling_activities.len()), ("no scale-in: instances warm up (4)", 1));
+    assert_eq!(activities(&of(&format!("{step}, {simple}"))), [(minute(1), 4, 3)]);
+}
