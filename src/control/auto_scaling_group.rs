@@ -27,6 +27,7 @@ use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
 use crate::control::auto_scaling_group::refresh::Refresh;
 use crate::control::auto_scaling_group::replacement::Replacement;
+use crate::control::group_scaling::Hindrance;
 use crate::control::log::Decision;
 use crate::run::InstanceChange;
 use crate::scenario::NewLaunchTemplate;
@@ -344,13 +345,20 @@ impl Control<'_> {
         self.launch_to_desired_capacity(group);
         self.launch_replacements(group);
         self.maintain_warm_pool(group);
+        self.terminate_to_desired_capacity(group);
+        self.check_group_activity(group);
+    }
+
+    fn terminate_to_desired_capacity(&mut self, group: Id<AutoScalingGroup>) {
         while self.group_capacity(group, None)
             > self.groups[group.index()].desired_capacity + self.extra_capacity(group)
         {
             if self.is_suspended(group, ScalingProcess::Terminate) {
-                return;
+                return self.hinder_group_activity(group, Hindrance::Suspended(ScalingProcess::Terminate));
             }
-            let Some(instance) = self.choose_to_terminate(group, None) else { return };
+            let Some(instance) = self.choose_to_terminate(group, None) else {
+                return self.hinder_group_activity(group, Hindrance::NothingMayGo);
+            };
             self.scale_in_instance(instance);
         }
     }
@@ -360,14 +368,14 @@ impl Control<'_> {
             < self.groups[group.index()].desired_capacity + self.extra_capacity(group)
         {
             if self.is_suspended(group, ScalingProcess::Launch) {
-                return;
+                return self.hinder_group_activity(group, Hindrance::Suspended(ScalingProcess::Launch));
             }
             let cause = self.groups[group.index()].wanted_because;
             if self.take_from_warm_pool(group, cause) {
                 continue;
             }
             if self.launch_instance(group, cause).is_none() {
-                return;
+                return self.hinder_group_activity(group, Hindrance::LaunchFailed);
             }
         }
     }
@@ -449,6 +457,11 @@ impl Control<'_> {
         types[row.launch_template_override].weighted_capacity
     }
 
+    /// Whether some of a group's instances are more than one unit of its capacity.
+    pub(super) fn has_weights(&self, group: Id<AutoScalingGroup>) -> bool {
+        self.scenario.auto_scaling_groups[group].instance_types.iter().any(|it| it.weighted_capacity > 1)
+    }
+
     /// Units of capacity that a group has in instances of a purchase option, or of both, those left out that it terminates.
     pub(super) fn group_capacity(&self, group: Id<AutoScalingGroup>, purchase_option: Option<PurchaseOption>) -> u32 {
         let instances = self.groups[group.index()].instances.iter().copied();
@@ -493,6 +506,7 @@ impl Control<'_> {
         if wanted == before {
             return;
         }
+        self.override_group_activity(group, wanted);
         let message = format!("Setting desired capacity to {wanted}, from {before}: {figures}");
         let decision =
             self.log.put(self.agenda.now(), cause, "group.desired_capacity", self.group_resource(group), message);

@@ -9,7 +9,7 @@ use crate::aws::alarm::{Alarm, AlarmState};
 use crate::aws::auto_scaling_group::{AutoScalingGroup, ScalingProcess};
 use crate::aws::lifecycle::LifecycleState;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
-use crate::cluster::{ContainerInstance, InstanceStatus};
+use crate::cluster::ContainerInstance;
 use crate::control::Control;
 use crate::control::autoscaling::rounded;
 use crate::control::log::Decision;
@@ -36,10 +36,33 @@ pub struct GroupScaling {
 #[derive(Clone, Copy, Debug)]
 struct Activity {
     desired: u32,
+    is_scale_out: bool,
     /// Of simple scaling: its cooldown begins when the activity ends.
     simple_cooldown: Option<Span>,
+    hindrance: Option<Hindrance>,
     row: usize,
     decision: Decision,
+}
+
+/// What keeps a group from its desired capacity, so that an activity ends with what it has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hindrance {
+    /// A launch has failed; the group tries again, and no activity waits for that.
+    LaunchFailed,
+    /// What there is too much may not go: it is protected, or each of it counts for more than that.
+    NothingMayGo,
+    /// It may not launch, or not terminate.
+    Suspended(ScalingProcess),
+}
+
+/// How an activity of a group ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ActivityEnd {
+    /// The desired capacity is there.
+    Successful,
+    /// Another one took its place.
+    Overridden,
+    Hindered(Hindrance),
 }
 
 /// What a policy asks for, and from what.
@@ -89,7 +112,7 @@ impl Control<'_> {
             let (base, metric) = if is_simple { (desired, metric.or(Some(0.0))) } else { (base, metric) };
             // With weights a group may be above its desired capacity, and a decrement that is smaller than that does nothing.
             let base = match &self.scenario.scaling_policies[it.policy].kind {
-                ScalingPolicyKind::Simple(simple) if simple.capacity(base) < base => {
+                ScalingPolicyKind::Simple(simple) if simple.capacity(base) < base && self.has_weights(group) => {
                     base.max(self.group_capacity(group, None))
                 }
                 _ => base,
@@ -228,7 +251,7 @@ impl Control<'_> {
             policy.name
         );
         let cause = self.alarms_in_force[wanted.asked.alarm.index()].decision;
-        self.group_activity_ends(group, "Overridden");
+        self.group_activity_ends(group, ActivityEnd::Overridden);
         let resource = self.group_resource(group);
         let decision = self.log.put(now, cause, "scaling.activity", resource.clone(), message);
         self.records.scaling_activities.push(ScalingActivity {
@@ -247,35 +270,84 @@ impl Control<'_> {
         let row = self.records.scaling_activities.len() - 1;
         let state = &mut self.group_scaling[group.index()];
         state.last_reasons = Default::default();
-        state.activity = Some(Activity { desired: capacity, simple_cooldown, row, decision });
+        let is_scale_out = capacity > before;
+        state.activity =
+            Some(Activity { desired: capacity, is_scale_out, simple_cooldown, hindrance: None, row, decision });
         let words = format!("policy {} ({figures})", policy.name);
         self.set_desired_capacity(group, capacity, Some(decision), &words);
     }
 
-    /// An instance has changed: the group may have come to what an activity wanted.
+    /// Something has changed: the group may have come to what an activity wanted, or to as much of it as it can. A scale-out ends
+    /// with what is in service, beyond the desired capacity where weights have it so; a scale-in when nothing is going any more.
     pub(super) fn check_group_activity(&mut self, group: Id<AutoScalingGroup>) {
         let Some(activity) = self.group_scaling[group.index()].activity else { return };
-        let instances = || self.groups[group.index()].instances.iter().map(|it| &self.cluster.instances[*it]);
-        let is_under_way = instances().any(|it| it.status == InstanceStatus::Launching || it.is_terminating);
-        if !is_under_way && self.group_capacity(group, None) == activity.desired {
-            self.group_activity_ends(group, "Successful");
+        let instances = || self.groups[group.index()].instances.iter().copied();
+        let wanted = || instances().filter(|it| self.counts_for_group(*it));
+        let state = |it: &Id<ContainerInstance>| self.instances_in_groups[it.index()].lifecycle_state;
+        let is_pending = wanted().any(|it| state(&it) != LifecycleState::InService);
+        let end = if activity.is_scale_out {
+            let in_service = wanted().filter(|it| state(it) == LifecycleState::InService);
+            let in_service: u32 = in_service.map(|it| self.weight_of(it)).sum();
+            let hindrance = activity.hindrance.filter(|_| !is_pending).map(ActivityEnd::Hindered);
+            if in_service >= activity.desired { Some(ActivityEnd::Successful) } else { hindrance }
+        } else if instances().any(|it| self.cluster.instances[it].is_terminating) {
+            None
+        } else if self.group_capacity(group, None) <= activity.desired + self.extra_capacity(group) {
+            Some(ActivityEnd::Successful)
+        } else {
+            activity.hindrance.map(ActivityEnd::Hindered)
+        };
+        if let Some(end) = end {
+            self.group_activity_ends(group, end);
         }
     }
 
-    fn group_activity_ends(&mut self, group: Id<AutoScalingGroup>, status: &'static str) {
+    /// A group cannot do what an activity wants of it.
+    pub(super) fn hinder_group_activity(&mut self, group: Id<AutoScalingGroup>, hindrance: Hindrance) {
+        let is_of_scale_out =
+            matches!(hindrance, Hindrance::LaunchFailed | Hindrance::Suspended(ScalingProcess::Launch));
+        let activity = self.group_scaling[group.index()].activity.as_mut();
+        if let Some(activity) = activity.filter(|it| it.is_scale_out == is_of_scale_out) {
+            activity.hindrance = Some(hindrance);
+            self.check_group_activity(group);
+        }
+    }
+
+    /// Somebody sets a group's desired capacity: an activity that wanted another one is over.
+    pub(super) fn override_group_activity(&mut self, group: Id<AutoScalingGroup>, desired: u32) {
+        if self.group_scaling[group.index()].activity.is_some_and(|it| it.desired != desired) {
+            self.group_activity_ends(group, ActivityEnd::Overridden);
+        }
+    }
+
+    fn group_activity_ends(&mut self, group: Id<AutoScalingGroup>, end: ActivityEnd) {
         let now = self.now();
         let Some(activity) = self.group_scaling[group.index()].activity.take() else { return };
         if let Some(cooldown) = activity.simple_cooldown {
             self.group_scaling[group.index()].simple_cooldown_ends = now + cooldown;
         }
+        let desired = activity.desired;
+        let (status, words) = match end {
+            ActivityEnd::Successful => ("Successful", format!("desired capacity {desired} is in service")),
+            ActivityEnd::Overridden => {
+                ("Overridden", format!("a newer activity follows the one to desired capacity {desired}"))
+            }
+            ActivityEnd::Hindered(Hindrance::LaunchFailed) => {
+                ("Failed", format!("a launch for desired capacity {desired} has failed"))
+            }
+            ActivityEnd::Hindered(Hindrance::NothingMayGo) => {
+                ("Successful", format!("nothing more may go for desired capacity {desired}"))
+            }
+            ActivityEnd::Hindered(Hindrance::Suspended(process)) => {
+                let process = process.as_str();
+                ("Cancelled", format!("the process {process} is suspended, desired capacity {desired} stays wanted"))
+            }
+        };
         let row = &mut self.records.scaling_activities[activity.row];
         row.status_code = status;
         row.ended_at = Some(now);
-        let words = match status {
-            "Successful" => format!("Successful: desired capacity {} is in service", activity.desired),
-            _ => format!("{status}: a newer activity follows the one to desired capacity {}", activity.desired),
-        };
         let resource = self.group_resource(group);
+        let words = format!("{status}: {words}");
         self.log.put(now, Some(activity.decision), "scaling.activity_ended", resource, words);
     }
 

@@ -90,9 +90,9 @@ fn policies_do_nothing_while_alarm_notification_is_suspended() {
 fn gradual_scale_in_has_its_arithmetic() {
     let run = run(&group(6, "", "{ at: 0s, value: 10 }", TRACKING));
     let row = run.scaling_activities.iter().find(|it| it.to < it.from).expect("it scales in");
-    assert_eq!(row.rule, "6 warm x Custom load 10 / 50 = 2, at most 49 % less at once: 4");
+    assert_eq!(row.rule, "6 warm x load 10 / 50 = 2, at most 49 % less at once: 4");
     let busy = self::run(&group(4, "", "{ at: 0s, value: 75 }", TRACKING));
-    assert_eq!(busy.scaling_activities[0].rule, "4 warm x Custom load 75 / 50 = 6");
+    assert_eq!(busy.scaling_activities[0].rule, "4 warm x load 75 / 50 = 6");
 }
 
 /// A scale-in alarm while nothing is warm: it is told as a scale-in that waits, and keeps no other policy from its own.
@@ -100,14 +100,100 @@ fn gradual_scale_in_has_its_arithmetic() {
 fn scale_in_with_nothing_warm_is_no_scale_out() {
     let idle = "begin: cold
 alarms: { idle: { Namespace: Custom, MetricName: load, Statistic: Average, EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: LessThanThreshold } }";
-    let step = "by-steps: { AutoScalingGroupName: nodes, PolicyType: StepScaling, AdjustmentType: ChangeInCapacity, EstimatedInstanceWarmup: 7200, StepAdjustments: [{ MetricIntervalUpperBound: 0, ScalingAdjustment: -1 }], alarm: idle }";
+    let step = "by-steps: { AutoScalingGroupName: nodes, PolicyType: StepScaling, AdjustmentType: ChangeInCapacity, EstimatedInstanceWarmup: 3600, StepAdjustments: [{ MetricIntervalUpperBound: 0, ScalingAdjustment: -1 }], alarm: idle }";
     let simple = "simply: { AutoScalingGroupName: nodes, AdjustmentType: ChangeInCapacity, ScalingAdjustment: -1, Cooldown: 9000, alarm: idle }";
     let of = |policies: &str| {
-        run(&group(4, "", "{ at: 0s, value: 10 }", &format!("{idle}\nscalingPolicies: {{ {policies} }}\n")))
+        let text = group(4, "", "{ at: 0s, value: 10 }", &format!("{idle}\nscalingPolicies: {{ {policies} }}\n"));
+        run(&text.replace("duration: 2h", "duration: 50m"))
     };
     let alone = of(step);
     assert_eq!(activities(&alone), []);
     let [row] = not_scaled(&alone, "WarmingUp")[..] else { panic!("said once") };
     assert_eq!((row.rule.as_str(), alone.scaling_activities.len()), ("no scale-in: instances warm up (4)", 1));
     assert_eq!(activities(&of(&format!("{step}, {simple}"))), [(minute(1), 4, 3)]);
+}
+
+/// Second, desired before and after, status and seconds until the end of what simple scaling by `adjustment` did in twelve minutes,
+/// with a cooldown of a minute, invoked each minute from the first on.
+fn simply(
+    definition: &str,
+    adjustment: i32,
+    more: &str,
+    change: impl Fn(String) -> String,
+) -> Vec<(f64, u32, u32, &'static str, Option<f64>)> {
+    let rest = format!(
+        "alarms: {{ busy: {{ Namespace: Custom, MetricName: load, Statistic: Average, EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: GreaterThanThreshold }} }}
+scalingPolicies: {{ it: {{ AutoScalingGroupName: nodes, AdjustmentType: ChangeInCapacity, ScalingAdjustment: {adjustment}, Cooldown: 60, alarm: busy }} }}
+{more}"
+    );
+    let text = group(4, definition, "{ at: 0s, value: 60 }", &rest).replace("duration: 2h", "duration: 12m");
+    let scaled = run(&change(text)).scaling_activities;
+    let scaled = scaled.iter().filter(|it| it.status_code != "NotScaled");
+    let lasts = |it: &ScalingActivity| it.ended_at.map(|ended| ended.since(it.at).as_seconds());
+    scaled.map(|it| (it.at.as_seconds(), it.from, it.to, it.status_code, lasts(it))).collect()
+}
+
+fn of_weight_four(text: String) -> String {
+    text.replace(
+        "InstanceType: m5.large",
+        "MixedInstancesPolicy: { LaunchTemplate: { Overrides: [{ InstanceType: m5.2xlarge, WeightedCapacity: '4' }] } }",
+    )
+}
+
+/// 4.3: the cooldown begins when the last instance is in service, or when nothing can be done any more.
+#[test]
+fn simple_scaling_goes_on_whatever_becomes_of_its_activity() {
+    // Two units more are one instance of four; the next two are there already.
+    assert_eq!(
+        simply("", 2, "", of_weight_four),
+        [(minute(1), 4, 6, "Successful", Some(45.0)), (minute(3), 6, 8, "Successful", Some(10.0))]
+    );
+    // Nothing to launch: each fails at its first try.
+    let in_one_zone = |available: u32| {
+        format!(
+            "cluster: {{ availabilityZones: [us-east-1a] }}\ncapacityPools: [{{ instanceType: m5.large, available: {available} }}]\n"
+        )
+    };
+    let dry = simply("", 1, &in_one_zone(4), |it| it);
+    let failed = |at: u32, from: u32| (minute(at), from, from + 1, "Failed", Some(10.0));
+    assert_eq!(dry, [failed(1, 4), failed(3, 5), failed(5, 6), failed(7, 7)]);
+    // One of two is there and the other is not: it has failed when the one is in service.
+    let one_more = simply("", 2, &in_one_zone(5), |it| it);
+    assert_eq!(one_more[0], (minute(1), 4, 6, "Failed", Some(45.0)));
+    // All protected: the desired capacity is lowered, and nothing is terminated.
+    let kept = simply(", NewInstancesProtectedFromScaleIn: true", -1, "", |it| it);
+    let done = |at: u32, from: u32| (minute(at), from, from - 1, "Successful", Some(10.0));
+    assert_eq!(kept, [done(1, 4), done(3, 3), done(5, 2)]);
+    // A launch hook of a minute counts; one that is given up is a launch that failed.
+    let hook = |result: &str| {
+        let hook = format!(
+            ", LifecycleHookSpecificationList: [{{ LifecycleHookName: prepare, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', completes: 60s, result: {result} }}]"
+        );
+        simply(&hook, 1, "", |it| it)
+    };
+    assert_eq!(
+        hook("CONTINUE")[..2],
+        [(minute(1), 4, 5, "Successful", Some(105.0)), (minute(4), 5, 6, "Successful", Some(105.0))]
+    );
+    assert_eq!(hook("ABANDON")[0], (minute(1), 4, 5, "Failed", Some(105.0)));
+    // A process that is suspended, and a capacity that is set by hand while it is under way.
+    let suspended = simply(", SuspendedProcesses: [Launch]", 1, "", |it| it);
+    assert_eq!(
+        suspended[..2],
+        [(minute(1), 4, 5, "Cancelled", Some(10.0)), (minute(3), 5, 6, "Cancelled", Some(10.0))]
+    );
+    let by_hand = "timeline: [{ at: 80s, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 2 } }]\n";
+    let overridden = simply("", 1, by_hand, |it| it);
+    assert_eq!(overridden[0], (minute(1), 4, 5, "Overridden", Some(14.0)));
+    assert_eq!(overridden[1].0, minute(3));
+}
+
+/// 4.3: with weights, a decrement that is smaller than what the group has too much does nothing.
+#[test]
+fn a_decrement_within_the_overshoot_of_weights_does_nothing() {
+    // Two instances of four units each, for six.
+    let six = |text: String| of_weight_four(text).replace("DesiredCapacity: 4", "DesiredCapacity: 6");
+    assert_eq!(simply("", -1, "", six), []);
+    // Three less of the eight that are there are five, and neither instance may go for that.
+    assert_eq!(simply("", -3, "", six), [(minute(1), 6, 5, "Successful", Some(10.0))]);
 }

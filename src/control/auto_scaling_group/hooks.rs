@@ -4,6 +4,7 @@ use crate::agenda::Event;
 use crate::aws::lifecycle::{LifecycleActionResult, LifecycleTransition, deciding_hook};
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
+use crate::control::group_scaling::Hindrance;
 use crate::table::Id;
 
 impl Control<'_> {
@@ -55,7 +56,11 @@ impl Control<'_> {
             let resource = self.group_resource(group);
             let cause = self.log.put(now, None, "group.lifecycle_action_abandoned", resource, message);
             self.groups[group.index()].failed_launches += 1;
+            let was_for_pool = self.is_warmed(instance);
             self.begin_to_terminate(instance, "because its launch was abandoned", Some(cause));
+            if !was_for_pool {
+                self.hinder_group_activity(group, Hindrance::LaunchFailed);
+            }
             let at = now + self.scenario.assumptions.auto_scaling_group_delay;
             self.reconcile_group_at(group, at);
         } else if row.is_terminating {

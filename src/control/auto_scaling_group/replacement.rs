@@ -51,7 +51,7 @@ pub struct Replacement {
 
 impl Control<'_> {
     /// Units that a group has beyond its desired capacity, because it launches before it terminates.
-    pub(super) fn extra_capacity(&self, group: Id<AutoScalingGroup>) -> u32 {
+    pub(in crate::control) fn extra_capacity(&self, group: Id<AutoScalingGroup>) -> u32 {
         let replacements = self.groups[group.index()].replacements.iter();
         let doubled = replacements.filter(|it| it.new.is_some() && self.counts_for_group(it.old));
         doubled.map(|it| self.weight_of(it.old)).sum()
