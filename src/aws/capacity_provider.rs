@@ -231,10 +231,11 @@ impl ManagedScaling {
         self.capacity_at_target(measured)
     }
 
-    /// The desired capacity one minute of scale-in leads to: at least one less, at most `max_fraction` of N less.
+    /// The desired capacity one minute of scale-in leads to: at least one less, at most `max_fraction` less of what is wanted now.
+    /// A measurement may be from before the last minute's scale-in, when more was there.
     pub fn scale_in_capacity(&self, desired: u32, measured: &CapacityProviderReservation, max_fraction: f64) -> u32 {
         let wanted = self.capacity_at_target(measured);
-        let most = floor_capacity(f64::from(measured.present) * max_fraction).max(1);
+        let most = floor_capacity(f64::from(measured.present.min(desired)) * max_fraction).max(1);
         desired - desired.saturating_sub(wanted).min(most)
     }
 
@@ -491,6 +492,9 @@ mod tests {
         assert_eq!(path(100, 20), [100, 51, 27, 20]);
         assert_eq!(path(100, 60), [100, 60]);
         assert_eq!(path(5, 3), [5, 3]);
+        // What was measured a minute before, when 100 were there.
+        let measured = measure(&managed(100), 100, 20, &[]);
+        assert_eq!(managed(100).scale_in_capacity(51, &measured, 0.49), 27);
         // With "at most floor(N / 2)" as the limit, as WE-81 has it.
         let measured = measure(&managed(100), 10, 1, &[]);
         assert_eq!(managed(100).scale_in_capacity(10, &measured, 0.5), 5);

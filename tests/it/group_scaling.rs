@@ -197,3 +197,24 @@ fn a_decrement_within_the_overshoot_of_weights_does_nothing() {
     // Three less of the eight that are there are five, and neither instance may go for that.
     assert_eq!(simply("", -3, "", six), [(minute(1), 6, 5, "Successful", Some(10.0))]);
 }
+
+/// W14, whenever in the minute the alarms are looked at: a metric may be of the minute before the last scale-in.
+#[test]
+fn w14_managed_scaling_goes_in_by_less_than_half_a_minute_at_every_phase() {
+    for phase in [1, 6, 20, 29, 30, 31, 45, 59] {
+        let run = run(&format!(
+            "duration: 40m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 0, MaxSize: 100, DesiredCapacity: 100, NewInstancesProtectedFromScaleIn: true }} }}
+capacityProviders: {{ nodes: {{ autoScalingGroupProvider: {{ autoScalingGroupArn: nodes, managedScaling: {{ status: ENABLED }}, managedTerminationProtection: ENABLED }} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 2048, memory: 512 }}] }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 100, capacityProviderStrategy: [{{ capacityProvider: nodes }}] }} }}
+timeline: [{{ at: 5m, updateService: {{ service: web, desiredCount: 20 }} }}]
+assumptions: {{ alarmPhase: {phase}s }}"
+        ));
+        let wanted = run.events.iter().filter(|it| it.kind == "group.desired_capacity");
+        let path: Vec<&str> = wanted.map(|it| it.message.split(": ").next().expect("words")).collect();
+        let steps =
+            [(51, 100), (27, 51), (20, 27)].map(|(to, from)| format!("Setting desired capacity to {to}, from {from}"));
+        assert_eq!(path, steps, "{phase} s");
+    }
+}
