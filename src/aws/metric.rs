@@ -163,6 +163,7 @@ pub enum GroupMetric {
     DesiredCapacity,
     InServiceInstances,
     PendingInstances,
+    StandbyInstances,
     TerminatingInstances,
     TotalInstances,
 }
@@ -378,12 +379,13 @@ impl ContainerInsightsMetric {
 
 impl GroupMetric {
     /// Their names.
-    pub const NAMES: [Named<GroupMetric>; 7] = [
+    pub const NAMES: [Named<GroupMetric>; 8] = [
         ("GroupMinSize", GroupMetric::MinSize),
         ("GroupMaxSize", GroupMetric::MaxSize),
         ("GroupDesiredCapacity", GroupMetric::DesiredCapacity),
         ("GroupInServiceInstances", GroupMetric::InServiceInstances),
         ("GroupPendingInstances", GroupMetric::PendingInstances),
+        ("GroupStandbyInstances", GroupMetric::StandbyInstances),
         ("GroupTerminatingInstances", GroupMetric::TerminatingInstances),
         ("GroupTotalInstances", GroupMetric::TotalInstances),
     ];

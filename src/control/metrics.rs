@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::alarm::Watched;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::lifecycle::LifecycleState;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::metric::{
     ClusterMetric, ContainerInsightsMetric, GroupMetric, LoadBalancerMetric, Metric, MetricStat, Resolution,
@@ -316,21 +317,29 @@ impl Control<'_> {
         }
     }
 
+    /// *Amazon CloudWatch metrics for Amazon EC2 Auto Scaling*: the total is of what is in service, pending and terminating; what is in
+    /// the warm pool has metrics of its own.
     fn of_group(&self, group: Id<AutoScalingGroup>, of: GroupMetric) -> f64 {
         let state = &self.groups[group.index()];
-        let count = |wanted: &dyn Fn(&ContainerInstance) -> bool| {
-            state.instances.iter().filter(|it| wanted(&self.cluster.instances[**it])).count() as f64
+        let is_terminating = |it: Id<ContainerInstance>| self.cluster.instances[it].is_terminating;
+        let count = |wanted: &[LifecycleState]| {
+            let stands = |it: &&Id<ContainerInstance>| {
+                wanted.contains(&self.instances_in_groups[it.index()].lifecycle_state) && !is_terminating(**it)
+            };
+            state.instances.iter().filter(stands).count() as f64
         };
+        let pending = || count(&[LifecycleState::Pending, LifecycleState::PendingWait]);
+        let in_service = || count(&[LifecycleState::InService]);
+        let terminating = || state.instances.iter().filter(|it| is_terminating(**it)).count() as f64;
         match of {
             GroupMetric::MinSize => f64::from(state.min_size),
             GroupMetric::MaxSize => f64::from(state.max_size),
             GroupMetric::DesiredCapacity => f64::from(state.desired_capacity),
-            GroupMetric::InServiceInstances => {
-                count(&|it| it.status != InstanceStatus::Launching && !it.is_terminating)
-            }
-            GroupMetric::PendingInstances => count(&|it| it.status == InstanceStatus::Launching),
-            GroupMetric::TerminatingInstances => count(&|it| it.is_terminating),
-            GroupMetric::TotalInstances => count(&|_| true),
+            GroupMetric::InServiceInstances => in_service(),
+            GroupMetric::PendingInstances => pending(),
+            GroupMetric::StandbyInstances => count(&[LifecycleState::Standby]),
+            GroupMetric::TerminatingInstances => terminating(),
+            GroupMetric::TotalInstances => in_service() + pending() + terminating(),
         }
     }
 

@@ -218,3 +218,62 @@ assumptions: {{ alarmPhase: {phase}s }}"
         assert_eq!(path, steps, "{phase} s");
     }
 }
+
+/// *Amazon CloudWatch metrics for Amazon EC2 Auto Scaling*: what is in the warm pool, in standby or waits for a launch hook is not in
+/// service.
+#[test]
+fn metrics_of_a_group_go_by_the_state_of_its_instances() {
+    let names = ["InService", "Pending", "Standby", "Terminating", "Total"];
+    let alarms: Vec<String> = names
+        .iter()
+        .map(|it| format!("{it}: {{ Namespace: AWS/AutoScaling, MetricName: Group{it}Instances, Dimensions: [{{ Name: AutoScalingGroupName, Value: nodes }}], EvaluationPeriods: 1, Threshold: 1000, ComparisonOperator: GreaterThanThreshold }}"))
+        .collect();
+    let more = format!(
+        "alarms: {{ {} }}
+timeline: [{{ at: 70s, enterStandby: {{ autoScalingGroup: nodes, count: 1, ShouldDecrementDesiredCapacity: false }} }}, {{ at: 15m, updateAutoScalingGroup: {{ autoScalingGroup: nodes, DesiredCapacity: 2 }} }}]\n",
+        alarms.join(", ")
+    );
+    let definition = ", WarmPoolConfiguration: { MaxGroupPreparedCapacity: 5 }, LifecycleHookSpecificationList: [{ LifecycleHookName: prepare, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', completes: 5m }, { LifecycleHookName: save, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING', completes: 90s }]";
+    let run = run(&group(3, definition, "{ at: 0s, value: 0 }", &more));
+    // At the end of the minute.
+    let at = |minute: u64| {
+        let value = |name: &&str| {
+            let name = format!("Group{name}Instances");
+            let is_it = |it: &&plimsoll::run::MetricPoint| {
+                it.metric.contains(&name) && it.at.as_seconds() == (minute * 60) as f64
+            };
+            run.metric_points.iter().find(is_it).expect("a point").value as u32
+        };
+        names.iter().map(value).collect::<Vec<u32>>()
+    };
+    assert_eq!(at(0), [3, 0, 0, 0, 3], "two more are in the pool");
+    assert_eq!(at(3), [2, 1, 1, 0, 3], "one came out of the pool, and waits for its hook");
+    assert_eq!(at(10), [3, 0, 1, 0, 3]);
+    assert_eq!(at(15), [2, 0, 1, 1, 3]);
+    assert_eq!(at(20), [2, 0, 1, 0, 2]);
+}
+
+/// Instances that are stopped have no CPU use, and those in standby are not what the load is on.
+#[test]
+fn a_warm_pool_does_not_dilute_the_cpu_use_of_its_group() {
+    let mean = |definition: &str| {
+        let run = run(&format!(
+            "duration: 10m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 8, DesiredCapacity: 2, InstanceMonitoring: {{ Enabled: true }}{definition} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 512, memory: 512, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ startTime: 1s, cpuTime: 10ms }} }}
+targetGroups: {{ web: {{}} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 2, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+workloads: {{ users: {{ service: web, arrivals: {{ constant: {{ rate: 40/s }} }} }} }}
+alarms: {{ busy: {{ Namespace: AWS/EC2, MetricName: CPUUtilization, Dimensions: [{{ Name: AutoScalingGroupName, Value: nodes }}], Period: 60, EvaluationPeriods: 1, Threshold: 1000, ComparisonOperator: GreaterThanThreshold }} }}"
+        ));
+        let points = run.metric_points.iter().filter(|it| it.metric.contains("AWS/EC2 CPUUtilization"));
+        let points: Vec<f64> = points.map(|it| it.value).collect();
+        points.iter().sum::<f64>() / points.len() as f64
+    };
+    let without = mean("");
+    // 0.4 of four vCPUs.
+    assert!((without - 10.0).abs() < 0.5, "{without}");
+    let with = mean(", WarmPoolConfiguration: { MaxGroupPreparedCapacity: 6 }");
+    assert!((with - without).abs() < 0.1, "{with} {without}");
+}
