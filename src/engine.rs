@@ -53,7 +53,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         .entries()
         .map(|(id, task)| life_of(scenario, &names, &control.cluster, id, task))
         .collect();
-    let instances = control.cluster.instances.iter().map(|it| {
+    let instances = control.cluster.instances.entries().map(|(id, it)| {
         let group = &scenario.auto_scaling_groups[it.auto_scaling_group];
         InstanceLife {
             name: it.name.clone(),
@@ -67,6 +67,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
             registered_at: it.registered_at,
             terminated_at: it.terminated_at,
             usd_per_hour: it.usd_per_hour,
+            bills: control.instance_bills(id, end).collect(),
         }
     });
     let lasted = |from: Option<Instant>, to: Option<Instant>| from.map_or(Span::ZERO, |at| to.unwrap_or(end).since(at));
@@ -82,6 +83,9 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     let instances: Vec<InstanceLife> = instances.collect();
     let unplaced_at_end = control.with_unplaced_tasks();
     let metric_points = control.metric_points();
+    for instance in control.cluster.instances.ids() {
+        control.record_unseen_instance(instance, end);
+    }
     let records = std::mem::take(&mut control.records);
     let instance_reasons = until_the_end(records.instance_reasons, &instances, end);
     let mut run = Run {

@@ -1018,7 +1018,7 @@ pub struct InstanceLife {
     pub memory_mib: u32,
     /// Launched.
     pub launched_at: Instant,
-    /// In service in its group, and billed since.
+    /// In service in its group.
     pub in_service_at: Option<Instant>,
     /// Registered with the cluster.
     pub registered_at: Option<Instant>,
@@ -1026,6 +1026,32 @@ pub struct InstanceLife {
     pub terminated_at: Option<Instant>,
     /// What it costs an hour, USD.
     pub usd_per_hour: f64,
+    /// What EC2 bills for it, in order of time.
+    pub bills: Vec<InstanceBill>,
+}
+
+/// What EC2 bills for an instance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InstanceBill {
+    /// Since when it has been `running`.
+    pub since: Instant,
+    /// Until when.
+    pub until: Instant,
+    /// What that costs, USD.
+    pub usd: f64,
+}
+
+impl InstanceBill {
+    /// The part of it that falls between two instants, USD: the parts of times that follow each other are the whole.
+    pub fn usd_within(&self, from: Instant, until: Instant) -> f64 {
+        // What is billed without having run for a moment, belongs to the one before.
+        let since = self.since.min(Instant(self.until.0.saturating_sub(1)));
+        let (begin, end) = (since.max(from), self.until.min(until));
+        if end <= begin {
+            return 0.0;
+        }
+        self.usd * (end.since(begin).as_hours() / self.until.since(since).as_hours())
+    }
 }
 
 /// A scaling activity of a service or an Auto Scaling group, or a decision not to scale: what `DescribeScalingActivities` tells.

@@ -648,6 +648,7 @@ impl Control<'_> {
     /// EC2 has terminated an instance: on somebody's call, or because it interrupted a Spot Instance.
     fn instance_is_gone(&mut self, instance: Id<ContainerInstance>, interrupted_by_ec2: bool) {
         let now = self.now();
+        self.record_unseen_instance(instance, now);
         self.ceases_to_run(instance, interrupted_by_ec2);
         self.counts_as_stopped_until(instance, now);
         self.in_group(instance).lifecycle_state = LifecycleState::Terminated;

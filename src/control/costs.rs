@@ -6,20 +6,10 @@ use crate::aws::price::instance_usd;
 use crate::cluster::{ContainerInstance, Host, Task};
 use crate::control::Control;
 use crate::control::auto_scaling_group::Ec2Run;
+use crate::run::InstanceBill;
 use crate::scenario::FargateBilledFrom;
 use crate::table::Id;
 use crate::units::Instant;
-
-/// What EC2 bills for an instance.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct InstanceBill {
-    /// Since when it has been `running`.
-    pub since: Instant,
-    /// Until when.
-    pub until: Instant,
-    /// What that costs, USD.
-    pub usd: f64,
-}
 
 impl Control<'_> {
     /// EC2 has an instance `running` from now on.

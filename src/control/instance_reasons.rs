@@ -11,6 +11,7 @@ use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
 use crate::run::{AliveReason, InstanceReason};
 use crate::table::Id;
+use crate::units::Instant;
 
 /// What managed scaling has measured, the state of its low alarm, and how many datapoints are below the target.
 type Measured<'m> = (&'m ManagedScaling, &'m CapacityProviderReservation, AlarmState, u32);
@@ -45,6 +46,24 @@ impl Control<'_> {
             let row = InstanceReason { instance: instance.index(), from, until: now, reason, detail };
             self.records.instance_reasons.push(row);
         }
+    }
+
+    /// Writes down why an instance was there that nobody has looked at by its end: it was gone within the minute of its launch, or the
+    /// run is over.
+    pub(crate) fn record_unseen_instance(&mut self, instance: Id<ContainerInstance>, until: Instant) {
+        self.records.last_instance_reason.resize(self.cluster.instances.len(), None);
+        let row = &self.cluster.instances[instance];
+        let (group, from) = (row.auto_scaling_group, row.launched_at);
+        let is_seen = self.records.last_instance_reason[instance.index()].is_some();
+        if is_seen || row.status == InstanceStatus::Terminated || from == until {
+            return;
+        }
+        let is_too_many = self.group_capacity(group, None) > self.groups[group.index()].desired_capacity;
+        let reason = self.why_alive(group, instance, None, is_too_many);
+        let detail = self.detail_of(reason, group, instance, None);
+        self.records.last_instance_reason[instance.index()] = Some(self.records.instance_reasons.len());
+        let row = InstanceReason { instance: instance.index(), from, until, reason, detail };
+        self.records.instance_reasons.push(row);
     }
 
     /// Of a group's instances with tasks, those with least on them that could go if all were packed, by CPU and memory.

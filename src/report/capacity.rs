@@ -150,7 +150,7 @@ pub struct ReasonTotal {
     pub reason: &'static str,
     /// Instance-hours.
     pub instance_hours: f64,
-    /// USD, at the price of each instance by the time.
+    /// USD, as EC2 bills each instance by the time.
     pub cost_usd: f64,
 }
 
@@ -168,11 +168,9 @@ pub fn reason_totals(run: &Run) -> Vec<(AliveReason, ReasonTotal)> {
     totals.into_iter().filter(|it| it.1.instance_hours > 0.0).collect()
 }
 
-/// What an instance cost while it was there for a reason: it is billed since it is in service.
+/// What an instance cost while it was there for a reason: its part of what EC2 bills.
 fn cost_usd(run: &Run, row: &InstanceReason) -> f64 {
-    let instance = &run.instances[row.instance];
-    let billed_since = instance.in_service_at.map_or(row.until, |it| it.clamp(row.from, row.until));
-    instance.usd_per_hour * row.until.since(billed_since).as_hours()
+    run.instances[row.instance].bills.iter().map(|it| it.usd_within(row.from, row.until)).sum()
 }
 
 /// A row of `instance_reasons.csv`.

@@ -5,7 +5,7 @@ use std::path::Path;
 use plimsoll::engine::simulate;
 use plimsoll::report::capacity::{explained, reason_totals};
 use plimsoll::rng::Seed;
-use plimsoll::run::{AliveReason, Run};
+use plimsoll::run::{AliveReason, CostKind, Run};
 use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
 
@@ -49,9 +49,9 @@ fn check_whole(run: &Run) {
     }
     let totals = reason_totals(run);
     let sum: f64 = totals.iter().map(|it| it.1.cost_usd).sum();
-    // EC2 bills whole seconds.
-    let rounded = run.instances.len() as f64 * 0.096 / 3600.0;
-    assert!((sum - run.cost.instances_usd).abs() < rounded, "{sum} of {}", run.cost.instances_usd);
+    let of_ec2: f64 = run.costs.iter().filter(|it| it.kind == CostKind::Ec2).map(|it| it.usd).sum();
+    assert!((sum - of_ec2).abs() < 1e-9, "{sum} of {of_ec2}");
+    assert!((sum - run.cost.instances_usd).abs() < 1e-9, "{sum} of {}", run.cost.instances_usd);
     let hours: f64 = totals.iter().map(|it| it.1.instance_hours).sum();
     assert!((hours - run.instance_hours).abs() < 1e-9);
 }
@@ -119,4 +119,55 @@ fn a_decision_of_managed_scaling_has_its_arithmetic() {
     let minutes = run.managed_scaling_minutes.iter();
     assert!(minutes.clone().all(|it| it.measured.present <= 6 && it.never_grown_for == 0));
     assert_eq!(minutes.count(), 120);
+}
+
+/// A group by itself, for two hours.
+fn lives(group: &str, more: &str) -> Run {
+    let text = format!("duration: 2h\nautoScalingGroups: {{ nodes: {{ MinSize: 0, MaxSize: 10, {group} }} }}\n{more}");
+    let story = scenario::read(Path::new("reasons.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+}
+
+fn dollars(run: &Run, reason: AliveReason) -> f64 {
+    reason_totals(run).iter().find(|it| it.0 == reason).map_or(0.0, |it| it.1.cost_usd)
+}
+
+/// What reasons cost is what EC2 bills: nothing for a Spot Instance that it takes back in its first hour, each time that an instance
+/// of a warm pool runs, and what waits for hooks.
+#[test]
+fn reasons_cost_what_is_billed() {
+    let spot = "MixedInstancesPolicy: { LaunchTemplate: { Overrides: [{ InstanceType: m5.large }] }, InstancesDistribution: { OnDemandPercentageAboveBaseCapacity: 0 } }, DesiredCapacity: 4";
+    let interrupt = "timeline: [{ at: 10m, interruptSpotInstances: { autoScalingGroup: nodes, count: 1 } }]";
+    let taken_back = lives(spot, interrupt);
+    let lost = taken_back.instances.iter().position(|it| it.terminated_at.is_some()).expect("one is interrupted");
+    let cost_of = |place: usize| taken_back.instances[place].bills.iter().map(|it| it.usd).sum::<f64>();
+    assert_eq!(cost_of(lost), 0.0);
+    let hook = |completes: &str, result: &str| {
+        format!(
+            "InstanceType: m5.large, DesiredCapacity: 2, LifecycleHookSpecificationList: [{{ LifecycleHookName: prepare, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', completes: {completes}, result: {result} }}]"
+        )
+    };
+    let grow = "timeline: [{ at: 10m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 4 } }]";
+    let waits = lives(&hook("10m", "CONTINUE"), grow);
+    // Two wait ten minutes in Pending:Wait, after the 35 s that EC2 does not bill.
+    assert!(dollars(&waits, AliveReason::Boots) > 0.096 * 2.0 * 9.0 / 60.0, "{}", dollars(&waits, AliveReason::Boots));
+    // Each is gone within a minute of its launch, and billed for one.
+    let given_up = lives(&hook("5s", "ABANDON"), grow);
+    let pool = |state: &str| {
+        lives(
+            &format!(
+                "InstanceType: m5.large, DesiredCapacity: 2, WarmPoolConfiguration: {{ PoolState: {state}, MaxGroupPreparedCapacity: 5 }}"
+            ),
+            grow,
+        )
+    };
+    let (running, stopped) = (pool("Running"), pool("Stopped"));
+    assert!(dollars(&running, AliveReason::WarmPool) > 0.096 * 2.0, "one or more for two hours");
+    assert_eq!(dollars(&stopped, AliveReason::WarmPool), 0.0);
+    for run in [&taken_back, &waits, &given_up, &running, &stopped] {
+        let sum: f64 = reason_totals(run).iter().map(|it| it.1.cost_usd).sum();
+        let of_ec2: f64 = run.costs.iter().filter(|it| it.kind == CostKind::Ec2).map(|it| it.usd).sum();
+        assert!((sum - of_ec2).abs() < 1e-9 && sum > 0.0, "{sum} of {of_ec2}");
+    }
 }
