@@ -1050,7 +1050,7 @@ impl InstanceBill {
         if end <= begin {
             return 0.0;
         }
-        self.usd * (end.since(begin).as_hours() / self.until.since(since).as_hours())
+        self.usd / self.until.since(since).as_hours() * end.since(begin).as_hours()
     }
 }
 
