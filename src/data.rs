@@ -75,6 +75,8 @@ pub struct Traffic {
     used: Vec<Used>,
     used_in_minute: Vec<Used>,
     credits: BTreeMap<Id<ContainerInstance>, CpuCredits>,
+    /// Surplus credits that are charged, by instance and hour.
+    charged_credits: BTreeMap<(Id<ContainerInstance>, u64), f64>,
     out_of_memory: Vec<(Id<Task>, usize)>,
     now: Instant,
     roster: Roster,
@@ -252,6 +254,7 @@ impl Traffic {
             background_given: BTreeMap::new(),
             instances: scenario.keeps_instance_samples().then(Default::default),
             credits: BTreeMap::new(),
+            charged_credits: BTreeMap::new(),
             used: vec![Used::default(); scenario.auto_scaling_groups.len()],
             used_in_minute: vec![Used::default(); scenario.auto_scaling_groups.len()],
             out_of_memory: Vec::new(),
@@ -363,6 +366,17 @@ impl Traffic {
     /// What the tasks on a group's instances used, in the mean over the last closed minute.
     pub fn used_on(&self, group: Id<AutoScalingGroup>) -> Used {
         self.used_in_minute[group.index()]
+    }
+
+    /// Surplus CPU credits of an instance that are charged in each hour; what it owes when it is terminated is charged then.
+    pub fn charged_credits(&self, instance: Id<ContainerInstance>, terminated_at: Option<Instant>) -> Vec<(u64, f64)> {
+        let of_instance = self.charged_credits.range((instance, 0)..=(instance, u64::MAX));
+        let mut charged: Vec<(u64, f64)> = of_instance.map(|((_, hour), credits)| (*hour, *credits)).collect();
+        let owed = self.credits(instance).map_or(0.0, |it| (-it).max(0.0));
+        if let Some(at) = terminated_at.filter(|_| owed > 0.0) {
+            charged.push(((at.0.max(1) - 1) / Span::HOUR.0, owed));
+        }
+        charged
     }
 
     /// CPU credits left on a burstable instance; below zero is what it has borrowed.

@@ -79,7 +79,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         .map(|it| lasted(Some(it.launched_at), it.terminated_at))
         .fold(Span::ZERO, |a, b| a + b);
     let instance_time = instance_time - control.stopped_time(end);
-    let (cost, costs) = costs::costs(scenario, &control, end);
+    let (cost, costs) = costs::costs(scenario, &control, traffic, end);
     let instances: Vec<InstanceLife> = instances.collect();
     let unplaced_at_end = control.with_unplaced_tasks();
     let metric_points = control.metric_points();

@@ -1164,6 +1164,8 @@ pub struct Cost {
     pub cloud_watch_usd: f64,
     /// NAT gateways, and what went through them.
     pub nat_gateways_usd: f64,
+    /// Surplus CPU credits of burstable instances.
+    pub cpu_credits_usd: f64,
 }
 
 impl Cost {
@@ -1175,6 +1177,7 @@ impl Cost {
             + self.volumes_usd
             + self.cloud_watch_usd
             + self.nat_gateways_usd
+            + self.cpu_credits_usd
     }
 }
 
@@ -1209,11 +1212,13 @@ pub enum CostKind {
     CloudWatch,
     /// NAT gateways.
     NatGateway,
+    /// Surplus CPU credits.
+    CpuCredits,
 }
 
 impl CostKind {
     /// All of them, in order.
-    pub const ALL: [CostKind; 7] = [
+    pub const ALL: [CostKind; 8] = [
         CostKind::Ec2,
         CostKind::Ebs,
         CostKind::Fargate,
@@ -1221,6 +1226,7 @@ impl CostKind {
         CostKind::LoadBalancer,
         CostKind::CloudWatch,
         CostKind::NatGateway,
+        CostKind::CpuCredits,
     ];
 
     /// As `costs.csv` has it.
@@ -1233,6 +1239,7 @@ impl CostKind {
             CostKind::LoadBalancer => "load_balancer",
             CostKind::CloudWatch => "cloudwatch",
             CostKind::NatGateway => "nat_gateway",
+            CostKind::CpuCredits => "cpu_credits",
         }
     }
 }

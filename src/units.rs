@@ -17,6 +17,8 @@ impl Span {
     pub const ZERO: Span = Span(0);
     /// One minute, the period of most of CloudWatch's metrics.
     pub const MINUTE: Span = Span(60 * NANOS_PER_SECOND);
+    /// An hour.
+    pub const HOUR: Span = Span(3600 * NANOS_PER_SECOND);
     /// One second.
     pub const SECOND: Span = Span(NANOS_PER_SECOND);
 

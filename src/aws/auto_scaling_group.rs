@@ -326,7 +326,7 @@ pub fn choose_to_terminate(
         // Smaller goes first.
         let rank = |it: usize| {
             let launched_at = candidates[it].launched_at.0;
-            let hour = 3600 * Span::SECOND.0;
+            let hour = Span::HOUR.0;
             let to_next_hour = hour - now.0.saturating_sub(launched_at) % hour;
             let taken_last = u64::MAX - candidates[it].allocation_place as u64;
             let version = candidates[it].past_launch_template_version.map_or(u64::MAX, u64::from);

@@ -153,12 +153,15 @@ pub struct CpuOffers {
 pub struct CpuCredits {
     /// Credits left; below zero is what an unlimited instance has borrowed.
     pub balance: f64,
+    /// Borrowed credits that are charged: those beyond what the instance earns in 24 hours (EC2 User Guide, *Surplus credits can incur
+    /// charges*). Those that it still owes when it ends come to them.
+    pub charged: f64,
 }
 
 impl CpuCredits {
     /// Credits at launch.
     pub fn new(burst: &Burst) -> CpuCredits {
-        CpuCredits { balance: burst.credits_at_launch }
+        CpuCredits { balance: burst.credits_at_launch, charged: 0.0 }
     }
 
     /// Earns and spends for a length of time in seconds, at `cpu_units` in use (1024 = one vCPU).
@@ -166,8 +169,11 @@ impl CpuCredits {
         let earned = burst.credits_per_hour * seconds / 3600.0;
         let spent = cpu_units / 1024.0 * seconds / 60.0;
         self.balance = (self.balance + earned - spent).min(burst.credits_maximum);
-        if !burst.unlimited {
-            self.balance = self.balance.max(0.0);
+        let owed_at_most = if burst.unlimited { burst.credits_per_hour * 24.0 } else { 0.0 };
+        let beyond = (-self.balance - owed_at_most).max(0.0);
+        self.balance += beyond;
+        if burst.unlimited {
+            self.charged += beyond;
         }
     }
 
@@ -273,7 +279,7 @@ mod tests {
     /// Hours until `balance` is used up at `cpu_units`.
     fn hours_until_empty(name: &str, balance: f64, cpu_units: f64) -> f64 {
         let (burst, _) = burst(name);
-        let mut credits = CpuCredits { balance };
+        let mut credits = CpuCredits { balance, charged: 0.0 };
         let mut seconds = 0.0;
         while credits.balance > 0.0 {
             credits.pass(&burst, 1.0, cpu_units);
@@ -291,7 +297,7 @@ mod tests {
     #[test]
     fn we_25_credits_are_earned_up_to_a_day() {
         let (burst, vcpu) = burst("t3.micro");
-        let mut credits = CpuCredits { balance: 0.0 };
+        let mut credits = CpuCredits { balance: 0.0, charged: 0.0 };
         credits.pass(&burst, 3600.0, 0.02 * 1024.0 * f64::from(vcpu));
         assert!((credits.balance - (12.0 - 2.4)).abs() < 1e-9);
         credits.pass(&burst, 100.0 * 3600.0, 0.0);
@@ -302,8 +308,25 @@ mod tests {
     fn we_28_without_credits_the_baseline_is_left() {
         let (unlimited, vcpu) = burst("t3.medium");
         let standard = Burst { unlimited: false, ..unlimited };
-        assert!((CpuCredits { balance: 0.0 }.capacity(&standard, vcpu) - 409.6).abs() < 1e-9);
-        assert_eq!(CpuCredits { balance: 0.0 }.capacity(&unlimited, vcpu), 2048.0);
-        assert_eq!(CpuCredits { balance: 1.0 }.capacity(&standard, vcpu), 2048.0);
+        assert!((CpuCredits { balance: 0.0, charged: 0.0 }.capacity(&standard, vcpu) - 409.6).abs() < 1e-9);
+        assert_eq!(CpuCredits { balance: 0.0, charged: 0.0 }.capacity(&unlimited, vcpu), 2048.0);
+        assert_eq!(CpuCredits { balance: 1.0, charged: 0.0 }.capacity(&standard, vcpu), 2048.0);
+    }
+
+    #[test]
+    fn what_is_borrowed_beyond_a_days_credits_is_charged() {
+        let (burst, _) = burst("t3.medium");
+        let mut credits = CpuCredits::new(&burst);
+        // Both vCPUs spend 120 credits an hour, and 24 are earned.
+        (0..6 * 3600).for_each(|_| credits.pass(&burst, 1.0, 2048.0));
+        assert!((credits.balance + 576.0).abs() < 1e-6 && credits.charged < 1e-6, "{credits:?}");
+        (0..3600).for_each(|_| credits.pass(&burst, 1.0, 2048.0));
+        assert!((credits.balance + 576.0).abs() < 1e-6 && (credits.charged - 96.0).abs() < 1e-6, "{credits:?}");
+        credits.pass(&burst, 3600.0, 0.0);
+        assert!((credits.balance + 552.0).abs() < 1e-6, "what is earned pays off what is owed: {credits:?}");
+        let standard = Burst { unlimited: false, ..burst };
+        let mut credits = CpuCredits::new(&standard);
+        credits.pass(&standard, 3600.0, 2048.0);
+        assert_eq!((credits.balance, credits.charged), (0.0, 0.0));
     }
 }

@@ -82,6 +82,12 @@ pub struct Prices {
     pub fargate_windows_license_vcpu_hour: f64,
     /// The licence for each vCPU of an instance that runs Windows, an hour; without it the tables have it.
     pub windows_license_vcpu_hour: Option<f64>,
+    /// Surplus CPU credits of T2, T3 and T3a, a vCPU for an hour, which 60 credits are.
+    pub cpu_credits_vcpu_hour: f64,
+    /// The same of T4g.
+    pub cpu_credits_arm_vcpu_hour: f64,
+    /// The same of instances that run Windows.
+    pub cpu_credits_windows_vcpu_hour: f64,
     /// A GB of a Fargate task's ephemeral storage above the first 20, an hour.
     pub fargate_storage_gb_hour: f64,
     /// What Fargate Spot takes for vCPUs and memory, as a share of the price on demand, 0 to 1. It moves slowly.
@@ -115,6 +121,14 @@ const WINDOWS_LICENSES: &str = include_str!("windows_licenses.csv");
 /// What the Windows licence of an instance costs, USD a vCPU and hour, where the table has nothing else (EC2 User Guide, *Optimize CPUs for
 /// License-Included instances*).
 const WINDOWS_LICENSE_VCPU_HOUR: f64 = 0.046;
+
+/// What surplus CPU credits cost in every region, USD a vCPU-hour (EC2 On-Demand pricing, *T2/T3/T4g Unlimited Mode Pricing*).
+const CPU_CREDITS_VCPU_HOUR: f64 = 0.05;
+const CPU_CREDITS_ARM_VCPU_HOUR: f64 = 0.04;
+const CPU_CREDITS_WINDOWS_VCPU_HOUR: f64 = 0.096;
+
+/// Credits that a vCPU spends in an hour.
+const CREDITS_PER_VCPU_HOUR: f64 = 60.0;
 
 /// A row of the table of instances' prices.
 #[derive(Deserialize)]
@@ -201,6 +215,9 @@ pub fn prices(region: &str) -> Option<Prices> {
         fargate_windows_gb_hour: figure(&row[24]),
         fargate_windows_license_vcpu_hour: figure(&row[25]),
         windows_license_vcpu_hour: None,
+        cpu_credits_vcpu_hour: CPU_CREDITS_VCPU_HOUR,
+        cpu_credits_arm_vcpu_hour: CPU_CREDITS_ARM_VCPU_HOUR,
+        cpu_credits_windows_vcpu_hour: CPU_CREDITS_WINDOWS_VCPU_HOUR,
         volumes: volume_prices(&row[0]),
         instances: Vec::new(),
     })
@@ -246,6 +263,16 @@ impl Prices {
         let rows: Vec<LicenseRow> = rows_of(WINDOWS_LICENSES);
         let found = rows.into_iter().find(|it| it.name == kind.name);
         found.map_or(by_vcpu(WINDOWS_LICENSE_VCPU_HOUR), |it| it.usd_per_hour)
+    }
+
+    /// So many surplus CPU credits of an instance, USD.
+    pub fn cpu_credits_usd(&self, architecture: CpuArchitecture, runs_windows: bool, credits: f64) -> f64 {
+        let vcpu_hour = match architecture {
+            _ if runs_windows => self.cpu_credits_windows_vcpu_hour,
+            CpuArchitecture::X86_64 => self.cpu_credits_vcpu_hour,
+            CpuArchitecture::Arm64 => self.cpu_credits_arm_vcpu_hour,
+        };
+        credits / CREDITS_PER_VCPU_HOUR * vcpu_hour
     }
 
     /// What an EBS volume costs an hour, USD.

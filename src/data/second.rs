@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, Ins
 use crate::data::{Samples, TaskSamples, Traffic, TwentySeconds, Used};
 use crate::scenario::Scenario;
 use crate::table::Id;
-use crate::units::{Instant, NANOS_PER_SECOND};
+use crate::units::{Instant, NANOS_PER_SECOND, Span};
 
 /// Who computes where, as long as the cluster stands still.
 #[derive(Default)]
@@ -550,7 +550,12 @@ impl Traffic {
     fn pass_credits(&mut self, machine: &Machine, cpu_units_used: f64) -> f64 {
         let (Some(burst), Some((instance, _))) = (&machine.burst, machine.instance) else { return machine.cpu_units };
         let credits = self.credits.entry(instance).or_insert_with(|| CpuCredits::new(burst));
+        let before = credits.charged;
         credits.pass(burst, 1.0, cpu_units_used);
+        if credits.charged > before {
+            let hour = (self.now.0.max(1) - 1) / Span::HOUR.0;
+            *self.charged_credits.entry((instance, hour)).or_default() += credits.charged - before;
+        }
         credits.capacity(burst, machine.vcpu)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::fargate::FargateCapacity;
+use crate::aws::instance_type::InstanceType;
 use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{
@@ -14,22 +15,24 @@ use crate::aws::split_cost::{Amount, split};
 use crate::aws::task_definition::VolumeKind;
 use crate::cluster::{ContainerInstance, Host, Task};
 use crate::control::Control;
+use crate::data::Traffic;
 use crate::run::{Cost, CostKind, CostOwner, CostRow, LoadBalancerMinute};
 use crate::scenario::{ContainerInsights, Scenario};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
-const HOUR: u64 = 3600 * Span::SECOND.0;
+const HOUR: u64 = Span::HOUR.0;
 
 /// What everything has cost by the end, by kind and in rows by hour, owner and kind. The sum of the rows is the cost, but for rounding:
 /// each is computed by itself.
-pub fn costs(scenario: &Scenario, control: &Control, end: Instant) -> (Cost, Vec<CostRow>) {
+pub fn costs(scenario: &Scenario, control: &Control, traffic: &Traffic, end: Instant) -> (Cost, Vec<CostRow>) {
     let mut ledger = Ledger { end, rows: BTreeMap::new() };
     let mut cost = Cost::default();
     let held = held(control, end);
     for (id, row) in control.cluster.instances.entries() {
         let held = held.get(&id).map_or(&[][..], Vec::as_slice);
         instance(scenario, control, (id, row), held, &mut cost, &mut ledger);
+        cpu_credits(scenario, traffic, (id, row), held, &mut cost, &mut ledger);
     }
     for task in &control.cluster.tasks {
         task_by_itself(scenario, control, task, &mut cost, &mut ledger);
@@ -151,10 +154,7 @@ fn instance(
     ledger: &mut Ledger,
 ) {
     let kind = row.instance_type(&scenario.auto_scaling_groups);
-    let capacity = Amount {
-        vcpu: f64::from(kind.vcpu.max(row.registered_cpu_units / 1024)),
-        gb: kind.memory_gib.max(f64::from(row.registered_memory_mib) / 1024.0),
-    };
+    let capacity = capacity_of(row, kind);
     for bill in control.instance_bills(id, ledger.end) {
         cost.instances_usd += bill.usd;
         let usd_per_hour = bill.usd / billed(bill.until.since(bill.since)).as_hours();
@@ -166,6 +166,36 @@ fn instance(
     let lifetime = until.since(row.launched_at);
     cost.volumes_usd += volumes.iter().map(|it| scenario.prices.volume_usd(it, lifetime)).fold(0.0, |sum, it| sum + it);
     share(CostKind::Ebs, usd_per_hour, (row.launched_at, until), capacity, held, ledger);
+}
+
+/// An instance's surplus CPU credits, split over the tasks that are on it in the hour in which they are charged.
+fn cpu_credits(
+    scenario: &Scenario,
+    traffic: &Traffic,
+    (id, row): (Id<ContainerInstance>, &ContainerInstance),
+    held: &[Held],
+    cost: &mut Cost,
+    ledger: &mut Ledger,
+) {
+    let group = &scenario.auto_scaling_groups[row.auto_scaling_group];
+    let kind = row.instance_type(&scenario.auto_scaling_groups);
+    let until = row.terminated_at.unwrap_or(ledger.end);
+    for (hour, credits) in traffic.charged_credits(id, row.terminated_at) {
+        let runs_windows = group.operating_system_family.is_windows();
+        let usd = scenario.prices.cpu_credits_usd(kind.cpu_architecture, runs_windows, credits);
+        let (since, until) = (row.launched_at.max(Instant(hour * HOUR)), until.min(Instant((hour + 1) * HOUR)));
+        cost.cpu_credits_usd += usd;
+        let usd_per_hour = usd / billed(until.since(since)).as_hours();
+        share(CostKind::CpuCredits, usd_per_hour, (since, until), capacity_of(row, kind), held, ledger);
+    }
+}
+
+/// What costs of an instance are split by.
+fn capacity_of(row: &ContainerInstance, kind: &InstanceType) -> Amount {
+    Amount {
+        vcpu: f64::from(kind.vcpu.max(row.registered_cpu_units / 1024)),
+        gb: kind.memory_gib.max(f64::from(row.registered_memory_mib) / 1024.0),
+    }
 }
 
 /// Splits what something costs that belongs to an instance, hour by hour.

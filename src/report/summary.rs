@@ -53,6 +53,9 @@ struct Summary<'a> {
     /// Where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_nat_gateways_usd: Option<f64>,
+    /// Where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_cpu_credits_usd: Option<f64>,
     cost_month_usd: f64,
     costs: Vec<OwnerCost>,
     /// Where tasks can wait for an instance.
@@ -259,6 +262,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         cost_volumes_usd: run.cost.volumes_usd,
         cost_cloudwatch_usd: run.cost.cloud_watch_usd,
         cost_nat_gateways_usd: run.scenario.nat_gateways.as_ref().map(|_| run.cost.nat_gateways_usd),
+        cost_cpu_credits_usd: Some(run.cost.cpu_credits_usd).filter(|it| *it > 0.0),
         cost_month_usd: a_month(run, run.cost.total_usd()),
         costs: by_owner(run),
         waits_for_instances: waits_for_instances(run),

@@ -10,7 +10,8 @@ use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::{
-    Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, StepScalingDatapoints, TargetTrackingValue,
+    Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, StepScalingDatapoints,
+    TargetTrackingValue,
 };
 use crate::units::Span;
 
@@ -262,6 +263,9 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         ("fargateWindowsGbHour", &mut prices.fargate_windows_gb_hour),
         ("fargateWindowsLicenseVcpuHour", &mut prices.fargate_windows_license_vcpu_hour),
         ("fargateStorageGbHour", &mut prices.fargate_storage_gb_hour),
+        ("cpuCreditsVcpuHour", &mut prices.cpu_credits_vcpu_hour),
+        ("cpuCreditsArmVcpuHour", &mut prices.cpu_credits_arm_vcpu_hour),
+        ("cpuCreditsWindowsVcpuHour", &mut prices.cpu_credits_windows_vcpu_hour),
         ("natGatewayHour", &mut prices.nat_gateway_hour),
         ("natGatewayGb", &mut prices.nat_gateway_gb),
         ("alarmMonth", &mut prices.alarm_month),

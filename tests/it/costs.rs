@@ -271,3 +271,31 @@ fn rows_and_summary_tell_the_same() {
     assert!(is_close(summary["cost_month_usd"].as_f64().expect("a number"), 730.0 * run.cost.total_usd()));
     assert!(text("costs.svg").contains("by kind"));
 }
+
+#[test]
+fn surplus_cpu_credits_are_charged() {
+    let text = |instance_type: &str, more: &str| {
+        format!(
+            "duration: 8h
+autoScalingGroups: {{ nodes: {{ InstanceType: {instance_type}, MinSize: 0, MaxSize: 1, DesiredCapacity: 1 }} }}
+taskDefinitions: {{ busy: {{ containerDefinitions: [{{ name: busy, image: busy, cpu: 1024, memory: 512 }}] }} }}
+applications: {{ busy: {{ backgroundCpu: 2048 }} }}
+services: {{ busy: {{ taskDefinition: busy, desiredCount: 1 }} }}
+{more}"
+        )
+    };
+    // From the seventh hour on 96 credits of a sixtieth of a vCPU-hour each are beyond what a day earns.
+    let x86 = run(&text("t3.medium", ""));
+    assert!((x86.cost.cpu_credits_usd - 2.0 * 96.0 / 60.0 * 0.05).abs() < 1e-3, "{:?}", x86.cost);
+    let hours: Vec<u64> = x86.costs.iter().filter(|it| it.kind == CostKind::CpuCredits).map(|it| it.hour).collect();
+    assert!(hours.iter().all(|it| *it >= 6) && hours.contains(&7), "{hours:?}");
+    let arm = run(&text("t4g.medium", ""));
+    assert!((arm.cost.cpu_credits_usd - 2.0 * 96.0 / 60.0 * 0.04).abs() < 1e-3, "{:?}", arm.cost);
+    // One that goes after two hours owes what it has borrowed in them.
+    let ended = run(&text(
+        "t3.medium",
+        "timeline: [{ at: 2h, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 0 } }]",
+    ));
+    assert!((ended.cost.cpu_credits_usd - 2.0 * 96.0 / 60.0 * 0.05).abs() < 1e-2, "{:?}", ended.cost);
+    assert_eq!(run(&text("m5.large", "")).cost.cpu_credits_usd, 0.0);
+}

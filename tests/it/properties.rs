@@ -269,6 +269,7 @@ fn every_dollar_has_an_owner(run: &Run) {
         (&[CostKind::LoadBalancer], run.cost.load_balancers_usd),
         (&[CostKind::CloudWatch], run.cost.cloud_watch_usd),
         (&[CostKind::NatGateway], run.cost.nat_gateways_usd),
+        (&[CostKind::CpuCredits], run.cost.cpu_credits_usd),
     ] {
         let (sum, redistributed) = of(kinds);
         assert!((sum - usd).abs() < 1e-9, "{kinds:?}: {sum} of {usd}");
