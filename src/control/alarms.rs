@@ -204,7 +204,7 @@ impl Control<'_> {
         let Alarm { name, rule, watches, .. } = &self.alarms[alarm];
         self.agenda.put(now + rule.evaluated_every(), Event::AlarmIsEvaluated(alarm));
         let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
-        let windows = Windows { end: rule.data_until(now), period: rule.period, count };
+        let windows = self.windows_of(rule, watches, count);
         let points = self.points(watches, windows, now);
         let from = self.alarms_in_force[alarm.index()].state;
         let state = rule.evaluate(&points, from);

@@ -15,7 +15,6 @@ use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::not_scaled::{Asked, LastReasons, NotScaled, no_datapoint, no_step_adjustment};
 use crate::data::Traffic;
-use crate::metrics::Windows;
 use crate::run::{ScalingActivity, ServiceMinute};
 use crate::scenario::{CooldownStart, StepScalingDatapoints, TargetTrackingValue};
 use crate::table::Id;
@@ -615,7 +614,7 @@ impl Control<'_> {
     /// The newest datapoint that the alarm's periods have: what decides how much capacity is called for.
     pub(super) fn metric_in_force(&self, alarm: Id<Alarm>) -> Option<f64> {
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
-        self.newest_value(watches, rule.data_until(self.now()), rule.period)
+        self.newest_value(watches, rule)
     }
 
     /// What target tracking computes with.
@@ -624,8 +623,7 @@ impl Control<'_> {
             return self.metric_in_force(alarm);
         }
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
-        let count = rule.evaluation_periods as usize;
-        let windows = Windows { end: rule.data_until(self.now()), period: rule.period, count };
+        let windows = self.windows_of(rule, watches, rule.evaluation_periods as usize);
         let values: Vec<f64> = self.points(watches, windows, self.now()).into_iter().flatten().collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
@@ -646,7 +644,7 @@ impl Control<'_> {
         }
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
         let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
-        let windows = Windows { end: rule.data_until(self.now()), period: rule.period, count };
+        let windows = self.windows_of(rule, watches, count);
         let points = self.points(watches, windows, self.now());
         let newest: Vec<f64> = rule.newest_points(&points).into_iter().map(|it| it.1).collect();
         aggregation.of(&newest)
