@@ -608,7 +608,9 @@ impl Control<'_> {
     /// Running tasks; during a scale-out's cooldown no more than before it, as what it added counts as part of the next.
     fn scale_out_base(&self, target: Id<ScalableTarget>, running: u32) -> u32 {
         let cooldown = &self.scaled_targets[target.index()].scale_out_cooldown;
-        if self.now() < cooldown.ends { running.min(cooldown.base_before) } else { running }
+        // From nothing the least step was taken, and what follows resumes from the running count.
+        let counts = cooldown.base_before > 0 && self.now() < cooldown.ends;
+        if counts { running.min(cooldown.base_before) } else { running }
     }
 
     /// The newest datapoint that the alarm's periods have: what decides how much capacity is called for.

@@ -409,3 +409,21 @@ scalingPolicies: {{ out: {{ AutoScalingGroupName: nodes, PolicyType: StepScaling
     let of_group = run(&group(4, "", &metric("load", "{ at: 0s, value: 60 }, { at: 10m, value: 30 }"), &rest));
     assert_eq!(not_scaled(&of_group, "NoStepAdjustment").len(), 1);
 }
+
+/// *Service auto scaling*: from 0 the least possible step is taken, then scaling resumes from the running count, which a
+/// cooldown holds no scale-out back from that is larger.
+#[test]
+fn from_nothing_scaling_resumes_from_the_running_count() {
+    let rest = format!(
+        "scalableTargets: {{ web: {{ MinCapacity: 0, MaxCapacity: 20 }} }}
+scalingPolicies: {{ {} }}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100 }}",
+        tracking("it", "load", 50, "")
+    );
+    let load = metric("load", "{ at: 0s, value: 0 }, { at: 10m, value: 500 }");
+    let run = run(&service("30m", 0, &load, &rest));
+    let [first, second, ..] = activities(&run)[..] else { panic!("{:?}", activities(&run)) };
+    assert_eq!(first, (minute(13), 0, 1));
+    assert_eq!((second.1, second.2), (1, 10), "1 running at ten times the target");
+    assert!(second.0 - first.0 < 300.0, "within the cooldown, at {} s", second.0);
+}
