@@ -489,9 +489,12 @@ impl Control<'_> {
         let service = self.scenario.scalable_targets[target].service;
         let state = &self.scaled_targets[target.index()];
         let desired = self.services[service.index()].desired_count;
+        // Step scaling responds while an activity is in progress; but the cooldown of a scale-in has then not even begun.
+        let is_held_back_by =
+            |it: &Activity| asked.is_scale_in_of_tracking || (!it.is_scale_out && it.cooldown > Span::ZERO);
         let blocked = if self.services[service.index()].is_deploying() {
             Some(("TargetServicePutResourceAsUnscalable", "a deployment is in progress".to_owned()))
-        } else if state.activity.is_some() {
+        } else if state.activity.as_ref().is_some_and(is_held_back_by) {
             Some(("ActivityInProgress", "an activity is in progress".to_owned()))
         } else if now < state.scale_in_cooldown_ends {
             Some(("Cooldown", format!("cooldown until {}", state.scale_in_cooldown_ends)))

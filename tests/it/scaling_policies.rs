@@ -427,3 +427,32 @@ assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100 }}",
     assert_eq!((second.1, second.2), (1, 10), "1 running at ten times the target");
     assert!(second.0 - first.0 < 300.0, "within the cooldown, at {} s", second.0);
 }
+
+/// *Step scaling policies*: a policy goes on responding while an activity is in progress, which target tracking does not scale
+/// in beside.
+#[test]
+fn steps_go_in_while_a_scale_out_is_in_progress() {
+    let of = |inwards: &str| {
+        // Tasks that take half an hour to come up, so that the scale-out at minute 6 is in progress for ten minutes.
+        let load = metric("load", "{ at: 0s, value: 40 }, { at: 5m, value: 60 }, { at: 6m, value: 20 }");
+        let rest = format!(
+            "scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 40 }} }}
+alarms: {{ {}, {} }}
+scalingPolicies:
+  out: {{ service: web, alarm: hot, StepScalingPolicyConfiguration: {{ AdjustmentType: ChangeInCapacity, Cooldown: 0, StepAdjustments: [{{ MetricIntervalLowerBound: 0, ScalingAdjustment: 4 }}] }} }}
+  {inwards}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100, fargateProvisioningTime: 30m }}",
+            alarm("hot", "GreaterThanThreshold", 50),
+            alarm("cold", "LessThanThreshold", 30)
+        );
+        run(&service("25m", 10, &load, &rest))
+    };
+    let by_steps = of("in: { service: web, alarm: cold, StepScalingPolicyConfiguration: { AdjustmentType: ChangeInCapacity, Cooldown: 0, StepAdjustments: [{ MetricIntervalUpperBound: 0, ScalingAdjustment: -1 }] } }");
+    assert_eq!(activities(&by_steps)[..2], [(minute(6), 10, 14), (minute(7), 14, 9)]);
+    let overridden = by_steps.scaling_activities.iter().find(|it| it.to == 14).expect("the scale-out");
+    assert_eq!(overridden.status_code, "Overridden");
+    let by_tracking = of(&tracking("tracked", "load", 100, ""));
+    assert_eq!(activities(&by_tracking)[0], (minute(6), 10, 14));
+    assert!(activities(&by_tracking)[1].0 >= 16.0 * 60.0, "{:?}", activities(&by_tracking));
+    assert_eq!(not_scaled(&by_tracking, "ActivityInProgress").len(), 1);
+}
