@@ -239,6 +239,16 @@ impl Control<'_> {
         if state == AlarmState::Alarm {
             self.refreshes_hear_of_alarm();
         }
+        let is_above = self.alarms[alarm].rule.is_above();
+        let invoked = self.alarms_in_force[alarm.index()].actions.iter().filter(|it| it.0 == from).map(|it| it.1);
+        for action in invoked.collect::<Vec<_>>() {
+            match action {
+                Action::TrackOut(policy) => self.reasons_are_forgotten(policy, true),
+                Action::TrackIn(policy) => self.reasons_are_forgotten(policy, false),
+                Action::Step(policy) => self.reasons_are_forgotten(policy, is_above),
+                Action::GrowGroup(_) | Action::ShrinkGroup(_) => {}
+            }
+        }
         self.alarm_acts(alarm);
     }
 

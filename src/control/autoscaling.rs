@@ -364,22 +364,21 @@ impl Control<'_> {
             };
             self.say_target_not_scaled(target, *it, reason);
         }
-        if (tracking_in.is_some() || steps_in.is_some())
-            && self.scaled_targets[target.index()].suspended_state.dynamic_scaling_in
-        {
-            let asked = steps_in.map(|it| *it.1).or(tracking_in.copied());
-            if let Some(it) = asked {
-                let words = "no scale-in: it is suspended".to_owned();
-                let metric = self.value_in_force(&it);
-                let reason = NotScaled {
-                    is_scale_out: false,
-                    code: "DynamicScalingInSuspended",
-                    words,
-                    base: Some(running),
-                    metric,
-                };
-                self.say_target_not_scaled(target, it, reason);
-            }
+        let Some(inwards) = steps_in.map(|it| *it.1).or(tracking_in.copied()) else { return };
+        let state = &self.scaled_targets[target.index()];
+        let least = state.least();
+        // At the minimum nothing else matters: whatever holds a scale-in back holds none back there.
+        let refused = if self.services[service.index()].desired_count <= least {
+            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {least}")))
+        } else if state.suspended_state.dynamic_scaling_in {
+            Some(("DynamicScalingInSuspended", "no scale-in: it is suspended".to_owned()))
+        } else {
+            None
+        };
+        if let Some((code, words)) = refused {
+            let metric = self.value_in_force(&inwards);
+            let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
+            self.say_target_not_scaled(target, inwards, reason);
             return;
         }
         let tracked = tracking_in.map(|it| (self.tracked_scale_in(target, running), it));
@@ -498,8 +497,6 @@ impl Control<'_> {
             Some(("ActivityInProgress", "an activity is in progress".to_owned()))
         } else if now < state.scale_in_cooldown_ends {
             Some(("Cooldown", format!("cooldown until {}", state.scale_in_cooldown_ends)))
-        } else if desired <= state.least() {
-            Some(("AlreadyAtMinCapacity", format!("AlreadyAtMinCapacity {}", state.least())))
         } else {
             None
         };
@@ -686,6 +683,15 @@ impl Control<'_> {
                 )
             }
         }
+    }
+
+    /// An alarm has left a state in which it invoked policies: why these did not scale is worth saying again when it is back.
+    pub(super) fn reasons_are_forgotten(&mut self, policy: Id<ScalingPolicy>, is_scale_out: bool) {
+        let reasons = match self.scenario.scaling_policies[policy].target {
+            ScalingTarget::Service(target) => &mut self.scaled_targets[target.index()].last_reasons,
+            ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].last_reasons,
+        };
+        reasons.forget(is_scale_out);
     }
 
     fn say_target_not_scaled(&mut self, target: Id<ScalableTarget>, asked: Asked, reason: NotScaled) {

@@ -28,7 +28,7 @@ pub struct GroupScaling {
     simple_cooldown_ends: Instant,
     /// Target tracking scales in again from then on.
     scale_in_from: Instant,
-    last_reasons: LastReasons,
+    pub(super) last_reasons: LastReasons,
 }
 
 /// A change of desired capacity that the group has not yet come to.

@@ -370,7 +370,8 @@ impl Control<'_> {
     /// those that are not yet published, and a sum over it would never be whole.
     pub(super) fn windows_of(&self, rule: &AlarmRule, watched: &Watched, count: usize) -> Windows {
         let of = |stat: MetricStat| self.metrics.series(stat.metric);
-        let late = watched.stats().into_iter().map(of).filter(|it| it.resolution() < rule.period).map(Series::delay).max();
+        let late =
+            watched.stats().into_iter().map(of).filter(|it| it.resolution() < rule.period).map(Series::delay).max();
         let readable = Instant(self.now().0.saturating_sub(late.unwrap_or(Span::ZERO).0));
         Windows { end: rule.data_until(readable), period: rule.period, count }
     }

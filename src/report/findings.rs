@@ -233,8 +233,11 @@ fn starved_scale_in(run: &Run, service: Id<ServiceDefinition>) -> Vec<String> {
     let end = Instant::START + run.simulated;
     let mut texts: Vec<(Span, String)> = Vec::new();
     let own: Vec<_> = run.scaling_activities.iter().filter(|it| it.resource.ends_with(&resource)).collect();
+    let target = run.scenario.scalable_targets.iter().find(|it| it.service == service);
+    let least = target.map_or(0, |it| it.min_capacity);
     for (place, activity) in own.iter().enumerate() {
-        if !activity.not_scaled_reason.is_some_and(|it| KEEPS_OFF_SCALE_IN.contains(&it)) {
+        let is_kept_off = activity.not_scaled_reason.is_some_and(|it| KEEPS_OFF_SCALE_IN.contains(&it));
+        if !is_kept_off || activity.from <= least {
             continue;
         }
         let reason = activity.rule.trim_start_matches("no scale-in: ");

@@ -10,7 +10,8 @@ use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::{
-    Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, StepScalingDatapoints, TargetTrackingValue,
+    Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, StepScalingDatapoints,
+    TargetTrackingValue,
 };
 use crate::units::Span;
 

@@ -107,3 +107,65 @@ alarms:
     assert!(text.starts_with("the desired count swings by "), "{text}");
     assert!(text.contains("though the load does not"), "{text}");
 }
+
+/// A service on metrics that the scenario supplies, under a policy for each, with a target of 50.
+fn supplied(duration: &str, tasks: u32, target: &str, metrics: [&str; 2], rest: &str) -> Run {
+    let of = |steps: [&str; 2], written: &dyn Fn(&str, &str) -> String| {
+        [("one", steps[0]), ("two", steps[1])].map(|(name, steps)| written(name, steps)).join("\n")
+    };
+    let text = format!(
+        "duration: {duration}
+taskDefinitions: {{ web: {{ networkMode: awsvpc, cpu: 256, memory: 512, requiresCompatibilities: [FARGATE], containerDefinitions: [{{ name: web }}] }} }}
+applications: {{ web: {{ startTime: 1s, image: {{ size: 1MB }} }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: {tasks}, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{ subnets: [subnet-1] }} }} }} }}
+scalableTargets: {{ web: {{ {target} }} }}
+metrics:
+{}
+scalingPolicies:
+{}
+{rest}
+",
+        of(metrics, &|name, steps| format!("  {name}: {{ steps: [{steps}] }}")),
+        of(metrics, &|name, _| format!("  {name}: {{ service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, CustomizedMetricSpecification: {{ Namespace: Custom, MetricName: {name}, Statistic: Average }} }} }}")),
+    );
+    let story = scenario::read(Path::new("findings.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+}
+
+const LOW: &str = "{ at: 0s, value: 10 }";
+/// Within the target, and not below nine tenths of it.
+const WITHIN: &str = "{ at: 0s, value: 48 }";
+
+/// At the minimum nothing is held back: neither by a policy that is not ready, nor by a suspension or a deployment.
+#[test]
+fn at_its_minimum_nothing_is_starved() {
+    let suspended = "MinCapacity: 2, MaxCapacity: 10, SuspendedState: { DynamicScalingInSuspended: true }";
+    let deployed = "timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]
+assumptions: { fargateProvisioningTime: 3h }";
+    for (target, metrics, rest) in [
+        ("MinCapacity: 2, MaxCapacity: 10", [LOW, WITHIN], ""),
+        ("MinCapacity: 2, MaxCapacity: 2", [LOW, WITHIN], ""),
+        (suspended, [LOW, LOW], ""),
+        ("MinCapacity: 2, MaxCapacity: 10", [LOW, LOW], deployed),
+    ] {
+        let run = supplied("2h", 2, target, metrics, rest);
+        assert_eq!(kinds(&run), [""; 0], "{target}");
+        let reasons: Vec<_> = run.scaling_activities.iter().filter_map(|it| it.not_scaled_reason).collect();
+        assert!(!reasons.is_empty() && reasons.iter().all(|it| *it == "AlreadyAtMinCapacity"), "{reasons:?}");
+    }
+    let above = supplied("2h", 4, "MinCapacity: 2, MaxCapacity: 10", [LOW, WITHIN], "");
+    assert!(text_of(&above, "starved-scale-in").contains("policy two is not ready"));
+}
+
+/// A low alarm that is over for a while and comes back asks again, and is refused again for the same reason.
+#[test]
+fn a_scale_in_is_starved_again_after_its_alarm_was_over() {
+    let interrupted = "{ at: 0s, value: 10 }, { at: 20m, value: 48 }, { at: 22m, value: 10 }";
+    let run = supplied("2h", 6, "MinCapacity: 2, MaxCapacity: 10", [interrupted, WITHIN], "");
+    let refused = run.scaling_activities.iter().filter(|it| it.not_scaled_reason == Some("PolicyNotReady"));
+    let [first, second] = refused.collect::<Vec<_>>()[..] else { panic!("asked twice") };
+    assert_eq!((first.rule.as_str(), first.from), (second.rule.as_str(), 6));
+    let text = text_of(&run, "starved-scale-in");
+    assert!(text.contains(&format!("from {} on", second.at)), "{text}");
+}

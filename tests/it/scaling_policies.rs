@@ -447,7 +447,9 @@ assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100, fargateProvisioningTime: 
         );
         run(&service("25m", 10, &load, &rest))
     };
-    let by_steps = of("in: { service: web, alarm: cold, StepScalingPolicyConfiguration: { AdjustmentType: ChangeInCapacity, Cooldown: 0, StepAdjustments: [{ MetricIntervalUpperBound: 0, ScalingAdjustment: -1 }] } }");
+    let by_steps = of(
+        "in: { service: web, alarm: cold, StepScalingPolicyConfiguration: { AdjustmentType: ChangeInCapacity, Cooldown: 0, StepAdjustments: [{ MetricIntervalUpperBound: 0, ScalingAdjustment: -1 }] } }",
+    );
     assert_eq!(activities(&by_steps)[..2], [(minute(6), 10, 14), (minute(7), 14, 9)]);
     let overridden = by_steps.scaling_activities.iter().find(|it| it.to == 14).expect("the scale-out");
     assert_eq!(overridden.status_code, "Overridden");
