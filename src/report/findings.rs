@@ -22,8 +22,10 @@ const STARVED_LEAST: Span = Span::seconds(30 * 60);
 /// minimum keep it off for good reason, and with one task less the metric may be beyond the target.
 const KEEPS_OFF_SCALE_IN: [&str; 4] =
     ["PolicyNotReady", "NoDatapoint", "DynamicScalingInSuspended", "TargetServicePutResourceAsUnscalable"];
-/// A utilisation from which on the metric is at its cap, percent.
+/// A utilisation from which on a metric that ends at 100 is at its cap, percent.
 const AT_CAP: f64 = 99.0;
+/// Up to which a metric that can go beyond 100, but need not, is taken to be there.
+const AT_CAP_MOST: f64 = 101.0;
 /// The load is gone where it is below this share of what breached.
 const LOAD_GONE: f64 = 0.8;
 
@@ -84,6 +86,19 @@ fn is_cpu_of(watches: &Watched, service: Id<ServiceDefinition>) -> bool {
     )
 }
 
+/// Whether a service's tasks can use no more CPU than they reserve: on Fargate, with a task-level `cpu`, and on Windows.
+fn is_cpu_capped(run: &Run, service: Id<ServiceDefinition>) -> bool {
+    let definition = &run.scenario.services[service];
+    let task_definition = &run.scenario.task_definitions[definition.task_definition];
+    let serving = definition.load_balancer.as_ref().map_or(0, |it| it.container);
+    task_definition.cpu_cap_of(serving, is_on_fargate(run, service)).is_some()
+}
+
+fn is_on_fargate(run: &Run, service: Id<ServiceDefinition>) -> bool {
+    let strategy = &run.scenario.services[service].launch.capacity_provider_strategy;
+    strategy.iter().any(|it| run.scenario.capacity_providers[it.capacity_provider].fargate().is_some())
+}
+
 /// What `CPUUtilization` of a service can come to at the most: its workers are all busy, or the CPU is used up, percent.
 fn cpu_cap(run: &Run, service: Id<ServiceDefinition>) -> Option<f64> {
     let definition = &run.scenario.services[service];
@@ -118,10 +133,11 @@ fn scale_outs_of(run: &Run, service: Id<ServiceDefinition>) -> impl Iterator<Ite
 
 fn bounded_by_the_cap(run: &Run, service: Id<ServiceDefinition>) -> Vec<String> {
     let mut texts = Vec::new();
+    let most = if is_cpu_capped(run, service) { f64::INFINITY } else { AT_CAP_MOST };
     for (policy, tracking) in tracking_of(run, service).filter(|(_, it)| is_cpu_of(&it.watches, service)) {
         let own: Vec<&ScaleOut> = scale_outs_of(run, service).filter(|it| it.policy == policy.name).collect();
         let in_a_row = own.chunk_by(|one, other| {
-            let is_capped = |it: &ScaleOut| it.metric.is_some_and(|it| it >= AT_CAP);
+            let is_capped = |it: &ScaleOut| it.metric.is_some_and(|it| (AT_CAP..=most).contains(&it));
             is_capped(one) && is_capped(other) && one.to <= other.from
         });
         for steps in in_a_row.filter(|it| it.len() > 1) {

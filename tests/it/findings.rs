@@ -169,3 +169,34 @@ fn a_scale_in_is_starved_again_after_its_alarm_was_over() {
     let text = text_of(&run, "starved-scale-in");
     assert!(text.contains(&format!("from {} on", second.at)), "{text}");
 }
+
+/// A service on instances, with the scaling of the cases below; `task` and `container` are fields of the task definition.
+fn on_instances(duration: &str, seed: u64, cpu: [&str; 2], application: &str, arrivals: &str) -> Run {
+    let [task, container] = cpu;
+    let text = format!(
+        "duration: {duration}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.4xlarge, MinSize: 6, MaxSize: 6 }} }}
+taskDefinitions: {{ web: {{ {task}containerDefinitions: [{{ name: web, {container}memory: 256, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ startTime: 5s, {application}, queue: 100, memory: {{ base: 100MiB, perRequest: 1MiB }} }} }}
+targetGroups: {{ web: {{ deregistrationDelay: 10s }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 2, healthCheckGracePeriodSeconds: 60, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 30 }} }}
+scalingPolicies: {{ cpu: {{ service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }} }}
+workloads: {{ users: {{ service: web, arrivals: {{ {arrivals} }}, timeout: 10s }} }}
+"
+    );
+    let story = scenario::read(Path::new("findings.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    simulate(&story.variants[0], Seed { seed, replication: 0 })
+}
+
+/// A container's `cpu` is a share, so that CPU goes far beyond 100 % of it: no cap bounds a step.
+#[test]
+fn a_metric_beyond_100_percent_is_not_at_its_cap() {
+    let rises = "spikes: { base: 1, spikes: [{ at: 5m, rate: 60, rampUp: 20m, hold: 30m, decay: 1m }] }";
+    let application = "cpuTime: { exponential: { mean: 100ms } }, concurrency: 8";
+    let shares = on_instances("1h", 1, ["", "cpu: 256, "], application, rises);
+    let beyond = shares.service_scale_outs.iter().filter(|it| it.metric.is_some_and(|it| it > 101.0)).count();
+    assert!(beyond > 1, "{beyond}");
+    assert!(!kinds(&shares).contains(&"bounded-by-metric-cap"), "{:?}", findings(&shares));
+}
