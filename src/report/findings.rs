@@ -26,8 +26,12 @@ const KEEPS_OFF_SCALE_IN: [&str; 4] =
 const AT_CAP: f64 = 99.0;
 /// Up to which a metric that can go beyond 100, but need not, is taken to be there.
 const AT_CAP_MOST: f64 = 101.0;
-/// The load is gone where it is below this share of what breached.
+/// The load is gone where it is below this share of what breached, and by more than chance explains, for some minutes in a row.
 const LOAD_GONE: f64 = 0.8;
+/// Standard deviations of a Poisson count that chance explains.
+const CHANCE: f64 = 3.0;
+/// Minutes in a row for which it must be gone.
+const GONE_FOR: usize = 3;
 
 /// Something that a detector found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -99,21 +103,31 @@ fn is_on_fargate(run: &Run, service: Id<ServiceDefinition>) -> bool {
     strategy.iter().any(|it| run.scenario.capacity_providers[it.capacity_provider].fargate().is_some())
 }
 
-/// What `CPUUtilization` of a service can come to at the most: its workers are all busy, or the CPU is used up, percent.
+/// What `CPUUtilization` of a service can come to at the most: its workers are all busy beside whatever else computes in the task,
+/// or the CPU is used up, percent.
 fn cpu_cap(run: &Run, service: Id<ServiceDefinition>) -> Option<f64> {
     let definition = &run.scenario.services[service];
     let task_definition = &run.scenario.task_definitions[definition.task_definition];
     let serving = definition.load_balancer.as_ref()?.container;
     let application = &task_definition.containers.get(serving)?.application;
     let reserved = f64::from(task_definition.reservation().cpu_units);
-    let cpu_units = capacity_of_task(run, service.index())? * application.cpu_time.mean_nanos() / 1e9 * 1024.0;
-    (reserved > 0.0 && cpu_units > 0.0).then(|| 100.0 * cpu_units / reserved)
+    let has_tls =
+        definition.load_balancer.as_ref().is_some_and(|it| run.scenario.target_groups[it.target_group].has_tls);
+    // As if each request opened a connection: more than this it cannot be.
+    let handshake = if has_tls { run.scenario.assumptions.tls_handshake_cpu_time.0 as f64 } else { 0.0 };
+    let of_request = (application.cpu_time.mean_nanos() + handshake) / 1e9;
+    let serving_units = capacity_of_task(run, service.index())? * of_request * 1024.0;
+    let background: f64 = task_definition.containers.iter().map(|it| it.application.background_cpu_units).sum();
+    let wanted = serving_units + background;
+    let cap = task_definition.cpu.map_or(f64::INFINITY, f64::from);
+    (reserved > 0.0 && wanted > 0.0).then(|| 100.0 * wanted.min(cap) / reserved)
 }
 
 fn policies_that_never_fire(run: &Run, service: Id<ServiceDefinition>) -> Vec<String> {
     let Some(cap) = cpu_cap(run, service) else { return Vec::new() };
     let of_cpu = tracking_of(run, service).filter(|(_, it)| is_cpu_of(&it.watches, service));
-    let never = of_cpu.filter(|(_, it)| cap <= it.target_value + 1e-9);
+    let has_fired = |policy: &ScalingPolicy| scale_outs_of(run, service).any(|it| it.policy == policy.name);
+    let never = of_cpu.filter(|(policy, it)| cap <= it.target_value + 1e-9 && !has_fired(policy));
     never
         .map(|(policy, it)| {
             format!(
@@ -178,10 +192,12 @@ fn cooldowns_beyond_disturbances(run: &Run, service: Id<ServiceDefinition>) -> V
         let mut longest = Span::ZERO;
         for it in scale_outs_of(run, service).filter(|it| it.policy == policy.name) {
             let level = load_between(&rows, it.first_period_began, it.last_period_ended);
-            let gone = rows.iter().find(|row| {
+            let is_gone_below = (LOAD_GONE * level).min(level - CHANCE * libm::sqrt(level));
+            let is_gone = |row: &&ServiceMinute| {
                 let begins = Instant(row.minute * Span::MINUTE.0);
-                begins >= it.last_period_ended && (row.counts.arrived as f64) < LOAD_GONE * level
-            });
+                begins >= it.last_period_ended && (row.counts.arrived as f64) < is_gone_below
+            };
+            let gone = rows.windows(GONE_FOR).find(|minutes| minutes.iter().all(is_gone)).map(|minutes| minutes[0]);
             let lasted = gone.map(|row| Instant(row.minute * Span::MINUTE.0).since(it.began_at()));
             if let Some(lasted) = lasted.filter(|it| level > 0.0 && *it < tracking.scale_out_cooldown) {
                 count += 1;

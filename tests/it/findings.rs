@@ -200,3 +200,29 @@ fn a_metric_beyond_100_percent_is_not_at_its_cap() {
     assert!(beyond > 1, "{beyond}");
     assert!(!kinds(&shares).contains(&"bounded-by-metric-cap"), "{:?}", findings(&shares));
 }
+
+/// One worker that computes 40 % of its time is 40 % of a vCPU, but the process takes another 29 % beside its requests.
+#[test]
+fn what_a_process_computes_beside_its_requests_counts_for_a_policy() {
+    let application = "cpuTime: 40ms, waitTime: 60ms, concurrency: 1";
+    let cpu = ["cpu: 1024, memory: 512, ", ""];
+    let busy = on_instances("40m", 1, cpu, &format!("{application}, backgroundCpu: 300"), "poisson: { rate: 17 }");
+    assert!(!busy.service_scale_outs.is_empty());
+    assert!(!kinds(&busy).contains(&"policy-never-fires"), "{:?}", findings(&busy));
+    let little = on_instances("40m", 1, cpu, &format!("{application}, backgroundCpu: 50"), "poisson: { rate: 17 }");
+    assert!(little.service_scale_outs.is_empty());
+    assert!(text_of(&little, "policy-never-fires").ends_with("it comes to 45 % at the most"));
+}
+
+/// What varies by chance only is not gone, however a single minute comes out.
+#[test]
+fn a_quiet_minute_of_a_constant_load_is_no_end_of_a_disturbance() {
+    let cpu = ["cpu: 256, memory: 512, ", ""];
+    let application = "cpuTime: { exponential: { mean: 300ms } }, concurrency: 8";
+    let runs: Vec<Run> =
+        (1..=6).map(|seed| on_instances("2h", seed, cpu, application, "poisson: { rate: 1 }")).collect();
+    assert!(runs.iter().all(|it| !it.service_scale_outs.is_empty()));
+    for run in &runs {
+        assert!(!kinds(run).contains(&"cooldown-outlasts-disturbance"), "{:?}", findings(run));
+    }
+}
