@@ -7,6 +7,7 @@ use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
 use crate::aws::scaling_policy::{
     MetricAggregationType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, SuspendedState,
+    TargetTracking,
 };
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
@@ -18,7 +19,7 @@ use crate::data::Traffic;
 use crate::run::{ScalingActivity, ServiceMinute};
 use crate::scenario::{CooldownStart, StepScalingDatapoints, TargetTrackingValue};
 use crate::table::Id;
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, ceil_capacity};
 
 /// A scalable target as it stands.
 #[derive(Clone, Debug)]
@@ -381,13 +382,18 @@ impl Control<'_> {
             self.say_target_not_scaled(target, inwards, reason);
             return;
         }
-        let tracked = tracking_in.map(|it| (self.tracked_scale_in(target, running), it));
+        let tracked = tracking_in.map(|it| (self.tracked_scale_in(target, running, *it), it));
         match (steps_in, tracked) {
             (None, None) => {}
             (Some((wanted, it)), None) => self.scale_in_target(target, *it, wanted),
-            (None, Some((Ok(wanted), it))) => self.scale_in_target(target, *it, wanted),
-            (Some((wanted, it)), Some((Ok(tracked), _))) => self.scale_in_target(target, *it, wanted.max(tracked)),
-            (Some((wanted, it)), Some((Err(_), _))) => self.scale_in_target(target, *it, wanted),
+            (None, Some((Ok((wanted, winner)), _))) => self.scale_in_target(target, winner, wanted),
+            // The largest capacity wins; but tracking does not take part while an activity is in progress.
+            (Some((wanted, _)), Some((Ok((tracked, winner)), _)))
+                if tracked > wanted && self.scaled_targets[target.index()].activity.is_none() =>
+            {
+                self.scale_in_target(target, winner, tracked);
+            }
+            (Some((wanted, it)), Some(_)) => self.scale_in_target(target, *it, wanted),
             // A desired count above the maximum goes down to it, whatever one task less would do.
             (None, Some((Err((code, _)), it)))
                 if code == FLAPPING
@@ -574,9 +580,15 @@ impl Control<'_> {
         self.agenda.put(now + self.scenario.assumptions.activity_timeout, Event::TargetIsScaled(target));
     }
 
-    /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
-    fn tracked_scale_in(&self, target: Id<ScalableTarget>, running: u32) -> Result<u32, (&'static str, String)> {
-        let mut most: Option<u32> = None;
+    /// The capacity that target tracking would go in to and the policy that calls for it, or why it does not: every policy must
+    /// be ready.
+    fn tracked_scale_in(
+        &self,
+        target: Id<ScalableTarget>,
+        running: u32,
+        asked: Asked,
+    ) -> Result<(u32, Asked), (&'static str, String)> {
+        let mut most: Option<(u32, Asked)> = None;
         for &(id, policy) in &self.scaled_targets[target.index()].low_alarms {
             let alarm = &self.alarms_in_force[id.index()];
             let definition = &self.scenario.scaling_policies[policy];
@@ -600,7 +612,9 @@ impl Control<'_> {
                 );
                 (FLAPPING, words)
             })?;
-            most = most.max(Some(wanted));
+            if most.is_none_or(|(most, _)| wanted > most) {
+                most = Some((wanted, Asked { policy, alarm: id, ..asked }));
+            }
         }
         most.ok_or_else(|| ("NoDatapoint", "no scale-in: no datapoint".to_owned()))
     }
@@ -665,12 +679,8 @@ impl Control<'_> {
     fn figures(&self, asked: Asked, base: u32, metric: f64, wanted: u32) -> String {
         match &self.scenario.scaling_policies[asked.policy].kind {
             ScalingPolicyKind::TargetTracking(tracking) => {
-                format!(
-                    "{base} running x {} {} / {} = {wanted}",
-                    self.scenario.watched_name(&tracking.watches),
-                    rounded(metric),
-                    tracking.target_value
-                )
+                let name = self.scenario.watched_name(&tracking.watches);
+                tracked_figures(tracking, (base, "running"), name, metric, wanted)
             }
             _ => {
                 let alarm = &self.alarms[asked.alarm];
@@ -704,6 +714,30 @@ impl Control<'_> {
         let decision = self.alarms_in_force[asked.alarm.index()].decision;
         let policy = self.scenario.scaling_policies[asked.policy].name.clone();
         self.record_not_scaled(resource, policy, desired, decision, reason);
+    }
+}
+
+/// How target tracking came to a capacity: the product, and what it was made of that where another rule comes on top.
+pub(super) fn tracked_figures(
+    tracking: &TargetTracking,
+    (base, counted): (u32, &str),
+    name: &str,
+    metric: f64,
+    wanted: u32,
+) -> String {
+    let (value, target) = (rounded(metric), tracking.target_value);
+    if base == 0 && wanted > 0 {
+        return format!("0 {counted}, {name} {value} / {target}: the least step, to {wanted}");
+    }
+    let product = f64::from(base) * metric / target;
+    let called_for = ceil_capacity(product);
+    if called_for == wanted {
+        return format!("{base} {counted} x {name} {value} / {target} = {wanted}");
+    }
+    let product = format!("{base} {counted} x {name} {value} / {target} = {}", rounded(product));
+    match base.checked_sub(wanted).filter(|_| called_for < wanted) {
+        Some(fewer) => format!("{product}, at most {fewer} fewer at once: {wanted}"),
+        None => format!("{product}, within the bounds: {wanted}"),
     }
 }
 

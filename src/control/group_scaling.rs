@@ -10,7 +10,7 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
-use crate::control::autoscaling::rounded;
+use crate::control::autoscaling::{rounded, tracked_figures};
 use crate::control::log::Decision;
 use crate::control::not_scaled::{Asked, LastReasons, NotScaled, no_datapoint, no_step_adjustment};
 use crate::run::ScalingActivity;
@@ -337,7 +337,7 @@ impl Control<'_> {
         match &self.scenario.scaling_policies[asked.policy].kind {
             ScalingPolicyKind::TargetTracking(tracking) => {
                 let name = self.scenario.watched_name(&tracking.watches);
-                format!("{base} warm x {name} {} / {} = {capacity}", rounded(metric), tracking.target_value)
+                tracked_figures(tracking, (base, "warm"), name, metric, capacity)
             }
             ScalingPolicyKind::Simple(_) => format!("{base} desired to {capacity}"),
             _ => {

@@ -458,3 +458,50 @@ assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100, fargateProvisioningTime: 
     assert!(activities(&by_tracking)[1].0 >= 16.0 * 60.0, "{:?}", activities(&by_tracking));
     assert_eq!(not_scaled(&by_tracking, "ActivityInProgress").len(), 1);
 }
+
+/// The figures of an activity hold: what was computed, and the limit that was laid on it.
+#[test]
+fn figures_say_what_was_computed_and_what_was_made_of_it() {
+    let of = |tasks: u32, target: &str, load: &str| {
+        let rest = format!(
+            "scalableTargets: {{ web: {{ {target} }} }}
+scalingPolicies: {{ {} }}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100 }}",
+            tracking("it", "load", 50, "")
+        );
+        run(&service("30m", tasks, &metric("load", load), &rest))
+    };
+    let rule = |run: &Run| run.scaling_activities[0].rule.clone();
+    let gradual = of(10, "MinCapacity: 2, MaxCapacity: 20", "{ at: 0s, value: 12 }");
+    assert_eq!(rule(&gradual), "10 running x load 12 / 50 = 2.4, at most 1 fewer at once: 9");
+    let by_one = of(10, "MinCapacity: 2, MaxCapacity: 20", "{ at: 0s, value: 44 }");
+    assert_eq!(rule(&by_one), "10 running x load 44 / 50 = 9");
+    let from_nothing = of(0, "MinCapacity: 0, MaxCapacity: 20", "{ at: 0s, value: 500 }");
+    assert_eq!(rule(&from_nothing), "0 running, load 500 / 50: the least step, to 1");
+    let nothing = of(0, "MinCapacity: 0, MaxCapacity: 20", "{ at: 0s, value: 0 }");
+    assert_eq!(rule(&nothing), "no scale-in: AlreadyAtMinCapacity 0");
+    let out = of(10, "MinCapacity: 2, MaxCapacity: 20", "{ at: 0s, value: 62 }");
+    assert_eq!(rule(&out), "10 running x load 62 / 50 = 13");
+}
+
+/// Where steps and target tracking both scale in, the larger capacity wins, and is its policy's.
+#[test]
+fn a_scale_in_is_the_winner_s() {
+    let of = |adjustment: i32| {
+        let rest = format!(
+            "scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 40 }} }}
+alarms: {{ cold: {{ Namespace: Custom, MetricName: load, EvaluationPeriods: 15, Threshold: 30, ComparisonOperator: LessThanThreshold }} }}
+scalingPolicies:
+  steps: {{ service: web, alarm: cold, StepScalingPolicyConfiguration: {{ AdjustmentType: ChangeInCapacity, Cooldown: 60, StepAdjustments: [{{ MetricIntervalUpperBound: 0, ScalingAdjustment: {adjustment} }}] }} }}
+  {}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100, scaleInMaxFraction: 0.3 }}",
+            tracking("tracked", "load", 50, "")
+        );
+        let run = run(&service("20m", 10, &metric("load", "{ at: 0s, value: 12 }"), &rest));
+        let first = &run.scaling_activities[0];
+        (first.cause.clone(), first.to, first.rule.clone())
+    };
+    let tracked = "10 running x load 12 / 50 = 2.4, at most 3 fewer at once: 7";
+    assert_eq!(of(-5), ("tracked".to_owned(), 7, tracked.to_owned()));
+    assert_eq!(of(-2), ("steps".to_owned(), 8, "load 12 is -18 from the threshold 30: 10 running to 8".to_owned()));
+}
