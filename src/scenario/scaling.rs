@@ -549,7 +549,7 @@ pub(super) fn scaling_adjustment(
     fields.parsed(reader, "ScalingAdjustment", |text| match text.parse::<i32>() {
         Err(_) => Err(format!("`{text}` is not a whole number such as `2` or `-1`")),
         Ok(below) if below < 0 && adjustment_type == Some(AdjustmentType::ExactCapacity) => {
-            Err(format!("`{text}`: for exact capacity, you must specify a non-negative value"))
+            Err(format!("`{text}` is below 0; for exact capacity, you must specify a non-negative value"))
         }
         Ok(adjustment) => Ok(adjustment),
     })

@@ -279,6 +279,7 @@ autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }
 capacityProviders: {{ nodes: {{ autoScalingGroupProvider: {{ autoScalingGroupArn: nodes, managedScaling: {{ status: ENABLED }} }} }} }}
 taskDefinitions: {{ job: {{ containerDefinitions: [{{ name: job, cpu: 2048, memory: 1024 }}] }} }}
 runTasks: {{ jobs: {{ taskDefinition: job, arrivals: {{ {arrivals} }}, runTime: 10m, capacityProviderStrategy: [{{ capacityProvider: nodes, weight: 1 }}] }} }}
+assumptions: {{ provisioningTimeout: 2h }}
 "
         )
     };
