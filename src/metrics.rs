@@ -82,11 +82,11 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Each from oldest to newest, where it begins (not before the run) and ends; `None` where it lies before the run.
+    /// Each from oldest to newest, where it begins and ends; `None` where it begins before the run, of which nobody knows all.
     pub fn each(self) -> impl Iterator<Item = Option<(Instant, Instant)>> {
         (0..self.count as u64).rev().map(move |back| {
             let end = self.end.0.checked_sub(back * self.period.0)?;
-            Some((Instant(end.saturating_sub(self.period.0)), Instant(end)))
+            Some((Instant(end.checked_sub(self.period.0)?), Instant(end)))
         })
     }
 }

@@ -167,6 +167,20 @@ fn rate_seconds(text: &str) -> Option<i64> {
     value.checked_mul(seconds)
 }
 
+/// Whether a schedule of Application Auto Scaling is a `cron` that writes days of the week as numbers. AWS contradicts itself about
+/// these: EventBridge's grammar has 1 for Sunday, and an example of *Scheduled scaling using cron expressions* 2 for Tuesday.
+pub fn numbers_days_of_the_week(schedule: &str) -> bool {
+    let Some(inside) = schedule.trim().strip_prefix("cron(").and_then(|it| it.strip_suffix(')')) else { return false };
+    let fields: Vec<&str> = inside.split_whitespace().collect();
+    let days = if fields.len() == 7 { fields.get(5) } else { fields.get(4) };
+    let is_number = |item: &str| {
+        // What stands behind is the step, or which of the month's it is.
+        let day = item.split(['/', '#']).next().unwrap_or_default();
+        day.contains(|it: char| it.is_ascii_digit())
+    };
+    days.is_some_and(|it| it.split(',').any(is_number))
+}
+
 fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> Result<Vec<i64>, String> {
     let mut fields: Vec<&str> = text.split_whitespace().collect();
     if fields.len() == 7 {
@@ -321,6 +335,22 @@ mod tests {
         let hours: Vec<&str> = nights.iter().map(|it| &it[11..13]).collect();
         assert_eq!(hours, ["00", "01", "02", "20", "21", "22", "23"]);
         assert_eq!(days("cron(0 8 ? * SAT-MON *)"), [1, 2, 7, 8, 9, 14, 15, 16, 21, 22, 23, 28, 29, 30]);
+    }
+
+    #[test]
+    fn numbers_of_days_of_the_week_are_found() {
+        for schedule in ["cron(30 6 * * 2 *)", "cron(0 8 ? * MON,3 *)", "cron(0 8 ? * 6L *)", "cron(0 0 8 ? * 3#2 *)"] {
+            assert!(numbers_days_of_the_week(schedule), "{schedule}");
+        }
+        for schedule in [
+            "cron(0 8 ? * TUE#2 *)",
+            "cron(0 8 * * ? *)",
+            "cron(0 8 ? * MON-FRI *)",
+            "cron(0 0 8 1 3 ? 2026)",
+            "rate(2 days)",
+        ] {
+            assert!(!numbers_days_of_the_week(schedule), "{schedule}");
+        }
     }
 
     /// 2.7: New York's clocks go from 02:00 to 03:00 on 2026-03-08, and from 02:00 back to 01:00 on 2026-11-01.

@@ -204,7 +204,7 @@ impl Control<'_> {
         let Alarm { name, rule, watches, .. } = &self.alarms[alarm];
         self.agenda.put(now + rule.evaluated_every(), Event::AlarmIsEvaluated(alarm));
         let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
-        let windows = Windows { end: rule.data_until(now), period: rule.period, count };
+        let windows = self.windows_of(rule, watches, count);
         let points = self.points(watches, windows, now);
         let from = self.alarms_in_force[alarm.index()].state;
         let state = rule.evaluate(&points, from);
@@ -238,6 +238,16 @@ impl Control<'_> {
         }
         if state == AlarmState::Alarm {
             self.refreshes_hear_of_alarm();
+        }
+        let is_above = self.alarms[alarm].rule.is_above();
+        let invoked = self.alarms_in_force[alarm.index()].actions.iter().filter(|it| it.0 == from).map(|it| it.1);
+        for action in invoked.collect::<Vec<_>>() {
+            match action {
+                Action::TrackOut(policy) => self.reasons_are_forgotten(policy, true),
+                Action::TrackIn(policy) => self.reasons_are_forgotten(policy, false),
+                Action::Step(policy) => self.reasons_are_forgotten(policy, is_above),
+                Action::GrowGroup(_) | Action::ShrinkGroup(_) => {}
+            }
         }
         self.alarm_acts(alarm);
     }

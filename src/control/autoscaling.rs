@@ -7,6 +7,7 @@ use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
 use crate::aws::scaling_policy::{
     MetricAggregationType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, SuspendedState,
+    TargetTracking,
 };
 use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
@@ -15,11 +16,10 @@ use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::not_scaled::{Asked, LastReasons, NotScaled, no_datapoint, no_step_adjustment};
 use crate::data::Traffic;
-use crate::metrics::Windows;
 use crate::run::{ScalingActivity, ServiceMinute};
 use crate::scenario::{CooldownStart, StepScalingDatapoints, TargetTrackingValue};
 use crate::table::Id;
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, ceil_capacity};
 
 /// A scalable target as it stands.
 #[derive(Clone, Debug)]
@@ -365,31 +365,35 @@ impl Control<'_> {
             };
             self.say_target_not_scaled(target, *it, reason);
         }
-        if (tracking_in.is_some() || steps_in.is_some())
-            && self.scaled_targets[target.index()].suspended_state.dynamic_scaling_in
-        {
-            let asked = steps_in.map(|it| *it.1).or(tracking_in.copied());
-            if let Some(it) = asked {
-                let words = "no scale-in: it is suspended".to_owned();
-                let metric = self.value_in_force(&it);
-                let reason = NotScaled {
-                    is_scale_out: false,
-                    code: "DynamicScalingInSuspended",
-                    words,
-                    base: Some(running),
-                    metric,
-                };
-                self.say_target_not_scaled(target, it, reason);
-            }
+        let Some(inwards) = steps_in.map(|it| *it.1).or(tracking_in.copied()) else { return };
+        let state = &self.scaled_targets[target.index()];
+        let least = state.least();
+        // At the minimum nothing else matters: whatever holds a scale-in back holds none back there.
+        let refused = if self.services[service.index()].desired_count <= least {
+            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {least}")))
+        } else if state.suspended_state.dynamic_scaling_in {
+            Some(("DynamicScalingInSuspended", "no scale-in: it is suspended".to_owned()))
+        } else {
+            None
+        };
+        if let Some((code, words)) = refused {
+            let metric = self.value_in_force(&inwards);
+            let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
+            self.say_target_not_scaled(target, inwards, reason);
             return;
         }
-        let tracked = tracking_in.map(|it| (self.tracked_scale_in(target, running), it));
+        let tracked = tracking_in.map(|it| (self.tracked_scale_in(target, running, *it), it));
         match (steps_in, tracked) {
             (None, None) => {}
             (Some((wanted, it)), None) => self.scale_in_target(target, *it, wanted),
-            (None, Some((Ok(wanted), it))) => self.scale_in_target(target, *it, wanted),
-            (Some((wanted, it)), Some((Ok(tracked), _))) => self.scale_in_target(target, *it, wanted.max(tracked)),
-            (Some((wanted, it)), Some((Err(_), _))) => self.scale_in_target(target, *it, wanted),
+            (None, Some((Ok((wanted, winner)), _))) => self.scale_in_target(target, winner, wanted),
+            // The largest capacity wins; but tracking does not take part while an activity is in progress.
+            (Some((wanted, _)), Some((Ok((tracked, winner)), _)))
+                if tracked > wanted && self.scaled_targets[target.index()].activity.is_none() =>
+            {
+                self.scale_in_target(target, winner, tracked);
+            }
+            (Some((wanted, it)), Some(_)) => self.scale_in_target(target, *it, wanted),
             // A desired count above the maximum goes down to it, whatever one task less would do.
             (None, Some((Err((code, _)), it)))
                 if code == FLAPPING
@@ -490,14 +494,15 @@ impl Control<'_> {
         let service = self.scenario.scalable_targets[target].service;
         let state = &self.scaled_targets[target.index()];
         let desired = self.services[service.index()].desired_count;
+        // Step scaling responds while an activity is in progress; but the cooldown of a scale-in has then not even begun.
+        let is_held_back_by =
+            |it: &Activity| asked.is_scale_in_of_tracking || (!it.is_scale_out && it.cooldown > Span::ZERO);
         let blocked = if self.services[service.index()].is_deploying() {
             Some(("TargetServicePutResourceAsUnscalable", "a deployment is in progress".to_owned()))
-        } else if state.activity.is_some() {
+        } else if state.activity.as_ref().is_some_and(is_held_back_by) {
             Some(("ActivityInProgress", "an activity is in progress".to_owned()))
         } else if now < state.scale_in_cooldown_ends {
             Some(("Cooldown", format!("cooldown until {}", state.scale_in_cooldown_ends)))
-        } else if desired <= state.least() {
-            Some(("AlreadyAtMinCapacity", format!("AlreadyAtMinCapacity {}", state.least())))
         } else {
             None
         };
@@ -575,9 +580,15 @@ impl Control<'_> {
         self.agenda.put(now + self.scenario.assumptions.activity_timeout, Event::TargetIsScaled(target));
     }
 
-    /// The capacity that target tracking would go in to, or why it does not: every policy must be ready.
-    fn tracked_scale_in(&self, target: Id<ScalableTarget>, running: u32) -> Result<u32, (&'static str, String)> {
-        let mut most: Option<u32> = None;
+    /// The capacity that target tracking would go in to and the policy that calls for it, or why it does not: every policy must
+    /// be ready.
+    fn tracked_scale_in(
+        &self,
+        target: Id<ScalableTarget>,
+        running: u32,
+        asked: Asked,
+    ) -> Result<(u32, Asked), (&'static str, String)> {
+        let mut most: Option<(u32, Asked)> = None;
         for &(id, policy) in &self.scaled_targets[target.index()].low_alarms {
             let alarm = &self.alarms_in_force[id.index()];
             let definition = &self.scenario.scaling_policies[policy];
@@ -601,7 +612,9 @@ impl Control<'_> {
                 );
                 (FLAPPING, words)
             })?;
-            most = most.max(Some(wanted));
+            if most.is_none_or(|(most, _)| wanted > most) {
+                most = Some((wanted, Asked { policy, alarm: id, ..asked }));
+            }
         }
         most.ok_or_else(|| ("NoDatapoint", "no scale-in: no datapoint".to_owned()))
     }
@@ -609,13 +622,15 @@ impl Control<'_> {
     /// Running tasks; during a scale-out's cooldown no more than before it, as what it added counts as part of the next.
     fn scale_out_base(&self, target: Id<ScalableTarget>, running: u32) -> u32 {
         let cooldown = &self.scaled_targets[target.index()].scale_out_cooldown;
-        if self.now() < cooldown.ends { running.min(cooldown.base_before) } else { running }
+        // From nothing the least step was taken, and what follows resumes from the running count.
+        let counts = cooldown.base_before > 0 && self.now() < cooldown.ends;
+        if counts { running.min(cooldown.base_before) } else { running }
     }
 
     /// The newest datapoint that the alarm's periods have: what decides how much capacity is called for.
     pub(super) fn metric_in_force(&self, alarm: Id<Alarm>) -> Option<f64> {
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
-        self.newest_value(watches, rule.data_until(self.now()), rule.period)
+        self.newest_value(watches, rule)
     }
 
     /// What target tracking computes with.
@@ -624,8 +639,7 @@ impl Control<'_> {
             return self.metric_in_force(alarm);
         }
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
-        let count = rule.evaluation_periods as usize;
-        let windows = Windows { end: rule.data_until(self.now()), period: rule.period, count };
+        let windows = self.windows_of(rule, watches, rule.evaluation_periods as usize);
         let values: Vec<f64> = self.points(watches, windows, self.now()).into_iter().flatten().collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
@@ -646,7 +660,7 @@ impl Control<'_> {
         }
         let Alarm { rule, watches, .. } = &self.alarms[alarm];
         let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
-        let windows = Windows { end: rule.data_until(self.now()), period: rule.period, count };
+        let windows = self.windows_of(rule, watches, count);
         let points = self.points(watches, windows, self.now());
         let newest: Vec<f64> = rule.newest_points(&points).into_iter().map(|it| it.1).collect();
         aggregation.of(&newest)
@@ -665,12 +679,8 @@ impl Control<'_> {
     fn figures(&self, asked: Asked, base: u32, metric: f64, wanted: u32) -> String {
         match &self.scenario.scaling_policies[asked.policy].kind {
             ScalingPolicyKind::TargetTracking(tracking) => {
-                format!(
-                    "{base} running x {} {} / {} = {wanted}",
-                    self.scenario.watched_name(&tracking.watches),
-                    rounded(metric),
-                    tracking.target_value
-                )
+                let name = self.scenario.watched_name(&tracking.watches);
+                tracked_figures(tracking, (base, "running"), name, metric, wanted)
             }
             _ => {
                 let alarm = &self.alarms[asked.alarm];
@@ -685,6 +695,15 @@ impl Control<'_> {
         }
     }
 
+    /// An alarm has left a state in which it invoked policies: why these did not scale is worth saying again when it is back.
+    pub(super) fn reasons_are_forgotten(&mut self, policy: Id<ScalingPolicy>, is_scale_out: bool) {
+        let reasons = match self.scenario.scaling_policies[policy].target {
+            ScalingTarget::Service(target) => &mut self.scaled_targets[target.index()].last_reasons,
+            ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].last_reasons,
+        };
+        reasons.forget(is_scale_out);
+    }
+
     fn say_target_not_scaled(&mut self, target: Id<ScalableTarget>, asked: Asked, reason: NotScaled) {
         if !self.scaled_targets[target.index()].last_reasons.is_news(&reason) {
             return;
@@ -695,6 +714,30 @@ impl Control<'_> {
         let decision = self.alarms_in_force[asked.alarm.index()].decision;
         let policy = self.scenario.scaling_policies[asked.policy].name.clone();
         self.record_not_scaled(resource, policy, desired, decision, reason);
+    }
+}
+
+/// How target tracking came to a capacity: the product, and what it was made of that where another rule comes on top.
+pub(super) fn tracked_figures(
+    tracking: &TargetTracking,
+    (base, counted): (u32, &str),
+    name: &str,
+    metric: f64,
+    wanted: u32,
+) -> String {
+    let (value, target) = (rounded(metric), tracking.target_value);
+    if base == 0 && wanted > 0 {
+        return format!("0 {counted}, {name} {value} / {target}: the least step, to {wanted}");
+    }
+    let product = f64::from(base) * metric / target;
+    let called_for = ceil_capacity(product);
+    if called_for == wanted {
+        return format!("{base} {counted} x {name} {value} / {target} = {wanted}");
+    }
+    let product = format!("{base} {counted} x {name} {value} / {target} = {}", rounded(product));
+    match base.checked_sub(wanted).filter(|_| called_for < wanted) {
+        Some(fewer) => format!("{product}, at most {fewer} fewer at once: {wanted}"),
+        None => format!("{product}, within the bounds: {wanted}"),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::aws::lifecycle::LifecycleState;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind};
 use crate::cluster::ContainerInstance;
 use crate::control::Control;
-use crate::control::autoscaling::rounded;
+use crate::control::autoscaling::{rounded, tracked_figures};
 use crate::control::log::Decision;
 use crate::control::not_scaled::{Asked, LastReasons, NotScaled, no_datapoint, no_step_adjustment};
 use crate::run::ScalingActivity;
@@ -29,7 +29,7 @@ pub struct GroupScaling {
     simple_cooldown_ends: Instant,
     /// Target tracking scales in again from then on.
     scale_in_from: Instant,
-    last_reasons: LastReasons,
+    pub(super) last_reasons: LastReasons,
 }
 
 /// A change of desired capacity that the group has not yet come to.
@@ -434,19 +434,7 @@ impl Control<'_> {
         match &self.scenario.scaling_policies[asked.policy].kind {
             ScalingPolicyKind::TargetTracking(tracking) => {
                 let name = self.scenario.watched_name(&tracking.watches);
-                let (metric, target) = (rounded(metric), tracking.target_value);
-                if base == 0 {
-                    return format!("none warm, {name} {metric} against {target}: {capacity}");
-                }
-                let proportional = tracking.scale_out_capacity(base, wanted.metric);
-                let limit = match proportional < capacity {
-                    true => {
-                        let percent = rounded(100.0 * self.scenario.assumptions.capacity_scale_in_max_fraction);
-                        format!(", at most {percent} % less at once: {capacity}")
-                    }
-                    false => String::new(),
-                };
-                format!("{base} warm x {name} {metric} / {target} = {proportional}{limit}")
+                tracked_figures(tracking, (base, "warm"), name, metric, capacity)
             }
             ScalingPolicyKind::Simple(_) => format!("{base} desired to {capacity}"),
             _ => {

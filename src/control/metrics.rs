@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::aws::alarm::Watched;
+use crate::aws::alarm::{AlarmRule, Watched};
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::lifecycle::LifecycleState;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
@@ -373,6 +373,18 @@ impl Control<'_> {
         self.metrics.publish(metric, Datapoint::of_samples(samples));
     }
 
+    /// The newest periods, `count` of them, that an alarm of this rule looks at now.
+    ///
+    /// Where a period takes in several datapoints, the newest is the last of which all can be read: else it would always lack
+    /// those that are not yet published, and a sum over it would never be whole.
+    pub(super) fn windows_of(&self, rule: &AlarmRule, watched: &Watched, count: usize) -> Windows {
+        let of = |stat: MetricStat| self.metrics.series(stat.metric);
+        let late =
+            watched.stats().into_iter().map(of).filter(|it| it.resolution() < rule.period).map(Series::delay).max();
+        let readable = Instant(self.now().0.saturating_sub(late.unwrap_or(Span::ZERO).0));
+        Windows { end: rule.data_until(readable), period: rule.period, count }
+    }
+
     /// What is watched, in these periods, as far as it can be read at `now`.
     pub(super) fn points(&self, watched: &Watched, windows: Windows, now: Instant) -> Vec<Option<f64>> {
         let read = |stat: &MetricStat| self.metrics.series(stat.metric).values(windows, stat.statistic, now);
@@ -392,21 +404,20 @@ impl Control<'_> {
         }
     }
 
-    /// The newest value of what is watched over `period` that can be read, of periods that end at `end` and before.
-    pub(super) fn newest_value(&self, watched: &Watched, end: Instant, period: Span) -> Option<f64> {
+    /// The newest value of what is watched that can be read, of an alarm's periods.
+    pub(super) fn newest_value(&self, watched: &Watched, rule: &AlarmRule) -> Option<f64> {
         let now = self.now();
+        // As many periods as the longest alarm of a target tracking policy fetches.
+        let windows = self.windows_of(rule, watched, 60);
         match watched {
             Watched::Stat(stat) => {
                 let series = self.metrics.series(stat.metric);
+                let Windows { end, period, .. } = windows;
                 let count = (end.0 / period.0.max(1)) as usize + 1;
                 let mut back = (0..count).map(|back| Windows { end, period, count: back + 1 }.each().next().flatten());
                 back.find_map(|window| series.value(window?, stat.statistic, now))
             }
-            Watched::Math(_) => {
-                // As many periods as the longest alarm of a target tracking policy fetches.
-                let windows = Windows { end, period, count: 60 };
-                self.points(watched, windows, now).into_iter().rev().flatten().next()
-            }
+            Watched::Math(_) => self.points(watched, windows, now).into_iter().rev().flatten().next(),
         }
     }
 

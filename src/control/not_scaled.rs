@@ -43,6 +43,13 @@ impl LastReasons {
         news.clone_into(last);
         is_news
     }
+
+    /// What was last said of a direction counts no more.
+    pub fn forget(&mut self, is_scale_out: bool) {
+        for without_step in [0, 2] {
+            self.0[usize::from(is_scale_out) + without_step].clear();
+        }
+    }
 }
 
 /// An alarm has invoked a step policy of which no step covers the value: "no action" (*Step scaling policies*).

@@ -45,8 +45,10 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// Tasks that are not STOPPED, in order of creation.
     pub tasks: Vec<Id<Task>>,
-    /// Tasks in a row that never reached RUNNING.
+    /// Launch attempts in a row of which a task never reached RUNNING.
     pub failed_starts: u32,
+    /// When the last of them was counted: what else fails of tasks that were there by then belongs to it.
+    pub failed_start_at: Option<Instant>,
     /// Of its stopped tasks that never reached RUNNING the one created last, and when it stopped.
     pub newest_that_never_ran: Option<(Id<Task>, Instant)>,
     /// The decision that last made a task unhealthy or ended one.
@@ -104,6 +106,7 @@ impl Service {
             }],
             tasks: Vec::new(),
             failed_starts: 0,
+            failed_start_at: None,
             newest_that_never_ran: None,
             unhealthy_cause: None,
             wanted_because: None,
@@ -904,7 +907,7 @@ impl<'a> Control<'a> {
     }
 }
 
-/// The pause before the next launch after `failures` tasks in a row that never ran; `None` before the fourth.
+/// The pause before the next launch after `failures` launch attempts in a row of which a task never ran; `None` before the fourth.
 pub fn throttle_delay(failures: u32) -> Option<Span> {
     match failures {
         0..=3 => None,

@@ -422,7 +422,7 @@ impl<'a> Control<'a> {
         row.process_is_up = false;
         let subnet = row.subnet.take();
         let (launcher, instance) = (row.launcher, row.instance());
-        let never_ran = row.started_at.is_none();
+        let (never_ran, created_at) = (row.started_at.is_none(), row.created_at);
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         self.cluster.return_address(subnet);
         self.take_out_of_rotation(task);
@@ -444,8 +444,11 @@ impl<'a> Control<'a> {
         if code == Some(StopCode::ServiceSchedulerInitiated) {
             self.schedule_service(service);
         } else {
-            if never_ran {
-                self.services[service.index()].failed_starts += 1;
+            let state = &mut self.services[service.index()];
+            // The pause grows step by step between launch attempts: tasks that were launched together fail as one.
+            if never_ran && state.failed_start_at.is_none_or(|it| created_at >= it) {
+                state.failed_starts += 1;
+                state.failed_start_at = Some(now);
             }
             let at = now + self.scenario.assumptions.replacement_delay;
             self.schedule_service_at(service, at);

@@ -22,10 +22,16 @@ const STARVED_LEAST: Span = Span::seconds(30 * 60);
 /// minimum keep it off for good reason, and with one task less the metric may be beyond the target.
 const KEEPS_OFF_SCALE_IN: [&str; 4] =
     ["PolicyNotReady", "NoDatapoint", "DynamicScalingInSuspended", "TargetServicePutResourceAsUnscalable"];
-/// A utilisation from which on the metric is at its cap, percent.
+/// A utilisation from which on a metric that ends at 100 is at its cap, percent.
 const AT_CAP: f64 = 99.0;
-/// The load is gone where it is below this share of what breached.
+/// Up to which a metric that can go beyond 100, but need not, is taken to be there.
+const AT_CAP_MOST: f64 = 101.0;
+/// The load is gone where it is below this share of what breached, and by more than chance explains, for some minutes in a row.
 const LOAD_GONE: f64 = 0.8;
+/// Standard deviations of a Poisson count that chance explains.
+const CHANCE: f64 = 3.0;
+/// Minutes in a row for which it must be gone.
+const GONE_FOR: usize = 3;
 
 /// Something that a detector found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -84,21 +90,44 @@ fn is_cpu_of(watches: &Watched, service: Id<ServiceDefinition>) -> bool {
     )
 }
 
-/// What `CPUUtilization` of a service can come to at the most: its workers are all busy, or the CPU is used up, percent.
+/// Whether a service's tasks can use no more CPU than they reserve: on Fargate, with a task-level `cpu`, and on Windows.
+fn is_cpu_capped(run: &Run, service: Id<ServiceDefinition>) -> bool {
+    let definition = &run.scenario.services[service];
+    let task_definition = &run.scenario.task_definitions[definition.task_definition];
+    let serving = definition.load_balancer.as_ref().map_or(0, |it| it.container);
+    task_definition.cpu_cap_of(serving, is_on_fargate(run, service)).is_some()
+}
+
+fn is_on_fargate(run: &Run, service: Id<ServiceDefinition>) -> bool {
+    let strategy = &run.scenario.services[service].launch.capacity_provider_strategy;
+    strategy.iter().any(|it| run.scenario.capacity_providers[it.capacity_provider].fargate().is_some())
+}
+
+/// What `CPUUtilization` of a service can come to at the most: its workers are all busy beside whatever else computes in the task,
+/// or the CPU is used up, percent.
 fn cpu_cap(run: &Run, service: Id<ServiceDefinition>) -> Option<f64> {
     let definition = &run.scenario.services[service];
     let task_definition = &run.scenario.task_definitions[definition.task_definition];
     let serving = definition.load_balancer.as_ref()?.container;
     let application = &task_definition.containers.get(serving)?.application;
     let reserved = f64::from(task_definition.reservation().cpu_units);
-    let cpu_units = capacity_of_task(run, service.index())? * application.cpu_time.mean_nanos() / 1e9 * 1024.0;
-    (reserved > 0.0 && cpu_units > 0.0).then(|| 100.0 * cpu_units / reserved)
+    let has_tls =
+        definition.load_balancer.as_ref().is_some_and(|it| run.scenario.target_groups[it.target_group].has_tls);
+    // As if each request opened a connection: more than this it cannot be.
+    let handshake = if has_tls { run.scenario.assumptions.tls_handshake_cpu_time.0 as f64 } else { 0.0 };
+    let of_request = (application.cpu_time.mean_nanos() + handshake) / 1e9;
+    let serving_units = capacity_of_task(run, service.index())? * of_request * 1024.0;
+    let background: f64 = task_definition.containers.iter().map(|it| it.application.background_cpu_units).sum();
+    let wanted = serving_units + background;
+    let cap = task_definition.cpu.map_or(f64::INFINITY, f64::from);
+    (reserved > 0.0 && wanted > 0.0).then(|| 100.0 * wanted.min(cap) / reserved)
 }
 
 fn policies_that_never_fire(run: &Run, service: Id<ServiceDefinition>) -> Vec<String> {
     let Some(cap) = cpu_cap(run, service) else { return Vec::new() };
     let of_cpu = tracking_of(run, service).filter(|(_, it)| is_cpu_of(&it.watches, service));
-    let never = of_cpu.filter(|(_, it)| cap <= it.target_value + 1e-9);
+    let has_fired = |policy: &ScalingPolicy| scale_outs_of(run, service).any(|it| it.policy == policy.name);
+    let never = of_cpu.filter(|(policy, it)| cap <= it.target_value + 1e-9 && !has_fired(policy));
     never
         .map(|(policy, it)| {
             format!(
@@ -118,10 +147,11 @@ fn scale_outs_of(run: &Run, service: Id<ServiceDefinition>) -> impl Iterator<Ite
 
 fn bounded_by_the_cap(run: &Run, service: Id<ServiceDefinition>) -> Vec<String> {
     let mut texts = Vec::new();
+    let most = if is_cpu_capped(run, service) { f64::INFINITY } else { AT_CAP_MOST };
     for (policy, tracking) in tracking_of(run, service).filter(|(_, it)| is_cpu_of(&it.watches, service)) {
         let own: Vec<&ScaleOut> = scale_outs_of(run, service).filter(|it| it.policy == policy.name).collect();
         let in_a_row = own.chunk_by(|one, other| {
-            let is_capped = |it: &ScaleOut| it.metric.is_some_and(|it| it >= AT_CAP);
+            let is_capped = |it: &ScaleOut| it.metric.is_some_and(|it| (AT_CAP..=most).contains(&it));
             is_capped(one) && is_capped(other) && one.to <= other.from
         });
         for steps in in_a_row.filter(|it| it.len() > 1) {
@@ -162,10 +192,12 @@ fn cooldowns_beyond_disturbances(run: &Run, service: Id<ServiceDefinition>) -> V
         let mut longest = Span::ZERO;
         for it in scale_outs_of(run, service).filter(|it| it.policy == policy.name) {
             let level = load_between(&rows, it.first_period_began, it.last_period_ended);
-            let gone = rows.iter().find(|row| {
+            let is_gone_below = (LOAD_GONE * level).min(level - CHANCE * libm::sqrt(level));
+            let is_gone = |row: &&ServiceMinute| {
                 let begins = Instant(row.minute * Span::MINUTE.0);
-                begins >= it.last_period_ended && (row.counts.arrived as f64) < LOAD_GONE * level
-            });
+                begins >= it.last_period_ended && (row.counts.arrived as f64) < is_gone_below
+            };
+            let gone = rows.windows(GONE_FOR).find(|minutes| minutes.iter().all(is_gone)).map(|minutes| minutes[0]);
             let lasted = gone.map(|row| Instant(row.minute * Span::MINUTE.0).since(it.began_at()));
             if let Some(lasted) = lasted.filter(|it| level > 0.0 && *it < tracking.scale_out_cooldown) {
                 count += 1;
@@ -233,8 +265,11 @@ fn starved_scale_in(run: &Run, service: Id<ServiceDefinition>) -> Vec<String> {
     let end = Instant::START + run.simulated;
     let mut texts: Vec<(Span, String)> = Vec::new();
     let own: Vec<_> = run.scaling_activities.iter().filter(|it| it.resource.ends_with(&resource)).collect();
+    let target = run.scenario.scalable_targets.iter().find(|it| it.service == service);
+    let least = target.map_or(0, |it| it.min_capacity);
     for (place, activity) in own.iter().enumerate() {
-        if !activity.not_scaled_reason.is_some_and(|it| KEEPS_OFF_SCALE_IN.contains(&it)) {
+        let is_kept_off = activity.not_scaled_reason.is_some_and(|it| KEEPS_OFF_SCALE_IN.contains(&it));
+        if !is_kept_off || activity.from <= least {
             continue;
         }
         let reason = activity.rule.trim_start_matches("no scale-in: ");

@@ -184,8 +184,15 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
         (true, 1) => "no room on the instance that is to have it",
         (true, _) => "no room on the instances that are to have them",
     };
+    // Where calls of RunTask go on, those that wait at the end are not those that waited at the beginning.
+    let comes_and_goes = launcher.service().is_none() && rows.iter().any(|it| it.placed_at.is_some());
     let mut in_brief = if let Some(lost) = lost_of(run, launcher) {
         format!("of {whose} {lost}, from {since} to {}", last.last_at)
+    } else if unplaced_at_end && comes_and_goes {
+        let (most, lasted) = (number(f64::from(tasks), 0), in_seconds(end.since(since)));
+        format!(
+            "tasks of {whose} found {where_to} at some time from {since} to the end ({lasted}), up to {most} at once"
+        )
     } else if unplaced_at_end {
         format!("{found} of {whose} found {where_to}, from {since} to the end ({})", in_seconds(end.since(since)))
     } else {

@@ -10,7 +10,7 @@ use crate::aws::statistic::Statistic;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Reader, What};
-use crate::scenario::scaling::{ADJUSTMENT_TYPES, AGGREGATION_TYPES, Scaling, steps};
+use crate::scenario::scaling::{ADJUSTMENT_TYPES, AGGREGATION_TYPES, Scaling, scaling_adjustment, steps};
 use crate::scenario::tree::Node;
 use crate::table::Id;
 use crate::units::Span;
@@ -46,9 +46,7 @@ impl Scaling<'_> {
         let (tracking, steps_node) = (fields.take("TargetTrackingConfiguration"), fields.take("StepAdjustments"));
         let adjustment_type = fields.word(reader, "AdjustmentType", &ADJUSTMENT_TYPES);
         let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
-        let adjustment = fields.parsed(reader, "ScalingAdjustment", |text| {
-            text.parse::<i32>().map_err(|_| format!("`{text}` is not a whole number such as `2` or `-1`"))
-        });
+        let adjustment = scaling_adjustment(reader, &mut fields, adjustment_type);
         let cooldown = fields.seconds(reader, "Cooldown", 0..=86_400);
         let warmup = fields.seconds(reader, "EstimatedInstanceWarmup", 0..=3_600);
         let aggregation = fields.word(reader, "MetricAggregationType", &AGGREGATION_TYPES);
@@ -83,7 +81,7 @@ impl Scaling<'_> {
             Kind::Tracking => ScalingPolicyKind::TargetTracking(self.group_tracking(reader, tracking?, &of, group)?),
             Kind::Step => ScalingPolicyKind::Step(StepScaling {
                 adjustment_type: adjustment_type?,
-                steps: steps(reader, steps_node?, &of)?,
+                steps: steps(reader, steps_node?, &of, adjustment_type)?,
                 min_adjustment_magnitude,
                 cooldown: Span::ZERO,
                 metric_aggregation_type: aggregation.unwrap_or_default(),

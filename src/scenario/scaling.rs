@@ -409,6 +409,12 @@ impl<'a> Scaling<'a> {
         fields.finish(reader, &Shape::SCHEDULED_ACTION);
         let (start, duration) = self.run;
         let (schedule, node) = (schedule?, schedule_node?);
+        if schedule::numbers_days_of_the_week(schedule) {
+            reader.note(format!(
+                "`{schedule}` of {of}: days of the week are taken to count from 1 = SUN, as in EventBridge; Application Auto Scaling's \
+                 guide has an example that counts as Unix does: write SUN to SAT"
+            ));
+        }
         let times = match schedule::occurrences(schedule, timezone.as_deref(), start, duration, (from, until)) {
             Ok(times) => times,
             Err(why) => {
@@ -516,7 +522,8 @@ fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepSc
     let mut fields = reader.fields(node, format!("the step scaling of {of}"))?;
     fields.required(reader, "AdjustmentType");
     let adjustment_type = fields.word(reader, "AdjustmentType", &ADJUSTMENT_TYPES);
-    let steps = fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of));
+    let steps =
+        fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of, adjustment_type));
     let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
     if min_adjustment_magnitude > 0 && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity) {
         reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
@@ -533,8 +540,28 @@ fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepSc
     })
 }
 
+/// `ScalingAdjustment`, which an exact capacity cannot have below 0.
+pub(super) fn scaling_adjustment(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    adjustment_type: Option<AdjustmentType>,
+) -> Option<i32> {
+    fields.parsed(reader, "ScalingAdjustment", |text| match text.parse::<i32>() {
+        Err(_) => Err(format!("`{text}` is not a whole number such as `2` or `-1`")),
+        Ok(below) if below < 0 && adjustment_type == Some(AdjustmentType::ExactCapacity) => {
+            Err(format!("`{text}` is below 0; for exact capacity, you must specify a non-negative value"))
+        }
+        Ok(adjustment) => Ok(adjustment),
+    })
+}
+
 /// Step adjustments, sorted by their bounds; refused where they leave gaps, overlap or end short of infinity.
-pub(super) fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Vec<StepAdjustment>> {
+pub(super) fn steps(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    of: &str,
+    adjustment_type: Option<AdjustmentType>,
+) -> Option<Vec<StepAdjustment>> {
     let problems = reader.problems.len();
     let nodes = reader.list(What { field: "StepAdjustments", of }, node);
     let (mut steps, mut places) = (Vec::new(), Vec::new());
@@ -542,14 +569,17 @@ pub(super) fn steps(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Ve
         let mut fields = reader.fields(node, format!("a step of {of}"))?;
         let lower_bound = fields.number(reader, "MetricIntervalLowerBound", f64::MIN..=f64::MAX);
         let upper_bound = fields.number(reader, "MetricIntervalUpperBound", f64::MIN..=f64::MAX);
-        let adjustment = fields.required(reader, "ScalingAdjustment");
-        let adjustment = adjustment.and_then(|it| {
-            let what = What { field: "ScalingAdjustment", of: &fields.of };
-            reader.parsed(what, it, |text| {
-                text.parse::<i32>().map_err(|_| format!("`{text}` is not a whole number such as `2` or `-1`"))
-            })
-        });
+        fields.required(reader, "ScalingAdjustment");
+        let adjustment = scaling_adjustment(reader, &mut fields, adjustment_type);
+        let is_unbounded = !fields.has("MetricIntervalLowerBound") && !fields.has("MetricIntervalUpperBound");
         fields.finish(reader, &Shape::OURS);
+        if is_unbounded {
+            let message = format!(
+                "a step of {of} has no bound: the upper and lower bound can't be null in the same step adjustment"
+            );
+            let help = "add `MetricIntervalLowerBound: 0` to scale out, or `MetricIntervalUpperBound: 0` to scale in";
+            reader.refuse(Problem::new(node.place, message).help(help));
+        }
         if let Some(scaling_adjustment) = adjustment {
             steps.push(StepAdjustment { lower_bound, upper_bound, scaling_adjustment });
             places.push((lower_bound, node.place));

@@ -448,3 +448,39 @@ alarms:
     assert_eq!(minutes(&watched), minutes(&unwatched));
     assert!(!watched.alarm_changes.is_empty() && unwatched.alarm_changes.is_empty());
 }
+
+/// 1.6: the delay of a metric shifts the alarms on it; a period of five datapoints is never looked at with fewer, whichever
+/// second the alarm is evaluated at.
+#[test]
+fn periods_of_several_datapoints_are_whole() {
+    let of = |delay: u32, phase: u32, values: &str| {
+        let alarm = |name: &str, comparison: &str| {
+            format!(
+                "{name}: {{ Namespace: Custom, MetricName: load, Statistic: Sum, Period: 300, EvaluationPeriods: 1, Threshold: 45, ComparisonOperator: {comparison} }}"
+            )
+        };
+        let rest = format!(
+            "duration: 30m
+metrics: {{ load: {{ delay: {delay}s, steps: [{values}] }} }}
+alarms: {{ {}, {} }}
+assumptions: {{ alarmPhase: {phase}s }}",
+            alarm("hot", "GreaterThanThreshold"),
+            alarm("cold", "LessThanThreshold")
+        );
+        run(&web(1, "{ at: 0s, rate: 1/s }", &rest))
+    };
+    for (delay, phase) in [(0, 0), (0, 6), (60, 6), (90, 6), (90, 47), (150, 6)] {
+        let constant = of(delay, phase, "{ at: 0s, value: 10 }");
+        // The fifth minute closes at 300 s; the alarm is evaluated at its second of each minute.
+        let readable = 300 + delay;
+        let evaluated = f64::from((readable - phase).div_ceil(60) * 60 + phase);
+        assert_eq!(first(&constant, "hot", "ALARM"), evaluated, "{delay} s late, evaluated at {phase} s");
+        assert_eq!(changes(&constant, "hot").last().map(|it| it.to), Some("ALARM"));
+        let cold: Vec<_> = changes(&constant, "cold").iter().map(|it| (it.to, it.value)).collect();
+        assert_eq!(cold, [("OK", Some(50.0))], "{delay} s late, evaluated at {phase} s");
+        // W3: they slide by the minute, so that the first minute at 5 ends the alarm.
+        let falls = of(delay, phase, "{ at: 0s, value: 10 }, { at: 10m, value: 5 }");
+        let turns = changes(&falls, "hot").into_iter().find(|it| it.from == "ALARM").expect("it falls");
+        assert_eq!((turns.at.as_seconds(), turns.value), (evaluated + 360.0, Some(45.0)));
+    }
+}

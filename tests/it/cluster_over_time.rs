@@ -146,3 +146,24 @@ fn a_fault_of_the_launch_template_strikes_what_is_launched_while_it_holds() {
     assert_eq!(registered, [true, false, true]);
     assert_eq!(running(&run), 4);
 }
+
+/// *Service throttle logic*: the delay grows step by step between launch attempts, so that tasks launched together are one step.
+#[test]
+fn tasks_that_are_given_up_together_are_one_failed_launch() {
+    // No m5.large has room for any of the fourteen, so that all wait in PROVISIONING and are given up at once.
+    let text = "duration: 20m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 0, MaxSize: 2 } }
+capacityProviders: { nodes: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED } } } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, cpu: 256, memory: 16000 }] } }
+services: { web: { taskDefinition: web, desiredCount: 0, capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }] } }
+timeline: [{ at: 1m, updateService: { service: web, desiredCount: 14 } }]
+assumptions: { provisioningTimeout: 2m }
+";
+    let run = run(text);
+    let mut created: Vec<u64> = run.tasks.iter().map(|it| it.created_at.as_seconds() as u64).collect();
+    assert!(created.len() >= 5 * 14, "{created:?}");
+    created.dedup();
+    let pauses: Vec<u64> = created.windows(2).map(|it| it[1] - it[0] - 120).collect();
+    // Three pauses before a replacement, and then those of WE-63.
+    assert_eq!(pauses[..5], [15, 15, 15, 20, 40], "{created:?}");
+}

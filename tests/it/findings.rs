@@ -107,3 +107,122 @@ alarms:
     assert!(text.starts_with("the desired count swings by "), "{text}");
     assert!(text.contains("though the load does not"), "{text}");
 }
+
+/// A service on metrics that the scenario supplies, under a policy for each, with a target of 50.
+fn supplied(duration: &str, tasks: u32, target: &str, metrics: [&str; 2], rest: &str) -> Run {
+    let of = |steps: [&str; 2], written: &dyn Fn(&str, &str) -> String| {
+        [("one", steps[0]), ("two", steps[1])].map(|(name, steps)| written(name, steps)).join("\n")
+    };
+    let text = format!(
+        "duration: {duration}
+taskDefinitions: {{ web: {{ networkMode: awsvpc, cpu: 256, memory: 512, requiresCompatibilities: [FARGATE], containerDefinitions: [{{ name: web }}] }} }}
+applications: {{ web: {{ startTime: 1s, image: {{ size: 1MB }} }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: {tasks}, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{ subnets: [subnet-1] }} }} }} }}
+scalableTargets: {{ web: {{ {target} }} }}
+metrics:
+{}
+scalingPolicies:
+{}
+{rest}
+",
+        of(metrics, &|name, steps| format!("  {name}: {{ steps: [{steps}] }}")),
+        of(metrics, &|name, _| format!("  {name}: {{ service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, CustomizedMetricSpecification: {{ Namespace: Custom, MetricName: {name}, Statistic: Average }} }} }}")),
+    );
+    let story = scenario::read(Path::new("findings.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+}
+
+const LOW: &str = "{ at: 0s, value: 10 }";
+/// Within the target, and not below nine tenths of it.
+const WITHIN: &str = "{ at: 0s, value: 48 }";
+
+/// At the minimum nothing is held back: neither by a policy that is not ready, nor by a suspension or a deployment.
+#[test]
+fn at_its_minimum_nothing_is_starved() {
+    let suspended = "MinCapacity: 2, MaxCapacity: 10, SuspendedState: { DynamicScalingInSuspended: true }";
+    let deployed = "timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]
+assumptions: { fargateProvisioningTime: 3h }";
+    for (target, metrics, rest) in [
+        ("MinCapacity: 2, MaxCapacity: 10", [LOW, WITHIN], ""),
+        ("MinCapacity: 2, MaxCapacity: 2", [LOW, WITHIN], ""),
+        (suspended, [LOW, LOW], ""),
+        ("MinCapacity: 2, MaxCapacity: 10", [LOW, LOW], deployed),
+    ] {
+        let run = supplied("2h", 2, target, metrics, rest);
+        assert_eq!(kinds(&run), [""; 0], "{target}");
+        let reasons: Vec<_> = run.scaling_activities.iter().filter_map(|it| it.not_scaled_reason).collect();
+        assert!(!reasons.is_empty() && reasons.iter().all(|it| *it == "AlreadyAtMinCapacity"), "{reasons:?}");
+    }
+    let above = supplied("2h", 4, "MinCapacity: 2, MaxCapacity: 10", [LOW, WITHIN], "");
+    assert!(text_of(&above, "starved-scale-in").contains("policy two is not ready"));
+}
+
+/// A low alarm that is over for a while and comes back asks again, and is refused again for the same reason.
+#[test]
+fn a_scale_in_is_starved_again_after_its_alarm_was_over() {
+    let interrupted = "{ at: 0s, value: 10 }, { at: 20m, value: 48 }, { at: 22m, value: 10 }";
+    let run = supplied("2h", 6, "MinCapacity: 2, MaxCapacity: 10", [interrupted, WITHIN], "");
+    let refused = run.scaling_activities.iter().filter(|it| it.not_scaled_reason == Some("PolicyNotReady"));
+    let [first, second] = refused.collect::<Vec<_>>()[..] else { panic!("asked twice") };
+    assert_eq!((first.rule.as_str(), first.from), (second.rule.as_str(), 6));
+    let text = text_of(&run, "starved-scale-in");
+    assert!(text.contains(&format!("from {} on", second.at)), "{text}");
+}
+
+/// A service on instances, with the scaling of the cases below; `task` and `container` are fields of the task definition.
+fn on_instances(duration: &str, seed: u64, cpu: [&str; 2], application: &str, arrivals: &str) -> Run {
+    let [task, container] = cpu;
+    let text = format!(
+        "duration: {duration}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.4xlarge, MinSize: 6, MaxSize: 6 }} }}
+taskDefinitions: {{ web: {{ {task}containerDefinitions: [{{ name: web, {container}memory: 256, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ startTime: 5s, {application}, queue: 100, memory: {{ base: 100MiB, perRequest: 1MiB }} }} }}
+targetGroups: {{ web: {{ deregistrationDelay: 10s }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 2, healthCheckGracePeriodSeconds: 60, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 30 }} }}
+scalingPolicies: {{ cpu: {{ service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }} }}
+workloads: {{ users: {{ service: web, arrivals: {{ {arrivals} }}, timeout: 10s }} }}
+"
+    );
+    let story = scenario::read(Path::new("findings.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    simulate(&story.variants[0], Seed { seed, replication: 0 })
+}
+
+/// A container's `cpu` is a share, so that CPU goes far beyond 100 % of it: no cap bounds a step.
+#[test]
+fn a_metric_beyond_100_percent_is_not_at_its_cap() {
+    let rises = "spikes: { base: 1, spikes: [{ at: 5m, rate: 60, rampUp: 20m, hold: 30m, decay: 1m }] }";
+    let application = "cpuTime: { exponential: { mean: 100ms } }, concurrency: 8";
+    let shares = on_instances("1h", 1, ["", "cpu: 256, "], application, rises);
+    let beyond = shares.service_scale_outs.iter().filter(|it| it.metric.is_some_and(|it| it > 101.0)).count();
+    assert!(beyond > 1, "{beyond}");
+    assert!(!kinds(&shares).contains(&"bounded-by-metric-cap"), "{:?}", findings(&shares));
+}
+
+/// One worker that computes 40 % of its time is 40 % of a vCPU, but the process takes another 29 % beside its requests.
+#[test]
+fn what_a_process_computes_beside_its_requests_counts_for_a_policy() {
+    let application = "cpuTime: 40ms, waitTime: 60ms, concurrency: 1";
+    let cpu = ["cpu: 1024, memory: 512, ", ""];
+    let busy = on_instances("40m", 1, cpu, &format!("{application}, backgroundCpu: 300"), "poisson: { rate: 17 }");
+    assert!(!busy.service_scale_outs.is_empty());
+    assert!(!kinds(&busy).contains(&"policy-never-fires"), "{:?}", findings(&busy));
+    let little = on_instances("40m", 1, cpu, &format!("{application}, backgroundCpu: 50"), "poisson: { rate: 17 }");
+    assert!(little.service_scale_outs.is_empty());
+    assert!(text_of(&little, "policy-never-fires").ends_with("it comes to 45 % at the most"));
+}
+
+/// What varies by chance only is not gone, however a single minute comes out.
+#[test]
+fn a_quiet_minute_of_a_constant_load_is_no_end_of_a_disturbance() {
+    let cpu = ["cpu: 256, memory: 512, ", ""];
+    let application = "cpuTime: { exponential: { mean: 300ms } }, concurrency: 8";
+    let runs: Vec<Run> =
+        (1..=6).map(|seed| on_instances("2h", seed, cpu, application, "poisson: { rate: 1 }")).collect();
+    assert!(runs.iter().all(|it| !it.service_scale_outs.is_empty()));
+    for run in &runs {
+        assert!(!kinds(run).contains(&"cooldown-outlasts-disturbance"), "{:?}", findings(run));
+    }
+}

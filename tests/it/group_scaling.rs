@@ -90,7 +90,7 @@ fn policies_do_nothing_while_alarm_notification_is_suspended() {
 fn gradual_scale_in_has_its_arithmetic() {
     let run = run(&group(6, "", "{ at: 0s, value: 10 }", TRACKING));
     let row = run.scaling_activities.iter().find(|it| it.to < it.from).expect("it scales in");
-    assert_eq!(row.rule, "6 warm x load 10 / 50 = 2, at most 49 % less at once: 4");
+    assert_eq!(row.rule, "6 warm x load 10 / 50 = 1.2, at most 2 fewer at once: 4");
     let busy = self::run(&group(4, "", "{ at: 0s, value: 75 }", TRACKING));
     assert_eq!(busy.scaling_activities[0].rule, "4 warm x load 75 / 50 = 6");
 }

@@ -268,3 +268,22 @@ fn nothing_is_said_where_nothing_was_refused() {
     assert_eq!(refusals::paragraphs(&[vec![&run]]), "");
     assert!(files(&run).iter().all(|(name, _)| *name != "placement_refusals.csv"));
 }
+
+/// Jobs that come all the time: those that wait at the end are others than those that waited at first.
+#[test]
+fn jobs_that_come_all_the_time_found_no_instance_at_some_time() {
+    let text = |arrivals: &str| {
+        format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+capacityProviders: {{ nodes: {{ autoScalingGroupProvider: {{ autoScalingGroupArn: nodes, managedScaling: {{ status: ENABLED }} }} }} }}
+taskDefinitions: {{ job: {{ containerDefinitions: [{{ name: job, cpu: 2048, memory: 1024 }}] }} }}
+runTasks: {{ jobs: {{ taskDefinition: job, arrivals: {{ {arrivals} }}, runTime: 10m, capacityProviderStrategy: [{{ capacityProvider: nodes, weight: 1 }}] }} }}
+assumptions: {{ provisioningTimeout: 2h }}
+"
+        )
+    };
+    let going_on = told(&run(&text("constant: { rate: 0.005/s }")));
+    let words = "tasks of `runTasks` `jobs` found no instance at some time from ";
+    assert!(going_on.contains(words) && going_on.contains("to the end"), "{going_on}");
+}

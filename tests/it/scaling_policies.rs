@@ -409,3 +409,99 @@ scalingPolicies: {{ out: {{ AutoScalingGroupName: nodes, PolicyType: StepScaling
     let of_group = run(&group(4, "", &metric("load", "{ at: 0s, value: 60 }, { at: 10m, value: 30 }"), &rest));
     assert_eq!(not_scaled(&of_group, "NoStepAdjustment").len(), 1);
 }
+
+/// *Service auto scaling*: from 0 the least possible step is taken, then scaling resumes from the running count, which a
+/// cooldown holds no scale-out back from that is larger.
+#[test]
+fn from_nothing_scaling_resumes_from_the_running_count() {
+    let rest = format!(
+        "scalableTargets: {{ web: {{ MinCapacity: 0, MaxCapacity: 20 }} }}
+scalingPolicies: {{ {} }}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100 }}",
+        tracking("it", "load", 50, "")
+    );
+    let load = metric("load", "{ at: 0s, value: 0 }, { at: 10m, value: 500 }");
+    let run = run(&service("30m", 0, &load, &rest));
+    let [first, second, ..] = activities(&run)[..] else { panic!("{:?}", activities(&run)) };
+    assert_eq!(first, (minute(13), 0, 1));
+    assert_eq!((second.1, second.2), (1, 10), "1 running at ten times the target");
+    assert!(second.0 - first.0 < 300.0, "within the cooldown, at {} s", second.0);
+}
+
+/// *Step scaling policies*: a policy goes on responding while an activity is in progress, which target tracking does not scale
+/// in beside.
+#[test]
+fn steps_go_in_while_a_scale_out_is_in_progress() {
+    let of = |inwards: &str| {
+        // Tasks that take half an hour to come up, so that the scale-out at minute 6 is in progress for ten minutes.
+        let load = metric("load", "{ at: 0s, value: 40 }, { at: 5m, value: 60 }, { at: 6m, value: 20 }");
+        let rest = format!(
+            "scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 40 }} }}
+alarms: {{ {}, {} }}
+scalingPolicies:
+  out: {{ service: web, alarm: hot, StepScalingPolicyConfiguration: {{ AdjustmentType: ChangeInCapacity, Cooldown: 0, StepAdjustments: [{{ MetricIntervalLowerBound: 0, ScalingAdjustment: 4 }}] }} }}
+  {inwards}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100, fargateProvisioningTime: 30m }}",
+            alarm("hot", "GreaterThanThreshold", 50),
+            alarm("cold", "LessThanThreshold", 30)
+        );
+        run(&service("25m", 10, &load, &rest))
+    };
+    let by_steps = of(
+        "in: { service: web, alarm: cold, StepScalingPolicyConfiguration: { AdjustmentType: ChangeInCapacity, Cooldown: 0, StepAdjustments: [{ MetricIntervalUpperBound: 0, ScalingAdjustment: -1 }] } }",
+    );
+    assert_eq!(activities(&by_steps)[..2], [(minute(6), 10, 14), (minute(7), 14, 9)]);
+    let overridden = by_steps.scaling_activities.iter().find(|it| it.to == 14).expect("the scale-out");
+    assert_eq!(overridden.status_code, "Overridden");
+    let by_tracking = of(&tracking("tracked", "load", 100, ""));
+    assert_eq!(activities(&by_tracking)[0], (minute(6), 10, 14));
+    assert!(activities(&by_tracking)[1].0 >= 16.0 * 60.0, "{:?}", activities(&by_tracking));
+    assert_eq!(not_scaled(&by_tracking, "ActivityInProgress").len(), 1);
+}
+
+/// The figures of an activity hold: what was computed, and the limit that was laid on it.
+#[test]
+fn figures_say_what_was_computed_and_what_was_made_of_it() {
+    let of = |tasks: u32, target: &str, load: &str| {
+        let rest = format!(
+            "scalableTargets: {{ web: {{ {target} }} }}
+scalingPolicies: {{ {} }}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100 }}",
+            tracking("it", "load", 50, "")
+        );
+        run(&service("30m", tasks, &metric("load", load), &rest))
+    };
+    let rule = |run: &Run| run.scaling_activities[0].rule.clone();
+    let gradual = of(10, "MinCapacity: 2, MaxCapacity: 20", "{ at: 0s, value: 12 }");
+    assert_eq!(rule(&gradual), "10 running x load 12 / 50 = 2.4, at most 1 fewer at once: 9");
+    let by_one = of(10, "MinCapacity: 2, MaxCapacity: 20", "{ at: 0s, value: 44 }");
+    assert_eq!(rule(&by_one), "10 running x load 44 / 50 = 9");
+    let from_nothing = of(0, "MinCapacity: 0, MaxCapacity: 20", "{ at: 0s, value: 500 }");
+    assert_eq!(rule(&from_nothing), "0 running, load 500 / 50: the least step, to 1");
+    let nothing = of(0, "MinCapacity: 0, MaxCapacity: 20", "{ at: 0s, value: 0 }");
+    assert_eq!(rule(&nothing), "no scale-in: AlreadyAtMinCapacity 0");
+    let out = of(10, "MinCapacity: 2, MaxCapacity: 20", "{ at: 0s, value: 62 }");
+    assert_eq!(rule(&out), "10 running x load 62 / 50 = 13");
+}
+
+/// Where steps and target tracking both scale in, the larger capacity wins, and is its policy's.
+#[test]
+fn a_scale_in_is_the_winner_s() {
+    let of = |adjustment: i32| {
+        let rest = format!(
+            "scalableTargets: {{ web: {{ MinCapacity: 1, MaxCapacity: 40 }} }}
+alarms: {{ cold: {{ Namespace: Custom, MetricName: load, EvaluationPeriods: 15, Threshold: 30, ComparisonOperator: LessThanThreshold }} }}
+scalingPolicies:
+  steps: {{ service: web, alarm: cold, StepScalingPolicyConfiguration: {{ AdjustmentType: ChangeInCapacity, Cooldown: 60, StepAdjustments: [{{ MetricIntervalUpperBound: 0, ScalingAdjustment: {adjustment} }}] }} }}
+  {}
+assumptions: {{ alarmPhase: 6s, fargateVcpuQuota: 100, scaleInMaxFraction: 0.3 }}",
+            tracking("tracked", "load", 50, "")
+        );
+        let run = run(&service("20m", 10, &metric("load", "{ at: 0s, value: 12 }"), &rest));
+        let first = &run.scaling_activities[0];
+        (first.cause.clone(), first.to, first.rule.clone())
+    };
+    let tracked = "10 running x load 12 / 50 = 2.4, at most 3 fewer at once: 7";
+    assert_eq!(of(-5), ("tracked".to_owned(), 7, tracked.to_owned()));
+    assert_eq!(of(-2), ("steps".to_owned(), 8, "load 12 is -18 from the threshold 30: 10 running to 8".to_owned()));
+}

@@ -895,3 +895,19 @@ fn real_traces_are_accepted() {
         }
     }
 }
+
+/// AWS contradicts itself about numbers of days: EventBridge counts from 1 for Sunday, an example of Application Auto Scaling as Unix.
+#[test]
+fn days_of_the_week_as_numbers_are_remarked_on() {
+    let notes = |schedule: &str| {
+        let text = format!(
+            "scalableTargets: {{web: {{MinCapacity: 1, MaxCapacity: 9}}}}
+scheduledActions: {{up: {{service: web, Schedule: {schedule}, ScalableTargetAction: {{MinCapacity: 3}}}}}}
+"
+        );
+        let story = accepted(&web(&text));
+        story.notes.into_iter().filter(|it| it.contains("1 = SUN")).count()
+    };
+    assert_eq!(notes("cron(30 6 * * 2 *)"), 1);
+    assert_eq!(notes("cron(30 6 ? * MON *)"), 0);
+}
