@@ -332,8 +332,8 @@ timeline: [{{ at: 9m, updateService: {{ service: web, forceNewDeployment: true }
             metric("falls", "{ at: 0s, value: 48 }, { at: 1m, value: 10 }"),
             metric("rises", "{ at: 0s, value: 48 }, { at: 10m, value: 75 }")
         );
-        // Tasks that need twenty minutes to come up.
-        run(&service("50m", 10, &metrics, ", fargateProvisioningTime: 20m", &rest))
+        // Tasks that need twenty minutes to come up: the first one, and then the others, which wait for its digest.
+        run(&service("80m", 10, &metrics, ", fargateProvisioningTime: 20m", &rest))
     };
     let falls = rest("falls");
     let blocked = not_scaled(&falls, "TargetServicePutResourceAsUnscalable");
