@@ -33,9 +33,15 @@ impl Histogram {
     #[inline(always)]
     fn buckets(&mut self) -> &mut [u32; BUCKETS + 1] {
         if self.counts.is_empty() {
-            self.counts.resize(BUCKETS + 1, 0);
+            self.make_room();
         }
         self.counts.first_chunk_mut().expect("a histogram has all its buckets")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.counts.resize(BUCKETS + 1, 0);
     }
 
     /// Counts one value, in nanoseconds.
