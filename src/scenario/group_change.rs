@@ -18,19 +18,6 @@ use crate::scenario::{PartOfTasks, TimelineChange};
 use crate::table::Id;
 use crate::units::Span;
 
-/// What the timeline does to one group by its entries' names.
-pub const GROUP_CHANGES: [&str; 9] = [
-    "impairInstances",
-    "suspendProcesses",
-    "resumeProcesses",
-    "setInstanceProtection",
-    "enterStandby",
-    "exitStandby",
-    "startInstanceRefresh",
-    "cancelInstanceRefresh",
-    "rollbackInstanceRefresh",
-];
-
 /// What instances are launched with from now on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewLaunchTemplate {

@@ -13,7 +13,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, REGISTRATION_FAILURES, attributes, check_registration_failure};
 use crate::scenario::container::client_exception;
 use crate::scenario::fargate::refuse_on_fargate;
-use crate::scenario::group_change::{GROUP_CHANGES, group_change, interrupt_spot_instances, new_launch_template};
+use crate::scenario::group_change::{group_change, interrupt_spot_instances, new_launch_template};
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::mixed_instances::capacity_pool;
@@ -216,10 +216,6 @@ fn change(
             fields.finish(reader, &Shape::OURS);
             Some(TimelineChange::AvailabilityZoneOutage { availability_zone: availability_zone?, lasts })
         }
-        name if GROUP_CHANGES.contains(&name) => {
-            let group = group(reader, &mut fields, around);
-            group_change(reader, name, fields, group, (around.capacity, around.alarms))
-        }
         "interruptFargateSpot" => interrupt_fargate_spot(reader, fields, around),
         "fargateCapacityUnavailable" => {
             let [on_demand, spot] = FargateCapacity::ALL.map(|it| (it.provider_name(), it));
@@ -235,7 +231,7 @@ fn change(
         "putAccountSetting" => put_account_setting(reader, fields),
         "registerScalableTarget" => register_scalable_target(reader, entry, fields, around),
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
-        _ => {
+        "updateAutoScalingGroup" => {
             let auto_scaling_group = group(reader, &mut fields, around);
             let bounds = Bounds {
                 min: fields.count(reader, "MinSize", 0..=5_000),
@@ -253,6 +249,10 @@ fn change(
                 desired_capacity: bounds.desired,
                 launch_template,
             })
+        }
+        _ => {
+            let group = group(reader, &mut fields, around);
+            group_change(reader, name, fields, group, (around.capacity, around.alarms))
         }
     }
 }

@@ -38,12 +38,12 @@ assumptions: {{ alarmPhase: 6s }}
     )
 }
 
-fn metric(name: &str, steps: &str) -> String {
+pub fn metric(name: &str, steps: &str) -> String {
     format!("{name}: {{ delay: 0s, steps: [{steps}] }}")
 }
 
 /// An alarm on one period of `load`.
-fn alarm(name: &str, comparison: &str, threshold: u32) -> String {
+pub fn alarm(name: &str, comparison: &str, threshold: u32) -> String {
     format!(
         "{name}: {{ Namespace: Custom, MetricName: load, Statistic: Average, Period: 60, EvaluationPeriods: 1, Threshold: {threshold}, ComparisonOperator: {comparison} }}"
     )
@@ -56,16 +56,16 @@ fn tracking(name: &str, metric: &str, target: u32, more: &str) -> String {
 }
 
 /// Second, desired before and after of what was scaled.
-fn activities(run: &Run) -> Vec<(f64, u32, u32)> {
+pub fn activities(run: &Run) -> Vec<(f64, u32, u32)> {
     let scaled = run.scaling_activities.iter().filter(|it| it.status_code != "NotScaled");
     scaled.map(|it| (it.at.as_seconds(), it.from, it.to)).collect()
 }
 
-fn not_scaled<'r>(run: &'r Run, reason: &str) -> Vec<&'r ScalingActivity> {
+pub fn not_scaled<'r>(run: &'r Run, reason: &str) -> Vec<&'r ScalingActivity> {
     run.scaling_activities.iter().filter(|it| it.not_scaled_reason == Some(reason)).collect()
 }
 
-fn minute(minute: u32) -> f64 {
+pub fn minute(minute: u32) -> f64 {
     f64::from(minute) * 60.0 + 6.0
 }
 

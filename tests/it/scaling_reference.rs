@@ -5,9 +5,11 @@ use std::path::Path;
 
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
-use plimsoll::run::{Run, ScalingActivity};
+use plimsoll::run::Run;
 use plimsoll::scenario::{self, Scenario};
 use plimsoll::units::Span;
+
+use crate::scaling_policies::{activities, alarm, metric, minute, not_scaled};
 
 fn read(text: &str) -> Scenario {
     let story = scenario::read(Path::new("story.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
@@ -37,17 +39,6 @@ fn target(min: u32, max: u32) -> String {
     format!("scalableTargets: {{ web: {{ MinCapacity: {min}, MaxCapacity: {max} }} }}")
 }
 
-fn metric(name: &str, steps: &str) -> String {
-    format!("{name}: {{ delay: 0s, steps: [{steps}] }}")
-}
-
-/// An alarm on one period of `load`.
-fn alarm(name: &str, comparison: &str, threshold: u32) -> String {
-    format!(
-        "{name}: {{ Namespace: Custom, MetricName: load, Statistic: Average, Period: 60, EvaluationPeriods: 1, Threshold: {threshold}, ComparisonOperator: {comparison} }}"
-    )
-}
-
 fn step(name: &str, alarm: &str, kind: &str, bound: &str, adjustment: i32) -> String {
     format!(
         "{name}: {{ service: web, alarm: {alarm}, StepScalingPolicyConfiguration: {{ AdjustmentType: {kind}, StepAdjustments: [{{ ScalingAdjustment: {adjustment}, {bound}: 0 }}] }} }}"
@@ -60,24 +51,10 @@ fn tracking(name: &str, metric: &str, more: &str) -> String {
     )
 }
 
-/// Second, desired before and after of what was scaled.
-fn activities(run: &Run) -> Vec<(f64, u32, u32)> {
-    let scaled = run.scaling_activities.iter().filter(|it| it.status_code != "NotScaled");
-    scaled.map(|it| (it.at.as_seconds(), it.from, it.to)).collect()
-}
-
-fn not_scaled<'r>(run: &'r Run, reason: &str) -> Vec<&'r ScalingActivity> {
-    run.scaling_activities.iter().filter(|it| it.not_scaled_reason == Some(reason)).collect()
-}
-
 /// Seconds of events of a kind, with their messages.
 fn said<'r>(run: &'r Run, kind: &str) -> Vec<(u64, &'r str)> {
     let events = run.events.iter().filter(|it| it.kind == kind);
     events.map(|it| (it.at.as_seconds() as u64, it.message.as_str())).collect()
-}
-
-fn minute(minute: u32) -> f64 {
-    f64::from(minute) * 60.0 + 6.0
 }
 
 /// 0.3 and 1.2: every knob, and how late each metric is.
