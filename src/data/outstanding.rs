@@ -501,7 +501,8 @@ impl Ends<'_> {
     /// Counts those that end by `now` as ended.
     #[inline(always)]
     pub fn pass(&mut self, counts: &mut impl Counts, now: f64) {
-        let last = bucket(now, self.speed);
+        // Widths that have changed may have put the present bucket a little ahead of time.
+        let last = bucket(now, self.speed).max(self.now);
         let mask = self.heads.len() - 1;
         if last - self.now > mask as u64 {
             // A long silence: every bucket once is enough.
