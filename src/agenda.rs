@@ -85,6 +85,8 @@ pub enum Event {
     StandaloneTasksArePlaced,
     /// The service scheduler looks at a service.
     ServiceIsScheduled(Id<ServiceDefinition>),
+    /// Somebody looks whether a deployment of a service moves.
+    DeploymentIsWatched(Id<ServiceDefinition>, u32),
     /// A capacity provider's metric is computed.
     CapacityProviderIsMeasured(Id<CapacityProvider>),
     /// A group looks at the health, the age and the zones of its instances.

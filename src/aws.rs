@@ -31,6 +31,7 @@ pub mod operating_system;
 pub mod placement;
 pub mod predictive_scaling;
 pub mod price;
+pub mod rolling_update;
 pub mod run_task;
 pub mod scaling_policy;
 pub mod schedule;

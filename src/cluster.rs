@@ -221,6 +221,8 @@ pub struct Task {
     pub healthy_at: Option<Instant>,
     /// When it was asked to stop.
     pub stopping_at: Option<Instant>,
+    /// When its containers were sent SIGTERM.
+    pub sigterm_at: Option<Instant>,
     /// When it reached STOPPED.
     pub stopped_at: Option<Instant>,
     /// `stopCode` and `stoppedReason`, once it was asked to stop or stopped.

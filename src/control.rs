@@ -27,6 +27,7 @@ pub mod placing;
 pub mod predictive_scaling;
 mod refusals;
 pub mod relations;
+pub mod rollout;
 pub mod run_tasks;
 pub mod scheduler;
 pub mod task_life;
@@ -60,6 +61,7 @@ use crate::control::placing::Placing;
 use crate::control::predictive_scaling::Prediction;
 use crate::control::refusals::Refusals;
 use crate::control::relations::Relations;
+use crate::control::rollout::Rollout;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::task_life::Agent;
@@ -247,6 +249,8 @@ pub struct Records {
     pub forecast_hours: Vec<ForecastHour>,
     /// Scaling activities, and decisions not to scale.
     pub scaling_activities: Vec<ScalingActivity>,
+    /// What was seen of each deployment, by its service's place and its number.
+    pub rollouts: BTreeMap<(usize, u32), Rollout>,
     /// Increases of a desired count by policy or schedule.
     pub scale_outs: u32,
 }
@@ -403,6 +407,7 @@ impl<'a> Control<'a> {
             Event::RunTaskIsRetried(run_task) => self.run_task_is_retried(run_task),
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
+            Event::DeploymentIsWatched(service, number) => self.deployment_is_watched(service, number),
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),
             Event::GroupIsChecked(group) => self.group_is_checked(group),
             Event::GroupIsReconciled(group) => self.group_is_reconciled(group),

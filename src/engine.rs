@@ -2,17 +2,19 @@
 
 mod costs;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::agenda::Event;
 use crate::aws::launch::Launcher;
 use crate::cluster::{Cluster, ContainerStatus, Task};
 use crate::control::Control;
+use crate::control::rollout::Rollout;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
-    ContainerLife, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run, ServiceMinute,
-    TaskLife, quantile as quantile_of,
+    ContainerLife, DeploymentLife, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run,
+    ServiceMinute, SpareNeeded, TaskLife, Verdict, quantile as quantile_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::table::Id;
@@ -107,6 +109,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         placement_refusals: records.refusals.rows,
         unplaced_at_end,
         instance_changes: records.instance_changes,
+        deployments: deployments_of(scenario, &control, records.rollouts),
         instances,
         tasks,
         managed_scaling_minutes: records.managed_scaling_minutes,
@@ -124,8 +127,38 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         scale_outs: records.scale_outs,
         expectations: Vec::new(),
     };
-    run.expectations = scenario.expectations.iter().map(|it| hold(it, &run, &control)).collect();
+    run.expectations = scenario.expectations.iter().map(|it| hold(it, &run)).collect();
     run
+}
+
+/// Every deployment, by service, then in order of time.
+fn deployments_of(
+    scenario: &Scenario,
+    control: &Control,
+    mut rollouts: BTreeMap<(usize, u32), Rollout>,
+) -> Vec<DeploymentLife> {
+    let mut lives = Vec::new();
+    for (service, state) in control.services.iter().enumerate() {
+        let next = state.deployments.iter().skip(1).map(|it| Some(it.created_at)).chain([None]);
+        for (deployment, next) in state.deployments.iter().zip(next) {
+            let rollout = rollouts.remove(&(service, deployment.number));
+            let seen = rollout.map(|it| (it.desired_count, it.spare, it.hangs));
+            let (desired_count, spare, hangs) =
+                seen.unwrap_or((state.desired_count, SpareNeeded::DoesNotApply, Vec::new()));
+            lives.push(DeploymentLife {
+                service,
+                number: deployment.number,
+                task_definition: scenario.task_definitions[deployment.task_definition].name(),
+                desired_count,
+                began_at: deployment.created_at,
+                completed_at: deployment.completed_at,
+                superseded_at: next.filter(|at| deployment.completed_at.is_none_or(|it| it > *at)),
+                spare,
+                hangs,
+            });
+        }
+    }
+    lives
 }
 
 /// The last reason of each instance holds until it is terminated, or the run ends.
@@ -169,6 +202,7 @@ fn life_of(scenario: &Scenario, names: &Names, cluster: &Cluster, id: Id<Task>, 
             Launcher::RunTask(run_task) => Some(run_task.index()),
             Launcher::Service(_) => None,
         },
+        deployment: task.deployment,
         task_group: name(&names.task_groups, scenario.launch(task.launcher).task_group.index()),
         task_definition: name(&names.task_definitions, task.task_definition.index()),
         instance: task.instance().map(|it| it.index()),
@@ -183,6 +217,7 @@ fn life_of(scenario: &Scenario, names: &Names, cluster: &Cluster, id: Id<Task>, 
         running_at: task.started_at,
         healthy_at: task.healthy_at,
         stopping_at: task.stopping_at,
+        sigterm_at: task.sigterm_at,
         stopped_at: task.stopped_at,
         stop_code: task.stopped_reason.as_ref().map(|(code, _)| code.as_str()),
         stopped_reason: task.stopped_reason.as_ref().map(|(_, reason)| reason.clone()),
@@ -210,8 +245,8 @@ fn containers_of(scenario: &Scenario, task: &Task) -> Vec<ContainerLife> {
     lives.collect()
 }
 
-fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationResult {
-    let value = measure(expectation, run, control);
+fn hold(expectation: &Expectation, run: &Run) -> ExpectationResult {
+    let value = measure(expectation, run);
     // Of two limits the one that is broken is the one to tell.
     let too_small = expectation.at_least.filter(|least| value.is_some_and(|value| value < *least));
     let limit = too_small.or(expectation.at_most).or(expectation.at_least).unwrap_or_default();
@@ -221,7 +256,7 @@ fn hold(expectation: &Expectation, run: &Run, control: &Control) -> ExpectationR
     ExpectationResult { name: expectation.name.clone(), passed, value, limit }
 }
 
-fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f64> {
+fn measure(expectation: &Expectation, run: &Run) -> Option<f64> {
     let chosen = |service: usize| expectation.service.is_none_or(|it| it.index() == service);
     let is_chosen = |task: &&TaskLife| expectation.service.is_none_or(|it| task.service == Some(it.index()));
     let totals = || run.requests.iter().enumerate().filter(|(service, _)| chosen(*service)).map(|(_, it)| it);
@@ -235,6 +270,7 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
     let worst = |of: &dyn Fn(&ServiceMinute) -> Option<f64>| {
         run.service_minutes.iter().filter(|row| chosen(row.service)).filter_map(of).reduce(f64::max)
     };
+    let deployments = || run.deployments.iter().filter(|it| it.number > 0 && chosen(it.service));
     match expectation.measure {
         Measure::ErrorPercent => {
             let mut all = RequestCounts::default();
@@ -262,10 +298,15 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
             Some(run.tasks.iter().filter(is_chosen).filter(running).count() as f64)
         }
         Measure::DeploymentsCompleted => {
-            let services = control.services.iter().enumerate().filter(|(service, _)| chosen(*service));
-            let completed =
-                services.flat_map(|(_, it)| it.deployments.iter().skip(1)).filter(|it| it.completed_at.is_some());
+            let completed = deployments().filter(|it| it.completed_at.is_some());
             Some(completed.count() as f64)
+        }
+        Measure::DeploymentsHanging => {
+            let hanging = deployments().filter(|it| matches!(it.verdict(), Verdict::Hangs(_)));
+            Some(hanging.count() as f64)
+        }
+        Measure::DeploymentSeconds => {
+            deployments().filter_map(|it| Some(it.completed_at?.since(it.began_at).as_seconds())).reduce(f64::max)
         }
         Measure::ScaleOutSeconds => {
             let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;

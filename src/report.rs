@@ -6,6 +6,7 @@ pub mod charts;
 pub mod comparison;
 pub mod costs;
 pub mod csv_files;
+pub mod deployments;
 pub mod findings;
 pub mod placement;
 pub mod refusals;
@@ -13,6 +14,7 @@ pub mod standalone;
 pub mod summary;
 pub mod waits;
 pub mod waterfall;
+mod words;
 
 use crate::run::Run;
 

@@ -1,6 +1,7 @@
 //! A finished run: all that `report` may know.
 
 mod capacity;
+mod deployment;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::scenario::Scenario;
 use crate::units::{Instant, Span};
 
 pub use self::capacity::quantile;
+pub use self::deployment::{DeploymentHang, DeploymentLife, DeploymentStage, SpareNeeded, Verdict};
 
 /// What came of simulating a scenario.
 #[derive(Clone, Debug)]
@@ -63,6 +65,8 @@ pub struct Run {
     pub instance_changes: Vec<InstanceChange>,
     /// Every task, in order of creation.
     pub tasks: Vec<TaskLife>,
+    /// Every deployment, by service, then in order of time.
+    pub deployments: Vec<DeploymentLife>,
     /// Every instance, in order of launch.
     pub instances: Vec<InstanceLife>,
     /// A row per capacity provider with managed scaling and minute.
@@ -940,6 +944,8 @@ pub struct TaskLife {
     pub service: Option<usize>,
     /// Place of the entry of `runTasks` that started it; `None` of a service's task.
     pub run_task: Option<usize>,
+    /// The number of the deployment of its service that it belongs to; 0 of a standalone task.
+    pub deployment: u32,
     /// Its task group.
     pub task_group: Arc<str>,
     /// `family:revision`.
@@ -968,6 +974,8 @@ pub struct TaskLife {
     pub healthy_at: Option<Instant>,
     /// Began to drain or stop.
     pub stopping_at: Option<Instant>,
+    /// Was sent SIGTERM.
+    pub sigterm_at: Option<Instant>,
     /// STOPPED.
     pub stopped_at: Option<Instant>,
     /// `stopCode`.

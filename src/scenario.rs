@@ -618,6 +618,10 @@ pub enum Measure {
     RunningCountAtEnd,
     /// `deploymentsCompleted`: deployments that completed, the first of each service not counted.
     DeploymentsCompleted,
+    /// `deploymentsHanging`: deployments under way when the run ends that no longer move, the first of each service not counted.
+    DeploymentsHanging,
+    /// `deploymentSeconds`: the longest that a deployment took that completed, the first of each service not counted, s.
+    DeploymentSeconds,
     /// `scaleOutSeconds`: from the rise of the load, or the first period that breached, until a policy raised the desired count for
     /// the first time, s.
     ScaleOutSeconds,
@@ -748,6 +752,8 @@ pub struct Assumptions {
     pub provisioning_maximum: u32,
     /// Most tasks launched a minute for one service: 500.
     pub launches_per_minute: u32,
+    /// A deployment hangs that has not moved for so long, no new task healthy and no old one stopped: 15 minutes.
+    pub deployment_hangs_after: Span,
     /// A running task of a service without load balancer counts as healthy after: 40 s.
     pub healthy_after: Span,
     /// Registration of a target until its first probe may be sent: 1 s.
@@ -919,6 +925,7 @@ impl Default for Assumptions {
             provisioning_timeout: Span::seconds(1800),
             provisioning_maximum: 500,
             launches_per_minute: 500,
+            deployment_hangs_after: Span::seconds(900),
             healthy_after: Span::seconds(40),
             target_registration_time: Span::seconds(1),
             drain_full_delay: true,

@@ -90,6 +90,11 @@ impl Service {
         self.deployments.last().expect("a service has a deployment")
     }
 
+    /// Whether placements of its tasks have failed and are to be tried again.
+    pub fn has_failed_placements(&self) -> bool {
+        !self.retries.is_empty()
+    }
+
     /// Whether a deployment is under way, the first one not counted once it has completed.
     pub fn is_deploying(&self) -> bool {
         self.primary().completed_at.is_none()
@@ -158,6 +163,9 @@ impl Control<'_> {
                 // How many a DAEMON service wants, the instances will say.
                 let desired = if self.daemons.contains(&service) { 1 } else { state.desired_count };
                 state.deployments[0].image_digests = ImageDigests::of_new(definition, desired);
+            }
+            if self.services[service.index()].is_deploying() {
+                self.watch_deployment(service);
             }
             self.schedule_service(service);
         }

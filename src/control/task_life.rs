@@ -69,6 +69,7 @@ impl<'a> Control<'a> {
             started_at: None,
             healthy_at: None,
             stopping_at: None,
+            sigterm_at: None,
             stopped_at: None,
             stopped_reason: None,
             exit_code: None,
@@ -362,6 +363,7 @@ impl<'a> Control<'a> {
         if !self.agent_hears_of(task) {
             return;
         }
+        self.cluster.tasks[task].sigterm_at = Some(self.now());
         if !self.cluster.tasks[task].containers.is_empty() {
             self.stop_containers(task);
             return;

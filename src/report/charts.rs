@@ -7,7 +7,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::metric::{Metric, MetricStat, ServiceMetric};
 use crate::aws::scaling_policy::ScalingPolicyKind;
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
-use crate::report::{capacity, costs, standalone, waterfall};
+use crate::report::{capacity, costs, deployments, standalone, waterfall};
 use crate::run::{
     CapacityMinute, CapacitySplit, FargateMinute, ForecastHour, HostMinute, Run, ServiceMinute, ServicePlacement,
 };
@@ -53,6 +53,9 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         charts.push(("managed_scaling.svg", panels(run, title, &capacity::managed_scaling(run))));
         let title = "Why instances are there";
         charts.push(("instance_reasons.svg", panels(run, title, &capacity::instance_reasons(run))));
+    }
+    if deployments::has_deployments(run) {
+        charts.push(("deployments.svg", panels(run, "Old and new revisions", &deployments::panels(run))));
     }
     if !run.run_task_totals.is_empty() {
         charts.push(("run_tasks.svg", panels(run, "Standalone tasks", &standalone::panels(run))));

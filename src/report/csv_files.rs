@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::report::capacity;
 use crate::report::costs;
+use crate::report::deployments;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::report::waterfall;
@@ -470,6 +471,9 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.service_scale_outs.is_empty() {
         files.push(("waterfall.csv", table(waterfall::COLUMNS, waterfall::rows(run).into_iter())));
+    }
+    if deployments::has_deployments(run) {
+        files.push(("deployments.csv", table(deployments::COLUMNS, deployments::rows(run))));
     }
     if !run.instance_reasons.is_empty() {
         files.push(("instance_reasons.csv", table(capacity::INSTANCE_REASONS, capacity::instance_reason_rows(run))));

@@ -15,6 +15,7 @@ use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
 use crate::aws::task_definition::{NetworkMode, Protocol, Reservation, TaskDefinition};
 use crate::report::comparison::number;
+use crate::report::words::{in_seconds, plural, wrap};
 use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, RunTaskMinute, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -116,8 +117,6 @@ const BRIEF: Span = Span::seconds(300);
 /// Services that are explained in full under one table, and in one line.
 const EXPLAINED_MAXIMUM: usize = 4;
 const BRIEF_MAXIMUM: usize = 8;
-/// Columns of the terminal that a paragraph takes.
-const WIDTH: usize = 118;
 
 /// Whose tasks were not placed, or not at once.
 #[derive(Debug, Serialize)]
@@ -361,36 +360,6 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
         wrap(&mut text, &paragraph, 2);
     }
     if text.is_empty() { text } else { format!("Launches that Fargate refused (by minute: fargate.csv)\n{text}") }
-}
-
-/// Breaks a paragraph into lines, the second and later ones two columns further in.
-fn wrap(text: &mut String, paragraph: &str, indent: usize) {
-    let mut column = WIDTH;
-    for (place, word) in paragraph.split(' ').enumerate() {
-        let length = word.chars().count();
-        if place == 0 || column + 1 + length > WIDTH {
-            let indent = indent + if place == 0 { 0 } else { 2 };
-            if place > 0 {
-                text.push('\n');
-            }
-            text.push_str(&" ".repeat(indent));
-            column = indent + length;
-        } else {
-            text.push(' ');
-            column += 1 + length;
-        }
-        text.push_str(word);
-    }
-    text.push('\n');
-}
-
-fn plural(count: u32, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", number(f64::from(count), 0)) }
-}
-
-/// A length of time without what is less than a second.
-fn in_seconds(span: Span) -> Span {
-    Span::seconds(span.0 / Span::SECOND.0)
 }
 
 /// An amount of a countable resource, with its unit.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::data::histogram::Histogram;
 use crate::report::capacity::{ReasonTotal, reason_totals};
 use crate::report::costs::{OwnerCost, a_month, by_owner};
+use crate::report::deployments::{self, DeploymentRow};
 use crate::report::findings::{Finding, findings};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
@@ -42,6 +43,9 @@ struct Summary<'a> {
     /// What instances were there for, where a capacity provider's managed scaling sizes a group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     instance_reasons: Vec<ReasonTotal>,
+    /// What came of deployments, but for those that services began with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deployments: Vec<DeploymentRow<'a>>,
     /// What stands out of the scaling.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
@@ -257,6 +261,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
             true => Vec::new(),
             false => reason_totals(run).into_iter().map(|it| it.1).collect(),
         },
+        deployments: deployments::rows(run).collect(),
         findings: findings(run),
         placement_refusals: refused(run),
         cost_volumes_usd: run.cost.volumes_usd,

@@ -53,6 +53,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("placementRetryWindow", &mut a.placement_retry_window),
         ("placementRetrySlow", &mut a.placement_retry_slow),
         ("provisioningTimeout", &mut a.provisioning_timeout),
+        ("deploymentHangsAfter", &mut a.deployment_hangs_after),
         ("healthyAfter", &mut a.healthy_after),
         ("targetRegistrationTime", &mut a.target_registration_time),
         ("ecsMetricDelay", &mut a.ecs_metric_delay),

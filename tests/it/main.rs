@@ -30,6 +30,7 @@ mod real_data;
 mod reference;
 mod refusals;
 mod required_attributes;
+mod rollouts;
 mod routing;
 mod run_tasks;
 mod scaling_policies;

@@ -59,6 +59,7 @@ impl Control<'_> {
         state.failed_starts = 0;
         state.retries.clear();
         state.is_steady = false;
+        self.watch_deployment(service);
         self.schedule_service(service);
     }
 

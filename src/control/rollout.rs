@@ -1,0 +1,246 @@
+//! Deployments as somebody who watches them sees them: what room they need, whether they move, and what holds them up.
+//!
+//! ECS tells none of this: an update that cannot get through stays IN_PROGRESS for ever. *Rolling update* in the developer
+//! guide (2026) has the bounds that this rests on.
+
+use std::collections::BTreeMap;
+
+use crate::agenda::Event;
+use crate::aws::launch::Launcher;
+use crate::aws::placement::PlacementConstraint;
+use crate::aws::rolling_update::{RollingUpdate, Site};
+use crate::aws::service::{ServiceDefinition, deployment_bounds};
+use crate::aws::task_definition::{Protocol, Reservation};
+use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
+use crate::control::Control;
+use crate::control::log::Decision;
+use crate::control::placing::is_candidate;
+use crate::run::{DeploymentHang, SpareNeeded};
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// How often a deployment under way is looked at.
+const LOOKED_AT_EVERY: Span = Span::MINUTE;
+
+/// What is seen of one deployment.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    /// Tasks that were desired when it began.
+    pub desired_count: u32,
+    /// The room that it needed when it began.
+    pub spare: SpareNeeded,
+    /// When it stood still for too long.
+    pub hangs: Vec<DeploymentHang>,
+    /// The most of its tasks that were healthy, the fewest old ones that were left, and when that was first seen.
+    most_healthy: u32,
+    fewest_old: u32,
+    moved_at: Instant,
+}
+
+impl Control<'_> {
+    /// Begins to watch the newest deployment of a service.
+    pub(super) fn watch_deployment(&mut self, service: Id<ServiceDefinition>) {
+        let number = self.services[service.index()].primary().number;
+        let rollout = Rollout {
+            desired_count: self.services[service.index()].desired_count,
+            spare: self.spare_needed(service),
+            hangs: Vec::new(),
+            most_healthy: 0,
+            fewest_old: self.healthy_and_old(service, number).1,
+            moved_at: self.now(),
+        };
+        self.records.rollouts.insert((service.index(), number), rollout);
+        self.agenda.put(self.now() + LOOKED_AT_EVERY, Event::DeploymentIsWatched(service, number));
+    }
+
+    pub(super) fn deployment_is_watched(&mut self, service: Id<ServiceDefinition>, number: u32) {
+        let now = self.now();
+        let is_under_way =
+            self.services[service.index()].primary().number == number && self.services[service.index()].is_deploying();
+        let (healthy, old) = self.healthy_and_old(service, number);
+        let Some(rollout) = self.records.rollouts.get_mut(&(service.index(), number)) else { return };
+        let moves = healthy > rollout.most_healthy || old < rollout.fewest_old;
+        if moves || !is_under_way {
+            rollout.most_healthy = rollout.most_healthy.max(healthy);
+            rollout.fewest_old = rollout.fewest_old.min(old);
+            rollout.moved_at = now;
+            if let Some(hang) = rollout.hangs.last_mut().filter(|it| it.until.is_none()) {
+                hang.until = Some(now);
+            }
+        }
+        if !is_under_way {
+            return;
+        }
+        let since = rollout.moved_at;
+        let is_named = rollout.hangs.last().is_some_and(|it| it.until.is_none());
+        if !is_named && now.since(since) >= self.scenario.assumptions.deployment_hangs_after {
+            let because = self.what_holds_up(service, number);
+            let name = &self.scenario.services[service].name;
+            let message =
+                format!("(service {name}) (deployment {number}) has not moved for {}: {because}", now.since(since));
+            let cause = self.services[service.index()].wanted_because;
+            let resource = self.service_resource(service);
+            let _: Decision = self.log.put(now, cause, "deployment.hangs", resource, message);
+            let hang = DeploymentHang { since, named_at: now, until: None, because };
+            if let Some(it) = self.records.rollouts.get_mut(&(service.index(), number)) {
+                it.hangs.push(hang);
+            }
+        }
+        self.agenda.put(now + LOOKED_AT_EVERY, Event::DeploymentIsWatched(service, number));
+    }
+
+    /// Tasks of a deployment that have been healthy, and those of older ones; none that is asked to stop.
+    fn healthy_and_old(&self, service: Id<ServiceDefinition>, number: u32) -> (u32, u32) {
+        let (mut healthy, mut old) = (0, 0);
+        for task in self.services[service.index()].tasks.iter().map(|it| &self.cluster.tasks[*it]) {
+            if task.is_asked_to_stop {
+                continue;
+            }
+            let is_old = task.deployment < number;
+            old += u32::from(is_old);
+            healthy += u32::from(!is_old && task.healthy_at.is_some());
+        }
+        (healthy, old)
+    }
+
+    /// What keeps a deployment from moving, in words.
+    fn what_holds_up(&self, service: Id<ServiceDefinition>, number: u32) -> String {
+        let state = &self.services[service.index()];
+        let desired = state.desired_count;
+        let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
+        let (healthy, old) = self.healthy_and_old(service, number);
+        let (minimum, maximum) = (state.minimum_healthy_percent, state.maximum_percent);
+        if old > 0 && lower >= desired && upper <= desired {
+            return format!(
+                "minimumHealthyPercent {minimum} keeps all {desired} tasks, and maximumPercent {maximum} allows no more than \
+                 {upper}: nothing may stop or start"
+            );
+        }
+        let of_deployment = |it: &&Task| it.service() == Some(service) && it.deployment == number;
+        let own = || self.cluster.tasks.iter().filter(of_deployment);
+        let waiting = own().filter(|it| it.host.is_none() && it.status == TaskStatus::Provisioning).count() as u32;
+        if waiting > 0 || state.has_failed_placements() {
+            let launcher = Launcher::Service(service);
+            let refusal = self.records.refusals.rows.iter().rev().find(|it| it.launcher == launcher);
+            let missing =
+                desired.saturating_sub(own().filter(|it| it.host.is_some() && !it.is_asked_to_stop).count() as u32);
+            let tasks = if missing == 1 {
+                "1 new task finds no place".to_owned()
+            } else {
+                format!("{missing} new tasks find no place")
+            };
+            let why = refusal.map_or(String::new(), |it| format!(": {}", it.refusal));
+            let stays = match old {
+                0 => String::new(),
+                _ if healthy + old <= lower => format!(
+                    " None of the {old} old ones may stop before: minimumHealthyPercent {minimum} keeps {lower}."
+                ),
+                _ => String::new(),
+            };
+            return format!("{tasks}{why}{stays}");
+        }
+        let ended = || own().filter(|it| it.stopped_at.is_some() && it.healthy_at.is_none());
+        let last_words = |tasks: &mut dyn Iterator<Item = &Task>| {
+            let last = tasks.max_by_key(|it| it.stopped_at)?;
+            let (code, reason) = last.stopped_reason.as_ref()?;
+            Some(format!("{}: {reason}", code.as_str()))
+        };
+        let never_ran = || ended().filter(|it| it.started_at.is_none());
+        let ran = || ended().filter(|it| it.started_at.is_some());
+        let told = |count: usize, what: &str, words: Option<String>| {
+            let words = words.map_or(String::new(), |it| format!(" (the last: {it})"));
+            format!("{count} of its tasks {what}{words}")
+        };
+        if state.failed_starts > 0 && never_ran().next().is_some() {
+            return told(never_ran().count(), "stopped before they ran", last_words(&mut never_ran()));
+        }
+        if ran().next().is_some() {
+            return told(ran().count(), "ran, and stopped before they were healthy", last_words(&mut ran()));
+        }
+        let is_protected = |it: &Task| {
+            let until = it.started_at.zip(self.scenario.services[service].task_protection).map(|it| it.0 + it.1);
+            until.is_some_and(|it| self.now() < it)
+        };
+        let all = || state.tasks.iter().map(|it| &self.cluster.tasks[*it]);
+        let protected = all().filter(|it| it.deployment < number && !it.is_asked_to_stop && is_protected(it)).count();
+        if protected > 0 {
+            return format!("{protected} old tasks are protected from scale-in and deployments");
+        }
+        if healthy < desired {
+            return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be");
+        }
+        format!("{old} old tasks are still there")
+    }
+
+    /// The room that the newest deployment of a service needs beyond what there is.
+    fn spare_needed(&self, service: Id<ServiceDefinition>) -> SpareNeeded {
+        let state = &self.services[service.index()];
+        let deployment = state.primary();
+        let wanted = self.wanted_next(service, &[]);
+        if self.daemons.contains(&service) || self.fargate_of(&wanted).is_some() {
+            return SpareNeeded::DoesNotApply;
+        }
+        let is_old = |it: &&Task| it.deployment < deployment.number && !it.is_asked_to_stop;
+        let old: Vec<&Task> = state.tasks.iter().map(|it| &self.cluster.tasks[*it]).filter(is_old).collect();
+        let Some(first) = old.first() else { return SpareNeeded::DoesNotApply };
+        let mut old_on: BTreeMap<_, u32> = BTreeMap::new();
+        old.iter().filter_map(|it| it.instance()).for_each(|it| *old_on.entry(it).or_default() += 1);
+        let (lower, upper) =
+            deployment_bounds(state.desired_count, state.minimum_healthy_percent, state.maximum_percent);
+        let asked = self.asked_by(&wanted);
+        let constraints = self.constraints_of(wanted.launcher, wanted.task_definition);
+        let update = RollingUpdate {
+            desired: state.desired_count,
+            lower,
+            upper,
+            new: wanted.reservation(self.scenario),
+            old: first.reservation.clone(),
+            is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
+        };
+        static NO_PORTS: BTreeMap<(Protocol, u16), u32> = BTreeMap::new();
+        let mut sites = Vec::new();
+        let mut room_elsewhere = 0;
+        for (id, instance) in self.cluster.instances.entries().filter(|it| is_candidate(it.1)) {
+            let old_tasks = old_on.get(&id).copied().unwrap_or(0);
+            if old_tasks == 0 && (room_elsewhere >= update.desired || instance.status != InstanceStatus::Active) {
+                continue;
+            }
+            // Whether it may run there were there room for all.
+            let takes_new = asked.with_candidate(&self.cluster, id, Some(wanted.launcher), |it| {
+                it.remaining_cpu_units = u32::MAX;
+                it.remaining_memory_mib = u32::MAX;
+                it.remaining_network_interfaces = u32::MAX;
+                it.remaining_gpus = u32::MAX;
+                it.remaining_neuron_devices = u32::MAX;
+                it.reserved_ports = &NO_PORTS;
+                asked.failure(it).is_none()
+            });
+            let site = Site {
+                available: instance.available(),
+                has_port_taken: has_port_of_others(&update, instance, old_tasks),
+                takes_new,
+                old_tasks,
+                new_tasks: 0,
+            };
+            let room = site.room_for(&update);
+            room_elsewhere += if old_tasks == 0 { room } else { 0 };
+            if old_tasks > 0 || room > 0 {
+                sites.push(site);
+            }
+        }
+        let Reservation { cpu_units, memory_mib, .. } = update.new;
+        let on_own_instances = update.is_one_an_instance();
+        match update.least_spare(&sites) {
+            Some(tasks) => SpareNeeded::Tasks { tasks, cpu_units, memory_mib, on_own_instances },
+            None => SpareNeeded::NoneWouldDo,
+        }
+    }
+}
+
+/// Whether a static host port that the new tasks need is taken by more than the old tasks there.
+fn has_port_of_others(update: &RollingUpdate, instance: &ContainerInstance, old_tasks: u32) -> bool {
+    update.new.ports.iter().any(|port| {
+        let by_old = if update.old.ports.contains(port) { old_tasks } else { 0 };
+        instance.reserved_ports.get(port).is_some_and(|holders| *holders > by_old)
+    })
+}

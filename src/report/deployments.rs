@@ -1,0 +1,274 @@
+//! Deployments: will they finish, what did they wait for, what room do they need, and whom did they hurt.
+
+use serde::Serialize;
+
+use crate::report::chart::{Line, PALETTE, Panel, Stroke};
+use crate::report::comparison::number;
+use crate::report::words::{in_seconds, plural, sentence, wrap};
+use crate::run::{DeploymentLife, DeploymentStage, Run, SpareNeeded, TaskLife, Verdict};
+use crate::table::Id;
+use crate::units::{Instant, Span};
+
+/// Deployments of one variant that are told of one by one.
+const TOLD_MOST: usize = 8;
+/// Services and their revisions that have a panel and a line each.
+const PANELS_MOST: usize = 8;
+const LINES_MOST: usize = 6;
+
+impl DeploymentStage {
+    /// As columns name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DeploymentStage::TakeUp => "take-up",
+            DeploymentStage::ImagePull => "image-pull",
+            DeploymentStage::ContainerStart => "container-start",
+            DeploymentStage::Health => "health",
+            DeploymentStage::Deregistration => "deregistration",
+            DeploymentStage::Shutdown => "shutdown",
+            DeploymentStage::Instance => "instance",
+            DeploymentStage::Scheduler => "scheduler",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            DeploymentStage::TakeUp => "network interfaces and the agent",
+            DeploymentStage::ImagePull => "image pulls",
+            DeploymentStage::ContainerStart => "containers to start",
+            DeploymentStage::Health => "health checks",
+            DeploymentStage::Deregistration => "old tasks to be deregistered",
+            DeploymentStage::Shutdown => "old tasks to shut down",
+            DeploymentStage::Instance => "instances",
+            DeploymentStage::Scheduler => "the scheduler",
+        }
+    }
+}
+
+/// A row of `deployments.csv`, and of `summary.json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeploymentRow<'a> {
+    service: &'a str,
+    deployment: u32,
+    task_definition: &'a str,
+    desired_count: u32,
+    began_s: f64,
+    verdict: &'static str,
+    took_s: Option<f64>,
+    old_tasks_gone_s: Option<f64>,
+    tasks_started: usize,
+    tasks_never_healthy: usize,
+    spare_tasks_needed: Option<u32>,
+    longest_stage: Option<&'static str>,
+    take_up_s: f64,
+    image_pull_s: f64,
+    container_start_s: f64,
+    health_s: f64,
+    deregistration_s: f64,
+    shutdown_s: f64,
+    instance_s: f64,
+    scheduler_s: f64,
+    requests: u64,
+    requests_lost: u64,
+    hangs_since_s: Option<f64>,
+    hangs_because: Option<&'a str>,
+}
+
+/// The header of `deployments.csv`.
+pub const COLUMNS: &str = "service deployment task_definition desired_count began_s verdict took_s old_tasks_gone_s \
+    tasks_started tasks_never_healthy spare_tasks_needed longest_stage take_up_s image_pull_s container_start_s health_s \
+    deregistration_s shutdown_s instance_s scheduler_s requests requests_lost hangs_since_s hangs_because";
+
+/// Deployments worth telling of: all but those that services began with, and of these what hung.
+fn told(run: &Run) -> impl Iterator<Item = &DeploymentLife> {
+    run.deployments.iter().filter(|it| it.number > 0 || !it.hangs.is_empty())
+}
+
+/// Whether any deployment is worth telling of.
+pub fn has_deployments(run: &Run) -> bool {
+    told(run).next().is_some()
+}
+
+/// A row for each deployment.
+pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
+    told(run).map(|it| {
+        let waits = it.waits(run);
+        let waited = |stage| waits.iter().find(|wait| wait.0 == stage).map_or(0.0, |wait| wait.1.as_seconds());
+        let (tasks_started, tasks_never_healthy) = it.tasks_started(run);
+        let requests = it.requests(run);
+        let since_began = |at: Instant| at.since(it.began_at).as_seconds();
+        let (verdict, took) = match it.verdict() {
+            Verdict::Finished(took) => ("finished", Some(took)),
+            Verdict::Hangs(_) => ("hangs", None),
+            Verdict::Superseded(took) => ("superseded", Some(took)),
+            Verdict::UnderWay => ("under-way", None),
+        };
+        let hang = it.hangs.last();
+        DeploymentRow {
+            service: &run.scenario.services[Id::new(it.service)].name,
+            deployment: it.number,
+            task_definition: &it.task_definition,
+            desired_count: it.desired_count,
+            began_s: it.began_at.since(Instant::START).as_seconds(),
+            verdict,
+            took_s: took.map(Span::as_seconds),
+            old_tasks_gone_s: it.old_tasks_gone_at(run).map(since_began),
+            tasks_started,
+            tasks_never_healthy,
+            spare_tasks_needed: match it.spare {
+                SpareNeeded::Tasks { tasks, .. } => Some(tasks),
+                SpareNeeded::NoneWouldDo | SpareNeeded::DoesNotApply => None,
+            },
+            longest_stage: waits.first().map(|wait| wait.0.as_str()),
+            take_up_s: waited(DeploymentStage::TakeUp),
+            image_pull_s: waited(DeploymentStage::ImagePull),
+            container_start_s: waited(DeploymentStage::ContainerStart),
+            health_s: waited(DeploymentStage::Health),
+            deregistration_s: waited(DeploymentStage::Deregistration),
+            shutdown_s: waited(DeploymentStage::Shutdown),
+            instance_s: waited(DeploymentStage::Instance),
+            scheduler_s: waited(DeploymentStage::Scheduler),
+            requests: requests.arrived,
+            requests_lost: requests.failed(),
+            hangs_since_s: hang.map(|it| it.since.since(Instant::START).as_seconds()),
+            hangs_because: hang.map(|it| it.because.as_str()),
+        }
+    })
+}
+
+/// What came of the deployments of each variant's first replication: those first that hang.
+pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
+    let mut text = String::new();
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        let mut all: Vec<&DeploymentLife> = told(run).collect();
+        let is_open = |it: &DeploymentLife| matches!(it.verdict(), Verdict::Hangs(_));
+        all.sort_by_key(|it| (!is_open(it), it.began_at, it.service));
+        let more = all.len().saturating_sub(TOLD_MOST);
+        for deployment in all.iter().take(TOLD_MOST) {
+            text += &paragraph(run, deployment);
+        }
+        if more > 0 {
+            let hanging = all.iter().skip(TOLD_MOST).filter(|it| is_open(it)).count();
+            let of_these = if hanging > 0 { format!(", {hanging} of which hang") } else { String::new() };
+            text += &format!("  {}: and {more} more{of_these}\n", run.scenario.variant);
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("Deployments: will they finish, and what do they wait for (all: deployments.csv)\n{text}")
+}
+
+fn paragraph(run: &Run, it: &DeploymentLife) -> String {
+    let service = &run.scenario.services[Id::new(it.service)].name;
+    let (variant, revision) = (&run.scenario.variant, &it.task_definition);
+    let since = |at: Instant| in_seconds(at.since(it.began_at));
+    let verdict = match it.verdict() {
+        Verdict::Finished(took) => match it.old_tasks_gone_at(run).filter(|at| *at > it.began_at + took) {
+            Some(gone) => format!("finished in {}, the old tasks gone after {}.", in_seconds(took), since(gone)),
+            None => format!("finished in {}.", in_seconds(took)),
+        },
+        Verdict::Hangs(hang) => format!("HANGS since {}. {}", hang.since, sentence(&hang.because)),
+        Verdict::Superseded(after) => format!("superseded by a newer one after {}.", in_seconds(after)),
+        Verdict::UnderWay => "still under way at the end.".to_owned(),
+    };
+    let tasks = plural(it.desired_count, "task");
+    let mut text = String::new();
+    wrap(&mut text, &format!("{variant}: {service} to {revision} at {}, {tasks}: {verdict}", it.began_at), 2);
+    let waits = it.waits(run);
+    let waits = waits.iter().filter(|wait| wait.1 >= Span::SECOND);
+    let waits: Vec<String> = waits.map(|wait| format!("{} for {}", in_seconds(wait.1), wait.0.words())).collect();
+    if !waits.is_empty() && !matches!(it.verdict(), Verdict::Hangs(_)) {
+        wrap(&mut text, &format!("It waited {}.", waits.join(", ")), 4);
+    }
+    for hang in &it.hangs {
+        if let Some(until) = hang.until {
+            let told = format!("It stood still from {} to {until}: {}", hang.since, sentence(&hang.because));
+            wrap(&mut text, &told, 4);
+        }
+    }
+    for told in [spare(it), never_healthy(run, it), lost(run, it)].into_iter().flatten() {
+        wrap(&mut text, &told, 4);
+    }
+    text
+}
+
+fn spare(it: &DeploymentLife) -> Option<String> {
+    match it.spare {
+        SpareNeeded::Tasks { tasks: 0, .. } => Some("There was room enough for it.".to_owned()),
+        SpareNeeded::Tasks { tasks, cpu_units, memory_mib, on_own_instances } => {
+            let each = if tasks == 1 { "" } else { " each" };
+            let room = format!(
+                "{} CPU units and {} MiB{each}",
+                number(f64::from(cpu_units), 0),
+                number(f64::from(memory_mib), 0)
+            );
+            let place = match (on_own_instances, tasks) {
+                (false, _) => "",
+                (true, 1) => ", on an instance without one of its tasks",
+                (true, _) => ", on instances without one of its tasks",
+            };
+            Some(format!("It needed room for {} more than there was: {room}{place}.", plural(tasks, "task")))
+        }
+        SpareNeeded::NoneWouldDo => {
+            Some("No spare capacity lets it finish: its minimum and maximum leave it no move.".to_owned())
+        }
+        SpareNeeded::DoesNotApply => None,
+    }
+}
+
+fn never_healthy(run: &Run, it: &DeploymentLife) -> Option<String> {
+    let (started, never_healthy) = it.tasks_started(run);
+    (never_healthy > 0).then(|| {
+        let started = plural(started as u32, "task");
+        format!("Of {started} that it started {never_healthy} stopped without ever being healthy.")
+    })
+}
+
+fn lost(run: &Run, it: &DeploymentLife) -> Option<String> {
+    let requests = it.requests(run);
+    let (lost, all) = (requests.failed() as f64, requests.arrived as f64);
+    (all > 0.0).then(|| {
+        let percent = if lost > 0.0 { format!(" ({} %)", number(100.0 * lost / all, 2)) } else { String::new() };
+        format!("Requests lost in its minutes: {} of {}{percent}.", number(lost, 0), number(all, 0))
+    })
+}
+
+/// A panel for each service that was deployed: running tasks of each of its revisions, side by side.
+pub fn panels(run: &Run) -> Vec<Panel> {
+    let mut services: Vec<usize> = told(run).map(|it| it.service).collect();
+    services.dedup();
+    let panel = |service: usize| {
+        let of_service: Vec<&DeploymentLife> = run.deployments.iter().filter(|it| it.service == service).collect();
+        let first = of_service.len().saturating_sub(LINES_MOST);
+        let lines = of_service[first..].iter().enumerate().map(|(place, deployment)| {
+            let is_own = |it: &&TaskLife| it.service == Some(service) && it.deployment == deployment.number;
+            let mut changes: Vec<(Instant, i32)> = Vec::new();
+            for task in run.tasks.iter().filter(is_own) {
+                let Some(running_at) = task.running_at else { continue };
+                changes.push((running_at, 1));
+                if let Some(gone_at) = task.stopping_at.or(task.stopped_at) {
+                    changes.push((gone_at, -1));
+                }
+            }
+            changes.sort_unstable();
+            let mut count = 0;
+            let mut points = vec![(0.0, Some(0.0))];
+            for at_once in changes.chunk_by(|one, other| one.0 == other.0) {
+                count += at_once.iter().map(|it| it.1).sum::<i32>();
+                points.push((at_once[0].0.since(Instant::START).as_seconds(), Some(f64::from(count))));
+            }
+            points.push((run.simulated.as_seconds(), Some(f64::from(count))));
+            let name = format!("{} (deployment {})", deployment.task_definition, deployment.number);
+            Line { name, colour: PALETTE[place % PALETTE.len()], stroke: Stroke::Step, points }
+        });
+        Panel {
+            title: run.scenario.services[Id::new(service)].name.clone(),
+            unit: "running tasks".to_owned(),
+            lines: lines.collect(),
+            is_logarithmic: false,
+            top_at_least: 1.0,
+            when_empty: "no tasks",
+        }
+    };
+    services.into_iter().take(PANELS_MOST).map(panel).collect()
+}

@@ -1,0 +1,165 @@
+//! What is told of deployments: whether they get through, what they wait for, and what room they need.
+
+use std::path::Path;
+
+use plimsoll::engine::simulate;
+use plimsoll::report;
+use plimsoll::rng::Seed;
+use plimsoll::run::{DeploymentLife, DeploymentStage, Run, SpareNeeded, Verdict};
+use plimsoll::scenario;
+use plimsoll::units::{Instant, Span};
+use proptest::prelude::*;
+
+fn run(text: &str) -> Run {
+    let story = scenario::read(Path::new("rollouts.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
+    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+}
+
+/// `desired` tasks of 512 units on `instances` of 2,048 each, deployed anew at 5 minutes.
+fn deployed(instances: u32, desired: u32, bounds: (u32, u32), more: &str) -> Run {
+    let (minimum, maximum) = bounds;
+    run(&format!(
+        "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: {instances}, MaxSize: {instances} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 512, memory: 256 }}] }} }}
+applications: {{ web: {{ startTime: 0s }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: {desired}, deploymentConfiguration: {{ minimumHealthyPercent: {minimum}, maximumPercent: {maximum} }} }} }}
+timeline: [{{ at: 5m, updateService: {{ service: web, forceNewDeployment: true }} }}]
+{more}"
+    ))
+}
+
+fn the_deployment(run: &Run) -> &DeploymentLife {
+    let mut later = run.deployments.iter().filter(|it| it.number > 0);
+    let only = later.next().expect("there is a deployment");
+    assert!(later.next().is_none(), "and no other");
+    only
+}
+
+fn spare_tasks(it: &DeploymentLife) -> Option<u32> {
+    match it.spare {
+        SpareNeeded::Tasks { tasks, .. } => Some(tasks),
+        SpareNeeded::NoneWouldDo | SpareNeeded::DoesNotApply => None,
+    }
+}
+
+#[test]
+fn we_55_a_full_instance_hangs_for_want_of_one_place() {
+    let full = deployed(1, 4, (100, 200), "");
+    let it = the_deployment(&full);
+    assert_eq!(spare_tasks(it), Some(1));
+    let Verdict::Hangs(hang) = it.verdict() else { panic!("{:?}", it.verdict()) };
+    assert_eq!(hang.since, Instant::START + Span::seconds(300), "it never moved");
+    assert_eq!(hang.named_at.since(hang.since), Span::seconds(900));
+    assert!(hang.because.starts_with("4 new tasks find no place"), "{}", hang.because);
+    assert!(hang.because.ends_with("minimumHealthyPercent 100 keeps 4."), "{}", hang.because);
+    let events: Vec<&str> =
+        full.events.iter().filter(|it| it.kind == "deployment.hangs").map(|it| it.message.as_str()).collect();
+    assert_eq!(events.len(), 1, "it is said once");
+
+    let one_may_go = deployed(1, 4, (75, 100), "");
+    let it = the_deployment(&one_may_go);
+    assert_eq!(spare_tasks(it), Some(0));
+    assert!(matches!(it.verdict(), Verdict::Finished(_)), "{:?}", it.verdict());
+}
+
+#[test]
+fn we_49_bounds_that_leave_no_move_are_named() {
+    let stuck = deployed(2, 3, (100, 125), "");
+    let it = the_deployment(&stuck);
+    assert_eq!(it.spare, SpareNeeded::NoneWouldDo);
+    let Verdict::Hangs(hang) = it.verdict() else { panic!("{:?}", it.verdict()) };
+    assert_eq!(
+        hang.because,
+        "minimumHealthyPercent 100 keeps all 3 tasks, and maximumPercent 125 allows no more than 3: nothing may stop or start"
+    );
+}
+
+#[test]
+fn an_instance_that_comes_later_ends_the_hang() {
+    let text =
+        "  - { at: 40m, updateAutoScalingGroup: { autoScalingGroupName: nodes, MaxSize: 2, DesiredCapacity: 2 } }";
+    let run = run(&format!(
+        "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 512, memory: 256 }}] }} }}
+applications: {{ web: {{ startTime: 0s }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 4 }} }}
+timeline:
+  - {{ at: 5m, updateService: {{ service: web, forceNewDeployment: true }} }}
+{text}"
+    ));
+    let it = the_deployment(&run);
+    assert!(matches!(it.verdict(), Verdict::Finished(_)), "{:?}", it.verdict());
+    let [hang] = it.hangs.as_slice() else { panic!("{:?}", it.hangs) };
+    let until = hang.until.expect("it moved again");
+    assert!(until > Instant::START + Span::seconds(2_400), "{until}");
+}
+
+#[test]
+fn a_loop_of_failing_tasks_is_told_from_want_of_room() {
+    let looping = run("duration: 1h
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2 } }
+taskDefinitions:
+  \"web:1\": { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 256, portMappings: [{ containerPort: 80 }] }] }
+  \"web:2\": { containerDefinitions: [{ name: web, image: slow, cpu: 512, memory: 256, portMappings: [{ containerPort: 80 }] }] }
+applications: { web: { startTime: 0s }, \"web:2/web\": { startTime: 300s } }
+targetGroups: { web: {} }
+services: { web: { taskDefinition: web:1, desiredCount: 1, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline: [{ at: 5m, updateService: { service: web, taskDefinition: web:2 } }]");
+    let it = the_deployment(&looping);
+    let Verdict::Hangs(hang) = it.verdict() else { panic!("{:?}", it.verdict()) };
+    assert!(hang.because.contains("ran, and stopped before they were healthy"), "{}", hang.because);
+    assert!(hang.because.contains("Task failed ELB health checks"), "{}", hang.because);
+    let (started, never_healthy) = it.tasks_started(&looping);
+    let still_there = looping.tasks.iter().filter(|it| it.deployment == 1 && it.stopped_at.is_none()).count();
+    assert!(never_healthy >= 10 && never_healthy + still_there == started, "{started} {never_healthy} {still_there}");
+    assert_eq!(it.waits(&looping)[0].0, DeploymentStage::Health, "that is what it waits for");
+}
+
+#[test]
+fn stages_follow_each_other_and_come_to_the_whole() {
+    let run = deployed(2, 5, (50, 200), "");
+    let it = the_deployment(&run);
+    let Verdict::Finished(took) = it.verdict() else { panic!("{:?}", it.verdict()) };
+    let stages = it.stages(&run);
+    assert_eq!(stages[0].1, it.began_at);
+    assert_eq!(stages[stages.len() - 1].2, it.ended_at(&run));
+    assert!(stages.windows(2).all(|it| it[0].2 == it[1].1 && it[0].0 != it[1].0), "{stages:?}");
+    let all = it.waits(&run).iter().fold(Span::ZERO, |sum, it| sum + it.1);
+    assert_eq!(all, took);
+    let health = it.waits(&run).iter().find(|it| it.0 == DeploymentStage::Health).expect("tasks must be healthy").1;
+    assert!(health >= Span::seconds(40), "without a check a task counts as healthy after 40 s: {health}");
+}
+
+#[test]
+fn the_terminal_tells_the_verdict_and_what_it_rests_on() {
+    let (full, roomy) = (deployed(1, 4, (100, 200), ""), deployed(2, 4, (100, 200), ""));
+    let told = report::deployments::paragraphs(&[vec![&full], vec![&roomy]]);
+    assert!(told.contains("HANGS since 00:05:00."), "{told}");
+    assert!(told.contains("It needed room for 1 task more than there was: 512 CPU units and 256 MiB."), "{told}");
+    assert!(told.contains("finished in "), "{told}");
+    assert!(told.contains("for health checks"), "{told}");
+    assert!(told.lines().all(|it| it.chars().count() <= 118), "{told}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is foretold when a deployment begins is what comes of it, where tasks are alike and the fleet stays as it is.
+    #[test]
+    fn the_room_foretold_is_the_room_needed(
+        instances in 1u32..5,
+        desired in 1u32..17,
+        minimum in prop::sample::select(vec![0u32, 25, 50, 75, 100]),
+        maximum in prop::sample::select(vec![100u32, 125, 150, 200]),
+    ) {
+        prop_assume!(desired <= 4 * instances);
+        let run = deployed(instances, desired, (minimum, maximum), "");
+        let it = the_deployment(&run);
+        let finishes = matches!(it.verdict(), Verdict::Finished(_));
+        prop_assert_eq!(finishes, spare_tasks(it) == Some(0), "{:?} {:?}", it.spare, it.verdict());
+    }
+}
