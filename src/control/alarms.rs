@@ -315,6 +315,9 @@ impl Control<'_> {
                 reason,
             });
             self.composite_alarms[id.index()] = CompositeAlarmInForce { state, decision: Some(decision) };
+            if state == AlarmState::Alarm {
+                self.refreshes_hear_of_alarm();
+            }
         }
     }
 
