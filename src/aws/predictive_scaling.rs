@@ -78,9 +78,13 @@ impl PredictiveScaling {
         load.into_iter().chain(&self.scaling).chain(&self.capacity)
     }
 
-    /// Tasks or units of capacity that a load needs.
-    pub fn needed(&self, load: f64, ratio: ScalingRatio) -> u32 {
-        ceil_capacity(load * ratio.value() / self.target_value)
+    /// Tasks or units of capacity that a load needs; `None` where it has a scaling metric of its own, and nothing has been seen of that.
+    pub fn needed(&self, load: f64, ratio: ScalingRatio) -> Option<u32> {
+        let ratio = match self.scaling {
+            Some(_) => ratio.value()?,
+            None => 1.0,
+        };
+        Some(ceil_capacity(load * ratio / self.target_value))
     }
 
     /// The most that the hour of a forecast may have, where the target's maximum is `max`.
@@ -95,8 +99,6 @@ impl PredictiveScaling {
 }
 
 /// What a load has come to in the scaling metric, all units of capacity together, for each unit of the load.
-///
-/// It is 1 as long as nothing was seen: the load is then the scaling metric, summed over the units.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ScalingRatio {
     scaling: f64,
@@ -110,9 +112,9 @@ impl ScalingRatio {
         self.load += load;
     }
 
-    /// Scaling metric times units, for a load of 1.
-    pub fn value(self) -> f64 {
-        if self.load > 0.0 && self.scaling > 0.0 { self.scaling / self.load } else { 1.0 }
+    /// Scaling metric times units, for a load of 1; `None` as long as there was no load.
+    pub fn value(self) -> Option<f64> {
+        (self.load > 0.0).then(|| self.scaling / self.load)
     }
 }
 
@@ -139,6 +141,7 @@ pub fn forecast(history: &[Option<f64>]) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::statistic::Statistic;
 
     fn policy(max_capacity_buffer: Option<u32>) -> PredictiveScaling {
         PredictiveScaling {
@@ -160,20 +163,23 @@ mod tests {
         assert_eq!(policy(None).max_capacity(50, 40), 40);
         assert_eq!(policy(Some(10)).max_capacity(30, 40), 40);
         let needed = |load| policy(None).needed(load, ScalingRatio::default());
-        assert_eq!((needed(500.0), needed(501.0)), (10, 11));
+        assert_eq!((needed(500.0), needed(501.0)), (Some(10), Some(11)));
     }
 
     #[test]
     fn a_load_becomes_capacity_by_what_it_has_come_to_before() {
+        let metric = Metric::Supplied(crate::table::Id::new(0));
+        let scaling = Watched::Stat(MetricStat { metric, statistic: Statistic::Average });
+        let policy = PredictiveScaling { scaling: Some(scaling), ..policy(None) };
         let mut ratio = ScalingRatio::default();
-        assert_eq!(ratio.value(), 1.0);
+        assert_eq!(policy.needed(2500.0, ratio), None, "nothing was seen");
+        ratio.observe(0.0, 6.0, 0.0);
+        assert_eq!(policy.needed(2500.0, ratio), None, "what had no load says nothing");
         // 1200 jobs kept 6 instances at 40 %, 600 jobs 4 of them at 30 %: a job is a fifth of a percent.
         ratio.observe(40.0, 6.0, 1200.0);
         ratio.observe(30.0, 4.0, 600.0);
-        assert_eq!(ratio.value(), 0.2);
-        assert_eq!((policy(None).needed(2500.0, ratio), policy(None).needed(2501.0, ratio)), (10, 11));
-        let idle = ScalingRatio { scaling: 0.0, load: 0.0 };
-        assert_eq!(idle.value(), 1.0, "what had no load says nothing");
+        assert_eq!(ratio.value(), Some(0.2));
+        assert_eq!((policy.needed(2500.0, ratio), policy.needed(2501.0, ratio)), (Some(10), Some(11)));
     }
 
     fn forecast(history: &[f64]) -> Option<Vec<f64>> {

@@ -10,6 +10,7 @@ use crate::aws::predictive_scaling::{
 };
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::control::Control;
+use crate::control::autoscaling::rounded;
 use crate::metrics::Windows;
 use crate::run::{ForecastHour, ServiceMinute};
 use crate::scenario::Scenario;
@@ -28,7 +29,7 @@ pub struct Prediction {
     /// Of the open hour: minutes with data, their loads, and the most that one called for.
     minutes: u32,
     sum: f64,
-    busiest: u32,
+    busiest: Option<u32>,
     /// The forecast in force, and the place in the history of its first hour.
     ahead: Option<Vec<f64>>,
     ahead_from: usize,
@@ -45,7 +46,7 @@ impl Control<'_> {
                 ratio: ScalingRatio::default(),
                 minutes: 0,
                 sum: 0.0,
-                busiest: 0,
+                busiest: None,
                 ahead: None,
                 ahead_from: 0,
             };
@@ -80,14 +81,13 @@ impl Control<'_> {
             }
             let begins = Instant((now.0 - 1) / HOUR.0 * HOUR.0);
             let mean = (prediction.minutes > 0).then(|| prediction.sum / f64::from(prediction.minutes));
-            let known =
-                self.records.forecast_hours.iter_mut().rev().find(|it| it.policy == id && it.at == begins);
+            let known = self.records.forecast_hours.iter_mut().rev().find(|it| it.policy == id && it.at == begins);
             if let Some(row) = known {
-                (row.load, row.busiest_capacity) = (mean, mean.map(|_| prediction.busiest));
+                (row.load, row.busiest_capacity) = (mean, prediction.busiest);
             }
             if is_hour {
                 prediction.history.push(mean);
-                (prediction.minutes, prediction.sum, prediction.busiest) = (0, 0.0, 0);
+                (prediction.minutes, prediction.sum, prediction.busiest) = (0, 0.0, None);
             }
         }
     }
@@ -146,7 +146,7 @@ impl Control<'_> {
         }
         let load = prediction.ahead.as_ref().and_then(|it| it.get(place.checked_sub(prediction.ahead_from)?)).copied();
         let ratio = prediction.ratio;
-        let capacity = load.map(|it| predictive.needed(it, ratio));
+        let capacity = load.and_then(|it| predictive.needed(it, ratio));
         if begins_now {
             self.records.forecast_hours.push(ForecastHour {
                 policy,
@@ -163,8 +163,8 @@ impl Control<'_> {
         self.agenda.put(again, Event::PredictiveScalingRuns(policy));
         let (Some(load), Some(capacity), true) = (load, capacity, predictive.scales) else { return };
         let of_load = match predictive.scaling {
-            Some(_) => format!("{} x {}", super::autoscaling::rounded(load), super::autoscaling::rounded(ratio.value())),
-            None => super::autoscaling::rounded(load).to_string(),
+            Some(_) => format!("{} x {}", rounded(load), ratio.value().map_or(0.0, |it| (it * 1e6).round() / 1e6)),
+            None => rounded(load).to_string(),
         };
         let rule = format!("forecast for {begins}: {of_load} / {} = {capacity}", predictive.target_value);
         self.forecast_is_due(policy, (capacity, begins_now), rule);

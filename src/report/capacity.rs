@@ -285,7 +285,7 @@ fn words_of(reason: AliveReason) -> &'static str {
         AliveReason::Terminates => "about to be terminated",
         AliveReason::Deregistered => "that are not in the cluster",
         AliveReason::WarmPool => "in the warm pool",
-    
+
         AliveReason::LifecycleHook => "that wait for lifecycle hooks",
         AliveReason::Standby => "in standby",
     }

@@ -329,7 +329,8 @@ fn instance_type_of_version(
     if group.instances_distribution.is_some() {
         let message = format!("{} has an `InstanceType`, and the `Overrides` of its group say the types", fields.of);
         let at = credits.map_or(place, |it| it.key_place);
-        reader.refuse(Problem::new(at, message).help("leave it out: AWS launches what the mixed instances policy says"));
+        reader
+            .refuse(Problem::new(at, message).help("leave it out: AWS launches what the mixed instances policy says"));
         return None;
     }
     let mut kind = match named {

@@ -96,7 +96,13 @@ impl Scaling<'_> {
             Kind::Predictive => {
                 let entry = predictive?;
                 let forecast_for = ForecastFor::Group(group);
-                ScalingPolicyKind::Predictive(self.predictive(reader, &entry.node, &of, entry.key_place, forecast_for)?)
+                ScalingPolicyKind::Predictive(self.predictive(
+                    reader,
+                    &entry.node,
+                    &of,
+                    entry.key_place,
+                    forecast_for,
+                )?)
             }
         };
         let is_invoked = matches!(kind, ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_));

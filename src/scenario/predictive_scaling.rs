@@ -130,7 +130,8 @@ impl Scaling<'_> {
         let mut fields = reader.fields(node, format!("the metric of {of}"))?;
         let target_value = fields.required_positive(reader, "TargetValue");
         let pair = fields.take("PredefinedMetricPairSpecification");
-        let loads = [fields.take("PredefinedLoadMetricSpecification"), fields.take("CustomizedLoadMetricSpecification")];
+        let loads =
+            [fields.take("PredefinedLoadMetricSpecification"), fields.take("CustomizedLoadMetricSpecification")];
         let scalings =
             [fields.take("PredefinedScalingMetricSpecification"), fields.take("CustomizedScalingMetricSpecification")];
         let capacity = fields.take("CustomizedCapacityMetricSpecification");
@@ -147,7 +148,9 @@ impl Scaling<'_> {
             return None;
         }
         let capacity = match capacity {
-            Some(node) => Some(self.customized_load(reader, node, &format!("the capacity metric of {of}"), forecast_for)?),
+            Some(node) => {
+                Some(self.customized_load(reader, node, &format!("the capacity metric of {of}"), forecast_for)?)
+            }
             None => None,
         };
         let (load, scaling) = match pair {
@@ -253,7 +256,9 @@ impl Scaling<'_> {
         let label = fields.take("ResourceLabel");
         let metric = match said? {
             Predefined::Cpu => Metric::InstanceCpuUtilization(group),
-            Predefined::Requests => self.requests_of_label(reader, label, (of, place), LoadBalancerMetric::RequestCount)?,
+            Predefined::Requests => {
+                self.requests_of_label(reader, label, (of, place), LoadBalancerMetric::RequestCount)?
+            }
             Predefined::Memory | Predefined::Network => {
                 reader.not_simulated(place, format!("network traffic of instances, which {of} forecasts"));
                 return None;
@@ -277,8 +282,7 @@ impl Scaling<'_> {
         let mut fields = reader.fields(node, of)?;
         let queries = fields.required(reader, "MetricDataQueries");
         fields.finish(reader, &Shape::OURS);
-        let (math, period) =
-            self.watchable.math(reader, queries?, What { field: "MetricDataQueries", of }, service)?;
+        let (math, period) = self.watchable.math(reader, queries?, What { field: "MetricDataQueries", of }, service)?;
         if period != Span::MINUTE {
             let problem = Problem::new(node.place, format!("{of} has a `Period` of {period}"));
             reader.refuse(problem.help("leave `Period` out: forecasts look at the minutes of whole hours"));

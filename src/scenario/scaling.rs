@@ -158,7 +158,9 @@ impl<'a> Scaling<'a> {
             ScalingTarget::Service(target) => {
                 format!("scalable target `{}`", self.watchable.services[self.targets[target].service].name)
             }
-            ScalingTarget::Group(group) => format!("Auto Scaling group `{}`", self.watchable.capacity.groups[group].name),
+            ScalingTarget::Group(group) => {
+                format!("Auto Scaling group `{}`", self.watchable.capacity.groups[group].name)
+            }
         }
     }
 

@@ -570,32 +570,22 @@ fn a_refresh_whose_instances_never_come_in_service_fails_after_an_hour() {
     assert!(told.last().is_some_and(|it| it.1.contains("Successful, 4 of 4")), "{told:?}");
 }
 
-/// New instances that the load balancer's checks find unhealthy are replaced again and again, and the refresh goes no further.
+/// New instances that are found unhealthy before they are warm are replaced again and again, and the refresh goes no further.
 #[test]
 fn a_refresh_whose_instances_stay_unhealthy_fails_after_an_hour() {
-    let more = "loadBalancers: { front: { Type: application } }
-targetGroups: { web: { loadBalancer: front, TargetType: instance, HealthCheckIntervalSeconds: 10, UnhealthyThresholdCount: 2 } }
-taskDefinitions:
-  web: { networkMode: bridge, containerDefinitions: [{ name: web, image: web, cpu: 2048, memory: 512, portMappings: [{ containerPort: 80, hostPort: 0 }] }] }
-services:
-  web: { taskDefinition: web, desiredCount: 4, launchType: EC2, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] }
-assumptions: { impairedInstanceWait: 4h }
-variants: {}";
-    let fields = "HealthCheckType: ELB\n    TargetGroupARNs: [web]\n    HealthCheckGracePeriod: 120";
-    let impaired: Vec<String> =
-        (11..80).map(|it| format!("\n  - {{ at: {it}m, impairInstances: {{ autoScalingGroup: nodes, count: 9 }} }}")).collect();
+    let impaired =
+        (11..80).map(|it| format!("\n  - {{ at: {it}m, impairInstances: {{ autoScalingGroup: nodes, count: 9 }} }}"));
     let text = format!(
-        "{}
-timeline:
-  - {{ at: 10m, startInstanceRefresh: {{ autoScalingGroup: nodes, Preferences: {{ MinHealthyPercentage: 0 }} }} }}{}",
-        more.replace("\nvariants: {}", ""),
-        impaired.concat()
+        "timeline:
+  - {{ at: 10m, startInstanceRefresh: {{ autoScalingGroup: nodes, Preferences: {{ MinHealthyPercentage: 0, InstanceWarmup: 300 }} }} }}{}",
+        impaired.collect::<String>()
     );
-    let run = run(&group(4, fields, &text));
+    let run = run(&group(4, "", &text));
     let told = messages(&run, "group.instance_refresh");
     assert!(told[1].contains("Failed, 0 of 4 new instances are in service and healthy"), "{told:?}");
     let failed = times(&run, "group.instance_refresh")[1];
-    assert!((600 + 3600 + 120..600 + 3600 + 240).contains(&failed), "{failed}");
+    assert!((600 + 3600 + 300..=600 + 3600 + 360).contains(&failed), "{failed}");
+    assert!(terminated(&run).len() > 8, "{:?}", terminated(&run));
 }
 
 #[test]
@@ -627,7 +617,8 @@ fn a_new_launch_template_can_have_another_instance_type() {
     assert_eq!(types_at_end(&kept), ["m5.large", "m5.large", "c5.large", "c5.large"], "old ones stay");
     let said = messages(&kept, "group.launch_template");
     assert_eq!(said, ["UpdateAutoScalingGroup: launch template version 2, c5.large"]);
-    let price = |name: &str| kept.instance_changes.iter().find(|it| it.instance == name).expect("launched").usd_per_hour;
+    let price =
+        |name: &str| kept.instance_changes.iter().find(|it| it.instance == name).expect("launched").usd_per_hour;
     assert_eq!((price("i-00001"), price("i-00002")), (0.096, 0.085));
     let lost = of(", { at: 20m, terminateInstances: { autoScalingGroup: nodes, count: 1 } }");
     assert_eq!(types_at_end(&lost), ["m5.large", "c5.large", "c5.large", "c5.large"]);
