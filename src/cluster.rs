@@ -432,7 +432,7 @@ impl ContainerInstance {
 
     /// Its type, among those of its group.
     pub fn instance_type<'s>(&self, groups: &'s Table<AutoScalingGroup>) -> &'s InstanceType {
-        &groups[self.auto_scaling_group].instance_types[self.launch_template_override].instance_type
+        &groups[self.auto_scaling_group].launch_template_override(self.launch_template_override).instance_type
     }
 
     /// Whether it is in service in its group, or was until its group began to terminate it.

@@ -440,8 +440,8 @@ impl<'a> Control<'a> {
     fn minute_closes(&mut self, traffic: &Traffic) {
         self.publish_load_balancer_minutes(traffic);
         self.publish_service_minutes(traffic);
-        self.observe_loads();
         self.publish_metrics(traffic);
+        self.observe_loads();
         for provider in self.scenario.capacity_providers.ids() {
             self.agenda.put(self.now(), Event::CapacityProviderIsMeasured(provider));
         }

@@ -101,17 +101,44 @@ pub struct Series {
     /// When the first period begins.
     begins: Instant,
     points: Vec<Option<Datapoint>>,
+    /// Periods whose datapoints come later than others, and all those after them not before: the first after inactivity.
+    first_after_inactivity: Vec<usize>,
+    /// From the end of such a period until its datapoint can be read.
+    delay_after_inactivity: Span,
 }
+
+/// Datapoints of less than a minute can be read as such for three hours (*Amazon CloudWatch concepts*, *Metrics retention*). Those of a
+/// minute are kept for 15 days, longer than alarms look back.
+const SUB_MINUTE_RETENTION: Span = Span::seconds(3 * 3600);
 
 impl Series {
     /// A metric without datapoints, whose first period begins with the run.
     pub fn new(resolution: Span, delay: Span) -> Series {
-        Series { resolution, delay, begins: Instant::START, points: Vec::new() }
+        Series::supplied(resolution, delay, Instant::START, Vec::new())
     }
 
     /// A metric whose datapoints are known from `begins` on.
     pub fn supplied(resolution: Span, delay: Span, begins: Instant, points: Vec<Option<Datapoint>>) -> Series {
-        Series { resolution, delay, begins, points }
+        let first_after_inactivity = Vec::new();
+        Series { resolution, delay, begins, points, first_after_inactivity, delay_after_inactivity: Span::ZERO }
+    }
+
+    /// The same where the first datapoint after a time without any comes later than others.
+    pub fn with_inactivity(mut self, inactivity: Span, delay: Span) -> Series {
+        let mut without = self.begins.since(Instant::START);
+        for (place, point) in self.points.iter().enumerate() {
+            match point {
+                None => without += self.resolution,
+                Some(_) => {
+                    if without >= inactivity {
+                        self.first_after_inactivity.push(place);
+                    }
+                    without = Span::ZERO;
+                }
+            }
+        }
+        self.delay_after_inactivity = delay;
+        self
     }
 
     /// Length of a period.
@@ -145,16 +172,29 @@ impl Series {
 
     /// How many periods can be read at `now`.
     fn readable(&self, now: Instant) -> usize {
-        self.ended(Instant(now.0.saturating_sub(self.delay.0))).min(self.points.len())
+        let mut readable = self.ended(Instant(now.0.saturating_sub(self.delay.0)));
+        for &first in &self.first_after_inactivity {
+            let ends = self.begins + self.resolution * (first as u64 + 1);
+            if now < ends + self.delay_after_inactivity {
+                readable = readable.min(first);
+            }
+        }
+        readable.min(self.points.len())
     }
 
-    /// Whether all that comes until `to` can be read at `now`, so that it will be read alike ever after.
-    pub fn is_whole(&self, to: Instant, now: Instant) -> bool {
-        self.ended(to) <= self.readable(now)
+    /// Whether all that comes in `(from, to]` can be read at `now`, so that it will be read alike ever after; what is read as less
+    /// than a minute will not.
+    pub fn is_whole(&self, (from, to): (Instant, Instant), now: Instant) -> bool {
+        to.since(from) >= Span::MINUTE && self.ended(to) <= self.readable(now)
     }
 
     /// A statistic of what came in `(from, to]`, as far as it can be read at `now`.
     pub fn value(&self, (from, to): (Instant, Instant), statistic: Statistic, now: Instant) -> Option<f64> {
+        // What is read at no time of the run is told as it was.
+        let is_kept = to.since(from) >= Span::MINUTE || now == Instant::NEVER || now.since(to) <= SUB_MINUTE_RETENTION;
+        if !is_kept {
+            return None;
+        }
         let mut points = self.within(from, to, now);
         let first = points.next()?;
         match points.next() {
@@ -226,6 +266,47 @@ mod tests {
         assert_eq!(of(Statistic::SampleCount), [Some(60.0), Some(60.0)]);
         assert_eq!(of(Statistic::Percentile(50.0)), [Some(30.0), Some(90.0)]);
         assert_eq!(series.values(windows(120, 60, 2), Statistic::Sum, at(61)), [Some(59.0 * 30.0), None]);
+    }
+
+    #[test]
+    fn q9_the_first_datapoint_after_inactivity_comes_late_and_the_second_not_before_it() {
+        let hours = 6 * 60;
+        let mut points = vec![Some(Datapoint::of(1.0, 1.0))];
+        points.resize(1 + hours, None);
+        points.extend((2..5).map(|it| Some(Datapoint::of(f64::from(it), 1.0))));
+        let of = |inactivity| {
+            let series = Series::supplied(Span::MINUTE, Span::MINUTE, Instant::START, points.clone());
+            series.with_inactivity(Span::seconds(inactivity), Span::seconds(300))
+        };
+        // The first period after six hours ends here.
+        let ends = (hours as u64 + 2) * 60;
+        let seen = |series: &Series, now| series.values(windows(ends + 120, 60, 3), Statistic::Average, at(now));
+        let idle = of(6 * 3600);
+        assert_eq!(seen(&idle, ends + 299), [None, None, None]);
+        assert_eq!(seen(&idle, ends + 300), [Some(2.0), Some(3.0), Some(4.0)], "the others had their minute by then");
+        let active = of(6 * 3600 + 60);
+        assert_eq!(seen(&active, ends + 60), [Some(2.0), None, None], "a gap that is shorter is none");
+        assert_eq!(idle.value((at(0), at(60)), Statistic::Average, at(120)), Some(1.0));
+    }
+
+    #[test]
+    fn periods_of_less_than_a_minute_can_be_read_for_three_hours() {
+        let series = series(20, 0, &[1.0; 3]);
+        let of = |from, to, now| series.value((at(from), at(to)), Statistic::Sum, at(now));
+        assert_eq!((of(0, 20, 10_820), of(0, 20, 10_821)), (Some(1.0), None));
+        assert_eq!(of(0, 60, 100_000), Some(3.0), "they are minutes after that");
+        assert_eq!(series.value((at(0), at(20)), Statistic::Sum, Instant::NEVER), Some(1.0));
+    }
+
+    #[test]
+    fn we_45_a_sample_of_each_running_task() {
+        // Three tasks of 512 units that use 128, 256 and 512 of them.
+        let samples = [128.0, 256.0, 512.0].map(|used| (100.0 * used / 512.0, 1.0));
+        let point = Datapoint::of_samples(samples.to_vec()).expect("samples");
+        let average = point.value(Statistic::Average).expect("known");
+        assert!((average - 58.333).abs() < 5e-4, "{average}");
+        assert_eq!(point.value(Statistic::SampleCount), Some(3.0));
+        assert_eq!((point.value(Statistic::Minimum), point.value(Statistic::Maximum)), (Some(25.0), Some(100.0)));
     }
 
     #[test]

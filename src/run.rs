@@ -16,8 +16,10 @@ use crate::aws::launch::Launcher;
 use crate::aws::listener::RuleEvaluations;
 use crate::aws::placement::refusal::{Reason, Refusal, Shortage};
 use crate::aws::run_task::Overrides;
+use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::task_definition::{CpuArchitecture, Protocol};
 use crate::scenario::Scenario;
+use crate::table::Id;
 use crate::units::{Instant, Span};
 
 pub use self::capacity::quantile;
@@ -782,11 +784,15 @@ pub enum AliveReason {
     Deregistered,
     /// It is in its group's warm pool.
     WarmPool,
+    /// It waits for lifecycle hooks, before it is in service or before it goes.
+    LifecycleHook,
+    /// It is in standby.
+    Standby,
 }
 
 impl AliveReason {
     /// All, in the order in which they are shown.
-    pub const ALL: [AliveReason; 15] = [
+    pub const ALL: [AliveReason; 17] = [
         AliveReason::Tasks,
         AliveReason::ThinlySpreadTasks,
         AliveReason::Boots,
@@ -802,6 +808,8 @@ impl AliveReason {
         AliveReason::Terminates,
         AliveReason::Deregistered,
         AliveReason::WarmPool,
+        AliveReason::LifecycleHook,
+        AliveReason::Standby,
     ];
 
     /// As columns name it.
@@ -822,27 +830,8 @@ impl AliveReason {
             AliveReason::Terminates => "terminates",
             AliveReason::Deregistered => "deregistered",
             AliveReason::WarmPool => "warm-pool",
-        }
-    }
-
-    /// In words, after "instances".
-    pub fn words(self) -> &'static str {
-        match self {
-            AliveReason::Tasks => "with tasks",
-            AliveReason::ThinlySpreadTasks => "with tasks that fewer instances would hold",
-            AliveReason::Boots => "that boot",
-            AliveReason::AwaitsTasks => "empty for tasks that wait",
-            AliveReason::ProtectedByTasks => "too many, kept by managed termination protection for their tasks",
-            AliveReason::ScaleInProtection => "too many, protected from scale-in",
-            AliveReason::Drains => "that drain",
-            AliveReason::MinSize => "empty at MinSize",
-            AliveReason::TargetCapacity => "empty for targetCapacity below 100",
-            AliveReason::LowAlarm => "empty until the low alarm has its datapoints",
-            AliveReason::ScaleInPace => "empty, since scale-in takes less than half a minute",
-            AliveReason::NoScaleIn => "empty, and nothing scales them in",
-            AliveReason::Terminates => "about to be terminated",
-            AliveReason::Deregistered => "that are not in the cluster",
-            AliveReason::WarmPool => "in the warm pool",
+            AliveReason::LifecycleHook => "lifecycle-hook",
+            AliveReason::Standby => "standby",
         }
     }
 }
@@ -1092,19 +1081,18 @@ pub struct ScalingActivity {
 /// An hour as predictive scaling saw it before, and as it came.
 #[derive(Clone, Debug)]
 pub struct ForecastHour {
-    /// The service's place in the scenario.
-    pub service: usize,
-    /// The policy's name.
-    pub policy: String,
+    /// The policy.
+    pub policy: Id<ScalingPolicy>,
     /// When the hour begins.
     pub at: Instant,
-    /// Load in the mean that was forecast: percent summed over tasks, or requests a minute; `None` without enough history.
+    /// Load in the mean that was forecast: percent summed over tasks or instances, requests a minute, or what the policy's own load
+    /// metric counts; `None` without enough history.
     pub forecast_load: Option<f64>,
-    /// Tasks that it calls for, before the bounds.
+    /// Tasks, or units of a group's capacity, that it calls for, before the bounds.
     pub forecast_capacity: Option<u32>,
     /// Load in the mean as it came, of the minutes that were simulated.
     pub load: Option<f64>,
-    /// Tasks that its busiest minute called for.
+    /// Tasks, or units of capacity, that its busiest minute called for.
     pub busiest_capacity: Option<u32>,
 }
 

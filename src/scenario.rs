@@ -71,7 +71,7 @@ use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
-use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind};
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
@@ -268,11 +268,22 @@ impl Scenario {
 
     /// All that alarms and policies read.
     fn watched(&self) -> impl Iterator<Item = &Watched> {
-        let tracked = self.scaling_policies.iter().filter_map(|it| match &it.kind {
-            ScalingPolicyKind::TargetTracking(tracking) => Some(&tracking.watches),
-            _ => None,
+        let of_policies = self.scaling_policies.iter().flat_map(|it| match &it.kind {
+            ScalingPolicyKind::TargetTracking(tracking) => vec![&tracking.watches],
+            ScalingPolicyKind::Predictive(predictive) => predictive.watched().collect(),
+            ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => Vec::new(),
         });
-        self.alarms.iter().map(|it| &it.watches).chain(tracked)
+        self.alarms.iter().map(|it| &it.watches).chain(of_policies)
+    }
+
+    /// What a policy scales, as events name it: `service/NAME` or `auto-scaling-group/NAME`.
+    pub fn scaled_resource(&self, policy: Id<ScalingPolicy>) -> String {
+        match self.scaling_policies[policy].target {
+            ScalingTarget::Service(target) => {
+                format!("service/{}", self.services[self.scalable_targets[target].service].name)
+            }
+            ScalingTarget::Group(group) => format!("auto-scaling-group/{}", self.auto_scaling_groups[group].name),
+        }
     }
 
     fn stats(&self) -> impl Iterator<Item = MetricStat> {
@@ -458,7 +469,7 @@ pub enum TimelineChange {
         /// `DesiredCapacity`
         desired_capacity: Option<u32>,
         /// `LaunchTemplate`: what instances are launched with from now on.
-        launch_template: Option<NewLaunchTemplate>,
+        launch_template: Option<Box<NewLaunchTemplate>>,
     },
     /// Something else is done to a group or to some of its instances.
     Group {
@@ -791,6 +802,8 @@ pub struct Assumptions {
     pub group_metric_delay: Span,
     /// Publication delay of metrics that the scenario supplies, where they do not say their own: 60 s, as of SQS.
     pub supplied_metric_delay: Span,
+    /// The same of the first datapoint of a queue (`AWS/SQS`) after six hours without any: 300 s. AWS says up to 15 minutes.
+    pub queue_metric_delay_after_inactivity: Span,
     /// How many periods more than `EvaluationPeriods` an alarm fetches; `None` is `max(2, EvaluationPeriods / 3)`.
     pub evaluation_range_extra: Option<u32>,
     /// Second of the minute at which alarms are evaluated; `None` is a stable one for each alarm, from its name.
@@ -944,6 +957,7 @@ impl Default for Assumptions {
             basic_instance_metric_delay: Span::seconds(120),
             group_metric_delay: Span::seconds(60),
             supplied_metric_delay: Span::seconds(60),
+            queue_metric_delay_after_inactivity: Span::seconds(300),
             evaluation_range_extra: None,
             alarm_phase: None,
             managed_alarms_billed: true,

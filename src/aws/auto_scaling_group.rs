@@ -30,6 +30,8 @@ pub struct AutoScalingGroup {
     pub name: String,
     /// The types that it launches, in the order of the list; at least one.
     pub instance_types: Vec<LaunchTemplateOverride>,
+    /// The types of launch template versions that it is given later.
+    pub later_instance_types: Vec<LaunchTemplateOverride>,
     /// What its instances run: LINUX where nothing is said.
     pub operating_system_family: OperatingSystemFamily,
     /// `InstancesDistribution` of its mixed instances policy; without one all are On-Demand Instances of the one type.
@@ -189,9 +191,26 @@ impl AutoScalingGroup {
         })
     }
 
-    /// The types that it launches.
+    /// The types that it launches, and those that it launches later.
     pub fn types(&self) -> impl Iterator<Item = &InstanceType> {
-        self.instance_types.iter().map(|it| &it.instance_type)
+        self.instance_types.iter().chain(&self.later_instance_types).map(|it| &it.instance_type)
+    }
+
+    /// One of its types, by its place among those that it launches and then those that it launches later.
+    pub fn launch_template_override(&self, place: usize) -> &LaunchTemplateOverride {
+        match place.checked_sub(self.instance_types.len()) {
+            None => &self.instance_types[place],
+            Some(later) => &self.later_instance_types[later],
+        }
+    }
+
+    /// The place of a type of a later launch template version.
+    ///
+    /// # Panics
+    /// When no version has it.
+    pub fn place_of_later(&self, kind: &InstanceType) -> usize {
+        let place = self.later_instance_types.iter().position(|it| it.instance_type == *kind);
+        self.instance_types.len() + place.expect("types of later launch templates were taken from the timeline")
     }
 
     /// What a task definition requires (its operating system, `requiresAttributes`) and its instances do not have: neither registered by

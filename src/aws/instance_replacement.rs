@@ -4,6 +4,7 @@
 //! *Rebalancing activities* in the EC2 Auto Scaling guide (2023 to 2026 copies).
 
 use crate::aws::alarm::Alarm;
+use crate::aws::composite_alarm::CompositeAlarm;
 use crate::table::Id;
 use crate::units::Span;
 
@@ -74,6 +75,8 @@ pub struct InstanceRefreshPreferences {
     pub auto_rollback: bool,
     /// `AlarmSpecification`: alarms of the scenario. One of them in ALARM makes the refresh fail.
     pub alarms: Vec<Id<Alarm>>,
+    /// Composite alarms among them.
+    pub composite_alarms: Vec<Id<CompositeAlarm>>,
     /// `BakeTime`: from the last replacement until the refresh is over, 0 to two days. Its alarms are watched until then.
     pub bake_time: Span,
 }

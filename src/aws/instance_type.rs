@@ -15,11 +15,14 @@ pub struct Burst {
     pub credits_per_hour: f64,
     /// Most credits that are kept: a day's earnings.
     pub credits_maximum: f64,
-    /// Credits at launch: T2 has 30 a vCPU, the others none.
+    /// Credits at launch: T2 in standard mode has 30 a vCPU, the others none.
     pub credits_at_launch: f64,
-    /// Whether bursting goes on without credits, at a price: AWS's default for T3, T3a and T4g, not for T2.
+    /// Whether bursting goes on without credits, at a price (`CpuCredits: unlimited`): AWS's default for T3, T3a and T4g, not for T2.
     pub unlimited: bool,
 }
+
+/// Credits that T2 has at launch in standard mode, a vCPU.
+const LAUNCH_CREDITS_OF_A_VCPU: f64 = 30.0;
 
 /// An EC2 instance type.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +72,17 @@ impl InstanceType {
     pub fn awsvpc_tasks(&self, awsvpc_trunking: bool) -> u32 {
         let own = if self.has_trunk(awsvpc_trunking) { 2 } else { 1 };
         self.network_interfaces(awsvpc_trunking).saturating_sub(own)
+    }
+
+    /// `CreditSpecification`: whether bursting goes on without credits. Only T2 in standard mode has credits at launch (EC2 User Guide,
+    /// *Standard mode for burstable performance instances*). Nothing where the type has no credits.
+    pub fn specify_credits(&mut self, is_unlimited: bool) {
+        let is_t2 = self.name.starts_with("t2.");
+        let vcpu = f64::from(self.vcpu);
+        if let Some(burst) = &mut self.burst {
+            burst.unlimited = is_unlimited;
+            burst.credits_at_launch = if is_t2 && !is_unlimited { LAUNCH_CREDITS_OF_A_VCPU * vcpu } else { 0.0 };
+        }
     }
 
     /// Whether an instance that is launched under this account setting gets a trunk.
@@ -140,7 +154,7 @@ impl From<Row> for InstanceType {
             baseline: baseline / 100.0,
             credits_per_hour: row.credits_per_hour.expect("a burstable type earns credits"),
             credits_maximum: row.credits_maximum.expect("a burstable type keeps credits"),
-            credits_at_launch: if is_t2 { 30.0 * f64::from(row.vcpu) } else { 0.0 },
+            credits_at_launch: if is_t2 { LAUNCH_CREDITS_OF_A_VCPU * f64::from(row.vcpu) } else { 0.0 },
             unlimited: !is_t2,
         });
         InstanceType {

@@ -166,6 +166,19 @@ pub enum GroupMetric {
     StandbyInstances,
     TerminatingInstances,
     TotalInstances,
+    InServiceCapacity,
+    PendingCapacity,
+    StandbyCapacity,
+    TerminatingCapacity,
+    TotalCapacity,
+    WarmPoolMinSize,
+    WarmPoolDesiredCapacity,
+    WarmPoolPendingCapacity,
+    WarmPoolTerminatingCapacity,
+    WarmPoolWarmedCapacity,
+    WarmPoolTotalCapacity,
+    GroupAndWarmPoolDesiredCapacity,
+    GroupAndWarmPoolTotalCapacity,
 }
 
 /// A metric that the scenario supplies: a queue's depth, or anything else that is not simulated.
@@ -379,7 +392,7 @@ impl ContainerInsightsMetric {
 
 impl GroupMetric {
     /// Their names.
-    pub const NAMES: [Named<GroupMetric>; 8] = [
+    pub const NAMES: [Named<GroupMetric>; 21] = [
         ("GroupMinSize", GroupMetric::MinSize),
         ("GroupMaxSize", GroupMetric::MaxSize),
         ("GroupDesiredCapacity", GroupMetric::DesiredCapacity),
@@ -388,7 +401,35 @@ impl GroupMetric {
         ("GroupStandbyInstances", GroupMetric::StandbyInstances),
         ("GroupTerminatingInstances", GroupMetric::TerminatingInstances),
         ("GroupTotalInstances", GroupMetric::TotalInstances),
+        ("GroupInServiceCapacity", GroupMetric::InServiceCapacity),
+        ("GroupPendingCapacity", GroupMetric::PendingCapacity),
+        ("GroupStandbyCapacity", GroupMetric::StandbyCapacity),
+        ("GroupTerminatingCapacity", GroupMetric::TerminatingCapacity),
+        ("GroupTotalCapacity", GroupMetric::TotalCapacity),
+        ("WarmPoolMinSize", GroupMetric::WarmPoolMinSize),
+        ("WarmPoolDesiredCapacity", GroupMetric::WarmPoolDesiredCapacity),
+        ("WarmPoolPendingCapacity", GroupMetric::WarmPoolPendingCapacity),
+        ("WarmPoolTerminatingCapacity", GroupMetric::WarmPoolTerminatingCapacity),
+        ("WarmPoolWarmedCapacity", GroupMetric::WarmPoolWarmedCapacity),
+        ("WarmPoolTotalCapacity", GroupMetric::WarmPoolTotalCapacity),
+        ("GroupAndWarmPoolDesiredCapacity", GroupMetric::GroupAndWarmPoolDesiredCapacity),
+        ("GroupAndWarmPoolTotalCapacity", GroupMetric::GroupAndWarmPoolTotalCapacity),
     ];
+
+    /// Whether only groups with a warm pool have it.
+    pub fn is_of_warm_pools(self) -> bool {
+        matches!(
+            self,
+            GroupMetric::WarmPoolMinSize
+                | GroupMetric::WarmPoolDesiredCapacity
+                | GroupMetric::WarmPoolPendingCapacity
+                | GroupMetric::WarmPoolTerminatingCapacity
+                | GroupMetric::WarmPoolWarmedCapacity
+                | GroupMetric::WarmPoolTotalCapacity
+                | GroupMetric::GroupAndWarmPoolDesiredCapacity
+                | GroupMetric::GroupAndWarmPoolTotalCapacity
+        )
+    }
 }
 
 impl Metric {

@@ -214,6 +214,14 @@ const LEFT_OUT: &[&str] =
     &["ANOMALY_DETECTION_BAND", "DB_PERF_INSIGHTS", "INSIGHT_RULE_METRIC", "LAMBDA", "SEARCH", "SERVICE_QUOTA"];
 
 impl MetricMath {
+    /// The metric where it is one alone, without an expression.
+    pub fn single(&self) -> Option<MetricStat> {
+        match self.queries.as_slice() {
+            [MetricDataQuery { source: QuerySource::Stat(stat), .. }] => Some(*stat),
+            _ => None,
+        }
+    }
+
     /// The metrics that it reads.
     pub fn stats(&self) -> impl Iterator<Item = &MetricStat> {
         self.queries.iter().filter_map(|it| match &it.source {

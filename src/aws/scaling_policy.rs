@@ -357,6 +357,14 @@ mod tests {
     }
 
     #[test]
+    fn w29_the_desired_count_as_base_would_run_away() {
+        // CPU at 75 % of 10 tasks against a target of 50, looked at again each minute while the new tasks start.
+        let of = |base| tracking(50.0).scale_out_capacity(base, 75.0);
+        assert_eq!([of(10), of(10), of(10)], [15; 3], "from the running tasks");
+        assert_eq!([of(10), of(of(10)), of(of(of(10)))], [15, 23, 35], "from the desired count");
+    }
+
+    #[test]
     fn w6_a_table_of_percent_steps() {
         let out = [(Some(0.0), Some(10.0), 0), (Some(10.0), Some(20.0), 10), (Some(20.0), None, 30)];
         let inwards = [(Some(-10.0), Some(0.0), 0), (Some(-20.0), Some(-10.0), -10), (None, Some(-20.0), -30)];

@@ -66,7 +66,7 @@ impl Seen {
         let whole_before = self.whole;
         for (at, window) in windows.each().enumerate().skip(whole_before) {
             self.values[at] = window.and_then(|it| series.value(it, statistic, now));
-            if self.whole == at && window.is_none_or(|(_, to)| series.is_whole(to, now)) {
+            if self.whole == at && window.is_none_or(|it| series.is_whole(it, now)) {
                 self.whole += 1;
             }
         }
@@ -373,6 +373,9 @@ impl Control<'_> {
                 reason,
             });
             self.composite_alarms[id.index()] = CompositeAlarmInForce { state, decision: Some(decision) };
+            if state == AlarmState::Alarm {
+                self.refreshes_hear_of_alarm();
+            }
         }
     }
 

@@ -53,10 +53,8 @@ pub struct Group {
     pub(super) failed_launches: u32,
     /// Why the last of them did, so that the same is said once.
     pub(super) launch_failure: String,
-    /// Version of its launch template: 1 until the timeline says another.
-    pub(super) launch_template_version: u32,
-    /// Attributes that this version gives container instances instead of the group's own.
-    pub(super) new_attributes: Vec<(String, String)>,
+    /// Its launch template, in what it has otherwise than the group: version 1 until the timeline says another.
+    pub(super) launch_template: NewLaunchTemplate,
     /// Instances that are being replaced, their replacements being launched first.
     replacements: Vec<Replacement>,
     refresh: Option<Refresh>,
@@ -142,8 +140,7 @@ impl Group {
             awsvpc_trunking: definition.awsvpc_trunking,
             failed_launches: 0,
             launch_failure: String::new(),
-            launch_template_version: 1,
-            new_attributes: Vec::new(),
+            launch_template: NewLaunchTemplate { version: 1, attributes: Vec::new(), instance_type: None },
             replacements: Vec::new(),
             refresh: None,
             suspended: definition.upkeep.suspended_processes.iter().copied().collect(),
@@ -273,6 +270,8 @@ impl Control<'_> {
         self.cluster.instances[instance].in_service_at = Some(now);
         self.in_group(instance).lifecycle_state = LifecycleState::InService;
         self.replacements_may_go_on(group);
+        // A scale-in that was asked for while it was pending could not take it then.
+        self.reconcile_group_soon_if_above(group);
     }
 
     /// An instance as its group sees it.
@@ -301,10 +300,9 @@ impl Control<'_> {
         launch_template: Option<&NewLaunchTemplate>,
     ) {
         if let Some(new) = launch_template {
-            let state = &mut self.groups[group.index()];
-            state.launch_template_version = new.version;
-            state.new_attributes.clone_from(&new.attributes);
-            let message = format!("UpdateAutoScalingGroup: launch template version {}", new.version);
+            self.groups[group.index()].launch_template = new.clone();
+            let of_type = new.instance_type.as_ref().map_or(String::new(), |it| format!(", {}", it.name));
+            let message = format!("UpdateAutoScalingGroup: launch template version {}{of_type}", new.version);
             self.log.put(self.agenda.now(), None, "group.launch_template", self.group_resource(group), message);
         }
         let state = &mut self.groups[group.index()];
@@ -427,6 +425,14 @@ impl Control<'_> {
         self.cluster.instances[instance].instance_type(&self.scenario.auto_scaling_groups)
     }
 
+    /// The types that a group launches now: those that it was given, or the one of its present launch template.
+    pub(super) fn launched_types(&self, group: Id<AutoScalingGroup>) -> impl Iterator<Item = &InstanceType> {
+        let of_template = self.groups[group.index()].launch_template.instance_type.as_ref();
+        let own = &self.scenario.auto_scaling_groups[group].instance_types;
+        let own = own.iter().map(|it| &it.instance_type).filter(move |_| of_template.is_none());
+        of_template.into_iter().chain(own)
+    }
+
     /// What an instance of a type registers that a group launches now.
     pub(super) fn registered_when_launched(
         &self,
@@ -453,8 +459,9 @@ impl Control<'_> {
     /// Units of its group's capacity that an instance is.
     pub(super) fn weight_of(&self, instance: Id<ContainerInstance>) -> u32 {
         let row = &self.cluster.instances[instance];
-        let types = &self.scenario.auto_scaling_groups[row.auto_scaling_group].instance_types;
-        types[row.launch_template_override].weighted_capacity
+        self.scenario.auto_scaling_groups[row.auto_scaling_group]
+            .launch_template_override(row.launch_template_override)
+            .weighted_capacity
     }
 
     /// Whether some of a group's instances are more than one unit of its capacity.
@@ -530,7 +537,7 @@ impl Control<'_> {
             Some(_) => u32::MAX,
             None => self.group_capacity(group, None) - desired - self.extra_capacity(group),
         };
-        let present_version = self.groups[group.index()].launch_template_version;
+        let present_version = self.groups[group.index()].launch_template.version;
         let able: Vec<Id<ContainerInstance>> = self.groups[group.index()]
             .instances
             .iter()

@@ -352,18 +352,19 @@ impl Control<'_> {
             }
         }
         if let Some((wanted, it)) = out {
-            if !self.scaled_targets[target.index()].suspended_state.dynamic_scaling_out {
-                self.scale_out(target, *it, wanted, base);
+            if self.scaled_targets[target.index()].suspended_state.dynamic_scaling_out {
+                let reason = NotScaled {
+                    is_scale_out: true,
+                    code: "DynamicScalingOutSuspended",
+                    words: format!("no scale-out: it is suspended (to {wanted})"),
+                    base: Some(base),
+                    metric: self.value_in_force(it),
+                };
+                self.say_target_not_scaled(target, *it, reason);
+            } else if self.scale_out(target, *it, wanted, base) {
                 return;
             }
-            let reason = NotScaled {
-                is_scale_out: true,
-                code: "DynamicScalingOutSuspended",
-                words: format!("no scale-out: it is suspended (to {wanted})"),
-                base: Some(base),
-                metric: self.value_in_force(it),
-            };
-            self.say_target_not_scaled(target, *it, reason);
+            // One that leads to no more tasks holds nothing back: policies are not coordinated but for their outcome.
         }
         let Some(inwards) = steps_in.map(|it| *it.1).or(tracking_in.copied()) else { return };
         let state = &self.scaled_targets[target.index()];
@@ -471,7 +472,8 @@ impl Control<'_> {
         self.log.put(now, Some(activity.decision), "scaling.activity_ended", resource, words);
     }
 
-    fn scale_out(&mut self, target: Id<ScalableTarget>, asked: Asked, wanted: u32, base: u32) {
+    /// Whether it came to a scale-out.
+    fn scale_out(&mut self, target: Id<ScalableTarget>, asked: Asked, wanted: u32, base: u32) -> bool {
         let service = self.scenario.scalable_targets[target].service;
         let state = &self.scaled_targets[target.index()];
         let desired = self.services[service.index()].desired_count;
@@ -484,9 +486,10 @@ impl Control<'_> {
             let words = format!("no scale-out: {code} {desired} ({figures})");
             let reason = NotScaled { is_scale_out: true, code, words, base: Some(base), metric: Some(metric) };
             self.say_target_not_scaled(target, asked, reason);
-            return;
+            return false;
         }
         self.begin_activity(target, asked, clamped, (base, metric), true, &figures);
+        true
     }
 
     fn scale_in_target(&mut self, target: Id<ScalableTarget>, asked: Asked, wanted: u32) {
@@ -666,7 +669,7 @@ impl Control<'_> {
         aggregation.of(&newest)
     }
 
-    fn running_count(&self, service: Id<ServiceDefinition>) -> u32 {
+    pub(super) fn running_count(&self, service: Id<ServiceDefinition>) -> u32 {
         let tasks = &self.services[service.index()].tasks;
         tasks
             .iter()

@@ -49,7 +49,7 @@ impl Control<'_> {
             let (present, used) = self.instances_present_and_used(group);
             let (launchers, waiting): (Vec<Launcher>, Vec<WaitingGroup>) =
                 self.waiting_groups(provider).into_iter().unzip();
-            let types = scenario.auto_scaling_groups[group].types();
+            let types = self.launched_types(group);
             let empty = EmptyInstances::of(types.map(|kind| self.empty_but_for_daemons(group, kind)));
             let empty = empty.expect("a group has a type");
             let empty_metric = scenario.assumptions.empty_capacity_provider_metric;
@@ -98,7 +98,7 @@ impl Control<'_> {
     /// Managed scaling of a group with its step sizes: a group over several zones or types may know the least step only.
     fn as_it_steps(&self, managed: &ManagedScaling, group: Id<AutoScalingGroup>) -> ManagedScaling {
         let definition = &self.scenario.auto_scaling_groups[group];
-        let is_of_several = definition.availability_zones.len() > 1 || definition.types().nth(1).is_some();
+        let is_of_several = definition.availability_zones.len() > 1 || self.launched_types(group).nth(1).is_some();
         match self.scenario.assumptions.capacity_grows_by_minimum_step && is_of_several {
             true => ManagedScaling { maximum_scaling_step_size: managed.minimum_scaling_step_size, ..*managed },
             false => *managed,
@@ -260,7 +260,7 @@ impl Control<'_> {
         if group_definition.missing_attributes(definition).next().is_some() {
             return false;
         }
-        group_definition.types().any(|kind| {
+        self.launched_types(group).any(|kind| {
             group_definition.places(&self.scenario.subnets).any(|place| {
                 let daemons = || self.daemons_of_new_instance((group, kind), place);
                 has_subnet(self.scenario, (wanted.launcher, wanted.network), definition, place.0)

@@ -169,7 +169,7 @@ impl<'a> Control<'a> {
             return false;
         }
         let is_taken = |service| self.reservation_of(service).ports.iter().any(|it| need.ports.contains(it));
-        let types = self.scenario.auto_scaling_groups[group].types();
+        let types = self.launched_types(group);
         types.flat_map(|kind| self.daemons_of_all_new_instances(group, kind)).any(is_taken)
     }
 

@@ -30,6 +30,8 @@ pub struct GroupScaling {
     /// Target tracking scales in again from then on.
     scale_in_from: Instant,
     pub(super) last_reasons: LastReasons,
+    /// What predictive scaling keeps at least in this hour, and the most that it allows.
+    pub(super) forecast_bounds: (u32, u32),
 }
 
 /// A change of desired capacity that the group has not yet come to.
@@ -72,6 +74,15 @@ struct Wanted {
     asked: Asked,
     base: u32,
     metric: f64,
+}
+
+/// What a policy does to a group, and by which figures.
+struct Change<'a> {
+    policy: &'a str,
+    figures: String,
+    base: Option<u32>,
+    metric: Option<f64>,
+    simple_cooldown: Option<Span>,
 }
 
 impl Control<'_> {
@@ -150,8 +161,8 @@ impl Control<'_> {
                 steps_in = Some(wanted);
             }
         }
-        if let Some(wanted) = out {
-            self.scale_group_out(group, wanted);
+        // One that leads to no more capacity holds nothing back.
+        if out.is_some_and(|it| self.scale_group_out(group, it)) {
             return;
         }
         let tracked = tracking_in.map(|it| (self.group_scale_in(group, it), it));
@@ -166,28 +177,30 @@ impl Control<'_> {
         }
     }
 
-    fn scale_group_out(&mut self, group: Id<AutoScalingGroup>, wanted: Wanted) {
-        let state = &self.groups[group.index()];
-        let (desired, max) = (state.desired_capacity, state.max_size);
-        let capacity = wanted.capacity.clamp(state.min_size, max);
+    /// Whether it came to a scale-out.
+    fn scale_group_out(&mut self, group: Id<AutoScalingGroup>, wanted: Wanted) -> bool {
+        let (min, max) = self.bounds_of_policies(group);
+        let desired = self.groups[group.index()].desired_capacity;
+        let capacity = wanted.capacity.clamp(min, max);
         let figures = self.group_figures(&wanted);
         let held = self.simple_is_held(group, &wanted);
-        if let Some(reason) = held {
-            return self.say_group_not_scaled(group, wanted.asked, Some(wanted), true, reason);
-        }
-        if capacity <= desired {
+        let reason = held.or_else(|| {
             let code = if desired >= max { "AlreadyAtMaxCapacity" } else { "AlreadyAtDesiredCapacity" };
-            let reason = (code, format!("no scale-out: {code} {desired} ({figures})"));
-            return self.say_group_not_scaled(group, wanted.asked, Some(wanted), true, reason);
+            (capacity <= desired).then(|| (code, format!("no scale-out: {code} {desired} ({figures})")))
+        });
+        let is_held = reason.is_some();
+        match reason {
+            Some(reason) => self.say_group_not_scaled(group, wanted.asked, Some(wanted), true, reason),
+            None => self.begin_group_activity(group, &wanted, capacity, &figures),
         }
-        self.begin_group_activity(group, &wanted, capacity, &figures);
+        !is_held
     }
 
     fn scale_group_in(&mut self, group: Id<AutoScalingGroup>, wanted: Wanted) {
         let now = self.now();
-        let state = &self.groups[group.index()];
-        let (desired, min) = (state.desired_capacity, state.min_size);
-        let capacity = wanted.capacity.clamp(min, state.max_size);
+        let (min, max) = self.bounds_of_policies(group);
+        let desired = self.groups[group.index()].desired_capacity;
+        let capacity = wanted.capacity.clamp(min, max);
         let figures = self.group_figures(&wanted);
         let kind = &self.scenario.scaling_policies[wanted.asked.policy].kind;
         let is_simple = matches!(kind, ScalingPolicyKind::Simple(_));
@@ -221,6 +234,34 @@ impl Control<'_> {
         }
     }
 
+    /// The least and the most that policies go to: the group's sizes, or what is forecast for the hour where that is more.
+    fn bounds_of_policies(&self, group: Id<AutoScalingGroup>) -> (u32, u32) {
+        let state = &self.groups[group.index()];
+        let (forecast, most) = self.group_scaling[group.index()].forecast_bounds;
+        let least = state.min_size.max(forecast);
+        (least, state.max_size.max(most).max(least))
+    }
+
+    /// Predictive scaling raises the desired capacity; no cooldown holds it back or begins. Its forecasts are scheduled actions
+    /// to the group, and are lost while these are suspended (*Suspend and resume processes*).
+    pub(super) fn raise_group_to_forecast(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        policy: &str,
+        wanted: u32,
+        rule: String,
+    ) {
+        let desired = self.groups[group.index()].desired_capacity;
+        if wanted <= desired || self.is_suspended(group, ScalingProcess::ScheduledActions) {
+            return;
+        }
+        let message = format!(
+            "a forecast of predictive scaling policy {policy} changes the desired capacity from {desired} to {wanted} ({rule})"
+        );
+        let change = Change { policy, figures: rule, base: None, metric: None, simple_cooldown: None };
+        self.change_by_activity(group, wanted, None, message, change);
+    }
+
     /// Why a policy of simple scaling has to wait, if it has: for its last activity, and for the cooldown after that.
     fn simple_is_held(&self, group: Id<AutoScalingGroup>, wanted: &Wanted) -> Option<(&'static str, String)> {
         let kind = &self.scenario.scaling_policies[wanted.asked.policy].kind;
@@ -236,7 +277,6 @@ impl Control<'_> {
     }
 
     fn begin_group_activity(&mut self, group: Id<AutoScalingGroup>, wanted: &Wanted, capacity: u32, figures: &str) {
-        let now = self.now();
         let policy = &self.scenario.scaling_policies[wanted.asked.policy];
         let simple_cooldown = match &policy.kind {
             ScalingPolicyKind::Simple(simple) => {
@@ -251,18 +291,36 @@ impl Control<'_> {
             policy.name
         );
         let cause = self.alarms_in_force[wanted.asked.alarm.index()].decision;
+        let (base, metric) = (Some(wanted.base), Some(wanted.metric));
+        let change = Change { policy: &policy.name, figures: figures.to_owned(), base, metric, simple_cooldown };
+        self.change_by_activity(group, capacity, cause, message, change);
+    }
+
+    /// Begins an activity, which ends another that is in progress.
+    fn change_by_activity(
+        &mut self,
+        group: Id<AutoScalingGroup>,
+        capacity: u32,
+        cause: Option<Decision>,
+        message: String,
+        change: Change<'_>,
+    ) {
+        let now = self.now();
+        let before = self.groups[group.index()].desired_capacity;
+        let Change { policy, figures, base, metric, simple_cooldown } = change;
         self.group_activity_ends(group, ActivityEnd::Overridden);
         let resource = self.group_resource(group);
         let decision = self.log.put(now, cause, "scaling.activity", resource.clone(), message);
+        let words = format!("policy {policy} ({figures})");
         self.records.scaling_activities.push(ScalingActivity {
             at: now,
             resource,
-            cause: policy.name.clone(),
+            cause: policy.to_owned(),
             from: before,
             to: capacity,
-            base: Some(wanted.base),
-            metric: Some(wanted.metric),
-            rule: figures.to_owned(),
+            base,
+            metric,
+            rule: figures,
             status_code: "InProgress",
             ended_at: None,
             not_scaled_reason: None,
@@ -273,7 +331,6 @@ impl Control<'_> {
         let is_scale_out = capacity > before;
         state.activity =
             Some(Activity { desired: capacity, is_scale_out, simple_cooldown, hindrance: None, row, decision });
-        let words = format!("policy {} ({figures})", policy.name);
         self.set_desired_capacity(group, capacity, Some(decision), &words);
     }
 

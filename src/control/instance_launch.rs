@@ -166,7 +166,7 @@ impl Control<'_> {
                 };
             let order = self.launch_order(group, availability_zone, purchase_option, false);
             if let Some(&launch_template_override) = order.first() {
-                let kind = &definition.instance_types[launch_template_override].instance_type;
+                let kind = &definition.launch_template_override(launch_template_override).instance_type;
                 let usd_per_hour = self.usd_per_hour(kind, availability_zone, purchase_option);
                 return Ok(LaunchPlace {
                     availability_zone,
@@ -204,6 +204,10 @@ impl Control<'_> {
         with_dry: bool,
     ) -> Vec<usize> {
         let definition = &self.scenario.auto_scaling_groups[group];
+        if let Some(kind) = &self.groups[group.index()].launch_template.instance_type {
+            let is_dry = self.spare_instances(kind, zone, purchase_option) == Some(0);
+            return if is_dry && !with_dry { Vec::new() } else { vec![definition.place_of_later(kind)] };
+        }
         let distribution = definition.instances_distribution.unwrap_or_default();
         let offers: Vec<PoolOffer> = definition
             .instance_types
@@ -288,7 +292,7 @@ impl Control<'_> {
     ) -> Id<ContainerInstance> {
         let now = self.now();
         let definition = &self.scenario.auto_scaling_groups[group];
-        let kind = &definition.instance_types[place.launch_template_override].instance_type;
+        let kind = &definition.launch_template_override(place.launch_template_override).instance_type;
         let (zone, subnet) = (place.availability_zone, place.subnet);
         let state = &mut self.groups[group.index()];
         state.failed_launches = 0;
@@ -301,7 +305,7 @@ impl Control<'_> {
         let has_trunk = kind.has_trunk(awsvpc_trunking);
         let registered = definition.registered_resources_with(kind, awsvpc_trunking);
         let name = format!("i-{number:05}");
-        let (version, new_attributes) = (state.launch_template_version, state.new_attributes.clone());
+        let (version, new_attributes) = (state.launch_template.version, state.launch_template.attributes.clone());
         let mut attributes = definition.container_instance_attributes(
             kind,
             &self.scenario.availability_zones[zone],
@@ -380,7 +384,7 @@ impl Control<'_> {
                 scenario.assumptions.group_health_check_interval,
             ),
             LaunchFailure::InsufficientInstanceCapacity(purchase_option) => {
-                let types: Vec<&str> = definition.types().map(|it| it.name.as_str()).collect();
+                let types: Vec<&str> = self.launched_types(group).map(|it| it.name.as_str()).collect();
                 let zones =
                     definition.availability_zones.iter().map(|it| scenario.availability_zones[*it].name.as_str());
                 let zones: Vec<&str> = zones.collect();

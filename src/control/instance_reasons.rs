@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::aws::alarm::AlarmState;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::{CapacityProviderReservation, ManagedScaling};
+use crate::aws::lifecycle::LifecycleState;
 use crate::aws::service::SchedulingStrategy;
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
@@ -105,6 +106,7 @@ impl Control<'_> {
         is_too_many: bool,
     ) -> AliveReason {
         let state = &self.groups[group.index()];
+        let lifecycle_state = self.instances_in_groups[instance.index()].lifecycle_state;
         match self.cluster.instances[instance].status {
             InstanceStatus::Warmed => return AliveReason::WarmPool,
             InstanceStatus::Launching | InstanceStatus::Registering => return AliveReason::Boots,
@@ -116,6 +118,11 @@ impl Control<'_> {
                 return AliveReason::Deregistered;
             }
             InstanceStatus::Active => {}
+        }
+        match lifecycle_state {
+            LifecycleState::PendingWait | LifecycleState::TerminatingWait => return AliveReason::LifecycleHook,
+            LifecycleState::Standby => return AliveReason::Standby,
+            _ => {}
         }
         let is_used = self.is_used(instance);
         if is_too_many {
@@ -156,6 +163,10 @@ impl Control<'_> {
             (AliveReason::Drains, _) => {
                 let until = self.cluster.instances[instance].drains_until;
                 until.map_or(String::new(), |it| format!("until {it} at the latest"))
+            }
+            (AliveReason::LifecycleHook, _) => {
+                let state = self.instances_in_groups[instance.index()].lifecycle_state;
+                state.as_str().to_owned()
             }
             (AliveReason::MinSize, _) => format!("MinSize {}", state.min_size),
             (AliveReason::NoScaleIn | AliveReason::ScaleInPace, _) => {

@@ -25,6 +25,11 @@ use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
+/// SQS publishes nothing of a queue that was empty and that nobody has asked for so long (*Available CloudWatch metrics for Amazon
+/// SQS*).
+const SQS_INACTIVITY: Span = Span::seconds(6 * 3600);
+const SQS: &str = "AWS/SQS";
+
 /// EC2 publishes this often without detailed monitoring.
 const BASIC_MONITORING: Span = Span::seconds(300);
 
@@ -105,7 +110,11 @@ fn series_of(scenario: &Scenario, metric: Metric) -> Series {
         Metric::Supplied(supplied) => {
             let it = &scenario.supplied_metrics[supplied];
             let point = |samples: &Vec<f64>| Datapoint::of_samples(samples.iter().map(|value| (*value, 1.0)).collect());
-            Series::supplied(it.resolution, it.delay, it.begins, it.samples.iter().map(point).collect())
+            let series = Series::supplied(it.resolution, it.delay, it.begins, it.samples.iter().map(point).collect());
+            match it.namespace.as_str() {
+                SQS => series.with_inactivity(SQS_INACTIVITY, a.queue_metric_delay_after_inactivity),
+                _ => series,
+            }
         }
     }
 }
@@ -338,27 +347,52 @@ impl Control<'_> {
 
     /// *Amazon CloudWatch metrics for Amazon EC2 Auto Scaling*: the total is of what is in service, pending and terminating; what is in
     /// the warm pool has metrics of its own.
-    fn of_group(&self, group: Id<AutoScalingGroup>, of: GroupMetric) -> f64 {
+    pub(super) fn of_group(&self, group: Id<AutoScalingGroup>, of: GroupMetric) -> f64 {
+        use GroupMetric as G;
+        use LifecycleState as S;
         let state = &self.groups[group.index()];
         let is_terminating = |it: Id<ContainerInstance>| self.cluster.instances[it].is_terminating;
-        let count = |wanted: &[LifecycleState]| {
-            let stands = |it: &&Id<ContainerInstance>| {
-                wanted.contains(&self.instances_in_groups[it.index()].lifecycle_state) && !is_terminating(**it)
-            };
-            state.instances.iter().filter(stands).count() as f64
+        let stands = |it: Id<ContainerInstance>, wanted: &[S]| {
+            wanted.contains(&self.instances_in_groups[it.index()].lifecycle_state) && !is_terminating(it)
         };
-        let pending = || count(&[LifecycleState::Pending, LifecycleState::PendingWait]);
-        let in_service = || count(&[LifecycleState::InService]);
-        let terminating = || state.instances.iter().filter(|it| is_terminating(**it)).count() as f64;
+        // Instances, or the units of capacity that they are.
+        let sum = |units: bool, counts: &dyn Fn(Id<ContainerInstance>) -> bool| -> f64 {
+            let meant = state.instances.iter().copied().filter(|it| counts(*it));
+            meant.map(|it| if units { f64::from(self.weight_of(it)) } else { 1.0 }).sum()
+        };
+        let in_service = |units| sum(units, &|it| stands(it, &[S::InService]));
+        let pending = |units| sum(units, &|it| stands(it, &[S::Pending, S::PendingWait]));
+        let standby = |units| sum(units, &|it| stands(it, &[S::Standby]));
+        let terminating = |units| sum(units, &|it| is_terminating(it) && !self.is_warmed(it));
+        let total = |units| in_service(units) + pending(units) + terminating(units);
+        let warm_pending = || sum(true, &|it| stands(it, &[S::WarmedPending, S::WarmedPendingWait]));
+        let warmed = || sum(true, &|it| stands(it, &[S::WarmedStopped, S::WarmedRunning, S::WarmedHibernated]));
+        let warm_terminating = || sum(true, &|it| is_terminating(it) && self.is_warmed(it));
+        let warm_total = || warm_pending() + warmed() + warm_terminating();
+        let pool = self.scenario.auto_scaling_groups[group].upkeep.warm_pool;
+        let warm_desired = || pool.map_or(0.0, |it| f64::from(it.size(state.max_size, state.desired_capacity)));
         match of {
-            GroupMetric::MinSize => f64::from(state.min_size),
-            GroupMetric::MaxSize => f64::from(state.max_size),
-            GroupMetric::DesiredCapacity => f64::from(state.desired_capacity),
-            GroupMetric::InServiceInstances => in_service(),
-            GroupMetric::PendingInstances => pending(),
-            GroupMetric::StandbyInstances => count(&[LifecycleState::Standby]),
-            GroupMetric::TerminatingInstances => terminating(),
-            GroupMetric::TotalInstances => in_service() + pending() + terminating(),
+            G::MinSize => f64::from(state.min_size),
+            G::MaxSize => f64::from(state.max_size),
+            G::DesiredCapacity => f64::from(state.desired_capacity),
+            G::InServiceInstances => in_service(false),
+            G::PendingInstances => pending(false),
+            G::StandbyInstances => standby(false),
+            G::TerminatingInstances => terminating(false),
+            G::TotalInstances => total(false),
+            G::InServiceCapacity => in_service(true),
+            G::PendingCapacity => pending(true),
+            G::StandbyCapacity => standby(true),
+            G::TerminatingCapacity => terminating(true),
+            G::TotalCapacity => total(true),
+            G::WarmPoolMinSize => pool.map_or(0.0, |it| f64::from(it.min_size)),
+            G::WarmPoolDesiredCapacity => warm_desired(),
+            G::WarmPoolPendingCapacity => warm_pending(),
+            G::WarmPoolTerminatingCapacity => warm_terminating(),
+            G::WarmPoolWarmedCapacity => warmed(),
+            G::WarmPoolTotalCapacity => warm_total(),
+            G::GroupAndWarmPoolDesiredCapacity => f64::from(state.desired_capacity) + warm_desired(),
+            G::GroupAndWarmPoolTotalCapacity => total(true) + warm_total(),
         }
     }
 

@@ -401,7 +401,7 @@ impl<'a> Asked<'a> {
     fn never_grown_for(&self, control: &Control<'a>, group: Id<AutoScalingGroup>) -> Option<Reason> {
         let is_sized = |it: &CapacityProvider| it.auto_scaling_group() == Some(group) && it.managed_scaling.is_some();
         self.scenario.capacity_providers.iter().find(|it| is_sized(it))?;
-        let types = self.scenario.auto_scaling_groups[group].types();
+        let types = control.launched_types(group);
         let empty = EmptyInstances::of(types.map(|kind| control.empty_but_for_daemons(group, kind)))?;
         empty.smallest.lacks(&self.reservation)
     }

@@ -3,7 +3,7 @@
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
-use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingTarget};
+use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -36,7 +36,8 @@ impl Relations {
             relations.target_of_service[definition.service.index()].get_or_insert(target);
         }
         for (policy, definition) in scenario.scaling_policies.entries() {
-            if let ScalingTarget::Group(group) = definition.target {
+            let is_dynamic = !matches!(definition.kind, ScalingPolicyKind::Predictive(_));
+            if let (ScalingTarget::Group(group), true) = (definition.target, is_dynamic) {
                 relations.policies_of_group[group.index()].push(policy);
             }
         }
@@ -66,7 +67,7 @@ impl Relations {
         self.target_of_service[service.index()]
     }
 
-    /// Scaling policies of an Auto Scaling group's own.
+    /// Scaling policies of an Auto Scaling group's own that alarms invoke.
     pub fn policies_of(&self, group: Id<AutoScalingGroup>) -> &[Id<ScalingPolicy>] {
         &self.policies_of_group[group.index()]
     }

@@ -56,7 +56,7 @@ impl Control<'_> {
                 desired_capacity,
                 launch_template,
             } => {
-                let new = launch_template.as_ref();
+                let new = launch_template.as_deref();
                 self.update_group(*auto_scaling_group, *min_size, *max_size, *desired_capacity, new);
             }
             TimelineChange::Group { auto_scaling_group, change } => self.change_group(*auto_scaling_group, change),

@@ -211,7 +211,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
         for (reason, total) in &totals {
             let percent = 100.0 * total.instance_hours / all;
             if percent >= 0.5 {
-                parts.push(format!("{} % {} ($ {})", number(percent, 0), reason.words(), number(total.cost_usd, 2)));
+                parts.push(format!("{} % {} ($ {})", number(percent, 0), words_of(*reason), number(total.cost_usd, 2)));
             }
         }
         text += &format!("  {}: of {} instance-hours {}.\n", run.scenario.variant, number(all, 1), parts.join(", "));
@@ -267,6 +267,30 @@ pub(super) fn managed_scaling(run: &Run) -> Vec<Panel> {
 }
 
 /// Greens for what works, blues for what waits by a rule, and warm colours for what is kept.
+/// A reason in words, after "instances".
+fn words_of(reason: AliveReason) -> &'static str {
+    match reason {
+        AliveReason::Tasks => "with tasks",
+        AliveReason::ThinlySpreadTasks => "with tasks that fewer instances would hold",
+        AliveReason::Boots => "that boot",
+        AliveReason::AwaitsTasks => "empty for tasks that wait",
+        AliveReason::ProtectedByTasks => "too many, kept by managed termination protection for their tasks",
+        AliveReason::ScaleInProtection => "too many, protected from scale-in",
+        AliveReason::Drains => "that drain",
+        AliveReason::MinSize => "empty at MinSize",
+        AliveReason::TargetCapacity => "empty for targetCapacity below 100",
+        AliveReason::LowAlarm => "empty until the low alarm has its datapoints",
+        AliveReason::ScaleInPace => "empty, since scale-in takes less than half a minute",
+        AliveReason::NoScaleIn => "empty, and nothing scales them in",
+        AliveReason::Terminates => "about to be terminated",
+        AliveReason::Deregistered => "that are not in the cluster",
+        AliveReason::WarmPool => "in the warm pool",
+
+        AliveReason::LifecycleHook => "that wait for lifecycle hooks",
+        AliveReason::Standby => "in standby",
+    }
+}
+
 fn colour_of(reason: AliveReason) -> RGBColor {
     let (colour, strength) = match reason {
         AliveReason::Tasks => (2, 1.0),
@@ -284,6 +308,8 @@ fn colour_of(reason: AliveReason) -> RGBColor {
         AliveReason::Terminates => (1, 0.45),
         AliveReason::Deregistered => (6, 0.45),
         AliveReason::WarmPool => (5, 0.45),
+        AliveReason::LifecycleHook => (7, 0.25),
+        AliveReason::Standby => (6, 0.25),
     };
     tint(PALETTE[colour], strength)
 }

@@ -3,9 +3,10 @@
 use plotters::prelude::*;
 
 use crate::aws::alarm::Watched;
+use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::metric::{Metric, MetricStat, ServiceMetric};
-use crate::aws::scaling_policy::ScalingPolicyKind;
+use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
 use crate::report::{capacity, costs, deployments, standalone, waterfall};
 use crate::run::{
@@ -103,28 +104,42 @@ fn fargate(run: &Run) -> Vec<Panel> {
     panels
 }
 
-/// A panel for each policy: tasks that were forecast, that the busiest minute called for, and that ran.
+/// A panel for each policy: what was forecast, what the busiest minute called for, and what ran.
 fn forecasts(run: &Run) -> Vec<Panel> {
-    let mut names: Vec<(usize, &str)> = run.forecast_hours.iter().map(|it| (it.service, it.policy.as_str())).collect();
-    names.sort_unstable();
-    names.dedup();
-    let panels = names.into_iter().take(SERVICES_MAXIMUM).map(|(service, policy)| {
-        let hours = || run.forecast_hours.iter().filter(move |it| it.service == service && it.policy == policy);
+    let mut policies: Vec<Id<ScalingPolicy>> = run.forecast_hours.iter().map(|it| it.policy).collect();
+    policies.sort_unstable();
+    policies.dedup();
+    let panels = policies.into_iter().take(SERVICES_MAXIMUM).map(|policy| {
+        let hours = || run.forecast_hours.iter().filter(move |it| it.policy == policy);
         let line = |name: &str, colour: usize, stroke: Stroke, points| Line {
             name: name.to_owned(),
             colour: PALETTE[colour],
             stroke,
             points,
         };
-        let rows: Vec<&ServiceMinute> = run.service_minutes.iter().filter(|row| row.service == service).collect();
         let by_hour = |of: fn(&ForecastHour) -> Option<u32>| {
             hours().map(|it| (it.at.as_seconds(), of(it).map(f64::from))).collect::<Vec<_>>()
         };
+        let definition = &run.scenario.scaling_policies[policy];
+        let (unit, present) = match definition.target {
+            ScalingTarget::Service(target) => {
+                let service = run.scenario.scalable_targets[target].service.index();
+                let rows: Vec<&ServiceMinute> = run.service_minutes.iter().filter(|it| it.service == service).collect();
+                ("tasks", by_minute("running", 0, Stroke::Area, &rows, |row| Some(f64::from(row.running_count))))
+            }
+            ScalingTarget::Group(group) => {
+                let name = rows_of_group(run, group);
+                let rows: Vec<&CapacityMinute> =
+                    run.capacity_minutes.iter().filter(|it| it.capacity_provider == name).collect();
+                let in_service = |row: &CapacityMinute| Some(f64::from(row.in_service));
+                ("instances", at_minutes_end("in service", 0, Stroke::Area, &rows, in_service))
+            }
+        };
         Panel {
-            title: format!("{}: {policy}", name_of(run, service)),
-            unit: "tasks".to_owned(),
+            title: format!("{}: {}", run.scenario.scaled_resource(policy), definition.name),
+            unit: unit.to_owned(),
             lines: vec![
-                by_minute("running", 0, Stroke::Area, &rows, |row| Some(f64::from(row.running_count))),
+                present,
                 line("forecast", 1, Stroke::Step, by_hour(|it| it.forecast_capacity)),
                 line("the busiest minute called for", 2, Stroke::Step, by_hour(|it| it.busiest_capacity)),
             ],
@@ -134,6 +149,12 @@ fn forecasts(run: &Run) -> Vec<Panel> {
         }
     });
     panels.collect()
+}
+
+/// What the rows of a group's capacity are called: as its capacity provider, or as the group where it has none.
+fn rows_of_group(run: &Run, group: Id<AutoScalingGroup>) -> &str {
+    let provider = run.scenario.capacity_providers.iter().find(|it| it.auto_scaling_group() == Some(group));
+    provider.map_or(&run.scenario.auto_scaling_groups[group].name, |it| &it.name)
 }
 
 fn each_service(run: &Run, panel: fn(&Run, usize, &[&ServiceMinute]) -> Panel) -> Vec<Panel> {
@@ -163,24 +184,8 @@ fn by_minute(
     Line { name: name.to_owned(), colour: PALETTE[colour], stroke, points }
 }
 
-/// Requests a second that healthy tasks can serve: workers over the mean time of a request, no more than the CPU allows.
-pub(super) fn capacity_of_task(run: &Run, service: usize) -> Option<f64> {
-    let definition = &run.scenario.services[Id::new(service)];
-    let load_balancer = definition.load_balancer.as_ref()?;
-    let task_definition = &run.scenario.task_definitions[definition.task_definition];
-    let application = &task_definition.containers.get(load_balancer.container)?.application;
-    let (cpu, wait) = (application.cpu_time.mean_nanos() / 1e9, application.wait_time.mean_nanos() / 1e9);
-    let providers = definition.launch.capacity_provider_strategy.iter().map(|it| it.capacity_provider);
-    let is_on_fargate = providers.map(|it| &run.scenario.capacity_providers[it]).any(|it| it.fargate().is_some());
-    let cap = task_definition.cpu_cap_of(load_balancer.container, is_on_fargate);
-    let cap = cap.map_or(f64::INFINITY, |units| units / 1024.0);
-    let slowed = cpu / cap.min(1.0);
-    let by_workers = f64::from(application.concurrency) / (slowed + wait).max(1e-9);
-    Some(by_workers.min(if cpu > 0.0 { cap / cpu } else { f64::INFINITY }))
-}
-
 fn load_and_capacity(run: &Run, service: usize, rows: &[&ServiceMinute]) -> Panel {
-    let each = capacity_of_task(run, service);
+    let each = run.capacity_of_task(Id::new(service));
     let mut lines = vec![
         by_minute("offered", 0, Stroke::Area, rows, |row| Some(row.counts.arrived as f64 / 60.0)),
         by_minute("served", 2, Stroke::Plain, rows, |row| Some(row.counts.served as f64 / 60.0)),

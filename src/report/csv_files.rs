@@ -219,7 +219,7 @@ struct AlarmRow<'a> {
 #[derive(Serialize)]
 struct ForecastRow<'a> {
     time_s: f64,
-    service: &'a str,
+    resource: String,
     policy: &'a str,
     forecast_load: Option<f64>,
     load: Option<f64>,
@@ -437,8 +437,8 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     if !run.forecast_hours.is_empty() {
         let forecasts = run.forecast_hours.iter().map(|row| ForecastRow {
             time_s: seconds(row.at),
-            service: service_name(row.service),
-            policy: &row.policy,
+            resource: run.scenario.scaled_resource(row.policy),
+            policy: &run.scenario.scaling_policies[row.policy].name,
             forecast_load: row.forecast_load,
             load: row.load,
             forecast_count: row.forecast_capacity,
@@ -587,7 +587,7 @@ const TASKS: &str = "task service task_definition instance availability_zone cre
 const CONTAINERS: &str =
     "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";
-const FORECAST: &str = "time_s service policy forecast_load load forecast_count busiest_count";
+const FORECAST: &str = "time_s resource policy forecast_load load forecast_count busiest_count";
 const SCALING_ACTIVITIES: &str = "time_s resource cause from_count to_count base_count metric rule status_code end_s \
     not_scaled_reason";
 const METRICS: &str = "time_s period_s metric statistic value";

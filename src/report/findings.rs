@@ -6,7 +6,6 @@ use crate::aws::alarm::Watched;
 use crate::aws::metric::{Metric, ServiceMetric};
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, TargetTracking};
 use crate::aws::service::ServiceDefinition;
-use crate::report::charts::capacity_of_task;
 use crate::report::comparison::number;
 use crate::run::{Run, ScaleOut, ServiceMinute};
 use crate::table::Id;
@@ -116,7 +115,7 @@ fn cpu_cap(run: &Run, service: Id<ServiceDefinition>) -> Option<f64> {
     // As if each request opened a connection: more than this it cannot be.
     let handshake = if has_tls { run.scenario.assumptions.tls_handshake_cpu_time.0 as f64 } else { 0.0 };
     let of_request = (application.cpu_time.mean_nanos() + handshake) / 1e9;
-    let serving_units = capacity_of_task(run, service.index())? * of_request * 1024.0;
+    let serving_units = run.capacity_of_task(service)? * of_request * 1024.0;
     let background: f64 = task_definition.containers.iter().map(|it| it.application.background_cpu_units).sum();
     let wanted = serving_units + background;
     let cap = task_definition.cpu.map_or(f64::INFINITY, f64::from);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::service::ServiceDefinition;
 use crate::run::{Run, TaskLife};
+use crate::table::Id;
 use crate::units::Instant;
 
 impl TaskLife {
@@ -30,6 +32,23 @@ impl Run {
         let mut waits: Vec<f64> = tasks.map(|it| until(it).since(it.created_at).as_seconds()).collect();
         waits.sort_by(f64::total_cmp);
         waits
+    }
+
+    /// Requests a second that a healthy task of a service behind a load balancer can serve: workers over the mean time of a request, no
+    /// more than the CPU allows. `None` without a load balancer.
+    pub fn capacity_of_task(&self, service: Id<ServiceDefinition>) -> Option<f64> {
+        let definition = &self.scenario.services[service];
+        let load_balancer = definition.load_balancer.as_ref()?;
+        let task_definition = &self.scenario.task_definitions[definition.task_definition];
+        let application = &task_definition.containers.get(load_balancer.container)?.application;
+        let (cpu, wait) = (application.cpu_time.mean_nanos() / 1e9, application.wait_time.mean_nanos() / 1e9);
+        let providers = definition.launch.capacity_provider_strategy.iter().map(|it| it.capacity_provider);
+        let is_on_fargate = providers.map(|it| &self.scenario.capacity_providers[it]).any(|it| it.fargate().is_some());
+        let cap = task_definition.cpu_cap_of(load_balancer.container, is_on_fargate);
+        let cap = cap.map_or(f64::INFINITY, |units| units / 1024.0);
+        let slowed = cpu / cap.min(1.0);
+        let by_workers = f64::from(application.concurrency) / (slowed + wait).max(1e-9);
+        Some(by_workers.min(if cpu > 0.0 { cap / cpu } else { f64::INFINITY }))
     }
 
     /// How often the desired capacity of a group was greater at the end of a minute than at that of the minute before, and how

@@ -317,7 +317,7 @@ fn alarm<'n>(
                 reader.refuse(Problem::new(at, message).help("the metrics of an expression say that themselves"));
             }
         }
-        let math = watchable.math(reader, node, &of, service);
+        let math = watchable.math(reader, node, What { field: "Metrics", of: &of }, service);
         (math.as_ref().map(|it| Watched::Math(Box::new(it.0.clone()))), math.map(|it| it.1))
     } else {
         let metric = watchable.metric(reader, fields, service);

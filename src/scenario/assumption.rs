@@ -66,6 +66,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("basicInstanceMetricDelay", &mut a.basic_instance_metric_delay),
         ("groupMetricDelay", &mut a.group_metric_delay),
         ("suppliedMetricDelay", &mut a.supplied_metric_delay),
+        ("queueMetricDelayAfterInactivity", &mut a.queue_metric_delay_after_inactivity),
         ("activityTimeout", &mut a.activity_timeout),
         ("scheduledActionDelay", &mut a.scheduled_action_delay),
         ("anomalyInterval", &mut a.anomaly.interval),

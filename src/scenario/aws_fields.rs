@@ -358,7 +358,6 @@ impl Shape {
             "HealthCheckGracePeriod",
             "HealthCheckType",
             "InstanceMaintenancePolicy",
-            "InstanceType",
             "MaxInstanceLifetime",
             "MixedInstancesPolicy",
             "NewInstancesProtectedFromScaleIn",
@@ -519,7 +518,7 @@ impl Shape {
     /// `ScalingPolicy` of EC2 Auto Scaling.
     pub const GROUP_SCALING_POLICY: Shape = Shape {
         name: "scaling policy of an Auto Scaling group",
-        not_simulated: &["PredictiveScalingConfiguration"],
+        not_simulated: &[],
         accepted: &["MinAdjustmentStep", "PolicyARN"],
     };
 

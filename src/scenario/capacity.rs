@@ -14,7 +14,7 @@ use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::price::Prices;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::CpuArchitecture;
-use crate::scenario::ContainerInsights;
+
 use crate::scenario::agent_configuration::agent_configuration;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::file_system::{FileSystems, file_systems};
@@ -27,6 +27,7 @@ use crate::scenario::subnet::Subnets;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::upkeep::upkeep;
 use crate::scenario::volume;
+use crate::scenario::{ContainerInsights, GroupChange, TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -257,30 +258,54 @@ impl Capacity {
     /// own price, unless `prices` has one for them.
     pub fn take_prices(&mut self, reader: &mut Reader<'_>, prices: &Prices) {
         let mut missing: Vec<String> = Vec::new();
-        for kind in self.groups.iter_mut().flat_map(|it| &mut it.instance_types).map(|it| &mut it.instance_type) {
-            let is_own = self.instance_types.iter().any(|it| it.name == kind.name);
-            if is_own && !prices.instances.iter().any(|it| it.0 == kind.name) {
-                continue;
-            }
-            if let Some((usd_per_hour, is_of_region)) = prices.instance_usd_per_hour(&kind.name) {
-                kind.usd_per_hour = usd_per_hour;
+        for group in self.groups.iter_mut() {
+            let is_windows = group.operating_system_family.is_windows();
+            for kind in group.instance_types.iter_mut().map(|it| &mut it.instance_type) {
+                let is_of_region = take_price(kind, &self.instance_types, prices, is_windows);
                 if !is_of_region && !missing.contains(&kind.name) {
                     missing.push(kind.name.clone());
                 }
             }
         }
-        for group in self.groups.iter_mut().filter(|it| it.operating_system_family.is_windows()) {
-            for kind in group.instance_types.iter_mut().map(|it| &mut it.instance_type) {
-                kind.license_usd_per_hour = prices.windows_license_usd_per_hour(kind);
-                kind.usd_per_hour += kind.license_usd_per_hour;
+        note_missing_prices(reader, prices, &missing);
+    }
+
+    /// Takes the types of launch template versions that the timeline brings into their groups, with what they cost.
+    pub fn take_later_types(&mut self, reader: &mut Reader<'_>, prices: &Prices, timeline: &mut [TimelineEntry]) {
+        let mut missing: Vec<String> = Vec::new();
+        for entry in timeline {
+            let (group, template) = match &mut entry.change {
+                TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, launch_template, .. } => {
+                    (*auto_scaling_group, launch_template)
+                }
+                TimelineChange::Group {
+                    auto_scaling_group,
+                    change: GroupChange::StartInstanceRefresh { desired_configuration, .. },
+                } => (*auto_scaling_group, desired_configuration),
+                _ => continue,
+            };
+            let Some(kind) = template.as_mut().and_then(|it| it.instance_type.as_mut()) else { continue };
+            let group = &mut self.groups[group];
+            let is_windows = group.operating_system_family.is_windows();
+            if is_windows {
+                kind.awsvpc_tasks_with_trunk = None;
+            }
+            let has_price = group.instance_types.iter().any(|it| it.instance_type.name == kind.name);
+            if !has_price && !take_price(kind, &self.instance_types, prices, is_windows) {
+                missing.push(kind.name.clone());
+            }
+            if !group.later_instance_types.iter().any(|it| it.instance_type == *kind) {
+                group.later_instance_types.push(LaunchTemplateOverride::named(kind.clone(), 1));
             }
         }
-        if !missing.is_empty() {
-            let (region, types) = (&prices.region, missing.join(", "));
-            reader.note(format!(
-                "there is no price of {types} in the region `{region}`: that of us-east-1 is taken; `prices.instances` can say it"
-            ));
-        }
+        missing.sort_unstable();
+        missing.dedup();
+        note_missing_prices(reader, prices, &missing);
+    }
+
+    /// A type of the catalogue or of the scenario's own.
+    pub fn instance_type(&self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<InstanceType> {
+        instance_type(reader, node, of, &self.instance_types)
     }
 
     /// Names of all instance types, those of the scenario's own and those of the catalogue.
@@ -311,6 +336,12 @@ impl Capacity {
             let found = instance_type(reader, node, &fields.of, &self.instance_types);
             let only = |instance_type| LaunchTemplateOverride::named(instance_type, 1);
             instance_types.extend(found.map(only));
+        }
+        let credits = fields.take_entry("CreditSpecification");
+        let kinds = || instance_types.iter().map(|it: &LaunchTemplateOverride| &it.instance_type);
+        let is_unlimited = credits.and_then(|it| credit_specification(reader, it, &fields.of, kinds()));
+        if let Some(is_unlimited) = is_unlimited {
+            instance_types.iter_mut().for_each(|it| it.instance_type.specify_credits(is_unlimited));
         }
         let families = OperatingSystemFamily::ALL.map(|it| (it.as_str(), it));
         let linux = OperatingSystemFamily::Linux;
@@ -419,6 +450,7 @@ impl Capacity {
         (reader.problems.len() == problems).then(|| AutoScalingGroup {
             name: entry.key.clone(),
             instance_types,
+            later_instance_types: Vec::new(),
             operating_system_family,
             instances_distribution,
             min_size,
@@ -588,6 +620,31 @@ impl Capacity {
     }
 }
 
+/// Gives a type its price, unless the scenario describes it itself and has none for it; whether it is one of the region.
+fn take_price(kind: &mut InstanceType, own: &[InstanceType], prices: &Prices, is_windows: bool) -> bool {
+    let is_own = own.iter().any(|it| it.name == kind.name);
+    let mut is_of_region = true;
+    if (!is_own || prices.instances.iter().any(|it| it.0 == kind.name))
+        && let Some((usd_per_hour, of_region)) = prices.instance_usd_per_hour(&kind.name)
+    {
+        (kind.usd_per_hour, is_of_region) = (usd_per_hour, of_region);
+    }
+    if is_windows {
+        kind.license_usd_per_hour = prices.windows_license_usd_per_hour(kind);
+        kind.usd_per_hour += kind.license_usd_per_hour;
+    }
+    is_of_region
+}
+
+fn note_missing_prices(reader: &mut Reader<'_>, prices: &Prices, missing: &[String]) {
+    if !missing.is_empty() {
+        let (region, types) = (&prices.region, missing.join(", "));
+        reader.note(format!(
+            "there is no price of {types} in the region `{region}`: that of us-east-1 is taken; `prices.instances` can say it"
+        ));
+    }
+}
+
 /// A least, a most, and what lies between.
 pub struct Bounds {
     /// Least.
@@ -676,6 +733,27 @@ pub fn instance_type(reader: &mut Reader<'_>, node: &Node, of: &str, own: &[Inst
     }
     reader.refuse(problem);
     None
+}
+
+/// `CreditSpecification`: whether bursting goes on without credits. Only types that have credits can say it.
+pub fn credit_specification<'k>(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    of: &str,
+    mut kinds: impl Iterator<Item = &'k InstanceType>,
+) -> Option<bool> {
+    let mut fields = reader.fields(&entry.node, format!("`CreditSpecification` of {of}"))?;
+    fields.required(reader, "CpuCredits");
+    let is_unlimited = fields.word(reader, "CpuCredits", &[("standard", false), ("unlimited", true)]);
+    fields.finish(reader, &Shape::OURS);
+    let first = kinds.next()?;
+    if first.burst.is_none() && kinds.all(|it| it.burst.is_none()) {
+        let message = format!("{of} has a `CreditSpecification`, and {} has no CPU credits", first.name);
+        let problem = Problem::new(entry.key_place, message).help("leave it out, or take a T2, T3, T3a or T4g");
+        reader.refuse(problem.help("AWS says: InvalidParameterCombination"));
+        return None;
+    }
+    is_unlimited
 }
 
 fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<TerminationPolicy> {

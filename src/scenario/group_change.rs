@@ -2,12 +2,15 @@
 
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, ScalingProcess};
+use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::instance_replacement::{
     InstanceMaintenancePolicy, InstanceRefreshPreferences, ScaleInProtectedInstances,
 };
+use crate::aws::instance_type::InstanceType;
 use crate::aws::schedule::{self, GroupScheduledAction};
+use crate::aws::task_definition::CpuArchitecture;
 use crate::scenario::aws_fields::Shape;
-use crate::scenario::capacity::{Bounds, Capacity, attributes};
+use crate::scenario::capacity::{Bounds, Capacity, attributes, credit_specification};
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Names, Reader, What};
 use crate::scenario::scaling::{name_of_alarm, unix_seconds};
@@ -15,7 +18,7 @@ use crate::scenario::sections::check_own_name;
 use crate::scenario::tree::Entry;
 use crate::scenario::upkeep::{healthy_percentages_of, process_words};
 use crate::scenario::{PartOfTasks, TimelineChange};
-use crate::table::Id;
+use crate::table::{Id, Table};
 use crate::units::Span;
 
 /// What instances are launched with from now on.
@@ -25,6 +28,8 @@ pub struct NewLaunchTemplate {
     pub version: u32,
     /// Attributes of the container instances that it makes, beside or instead of those of the group.
     pub attributes: Vec<(String, String)>,
+    /// `InstanceType`, where it is not the group's own or has its CPU credits otherwise.
+    pub instance_type: Option<InstanceType>,
 }
 
 /// Something that is done to a group or to some of its instances, the oldest first.
@@ -71,7 +76,7 @@ pub enum GroupChange {
         /// `Preferences`
         preferences: InstanceRefreshPreferences,
         /// `DesiredConfiguration`: what the new instances are launched with, and the group's own if the refresh succeeds.
-        desired_configuration: Option<NewLaunchTemplate>,
+        desired_configuration: Option<Box<NewLaunchTemplate>>,
     },
     /// `CancelInstanceRefresh`
     CancelInstanceRefresh,
@@ -85,7 +90,7 @@ pub fn group_change(
     name: &str,
     mut fields: Fields<'_>,
     group: Option<Id<AutoScalingGroup>>,
-    (capacity, alarms): (&Capacity, &Names<Alarm>),
+    (capacity, alarms): (&Capacity, KnownAlarms<'_>),
 ) -> Option<TimelineChange> {
     let changed = &mut fields;
     let change =
@@ -99,7 +104,7 @@ pub fn group_change(
             }
             "startInstanceRefresh" => {
                 let group = group.map(|it| &capacity.groups[it]);
-                instance_refresh(reader, changed, group, alarms)
+                instance_refresh(reader, changed, group, (capacity, alarms))
             }
             "cancelInstanceRefresh" => Some(GroupChange::CancelInstanceRefresh),
             "rollbackInstanceRefresh" => Some(GroupChange::RollbackInstanceRefresh),
@@ -144,7 +149,7 @@ fn instance_refresh(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     group: Option<&AutoScalingGroup>,
-    alarms: &Names<Alarm>,
+    (capacity, alarms): (&Capacity, KnownAlarms<'_>),
 ) -> Option<GroupChange> {
     let upkeep = group.map(|it| &it.upkeep);
     let own = upkeep.and_then(|it| it.instance_maintenance_policy);
@@ -159,7 +164,7 @@ fn instance_refresh(
     let desired_configuration = configuration.and_then(|entry| {
         let mut configuration = reader.fields(&entry.node, format!("`DesiredConfiguration` of {}", fields.of))?;
         configuration.required(reader, "LaunchTemplate");
-        let new = new_launch_template(reader, &mut configuration);
+        let new = new_launch_template(reader, &mut configuration, group, capacity);
         configuration.finish(reader, &Shape::DESIRED_CONFIGURATION);
         new
     });
@@ -172,6 +177,7 @@ fn instance_refresh(
         scale_in_protected_instances: ScaleInProtectedInstances::Wait,
         auto_rollback: false,
         alarms: Vec::new(),
+        composite_alarms: Vec::new(),
         bake_time: Span::ZERO,
     };
     let Some(mut fields) = fields.map(reader, "Preferences") else {
@@ -214,7 +220,11 @@ fn instance_refresh(
         let what = What { field: "Alarms", of: &of };
         for node in specification.list(reader, "Alarms") {
             let Some(text) = reader.text(what, node) else { continue };
-            preferences.alarms.extend(reader.named(what, node.place, name_of_alarm(text), alarms));
+            let name = name_of_alarm(text);
+            match alarms.composite.find(|it| it.name == name) {
+                Some(composite) => preferences.composite_alarms.push(composite),
+                None => preferences.alarms.extend(reader.named(what, node.place, name, alarms.names)),
+            }
         }
         specification.finish(reader, &Shape::OURS);
     }
@@ -267,13 +277,29 @@ pub fn interrupt_spot_instances(
     })
 }
 
-/// `LaunchTemplate` of `updateAutoScalingGroup`.
-pub fn new_launch_template(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<NewLaunchTemplate> {
+/// Alarms that a refresh can watch.
+#[derive(Clone, Copy)]
+pub struct KnownAlarms<'a> {
+    /// Those on metrics.
+    pub names: &'a Names<Alarm>,
+    /// Composite ones.
+    pub composite: &'a Table<CompositeAlarm>,
+}
+
+/// `LaunchTemplate` of `updateAutoScalingGroup`, with what this version has otherwise than the group beside it.
+pub fn new_launch_template(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    group: Option<&AutoScalingGroup>,
+    capacity: &Capacity,
+) -> Option<Box<NewLaunchTemplate>> {
+    let said = ["attributes", "InstanceType", "CreditSpecification"].into_iter().find(|it| fields.has(it));
+    let place = said.map(|it| fields.place_of(it));
     let attributes = attributes(reader, fields);
-    let place = fields.place_of("attributes");
+    let instance_type = instance_type_of_version(reader, fields, group, capacity);
     let Some(node) = fields.take("LaunchTemplate") else {
-        if !attributes.is_empty() {
-            let problem = Problem::new(place, format!("{} has `attributes` without a `LaunchTemplate`", fields.of));
+        if let (Some(said), Some(place)) = (said, place) {
+            let problem = Problem::new(place, format!("{} has `{said}` without a `LaunchTemplate`", fields.of));
             reader.refuse(problem.help("say which version launches such instances: `LaunchTemplate: {Version: 2}`"));
         }
         return None;
@@ -282,7 +308,45 @@ pub fn new_launch_template(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> 
     template.required(reader, "Version");
     let version = template.count(reader, "Version", 1..=10_000);
     template.finish(reader, &Shape::LAUNCH_TEMPLATE_SPECIFICATION);
-    Some(NewLaunchTemplate { version: version?, attributes })
+    Some(Box::new(NewLaunchTemplate { version: version?, attributes, instance_type: instance_type? }))
+}
+
+/// `InstanceType` and `CreditSpecification` of a launch template's version: `Some(None)` where it has the group's own; `None` where it
+/// was refused.
+fn instance_type_of_version(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    group: Option<&AutoScalingGroup>,
+    capacity: &Capacity,
+) -> Option<Option<InstanceType>> {
+    let (place, credits) = (fields.place_of("InstanceType"), fields.take_entry("CreditSpecification"));
+    let node = fields.take("InstanceType");
+    if node.is_none() && credits.is_none() {
+        return Some(None);
+    }
+    let named = node.map(|it| capacity.instance_type(reader, it, &fields.of));
+    let group = group?;
+    if group.instances_distribution.is_some() {
+        let message = format!("{} has an `InstanceType`, and the `Overrides` of its group say the types", fields.of);
+        let at = credits.map_or(place, |it| it.key_place);
+        reader
+            .refuse(Problem::new(at, message).help("leave it out: AWS launches what the mixed instances policy says"));
+        return None;
+    }
+    let mut kind = match named {
+        Some(named) => named?,
+        None => group.instance_types.first()?.instance_type.clone(),
+    };
+    if group.operating_system_family.is_windows() && kind.cpu_architecture == CpuArchitecture::Arm64 {
+        let message = format!("{} runs Windows on a {}, which is ARM64", fields.of, kind.name);
+        let problem = Problem::new(place, message).label("only on X86_64");
+        reader.refuse(problem.help("take a type of X86_64, such as m5.large"));
+    }
+    if let Some(entry) = credits {
+        let is_unlimited = credit_specification(reader, entry, &fields.of, std::iter::once(&kind))?;
+        kind.specify_credits(is_unlimited);
+    }
+    Some(Some(kind))
 }
 
 /// The section `groupScheduledActions`.

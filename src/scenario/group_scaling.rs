@@ -8,6 +8,7 @@ use crate::aws::scaling_policy::{
 };
 use crate::aws::statistic::Statistic;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::predictive_scaling::ForecastFor;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::scaling::{ADJUSTMENT_TYPES, AGGREGATION_TYPES, Scaling, scaling_adjustment, steps};
@@ -40,10 +41,10 @@ impl Scaling<'_> {
             ("SimpleScaling", Kind::Simple),
             ("PredictiveScaling", Kind::Predictive),
         ];
-        let kind_place = fields.place_of("PolicyType");
         let kind = fields.word_or(reader, "PolicyType", &kinds, Kind::Simple);
         let is_enabled = fields.flag_or(reader, "Enabled", true);
         let (tracking, steps_node) = (fields.take("TargetTrackingConfiguration"), fields.take("StepAdjustments"));
+        let predictive = fields.take_entry("PredictiveScalingConfiguration");
         let adjustment_type = fields.word(reader, "AdjustmentType", &ADJUSTMENT_TYPES);
         let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
         let adjustment = scaling_adjustment(reader, &mut fields, adjustment_type);
@@ -71,7 +72,7 @@ impl Scaling<'_> {
                 lacks(reader, "AdjustmentType", adjustment_type.is_some());
                 lacks(reader, "ScalingAdjustment", adjustment.is_some());
             }
-            Kind::Predictive => {}
+            Kind::Predictive => lacks(reader, "PredictiveScalingConfiguration", predictive.is_some()),
         }
         fields.finish(reader, &Shape::GROUP_SCALING_POLICY);
         let group = group?;
@@ -93,13 +94,20 @@ impl Scaling<'_> {
                 cooldown,
             }),
             Kind::Predictive => {
-                reader.not_simulated(kind_place, format!("predictive scaling of {of}"));
-                return None;
+                let entry = predictive?;
+                let forecast_for = ForecastFor::Group(group);
+                ScalingPolicyKind::Predictive(self.predictive(
+                    reader,
+                    &entry.node,
+                    &of,
+                    entry.key_place,
+                    forecast_for,
+                )?)
             }
         };
-        let is_tracking = matches!(kind, ScalingPolicyKind::TargetTracking(_));
-        let named = alarm.or(described).filter(|_| !is_tracking);
-        if !is_tracking && named.is_none() && !self.alarms.names_policy(name) {
+        let is_invoked = matches!(kind, ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_));
+        let named = alarm.or(described).filter(|_| is_invoked);
+        if is_invoked && named.is_none() && !self.alarms.names_policy(name) {
             let problem = Problem::new(place, format!("{of} does not say its alarm"));
             let help = "add `alarm:` with the name of an entry of the section `alarms`, or name the policy in the \
                         `AlarmActions` of that";
@@ -176,7 +184,8 @@ impl Scaling<'_> {
         })
     }
 
-    fn predefined_group_metric(
+    /// `PredefinedMetricSpecification` of a group, or its like of predictive scaling.
+    pub(super) fn predefined_group_metric(
         &self,
         reader: &mut Reader<'_>,
         node: &Node,
@@ -201,17 +210,8 @@ impl Scaling<'_> {
                 Some((Watched::Stat(MetricStat { metric, statistic: Statistic::Average }), period))
             }
             "ALBRequestCountPerTarget" => {
-                let Some(label) = label else {
-                    let problem = Problem::new(place, format!("{of} does not say its target group"));
-                    reader.refuse(problem.help("add `ResourceLabel` with the name of a target group"));
-                    return None;
-                };
-                let what = What { field: "ResourceLabel", of: &of };
-                let balancing = self.watchable.load_balancing;
-                let group = reader.reference(what, label, &balancing.target_group_names)?;
-                let load_balancer = balancing.target_groups[group].load_balancer;
-                let metric =
-                    Metric::LoadBalancer(load_balancer, Some(group), LoadBalancerMetric::RequestCountPerTarget);
+                let metric = LoadBalancerMetric::RequestCountPerTarget;
+                let metric = self.requests_of_label(reader, label, (&of, place), metric)?;
                 Some((Watched::Stat(MetricStat { metric, statistic: Statistic::Sum }), Span::MINUTE))
             }
             network => {
@@ -219,5 +219,23 @@ impl Scaling<'_> {
                 None
             }
         }
+    }
+
+    /// A metric of the target group that `ResourceLabel` names.
+    pub(super) fn requests_of_label(
+        &self,
+        reader: &mut Reader<'_>,
+        label: Option<&Node>,
+        (of, place): (&str, Place),
+        metric: LoadBalancerMetric,
+    ) -> Option<Metric> {
+        let Some(label) = label else {
+            let problem = Problem::new(place, format!("{of} does not say its target group"));
+            reader.refuse(problem.help("add `ResourceLabel` with the name of a target group"));
+            return None;
+        };
+        let balancing = self.watchable.load_balancing;
+        let group = reader.reference(What { field: "ResourceLabel", of }, label, &balancing.target_group_names)?;
+        Some(Metric::LoadBalancer(balancing.target_groups[group].load_balancer, Some(group), metric))
     }
 }

@@ -79,7 +79,7 @@ const NAMESPACES: [(&str, Namespace); 8] = [
 const UNNAMED_LOAD_BALANCER: &str = "default";
 
 /// Metrics of these namespaces that AWS has, and that ask what is not simulated.
-const NOT_SIMULATED: [&str; 43] = [
+const NOT_SIMULATED: [&str; 38] = [
     "CPUCreditBalance",
     "CPUCreditUsage",
     "CPUSurplusCreditBalance",
@@ -99,11 +99,6 @@ const NOT_SIMULATED: [&str; 43] = [
     "EphemeralStorageReserved",
     "EphemeralStorageUtilized",
     "ForwardedInvalidHeaderRequestCount",
-    "GroupAndWarmPoolDesiredCapacity",
-    "GroupAndWarmPoolTotalCapacity",
-    "GroupInServiceCapacity",
-    "GroupStandbyInstances",
-    "GroupTotalCapacity",
     "GrpcRequestCount",
     "IPv6ProcessedBytes",
     "IPv6RequestCount",
@@ -373,7 +368,16 @@ impl Watchable<'_> {
                 _ => lacks("AutoScalingGroupName", vec!["CPUUtilization"]),
             },
             Namespace::AutoScaling => match (dimensions.group, find(&GroupMetric::NAMES, name)) {
-                (Some(group), Some(metric)) => Some(Metric::AutoScalingGroup(group, metric)),
+                (Some(group), Some(metric)) => {
+                    let group_definition = &self.capacity.groups[group];
+                    if metric.is_of_warm_pools() && group_definition.upkeep.warm_pool.is_none() {
+                        let group_name = &group_definition.name;
+                        let message = format!("{what} is `{name}`, and group `{group_name}` has no warm pool");
+                        reader.refuse(Problem::new(at, message).help("add a `WarmPoolConfiguration` to the group"));
+                        return None;
+                    }
+                    Some(Metric::AutoScalingGroup(group, metric))
+                }
                 _ => lacks("AutoScalingGroupName", names(&GroupMetric::NAMES)),
             },
         }
@@ -485,19 +489,19 @@ impl Watchable<'_> {
         extended
     }
 
-    /// `Metrics`: what it comes to, and the period that all its metrics have.
+    /// `Metrics` or another list of queries: what it comes to, and the period that all its metrics have.
     pub fn math(
         &self,
         reader: &mut Reader<'_>,
         node: &Node,
-        of: &str,
+        What { field, of }: What<'_>,
         service: Option<Id<ServiceDefinition>>,
     ) -> Option<(MetricMath, Span)> {
         let problems = reader.problems.len();
         let unsupported = reader.unsupported.len();
         let mut read: Vec<Query<'_>> = Vec::new();
         let mut periods: Vec<(Span, Place)> = Vec::new();
-        for node in reader.list(What { field: "Metrics", of }, node) {
+        for node in reader.list(What { field, of }, node) {
             let Some(mut fields) = reader.fields(node, format!("a metric of {of}")) else { continue };
             let id_node = fields.required(reader, "Id");
             let id = id_node.and_then(|it| reader.text(What { field: "Id", of: &fields.of }, it));
@@ -610,7 +614,7 @@ impl Watchable<'_> {
         let mut fields = reader.fields(node, format!("the customized metric of {of}"))?;
         if let Some(metrics) = fields.take("Metrics") {
             let name = fields.of.clone();
-            let math = self.math(reader, metrics, &name, service);
+            let math = self.math(reader, metrics, What { field: "Metrics", of: &name }, service);
             fields.finish(reader, &Shape::METRIC);
             return math.map(|it| Watched::Math(Box::new(it.0)));
         }

@@ -1,11 +1,16 @@
-//! `PredictiveScalingPolicyConfiguration`, and the `history` that it forecasts from.
+//! `PredictiveScalingPolicyConfiguration` of services, `PredictiveScalingConfiguration` of Auto Scaling groups, and the `history` that
+//! both forecast from.
 
-use crate::aws::predictive_scaling::{MetricPair, PredictiveScaling};
+use crate::aws::alarm::Watched;
+use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::metric::{LoadBalancerMetric, Metric, MetricStat, ServiceMetric};
+use crate::aws::predictive_scaling::{LoadMetric, MetricPair, PredictiveScaling};
 use crate::aws::service::ServiceDefinition;
+use crate::aws::statistic::Statistic;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::metric::read_file;
 use crate::scenario::problem::{Place, Problem};
-use crate::scenario::reader::{Reader, What};
+use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::recorded;
 use crate::scenario::scaling::Scaling;
 use crate::scenario::tree::Node;
@@ -16,14 +21,65 @@ const HOUR: Span = Span::seconds(3_600);
 /// No more than two weeks are looked at, in periods of a minute at the shortest.
 const PERIODS_MAXIMUM: usize = 14 * 24 * 60;
 
+/// What a policy forecasts for.
+#[derive(Clone, Copy)]
+pub(super) enum ForecastFor {
+    /// A service; `None` where it was refused.
+    Service(Option<Id<ServiceDefinition>>),
+    /// An Auto Scaling group.
+    Group(Id<AutoScalingGroup>),
+}
+
+/// An item of `MetricSpecifications`.
+struct MetricSpecification {
+    target_value: f64,
+    load: LoadMetric,
+    scaling: Option<Watched>,
+    capacity: Option<Watched>,
+}
+
+/// Metrics of AWS's own, by what they are of: the pair, the load of all, and that of one task or instance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Predefined {
+    Cpu,
+    Memory,
+    Requests,
+    /// Bytes that instances receive or send.
+    Network,
+}
+
+const PAIRS_OF_SERVICES: [(&str, Predefined); 3] = [
+    ("ECSServiceCPUUtilization", Predefined::Cpu),
+    ("ECSServiceMemoryUtilization", Predefined::Memory),
+    ("ALBRequestCount", Predefined::Requests),
+];
+const LOADS_OF_SERVICES: [(&str, Predefined); 3] = [
+    ("ECSServiceTotalCPUUtilization", Predefined::Cpu),
+    ("ECSServiceTotalMemoryUtilization", Predefined::Memory),
+    ("TotalALBRequestCount", Predefined::Requests),
+];
+const PAIRS_OF_GROUPS: [(&str, Predefined); 4] = [
+    ("ASGCPUUtilization", Predefined::Cpu),
+    ("ALBRequestCount", Predefined::Requests),
+    ("ASGNetworkIn", Predefined::Network),
+    ("ASGNetworkOut", Predefined::Network),
+];
+const LOADS_OF_GROUPS: [(&str, Predefined); 4] = [
+    ("ASGTotalCPUUtilization", Predefined::Cpu),
+    ("ALBTargetGroupRequestCount", Predefined::Requests),
+    ("ASGTotalNetworkIn", Predefined::Network),
+    ("ASGTotalNetworkOut", Predefined::Network),
+];
+
 impl Scaling<'_> {
+    /// What a policy of predictive scaling says; `place` is that of the field.
     pub(super) fn predictive(
         &self,
         reader: &mut Reader<'_>,
         node: &Node,
         of: &str,
         place: Place,
-        service: Option<Id<ServiceDefinition>>,
+        forecast_for: ForecastFor,
     ) -> Option<PredictiveScaling> {
         let mut fields = reader.fields(node, format!("the predictive scaling of {of}"))?;
         if self.run.0 % 3_600 != 0 {
@@ -50,9 +106,12 @@ impl Scaling<'_> {
         }
         let history = fields.take("history").map_or(Some(Vec::new()), |it| history(reader, it, of));
         fields.finish(reader, &Shape::OURS);
-        let (metric_pair, target_value) = self.metric_pair(reader, specifications.first()?, of, service)?;
+        let specification = self.metric_specification(reader, specifications.first()?, of, forecast_for)?;
+        let MetricSpecification { target_value, load, scaling, capacity } = specification;
         Some(PredictiveScaling {
-            metric_pair,
+            load,
+            scaling,
+            capacity,
             target_value,
             scales,
             scheduling_buffer_time,
@@ -61,53 +120,192 @@ impl Scaling<'_> {
         })
     }
 
-    fn metric_pair(
+    fn metric_specification(
         &self,
         reader: &mut Reader<'_>,
         node: &Node,
         of: &str,
-        service: Option<Id<ServiceDefinition>>,
-    ) -> Option<(MetricPair, f64)> {
+        forecast_for: ForecastFor,
+    ) -> Option<MetricSpecification> {
         let mut fields = reader.fields(node, format!("the metric of {of}"))?;
         let target_value = fields.required_positive(reader, "TargetValue");
-        let mut is_of_own = false;
-        for name in [
-            "CustomizedCapacityMetricSpecification",
-            "CustomizedLoadMetricSpecification",
-            "CustomizedScalingMetricSpecification",
-            "PredefinedLoadMetricSpecification",
-            "PredefinedScalingMetricSpecification",
-        ] {
-            if let Some(entry) = fields.take_entry(name) {
-                is_of_own = true;
-                reader.not_simulated(entry.key_place, format!("`{name}` of {of}"));
-            }
+        let pair = fields.take("PredefinedMetricPairSpecification");
+        let loads =
+            [fields.take("PredefinedLoadMetricSpecification"), fields.take("CustomizedLoadMetricSpecification")];
+        let scalings =
+            [fields.take("PredefinedScalingMetricSpecification"), fields.take("CustomizedScalingMetricSpecification")];
+        let capacity = fields.take("CustomizedCapacityMetricSpecification");
+        let own = [&loads, &scalings].map(|it| it.iter().flatten().count());
+        let is_whole = if pair.is_some() { own == [0, 0] } else { own == [1, 1] };
+        if !is_whole {
+            let message = format!("{} is neither a pair nor a load metric with a scaling metric", fields.of);
+            let help = "give `PredefinedMetricPairSpecification` alone, or one `LoadMetricSpecification` and one \
+                        `ScalingMetricSpecification`, each `Predefined` or `Customized`";
+            reader.refuse(Problem::new(node.place, message).help(help));
         }
-        // What has a pair of its own has been told so, and needs no other.
-        let is_told = is_of_own && !fields.has("PredefinedMetricPairSpecification");
-        let pair = fields.map(reader, "PredefinedMetricPairSpecification").filter(|_| !is_told);
-        let pair = if let Some(mut pair) = pair {
-            let place = pair.place_of("PredefinedMetricType");
-            pair.required(reader, "PredefinedMetricType");
-            let types = [
-                ("ECSServiceCPUUtilization", MetricPair::CpuUtilization),
-                ("ECSServiceMemoryUtilization", MetricPair::MemoryUtilization),
-                ("ALBRequestCount", MetricPair::RequestCount),
-            ];
-            let said = pair.word(reader, "PredefinedMetricType", &types);
-            pair.take("ResourceLabel");
-            pair.finish(reader, &Shape::OURS);
-            let has_balancer = service.is_none_or(|it| self.watchable.services[it].load_balancer.is_some());
-            if said == Some(MetricPair::RequestCount) && !has_balancer {
-                let problem = Problem::new(place, format!("{of} counts requests, and its service has no target group"));
-                reader.refuse(problem);
+        fields.finish(reader, &Shape::OURS);
+        if !is_whole {
+            return None;
+        }
+        let capacity = match capacity {
+            Some(node) => {
+                Some(self.customized_load(reader, node, &format!("the capacity metric of {of}"), forecast_for)?)
             }
-            said
-        } else {
-            None
+            None => None,
+        };
+        let (load, scaling) = match pair {
+            Some(node) => (self.predefined_load(reader, node, of, forecast_for, true)?.0, None),
+            None => self.load_and_scaling(reader, of, (loads, scalings), forecast_for)?,
+        };
+        if capacity.is_some() && scaling.is_none() {
+            let message = format!(
+                "{of} has a capacity metric, and nothing is computed with it: its load is its scaling metric, summed"
+            );
+            reader.note(message);
+        }
+        Some(MetricSpecification { target_value: target_value?, load, scaling, capacity })
+    }
+
+    /// A load and a scaling metric, one of each being there. The scaling metric is `None` where it is a part of the load.
+    fn load_and_scaling(
+        &self,
+        reader: &mut Reader<'_>,
+        of: &str,
+        (loads, scalings): ([Option<&Node>; 2], [Option<&Node>; 2]),
+        forecast_for: ForecastFor,
+    ) -> Option<(LoadMetric, Option<Watched>)> {
+        let (load, kind) = match loads {
+            [Some(node), _] => {
+                let (load, kind) = self.predefined_load(reader, node, of, forecast_for, false)?;
+                (load, Some(kind))
+            }
+            [None, node] => {
+                let of = format!("the load metric of {of}");
+                (LoadMetric::Watched(self.customized_load(reader, node?, &of, forecast_for)?), None)
+            }
+        };
+        let scaling = match (scalings, forecast_for) {
+            ([Some(node), _], ForecastFor::Service(service)) => self.predefined_metric(reader, node, of, service)?.0,
+            ([Some(node), _], ForecastFor::Group(group)) => self.predefined_group_metric(reader, node, of, group)?.0,
+            ([None, node], _) => {
+                self.customized_load(reader, node?, &format!("the scaling metric of {of}"), forecast_for)?
+            }
+        };
+        let is_part_of_load = scalings[0].is_some() && kind.is_some() && kind == predefined_kind(&scaling);
+        Some((load, Some(scaling).filter(|_| !is_part_of_load)))
+    }
+
+    /// `PredefinedMetricPairSpecification`, or `PredefinedLoadMetricSpecification`.
+    fn predefined_load(
+        &self,
+        reader: &mut Reader<'_>,
+        node: &Node,
+        of: &str,
+        forecast_for: ForecastFor,
+        is_pair: bool,
+    ) -> Option<(LoadMetric, Predefined)> {
+        let mut fields = reader.fields(node, format!("the load of {of}"))?;
+        let place = fields.place_of("PredefinedMetricType");
+        fields.required(reader, "PredefinedMetricType");
+        let words: &[(&str, Predefined)] = match (forecast_for, is_pair) {
+            (ForecastFor::Service(_), true) => &PAIRS_OF_SERVICES,
+            (ForecastFor::Service(_), false) => &LOADS_OF_SERVICES,
+            (ForecastFor::Group(_), true) => &PAIRS_OF_GROUPS,
+            (ForecastFor::Group(_), false) => &LOADS_OF_GROUPS,
+        };
+        let said = fields.word(reader, "PredefinedMetricType", words);
+        let load = match forecast_for {
+            ForecastFor::Service(service) => {
+                fields.take("ResourceLabel");
+                self.predefined_load_of_service(reader, said, (of, place), service)
+            }
+            ForecastFor::Group(group) => self.predefined_load_of_group(reader, &mut fields, said, (of, place), group),
         };
         fields.finish(reader, &Shape::OURS);
-        Some((pair?, target_value?))
+        Some((load?, said?))
+    }
+
+    fn predefined_load_of_service(
+        &self,
+        reader: &mut Reader<'_>,
+        said: Option<Predefined>,
+        (of, place): (&str, Place),
+        service: Option<Id<ServiceDefinition>>,
+    ) -> Option<LoadMetric> {
+        let pair = match said? {
+            Predefined::Cpu => MetricPair::CpuUtilization,
+            Predefined::Memory => MetricPair::MemoryUtilization,
+            Predefined::Requests | Predefined::Network => MetricPair::RequestCount,
+        };
+        let has_balancer = service.is_none_or(|it| self.watchable.services[it].load_balancer.is_some());
+        if pair == MetricPair::RequestCount && !has_balancer {
+            let message = format!("{of} counts requests, and its service has no target group");
+            reader.refuse(Problem::new(place, message));
+        }
+        Some(LoadMetric::OfService(pair))
+    }
+
+    fn predefined_load_of_group(
+        &self,
+        reader: &mut Reader<'_>,
+        fields: &mut Fields<'_>,
+        said: Option<Predefined>,
+        (of, place): (&str, Place),
+        group: Id<AutoScalingGroup>,
+    ) -> Option<LoadMetric> {
+        let label = fields.take("ResourceLabel");
+        let metric = match said? {
+            Predefined::Cpu => Metric::InstanceCpuUtilization(group),
+            Predefined::Requests => {
+                self.requests_of_label(reader, label, (of, place), LoadBalancerMetric::RequestCount)?
+            }
+            Predefined::Memory | Predefined::Network => {
+                reader.not_simulated(place, format!("network traffic of instances, which {of} forecasts"));
+                return None;
+            }
+        };
+        Some(LoadMetric::Watched(Watched::Stat(MetricStat { metric, statistic: Statistic::Sum })))
+    }
+
+    /// `CustomizedLoadMetricSpecification` and its like: `MetricDataQueries`, which have no periods of their own.
+    fn customized_load(
+        &self,
+        reader: &mut Reader<'_>,
+        node: &Node,
+        of: &str,
+        forecast_for: ForecastFor,
+    ) -> Option<Watched> {
+        let service = match forecast_for {
+            ForecastFor::Service(service) => service,
+            ForecastFor::Group(_) => None,
+        };
+        let mut fields = reader.fields(node, of)?;
+        let queries = fields.required(reader, "MetricDataQueries");
+        fields.finish(reader, &Shape::OURS);
+        let (math, period) = self.watchable.math(reader, queries?, What { field: "MetricDataQueries", of }, service)?;
+        if period != Span::MINUTE {
+            let problem = Problem::new(node.place, format!("{of} has a `Period` of {period}"));
+            reader.refuse(problem.help("leave `Period` out: forecasts look at the minutes of whole hours"));
+            return None;
+        }
+        // A metric alone says which minutes have no load; an expression does not.
+        Some(match math.single() {
+            Some(stat) => Watched::Stat(stat),
+            None => Watched::Math(Box::new(math)),
+        })
+    }
+}
+
+/// Which of AWS's own metrics of one task or instance this is.
+fn predefined_kind(scaling: &Watched) -> Option<Predefined> {
+    let Watched::Stat(stat) = scaling else { return None };
+    match stat.metric {
+        Metric::Service(_, ServiceMetric::CpuUtilization, _) | Metric::InstanceCpuUtilization(_) => {
+            Some(Predefined::Cpu)
+        }
+        Metric::Service(_, ServiceMetric::MemoryUtilization, _) => Some(Predefined::Memory),
+        Metric::LoadBalancer(..) => Some(Predefined::Requests),
+        _ => None,
     }
 }
 

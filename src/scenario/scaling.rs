@@ -1,5 +1,7 @@
 //! `scalableTargets`, `scalingPolicies` and `scheduledActions`: Application Auto Scaling.
 
+use std::collections::BTreeMap;
+
 use crate::aws::alarm::{Alarm, Watched};
 use crate::aws::composite_alarm::{RuleAlarm, Side};
 use crate::aws::metric::{LoadBalancerMetric, Metric, MetricStat, Resolution, ServiceMetric};
@@ -14,12 +16,18 @@ use crate::scenario::alarms::{Alarms, ManagedAlarm};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Bounds;
 use crate::scenario::metric::Watchable;
+use crate::scenario::predictive_scaling::ForecastFor;
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
+
+/// Scaling policies of a scalable target or Auto Scaling group, at most.
+const POLICIES_MAXIMUM: usize = 50;
+/// Scheduled actions of a scalable target, at most.
+const SCHEDULED_ACTIONS_MAXIMUM: usize = 200;
 
 /// What scaling refers to, and what has been read of it.
 pub struct Scaling<'a> {
@@ -87,7 +95,73 @@ impl<'a> Scaling<'a> {
                 scaling.scheduled_actions.push(action);
             }
         }
+        scaling.check_policies_of_targets(reader, sections.policies);
+        scaling.check_actions_of_targets(reader, sections.scheduled_actions);
         scaling
+    }
+
+    /// AWS's quotas of policies, and its rule that one policy of predictive scaling scales a target (*Quotas for Application Auto
+    /// Scaling*, *Quotas for Amazon EC2 Auto Scaling*, *Predictive scaling*).
+    fn check_policies_of_targets(&self, reader: &mut Reader<'_>, entries: &[Entry]) {
+        let mut counts: BTreeMap<String, (usize, Option<&str>)> = BTreeMap::new();
+        for policy in self.policies.iter() {
+            let (count, predictive) = counts.entry(self.target_words(policy.target)).or_default();
+            let place = entries.iter().find(|it| it.key == policy.name).map(|it| it.key_place);
+            let Some(place) = place else { continue };
+            *count += 1;
+            if *count == POLICIES_MAXIMUM + 1 {
+                let message = format!(
+                    "scaling policy `{}` is one more than the {POLICIES_MAXIMUM} that {} can have",
+                    policy.name,
+                    self.target_words(policy.target)
+                );
+                reader.refuse(Problem::new(place, message).help("AWS says: LimitExceededException"));
+            }
+            if !matches!(&policy.kind, ScalingPolicyKind::Predictive(it) if it.scales) {
+                continue;
+            }
+            if let Some(first) = predictive {
+                let message = format!(
+                    "scaling policies `{first}` and `{}` both forecast and scale {}",
+                    policy.name,
+                    self.target_words(policy.target)
+                );
+                let help = "one can be `ForecastAndScale`; make the other `ForecastOnly`, to compare them";
+                reader.refuse(Problem::new(place, message).help(help));
+            } else {
+                *predictive = Some(&policy.name);
+            }
+        }
+    }
+
+    fn check_actions_of_targets(&self, reader: &mut Reader<'_>, entries: &[Entry]) {
+        let mut counts = vec![0; self.targets.len()];
+        for action in self.scheduled_actions.iter() {
+            let place = entries.iter().find(|it| it.key == action.name).map(|it| it.key_place);
+            let Some(place) = place else { continue };
+            let count = &mut counts[action.target.index()];
+            *count += 1;
+            if *count == SCHEDULED_ACTIONS_MAXIMUM + 1 {
+                let of = self.target_words(ScalingTarget::Service(action.target));
+                let message = format!(
+                    "scheduled action `{}` is one more than the {SCHEDULED_ACTIONS_MAXIMUM} that {of} can have",
+                    action.name
+                );
+                reader.refuse(Problem::new(place, message).help("AWS says: LimitExceededException"));
+            }
+        }
+    }
+
+    /// What a policy scales, as messages name it.
+    fn target_words(&self, target: ScalingTarget) -> String {
+        match target {
+            ScalingTarget::Service(target) => {
+                format!("scalable target `{}`", self.watchable.services[self.targets[target].service].name)
+            }
+            ScalingTarget::Group(group) => {
+                format!("Auto Scaling group `{}`", self.watchable.capacity.groups[group].name)
+            }
+        }
     }
 
     /// The alarms that AWS makes for target tracking of services and groups, and for managed scaling.
@@ -271,6 +345,7 @@ impl<'a> Scaling<'a> {
                     fields.required(reader, "PredictiveScalingPolicyConfiguration");
                     return None;
                 };
+                let service = ForecastFor::Service(service);
                 let predictive = self.predictive(reader, &entry.node, &fields.of, entry.key_place, service);
                 predictive.map(|it| (ScalingPolicyKind::Predictive(it), None))
             }
@@ -316,7 +391,8 @@ impl<'a> Scaling<'a> {
         })
     }
 
-    fn predefined_metric(
+    /// `PredefinedMetricSpecification` of a service, or its like of predictive scaling.
+    pub(super) fn predefined_metric(
         &self,
         reader: &mut Reader<'_>,
         node: &Node,

@@ -8,6 +8,7 @@ use crate::aws::capability;
 use crate::aws::launch::Launch;
 use crate::aws::placement::{PORTS_MAXIMUM, PlacementConstraint, Reason};
 use crate::aws::run_task::{Overrides, RunTask};
+use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::{NetworkMode, Reservation, TaskDefinition};
 use crate::scenario::application::Applications;
@@ -300,7 +301,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     };
     let workloads = workload::workloads(reader, entries, &around);
     let mut network_configurations = Table::new();
-    let timeline = fields.take("timeline").map_or(Vec::new(), |it| {
+    let mut timeline = fields.take("timeline").map_or(Vec::new(), |it| {
         let around = timeline::Around {
             task_definitions: &task_definitions,
             capacity: &capacity,
@@ -309,6 +310,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
             load_balancing: &load_balancing,
             listeners: &listeners,
             alarms: &scaling.alarms.names,
+            composite_alarms: &composite_alarms,
             scalable_targets: &scaling.targets,
             duration: length,
         };
@@ -319,12 +321,13 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let expect_failure = fields.flag_or(reader, "expectFailure", false);
     fields.finish(reader, &Shape::SCENARIO);
     crate::scenario::file_system::check_used(reader, &capacity.file_systems, &task_definitions.table);
+    let Scaling { targets, policies, scheduled_actions, alarms, .. } = scaling;
+    capacity.take_later_types(reader, &prices, &mut timeline);
     note_what_never_fits(reader, &capacity, &task_definitions, &services, &run_tasks, &timeline);
     note_constraints(reader, &capacity, &task_definitions, &services);
     let of_calls = (&services, &run_tasks, &task_calls[..]);
-    let over_time = (&scaling, &timeline[..]);
+    let over_time = (&targets, &timeline[..]);
     note_what_fargate_holds(reader, &capacity, &task_definitions, of_calls, over_time, (&assumptions, length));
-    let Scaling { targets, policies, scheduled_actions, alarms, .. } = scaling;
     let container_insights = capacity.container_insights;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
@@ -432,14 +435,14 @@ fn note_what_fargate_holds(
     capacity: &Capacity,
     definitions: &TaskDefinitions,
     (services, run_tasks, calls): (&Table<ServiceDefinition>, &Table<RunTask>, &[TaskCalls]),
-    (scaling, timeline): (&Scaling, &[TimelineEntry]),
+    (targets, timeline): (&Table<ScalableTarget>, &[TimelineEntry]),
     (assumptions, duration): (&Assumptions, Span),
 ) {
     let end = Instant::START + duration;
     let mut demands: Vec<FargateDemand<'_>> = services
         .entries()
         .map(|(id, service)| {
-            let by_scaling = scaling.targets.iter().filter(|it| it.service == id).map(|it| it.max_capacity).max();
+            let by_scaling = targets.iter().filter(|it| it.service == id).map(|it| it.max_capacity).max();
             let changes = timeline.iter().take_while(|it| it.at < end);
             FargateDemand {
                 of: format!("service `{}`", service.name),

@@ -3,6 +3,7 @@
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
+use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
 use crate::aws::scaling_policy::ScalableTarget;
@@ -13,7 +14,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, REGISTRATION_FAILURES, attributes, check_registration_failure};
 use crate::scenario::container::client_exception;
 use crate::scenario::fargate::refuse_on_fargate;
-use crate::scenario::group_change::{group_change, interrupt_spot_instances, new_launch_template};
+use crate::scenario::group_change::{KnownAlarms, group_change, interrupt_spot_instances, new_launch_template};
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::mixed_instances::capacity_pool;
@@ -76,6 +77,8 @@ pub struct Around<'a> {
     pub listeners: &'a Listeners,
     /// Names of alarms.
     pub alarms: &'a Names<Alarm>,
+    /// Composite alarms.
+    pub composite_alarms: &'a Table<CompositeAlarm>,
     /// Scalable targets.
     pub scalable_targets: &'a Table<ScalableTarget>,
     /// How long the run is.
@@ -240,7 +243,8 @@ fn change(
             };
             let names = ["MinSize", "MaxSize", "DesiredCapacity"];
             bounds.check(reader, entry.node.place, &fields.of, names, &entry.node);
-            let launch_template = new_launch_template(reader, &mut fields);
+            let known_group = auto_scaling_group.map(|it| &around.capacity.groups[it]);
+            let launch_template = new_launch_template(reader, &mut fields, known_group, around.capacity);
             fields.finish(reader, &Shape::UPDATE_AUTO_SCALING_GROUP);
             Some(TimelineChange::UpdateAutoScalingGroup {
                 auto_scaling_group: auto_scaling_group?,
@@ -252,7 +256,8 @@ fn change(
         }
         _ => {
             let group = group(reader, &mut fields, around);
-            group_change(reader, name, fields, group, (around.capacity, around.alarms))
+            let alarms = KnownAlarms { names: around.alarms, composite: around.composite_alarms };
+            group_change(reader, name, fields, group, (around.capacity, alarms))
         }
     }
 }

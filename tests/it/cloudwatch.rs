@@ -484,3 +484,48 @@ assumptions: {{ alarmPhase: {phase}s }}",
         assert_eq!((turns.at.as_seconds(), turns.value), (evaluated + 360.0, Some(45.0)));
     }
 }
+
+/// Of the ECS reference: where all use exactly what they reserve, utilization is reservation.
+#[test]
+fn we_44_a_cluster_that_uses_what_it_reserves() {
+    let alarm = |metric: &str| {
+        format!(
+            "{metric}: {{ Namespace: AWS/ECS, MetricName: {metric}, Dimensions: [{{ Name: ClusterName, Value: default }}], EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: GreaterThanThreshold }}"
+        )
+    };
+    let names = ["CPUReservation", "MemoryReservation", "CPUUtilization", "MemoryUtilization"];
+    let run = run(&format!(
+        "duration: 10m
+instanceTypes:
+  large: {{ vcpu: 16, memory: 30GiB, networkInterfaces: 8, registeredMemory: 30158 }}
+  small: {{ vcpu: 2, memory: 3.75GiB, networkInterfaces: 3, registeredMemory: 3768 }}
+autoScalingGroups:
+  large: {{ InstanceType: large, MinSize: 1, MaxSize: 1 }}
+  small: {{ InstanceType: small, MinSize: 1, MaxSize: 1 }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 1024, memory: 2048 }}] }} }}
+applications: {{ web: {{ backgroundCpu: 1024, memory: {{ base: 2048MiB }} }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 10 }} }}
+alarms: {{ {} }}",
+        names.map(alarm).join(", ")
+    ));
+    let of = |name: &str| points(&run, &format!("AWS/ECS {name} ClusterName")).last().expect("a datapoint").value;
+    for (name, expected) in names.into_iter().zip([55.56, 60.37, 55.56, 60.37]) {
+        assert!((of(name) - expected).abs() < 0.005, "{name}: {}", of(name));
+    }
+}
+
+#[test]
+fn we_46_a_service_without_running_task_has_no_datapoint() {
+    let run = run("duration: 20m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, cpu: 512, memory: 512 }] } }
+applications: { web: { backgroundCpu: 256 } }
+services: { web: { taskDefinition: web, desiredCount: 1 } }
+alarms: { busy: { Namespace: AWS/ECS, MetricName: CPUUtilization, Dimensions: [{ Name: ServiceName, Value: web }], EvaluationPeriods: 1, Threshold: 90, ComparisonOperator: GreaterThanThreshold } }
+assumptions: { alarmPhase: 6s }
+timeline: [{ at: 8m, updateService: { service: web, desiredCount: 0 } }]");
+    assert!(run.service_minutes[5].cpu_percent.is_some_and(|it| (it - 50.0).abs() < 1e-6));
+    assert!(run.service_minutes[12..].iter().all(|it| it.cpu_percent.is_none() && it.memory_percent.is_none()));
+    let states: Vec<&str> = changes(&run, "busy").iter().map(|it| it.to).collect();
+    assert_eq!(states, ["OK", "INSUFFICIENT_DATA"]);
+}

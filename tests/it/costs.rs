@@ -299,3 +299,28 @@ services: {{ busy: {{ taskDefinition: busy, desiredCount: 1 }} }}
     assert!((ended.cost.cpu_credits_usd - 2.0 * 96.0 / 60.0 * 0.05).abs() < 1e-2, "{:?}", ended.cost);
     assert_eq!(run(&text("m5.large", "")).cost.cpu_credits_usd, 0.0);
 }
+
+/// `CreditSpecification`: in standard mode an instance slows down to its baseline instead of borrowing.
+#[test]
+fn credits_are_those_that_the_launch_template_specifies() {
+    let text = |instance_type: &str, specification: &str| {
+        format!(
+            "duration: 8h
+autoScalingGroups: {{ nodes: {{ InstanceType: {instance_type}, MinSize: 0, MaxSize: 1, DesiredCapacity: 1{specification} }} }}
+taskDefinitions: {{ busy: {{ containerDefinitions: [{{ name: busy, image: busy, cpu: 1024, memory: 512 }}] }} }}
+applications: {{ busy: {{ backgroundCpu: 2048 }} }}
+services: {{ busy: {{ taskDefinition: busy, desiredCount: 1 }} }}"
+        )
+    };
+    let standard = run(&text("t3.medium", ", CreditSpecification: { CpuCredits: standard }"));
+    assert_eq!(standard.cost.cpu_credits_usd, 0.0);
+    // A fifth of two vCPUs, of the one that the task reserves.
+    let used = standard.service_minutes[400].cpu_percent.expect("it runs");
+    assert!((used - 40.0).abs() < 1.0, "{used}");
+    let unlimited = run(&text("t3.medium", ", CreditSpecification: { CpuCredits: unlimited }"));
+    assert!(unlimited.service_minutes[400].cpu_percent.is_some_and(|it| it > 199.0));
+    assert_eq!(unlimited.cost, run(&text("t3.medium", "")).cost, "as it is for T3 anyway");
+    let t2 = |specification: &str| run(&text("t2.medium", specification)).cost.cpu_credits_usd;
+    assert_eq!(t2(""), 0.0);
+    assert!(t2(", CreditSpecification: { CpuCredits: unlimited }") > 0.0);
+}

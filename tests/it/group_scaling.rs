@@ -277,3 +277,60 @@ alarms: {{ busy: {{ Namespace: AWS/EC2, MetricName: CPUUtilization, Dimensions: 
     let with = mean(", WarmPoolConfiguration: { MaxGroupPreparedCapacity: 6 }");
     assert!((with - without).abs() < 0.1, "{with} {without}");
 }
+
+/// *Amazon CloudWatch metrics for Amazon EC2 Auto Scaling*: capacity counts units where instances have weights, and what is in the warm
+/// pool has metrics of its own.
+#[test]
+fn capacity_of_a_group_and_of_its_warm_pool_can_be_watched() {
+    let watched = |names: &[&str]| {
+        let alarm = |it: &&str| {
+            format!(
+                "{it}: {{ Namespace: AWS/AutoScaling, MetricName: {it}, Dimensions: [{{ Name: AutoScalingGroupName, Value: nodes }}], EvaluationPeriods: 1, Threshold: 1000, ComparisonOperator: GreaterThanThreshold }}"
+            )
+        };
+        format!("alarms: {{ {} }}\n", names.iter().map(alarm).collect::<Vec<_>>().join(", "))
+    };
+    let at = |run: &Run, names: &[&str], minute: u64| {
+        let value = |name: &&str| {
+            let is_it = |it: &&plimsoll::run::MetricPoint| {
+                it.metric.contains(&format!(" {name} ")) && it.at.as_seconds() == (minute * 60) as f64
+            };
+            run.metric_points.iter().find(is_it).expect("a point").value as u32
+        };
+        names.iter().map(value).collect::<Vec<u32>>()
+    };
+    let units = [
+        "GroupInServiceCapacity",
+        "GroupPendingCapacity",
+        "GroupStandbyCapacity",
+        "GroupTerminatingCapacity",
+        "GroupTotalCapacity",
+        "GroupTotalInstances",
+    ];
+    let changes = "timeline: [{ at: 70s, enterStandby: { autoScalingGroup: nodes, count: 1, ShouldDecrementDesiredCapacity: true } }, { at: 5m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 12 } }, { at: 15m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 8 } }]\n";
+    let hooks = ", LifecycleHookSpecificationList: [{ LifecycleHookName: prepare, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', completes: 5m }, { LifecycleHookName: save, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING', completes: 90s }]";
+    let weighted = of_weight_four(group(12, hooks, "{ at: 0s, value: 0 }", &(watched(&units) + changes)));
+    let weighted = run(&weighted.replace("MaxSize: 8", "MaxSize: 20"));
+    assert_eq!(at(&weighted, &units, 0), [12, 0, 0, 0, 12, 3]);
+    assert_eq!(at(&weighted, &units, 3), [8, 0, 4, 0, 8, 2]);
+    assert_eq!(at(&weighted, &units, 7), [8, 4, 4, 0, 12, 3]);
+    assert_eq!(at(&weighted, &units, 15), [8, 0, 4, 4, 12, 3]);
+    let pool = [
+        "WarmPoolMinSize",
+        "WarmPoolDesiredCapacity",
+        "WarmPoolPendingCapacity",
+        "WarmPoolWarmedCapacity",
+        "WarmPoolTerminatingCapacity",
+        "WarmPoolTotalCapacity",
+        "GroupAndWarmPoolDesiredCapacity",
+        "GroupAndWarmPoolTotalCapacity",
+    ];
+    let definition = format!(", WarmPoolConfiguration: {{ MaxGroupPreparedCapacity: 5, MinSize: 1 }}{hooks}");
+    let changes = "timeline: [{ at: 5m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 4 } }, { at: 20m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 2 } }]\n";
+    let warm = run(&group(3, &definition, "{ at: 0s, value: 0 }", &(watched(&pool) + changes)));
+    assert_eq!(at(&warm, &pool, 0), [1, 2, 0, 2, 0, 2, 5, 5]);
+    assert_eq!(at(&warm, &pool, 7), [1, 1, 0, 1, 0, 1, 5, 5]);
+    // Three are wanted in the pool: two are launched for it, and wait for the hook.
+    assert_eq!(at(&warm, &pool, 22), [1, 3, 2, 1, 0, 3, 5, 5]);
+    assert_eq!(at(&warm, &pool, 30), [1, 3, 0, 3, 0, 3, 5, 5]);
+}

@@ -537,3 +537,121 @@ fn whatever_happened_a_group_comes_to_rest_at_its_desired_capacity() {
         assert!(run.tasks.iter().filter(|it| it.stopped_at.is_none()).count() <= 8, "case {case}");
     }
 }
+
+/// An instance refresh of four instances; what it said, with seconds.
+fn refreshed(fields: &str, preferences: &str, more: &str) -> (Run, Vec<(u64, String)>) {
+    let text = format!(
+        "{more}
+timeline:
+  - {{ at: 9m, updateCapacityPool: {{ InstanceType: m5.large, available: 4 }} }}
+  - {{ at: 10m, startInstanceRefresh: {{ autoScalingGroup: nodes, DesiredConfiguration: {{ LaunchTemplate: {{ Version: 2 }} }}, Preferences: {{ {preferences} }} }} }}"
+    );
+    let run = run(&group(4, fields, &text).replace("duration: 2h", "duration: 4h"));
+    let events = run.events.iter().filter(|it| it.kind == "group.instance_refresh");
+    let told = events.map(|it| (it.at.as_seconds() as u64, it.message.clone())).collect();
+    (run, told)
+}
+
+/// *Replacing Auto Scaling instances based on an instance refresh*: it waits up to an hour for its new instances.
+#[test]
+fn a_refresh_whose_instances_never_come_in_service_fails_after_an_hour() {
+    let hook = "LifecycleHookSpecificationList: [{ LifecycleHookName: prepare, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', completes: 10s, result: ABANDON }]";
+    let (run, told) = refreshed(hook, "InstanceWarmup: 60", "");
+    assert_eq!(terminated(&run)[0], 600, "one old instance goes, and no other after it");
+    assert!(run.instances.iter().take(4).filter(|it| it.terminated_at.is_some()).count() == 1);
+    assert_eq!(told.len(), 2, "{told:?}");
+    let (at, words) = &told[1];
+    assert!((4260..4320).contains(at), "an hour, and the warmup: {at}");
+    assert!(words.starts_with("instance refresh: Failed, 0 of 1 new instances are in service and healthy"), "{words}");
+    let (_, told) = refreshed(hook, "InstanceWarmup: 60, AutoRollback: true", "");
+    assert!(told[1].1.contains("RollbackInProgress, 0 of 1 new instances"), "{told:?}");
+    assert!(told[2].1.contains("RollbackFailed"), "the hook abandons those of the old version as well: {told:?}");
+    let (_, told) = refreshed("", "InstanceWarmup: 60", "");
+    assert!(told.last().is_some_and(|it| it.1.contains("Successful, 4 of 4")), "{told:?}");
+}
+
+/// New instances that are found unhealthy before they are warm are replaced again and again, and the refresh goes no further.
+#[test]
+fn a_refresh_whose_instances_stay_unhealthy_fails_after_an_hour() {
+    let impaired =
+        (11..80).map(|it| format!("\n  - {{ at: {it}m, impairInstances: {{ autoScalingGroup: nodes, count: 9 }} }}"));
+    let text = format!(
+        "timeline:
+  - {{ at: 10m, startInstanceRefresh: {{ autoScalingGroup: nodes, Preferences: {{ MinHealthyPercentage: 0, InstanceWarmup: 300 }} }} }}{}",
+        impaired.collect::<String>()
+    );
+    let run = run(&group(4, "", &text));
+    let told = messages(&run, "group.instance_refresh");
+    assert!(told[1].contains("Failed, 0 of 4 new instances are in service and healthy"), "{told:?}");
+    let failed = times(&run, "group.instance_refresh")[1];
+    assert!((600 + 3600 + 300..=600 + 3600 + 360).contains(&failed), "{failed}");
+    assert!(terminated(&run).len() > 8, "{:?}", terminated(&run));
+}
+
+#[test]
+fn a_refresh_watches_composite_alarms_too() {
+    let alarms = "metrics: { errors: { delay: 0s, steps: [{ at: 0s, value: 0 }, { at: 12m, value: 9 }] } }
+alarms: { errors: { Namespace: Custom, MetricName: errors, EvaluationPeriods: 1, Threshold: 5, ComparisonOperator: GreaterThanThreshold } }
+compositeAlarms: { bad: { AlarmRule: 'ALARM(errors)' } }
+assumptions: { alarmPhase: 6s }";
+    let (run, told) = refreshed("", "InstanceWarmup: 100, AlarmSpecification: { Alarms: [bad] }", alarms);
+    assert_eq!(told[1], (786, "instance refresh: Failed, alarm bad is in ALARM".to_owned()));
+    assert_eq!(terminated(&run), [600, 735], "135 s each");
+}
+
+/// The types of instances in the order of their launch, of those that are there at the end.
+fn types_at_end(run: &Run) -> Vec<&str> {
+    let lives = run.instances.iter().filter(|it| it.terminated_at.is_none());
+    let kind = |name: &str| {
+        let change = run.instance_changes.iter().find(|it| it.instance == name);
+        change.map_or("", |it| it.instance_type.as_str())
+    };
+    lives.map(|it| kind(&it.name)).collect()
+}
+
+#[test]
+fn a_new_launch_template_can_have_another_instance_type() {
+    let grown = "{ at: 10m, updateAutoScalingGroup: { autoScalingGroup: nodes, LaunchTemplate: { Version: 2 }, InstanceType: c5.large, DesiredCapacity: 4 } }";
+    let of = |more: &str| run(&group(2, "", &format!("timeline: [{grown}{more}]")));
+    let kept = of("");
+    assert_eq!(types_at_end(&kept), ["m5.large", "m5.large", "c5.large", "c5.large"], "old ones stay");
+    let said = messages(&kept, "group.launch_template");
+    assert_eq!(said, ["UpdateAutoScalingGroup: launch template version 2, c5.large"]);
+    let price =
+        |name: &str| kept.instance_changes.iter().find(|it| it.instance == name).expect("launched").usd_per_hour;
+    assert_eq!((price("i-00001"), price("i-00002")), (0.096, 0.085));
+    let lost = of(", { at: 20m, terminateInstances: { autoScalingGroup: nodes, count: 1 } }");
+    assert_eq!(types_at_end(&lost), ["m5.large", "c5.large", "c5.large", "c5.large"]);
+    let refresh = ", { at: 20m, startInstanceRefresh: { autoScalingGroup: nodes, Preferences: { MinHealthyPercentage: 50, SkipMatching: true } } }";
+    assert_eq!(types_at_end(&of(refresh)), ["c5.large"; 4]);
+    let brought = "startInstanceRefresh: { autoScalingGroup: nodes, DesiredConfiguration: { LaunchTemplate: { Version: 3 }, InstanceType: r5.large }, Preferences: { MinHealthyPercentage: 50, InstanceWarmup: 300 } }";
+    let brought = format!(", {{ at: 20m, {brought} }}");
+    assert_eq!(types_at_end(&of(&brought)), ["r5.large"; 4]);
+    let back = of(&format!("{brought}, {{ at: 22m, rollbackInstanceRefresh: {{ autoScalingGroup: nodes }} }}"));
+    assert!(types_at_end(&back).iter().all(|it| *it == "c5.large" || *it == "m5.large"), "{:?}", types_at_end(&back));
+    assert!(back.instance_changes.iter().any(|it| it.instance_type == "r5.large"));
+    // Managed scaling reckons with the present type: two of these tasks fill a c5.xlarge, and no m5.large holds one.
+    let managed = "capacityProviders:
+  nodes: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED } } }
+taskDefinitions:
+  large: { containerDefinitions: [{ name: large, image: large, cpu: 2048, memory: 3072 }] }
+services:
+  large: { taskDefinition: large, desiredCount: 0, capacityProviderStrategy: [{ capacityProvider: nodes }] }
+timeline:
+  - { at: 5m, updateService: { service: large, desiredCount: 4 } }
+  - { at: 5m, updateAutoScalingGroup: { autoScalingGroup: nodes, LaunchTemplate: { Version: 2 }, InstanceType: c5.xlarge } }";
+    let managed = run(&group(0, "", managed));
+    let most = managed.capacity_minutes.iter().map(|it| it.desired_capacity).max();
+    assert_eq!(most, Some(2), "four tasks on two of 4 vCPUs");
+    assert_eq!(types_at_end(&managed), ["c5.xlarge"; 2]);
+}
+
+/// Suspicion settled: what is pending cannot be taken when a scale-in is asked for, and goes when it is in service.
+#[test]
+fn a_scale_in_asked_for_while_instances_are_pending_comes_to_its_size() {
+    let more = "timeline: [{ at: 10m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 5 } }, { at: 620s, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 0 } }]";
+    let run = run(&group(0, "", more));
+    assert_eq!(launched(&run), [610; 5]);
+    assert_eq!(terminated(&run).len(), 5, "{:?}", terminated(&run));
+    assert!(terminated(&run).iter().all(|it| (645..=660).contains(it)), "{:?}", terminated(&run));
+}

@@ -173,3 +173,23 @@ fn reasons_cost_what_is_billed() {
         assert!((sum - of_ec2).abs() < 1e-9 && sum > 0.0, "{sum} of {of_ec2}");
     }
 }
+
+/// An agent may have registered before its instance's hooks are done: it is then the hook that the instance is there for.
+#[test]
+fn what_waits_for_hooks_or_stands_by_is_there_for_that() {
+    let hooks = "InstanceType: m5.large, DesiredCapacity: 2, LifecycleHookSpecificationList: [{ LifecycleHookName: prepare, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', completes: 10m }, { LifecycleHookName: save, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING', completes: 6m }]";
+    let changes = "timeline: [{ at: 10m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 4 } }, { at: 60m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 3 } }, { at: 90m, enterStandby: { autoScalingGroup: nodes, count: 1, ShouldDecrementDesiredCapacity: true } }]";
+    let run = lives(hooks, changes);
+    let waited = hours(&run, AliveReason::LifecycleHook);
+    // Two for ten minutes less the 40 s of their agents, one for six; looked at each minute.
+    assert!((waited - (2.0 * 560.0 + 360.0) / 3600.0).abs() < 4.0 / 60.0, "{waited}");
+    assert!((hours(&run, AliveReason::Standby) - 0.5).abs() < 2.0 / 60.0, "{}", hours(&run, AliveReason::Standby));
+    let details: Vec<&str> = run
+        .instance_reasons
+        .iter()
+        .filter(|it| it.reason == AliveReason::LifecycleHook)
+        .map(|it| it.detail.as_str())
+        .collect();
+    assert_eq!(details, ["Pending:Wait", "Pending:Wait", "Terminating:Wait"]);
+    check_whole(&run);
+}

@@ -24,6 +24,7 @@ mod mixed_instances;
 mod oracle;
 mod packing;
 mod placement_constraints;
+mod predictive_scaling;
 mod processes;
 mod properties;
 mod real_data;

@@ -605,3 +605,40 @@ fn protected_tasks_are_not_stopped_before_their_protection_expires() {
     let without = of(&protection.replace("expiresIn", "protectionEnabled: false, expiresIn"), "desiredCount: 1");
     assert!(stopped(&without).iter().all(|it| *it < 5.1));
 }
+
+/// 2.4.5: policies are not coordinated but for their outcome. A high alarm that leads to no more than there is holds no other policy's
+/// scale-in back.
+#[test]
+fn a_scale_out_that_leads_nowhere_holds_no_scale_in_back() {
+    let metrics =
+        [metric("load", "{ at: 0s, value: 60 }"), metric("idle", "{ at: 0s, value: 9 }, { at: 10m, value: 1 }")];
+    let rest = format!(
+        "{}
+alarms: {{ few: {{ Namespace: Custom, MetricName: idle, Statistic: Average, Period: 60, EvaluationPeriods: 1, Threshold: 5, ComparisonOperator: LessThanThreshold }} }}
+scalingPolicies: {{ {}, {} }}",
+        target(1, 10),
+        tracking("track", "load", ""),
+        step("in", "few", "ChangeInCapacity", "MetricIntervalUpperBound", -2)
+    );
+    let run = run(&service("12m", 10, &metrics.join(", "), "", &rest));
+    let at_most = run.scaling_activities.iter().any(|it| it.not_scaled_reason == Some("AlreadyAtMaxCapacity"));
+    assert!(at_most, "the high alarm acts in the same second each minute");
+    assert_eq!(activities(&run)[0], (minute(11), 10, 8));
+}
+
+/// Of the ECS reference: 500 launches a minute and service.
+#[test]
+fn we_89_1200_tasks_are_launched_by_the_third_minute() {
+    let run = run("duration: 20m
+instanceTypes: { huge: { vcpu: 96, memory: 384GiB, networkInterfaces: 15 } }
+autoScalingGroups: { nodes: { InstanceType: huge, MinSize: 4, MaxSize: 4 } }
+taskDefinitions: { small: { containerDefinitions: [{ name: small, image: small, cpu: 0, memory: 16 }] } }
+applications: { small: { startTime: 1s, image: { size: 1MB } } }
+services: { small: { taskDefinition: small, desiredCount: 0, launchType: EC2 } }
+timeline: [{ at: 5m, updateService: { service: small, desiredCount: 1200 } }]");
+    let mut minutes = [0; 20];
+    for at in run.tasks.iter().filter_map(|it| it.placed_at) {
+        minutes[(at.as_seconds() / 60.0) as usize] += 1;
+    }
+    assert_eq!(minutes[5..9], [500, 500, 200, 0]);
+}

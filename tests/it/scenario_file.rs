@@ -668,10 +668,10 @@ fn whatever_is_not_simulated_is_named() {
             "`reservations-then-balanced`",
         ),
         (
-            format!(
-                "{scaled}PredictiveScalingPolicyConfiguration: {{MetricSpecifications: [{{TargetValue: 50, CustomizedLoadMetricSpecification: {{x: 1}}}}]}}}}}}"
-            ),
-            "`CustomizedLoadMetricSpecification`",
+            group("")
+                + "\nscalingPolicies: {p: {AutoScalingGroupName: asg, PolicyType: PredictiveScaling, PredictiveScalingConfiguration: \
+                   {MetricSpecifications: [{TargetValue: 50, PredefinedMetricPairSpecification: {PredefinedMetricType: ASGNetworkIn}}]}}}",
+            "network traffic of instances",
         ),
         (
             format!("{scaled}{tracking}CustomizedMetricSpecification: {{Namespace: Shop, MetricName: x}}}}}}}}"),

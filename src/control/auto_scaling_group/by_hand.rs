@@ -26,7 +26,7 @@ impl Control<'_> {
                 self.exit_standby(group, *count, *availability_zone);
             }
             GroupChange::StartInstanceRefresh { preferences, desired_configuration } => {
-                self.start_instance_refresh(group, preferences, desired_configuration.as_ref());
+                self.start_instance_refresh(group, preferences, desired_configuration.as_deref());
             }
             GroupChange::CancelInstanceRefresh => self.cancel_instance_refresh(group),
             GroupChange::RollbackInstanceRefresh => self.rollback_instance_refresh(group),

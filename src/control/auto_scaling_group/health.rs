@@ -62,6 +62,12 @@ impl Control<'_> {
         }
     }
 
+    /// Whether an instance is in service and warm, and nothing is found wrong with it.
+    pub(super) fn is_warm_and_healthy(&self, instance: Id<ContainerInstance>) -> bool {
+        let is_found = self.instances_in_groups[instance.index()].unhealthy.is_some();
+        self.is_warm(instance) && !is_found && self.finding(instance).is_none()
+    }
+
     /// Why an instance is unhealthy; `None` where it is not.
     fn finding(&self, instance: Id<ContainerInstance>) -> Option<&'static str> {
         let now = self.now();

@@ -5,6 +5,7 @@
 
 use crate::aws::alarm::{Alarm, AlarmState};
 use crate::aws::auto_scaling_group::{AutoScalingGroup, ScalingProcess};
+use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::instance_replacement::{InstanceRefreshPreferences, ScaleInProtectedInstances};
 use crate::cluster::ContainerInstance;
 use crate::control::Control;
@@ -14,8 +15,9 @@ use crate::scenario::NewLaunchTemplate;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
-/// How long a refresh waits for protection from scale-in to be removed.
-const WAIT_FOR_PROTECTED: Span = Span::seconds(3600);
+/// How long a refresh waits without progress before it fails: for protection from scale-in to be removed, and for its new instances to
+/// be in service and healthy ("up to 60 minutes", *Replacing Auto Scaling instances based on an instance refresh*, 2020).
+const WAIT_FOR_PROGRESS: Span = Span::seconds(3600);
 
 /// A refresh under way.
 #[derive(Clone, Debug)]
@@ -25,8 +27,10 @@ pub struct Refresh {
     total: usize,
     next_checkpoint: usize,
     resumes_at: Option<Instant>,
-    /// When something was last replaced, so that protection is not waited for without end.
+    /// When something was last replaced, so that nothing is waited for without end.
     moved_at: Instant,
+    /// The most that were replaced by instances which are in service, warm and healthy.
+    completed: usize,
     /// When it is over, once nothing is left to be replaced.
     bakes_until: Option<Instant>,
     /// What the group had before, where the refresh brings another configuration.
@@ -63,7 +67,7 @@ impl Control<'_> {
             return;
         }
         let before = desired_configuration.map(|new| self.exchange_launch_template(group, new));
-        let version = self.groups[group.index()].launch_template_version;
+        let version = self.groups[group.index()].launch_template.version;
         let instances = self.groups[group.index()].instances.iter().copied().filter(|it| self.counts_for_group(*it));
         let mut old: Vec<_> = instances.collect();
         let all = old.len();
@@ -87,6 +91,7 @@ impl Control<'_> {
             next_checkpoint: 0,
             resumes_at: None,
             moved_at: now,
+            completed: 0,
             bakes_until: None,
             before,
             is_rollback: false,
@@ -100,19 +105,26 @@ impl Control<'_> {
         let now = self.now();
         let Some(mut refresh) = self.groups[group.index()].refresh.clone() else { return };
         if self.is_suspended(group, ScalingProcess::InstanceRefresh) || refresh.resumes_at.is_some_and(|it| now < it) {
+            // Nobody expects progress of it now.
+            refresh.moved_at = now;
+            self.groups[group.index()].refresh = Some(refresh);
             return;
         }
         if let Some(alarm) = self.alarm_against(&refresh.preferences) {
             return self.refresh_fails(group, refresh, &format!("alarm {alarm} is in ALARM"));
         }
         let desired = self.groups[group.index()].desired_capacity;
-        let warm = self.warm_capacity(group);
+        let warm = self.healthy_capacity(group);
         refresh.old.retain(|it| self.counts_for_group(*it) && !self.is_being_replaced(*it));
         let of_refresh =
             |it: &&crate::control::auto_scaling_group::Replacement| it.why == ReplacementReason::InstanceRefresh;
         let underway = self.groups[group.index()].replacements.iter().filter(of_refresh).count();
         let begun = refresh.total - refresh.old.len();
         let is_quiet = underway == 0 && warm >= desired;
+        let completed = begun.saturating_sub(underway + desired.saturating_sub(warm) as usize);
+        if completed > refresh.completed {
+            (refresh.completed, refresh.moved_at) = (completed, now);
+        }
         let percent_complete = (100 * (begun - underway.min(begun))).checked_div(refresh.total).unwrap_or(100);
         if is_quiet {
             let checkpoints = &refresh.preferences.checkpoint_percentages;
@@ -174,9 +186,15 @@ impl Control<'_> {
                 }
             }
             self.reconcile_group_at(group, now);
-        } else if is_quiet && now.since(refresh.moved_at) >= WAIT_FOR_PROTECTED {
+        } else if is_quiet && now.since(refresh.moved_at) >= WAIT_FOR_PROGRESS {
             let left = refresh.old.len();
             self.refresh_fails(group, refresh, &format!("{left} instances are protected from scale-in"));
+        } else if now.since(refresh.moved_at) >= WAIT_FOR_PROGRESS + refresh.preferences.instance_warmup {
+            let why = format!(
+                "{completed} of {begun} new instances are in service and healthy, and none has become so for {WAIT_FOR_PROGRESS} beyond \
+                 the instance warmup"
+            );
+            self.refresh_fails(group, refresh, &why);
         } else {
             self.groups[group.index()].refresh = Some(refresh);
         }
@@ -188,14 +206,25 @@ impl Control<'_> {
             let alarm = self.alarm_of_scenario[it.index()];
             alarm.is_some_and(|it| self.alarms_in_force[it.index()].state == AlarmState::Alarm)
         };
-        preferences.alarms.iter().find(is_in_alarm).map(|it| self.scenario.alarms[*it].name.as_str())
+        let is_composite_in_alarm =
+            |it: &&Id<CompositeAlarm>| self.composite_alarms[it.index()].state == AlarmState::Alarm;
+        let composite = preferences.composite_alarms.iter().find(is_composite_in_alarm);
+        let composite = composite.map(|it| self.scenario.composite_alarms[*it].name.as_str());
+        preferences.alarms.iter().find(is_in_alarm).map(|it| self.scenario.alarms[*it].name.as_str()).or(composite)
+    }
+
+    /// Units of a group's instances that are warm, and in which its health checks find no fault.
+    fn healthy_capacity(&self, group: Id<AutoScalingGroup>) -> u32 {
+        let instances = self.groups[group.index()].instances.iter().copied();
+        instances.filter(|it| self.is_warm_and_healthy(*it)).map(|it| self.weight_of(it)).sum()
     }
 
     /// An alarm has come to ALARM: refreshes that watch it hear of it at once.
     pub(in crate::control) fn refreshes_hear_of_alarm(&mut self) {
         let now = self.now();
         for group in self.scenario.auto_scaling_groups.ids() {
-            let watches = |it: &Refresh| !it.preferences.alarms.is_empty();
+            let watches =
+                |it: &Refresh| !it.preferences.alarms.is_empty() || !it.preferences.composite_alarms.is_empty();
             if self.groups[group.index()].refresh.as_ref().is_some_and(watches) {
                 self.reconcile_group_at(group, now);
             }
@@ -204,11 +233,7 @@ impl Control<'_> {
 
     /// Gives a group another launch template; tells the one that it had.
     fn exchange_launch_template(&mut self, group: Id<AutoScalingGroup>, new: &NewLaunchTemplate) -> NewLaunchTemplate {
-        let state = &mut self.groups[group.index()];
-        NewLaunchTemplate {
-            version: std::mem::replace(&mut state.launch_template_version, new.version),
-            attributes: std::mem::replace(&mut state.new_attributes, new.attributes.clone()),
-        }
+        std::mem::replace(&mut self.groups[group.index()].launch_template, new.clone())
     }
 
     /// A refresh fails: it is rolled back where that was asked for, else the group has what it had before, and what was replaced stays.
@@ -284,8 +309,10 @@ impl Control<'_> {
         );
         refresh.preferences.checkpoint_percentages.clear();
         refresh.preferences.alarms.clear();
+        refresh.preferences.composite_alarms.clear();
         refresh.preferences.bake_time = Span::ZERO;
-        (refresh.resumes_at, refresh.bakes_until, refresh.moved_at) = (None, None, now);
+        (refresh.resumes_at, refresh.bakes_until) = (None, None);
+        (refresh.moved_at, refresh.completed) = (now, 0);
         refresh.is_rollback = true;
         self.groups[group.index()].refresh = Some(refresh);
         self.reconcile_group_at(group, now);

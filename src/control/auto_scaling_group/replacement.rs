@@ -126,7 +126,8 @@ impl Control<'_> {
                 ReplacementReason::RebalanceRecommendation | ReplacementReason::ZoneBalance => {
                     self.cluster.instances[new].in_service_at.is_some()
                 }
-                _ => self.is_warm(new),
+                ReplacementReason::InstanceRefresh => self.is_warm_and_healthy(new),
+                ReplacementReason::Unhealthy(_) | ReplacementReason::MaximumLifetime => self.is_warm(new),
             };
             it.new.is_some_and(is_ready)
         });

@@ -112,6 +112,7 @@ impl Control<'_> {
                     let task = self.create_task(&next);
                     self.launch_on_fargate(task);
                     placed.push(task);
+                    self.services[service.index()].launches.1 += 1;
                     self.task_seeks_image_digests(service, task, wanted > started + 1);
                     self.services[service.index()].retries.remove(&next.capacity_provider);
                 }
@@ -125,6 +126,7 @@ impl Control<'_> {
                     self.place_task(task, instance);
                     self.records.refusals.end(&next, now);
                     placed.push(task);
+                    self.services[service.index()].launches.1 += 1;
                     self.task_seeks_image_digests(service, task, wanted > started + 1);
                     self.services[service.index()].retries.remove(&None);
                 }
@@ -157,7 +159,6 @@ impl Control<'_> {
                 }
             }
         }
-        self.services[service.index()].launches.1 += placed.len() as u32;
         self.say_started(service, &placed);
         if let Some(refusal) = refusal {
             self.say_placement_failed(service, &format!("was unable to place a task. Reason: {}.", refusal.words()));
