@@ -364,7 +364,7 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
 }
 
 /// Breaks a paragraph into lines, the second and later ones two columns further in.
-fn wrap(text: &mut String, paragraph: &str, indent: usize) {
+pub(super) fn wrap(text: &mut String, paragraph: &str, indent: usize) {
     let mut column = WIDTH;
     for (place, word) in paragraph.split(' ').enumerate() {
         let length = word.chars().count();
@@ -551,6 +551,7 @@ fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanat
     if !explanation.zones.is_empty() {
         let subnets: Vec<String> = scenario
             .launch(row.launcher)
+            .network
             .subnets
             .iter()
             .map(|it| &scenario.subnets[*it])
