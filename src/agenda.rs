@@ -27,6 +27,8 @@ pub enum Event {
     TimelineIsDue(usize),
     /// Tasks that an entry of the timeline has broken, by its place, are whole again.
     TargetErrorsEnd(usize),
+    /// A fault of the timeline no longer holds.
+    FaultEnds(usize),
     /// Agents that an entry of the timeline disconnected, by its place, are connected again.
     AgentsReconnect(usize),
     /// Tasks on Fargate that an entry of the timeline has given notice of, by its place, are retired.

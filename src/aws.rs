@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod anomaly_detection;
+pub mod api_throttle;
 pub mod auto_scaling_group;
 pub mod capability;
 pub mod capacity_pool;
@@ -35,9 +36,11 @@ pub mod rolling_update;
 pub mod run_task;
 pub mod scaling_policy;
 pub mod schedule;
+pub mod security_group;
 pub mod service;
 pub mod split_cost;
 pub mod spot;
+pub mod start_failure;
 pub mod statistic;
 pub mod subnet;
 pub mod task_definition;

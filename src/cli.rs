@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
 use crate::report::{
-    self, capacity, comparison::comparison, deployments, findings, placement, refusals, summary::SCHEMA_VERSION, waits,
-    waterfall,
+    self, capacity, comparison::comparison, deployments, findings, placement, refusals, stopped_tasks,
+    summary::SCHEMA_VERSION, waits, waterfall,
 };
 use crate::rng::Seed;
 use crate::run::Run;
@@ -416,6 +416,7 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             refusals::paragraphs(&variants),
             refusals::fargate_paragraphs(&variants),
             deployments::paragraphs(&variants),
+            stopped_tasks::paragraphs(&variants),
             capacity::paragraphs(&variants),
             waterfall::paragraphs(&variants),
             findings::paragraphs(&variants),

@@ -31,6 +31,9 @@ pub struct Cluster {
     pub target_groups: Vec<Vec<Id<Target>>>,
     /// Free addresses of each subnet, by its number.
     pub free_addresses: Vec<u32>,
+    /// What requests of a service wait for apart from CPU takes so many times as long, where it does not take as long
+    /// as usual.
+    pub wait_factors: BTreeMap<Id<ServiceDefinition>, f64>,
     /// What each listener rule does, by the rule's number.
     pub actions: Vec<Action>,
     /// Tasks in PROVISIONING for want of an instance, service by service in order of creation.
@@ -129,7 +132,9 @@ pub struct ContainerInstance {
     /// Tasks that were placed on it and are not STOPPED, whether or not they still hold their reservation.
     pub hosted: Vec<Id<Task>>,
     /// Layers in its image cache.
-    pub cached_layers: std::collections::BTreeSet<String>,
+    pub cached_layers: BTreeSet<String>,
+    /// Images that tasks have pulled to it.
+    pub cached_images: BTreeSet<String>,
     /// Whether its group may not choose it for scale-in.
     pub is_protected_from_scale_in: bool,
     /// When EC2 began to launch it.
@@ -388,6 +393,17 @@ impl TargetHealthReason {
             TargetHealthReason::NotInUse => "Target.NotInUse",
         }
     }
+
+    /// As service events put it (developer guide, *Amazon ECS service event messages*).
+    pub fn words_of_event(self) -> &'static str {
+        match self {
+            TargetHealthReason::Timeout => "Request timed out",
+            TargetHealthReason::NotInUse => {
+                "Target is in an Availability Zone that is not enabled for the load balancer"
+            }
+            _ => "Health checks failed",
+        }
+    }
 }
 
 /// A task as a load balancer sees it.
@@ -405,6 +421,8 @@ pub struct Target {
     pub successes: u32,
     /// Consecutive checks that failed.
     pub failures: u32,
+    /// Whether security groups let connections in to its port.
+    pub is_reachable: bool,
     /// When it was registered.
     pub registered_at: Instant,
     /// When it became healthy beside others that had been for longer, so that it starts slowly.
@@ -475,8 +493,20 @@ impl Cluster {
         }
         host.tasks.push(task);
         host.hosted.push(task);
+        debug_assert!(self.is_balanced(instance), "what is left and what tasks hold make up what is registered");
         self.instances_changed.push(instance);
         self.touch();
+    }
+
+    /// Whether what an instance has left and what its tasks hold make up what it registered.
+    fn is_balanced(&self, instance: Id<ContainerInstance>) -> bool {
+        let host = &self.instances[instance];
+        let held =
+            |of: fn(&Reservation) -> u32| host.tasks.iter().map(|it| of(&self.tasks[*it].reservation)).sum::<u32>();
+        held(|it| it.cpu_units) + host.remaining_cpu_units == host.registered_cpu_units
+            && held(|it| it.memory_mib) + host.remaining_memory_mib == host.registered_memory_mib
+            && held(|it| it.network_interfaces) + host.remaining_network_interfaces
+                == host.registered_network_interfaces
     }
 
     /// Sets resources of an instance aside, in place of what was before.
@@ -552,6 +582,7 @@ impl Cluster {
                 && host.remaining_memory_mib <= host.registered_memory_mib,
             "an instance never has more left than it registered"
         );
+        debug_assert!(self.is_balanced(instance), "a stopped task gives back exactly what it held");
         self.instances_changed.push(instance);
         self.touch();
     }

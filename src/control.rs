@@ -12,9 +12,11 @@ pub mod containers;
 pub mod costs;
 pub mod daemon;
 pub mod fargate;
+mod faults;
 pub mod group_scaling;
 pub mod health;
 pub mod image_digests;
+mod image_pulls;
 mod instance_launch;
 mod instance_reasons;
 pub mod load_balancer_metrics;
@@ -38,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
+use crate::aws::api_throttle::CallBucket;
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::fargate::{FargateCapacity, TokenBucket};
 use crate::aws::launch::Launcher;
@@ -94,6 +97,12 @@ pub struct Control<'a> {
     pub fargate: [Fargate; 2],
     /// Calls of `RunTask` for tasks on Fargate that the account may make.
     pub fargate_calls: TokenBucket,
+    /// Calls by which ECS launches and stops tasks of services.
+    pub calls: CallBucket,
+    /// When registries have given all that was asked of them so far, where they do not give as much as one likes.
+    pub registry_is_free_at: Instant,
+    /// Whether faults of the scenario concern single containers, so that all tasks' containers are followed.
+    pub faults_concern_containers: bool,
     /// Tasks on Fargate that are to be retired, by the place of the entry of the timeline.
     pub to_be_retired: BTreeMap<usize, Vec<Id<Task>>>,
     /// Tasks of services that are, and are not STOPPED: their services replace them.
@@ -192,6 +201,8 @@ pub struct TaskStreams {
     pub times: Stream,
     /// When Fargate Spot interrupts them.
     pub spot_interruptions: Stream,
+    /// When their processes end because the timeline has them crash.
+    pub crashes: Stream,
 }
 
 impl TaskStreams {
@@ -200,6 +211,7 @@ impl TaskStreams {
             placement: seed.stream("placement", launcher),
             times: seed.stream("task times", launcher),
             spot_interruptions: seed.stream("spot interruptions", launcher),
+            crashes: seed.stream("crashes", launcher),
         }
     }
 }
@@ -295,6 +307,9 @@ impl<'a> Control<'a> {
                 scenario.assumptions.fargate.run_task_burst,
                 scenario.assumptions.fargate.run_task_calls_per_second,
             ),
+            calls: faults::usual_calls(scenario),
+            registry_is_free_at: Instant::START,
+            faults_concern_containers: scenario.faults_concern_containers(),
             to_be_retired: BTreeMap::new(),
             retired: BTreeSet::new(),
             placing: Placing::new(scenario),
@@ -378,6 +393,7 @@ impl<'a> Control<'a> {
         match event {
             Event::TimelineIsDue(index) => self.timeline_is_due(index),
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
+            Event::FaultEnds(index) => self.fault_ends(index),
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
             Event::FargateTasksAreRetired(index) => self.fargate_tasks_are_retired(index),
             Event::InstanceAdvances(instance) => self.instance_advances(instance),

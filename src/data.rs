@@ -422,10 +422,15 @@ pub enum ProbeAnswer {
     NotBefore(Span),
     /// It has just been answered.
     Answered,
+    /// It never arrives: no connection comes in.
+    Never,
 }
 
 /// Puts a health check into the target's queue, now.
 pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
+    if !cluster.targets[target].is_reachable {
+        return ProbeAnswer::Never;
+    }
     let service = cluster.tasks[cluster.targets[target].task].service();
     let now = traffic.now;
     let Some(lane) = service.and_then(|it| traffic.lane_of_service[it.index()]) else { return ProbeAnswer::Refused };

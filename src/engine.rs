@@ -328,6 +328,11 @@ fn measure(expectation: &Expectation, run: &Run) -> Option<f64> {
         Measure::CapacityScaleOuts => Some(f64::from(run.capacity_changes().0)),
         Measure::CapacityScaleIns => Some(f64::from(run.capacity_changes().1)),
         Measure::InstancesMaximum => run.instances_maximum().map(f64::from),
+        Measure::FailedTasks => {
+            let is_of = |it: &TaskLife| expectation.service.is_none_or(|service| it.service == Some(service.index()));
+            let failed = run.tasks.iter().filter(|it| it.stopped_at.is_some() && it.has_failed() && is_of(it));
+            Some(failed.count() as f64)
+        }
         Measure::StandaloneTasksNotRun => {
             let failed: u64 = run.run_task_totals.iter().map(|it| it.failed()).sum();
             let given_up = run.tasks.iter().filter(|it| it.run_task.is_some() && it.was_given_up()).count();

@@ -11,6 +11,7 @@ pub mod findings;
 pub mod placement;
 pub mod refusals;
 pub mod standalone;
+pub mod stopped_tasks;
 pub mod summary;
 pub mod waits;
 pub mod waterfall;

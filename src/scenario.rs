@@ -16,6 +16,7 @@ pub mod container;
 pub mod defaults;
 pub mod expectation;
 pub mod fargate;
+pub mod fault;
 pub mod file_system;
 pub mod files;
 pub mod group_change;
@@ -39,6 +40,7 @@ pub mod run_task;
 pub mod scaling;
 pub mod schema;
 pub mod sections;
+pub mod security_group;
 pub mod service;
 pub mod story;
 pub mod subnet;
@@ -73,8 +75,9 @@ use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
+use crate::aws::security_group::SecurityGroup;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
-use crate::aws::subnet::{NetworkConfiguration, Subnet};
+use crate::aws::subnet::{DefaultRoute, NetworkConfiguration, Subnet};
 use crate::aws::task_definition::CappedTaskWeight;
 use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
@@ -84,6 +87,7 @@ use crate::workload::task_calls::TaskCalls;
 use crate::workload::{Destination, Workload};
 
 pub use defaults::with_defaults;
+pub use fault::{Fault, Missing, RegistryFault};
 pub use group_change::{GroupChange, NewLaunchTemplate};
 pub use problem::Problems;
 pub use reader::Folder;
@@ -112,6 +116,10 @@ pub struct Scenario {
     pub availability_zones: Table<AvailabilityZone>,
     /// Subnets; without any, addresses are not counted.
     pub subnets: Table<Subnet>,
+    /// Security groups.
+    pub security_groups: Table<SecurityGroup>,
+    /// What the scenario names and is not there, from the beginning to the end.
+    pub missing: Vec<Missing>,
     /// Network configurations that the timeline gives services.
     pub network_configurations: Table<NetworkConfiguration>,
     /// File systems of EFS of which the scenario says where they have mount targets.
@@ -240,12 +248,48 @@ impl Scenario {
         }
     }
 
-    /// The subnets that a launcher's tasks may have their addresses from, where the timeline has given it this configuration.
-    pub fn subnets_of(&self, launcher: Launcher, network: Option<Id<NetworkConfiguration>>) -> &[Id<Subnet>] {
+    /// What the network interfaces of a launcher's tasks have, where the timeline has given it this configuration.
+    pub fn network_of(&self, launcher: Launcher, network: Option<Id<NetworkConfiguration>>) -> &NetworkConfiguration {
         match network {
-            Some(network) => &self.network_configurations[network].subnets,
-            None => &self.launch(launcher).subnets,
+            Some(network) => &self.network_configurations[network],
+            None => &self.launch(launcher).network,
         }
+    }
+
+    /// The subnets that a launcher's tasks may have their addresses from, where the timeline has given it this
+    /// configuration.
+    pub fn subnets_of(&self, launcher: Launcher, network: Option<Id<NetworkConfiguration>>) -> &[Id<Subnet>] {
+        &self.network_of(launcher, network).subnets
+    }
+
+    /// The faults of the timeline that hold at an instant, with the places of their entries; the first first.
+    pub fn faults_at(&self, now: Instant) -> impl Iterator<Item = (usize, &Fault)> {
+        self.timeline.iter().enumerate().take_while(move |(_, it)| it.at <= now).filter_map(move |(place, it)| {
+            let TimelineChange::Fault { fault, lasts } = &it.change else { return None };
+            lasts.is_none_or(|lasts| now < it.at + lasts).then_some((place, fault))
+        })
+    }
+
+    /// Whether something that the scenario names is not there at an instant.
+    pub fn is_missing(&self, what: &Missing, now: Instant) -> bool {
+        self.missing.contains(what) || self.faults_at(now).any(|(_, it)| matches!(it, Fault::Missing(it) if it == what))
+    }
+
+    /// Whether tasks can fail on their way to RUNNING, or end of themselves, for more than their definitions say: then
+    /// all containers are followed one by one.
+    pub fn faults_concern_containers(&self) -> bool {
+        let is_of_container = |it: &Missing| matches!(it, Missing::Image(_) | Missing::Secret(_));
+        let concerns = |it: &Fault| match it {
+            Fault::Missing(missing) => is_of_container(missing),
+            Fault::Registry { .. } | Fault::ApplicationCrashes { .. } => true,
+            Fault::SlowDependency { .. } | Fault::ThrottledCalls { .. } => false,
+        };
+        self.missing.iter().any(is_of_container)
+            || self.subnets.iter().any(|it| it.default_route != DefaultRoute::NatGateway)
+            || self
+                .timeline
+                .iter()
+                .any(|it| matches!(&it.change, TimelineChange::Fault { fault, .. } if concerns(fault)))
     }
 
     /// Whether a launcher is a service of scheduling strategy DAEMON.
@@ -532,6 +576,13 @@ pub enum TimelineChange {
         /// `enabled`
         is_enabled: bool,
     },
+    /// Something is wrong.
+    Fault {
+        /// What.
+        fault: Fault,
+        /// For how long; for the rest of the run where `None`.
+        lasts: Option<Span>,
+    },
     /// `ModifyListener` (of a default rule) or `ModifyRule`: from now on the rule does this.
     ModifyRule {
         /// The rule.
@@ -655,6 +706,9 @@ pub enum Measure {
     InstancesMaximum,
     /// `standaloneTasksNotRun`: standalone tasks whose call failed, or that were given up in PROVISIONING.
     StandaloneTasksNotRun,
+    /// Tasks that stopped otherwise than they were meant to: they did not start, failed their checks, ended of
+    /// themselves or were lost.
+    FailedTasks,
 }
 
 /// `containerInsights`, a setting of the cluster.
@@ -737,6 +791,20 @@ pub struct Assumptions {
     pub image_digest_time: Span,
     /// Speed of an image pull on EC2, MB/s of compressed layers: 50.
     pub image_pull_mb_per_second: f64,
+    /// Pulls that go at once on an instance; the others wait for their turn. As many as there are where `None`, as
+    /// Docker and the agent do.
+    pub image_pulls_at_once: Option<u32>,
+    /// What all registries together give, MB/s of compressed layers, one pull after the other; as much as one likes
+    /// where `None`.
+    pub registry_mb_per_second: Option<f64>,
+    /// From when an attempt to pull an image begins until Docker gives it up because no registry answers: 15 s, its
+    /// HTTP client's time limit.
+    pub registry_timeout: Span,
+    /// Calls to launch and stop tasks of services that ECS makes at once: 100 (*Amazon ECS endpoints and quotas*,
+    /// cluster resource modify actions).
+    pub cluster_resource_modify_burst: u32,
+    /// Such calls that come back in a second: 40 (the same).
+    pub cluster_resource_modify_per_second: u32,
     /// Creating and starting containers: 1 s (with `awsvpc` one more).
     pub container_create_time: Span,
     /// Mounting a task's EFS file systems: 2 s.
@@ -925,6 +993,11 @@ impl Default for Assumptions {
             image_pull_overhead: Span::seconds(1),
             image_digest_time: Span::seconds(1),
             image_pull_mb_per_second: 50.0,
+            image_pulls_at_once: None,
+            registry_mb_per_second: None,
+            registry_timeout: Span::seconds(15),
+            cluster_resource_modify_burst: 100,
+            cluster_resource_modify_per_second: 40,
             container_create_time: Span::seconds(1),
             efs_mount_time: Span::seconds(2),
             ebs_attach_time: Span::seconds(15),
@@ -1014,6 +1087,9 @@ pub struct FargateAssumptions {
     pub pull_mb_per_second_from: Vec<(u32, f64)>,
     /// Until an image that is loaded lazily (SOCI) can be started: 5 s.
     pub lazy_loading_time: Span,
+    /// From when an attempt to reach a registry begins until it is given up because none answers: 30 s, containerd's
+    /// time limit for a connection.
+    pub registry_timeout: Span,
     /// Creating and starting containers: 5 s.
     pub container_create_time: Span,
     /// DEPROVISIONING: 10 s.
@@ -1088,6 +1164,7 @@ impl Default for FargateAssumptions {
             pull_mb_per_second: 13.0,
             pull_mb_per_second_from: Vec::new(),
             lazy_loading_time: Span::seconds(5),
+            registry_timeout: Span::seconds(30),
             container_create_time: Span::seconds(5),
             deprovisioning_time: Span::seconds(10),
             unpacked_image_ratio: 2.5,

@@ -9,6 +9,7 @@ use crate::aws::lifecycle::LifecycleHook;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::mixed_instances::{InstancesDistribution, LaunchTemplateOverride};
 use crate::aws::operating_system::OperatingSystemFamily;
+use crate::aws::security_group::SecurityGroup;
 use crate::aws::subnet::Subnet;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::volume::EbsVolume;
@@ -70,6 +71,11 @@ pub struct AutoScalingGroup {
     pub pull_dependent_containers_upfront: bool,
     /// Why its instances do not register with the cluster, where something is wrong from the beginning.
     pub registration_failure: Option<RegistrationFailure>,
+    /// Security groups of its instances (`SecurityGroupIds` of the launch template); where there are none everything
+    /// comes in.
+    pub security_groups: Vec<Id<SecurityGroup>>,
+    /// The name of its instances' IAM instance profile, where it is said.
+    pub instance_profile: Option<String>,
     /// From launch to in service and registered with the cluster, where it differs from the scenario's assumptions.
     pub boot_time: Option<crate::distribution::Distribution>,
     /// `DefaultCooldown`: how long simple scaling pauses, and a new instance warms up, where nothing else says it. AWS's

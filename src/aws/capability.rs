@@ -10,6 +10,7 @@
 
 use crate::aws::cluster_query::Version;
 use crate::aws::operating_system::is_of_operating_system;
+use crate::aws::start_failure::ImagePullBehavior;
 use crate::aws::task_definition::NetworkMode;
 
 /// The prefix of the older attributes.
@@ -101,6 +102,10 @@ fn docker_api(attribute: &str) -> Option<u32> {
 /// What an agent's configuration (`/etc/ecs/ecs.config`) says, as far as it decides what tasks it can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentConfiguration {
+    /// `ECS_CLUSTER`; the scenario's cluster where it says nothing.
+    pub cluster: Option<String>,
+    /// `ECS_IMAGE_PULL_BEHAVIOR`
+    pub image_pull_behavior: ImagePullBehavior,
     /// `ECS_AVAILABLE_LOGGING_DRIVERS`
     pub available_logging_drivers: Vec<String>,
     /// `ECS_ENABLE_TASK_IAM_ROLE`
@@ -126,6 +131,8 @@ impl Default for AgentConfiguration {
     fn default() -> AgentConfiguration {
         let drivers = ["json-file", "syslog", "awslogs", "fluentd", "none"];
         AgentConfiguration {
+            cluster: None,
+            image_pull_behavior: ImagePullBehavior::default(),
             available_logging_drivers: drivers.map(str::to_owned).to_vec(),
             enable_task_iam_role: true,
             enable_task_iam_role_network_host: true,

@@ -202,7 +202,24 @@ pub fn task_health(essential: impl IntoIterator<Item = HealthStatus>) -> HealthS
     health
 }
 
-/// `healthCheck` of a container; what its command is does not matter here.
+/// The command of a health check (`healthCheck.command`): what its first item says, and the words of what is run.
+///
+/// Of a shell's command line each word counts that a command could be; a check whose image lacks one of them fails each
+/// time, with exit code 127, or with what the command line makes of that.
+pub fn lacked_command<'c>(command: &'c [String], lacked: &[String]) -> Option<&'c str> {
+    let is_lacked = |it: &&str| lacked.iter().any(|name| name == it.rsplit('/').next().unwrap_or(it));
+    match command.split_first() {
+        Some((first, rest)) if first == "CMD-SHELL" => {
+            let words = rest.iter().flat_map(|it| it.split(|it: char| it.is_whitespace() || "|&;()`".contains(it)));
+            words.into_iter().find(is_lacked)
+        }
+        Some((first, rest)) if first == "CMD" => rest.first().map(String::as_str).filter(is_lacked),
+        Some((first, _)) => Some(first.as_str()).filter(is_lacked),
+        None => None,
+    }
+}
+
+/// `healthCheck` of a container, but for its command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContainerHealthCheck {
     /// From the start to the first probe, and from the end of one to the next: 5 s to 300 s, AWS's default 30 s.
@@ -354,6 +371,21 @@ mod tests {
             }
         }
         panic!("it never comes to {status:?}");
+    }
+
+    #[test]
+    fn a_check_lacks_the_command_that_its_image_has_not() {
+        let lacks = |command: &[&str], lacked: &[&str]| {
+            let own = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<String>>();
+            lacked_command(&own(command), &own(lacked)).map(str::to_owned)
+        };
+        let curl = &["curl"][..];
+        assert_eq!(lacks(&["CMD-SHELL", "curl -f http://localhost/ || exit 1"], curl).as_deref(), Some("curl"));
+        assert_eq!(lacks(&["CMD-SHELL", "test -f /ready&&/usr/bin/curl -f ."], curl).as_deref(), Some("/usr/bin/curl"));
+        assert_eq!(lacks(&["CMD", "curl", "-f", "localhost"], curl).as_deref(), Some("curl"));
+        assert_eq!(lacks(&["CMD", "wget", "curl"], curl), None);
+        assert_eq!(lacks(&["CMD-SHELL", "wget -q localhost"], curl), None);
+        assert_eq!(lacks(&["CMD-SHELL", "curl"], &[]), None);
     }
 
     #[test]

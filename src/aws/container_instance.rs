@@ -133,6 +133,8 @@ pub enum RegistrationFailure {
     MissingInstanceProfile,
     /// Its trunk network interface could not be provisioned.
     TrunkInterface,
+    /// No route leads from its subnet to Amazon ECS.
+    NoRouteToEcs,
 }
 
 impl RegistrationFailure {
@@ -142,6 +144,9 @@ impl RegistrationFailure {
             RegistrationFailure::WrongClusterName => "ClusterNotFoundException: Cluster not found.",
             RegistrationFailure::MissingInstanceProfile => "NoCredentialProviders: no valid providers in chain",
             RegistrationFailure::TrunkInterface => "the trunk network interface could not be provisioned",
+            RegistrationFailure::NoRouteToEcs => {
+                "RequestError: send request failed caused by: Post to the endpoint of Amazon ECS: dial tcp: i/o timeout"
+            }
         }
     }
 
@@ -151,13 +156,16 @@ impl RegistrationFailure {
             RegistrationFailure::WrongClusterName => "`ECS_CLUSTER` of its agent names another cluster",
             RegistrationFailure::MissingInstanceProfile => "it has no IAM instance profile",
             RegistrationFailure::TrunkInterface => "its trunk network interface could not be provisioned",
+            RegistrationFailure::NoRouteToEcs => "no route leads from its subnet to Amazon ECS",
         }
     }
 
     /// The status that it ends in: only the failure of a trunk leaves a container instance behind.
     pub fn status(self) -> &'static str {
         match self {
-            RegistrationFailure::WrongClusterName | RegistrationFailure::MissingInstanceProfile => "NOT_REGISTERED",
+            RegistrationFailure::WrongClusterName
+            | RegistrationFailure::MissingInstanceProfile
+            | RegistrationFailure::NoRouteToEcs => "NOT_REGISTERED",
             RegistrationFailure::TrunkInterface => "REGISTRATION_FAILED",
         }
     }

@@ -6,7 +6,7 @@ use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::run_task::RunTask;
 use crate::aws::service::ServiceDefinition;
-use crate::aws::subnet::Subnet;
+use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::volume::EbsVolume;
 use crate::table::Id;
 
@@ -52,8 +52,8 @@ pub struct Launch {
     pub platform_version: PlatformVersion,
     /// The platform family of tasks on Fargate, where it is said; it must be that of their definition.
     pub platform_family: Option<OperatingSystemFamily>,
-    /// Subnets that tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
-    pub subnets: Vec<Id<Subnet>>,
+    /// What the network interfaces of tasks of network mode `awsvpc` have.
+    pub network: NetworkConfiguration,
     /// The EBS volume that each task gets (`volumeConfigurations`), from its placement until it is STOPPED.
     pub volume: Option<EbsVolume>,
 }

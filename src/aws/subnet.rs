@@ -1,9 +1,11 @@
 //! Subnets: where instances and tasks get their addresses.
 //!
-//! Follows *Subnet CIDR blocks* in the VPC user guide and *Task networking with the awsvpc network mode* in the ECS developer
-//! guide (2026). Left out: IPv6, prefix delegation, addresses that other services use (`AvailableIpAddressCount` has them).
+//! Follows *Subnet CIDR blocks* in the VPC user guide and *Task networking with the awsvpc network mode* in the ECS
+//! developer guide (2026). Of route tables only where the default route leads is known. Left out: IPv6, prefix
+//! delegation, addresses that other services use (`AvailableIpAddressCount` has them).
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
+use crate::aws::security_group::SecurityGroup;
 use crate::table::Id;
 
 /// Most subnets of one service (`AwsVpcConfiguration`).
@@ -11,11 +13,40 @@ pub const SUBNETS_MAXIMUM: usize = 16;
 /// Most security groups of one service (`AwsVpcConfiguration`).
 pub const SECURITY_GROUPS_MAXIMUM: usize = 5;
 
-/// `networkConfiguration` that `UpdateService` gives a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `networkConfiguration` of a service or of `RunTask`, or that `UpdateService` gives a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkConfiguration {
     /// Subnets that its tasks of network mode `awsvpc` get their addresses from; none where addresses are not counted.
     pub subnets: Vec<Id<Subnet>>,
+    /// Security groups of their network interfaces; where there are none everything comes in.
+    pub security_groups: Vec<Id<SecurityGroup>>,
+    /// `assignPublicIp`, on Fargate.
+    pub assign_public_ip: bool,
+}
+
+/// Where the default route of a subnet leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DefaultRoute {
+    /// To a NAT gateway, so that everything inside reaches the internet.
+    #[default]
+    NatGateway,
+    /// To an internet gateway, which only what has a public address can use.
+    InternetGateway,
+    /// Nowhere.
+    None,
+}
+
+/// A service of AWS that a VPC endpoint leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointService {
+    /// `ecs`, with `ecs-agent` and `ecs-telemetry`: what agents talk to.
+    Ecs,
+    /// `ecr.api`, `ecr.dkr` and `s3`: what images of Amazon ECR come through.
+    Ecr,
+    /// `secretsmanager`
+    SecretsManager,
+    /// `ssm`
+    Ssm,
 }
 
 /// A subnet of the cluster's VPC.
@@ -27,6 +58,25 @@ pub struct Subnet {
     pub availability_zone: Id<AvailabilityZone>,
     /// `AvailableIpAddressCount` before anything here has taken one.
     pub available_addresses: u32,
+    /// Where its default route leads.
+    pub default_route: DefaultRoute,
+    /// Whether instances launched in it get a public address (`MapPublicIpOnLaunch`).
+    pub maps_public_ip: bool,
+    /// Services that VPC endpoints lead to, whatever the default route does.
+    pub vpc_endpoints: Vec<EndpointService>,
+}
+
+impl Subnet {
+    /// Whether something inside, with a public address or without, reaches a service of AWS; `None` is something else
+    /// on the internet.
+    pub fn reaches(&self, service: Option<EndpointService>, has_public_ip: bool) -> bool {
+        let by_route = match self.default_route {
+            DefaultRoute::NatGateway => true,
+            DefaultRoute::InternetGateway => has_public_ip,
+            DefaultRoute::None => false,
+        };
+        by_route || service.is_some_and(|it| self.vpc_endpoints.contains(&it))
+    }
 }
 
 /// An IPv4 block of addresses.

@@ -1,7 +1,7 @@
 //! Task definitions, and what one task of a definition reserves.
 //!
 //! Follows `RegisterTaskDefinition` (ECS API model of 2026-08) and the agent's host resource accounting.
-//! Left out: which of an instance's Neuron devices a definition names, secrets, the mesh proxy.
+//! Left out: which of an instance's Neuron devices a definition names, the mesh proxy.
 
 use std::collections::BTreeSet;
 
@@ -147,6 +147,8 @@ pub struct Application {
     pub unhealthy_after: Option<Distribution>,
     /// Whether the image has a SOCI index, so that Fargate loads it lazily: it starts before all of it is there.
     pub soci_index: bool,
+    /// Commands that the image does not have, such as `curl`: a health check that runs one of them fails each time.
+    pub lacked_commands: Vec<String>,
     /// The one architecture that the image is built for; an image for any where `None`.
     pub image_architecture: Option<CpuArchitecture>,
 }
@@ -210,6 +212,7 @@ impl Default for Application {
             exit: None,
             unhealthy_after: None,
             soci_index: false,
+            lacked_commands: Vec::new(),
             image_architecture: None,
         }
     }
@@ -240,8 +243,13 @@ pub struct ContainerDefinition {
     pub port_mappings: Vec<PortMapping>,
     /// What it waits for before it starts, and what waits for it to have stopped before it is stopped.
     pub depends_on: Vec<ContainerDependency>,
+    /// Secrets and parameters that are fetched before it starts (`secrets`, `repositoryCredentials` and those of its
+    /// log driver), as `valueFrom` names them.
+    pub secrets: Vec<String>,
     /// How its health is probed; nobody looks where `None`.
     pub health_check: Option<ContainerHealthCheck>,
+    /// `healthCheck.command`
+    pub health_check_command: Vec<String>,
     /// How long those that depend on it wait, from its start; as long as it takes where `None`.
     pub start_timeout: Option<Span>,
     /// From SIGTERM to SIGKILL; what the instance's agent says where `None`.
@@ -298,6 +306,8 @@ pub struct TaskDefinition {
     pub memory: Option<u32>,
     /// Whether it was registered for Fargate (`requiresCompatibilities`), and holds to Fargate's rules.
     pub is_for_fargate: bool,
+    /// `executionRoleArn`
+    pub execution_role: Option<String>,
     /// GiB of ephemeral storage of a task on Fargate.
     pub ephemeral_storage_gib: u32,
     /// Operating system of its containers, which their instance must have: LINUX where the definition says none.
@@ -391,6 +401,38 @@ impl TaskDefinition {
     pub fn dynamic_ports(&self) -> impl Iterator<Item = (Protocol, u16)> {
         let is_bridge = self.network_mode == NetworkMode::Bridge;
         self.mappings().filter(move |it| is_bridge && it.host_port == 0).map(|it| (it.protocol, it.count))
+    }
+
+    /// The port under which a container's port is reached: that of its instance, for which these host ports were chosen
+    /// in the order of [`dynamic_ports`](TaskDefinition::dynamic_ports), or that of its own interface. `None` where it
+    /// is not mapped, or nothing was chosen yet.
+    pub fn port_of(
+        &self,
+        container: usize,
+        container_port: u16,
+        chosen: &[(Protocol, u16)],
+    ) -> Option<(Protocol, u16)> {
+        let is_bridge = self.network_mode == NetworkMode::Bridge;
+        let mut next = 0;
+        for (place, mapping) in self
+            .containers
+            .iter()
+            .enumerate()
+            .flat_map(|(place, it)| it.port_mappings.iter().map(move |it| (place, it)))
+        {
+            let within = container_port.checked_sub(mapping.container_port).filter(|it| *it < mapping.count);
+            let offset = within.filter(|_| place == container);
+            if is_bridge && mapping.host_port == 0 {
+                if let Some(offset) = offset {
+                    return chosen.get(next + usize::from(offset)).copied();
+                }
+                next += usize::from(mapping.count);
+            } else if let Some(offset) = offset {
+                let first = if is_bridge { mapping.host_port } else { mapping.container_port };
+                return Some((mapping.protocol, first + offset));
+            }
+        }
+        None
     }
 
     fn mappings(&self) -> impl Iterator<Item = &PortMapping> {
@@ -499,7 +541,9 @@ mod tests {
             neuron_devices: Vec::new(),
             port_mappings: Vec::new(),
             depends_on: Vec::new(),
+            secrets: Vec::new(),
             health_check: None,
+            health_check_command: Vec::new(),
             start_timeout: None,
             stop_timeout: None,
             restart_policy: None,
@@ -515,6 +559,7 @@ mod tests {
             cpu: None,
             memory: None,
             is_for_fargate: false,
+            execution_role: None,
             ephemeral_storage_gib: 20,
             operating_system_family: OperatingSystemFamily::Linux,
             cpu_architecture: None,

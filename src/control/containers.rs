@@ -8,14 +8,16 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::container::{
     ContainerHealth, EXIT_CODE_EXEC_FORMAT, EXIT_CODE_KILLED, EXIT_CODE_NEVER_STARTED, HealthStatus, Progress,
-    Readiness, Stopping, stop_order, task_health,
+    Readiness, Stopping, lacked_command, stop_order, task_health,
 };
 use crate::aws::fargate::SPOT_WARNING;
 use crate::aws::file_system::{not_mounted_on_fargate, not_mounted_on_instance, not_resolved};
 use crate::aws::launch::Launcher;
+use crate::aws::start_failure::StartFailure;
 use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
 use crate::cluster::{Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
+use crate::control::image_pulls::Pull;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
 use crate::scenario::SlotFreedAt;
@@ -28,8 +30,8 @@ pub struct Followed {
     containers: Vec<Next>,
     /// What the first containers wait for beside their images: the pause container and mounts; none once they have.
     preparation: Span,
-    /// When all images are there, where they are pulled before the first container starts.
-    images_ready_at: Option<Instant>,
+    /// When all images are pulled, and when they are there, where they are pulled before the first container starts.
+    pulled_upfront: Option<(Instant, Instant)>,
     /// When a task that has not come to run by then is given up.
     gives_up_at: Option<Instant>,
     wakes_at: Option<Instant>,
@@ -38,6 +40,7 @@ pub struct Followed {
 /// What happens to a container next.
 #[derive(Clone, Debug, Default)]
 struct Next {
+    pull_fails: Option<(Instant, StartFailure)>,
     pulled_at: Option<Instant>,
     starts_at: Option<Instant>,
     listens_at: Option<Instant>,
@@ -56,6 +59,7 @@ struct Next {
 /// Something that is due for a container; what falls on one instant happens in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
+    PullFails,
     IsPulled,
     Starts,
     Listens,
@@ -69,6 +73,7 @@ enum Due {
 impl Next {
     fn due(&self) -> impl Iterator<Item = (Instant, Due)> {
         [
+            (self.pull_fails.as_ref().map(|it| it.0), Due::PullFails),
             (self.pulled_at, Due::IsPulled),
             (self.starts_at, Due::Starts),
             (self.listens_at, Due::Listens),
@@ -114,11 +119,11 @@ impl Control<'_> {
         if upfront {
             self.count_pull_through_nat(task, &all);
         }
-        let images_ready_at = upfront.then(|| now + self.pull_time(task, &all));
+        let pulled_upfront = upfront.then(|| (now, now + self.pull_time(task, &all)));
         let gives_up_at = Some(now + assumptions.pending_timeout);
         self.cluster.tasks[task].containers = vec![Container::default(); all.len()];
         let containers = vec![Next::default(); all.len()];
-        self.followed.insert(task, Followed { containers, preparation, images_ready_at, gives_up_at, wakes_at: None });
+        self.followed.insert(task, Followed { containers, preparation, pulled_upfront, gives_up_at, wakes_at: None });
         self.start_what_is_ready(task);
         self.wake_containers(task);
     }
@@ -164,6 +169,7 @@ impl Control<'_> {
         let stream = &mut self.streams.of(self.cluster.tasks[task].launcher).times;
         let exits_at = application.exit.as_ref().map(|it| (now + it.after.sample(stream), it.code));
         let hangs_at = application.unhealthy_after.as_ref().map(|it| listens_at + it.sample(stream));
+        let exits_at = [exits_at, self.crash_of(task, place)].into_iter().flatten().min();
         let next = self.next(task, place);
         (next.exits_at, next.hangs_at) = (exits_at, hangs_at);
     }
@@ -177,6 +183,7 @@ impl Control<'_> {
             && at <= now
         {
             match due {
+                Due::PullFails => self.container_pull_fails(task, place),
                 Due::IsPulled => self.image_is_pulled(task, place),
                 Due::Starts => self.container_starts(task, place),
                 Due::Listens => self.container_listens(task, place),
@@ -226,7 +233,8 @@ impl Control<'_> {
             for place in 0..self.cluster.tasks[task].containers.len() {
                 let row = &self.cluster.tasks[task].containers[place];
                 let next = &self.followed[&task].containers[place];
-                if row.status != ContainerStatus::Pending || next.pulled_at.is_some() || next.starts_at.is_some() {
+                let is_under_way = next.pull_fails.is_some() || next.pulled_at.is_some() || next.starts_at.is_some();
+                if row.status != ContainerStatus::Pending || is_under_way {
                     continue;
                 }
                 match self.what_stands_against(task, place) {
@@ -246,17 +254,63 @@ impl Control<'_> {
         }
         let now = self.now();
         let create = self.scenario.assumptions.container_create_time;
-        if self.followed.get(&task).is_some_and(|it| it.images_ready_at.is_none()) {
-            self.count_pull_through_nat(task, &ready);
+        let upfront = self.followed[&task].pulled_upfront;
+        let began = upfront.map_or(now, |it| it.0);
+        let pulls: Vec<Pull> = ready
+            .iter()
+            .map(
+                |&it| {
+                    if self.faults_concern_containers { self.pull(task, it, began) } else { Pull::Begins(Span::ZERO) }
+                },
+            )
+            .collect();
+        let begins = ready.iter().zip(&pulls).filter(|it| matches!(it.1, Pull::Begins(_)));
+        let pulled: Vec<usize> = begins.map(|it| *it.0).collect();
+        if upfront.is_none() && !pulled.is_empty() {
+            self.count_pull_through_nat(task, &pulled);
         }
-        let pull = self.pull_time(task, &ready);
+        let pull_time = match upfront {
+            Some((began, ready_at)) => ready_at.since(began),
+            None if pulled.is_empty() => Span::ZERO,
+            None => self.pull_time(task, &pulled),
+        };
         let followed = self.followed.get_mut(&task).expect("its containers are followed");
-        let pulled_at = followed.images_ready_at.map_or(now + pull, |it| it.max(now));
-        let starts_at = pulled_at + std::mem::take(&mut followed.preparation) + create;
-        for place in ready {
+        let mut preparation = None;
+        for (place, pull) in ready.into_iter().zip(pulls) {
             let next = &mut followed.containers[place];
-            (next.pulled_at, next.starts_at) = (Some(pulled_at), Some(starts_at));
+            let pulled_at = match pull {
+                Pull::Fails(after, failure) => {
+                    next.pull_fails = Some(((began + after).max(now), failure));
+                    continue;
+                }
+                Pull::Spared(after) => began + after,
+                Pull::Begins(after) => began + after + pull_time,
+            };
+            let pulled_at = pulled_at.max(now);
+            // The first containers wait for it, side by side.
+            let prepared = *preparation.get_or_insert_with(|| std::mem::take(&mut followed.preparation));
+            (next.pulled_at, next.starts_at) = (Some(pulled_at), Some(pulled_at + prepared + create));
         }
+    }
+
+    /// A container has neither its image nor its secrets: without what is essential, and without secrets, there is no
+    /// task.
+    fn container_pull_fails(&mut self, task: Id<Task>, place: usize) {
+        let now = self.now();
+        let (_, failure) = self.next(task, place).pull_fails.take().expect("the end of its pull is due");
+        let reason = self.pull_has_failed(task, &failure);
+        let row = &mut self.cluster.tasks[task].containers[place];
+        (row.status, row.stopped_at) = (ContainerStatus::Stopped, Some(now));
+        row.reason = Some(reason.clone());
+        let is_of_task = matches!(failure, StartFailure::SecretNotFound(_) | StartFailure::SecretNotReached(_));
+        if is_of_task || self.definition_of(task).containers[place].essential {
+            self.fail_to_start(task, reason);
+            return;
+        }
+        self.cluster.tasks[task].containers[place].exit_code = Some(EXIT_CODE_NEVER_STARTED);
+        self.say_of_container(task, place, "container.not_started", &format!("was not started: {reason}"));
+        self.runs_if_all_have_started(task);
+        self.start_what_is_ready(task);
     }
 
     /// The dependency that keeps a container from starting, and how; one that cannot come to hold before others.
@@ -562,9 +616,16 @@ impl Control<'_> {
 
     fn container_is_probed(&mut self, task: Id<Task>, place: usize) {
         let now = self.now();
-        let Some(check) = self.definition_of(task).containers[place].health_check else { return };
+        let container = &self.definition_of(task).containers[place];
+        let Some(check) = container.health_check else { return };
+        let lacked = lacked_command(&container.health_check_command, &container.application.lacked_commands);
         let next = self.next(task, place);
         next.probe_is_sent_at = None;
+        if lacked.is_some() {
+            self.container_probe_ends(task, place, false);
+            return;
+        }
+        let next = self.next(task, place);
         if next.is_hanging {
             next.probe_times_out_at = Some(now + check.timeout);
         } else {
@@ -590,8 +651,13 @@ impl Control<'_> {
         let launcher = row.launcher;
         let is_unhealthy = status == HealthStatus::Unhealthy;
         let kind = if is_unhealthy { "container.unhealthy" } else { "container.healthy" };
-        let words = if is_unhealthy { "failed its health check" } else { "is healthy" };
-        let mut decision = self.say_of_container(task, place, kind, words);
+        let lacked = lacked_command(&container.health_check_command, &container.application.lacked_commands);
+        let words = match lacked {
+            _ if !is_unhealthy => "is healthy".to_owned(),
+            Some(command) => format!("failed its health check: {command}: not found (exit code 127)"),
+            None => "failed its health check".to_owned(),
+        };
+        let mut decision = self.say_of_container(task, place, kind, &words);
         if container.essential {
             if is_unhealthy {
                 let words = "failed container health checks.";

@@ -213,7 +213,8 @@ impl Control<'_> {
         let architecture = definition.fargate_architecture();
         let mut images = definition.containers.iter().filter_map(|it| it.application.image_architecture);
         let is_without_files = self.mount_failure(task, Some(zone)).is_some();
-        if images.any(|it| it != architecture) || self.lacks_storage(task) || is_without_files {
+        let is_cut_off = self.never_ran(task) || self.is_out_of_reach(task, Some(zone));
+        if images.any(|it| it != architecture) || self.lacks_storage(task) || is_without_files || is_cut_off {
             // It never ran.
             self.launch_on_fargate(task);
             return true;
@@ -261,7 +262,7 @@ impl Control<'_> {
     }
 
     /// The time to pull the images of some containers of a task, of which nothing is cached.
-    pub(super) fn fargate_pull_time(&self, task: Id<Task>, containers: &[usize]) -> Span {
+    pub(super) fn fargate_pull_time(&self, task: Id<Task>, containers: &[usize], slowness: f64) -> Span {
         let definition = self.definition_of(task);
         let applications = containers.iter().map(|&it| &definition.containers[it].application);
         let (lazy, whole): (Vec<_>, Vec<_>) = applications.partition(|it| it.soci_index);
@@ -269,7 +270,7 @@ impl Control<'_> {
         let each: BTreeMap<&str, f64> = layers.map(|it| (it.name.as_str(), it.size_mb)).collect();
         let fargate = &self.scenario.assumptions.fargate;
         let speed = fargate.pull_speed(self.cluster.tasks[task].reservation.cpu_units);
-        pull_time(each.values().sum(), speed, !lazy.is_empty(), fargate.lazy_loading_time)
+        pull_time(slowness * each.values().sum::<f64>(), speed, !lazy.is_empty(), fargate.lazy_loading_time)
     }
 
     /// Whether the images of a task, compressed and unpacked, are more than its ephemeral storage.

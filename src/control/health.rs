@@ -19,6 +19,7 @@ impl Control<'_> {
         let Some(load_balancer) = &self.scenario.services[service].load_balancer else { return };
         let group = load_balancer.target_group;
         let now = self.now();
+        let is_reachable = self.lets_in_load_balancer(task);
         let target = self.cluster.targets.push(Target {
             task,
             target_group: group,
@@ -26,6 +27,7 @@ impl Control<'_> {
             reason: Some(TargetHealthReason::RegistrationInProgress),
             successes: 0,
             failures: 0,
+            is_reachable,
             registered_at: now,
             probe_sent_at: now,
             slow_start_since: None,
@@ -63,10 +65,31 @@ impl Control<'_> {
 
     /// Whether the target is still checked.
     pub fn is_checked(&self, target: Id<Target>) -> bool {
-        matches!(
-            self.cluster.targets[target].state,
-            TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
-        )
+        self.is_in_use(target)
+            && matches!(
+                self.cluster.targets[target].state,
+                TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
+            )
+    }
+
+    /// ECS finds a target `unused` for as long as another would need to fail its checks, and takes that for unhealthy
+    /// (inferred).
+    fn stays_unused(&mut self, target: Id<Target>) {
+        let check = self.check_of(target);
+        let row = &mut self.cluster.targets[target];
+        row.failures += 1;
+        if row.failures < check.unhealthy_threshold {
+            self.agenda.put(self.now() + check.interval, Event::ProbeIsSent(target));
+            return;
+        }
+        self.target_comes_to(target, TargetState::Unhealthy, Some(TargetHealthReason::NotInUse));
+        self.say_unhealthy(target, TargetHealthReason::NotInUse);
+    }
+
+    /// Whether its zone is one of the load balancer's, so that its nodes look at it at all.
+    fn is_in_use(&self, target: Id<Target>) -> bool {
+        let group = &self.scenario.target_groups[self.cluster.targets[target].target_group];
+        self.cluster.zone_of(target, &self.scenario.load_balancers[group.load_balancer]).is_some()
     }
 
     /// Puts down the verdict of a check that was just sent, or when to ask for it.
@@ -94,6 +117,7 @@ impl Control<'_> {
             ProbeAnswer::After(span) if now + span <= ends => (now + span, Event::ProbeEnds(target, true)),
             ProbeAnswer::NotBefore(span) if now + span <= ends => (now + span, Event::ProbeIsAwaited(target)),
             ProbeAnswer::After(_) | ProbeAnswer::NotBefore(_) => (ends, Event::ProbeEnds(target, false)),
+            ProbeAnswer::Never => (ends, Event::ProbeEnds(target, false)),
             ProbeAnswer::Refused => (now, Event::ProbeEnds(target, false)),
         };
         self.agenda.put(at, event);
@@ -103,6 +127,8 @@ impl Control<'_> {
         if self.is_checked(target) {
             let interval = self.check_of(target).interval;
             self.agenda.put(self.now() + interval, Event::ProbeIsSent(target));
+        } else if self.cluster.targets[target].state == TargetState::Initial {
+            self.stays_unused(target);
         }
     }
 
@@ -131,18 +157,24 @@ impl Control<'_> {
         self.cluster.targets[target].slow_start_since =
             (state == TargetState::Healthy && self.starts_slowly(target)).then_some(self.now());
         self.target_comes_to(target, state, (state == TargetState::Unhealthy).then_some(why));
-        let service = self.service_of_target(task);
-        let group_name = &self.scenario.target_groups[group].name;
-        let decision = if state == TargetState::Healthy {
-            self.note_first_healthy(task);
-            self.say_of_task(task, None, "target.healthy", &format!("is healthy in (target-group {group_name})"))
-        } else {
-            let words = format!("is unhealthy in (target-group {group_name}) due to (reason Health checks failed)");
-            self.say_of_task(task, None, "target.unhealthy", &words)
-        };
         if state == TargetState::Unhealthy {
-            self.services[service.index()].unhealthy_cause = Some(decision);
+            self.say_unhealthy(target, why);
+            return;
         }
+        self.note_first_healthy(task);
+        let group_name = &self.scenario.target_groups[group].name;
+        self.say_of_task(task, None, "target.healthy", &format!("is healthy in (target-group {group_name})"));
+        self.schedule_service(self.service_of_target(task));
+    }
+
+    /// ECS notices that a target is unhealthy.
+    fn say_unhealthy(&mut self, target: Id<Target>, why: TargetHealthReason) {
+        let Target { task, target_group, .. } = self.cluster.targets[target];
+        let group = &self.scenario.target_groups[target_group].name;
+        let words = format!("is unhealthy in (target-group {group}) due to (reason {})", why.words_of_event());
+        let decision = self.say_of_task(task, None, "target.unhealthy", &words);
+        let service = self.service_of_target(task);
+        self.services[service.index()].unhealthy_cause = Some(decision);
         self.schedule_service(service);
     }
 
@@ -180,10 +212,9 @@ impl Control<'_> {
     /// Writes down what `DescribeTargetHealth` tells of a target from now on.
     pub(super) fn record_target(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {
         let row = &self.cluster.targets[target];
-        let group = &self.scenario.target_groups[row.target_group];
-        let is_in_zone = self.cluster.zone_of(target, &self.scenario.load_balancers[group.load_balancer]).is_some();
-        // One outside of the load balancer's zones is checked like any other, but it is not in use.
-        let (state, reason) = if is_in_zone || matches!(state, TargetState::Draining | TargetState::Unused) {
+        // One outside of the load balancer's zones is not in use, and nobody checks it.
+        let (state, reason) = if self.is_in_use(target) || matches!(state, TargetState::Draining | TargetState::Unused)
+        {
             (state, reason)
         } else {
             (TargetState::Unused, Some(TargetHealthReason::NotInUse))

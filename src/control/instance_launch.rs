@@ -11,14 +11,14 @@ use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::instance_type::InstanceType;
 use crate::aws::lifecycle::LifecycleState;
 use crate::aws::mixed_instances::{PoolOffer, PurchaseOption};
-use crate::aws::subnet::Subnet;
+use crate::aws::subnet::{EndpointService, Subnet};
 use crate::aws::task_definition::Protocol;
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
 use crate::control::auto_scaling_group::InstanceInGroup;
 use crate::control::log::Decision;
 use crate::control::task_life::Agent;
-use crate::scenario::TimelineChange;
+use crate::scenario::{Missing, TimelineChange};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -269,7 +269,12 @@ impl Control<'_> {
     }
 
     /// Why an instance that a group launches now will not register: as its group says, or as the timeline last had it.
-    fn registration_failure(&self, group: Id<AutoScalingGroup>, has_trunk: bool) -> Option<RegistrationFailure> {
+    fn registration_failure(
+        &self,
+        group: Id<AutoScalingGroup>,
+        subnet: Option<Id<Subnet>>,
+        has_trunk: bool,
+    ) -> Option<RegistrationFailure> {
         let now = self.now();
         let in_timeline =
             self.scenario.timeline.iter().take_while(|it| it.at <= now).filter_map(|it| match it.change {
@@ -279,7 +284,17 @@ impl Control<'_> {
                 }
                 _ => None,
             });
-        let failure = in_timeline.last().or(self.scenario.auto_scaling_groups[group].registration_failure);
+        let definition = &self.scenario.auto_scaling_groups[group];
+        let profile = definition.instance_profile.clone().map(Missing::InstanceProfile);
+        let lacks_profile = profile.is_some_and(|it| self.scenario.is_missing(&it, now));
+        let is_cut_off = subnet
+            .map(|it| &self.scenario.subnets[it])
+            .is_some_and(|it| !it.reaches(Some(EndpointService::Ecs), it.maps_public_ip));
+        let failure = in_timeline
+            .last()
+            .or(definition.registration_failure)
+            .or(lacks_profile.then_some(RegistrationFailure::MissingInstanceProfile))
+            .or(is_cut_off.then_some(RegistrationFailure::NoRouteToEcs));
         failure.filter(|it| has_trunk || *it != RegistrationFailure::TrunkInterface)
     }
 
@@ -323,7 +338,7 @@ impl Control<'_> {
             availability_zone: zone,
             subnet,
             attributes,
-            registration_failure: self.registration_failure(group, has_trunk),
+            registration_failure: self.registration_failure(group, subnet, has_trunk),
             has_trunk,
             status: InstanceStatus::Launching,
             agent_connected: true,
@@ -344,6 +359,7 @@ impl Control<'_> {
             tasks: Vec::new(),
             hosted: Vec::new(),
             cached_layers: BTreeSet::new(),
+            cached_images: BTreeSet::new(),
             is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
             launched_at: now,
             in_service_at: None,

@@ -8,6 +8,7 @@ use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::host_ports::choose_ports;
 use crate::aws::instance_type::AGENT_METRICS_PORT;
 use crate::aws::launch::Launcher;
+use crate::aws::security_group::admit;
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, StopCode, Task};
@@ -111,6 +112,44 @@ impl Control<'_> {
         );
         let cause = self.say_of_task(task, None, "task.no_host_port", &format!("failed to start: {reason}"));
         self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
+    }
+
+    /// Whether the security groups of a task's interface, or of its instance, let its load balancer in to the port that
+    /// it serves.
+    pub(super) fn lets_in_load_balancer(&self, task: Id<Task>) -> bool {
+        let row = &self.cluster.tasks[task];
+        let Some(balancer) = row.service().and_then(|it| self.scenario.services[it].load_balancer.as_ref()) else {
+            return true;
+        };
+        let definition = self.definition_of(task);
+        let groups = match definition.network_mode {
+            NetworkMode::Awsvpc => &self.scenario.network_of(row.launcher, row.network).security_groups,
+            _ => match row.instance() {
+                Some(_) => &self.group_of(task).security_groups,
+                None => return true,
+            },
+        };
+        let chosen = match row.instance().filter(|_| row.host_ports.is_empty()) {
+            // It has not been started: these it would get now.
+            Some(instance) => self.host_ports(definition, instance).unwrap_or_default(),
+            None => row.host_ports.clone(),
+        };
+        let port = definition.port_of(balancer.container, balancer.container_port, &chosen);
+        let groups_of = || groups.iter().map(|it| &self.scenario.security_groups[*it]);
+        groups.is_empty() || port.is_none_or(|(protocol, port)| admit(groups_of(), protocol, port))
+    }
+
+    /// Whether a task's load balancer will never find it healthy, in a zone: no connection comes in, or its zone is
+    /// none of the load balancer's.
+    pub(super) fn is_out_of_reach(&self, task: Id<Task>, zone: Option<Id<AvailabilityZone>>) -> bool {
+        let row = &self.cluster.tasks[task];
+        let Some(balancer) = row.service().and_then(|it| self.scenario.services[it].load_balancer.as_ref()) else {
+            return false;
+        };
+        let group = &self.scenario.target_groups[balancer.target_group];
+        let zones = &self.scenario.load_balancers[group.load_balancer].availability_zones;
+        let is_elsewhere = zone.is_some_and(|it| !zones.contains(&it));
+        is_elsewhere || !self.lets_in_load_balancer(task)
     }
 
     /// Whether a port that a task names was chosen for another one that named none.

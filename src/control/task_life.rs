@@ -18,7 +18,7 @@ use crate::control::placing::Wanted;
 use crate::data::Traffic;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
-use crate::units::Span;
+use crate::units::{Instant, Span};
 
 /// An instance's agent: its own book of what is really in use.
 ///
@@ -36,6 +36,8 @@ pub struct Agent {
     pub(super) chosen_ports: BTreeSet<(Protocol, u16)>,
     /// Where the next one is looked for.
     pub(super) next_port: u16,
+    /// When the pulls under way end, in order, where only so many go at once.
+    pub(super) pulls_end_at: Vec<Instant>,
 }
 
 impl<'a> Control<'a> {
@@ -87,19 +89,27 @@ impl<'a> Control<'a> {
     pub(super) fn place_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
         let now = self.now();
         self.cluster.place(task, instance, now);
-        self.take_address(task);
         self.tasks_changed_on(instance);
         self.tasks_came_to_stand();
+        self.placed_task_starts(task);
+    }
+
+    fn placed_task_starts(&mut self, task: Id<Task>) {
+        self.take_address(task);
+        let waits = match self.cluster.tasks[task].launcher {
+            Launcher::Service(_) => self.call_waits(),
+            Launcher::RunTask(_) => Span::ZERO,
+        };
         let assumptions = &self.scenario.assumptions;
         let definition = self.definition_of(task);
         let needs_interface = definition.network_mode == NetworkMode::Awsvpc;
         let interface = needs_interface.then_some(assumptions.network_interface_attach_time);
         let volume = definition.has_volume(VolumeKind::Ebs).then_some(assumptions.ebs_attach_time);
         if let Some(attached) = interface.max(volume) {
-            self.wake_task(task, attached);
+            self.wake_task(task, waits + attached);
         } else {
             self.cluster.tasks[task].status = TaskStatus::Pending;
-            let after = assumptions.agent_pick_up_time;
+            let after = waits + assumptions.agent_pick_up_time;
             self.wake_task(task, after);
         }
     }
@@ -107,13 +117,15 @@ impl<'a> Control<'a> {
     /// Makes a placed task run at once, as in a cluster that has settled before the run begins.
     pub(super) fn settle_task(&mut self, task: Id<Task>, instance: Id<ContainerInstance>) {
         let zone = self.cluster.instances[instance].availability_zone;
-        if !self.images_fit(task, instance) || self.mount_failure(task, Some(zone)).is_some() {
-            // It never ran.
-            self.place_task(task, instance);
-            return;
-        }
+        let cannot_run = !self.images_fit(task, instance) || self.mount_failure(task, Some(zone)).is_some();
         let now = self.now();
         self.cluster.place(task, instance, now);
+        if cannot_run || self.never_ran(task) || self.is_out_of_reach(task, Some(zone)) {
+            self.tasks_changed_on(instance);
+            self.tasks_came_to_stand();
+            self.placed_task_starts(task);
+            return;
+        }
         self.take_address(task);
         self.agent_takes(task);
         self.take_host_ports(task);
@@ -131,7 +143,7 @@ impl<'a> Control<'a> {
         row.pull_stopped_at = Some(now);
         row.started_at = Some(now);
         row.healthy_at = Some(now);
-        if self.definition_of(task).follows_containers() {
+        if self.follows_containers(task) {
             self.settle_containers(task);
         }
         self.cluster.touch();
@@ -152,6 +164,9 @@ impl<'a> Control<'a> {
                     self.provisioning_times_out(task);
                     return;
                 }
+                if self.fails_for_want_of_role(task) {
+                    return;
+                }
                 if let Some(subnet) = self.subnet_without_address(task) {
                     self.gets_no_address(task, subnet);
                     return;
@@ -164,6 +179,10 @@ impl<'a> Control<'a> {
                 self.wake_task(task, pending);
             }
             TaskStatus::Pending => {
+                if self.fails_for_want_of_role(task) {
+                    return;
+                }
+                let row = &self.cluster.tasks[task];
                 let Some(instance) = row.instance() else {
                     self.begins_to_pull(task);
                     return;
@@ -185,7 +204,7 @@ impl<'a> Control<'a> {
                 true => self.task_runs(task),
                 false => self.gets_no_host_port(task),
             },
-            TaskStatus::Running if row.is_asked_to_stop => self.send_sigterm(task),
+            TaskStatus::Running if row.is_asked_to_stop => self.running_task_leaves(task, None),
             TaskStatus::Running => {
                 let ends_at = row.run_time.and_then(|it| Some(row.started_at? + it));
                 if ends_at.is_some_and(|it| it <= now) {
@@ -230,28 +249,43 @@ impl<'a> Control<'a> {
         self.cluster.ask_to_stop(task);
         let row = &mut self.cluster.tasks[task];
         match row.status {
-            TaskStatus::Running => match row.target {
-                // Spot waits for nobody.
-                Some(target) if code != StopCode::SpotInterruption => {
-                    row.status = TaskStatus::Deactivating;
-                    self.free_slot_when(task, SlotFreedAt::Deactivating);
-                    let group = self.cluster.targets[target].target_group;
-                    self.drain_target(target);
-                    let service = self.service_of_target(task);
-                    let name = &self.scenario.services[service].name;
-                    let message = format!("(service {name}) has begun draining connections on 1 tasks.");
-                    self.log.put(now, cause, "service.draining", self.service_resource(service), message);
-                    let delay = self.deregistration_delay(group);
-                    let after =
-                        if self.scenario.assumptions.drain_full_delay { delay } else { Span::SECOND.min(delay) };
-                    self.wake_task(task, after);
+            TaskStatus::Running => {
+                let is_call = matches!(code, StopCode::ServiceSchedulerInitiated | StopCode::UserInitiated);
+                let waits = if is_call { self.call_waits() } else { Span::ZERO };
+                if waits > Span::ZERO {
+                    self.wake_task(task, waits);
+                } else {
+                    self.running_task_leaves(task, cause);
                 }
-                _ => self.send_sigterm(task),
-            },
+            }
             TaskStatus::Activating if has_running_container => self.stop_containers(task),
             TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => self.processes_are_gone(task),
             TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Deprovisioning | TaskStatus::Stopped => {}
         }
+    }
+
+    /// A running task that was asked to stop leaves its target group, or is sent SIGTERM where it has none.
+    fn running_task_leaves(&mut self, task: Id<Task>, cause: Option<Decision>) {
+        let now = self.now();
+        let row = &mut self.cluster.tasks[task];
+        let is_interrupted = row.stopped_reason.as_ref().is_some_and(|it| it.0 == StopCode::SpotInterruption);
+        // Spot waits for nobody.
+        let Some(target) = row.target.filter(|_| !is_interrupted) else {
+            self.send_sigterm(task);
+            return;
+        };
+        row.stopping_at = Some(now);
+        row.status = TaskStatus::Deactivating;
+        self.free_slot_when(task, SlotFreedAt::Deactivating);
+        let group = self.cluster.targets[target].target_group;
+        self.drain_target(target);
+        let service = self.service_of_target(task);
+        let name = &self.scenario.services[service].name;
+        let message = format!("(service {name}) has begun draining connections on 1 tasks.");
+        self.log.put(now, cause, "service.draining", self.service_resource(service), message);
+        let delay = self.deregistration_delay(group);
+        let after = if self.scenario.assumptions.drain_full_delay { delay } else { Span::SECOND.min(delay) };
+        self.wake_task(task, after);
     }
 
     /// A container is killed for its memory; where it is essential the task ends without a SIGTERM, else it goes on.
@@ -483,26 +517,9 @@ impl<'a> Control<'a> {
         let Some(instance) = self.cluster.tasks[task].instance() else { return };
         let definition = self.definition_of(task);
         let layers = containers.iter().flat_map(|&it| &definition.containers[it].application.layers);
-        self.cluster.instances[instance].cached_layers.extend(layers.map(|it| it.name.clone()));
-    }
-
-    /// The time to pull what the instance does not have yet of the images of these containers, side by side.
-    pub(super) fn pull_time(&self, task: Id<Task>, containers: &[usize]) -> Span {
-        let Some(instance) = self.cluster.tasks[task].instance() else {
-            return self.fargate_pull_time(task, containers);
-        };
-        let cached = &self.cluster.instances[instance].cached_layers;
-        let definition = self.definition_of(task);
-        let missing: BTreeSet<(&str, u64)> = containers
-            .iter()
-            .flat_map(|&it| &definition.containers[it].application.layers)
-            .filter(|layer| !cached.contains(&layer.name))
-            .map(|layer| (layer.name.as_str(), (layer.size_mb * 1e6) as u64))
-            .collect();
-        let bytes: u64 = missing.iter().map(|(_, bytes)| bytes).sum();
-        let assumptions = &self.scenario.assumptions;
-        assumptions.image_pull_overhead
-            + Span::from_seconds_f64(bytes as f64 / (assumptions.image_pull_mb_per_second * 1e6))
+        let host = &mut self.cluster.instances[instance];
+        host.cached_layers.extend(layers.map(|it| it.name.clone()));
+        host.cached_images.extend(containers.iter().map(|&it| definition.containers[it].image.clone()));
     }
 
     fn agent_takes(&mut self, task: Id<Task>) {
@@ -568,7 +585,7 @@ impl<'a> Control<'a> {
             return;
         }
         self.task_may_tell_image_digests(task);
-        if definition.follows_containers() {
+        if self.follows_containers(task) {
             self.begin_containers(task);
         } else {
             let all: Vec<usize> = (0..definition.containers.len()).collect();

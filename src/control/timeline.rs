@@ -99,6 +99,7 @@ impl Control<'_> {
                 let resource = self.group_resource(*auto_scaling_group);
                 self.log.put(self.agenda.now(), None, "timeline.fail_registration", resource, message);
             }
+            TimelineChange::Fault { fault, lasts } => self.fault_begins(index, fault, *lasts),
             TimelineChange::PutAwsvpcTrunking { is_enabled } => self.put_awsvpc_trunking(*is_enabled),
             TimelineChange::ModifyRule { rule, action } => self.modify_rule(*rule, action),
         }

@@ -62,12 +62,15 @@ const SETTLED_AT_LEAST: usize = 256;
 /// The requests of one service. Those of a workload that are split over several target groups are drawn whole by the lane
 /// of each, alike, which keeps its part. Times are whole nanoseconds held in floats, see `kernel`.
 pub struct Lane {
+    service: Id<ServiceDefinition>,
     target_group: Id<TargetGroup>,
     container: usize,
     sources: Vec<Source>,
     /// Those who wait for their answers before they ask again.
     users: Users,
     laws: Vec<Law>,
+    /// What they wait for takes so many times as long as usual.
+    wait_factor: f64,
     /// Whether requests of some law take CPU, so that it can be short.
     may_share: bool,
     /// The chances of requests to be answered with anything but a 2xx, where some law does so.
@@ -255,6 +258,8 @@ impl Lane {
             })
             .collect();
         Some(Lane {
+            service,
+            wait_factor: 1.0,
             target_group: load_balancer.target_group,
             container: load_balancer.container,
             tells_sources_apart: sources
@@ -428,6 +433,7 @@ impl Lane {
         for (&task, &place) in &self.station_of_task {
             self.stations[place].error_share = cluster.tasks[task].error_share;
         }
+        self.waits_change(cluster.wait_factors.get(&self.service).copied().unwrap_or(1.0));
         self.deal_evenly();
         let pools = self.pools(scenario, cluster, now);
         self.rotation.renew(pools);
@@ -555,7 +561,7 @@ impl Lane {
             || self.sessions.is_some()
             || self.flows.is_some()
             || self.rotation.is_fail_open().is_none()
-            || self.rotation.places().any(|it| self.stations[it].error_share > 0.0)
+            || self.rotation.places().any(|it| self.stations[it].error_share > 0.0 || !self.stations[it].is_reachable)
         {
             return;
         }
@@ -733,6 +739,7 @@ impl Lane {
             Some(Quota { amount, period: period.0, phase }).filter(|_| amount < needed)
         });
         station.to_target = self.laws[law].to_target;
+        station.is_reachable = cluster.targets[target].is_reachable;
         station.is_throttled = quota.is_some();
         let cap = definition.cpu_cap_of(self.container, cluster.tasks[task].is_on_fargate());
         if let Some(cap) = cap.filter(|_| quota.is_none()) {

@@ -62,6 +62,8 @@ pub struct Station {
     pub cold_until: f64,
     /// Share of requests that it answers with a 5xx beside those that its application does.
     pub error_share: f64,
+    /// Whether connections come in to it.
+    pub is_reachable: bool,
 }
 
 impl Station {
@@ -90,6 +92,7 @@ impl Station {
             cold_requests: 0,
             cold_until: 0.0,
             error_share: 0.0,
+            is_reachable: true,
         }
     }
 

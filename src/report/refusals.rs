@@ -520,6 +520,7 @@ fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanat
     if !explanation.zones.is_empty() {
         let subnets: Vec<String> = scenario
             .launch(row.launcher)
+            .network
             .subnets
             .iter()
             .map(|it| &scenario.subnets[*it])

@@ -9,6 +9,7 @@ use crate::report::deployments::{self, DeploymentRow};
 use crate::report::findings::{Finding, findings};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
+use crate::report::stopped_tasks::{StoppedTasks, stopped_tasks};
 use crate::run::{ExpectationResult, RequestCounts, ResponseTimes, Run, quantile};
 
 /// The version of the outputs' shape; columns and keys are only ever added.
@@ -52,6 +53,9 @@ struct Summary<'a> {
     /// Services of which tasks found no instance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     placement_refusals: Vec<Refused>,
+    /// Tasks that stopped otherwise than they were meant to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stopped_tasks: Vec<StoppedTasks<'a>>,
     cost_volumes_usd: f64,
     cost_cloudwatch_usd: f64,
     /// Where there are any.
@@ -264,6 +268,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         deployments: deployments::rows(run).collect(),
         findings: findings(run),
         placement_refusals: refused(run),
+        stopped_tasks: stopped_tasks(run),
         cost_volumes_usd: run.cost.volumes_usd,
         cost_cloudwatch_usd: run.cost.cloud_watch_usd,
         cost_nat_gateways_usd: run.scenario.nat_gateways.as_ref().map(|_| run.cost.nat_gateways_usd),

@@ -8,6 +8,18 @@ use crate::table::Id;
 use crate::units::Instant;
 
 impl TaskLife {
+    /// Whether it stopped, or was asked to, otherwise than it was meant to: it did not start, failed its checks, ended
+    /// of itself or was lost. A standalone task is meant to end with exit code 0.
+    pub fn has_failed(&self) -> bool {
+        let reason = self.stopped_reason.as_deref().unwrap_or_default();
+        match self.stop_code {
+            None | Some("UserInitiated" | "TerminationNotice") => false,
+            Some("ServiceSchedulerInitiated") => reason.starts_with("Task failed"),
+            Some("EssentialContainerExited") => self.service.is_some() || self.exit_code != Some(0),
+            Some(_) => true,
+        }
+    }
+
     /// Whether it was given up before an instance was found.
     pub fn was_given_up(&self) -> bool {
         self.placed_at.is_none() && self.stopped_at.is_some()

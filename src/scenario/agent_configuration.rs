@@ -2,6 +2,7 @@
 
 use crate::aws::capability::AgentConfiguration;
 use crate::aws::operating_system::OperatingSystemFamily;
+use crate::aws::start_failure::ImagePullBehavior;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Reader, What};
@@ -42,6 +43,15 @@ pub fn agent_configuration(
         let drivers = drivers.filter_map(|it| reader.word(What { field, of: &of }, it, &words));
         configuration.available_logging_drivers = drivers.map(str::to_owned).collect();
     }
+    configuration.cluster = fields.text(reader, "ECS_CLUSTER").map(str::to_owned);
+    let behaviors = [
+        ("default", ImagePullBehavior::Default),
+        ("always", ImagePullBehavior::Always),
+        ("once", ImagePullBehavior::Once),
+        ("prefer-cached", ImagePullBehavior::PreferCached),
+    ];
+    configuration.image_pull_behavior =
+        fields.word_or(reader, "ECS_IMAGE_PULL_BEHAVIOR", &behaviors, ImagePullBehavior::default());
     for (name, flag) in [
         ("ECS_ENABLE_TASK_IAM_ROLE", &mut configuration.enable_task_iam_role),
         ("ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST", &mut configuration.enable_task_iam_role_network_host),

@@ -90,10 +90,13 @@ fn fill(reader: &mut Reader<'_>, fields: &mut Fields<'_>, application: &mut Appl
         // The size of the whole, or the layers it is made of.
         if described.has("layers") && layers.is_empty() {
             layers = described.entries(reader, "layers");
-        } else {
+        } else if !described.has("without") {
             described.required(reader, "size");
         }
         let size_mb = described.parsed(reader, "size", quantity::size_mb);
+        let what = What { field: "without", of: &described.of.clone() };
+        let lacked = described.list(reader, "without").iter().filter_map(|it| reader.text(what, it));
+        application.lacked_commands = lacked.map(str::to_owned).collect();
         described.finish(reader, &Shape::OURS);
         if layers.is_empty() {
             // One layer, which every container of that image shares.

@@ -88,6 +88,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("fargateProvisioningTime", &mut a.fargate.provisioning_time),
         ("fargateWindowsProvisioningTime", &mut a.fargate.windows_provisioning_time),
         ("fargatePendingTime", &mut a.fargate.pending_time),
+        ("registryTimeout", &mut a.registry_timeout),
+        ("fargateRegistryTimeout", &mut a.fargate.registry_timeout),
         ("fargateLazyLoadingTime", &mut a.fargate.lazy_loading_time),
         ("fargateContainerCreateTime", &mut a.fargate.container_create_time),
         ("fargateDeprovisioningTime", &mut a.fargate.deprovisioning_time),
@@ -123,6 +125,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, place) in [
         ("provisioningMaximum", &mut a.provisioning_maximum),
         ("launchesPerMinute", &mut a.launches_per_minute),
+        ("clusterResourceModifyBurst", &mut a.cluster_resource_modify_burst),
+        ("clusterResourceModifyPerSecond", &mut a.cluster_resource_modify_per_second),
         ("zoneImbalance", &mut a.zone_imbalance),
         ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
     ] {
@@ -173,6 +177,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     ] {
         *place = fields.positive_or(reader, name, *place);
     }
+    a.image_pulls_at_once = fields.count(reader, "imagePullsAtOnce", 1..=1_000_000);
+    a.registry_mb_per_second = fields.number(reader, "registryMbPerSecond", 0.001..=1e9);
     for entry in fields.entries(reader, "fargatePullMbPerSecondFrom") {
         let of = "`fargatePullMbPerSecondFrom` of `assumptions`";
         let Some(row) = quantity::whole(&entry.key).and_then(|it| task_cpu(u32::try_from(it).ok()?)) else {

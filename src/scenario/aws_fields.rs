@@ -49,7 +49,6 @@ impl Shape {
             "AssignIpv6AddressOnCreation",
             "AvailabilityZoneId",
             "DefaultForAz",
-            "MapPublicIpOnLaunch",
             "OwnerId",
             "State",
             "SubnetArn",
@@ -60,8 +59,30 @@ impl Shape {
     };
 
     /// `AwsVpcConfiguration`.
-    pub const AWSVPC_CONFIGURATION: Shape =
-        Shape { name: "awsvpc configuration", not_simulated: &[], accepted: &["assignPublicIp"] };
+    pub const AWSVPC_CONFIGURATION: Shape = Shape { name: "awsvpc configuration", not_simulated: &[], accepted: &[] };
+
+    /// `SecurityGroup` of EC2.
+    pub const SECURITY_GROUP: Shape = Shape {
+        name: "security group",
+        not_simulated: &[],
+        accepted: &[
+            "Description",
+            "GroupId",
+            "GroupName",
+            "IpPermissionsEgress",
+            "OwnerId",
+            "SecurityGroupArn",
+            "Tags",
+            "VpcId",
+        ],
+    };
+
+    /// `IpPermission` of EC2.
+    pub const IP_PERMISSION: Shape = Shape {
+        name: "IP permission",
+        not_simulated: &[],
+        accepted: &["IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs"],
+    };
 
     /// `RegisterTaskDefinition`, with what `DescribeTaskDefinition` adds.
     pub const TASK_DEFINITION: Shape = Shape {
@@ -72,7 +93,6 @@ impl Shape {
             "deleteRequestedAt",
             "deregisteredAt",
             "enableFaultInjection",
-            "executionRoleArn",
             "ipcMode",
             "pidMode",
             "registeredAt",
@@ -111,8 +131,6 @@ impl Shape {
             "privileged",
             "pseudoTerminal",
             "readonlyRootFilesystem",
-            "repositoryCredentials",
-            "secrets",
             "systemControls",
             "ulimits",
             "user",

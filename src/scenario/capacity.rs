@@ -12,7 +12,8 @@ use crate::aws::mixed_instances::LaunchTemplateOverride;
 use crate::aws::nat_gateway::NatGateways;
 use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::price::Prices;
-use crate::aws::subnet::Subnet;
+use crate::aws::start_failure::role_name;
+use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::CpuArchitecture;
 
 use crate::scenario::agent_configuration::agent_configuration;
@@ -23,7 +24,8 @@ use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What};
 use crate::scenario::sections::check_own_name;
-use crate::scenario::subnet::Subnets;
+use crate::scenario::security_group::SecurityGroups;
+use crate::scenario::subnet::{Subnets, named_security_groups};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::upkeep::upkeep;
 use crate::scenario::volume;
@@ -38,10 +40,11 @@ const AGENT_VERSION: &str = "1.105.1";
 const TRUNKING: [(&str, bool); 2] = [("enabled", true), ("disabled", false)];
 
 /// Why instances do not register.
-pub const REGISTRATION_FAILURES: [(&str, RegistrationFailure); 3] = [
+pub const REGISTRATION_FAILURES: [(&str, RegistrationFailure); 4] = [
     ("wrongClusterName", RegistrationFailure::WrongClusterName),
     ("missingInstanceProfile", RegistrationFailure::MissingInstanceProfile),
     ("trunkInterface", RegistrationFailure::TrunkInterface),
+    ("noRouteToEcs", RegistrationFailure::NoRouteToEcs),
 ];
 
 /// Refuses the failure of a trunk that instances of a type never have.
@@ -68,6 +71,8 @@ pub struct Capacity {
     pub zones: Table<AvailabilityZone>,
     /// Subnets.
     pub subnets: Subnets,
+    /// Security groups.
+    pub security_groups: SecurityGroups,
     /// File systems of EFS.
     pub file_systems: FileSystems,
     /// NAT gateways, where there are any.
@@ -111,6 +116,7 @@ impl Capacity {
             cluster_name: "default".to_owned(),
             zones: Table::new(),
             subnets: Subnets::default(),
+            security_groups: SecurityGroups::default(),
             file_systems: FileSystems::default(),
             nat_gateways: None,
             instance_types: instance_types.iter().filter_map(|it| own_instance_type(reader, it)).collect(),
@@ -158,6 +164,7 @@ impl Capacity {
         }
         if let Some(fields) = &mut cluster {
             capacity.subnets.read(reader, fields, &capacity.zone_names);
+            capacity.security_groups.read(reader, fields);
             let zones: Vec<_> = capacity.zones.ids().collect();
             capacity.file_systems = file_systems(reader, fields, &capacity.zone_names, &capacity.subnets, &zones);
             capacity.nat_gateways = volume::nat_gateways(reader, fields, &capacity.zones, &capacity.subnets);
@@ -196,6 +203,22 @@ impl Capacity {
             fields.finish(reader, &Shape::CLUSTER);
         }
         capacity
+    }
+
+    /// `networkConfiguration` of a service or of `RunTask`: every subnet of the cluster where it says nothing.
+    pub fn network_of_launch(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> NetworkConfiguration {
+        let subnets = || self.subnets.table.ids().collect();
+        let said = self.network_of_launch_if_said(reader, fields);
+        said.unwrap_or_else(|| NetworkConfiguration { subnets: subnets(), ..NetworkConfiguration::default() })
+    }
+
+    /// The same, `None` where there is no `networkConfiguration`.
+    pub fn network_of_launch_if_said(
+        &self,
+        reader: &mut Reader<'_>,
+        fields: &mut Fields<'_>,
+    ) -> Option<NetworkConfiguration> {
+        self.subnets.of_launch(reader, fields, &self.security_groups.names)
     }
 
     /// The zones of a list or of a text such as `us-east-1a,us-east-1b`; all of the cluster's where nothing is said.
@@ -416,6 +439,12 @@ impl Capacity {
         let agent_version =
             agent_version.or_else(|| Version::parse(AGENT_VERSION)).expect("the usual one is a version");
         let agent_configuration = agent_configuration(reader, &mut fields, operating_system_family);
+        let names_other_cluster = agent_configuration.cluster.as_ref().is_some_and(|it| *it != self.cluster_name);
+        let what = What { field: "SecurityGroupIds", of: &fields.of.clone() };
+        let security_groups = fields
+            .take("SecurityGroupIds")
+            .map_or(Vec::new(), |it| named_security_groups(reader, what, it, &self.security_groups.names));
+        let instance_profile = instance_profile(reader, &mut fields);
         let container_stop_timeout = fields.seconds_or(reader, "containerStopTimeout", 1..=86_400, Span::seconds(30));
         let pull_dependent_containers_upfront = fields.flag_or(reader, "pullDependentContainersUpfront", false);
         let registration_failure = fields.word(reader, "registrationFailure", &REGISTRATION_FAILURES);
@@ -423,6 +452,8 @@ impl Capacity {
             let at = fields.place_of("registrationFailure");
             check_registration_failure(reader, at, &fields.of, failure, &instance_types);
         }
+        let registration_failure =
+            registration_failure.or(names_other_cluster.then_some(RegistrationFailure::WrongClusterName));
         let boot_time = fields.distribution(reader, "bootTime");
         let volumes = volume::of_group(reader, &mut fields, operating_system_family);
         let monitoring = fields.map(reader, "InstanceMonitoring");
@@ -469,6 +500,8 @@ impl Capacity {
             container_stop_timeout,
             pull_dependent_containers_upfront,
             registration_failure,
+            security_groups,
+            instance_profile,
             boot_time,
             default_cooldown,
             volumes,
@@ -673,6 +706,20 @@ impl Bounds {
             reader.refuse(Problem::new(at(desired_name), message));
         }
     }
+}
+
+/// `IamInstanceProfile` of a launch template (`Name` or `Arn`) or of a launch configuration: its name.
+fn instance_profile(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<String> {
+    let node = fields.take("IamInstanceProfile")?;
+    if node.text().is_some() {
+        let what = What { field: "IamInstanceProfile", of: &fields.of };
+        return reader.text(what, node).map(|it| role_name(it).to_owned());
+    }
+    let mut profile = reader.fields(node, format!("`IamInstanceProfile` of {}", fields.of))?;
+    let name = profile.take_either("Name", "Arn");
+    let name = name.and_then(|it| reader.text(What { field: "Name", of: &profile.of }, it));
+    profile.finish(reader, &Shape::OURS);
+    name.map(|it| role_name(it).to_owned())
 }
 
 /// An instance type that the catalogue does not have, or that a scenario wants otherwise.

@@ -147,6 +147,8 @@ fn container(
         neuron_devices: neuron_devices(reader, &mut fields),
         port_mappings: port_mappings(reader, &mut fields, task.network_mode),
         depends_on: depends_on(reader, &mut fields, names),
+        secrets: secrets(reader, &mut fields, node),
+        health_check_command: health_check_command(reader, node),
         health_check: health_check(reader, &mut fields),
         start_timeout: timeout(reader, &mut fields, "startTimeout", task.is_for_fargate),
         stop_timeout: timeout(reader, &mut fields, "stopTimeout", task.is_for_fargate),
@@ -261,6 +263,18 @@ fn check_dependencies(reader: &mut Reader<'_>, nodes: &[Node], of: &str, contain
     }
 }
 
+/// `healthCheck.command`: a list, or a text that stands for a shell's.
+fn health_check_command(reader: &mut Reader<'_>, container: &Node) -> Vec<String> {
+    let Some(command) = container.get("healthCheck").and_then(|it| it.get("command")) else { return Vec::new() };
+    match command.text() {
+        Some(text) => vec!["CMD-SHELL".to_owned(), text.to_owned()],
+        None => {
+            let what = What { field: "command", of: "`healthCheck`" };
+            reader.list(what, command).iter().filter_map(Node::text).map(str::to_owned).collect()
+        }
+    }
+}
+
 fn health_check(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ContainerHealthCheck> {
     let node = fields.take("healthCheck")?;
     let mut check = reader.fields(node, format!("`healthCheck` of {}", fields.of))?;
@@ -274,6 +288,28 @@ fn health_check(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Cont
     };
     check.finish(reader, &Shape::OURS);
     Some(read)
+}
+
+/// What the agent fetches for a container before it starts.
+fn secrets(reader: &mut Reader<'_>, fields: &mut Fields<'_>, node: &Node) -> Vec<String> {
+    let mut secrets: Vec<String> = Vec::new();
+    let container = fields.of.clone();
+    for node in fields.list(reader, "secrets") {
+        let Some(mut secret) = reader.fields(node, format!("a secret of {container}")) else { continue };
+        secret.take("name");
+        secret.required(reader, "valueFrom");
+        secrets.extend(secret.text(reader, "valueFrom").map(str::to_owned));
+        secret.finish(reader, &Shape::OURS);
+    }
+    if let Some(mut credentials) = fields.map(reader, "repositoryCredentials") {
+        secrets.extend(credentials.text(reader, "credentialsParameter").map(str::to_owned));
+        credentials.finish(reader, &Shape::OURS);
+    }
+    let options = node.get("logConfiguration").and_then(|it| it.get("secretOptions")).map(|it| &it.value);
+    if let Some(Value::List(options)) = options {
+        secrets.extend(options.iter().filter_map(|it| it.get("valueFrom")?.text()).map(str::to_owned));
+    }
+    secrets
 }
 
 fn restart_policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<RestartPolicy> {

@@ -7,7 +7,7 @@ use crate::scenario::reader::{Names, Reader, What};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::{Expectation, Measure};
 
-const MEASURES: [(&str, Measure); 22] = [
+const MEASURES: [(&str, Measure); 23] = [
     ("errorPercent", Measure::ErrorPercent),
     ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
     ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
@@ -30,6 +30,7 @@ const MEASURES: [(&str, Measure); 22] = [
     ("capacityScaleIns", Measure::CapacityScaleIns),
     ("instancesMaximum", Measure::InstancesMaximum),
     ("standaloneTasksNotRun", Measure::StandaloneTasksNotRun),
+    ("failedTasks", Measure::FailedTasks),
 ];
 
 /// The section `expectations`; an entry without `measure` is itself called after one.

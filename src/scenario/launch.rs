@@ -41,7 +41,7 @@ pub fn launch(
     let (placement_strategy, placement_constraints) = placement(reader, fields);
     let (capacity_provider_strategy, on_ec2_because) = capacity_provider_strategy(reader, fields, capacity);
     let (platform_version, platform_family) = platform(reader, fields, capacity, &capacity_provider_strategy);
-    let subnets = capacity.subnets.of_launch(reader, fields);
+    let network = capacity.network_of_launch(reader, fields);
     let launch = Launch {
         task_group,
         placement_strategy,
@@ -49,7 +49,7 @@ pub fn launch(
         capacity_provider_strategy,
         platform_version,
         platform_family,
-        subnets,
+        network,
         volume: None,
     };
     (launch, on_ec2_because)

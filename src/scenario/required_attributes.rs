@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::aws::capability::{self, TaskNeeds, logging_driver};
+use crate::aws::start_failure;
 use crate::aws::task_definition::{ContainerDefinition, NetworkMode, Volume, VolumeKind};
 use crate::scenario::tree::{Node, Value};
 
@@ -91,7 +92,7 @@ fn of_container(container: &ContainerDefinition, node: &Node, has_execution_role
 
 /// Whether a secret's `valueFrom` is an ARN of Secrets Manager, not a parameter of Systems Manager.
 fn is_of_secrets_manager(secret: &Node) -> bool {
-    secret.get("valueFrom").and_then(Node::text).is_some_and(|it| it.contains(":secretsmanager:"))
+    secret.get("valueFrom").and_then(Node::text).is_some_and(start_failure::is_of_secrets_manager)
 }
 
 fn is_true(node: Option<&Node>) -> bool {

@@ -328,7 +328,6 @@ mod tests {
         let formless = [
             "alarms",
             "attributes",
-            "command",
             "dockerVolumeConfiguration",
             "fsxWindowsFileServerVolumeConfiguration",
             "host",
@@ -338,7 +337,7 @@ mod tests {
         ];
         // Of these an action has one: the others have their form beside it. Predictive scaling takes a label and looks at none.
         let alternatives =
-            ["FixedResponseConfig", "ForwardConfig", "RedirectConfig", "ResourceLabel", "TargetGroupArn"];
+            ["Arn", "FixedResponseConfig", "ForwardConfig", "RedirectConfig", "ResourceLabel", "TargetGroupArn"];
         let mut by_hand = [&own_names[..], &other_spellings, &refused, &formless, &alternatives].concat();
         by_hand.sort_unstable();
         assert_eq!(unread, by_hand);

@@ -15,6 +15,7 @@ use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::fargate::{FargateDemand, TasksAtOnce, note_fargate};
+use crate::scenario::fault::missing;
 use crate::scenario::group_change::group_scheduled_actions;
 use crate::scenario::launch::TaskGroups;
 use crate::scenario::listener::Listeners;
@@ -260,6 +261,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     applications.has_unread_containers = reader.unread_sections.contains("taskDefinitions");
     let task_definitions = TaskDefinitions::read(reader, entries, &mut applications);
     applications.check_used(reader);
+    let fields_of_missing = fields.map(reader, "missing");
+    let missing = missing(reader, fields_of_missing, &task_definitions.table, &capacity);
     let around =
         service::Around { task_definitions: &task_definitions, capacity: &capacity, load_balancing: &load_balancing };
     let entries = section(reader, &mut fields, "services");
@@ -339,6 +342,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         begins_settled,
         availability_zones: capacity.zones,
         subnets: capacity.subnets.table,
+        security_groups: capacity.security_groups.table,
+        missing,
         network_configurations,
         file_systems: capacity.file_systems.table,
         nat_gateways: capacity.nat_gateways,
@@ -600,7 +605,7 @@ fn why_never(capacity: &Capacity, definition: &TaskDefinition, need: &Reservatio
         // That is said of the constraints already.
         return None;
     }
-    let zones: Vec<_> = launch.subnets.iter().map(|it| capacity.subnets.table[*it].availability_zone).collect();
+    let zones: Vec<_> = launch.network.subnets.iter().map(|it| capacity.subnets.table[*it].availability_zone).collect();
     let launches_there = |group: &AutoScalingGroup| {
         definition.network_mode != NetworkMode::Awsvpc
             || zones.is_empty()

@@ -1,10 +1,15 @@
-//! `cluster.subnets`, and who names them: groups by `VPCZoneIdentifier`, services by `networkConfiguration`.
+//! `cluster.subnets`, and who names them: groups by `VPCZoneIdentifier`, services by `networkConfiguration`, which
+//! names security groups too.
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
-use crate::aws::subnet::{CidrBlock, SECURITY_GROUPS_MAXIMUM, SUBNETS_MAXIMUM, Subnet};
+use crate::aws::security_group::SecurityGroup;
+use crate::aws::subnet::{
+    CidrBlock, DefaultRoute, EndpointService, NetworkConfiguration, SECURITY_GROUPS_MAXIMUM, SUBNETS_MAXIMUM, Subnet,
+};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What};
+use crate::scenario::tree::Node;
 use crate::table::{Id, Table};
 
 /// The cluster's subnets.
@@ -53,10 +58,36 @@ impl Subnets {
                 let help = format!("its block has {}: AWS keeps five of each", block.usable_addresses());
                 reader.refuse(Problem::new(at, message).help(help));
             }
+            let routes = [
+                ("natGateway", DefaultRoute::NatGateway),
+                ("internetGateway", DefaultRoute::InternetGateway),
+                ("none", DefaultRoute::None),
+            ];
+            let default_route = fields.word_or(reader, "defaultRoute", &routes, DefaultRoute::default());
+            // One that leads to an internet gateway would serve for nothing otherwise.
+            let maps_public_ip =
+                fields.flag_or(reader, "MapPublicIpOnLaunch", default_route == DefaultRoute::InternetGateway);
+            let services = [
+                ("ecs", EndpointService::Ecs),
+                ("ecr", EndpointService::Ecr),
+                ("secretsmanager", EndpointService::SecretsManager),
+                ("ssm", EndpointService::Ssm),
+            ];
+            let what = What { field: "vpcEndpoints", of: &fields.of.clone() };
+            let nodes = fields.list(reader, "vpcEndpoints");
+            let vpc_endpoints = nodes.iter().filter_map(|it| reader.word(what, it, &services)).collect();
             fields.finish(reader, &Shape::SUBNET);
             let available = available.or(block.map(|it| it.usable_addresses()));
             let subnet = zone.zip(available).map(|(availability_zone, available_addresses)| {
-                self.table.push(Subnet { name: entry.key.clone(), availability_zone, available_addresses })
+                let name = entry.key.clone();
+                self.table.push(Subnet {
+                    name,
+                    availability_zone,
+                    available_addresses,
+                    default_route,
+                    maps_public_ip,
+                    vpc_endpoints,
+                })
             });
             self.names.add(&entry.key, subnet);
         }
@@ -87,20 +118,21 @@ impl Subnets {
         Some(subnets)
     }
 
-    /// `networkConfiguration` of a service or of `RunTask`. Without one, or without its subnets, tasks may go to every subnet of the cluster.
-    pub fn of_launch(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Id<Subnet>> {
-        self.of_launch_if_said(reader, fields).unwrap_or_else(|| self.table.ids().collect())
-    }
-
-    /// The same, `None` where there is no `networkConfiguration`.
-    pub fn of_launch_if_said(&self, reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Vec<Id<Subnet>>> {
+    /// `networkConfiguration` of a service or of `RunTask`. Without its subnets, tasks may go to every subnet of the
+    /// cluster. `None` where there is none.
+    pub fn of_launch(
+        &self,
+        reader: &mut Reader<'_>,
+        fields: &mut Fields<'_>,
+        security_groups: &Names<SecurityGroup>,
+    ) -> Option<NetworkConfiguration> {
         let is_said = fields.has("networkConfiguration");
-        let all = || is_said.then(|| self.table.ids().collect());
+        let all = || NetworkConfiguration { subnets: self.table.ids().collect(), ..NetworkConfiguration::default() };
         let of = fields.of.clone();
-        let mut network = fields.map(reader, "networkConfiguration")?;
+        let Some(mut network) = fields.map(reader, "networkConfiguration") else { return is_said.then(all) };
         let configuration = network.map(reader, "awsvpcConfiguration");
         network.finish(reader, &Shape::OURS);
-        let Some(mut configuration) = configuration else { return all() };
+        let Some(mut configuration) = configuration else { return is_said.then(all) };
         let said = configuration.take("subnets");
         let what = What { field: "subnets", of: &of };
         let nodes = said.map_or(&[][..], |it| reader.list(what, it));
@@ -120,7 +152,29 @@ impl Subnets {
             true => Vec::new(),
             false => nodes.iter().filter_map(|it| reader.reference(what, it, &self.names)).collect(),
         };
+        let of_groups = What { field: "securityGroups", of: &of };
+        let security_groups =
+            groups.map_or(Vec::new(), |it| named_security_groups(reader, of_groups, it, security_groups));
+        // No default is said: where there is no configuration, a default would make one.
+        let assign_public_ip =
+            configuration.word(reader, "assignPublicIp", &[("ENABLED", true), ("DISABLED", false)]).unwrap_or(false);
         configuration.finish(reader, &Shape::AWSVPC_CONFIGURATION);
-        if subnets.is_empty() { all() } else { Some(subnets) }
+        let subnets = if subnets.is_empty() { self.table.ids().collect() } else { subnets };
+        is_said.then_some(NetworkConfiguration { subnets, security_groups, assign_public_ip })
     }
+}
+
+/// The security groups of a list; none where the scenario describes none, so that what is pasted from elsewhere is let
+/// be.
+pub fn named_security_groups(
+    reader: &mut Reader<'_>,
+    what: What<'_>,
+    node: &Node,
+    names: &Names<SecurityGroup>,
+) -> Vec<Id<SecurityGroup>> {
+    let nodes = reader.list(what, node);
+    if names.known.is_empty() {
+        return Vec::new();
+    }
+    nodes.iter().filter_map(|it| reader.reference(what, it, names)).collect()
 }

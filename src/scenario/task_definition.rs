@@ -201,6 +201,7 @@ fn task_definition(
     let volumes = volumes(reader, &mut fields, is_for_fargate || is_for_linux);
     let says_memory = fields.has("memory");
     let task = Task { family, revision, network_mode, memory, says_memory, is_for_fargate };
+    let execution_role = fields.text(reader, "executionRoleArn").map(str::to_owned);
     let containers = containers(reader, &mut fields, &task, applications);
     let place = fields.place;
     let of = fields.of.clone();
@@ -237,6 +238,7 @@ fn task_definition(
         cpu,
         memory,
         is_for_fargate,
+        execution_role,
         ephemeral_storage_gib,
         operating_system_family,
         cpu_architecture,

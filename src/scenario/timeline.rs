@@ -14,6 +14,7 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, REGISTRATION_FAILURES, attributes, check_registration_failure};
 use crate::scenario::container::client_exception;
 use crate::scenario::fargate::refuse_on_fargate;
+use crate::scenario::fault::fault;
 use crate::scenario::group_change::{KnownAlarms, group_change, interrupt_spot_instances, new_launch_template};
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
@@ -56,6 +57,15 @@ const CHANGES: &[&str] = &[
     "fargateCapacityUnavailable",
     "retireFargateTasks",
     "failRegistration",
+    "deleteImage",
+    "deleteSecret",
+    "deleteRole",
+    "deleteInstanceProfile",
+    "registryOutage",
+    "slowRegistry",
+    "applicationCrashes",
+    "slowDependency",
+    "throttleCalls",
     "putAccountSetting",
     "modifyListener",
     "modifyRule",
@@ -144,7 +154,9 @@ fn entry(
 fn note_what_does_nothing(reader: &mut Reader<'_>, at: Span, name: &str, change: &TimelineChange) {
     let (lasts, share) = match change {
         TimelineChange::TargetErrors { lasts, error_share, .. } => (*lasts, Some(("errorShare", *error_share))),
-        TimelineChange::FargateCapacityUnavailable { lasts, .. } => (*lasts, None),
+        TimelineChange::FargateCapacityUnavailable { lasts, .. } | TimelineChange::Fault { lasts, .. } => {
+            (*lasts, None)
+        }
         TimelineChange::ContainerInstances { change: ContainerInstanceChange::DisconnectAgent { lasts }, .. } => {
             (*lasts, None)
         }
@@ -231,6 +243,15 @@ fn change(
         }
         "retireFargateTasks" => retire_fargate_tasks(reader, fields, around),
         "failRegistration" => fail_registration(reader, fields, around),
+        "deleteImage"
+        | "deleteSecret"
+        | "deleteRole"
+        | "deleteInstanceProfile"
+        | "registryOutage"
+        | "slowRegistry"
+        | "applicationCrashes"
+        | "slowDependency"
+        | "throttleCalls" => fault(reader, name, fields, around),
         "putAccountSetting" => put_account_setting(reader, fields),
         "registerScalableTarget" => register_scalable_target(reader, entry, fields, around),
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
@@ -529,8 +550,7 @@ fn update_service(
         refuse_desired_count_of_daemon(reader, fields);
     }
     let desired_count = fields.count(reader, "desiredCount", 0..=5_000);
-    let subnets = around.capacity.subnets.of_launch_if_said(reader, fields);
-    let network = subnets.map(|subnets| networks.push(NetworkConfiguration { subnets }));
+    let network = around.capacity.network_of_launch_if_said(reader, fields).map(|it| networks.push(it));
     let deployment_place = fields.place_of("deploymentConfiguration");
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
     let deployment = fields.map(reader, "deploymentConfiguration");

@@ -10,6 +10,7 @@ mod costs;
 mod cpu_in_a_task;
 mod daemons;
 mod fargate;
+mod faults;
 mod file_systems;
 mod findings;
 mod goldens;

@@ -195,6 +195,92 @@ fn no_instance_is_over_committed(run: &Run) {
     }
 }
 
+/// A task's states come in their order, and whatever ends it, it stops once.
+fn every_task_lives_in_order(run: &Run) {
+    for task in &run.tasks {
+        let on_its_way = [
+            Some(task.created_at),
+            task.placed_at,
+            task.pull_started_at,
+            task.pulled_at,
+            task.running_at,
+            task.healthy_at,
+        ];
+        let to_its_end = [Some(task.created_at), task.placed_at, task.running_at, task.stopping_at, task.stopped_at];
+        for instants in [&on_its_way[..], &to_its_end[..]] {
+            let reached: Vec<Instant> = instants.iter().copied().flatten().collect();
+            assert!(reached.is_sorted(), "{task:?}");
+        }
+        let has_end = [task.stop_code.is_some(), task.stopped_reason.is_some(), task.stopping_at.is_some()];
+        assert!(has_end == [true; 3] || has_end == [false; 3], "{task:?}");
+        assert!(task.stopped_at.is_none() || task.stop_code.is_some(), "{task:?}");
+        assert!(task.running_at.is_none() || task.placed_at.is_some(), "{task:?}");
+        assert!(task.stop_code != Some("TaskFailedToStart") || task.running_at.is_none(), "{task:?}");
+        for container in &task.containers {
+            assert!(container.stopped_at.is_none_or(|it| container.started_at.is_none_or(|started| started <= it)));
+            assert!(task.stopped_at.is_none() || container.last_status == "STOPPED", "{task:?}");
+        }
+    }
+}
+
+/// Faults that a timeline can have, each for a while.
+const FAULTS: [&str; 14] = [
+    "deleteImage: { image: \"shop/web:1\", for: LASTS }",
+    "deleteSecret: { SecretId: /web/key, for: LASTS }",
+    "deleteRole: { RoleName: execution, for: LASTS }",
+    "registryOutage: { for: LASTS }",
+    "registryOutage: { error: tooManyRequests, for: LASTS }",
+    "slowRegistry: { factor: 20, for: LASTS }",
+    "applicationCrashes: { service: web, after: { exponential: { mean: 20s } }, code: 3, for: LASTS }",
+    "slowDependency: { service: web, factor: 30, for: LASTS }",
+    "throttleCalls: { burst: 1, callsPerSecond: 1, for: LASTS }",
+    "availabilityZoneOutage: { availabilityZone: us-east-1a, for: LASTS }",
+    "disconnectAgents: { autoScalingGroup: nodes, count: 2, for: LASTS }",
+    "targetErrors: { service: web, tasks: 2, errorShare: 0.5, for: LASTS }",
+    "terminateInstances: { autoScalingGroup: nodes, count: 1 }",
+    "updateService: { service: web, forceNewDeployment: true }",
+];
+
+/// A service under faults that begin at these seconds and hold for so many.
+fn story_of_faults(faults: &[(usize, u32, u32)], follows: bool, is_awsvpc: bool) -> String {
+    let timeline: Vec<String> = faults
+        .iter()
+        .map(|(fault, at, lasts)| {
+            format!("  - {{ at: {at}s, {} }}", FAULTS[*fault].replace("LASTS", &format!("{lasts}s")))
+        })
+        .collect();
+    let probe = if follows { "healthCheck: { interval: 10, retries: 2 }, " } else { "" };
+    let (mode, size) = if is_awsvpc { ("awsvpc", "m5.2xlarge") } else { ("bridge", "m5.large") };
+    format!(
+        "duration: 40m
+cluster: {{ availabilityZones: [us-east-1a, us-east-1b] }}
+autoScalingGroups: {{ nodes: {{ InstanceType: {size}, MinSize: 3, MaxSize: 4 }} }}
+taskDefinitions:
+  web:
+    networkMode: {mode}
+    executionRoleArn: execution
+    containerDefinitions:
+      - {{ name: web, image: \"shop/web:1\", cpu: 256, memory: 512, {probe}secrets: [{{ name: KEY, valueFrom: /web/key }}], portMappings: [{{ containerPort: 80 }}] }}
+      - {{ name: sidecar, image: shop/sidecar, cpu: 64, memory: 64, essential: false }}
+applications:
+  web: {{ image: {{ size: 300MB }}, startTime: {{ exponential: {{ mean: 5s }} }}, shutdownTime: {{ exponential: {{ mean: 20s }} }}, waitTime: 30ms }}
+  sidecar: {{ image: {{ size: 30MB }} }}
+targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 10, deregistrationDelay: 20s }} }}
+services:
+  web:
+    taskDefinition: web
+    desiredCount: 5
+    deploymentConfiguration: {{ minimumHealthyPercent: 50, maximumPercent: 200 }}
+    loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}]
+workloads:
+  users: {{ service: web, arrivals: {{ poisson: {{ rate: 20/s }} }}, timeout: 5s }}
+timeline:
+{}
+",
+        timeline.join("\n")
+    )
+}
+
 /// Of a DAEMON service an instance never has two tasks that are not STOPPED, none is placed while it is not ACTIVE, and in
 /// the end it has one if it is.
 fn an_instance_has_one_task_of_a_daemon(run: &Run, service: usize) {
@@ -295,6 +381,7 @@ proptest! {
             prop_assert_eq!(counts.arrived, counts.served + counts.failed() + totals.in_flight, "each request ends once");
         }
         no_instance_is_over_committed(&run);
+        every_task_lives_in_order(&run);
         every_dollar_has_an_owner(&run);
         if story.daemon.is_some() {
             an_instance_has_one_task_of_a_daemon(&run, 1);
@@ -340,6 +427,21 @@ proptest! {
         let routed: u64 = of_groups.map(|it| it.routing.routed).sum();
         let arrived: u64 = run.requests.iter().map(|it| it.counts.arrived - it.counts.elb_503).sum();
         prop_assert_eq!(routed, arrived, "a target is chosen for all that do not get 503");
+    }
+
+    #[test]
+    fn laws_hold_whatever_fails(
+        faults in prop::collection::vec((0..FAULTS.len(), 30u32..1_500, 1u32..600), 1..6),
+        (follows, is_awsvpc, seed) in (any::<bool>(), any::<bool>(), 0u64..1000),
+    ) {
+        let text = story_of_faults(&faults, follows, is_awsvpc);
+        let story = scenario::read(std::path::Path::new("faults.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.render(false)));
+        let run = simulate(&story.variants[0], Seed { seed, replication: 0 });
+        every_task_lives_in_order(&run);
+        no_instance_is_over_committed(&run);
+        let (counts, open) = (&run.requests[0].counts, run.requests[0].in_flight);
+        prop_assert_eq!(counts.arrived, counts.served + counts.failed() + open, "each request ends once");
     }
 
     #[test]

@@ -156,6 +156,12 @@ impl Drawn {
         }
     }
 
+    /// Makes some of them so many times as long.
+    fn lengthen_by(&mut self, requests: Range<usize>, factor: f64) {
+        self.nanos[requests].iter_mut().for_each(|it| *it = whole_nanos(*it * factor));
+        self.constant = 0;
+    }
+
     /// Makes one of them longer.
     fn lengthen(&mut self, request: usize, by: f64) {
         self.nanos[request] += by;
@@ -209,6 +215,10 @@ impl Lane {
             law.cpu.fill(n);
             law.wait.fill(n);
         }
+        if self.wait_factor != 1.0 {
+            let factor = self.wait_factor;
+            self.laws.iter_mut().for_each(|it| it.wait.lengthen_by(0..n, factor));
+        }
         if let Some(handshakes) = &mut self.handshakes {
             for request in 0..n {
                 if handshakes.stream.unit() <= handshakes.share {
@@ -246,6 +256,22 @@ impl Lane {
             if self.faults.is_none() {
                 // Broken targets have left their marks.
                 self.laws.iter_mut().for_each(|it| it.status[..n].fill(StatusClass::Success));
+            }
+        }
+    }
+
+    /// What requests wait for takes so many times as long as usual from now on, for those that have been drawn already,
+    /// too.
+    pub(super) fn waits_change(&mut self, factor: f64) {
+        if factor == self.wait_factor {
+            return;
+        }
+        let drawn = self.batch.next..self.batch.len;
+        let ratio = factor / std::mem::replace(&mut self.wait_factor, factor);
+        for law in &mut self.laws {
+            law.wait.lengthen_by(drawn.clone(), ratio);
+            if law.computes && law.waits {
+                add(&law.cpu.nanos[drawn.clone()], &law.wait.nanos[drawn.clone()], &mut law.both[drawn.clone()]);
             }
         }
     }

@@ -1,0 +1,87 @@
+//! Tasks that stopped otherwise than they were meant to, counted by their stop code and reason.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::report::words::wrap;
+use crate::run::{Run, TaskLife};
+use crate::table::Id;
+
+/// Kinds of ends that are told in the terminal of one variant, the most frequent first.
+const TOLD_MAXIMUM: usize = 6;
+/// Letters of a reason that the terminal shows.
+const REASON_MAXIMUM: usize = 180;
+
+/// Tasks that stopped alike.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct StoppedTasks<'a> {
+    /// Their service, or the entry of `runTasks` that started them.
+    pub launcher: &'a str,
+    /// `stopCode`
+    pub stop_code: &'a str,
+    /// `stoppedReason`
+    pub stopped_reason: &'a str,
+    /// Exit code of their containers, where they had come so far.
+    pub exit_code: Option<u8>,
+    /// How many.
+    pub tasks: u32,
+}
+
+/// Tasks that stopped otherwise than they were meant to, of each service and entry of `runTasks` by their ends, the
+/// most frequent first.
+pub fn stopped_tasks(run: &Run) -> Vec<StoppedTasks<'_>> {
+    let mut counts: BTreeMap<(&str, &str, &str, Option<u8>), u32> = BTreeMap::new();
+    for task in run.tasks.iter().filter(|it| it.stopped_at.is_some() && it.has_failed()) {
+        let reason = task.stopped_reason.as_deref().unwrap_or_default();
+        let end = (launcher(run, task), task.stop_code.unwrap_or_default(), reason, task.exit_code);
+        *counts.entry(end).or_default() += 1;
+    }
+    let mut rows: Vec<StoppedTasks<'_>> = counts
+        .into_iter()
+        .map(|((launcher, stop_code, stopped_reason, exit_code), tasks)| StoppedTasks {
+            launcher,
+            stop_code,
+            stopped_reason,
+            exit_code,
+            tasks,
+        })
+        .collect();
+    rows.sort_by_key(|it| std::cmp::Reverse(it.tasks));
+    rows
+}
+
+fn launcher<'a>(run: &'a Run, task: &TaskLife) -> &'a str {
+    match (task.service, task.run_task) {
+        (Some(service), _) => &run.scenario.services[Id::new(service)].name,
+        (None, Some(run_task)) => &run.scenario.run_tasks[Id::new(run_task)].name,
+        (None, None) => "",
+    }
+}
+
+/// The lines under the table of a scenario that count ends of tasks; empty without any. Of each variant the first
+/// replication is told.
+pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
+    let mut text = String::new();
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        let rows = stopped_tasks(run);
+        for row in rows.iter().take(TOLD_MAXIMUM) {
+            let code = row.exit_code.map_or(String::new(), |it| format!(", exit code {it}"));
+            let reason: String = row.stopped_reason.chars().take(REASON_MAXIMUM).collect();
+            let more = if reason.len() < row.stopped_reason.len() { " ..." } else { "" };
+            let line = format!(
+                "{}: {} × `{}`: {}: {reason}{more}{code}",
+                run.scenario.variant, row.tasks, row.launcher, row.stop_code
+            );
+            wrap(&mut text, &line, 2);
+        }
+        if rows.len() > TOLD_MAXIMUM {
+            let others: u32 = rows[TOLD_MAXIMUM..].iter().map(|it| it.tasks).sum();
+            wrap(&mut text, &format!("{}: {others} more in other words", run.scenario.variant), 2);
+        }
+    }
+    match text.is_empty() {
+        true => text,
+        false => format!("Tasks that stopped (each: tasks.csv)\n{text}"),
+    }
+}
