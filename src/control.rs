@@ -11,6 +11,7 @@ pub mod container_instances;
 pub mod containers;
 pub mod costs;
 pub mod daemon;
+mod event_bridge;
 pub mod fargate;
 pub mod group_scaling;
 pub mod health;
@@ -23,12 +24,14 @@ pub mod metrics;
 pub mod network;
 mod not_scaled;
 mod packing;
+pub mod pipelines;
 pub mod placing;
 pub mod predictive_scaling;
 mod refusals;
 pub mod relations;
 pub mod run_tasks;
 pub mod scheduler;
+mod start_tasks;
 pub mod task_life;
 pub mod timeline;
 pub mod waterfall;
@@ -56,6 +59,7 @@ use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::metrics::Metrics;
+use crate::control::pipelines::PipelineInForce;
 use crate::control::placing::Placing;
 use crate::control::predictive_scaling::Prediction;
 use crate::control::refusals::Refusals;
@@ -92,6 +96,8 @@ pub struct Control<'a> {
     pub fargate: [Fargate; 2],
     /// Calls of `RunTask` for tasks on Fargate that the account may make.
     pub fargate_calls: TokenBucket,
+    /// Other calls of `RunTask` and `StartTask` that it may make.
+    pub cluster_calls: TokenBucket,
     /// Tasks on Fargate that are to be retired, by the place of the entry of the timeline.
     pub to_be_retired: BTreeMap<usize, Vec<Id<Task>>>,
     /// Tasks of services that are, and are not STOPPED: their services replace them.
@@ -102,6 +108,8 @@ pub struct Control<'a> {
     pub services: Vec<Service>,
     /// Calls of `RunTask`, in the scenario's order.
     pub run_tasks: Vec<Calls>,
+    /// Pipelines, in the scenario's order.
+    pub pipelines: Vec<PipelineInForce>,
     /// When standalone tasks in PROVISIONING are looked at.
     pub standalone_passes: BTreeSet<Instant>,
     /// Those of scheduling strategy DAEMON, in the scenario's order.
@@ -291,6 +299,10 @@ impl<'a> Control<'a> {
                 scenario.assumptions.fargate.run_task_burst,
                 scenario.assumptions.fargate.run_task_calls_per_second,
             ),
+            cluster_calls: TokenBucket::new(
+                scenario.assumptions.cluster_modify_burst,
+                scenario.assumptions.cluster_modify_calls_per_second,
+            ),
             to_be_retired: BTreeMap::new(),
             retired: BTreeSet::new(),
             placing: Placing::new(scenario),
@@ -299,13 +311,9 @@ impl<'a> Control<'a> {
                 .run_tasks
                 .iter()
                 .zip(&scenario.task_calls)
-                .map(|(it, calls)| {
-                    let (times, what) =
-                        (seed.stream("task calls", &it.name), seed.stream("standalone tasks", &it.name));
-                    let retries = seed.stream("calls again", &it.name);
-                    Calls::new(TaskCallSource::new(calls, times, what), retries)
-                })
+                .map(|(it, calls)| Calls::new(TaskCallSource::new(calls, seed, &it.name), seed, &it.name))
                 .collect(),
+            pipelines: PipelineInForce::of(scenario, seed),
             standalone_passes: BTreeSet::new(),
             daemons: scenario.services.ids().filter(|it| scenario.is_daemon(Launcher::Service(*it))).collect(),
             task_wakes: BTreeMap::new(),
@@ -347,6 +355,7 @@ impl<'a> Control<'a> {
         control.begin_groups();
         control.begin_services();
         control.begin_run_tasks();
+        control.begin_pipelines();
         for index in 0..scenario.timeline.len() {
             control.agenda.put(scenario.timeline[index].at, Event::TimelineIsDue(index));
         }
@@ -401,7 +410,9 @@ impl<'a> Control<'a> {
             Event::GroupIsScaled(group) => self.group_is_scaled(group),
             Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
             Event::RunTaskIsRetried(run_task) => self.run_task_is_retried(run_task),
+            Event::CustomSchedulerLooks(run_task) => self.custom_scheduler_looks(run_task),
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
+            Event::PipelineAdvances(pipeline) => self.pipeline_advances(pipeline),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),
             Event::GroupIsChecked(group) => self.group_is_checked(group),

@@ -14,6 +14,7 @@ pub mod aws_fields;
 pub mod capacity;
 pub mod container;
 pub mod defaults;
+pub mod event_bridge;
 pub mod expectation;
 pub mod fargate;
 pub mod file_system;
@@ -27,6 +28,7 @@ pub mod load_balancing;
 pub mod metric;
 pub mod mixed_instances;
 pub mod patch;
+pub mod pipeline;
 pub mod placement;
 pub mod predictive_scaling;
 pub mod problem;
@@ -40,6 +42,7 @@ pub mod scaling;
 pub mod schema;
 pub mod sections;
 pub mod service;
+pub mod start_task;
 pub mod story;
 pub mod subnet;
 pub mod task_definition;
@@ -68,6 +71,7 @@ use crate::aws::metric::{Metric, MetricStat, SuppliedMetric, load_balancer_names
 use crate::aws::nat_gateway::NatGateways;
 use crate::aws::network::NetworkTimes;
 use crate::aws::operating_system::OperatingSystemFamily;
+use crate::aws::pipeline::Pipeline;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
@@ -80,10 +84,12 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span, ceil_capacity};
+use crate::workload::commits::Commits;
 use crate::workload::task_calls::TaskCalls;
 use crate::workload::{Destination, Workload};
 
 pub use defaults::with_defaults;
+pub use event_bridge::EventBridgeAssumptions;
 pub use group_change::{GroupChange, NewLaunchTemplate};
 pub use problem::Problems;
 pub use reader::Folder;
@@ -141,6 +147,10 @@ pub struct Scenario {
     pub run_tasks: Table<RunTask>,
     /// When each of them is asked for, in their order.
     pub task_calls: Vec<TaskCalls>,
+    /// Pipelines.
+    pub pipelines: Table<Pipeline>,
+    /// When commits come to each of them, in their order.
+    pub commits: Vec<Commits>,
     /// Task groups, those of services first and in their order.
     pub task_groups: Table<TaskGroup>,
     /// Scalable targets.
@@ -228,7 +238,10 @@ impl Scenario {
 
     /// The same, with what it is: "service `web`".
     pub fn launcher_words(&self, launcher: Launcher) -> String {
-        let kind = if launcher.service().is_some() { "service" } else { "`runTasks`" };
+        let kind = match launcher {
+            Launcher::Service(_) => "service",
+            Launcher::RunTask(run_task) => self.run_tasks[run_task].section_words(),
+        };
         format!("{kind} `{}`", self.launcher_name(launcher))
     }
 
@@ -246,6 +259,24 @@ impl Scenario {
             Some(network) => &self.network_configurations[network].subnets,
             None => &self.launch(launcher).subnets,
         }
+    }
+
+    /// The revision that a pipeline has given another image, where it is one of its revisions; else the same. They differ in what is
+    /// pulled, and not in how they serve.
+    pub fn revision_before_pipelines(
+        &self,
+        service: Id<ServiceDefinition>,
+        revision: Id<TaskDefinition>,
+    ) -> Id<TaskDefinition> {
+        // Revisions of pipelines are numbered in a row, each pipeline's own.
+        let is_of = |it: &Pipeline| it.service == service && it.revisions.binary_search(&revision).is_ok();
+        if self.pipelines.iter().any(is_of) { self.services[service].task_definition } else { revision }
+    }
+
+    /// Whether the tasks of a launcher run on Fargate.
+    pub fn runs_on_fargate(&self, launcher: Launcher) -> bool {
+        let items = &self.launch(launcher).capacity_provider_strategy;
+        items.iter().any(|it| self.capacity_providers[it.capacity_provider].fargate().is_some())
     }
 
     /// Whether a launcher is a service of scheduling strategy DAEMON.
@@ -640,6 +671,15 @@ pub enum Measure {
     InstancesMaximum,
     /// `standaloneTasksNotRun`: standalone tasks whose call failed, or that were given up in PROVISIONING.
     StandaloneTasksNotRun,
+    /// `lastStandaloneTaskEndSeconds`: from the begin of the run until its last standalone task had ended; none while one goes on or
+    /// none ran.
+    LastStandaloneTaskEndSeconds,
+    /// `invocationsGivenUp`: invocations that EventBridge dropped or put into a dead-letter queue.
+    InvocationsGivenUp,
+    /// `pipelineExecutionsSucceeded`: executions of pipelines that came to their end.
+    PipelineExecutionsSucceeded,
+    /// `commitToDeployedMaximumSeconds`: the longest time from a commit until its execution had succeeded.
+    CommitToDeployedMaximumSeconds,
 }
 
 /// `containerInsights`, a setting of the cluster.
@@ -746,6 +786,13 @@ pub struct Assumptions {
     pub provisioning_timeout: Span,
     /// Most tasks in PROVISIONING: 500.
     pub provisioning_maximum: u32,
+    /// Calls of `RunTask` for instances and of `StartTask` that may be made at once: 100, the bucket of requests that modify the
+    /// resources of a cluster (*Request throttling for the Amazon ECS API*; that these calls are among them is inferred).
+    pub cluster_modify_burst: u32,
+    /// Such calls a second that come back: 40.
+    pub cluster_modify_calls_per_second: u32,
+    /// How EventBridge delivers.
+    pub event_bridge: EventBridgeAssumptions,
     /// Most tasks launched a minute for one service: 500.
     pub launches_per_minute: u32,
     /// A running task of a service without load balancer counts as healthy after: 40 s.
@@ -918,6 +965,9 @@ impl Default for Assumptions {
             placement_retry_on_capacity: false,
             provisioning_timeout: Span::seconds(1800),
             provisioning_maximum: 500,
+            cluster_modify_burst: 100,
+            cluster_modify_calls_per_second: 40,
+            event_bridge: EventBridgeAssumptions::default(),
             launches_per_minute: 500,
             healthy_after: Span::seconds(40),
             target_registration_time: Span::seconds(1),

@@ -7,7 +7,7 @@ use crate::scenario::reader::{Names, Reader, What};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::{Expectation, Measure};
 
-const MEASURES: [(&str, Measure); 20] = [
+const MEASURES: [(&str, Measure); 24] = [
     ("errorPercent", Measure::ErrorPercent),
     ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
     ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
@@ -28,6 +28,10 @@ const MEASURES: [(&str, Measure); 20] = [
     ("capacityScaleIns", Measure::CapacityScaleIns),
     ("instancesMaximum", Measure::InstancesMaximum),
     ("standaloneTasksNotRun", Measure::StandaloneTasksNotRun),
+    ("lastStandaloneTaskEndSeconds", Measure::LastStandaloneTaskEndSeconds),
+    ("invocationsGivenUp", Measure::InvocationsGivenUp),
+    ("pipelineExecutionsSucceeded", Measure::PipelineExecutionsSucceeded),
+    ("commitToDeployedMaximumSeconds", Measure::CommitToDeployedMaximumSeconds),
 ];
 
 /// The section `expectations`; an entry without `measure` is itself called after one.
@@ -70,7 +74,11 @@ fn expectation(reader: &mut Reader<'_>, entry: &Entry, services: &Names<ServiceD
         | Measure::CapacityScaleOuts
         | Measure::CapacityScaleIns
         | Measure::InstancesMaximum
-        | Measure::StandaloneTasksNotRun,
+        | Measure::StandaloneTasksNotRun
+        | Measure::LastStandaloneTaskEndSeconds
+        | Measure::InvocationsGivenUp
+        | Measure::PipelineExecutionsSucceeded
+        | Measure::CommitToDeployedMaximumSeconds,
     ) = measure
         && is_of_a_service
     {
