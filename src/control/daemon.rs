@@ -23,7 +23,7 @@ use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::network::has_subnet;
 use crate::control::placing::{Asked, Wanted};
-use crate::control::scheduler::Deployment;
+use crate::control::scheduler::deployment::Deployment;
 use crate::table::Id;
 
 /// Tasks of a DAEMON service, sorted by what is to become of them; those asked to stop left out.

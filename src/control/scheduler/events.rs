@@ -1,0 +1,68 @@
+//! What a service says of itself, in ECS's words (*Amazon ECS service event messages*).
+
+use crate::aws::service::ServiceDefinition;
+use crate::cluster::Task;
+use crate::control::Control;
+use crate::control::health::task_name;
+use crate::control::log::Decision;
+use crate::table::Id;
+use crate::units::Span;
+
+/// Duplicate events are suppressed for this long (developer guide, *Viewing service events*).
+const DUPLICATE_EVENTS: Span = Span::seconds(6 * 3600);
+impl Control<'_> {
+    pub(in crate::control) fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
+        if placed.is_empty() {
+            return;
+        }
+        let names: Vec<String> = placed.iter().map(|task| format!("(task {})", task_name(*task))).collect();
+        let message = format!(
+            "(service {}) has started {} tasks: {}.",
+            self.scenario.services[service].name,
+            placed.len(),
+            names.join(" ")
+        );
+        let cause = self.services[service.index()].wanted_because;
+        self.log.put(self.agenda.now(), cause, "service.tasks_started", self.service_resource(service), message);
+        self.services[service.index()].said.remove("service.task_waits");
+        self.services[service.index()].said.remove("service.task_placement_failure");
+    }
+
+    pub(super) fn say_placement_failed(&mut self, service: Id<ServiceDefinition>, words: &str) {
+        let cause = self.services[service.index()].wanted_because;
+        self.say_once(service, "service.task_placement_failure", words, cause);
+    }
+
+    /// Whether an event of a service would be a duplicate now.
+    pub(super) fn was_said(&self, service: Id<ServiceDefinition>, kind: &str) -> bool {
+        self.services[service.index()].said.get(kind).is_some_and(|&at| self.now() < at + DUPLICATE_EVENTS)
+    }
+
+    pub(in crate::control) fn say_deployment_is_stuck(&mut self, service: Id<ServiceDefinition>) {
+        self.say_once(
+            service,
+            "service.deployment_stuck",
+            "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
+             Update the minimumHealthyPercent or maximumPercent value and try again.",
+            None,
+        );
+    }
+
+    /// Logs an event of a service, unless the same was said and its cause is still there.
+    pub(in crate::control) fn say_once(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        kind: &'static str,
+        words: &str,
+        cause: Option<Decision>,
+    ) {
+        let now = self.now();
+        if self.was_said(service, kind) {
+            return;
+        }
+        let state = &mut self.services[service.index()];
+        state.said.insert(kind.to_owned(), now);
+        let message = format!("(service {}) {words}", self.scenario.services[service].name);
+        self.log.put(now, cause, kind, self.service_resource(service), message);
+    }
+}

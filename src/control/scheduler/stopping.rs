@@ -1,0 +1,184 @@
+//! What a service stops: old and unhealthy tasks, and those that are more than desired.
+//!
+//! Follows *Rolling update* and *Task scale-in protection* in the developer guide (2026).
+
+use crate::aws::capacity_provider::{CapacityProvider, choose_provider_to_leave};
+use crate::aws::fargate::RETIRED;
+use crate::aws::placement::{StopCandidate, choose_to_stop};
+use crate::aws::service::ServiceDefinition;
+use crate::cluster::{InstanceStatus, StopCode, Task, TaskStatus};
+use crate::control::Control;
+use crate::control::health::task_name;
+use crate::control::scheduler::Roll;
+use crate::table::Id;
+
+impl Control<'_> {
+    /// Stops old and unhealthy tasks as far as the bounds allow; takes them off the roll and tells how many.
+    pub(super) fn stop_what_leaves(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        roll: &mut Roll,
+        lower: u32,
+        upper: u32,
+        desired: u32,
+    ) -> u32 {
+        let deployment = self.services[service.index()].primary().number;
+        let cause = self.services[service.index()].wanted_because;
+        let mut stopped = Vec::new();
+        let reason = |control: &Control<'_>, task: Id<Task>| match control.retired.contains(&task) {
+            true => RETIRED.to_owned(),
+            false => format!("Scaling activity initiated by (deployment {deployment})"),
+        };
+        let (protected, leaving) = self.protected_and_others(service, std::mem::take(&mut roll.leaving));
+        roll.leaving = protected;
+        for task in leaving {
+            stopped.push((task, reason(self, task), cause));
+        }
+        let may_stop = roll.healthy().saturating_sub(lower);
+        let (protected, mut leaving) = self.protected_and_others(service, std::mem::take(&mut roll.leaving_healthy));
+        for _ in 0..may_stop.min(leaving.len() as u32) {
+            let victim = self.choose_victim(service, &leaving, None);
+            let task = leaving.remove(victim);
+            stopped.push((task, reason(self, task), cause));
+        }
+        roll.leaving_healthy = protected;
+        roll.leaving_healthy.extend(leaving);
+        // A replacement that is healthy makes an unhealthy task superfluous; where there is no room for a replacement
+        // they go one at a time.
+        let replacements = roll.staying.len() as u32 - roll.staying_healthy;
+        let superfluous = (roll.staying_healthy + roll.unhealthy.len() as u32).saturating_sub(desired);
+        let one_for_room = u32::from(roll.all() >= upper && replacements == 0);
+        let unhealthy_cause = self.services[service.index()].unhealthy_cause;
+        for _ in 0..superfluous.max(one_for_room).min(roll.unhealthy.len() as u32) {
+            let draw = self.streams.services[service.index()].placement.below(roll.unhealthy.len());
+            let task = roll.unhealthy.remove(draw);
+            let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
+            stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
+        }
+        let count = stopped.len() as u32;
+        if count > 0 {
+            let names: Vec<String> = stopped.iter().map(|(task, ..)| format!("(task {})", task_name(*task))).collect();
+            let message = format!(
+                "(service {}) has stopped {count} running tasks: {}.",
+                self.scenario.services[service].name,
+                names.join(" ")
+            );
+            let cause = stopped[0].2;
+            let decision = self.log.put(
+                self.agenda.now(),
+                cause,
+                "service.tasks_stopped",
+                self.service_resource(service),
+                message,
+            );
+            for (task, reason, _) in stopped {
+                self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, Some(decision));
+            }
+        }
+        count
+    }
+
+    /// Stops tasks that are more than desired.
+    pub(super) fn scale_in(&mut self, service: Id<ServiceDefinition>, staying: &mut Vec<Id<Task>>, surplus: u32) {
+        let now = self.now();
+        let (protected, mut others) = self.protected_and_others(service, std::mem::take(staying));
+        let held = surplus.saturating_sub(others.len() as u32);
+        if held > 0 {
+            let words = format!("was unable to scale in due to {} tasks under protection.", protected.len());
+            let cause = self.services[service.index()].wanted_because;
+            self.say_once(service, "service.unable_to_scale_in", &words, cause);
+        }
+        let surplus = surplus - held;
+        let mut victims = Vec::new();
+        for _ in 0..surplus {
+            let leaves = self.provider_to_leave(service, &others);
+            let victim = self.choose_victim(service, &others, leaves);
+            victims.push(others.remove(victim));
+        }
+        *staying = protected;
+        staying.extend(others);
+        if victims.is_empty() {
+            return;
+        }
+        let names: Vec<String> = victims.iter().map(|task| format!("(task {})", task_name(*task))).collect();
+        let message = format!(
+            "(service {}) has stopped {surplus} running tasks: {}.",
+            self.scenario.services[service].name,
+            names.join(" ")
+        );
+        let cause = self.services[service.index()].wanted_because;
+        let decision = self.log.put(now, cause, "service.tasks_stopped", self.service_resource(service), message);
+        for task in victims {
+            let reason = format!("Scaling activity initiated by (service {})", self.scenario.services[service].name);
+            self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, Some(decision));
+        }
+    }
+
+    /// Tasks that protect themselves from scale-in and deployments, and the rest; the scheduler looks again when the first protection
+    /// expires. An instance that drains, and a task that is retired, wait for no protection.
+    pub(super) fn protected_and_others(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        tasks: Vec<Id<Task>>,
+    ) -> (Vec<Id<Task>>, Vec<Id<Task>>) {
+        let Some(protection) = self.scenario.services[service].task_protection else { return (Vec::new(), tasks) };
+        let now = self.now();
+        let protected_until = |task: &Id<Task>| {
+            let row = &self.cluster.tasks[*task];
+            let drains = row.instance().is_some_and(|it| self.cluster.instances[it].status == InstanceStatus::Draining);
+            let until = row.started_at? + protection;
+            (now < until && !drains && !self.retired.contains(task)).then_some(until)
+        };
+        let first_to_expire = tasks.iter().filter_map(protected_until).min();
+        let parts = tasks.iter().copied().partition(|it| protected_until(it).is_some());
+        if let Some(expires) = first_to_expire {
+            self.schedule_service_at(service, expires);
+        }
+        parts
+    }
+
+    /// The provider whose tasks are too many first when a service has a surplus; `None` where any may go.
+    fn provider_to_leave(&self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> Option<Id<CapacityProvider>> {
+        let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
+        let count = |provider| {
+            let is_there = |it: &&Id<Task>| self.cluster.tasks[**it].capacity_provider == Some(provider);
+            among.iter().filter(is_there).count() as u32
+        };
+        let counts: Vec<u32> = strategy.iter().map(|it| count(it.capacity_provider)).collect();
+        choose_provider_to_leave(strategy, &counts).map(|it| strategy[it].capacity_provider)
+    }
+
+    /// Which of some tasks stops, of those on a provider if it is one of them that must.
+    pub(super) fn choose_victim(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        among: &[Id<Task>],
+        of_provider: Option<Id<CapacityProvider>>,
+    ) -> usize {
+        let is_unhealthy: Vec<bool> = among.iter().map(|&task| self.is_unhealthy(task)).collect();
+        let candidates: Vec<StopCandidate> = among
+            .iter()
+            .zip(is_unhealthy)
+            .map(|(&task, is_unhealthy)| {
+                let row = &self.cluster.tasks[task];
+                let host = row.instance().map(|it| &self.cluster.instances[it]);
+                StopCandidate {
+                    may_stop: of_provider.is_none() || row.capacity_provider == of_provider,
+                    is_running: row.status == TaskStatus::Running,
+                    is_unhealthy,
+                    availability_zone: self.cluster.zone_of_task(task).map(Id::index),
+                    instance: row.instance().map(Id::index),
+                    attributes: host.map_or(&[], |it| &it.attributes),
+                    remaining_cpu_units_after: host.map_or(0, |it| it.remaining_cpu_units + row.reservation.cpu_units),
+                    remaining_memory_mib_after: host
+                        .map_or(0, |it| it.remaining_memory_mib + row.reservation.memory_mib),
+                    started: row.started_at,
+                    created: row.created_at,
+                }
+            })
+            .collect();
+        let stream = &mut self.streams.services[service.index()].placement;
+        let strategies = &self.scenario.services[service].launch.placement_strategy;
+        choose_to_stop(strategies, &candidates, self.scenario.assumptions.tie_break, &mut |n| stream.below(n))
+    }
+}
