@@ -75,8 +75,11 @@ impl Control<'_> {
         if let Some(pause) = target.retry_policy.pause(call.attempts, now.since(call.since), jitter) {
             call.attempts += 1;
             let at: Instant = now + pause;
-            let tasks = call.run_times.len();
-            let words = format!("EventBridge tries RunTask for {tasks} tasks again at {at}: {}", reason.trim_end());
+            let tasks = match call.run_times.len() {
+                1 => "a task".to_owned(),
+                tasks => format!("{tasks} tasks"),
+            };
+            let words = format!("EventBridge tries RunTask for {tasks} again at {at}: {reason}");
             self.put_off(run_task, call, at);
             self.say_of_launcher(Launcher::RunTask(run_task), None, "event.retry", &words);
             return;

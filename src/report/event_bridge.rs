@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::aws::event_bridge::{EcsTarget, Invoker};
+use crate::report::comparison::number;
 use crate::report::refusals::wrap;
 use crate::run::{EventTotals, Run, TaskLife};
 use crate::table::Id;
@@ -124,9 +125,11 @@ pub fn lines(variants: &[Vec<&Run>]) -> String {
     for run in variants.iter().filter_map(|runs| runs.first()) {
         for it in summaries(run) {
             let events = it.events;
+            let count_of = |count: u64| number(count as f64, 0);
+            let (invocations, delivered) = (count_of(events.invocations), count_of(events.delivered));
             let mut line = format!(
-                "{} {} {}: {} invocations, {} delivered",
-                run.scenario.variant, it.invoker, it.name, events.invocations, events.delivered
+                "{} {} {}: {invocations} invocations, {delivered} delivered",
+                run.scenario.variant, it.invoker, it.name
             );
             for (count, words) in [
                 (events.duplicates, "of them twice"),
@@ -137,13 +140,14 @@ pub fn lines(variants: &[Vec<&Run>]) -> String {
                 (events.tasks_lost, "tasks lost though their call was delivered"),
             ] {
                 if count > 0 {
-                    line += &format!(", {count} {words}");
+                    line += &format!(", {} {words}", count_of(count));
                 }
             }
             if it.tasks_begun_during_another > 0 {
                 line += &format!(
                     "; {} tasks began while an earlier one went on, up to {} at once",
-                    it.tasks_begun_during_another, it.tasks_at_once_maximum
+                    count_of(it.tasks_begun_during_another as u64),
+                    count_of(it.tasks_at_once_maximum as u64)
                 );
             }
             wrap(&mut text, &line, 2);

@@ -7,6 +7,7 @@ use crate::aws::event_bridge::{
 };
 use crate::aws::run_task::{Caller, Overrides, RunTask};
 use crate::aws::schedule;
+use crate::aws::task_definition::VolumeKind;
 use crate::distribution::Distribution;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Problem, nearest};
@@ -233,9 +234,14 @@ impl EcsTasks {
         let node = target.required(reader, "EcsParameters")?;
         let mut fields = reader.fields(node, format!("`EcsParameters` of {of}"))?;
         let count = fields.count_or(reader, "TaskCount", 1..=TASK_COUNT_MAXIMUM, 1);
-        let launched = launched(reader, &mut fields, "taskDefinitionArn", around);
+        let (task_definition, launch) = launched(reader, &mut fields, "taskDefinitionArn", around);
+        let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+        if let Some(definition) = definition.filter(|it| it.has_volume(VolumeKind::Ebs)) {
+            let message = format!("`{}` has a volume that is configured at launch", definition.name());
+            let problem = Problem::new(fields.place_of("taskDefinitionArn"), message);
+            reader.refuse(problem.help("`EcsParameters` has no `volumeConfigurations`: EventBridge cannot run it"));
+        }
         fields.finish(reader, &Shape::ECS_PARAMETERS);
-        let (task_definition, launch) = launched;
         Some(EcsTasks { task_definition: task_definition?, launch, count, run_time })
     }
 
@@ -359,7 +365,8 @@ fn retry_policy(reader: &mut Reader<'_>, target: &mut Fields<'_>) -> (RetryPolic
         let Some(mut fields) = reader.fields(node, format!("`DeadLetterConfig` of {}", target.of)) else {
             return false;
         };
-        let arn = fields.required(reader, "Arn");
+        fields.required(reader, "Arn");
+        let arn = fields.text(reader, "Arn");
         fields.finish(reader, &Shape::OURS);
         arn.is_some()
     });

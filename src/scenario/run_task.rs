@@ -114,7 +114,6 @@ pub fn launched(
         let at = fields.place_of(name);
         refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
     }
-    launch.volume = volume_configurations(reader, fields, definition);
     (task_definition, launch)
 }
 
@@ -151,8 +150,9 @@ pub fn demand(
 
 fn run_task(reader: &mut Reader<'_>, entry: &Entry, around: &mut Around<'_>) -> Option<(RunTask, TaskCalls)> {
     let mut fields = reader.fields(&entry.node, format!("`runTasks` `{}`", entry.key))?;
-    let (task_definition, launch) = launched(reader, &mut fields, "taskDefinition", around);
+    let (task_definition, mut launch) = launched(reader, &mut fields, "taskDefinition", around);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    launch.volume = volume_configurations(reader, &mut fields, definition);
     let overrides = overrides(reader, &mut fields);
     let demand = demand(reader, &mut fields, entry, overrides, around.duration, &["at", "arrivals", "trace"]);
     fields.finish(reader, &Shape::RUN_TASK);

@@ -31,14 +31,6 @@ fn start_task(reader: &mut Reader<'_>, entry: &Entry, around: &mut Around<'_>) -
     let mut fields = reader.fields(&entry.node, format!("`startTasks` `{}`", entry.key))?;
     let (task_definition, task_group) = group_of(reader, &mut fields, "taskDefinition", around);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
-    for field in
-        ["placementStrategy", "placementConstraints", "placementTemplate", "capacityProviderStrategy", "launchType"]
-    {
-        if let Some(node) = fields.take(field).filter(|it| !it.is_blank()) {
-            let problem = Problem::new(node.place, format!("{} has `{field}`, which `StartTask` does not", fields.of));
-            reader.refuse(problem.help("it names the instances itself; `runTasks` has ECS choose them"));
-        }
-    }
     let subnets = around.capacity.subnets.of_launch(reader, &mut fields);
     let volume = volume_configurations(reader, &mut fields, definition);
     let launch = Launch {
@@ -63,7 +55,7 @@ fn start_task(reader: &mut Reader<'_>, entry: &Entry, around: &mut Around<'_>) -
     let demand = match manner {
         _ if keeps => kept(reader, &mut fields, overrides),
         Manner::OnEach => {
-            if let Some(node) = fields.take("count") {
+            if let Some(node) = fields.take("count").filter(|it| it.text() != Some("1")) {
                 let problem = Problem::new(node.place, format!("{} has a `count`", fields.of));
                 reader.refuse(problem.help("without a `scheduler`, each of its instances gets one task"));
             }

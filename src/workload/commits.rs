@@ -17,8 +17,8 @@ pub enum Commits {
 
 /// The commits of a run, one after the other.
 pub enum CommitSource {
-    /// Those that are known.
-    Known(std::vec::IntoIter<Instant>),
+    /// Those that are known, and how many of them have come.
+    Known(Arc<[Instant]>, usize),
     /// Those that are drawn.
     Drawn(Box<Arrivals>),
 }
@@ -27,7 +27,7 @@ impl CommitSource {
     /// From the first one on.
     pub fn new(commits: &Commits, stream: Stream) -> CommitSource {
         match commits {
-            Commits::At(times) => CommitSource::Known(times.to_vec().into_iter()),
+            Commits::At(times) => CommitSource::Known(times.clone(), 0),
             Commits::Drawn(process) => CommitSource::Drawn(Box::new(Arrivals::new(process, stream))),
         }
     }
@@ -35,7 +35,11 @@ impl CommitSource {
     /// When the next one comes, if any does.
     pub fn next_commit(&mut self) -> Option<Instant> {
         match self {
-            CommitSource::Known(times) => times.next(),
+            CommitSource::Known(times, come) => {
+                let next = times.get(*come).copied();
+                *come += 1;
+                next
+            }
             CommitSource::Drawn(arrivals) => {
                 let mut next = [0.0];
                 (arrivals.fill(&mut next) == 1).then(|| Instant(next[0] as u64))
