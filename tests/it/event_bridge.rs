@@ -195,7 +195,7 @@ buckets: {{ up: {{ objects: {{ batches: {{ rate: 2/h, size: 400, sizes: fixed }}
     );
     let run = run(&text);
     let it = events(&run);
-    assert!(it.invocations >= 400 && it.invocations % 400 == 0, "{it:?}");
+    assert!(it.invocations >= 400 && it.invocations.is_multiple_of(400), "{it:?}");
     let batches = it.invocations / 400;
     assert_eq!((it.delivered, it.failed), (100 * batches, 300 * batches), "what is not tried again is dropped");
     assert_eq!(run.run_task_totals[0].failures.iter().collect::<Vec<_>>(), [(&THROTTLED, &(300 * batches))]);
