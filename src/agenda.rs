@@ -7,6 +7,7 @@ use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::fargate::FargateCapacity;
+use crate::aws::pipeline::Pipeline;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy};
 use crate::aws::schedule::ScheduledAction;
@@ -81,10 +82,14 @@ pub enum Event {
     GroupIsScaled(Id<AutoScalingGroup>),
     /// `RunTask` is called.
     RunTaskIsCalled(Id<RunTask>),
-    /// `RunTask` is called again, after it was throttled.
+    /// `RunTask` is called that was put off: after it was throttled, or because EventBridge takes its time.
     RunTaskIsRetried(Id<RunTask>),
+    /// A scheduler that calls `StartTask` looks at the cluster.
+    CustomSchedulerLooks(Id<RunTask>),
     /// Standalone tasks in PROVISIONING are looked at.
     StandaloneTasksArePlaced,
+    /// A commit comes to a pipeline, a stage of one of its executions ends, or it looks at its service.
+    PipelineAdvances(Id<Pipeline>),
     /// The service scheduler looks at a service.
     ServiceIsScheduled(Id<ServiceDefinition>),
     /// Somebody looks whether a deployment of a service moves.

@@ -11,6 +11,7 @@ pub mod container_instances;
 pub mod containers;
 pub mod costs;
 pub mod daemon;
+mod event_bridge;
 pub mod fargate;
 mod faults;
 pub mod group_scaling;
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod network;
 mod not_scaled;
 mod packing;
+pub mod pipelines;
 pub mod placing;
 pub mod predictive_scaling;
 mod refusals;
@@ -32,6 +34,7 @@ pub mod relations;
 pub mod rollout;
 pub mod run_tasks;
 pub mod scheduler;
+mod start_tasks;
 pub mod task_life;
 pub mod timeline;
 pub mod waterfall;
@@ -60,6 +63,7 @@ use crate::control::health::task_name;
 use crate::control::load_balancer_metrics::HostCounts;
 use crate::control::log::{Decision, Log};
 use crate::control::metrics::Metrics;
+use crate::control::pipelines::PipelineInForce;
 use crate::control::placing::Placing;
 use crate::control::predictive_scaling::Prediction;
 use crate::control::refusals::Refusals;
@@ -103,6 +107,8 @@ pub struct Control<'a> {
     pub registry_is_free_at: Instant,
     /// Whether faults of the scenario concern single containers, so that all tasks' containers are followed.
     pub faults_concern_containers: bool,
+    /// Other calls of `RunTask` and `StartTask` that it may make.
+    pub cluster_calls: TokenBucket,
     /// Tasks on Fargate that are to be retired, by the place of the entry of the timeline.
     pub to_be_retired: BTreeMap<usize, Vec<Id<Task>>>,
     /// Tasks of services that are, and are not STOPPED: their services replace them.
@@ -113,6 +119,8 @@ pub struct Control<'a> {
     pub services: Vec<Service>,
     /// Calls of `RunTask`, in the scenario's order.
     pub run_tasks: Vec<Calls>,
+    /// Pipelines, in the scenario's order.
+    pub pipelines: Vec<PipelineInForce>,
     /// When standalone tasks in PROVISIONING are looked at.
     pub standalone_passes: BTreeSet<Instant>,
     /// Those of scheduling strategy DAEMON, in the scenario's order.
@@ -310,6 +318,10 @@ impl<'a> Control<'a> {
             calls: faults::usual_calls(scenario),
             registry_is_free_at: Instant::START,
             faults_concern_containers: scenario.faults_concern_containers(),
+            cluster_calls: TokenBucket::new(
+                scenario.assumptions.cluster_modify_burst,
+                scenario.assumptions.cluster_modify_calls_per_second,
+            ),
             to_be_retired: BTreeMap::new(),
             retired: BTreeSet::new(),
             placing: Placing::new(scenario),
@@ -318,13 +330,9 @@ impl<'a> Control<'a> {
                 .run_tasks
                 .iter()
                 .zip(&scenario.task_calls)
-                .map(|(it, calls)| {
-                    let (times, what) =
-                        (seed.stream("task calls", &it.name), seed.stream("standalone tasks", &it.name));
-                    let retries = seed.stream("calls again", &it.name);
-                    Calls::new(TaskCallSource::new(calls, times, what), retries)
-                })
+                .map(|(it, calls)| Calls::new(TaskCallSource::new(calls, seed, &it.name), seed, &it.name))
                 .collect(),
+            pipelines: PipelineInForce::of(scenario, seed),
             standalone_passes: BTreeSet::new(),
             daemons: scenario.services.ids().filter(|it| scenario.is_daemon(Launcher::Service(*it))).collect(),
             task_wakes: BTreeMap::new(),
@@ -366,6 +374,7 @@ impl<'a> Control<'a> {
         control.begin_groups();
         control.begin_services();
         control.begin_run_tasks();
+        control.begin_pipelines();
         for index in 0..scenario.timeline.len() {
             control.agenda.put(scenario.timeline[index].at, Event::TimelineIsDue(index));
         }
@@ -421,7 +430,9 @@ impl<'a> Control<'a> {
             Event::GroupIsScaled(group) => self.group_is_scaled(group),
             Event::RunTaskIsCalled(run_task) => self.run_task_is_called(run_task),
             Event::RunTaskIsRetried(run_task) => self.run_task_is_retried(run_task),
+            Event::CustomSchedulerLooks(run_task) => self.custom_scheduler_looks(run_task),
             Event::StandaloneTasksArePlaced => self.standalone_tasks_are_placed(),
+            Event::PipelineAdvances(pipeline) => self.pipeline_advances(pipeline),
             Event::ServiceIsScheduled(service) => self.service_is_scheduled(service),
             Event::DeploymentIsWatched(service, number) => self.deployment_is_watched(service, number),
             Event::CapacityProviderIsMeasured(provider) => self.capacity_provider_is_measured(provider, traffic),

@@ -57,6 +57,14 @@ pub enum Distribution {
 }
 
 impl Distribution {
+    /// The log-normal law of this median and 99th percentile, which must lie above it.
+    pub fn log_normal_of(median: Span, p99: Span) -> Distribution {
+        // 2.326... is the 99th percentile of the standard normal law.
+        let sigma = libm::log(p99.as_seconds() / median.as_seconds()) / 2.326_347_874_040_841;
+        let mean = Span::from_seconds_f64(median.as_seconds() * libm::exp(sigma * sigma / 2.0));
+        Distribution::LogNormal { mean, cv2: libm::expm1(sigma * sigma) }
+    }
+
     /// One value; whole nanoseconds, the mean of the law is kept but for that rounding.
     pub fn sample(&self, stream: &mut Stream) -> Span {
         Span::from_nanos_f64(match self {

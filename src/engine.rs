@@ -13,8 +13,8 @@ use crate::control::rollout::Rollout;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
-    ContainerLife, DeploymentLife, ExpectationResult, InstanceLife, InstanceReason, RequestCounts, RequestTotals, Run,
-    ServiceMinute, SpareNeeded, TaskLife, Verdict, quantile as quantile_of,
+    ContainerLife, DeploymentLife, ExecutionStatus, ExpectationResult, InstanceLife, InstanceReason, PipelineExecution,
+    RequestCounts, RequestTotals, Run, ServiceMinute, SpareNeeded, TaskLife, Verdict, quantile as quantile_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::table::Id;
@@ -104,7 +104,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         capacity_minutes: records.capacity_minutes,
         fargate_minutes: records.fargate_minutes,
         service_placements: records.service_placements,
-        run_task_totals: control.run_tasks.iter().map(|it| it.totals().clone()).collect(),
+        run_task_totals: control.run_tasks.iter().map(|it| it.totals_at_end()).collect(),
+        pipeline_executions: control.pipelines.iter().flat_map(|it| it.rows()).collect(),
         run_task_minutes: records.run_task_minutes,
         placement_refusals: records.refusals.rows,
         unplaced_at_end,
@@ -333,10 +334,29 @@ fn measure(expectation: &Expectation, run: &Run) -> Option<f64> {
             let failed = run.tasks.iter().filter(|it| it.stopped_at.is_some() && it.has_failed() && is_of(it));
             Some(failed.count() as f64)
         }
+        Measure::LastStandaloneTaskEndSeconds => {
+            let tasks = || run.tasks.iter().filter(|it| it.run_task.is_some());
+            let ended = tasks().map(|it| it.stopped_at).collect::<Option<Vec<Instant>>>()?;
+            Some(ended.into_iter().max()?.as_seconds())
+        }
+        Measure::InvocationsGivenUp => {
+            let given_up = run.run_task_totals.iter().map(|it| it.events.failed + it.events.dead_lettered);
+            Some(given_up.sum::<u64>() as f64)
+        }
+        Measure::PipelineExecutionsSucceeded => Some(succeeded(run).count() as f64),
+        Measure::CommitToDeployedMaximumSeconds => {
+            let times = succeeded(run).filter_map(|it| Some(it.ended_at?.since(it.committed_at)));
+            Some(times.max()?.as_seconds())
+        }
         Measure::StandaloneTasksNotRun => {
             let failed: u64 = run.run_task_totals.iter().map(|it| it.failed()).sum();
             let given_up = run.tasks.iter().filter(|it| it.run_task.is_some() && it.was_given_up()).count();
             Some(failed as f64 + given_up as f64)
         }
     }
+}
+
+/// Executions of pipelines that came to their end.
+fn succeeded(run: &Run) -> impl Iterator<Item = &PipelineExecution> {
+    run.pipeline_executions.iter().filter(|it| it.status == ExecutionStatus::Succeeded)
 }

@@ -59,6 +59,8 @@ pub struct Run {
     pub run_task_totals: Vec<RunTaskTotals>,
     /// A row for each of them and minute.
     pub run_task_minutes: Vec<RunTaskMinute>,
+    /// Executions of pipelines, by pipeline and in order of their commits.
+    pub pipeline_executions: Vec<PipelineExecution>,
     /// Attempts to place tasks that were refused, in order of time.
     pub placement_refusals: Vec<PlacementRefusal>,
     /// Who had tasks at the end that no instance could take.
@@ -531,6 +533,136 @@ pub struct RunTaskTotals {
     pub failed_calls: u64,
     /// Attempts at a call that were throttled, the last ones of failed calls included.
     pub throttled: u64,
+    /// What EventBridge did for them, where it is that which calls.
+    pub events: EventTotals,
+}
+
+/// One execution of a pipeline: what became of a commit. Instants are `None` where it did not come so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineExecution {
+    /// Place of the pipeline in the scenario.
+    pub pipeline: usize,
+    /// Number, from 1.
+    pub execution: u32,
+    /// The commit.
+    pub committed_at: Instant,
+    /// Whether the commit is one that breaks the service.
+    pub is_bad: bool,
+    /// Its source was there.
+    pub source_ended_at: Option<Instant>,
+    /// A build machine was asked for.
+    pub build_began_at: Option<Instant>,
+    /// The image was built.
+    pub build_ended_at: Option<Instant>,
+    /// It was pushed.
+    pub pushed_at: Option<Instant>,
+    /// The service was updated.
+    pub deploy_began_at: Option<Instant>,
+    /// It ended, however it did.
+    pub ended_at: Option<Instant>,
+    /// Place of the revision that it deployed, in the scenario.
+    pub task_definition: Option<usize>,
+    /// What became of it.
+    pub status: ExecutionStatus,
+    /// Why, where it did not succeed.
+    pub reason: String,
+}
+
+impl PipelineExecution {
+    /// One whose commit has just come.
+    pub fn new(pipeline: usize, execution: u32, committed_at: Instant, is_bad: bool) -> PipelineExecution {
+        PipelineExecution {
+            pipeline,
+            execution,
+            committed_at,
+            is_bad,
+            source_ended_at: None,
+            build_began_at: None,
+            build_ended_at: None,
+            pushed_at: None,
+            deploy_began_at: None,
+            ended_at: None,
+            task_definition: None,
+            status: ExecutionStatus::InProgress,
+            reason: String::new(),
+        }
+    }
+
+    /// Puts down how it ended.
+    pub fn ended(&mut self, at: Instant, status: ExecutionStatus, reason: &str) {
+        self.ended_at = Some(at);
+        self.status = status;
+        self.reason = reason.to_owned();
+    }
+}
+
+/// `status` of an execution of a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExecutionStatus {
+    /// It was under way when the run ended.
+    InProgress,
+    /// Its revision is deployed.
+    Succeeded,
+    /// It did not get so far.
+    Failed,
+    /// A newer one overtook it.
+    Superseded,
+    /// There were too many others.
+    NotStarted,
+}
+
+impl ExecutionStatus {
+    /// As CodePipeline writes it; the last is ours.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ExecutionStatus::InProgress => "InProgress",
+            ExecutionStatus::Succeeded => "Succeeded",
+            ExecutionStatus::Failed => "Failed",
+            ExecutionStatus::Superseded => "Superseded",
+            ExecutionStatus::NotStarted => "NotStarted",
+        }
+    }
+}
+
+/// What EventBridge has done for one target, in the words of its metrics. Each invocation ends exactly once: it is delivered, failed or
+/// dead-lettered, or still pending when the run ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EventTotals {
+    /// Invocations: times that a schedule fell or an object matched, duplicates included.
+    pub invocations: u64,
+    /// Of these, events that were delivered a second time.
+    pub duplicates: u64,
+    /// `InvocationAttempts`: calls that were made for them.
+    pub attempts: u64,
+    /// `RetryInvocationAttempts`: those of them that were not the first.
+    pub retries: u64,
+    /// Invocations whose call was answered, whatever it started.
+    pub delivered: u64,
+    /// `FailedInvocations`: given up, and dropped.
+    pub failed: u64,
+    /// `InvocationsSentToDlq`: given up, and kept in a queue.
+    pub dead_lettered: u64,
+    /// Tasks of delivered invocations that were not started, which EventBridge takes for success.
+    pub tasks_lost: u64,
+    /// Invocations that were neither delivered nor given up when the run ended.
+    pub pending: u64,
+}
+
+impl EventTotals {
+    /// What has been added since it stood so.
+    pub fn since(&self, before: &EventTotals) -> EventTotals {
+        EventTotals {
+            invocations: self.invocations - before.invocations,
+            duplicates: self.duplicates - before.duplicates,
+            attempts: self.attempts - before.attempts,
+            retries: self.retries - before.retries,
+            delivered: self.delivered - before.delivered,
+            failed: self.failed - before.failed,
+            dead_lettered: self.dead_lettered - before.dead_lettered,
+            tasks_lost: self.tasks_lost - before.tasks_lost,
+            pending: self.pending,
+        }
+    }
 }
 
 impl RunTaskTotals {
@@ -559,6 +691,8 @@ pub struct RunTaskMinute {
     pub failed_calls: u64,
     /// Attempts at a call that were throttled in it.
     pub throttled: u64,
+    /// What EventBridge did for them in it.
+    pub events: EventTotals,
 }
 
 /// Attempts to place tasks of one kind, one after the other, that were refused for the same reasons.

@@ -14,6 +14,7 @@ pub mod aws_fields;
 pub mod capacity;
 pub mod container;
 pub mod defaults;
+pub mod event_bridge;
 pub mod expectation;
 pub mod fargate;
 pub mod fault;
@@ -28,6 +29,7 @@ pub mod load_balancing;
 pub mod metric;
 pub mod mixed_instances;
 pub mod patch;
+pub mod pipeline;
 pub mod placement;
 pub mod predictive_scaling;
 pub mod problem;
@@ -42,6 +44,7 @@ pub mod schema;
 pub mod sections;
 pub mod security_group;
 pub mod service;
+pub mod start_task;
 pub mod story;
 pub mod subnet;
 pub mod task_definition;
@@ -70,6 +73,7 @@ use crate::aws::metric::{Metric, MetricStat, SuppliedMetric, load_balancer_names
 use crate::aws::nat_gateway::NatGateways;
 use crate::aws::network::NetworkTimes;
 use crate::aws::operating_system::OperatingSystemFamily;
+use crate::aws::pipeline::Pipeline;
 use crate::aws::placement::TieBreak;
 use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
@@ -83,10 +87,12 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span, ceil_capacity};
+use crate::workload::commits::Commits;
 use crate::workload::task_calls::TaskCalls;
 use crate::workload::{Destination, Workload};
 
 pub use defaults::with_defaults;
+pub use event_bridge::EventBridgeAssumptions;
 pub use fault::{Fault, Missing, RegistryFault};
 pub use group_change::{GroupChange, NewLaunchTemplate};
 pub use problem::Problems;
@@ -149,6 +155,10 @@ pub struct Scenario {
     pub run_tasks: Table<RunTask>,
     /// When each of them is asked for, in their order.
     pub task_calls: Vec<TaskCalls>,
+    /// Pipelines.
+    pub pipelines: Table<Pipeline>,
+    /// When commits come to each of them, in their order.
+    pub commits: Vec<Commits>,
     /// Task groups, those of services first and in their order.
     pub task_groups: Table<TaskGroup>,
     /// Scalable targets.
@@ -236,7 +246,10 @@ impl Scenario {
 
     /// The same, with what it is: "service `web`".
     pub fn launcher_words(&self, launcher: Launcher) -> String {
-        let kind = if launcher.service().is_some() { "service" } else { "`runTasks`" };
+        let kind = match launcher {
+            Launcher::Service(_) => "service",
+            Launcher::RunTask(run_task) => self.run_tasks[run_task].section_words(),
+        };
         format!("{kind} `{}`", self.launcher_name(launcher))
     }
 
@@ -290,6 +303,24 @@ impl Scenario {
                 .timeline
                 .iter()
                 .any(|it| matches!(&it.change, TimelineChange::Fault { fault, .. } if concerns(fault)))
+    }
+
+    /// The revision that a pipeline has given another image, where it is one of its revisions; else the same. They differ in what is
+    /// pulled, and not in how they serve.
+    pub fn revision_before_pipelines(
+        &self,
+        service: Id<ServiceDefinition>,
+        revision: Id<TaskDefinition>,
+    ) -> Id<TaskDefinition> {
+        // Revisions of pipelines are numbered in a row, each pipeline's own.
+        let is_of = |it: &Pipeline| it.service == service && it.revisions.binary_search(&revision).is_ok();
+        if self.pipelines.iter().any(is_of) { self.services[service].task_definition } else { revision }
+    }
+
+    /// Whether the tasks of a launcher run on Fargate.
+    pub fn runs_on_fargate(&self, launcher: Launcher) -> bool {
+        let items = &self.launch(launcher).capacity_provider_strategy;
+        items.iter().any(|it| self.capacity_providers[it.capacity_provider].fargate().is_some())
     }
 
     /// Whether a launcher is a service of scheduling strategy DAEMON.
@@ -709,6 +740,15 @@ pub enum Measure {
     /// Tasks that stopped otherwise than they were meant to: they did not start, failed their checks, ended of
     /// themselves or were lost.
     FailedTasks,
+    /// `lastStandaloneTaskEndSeconds`: from the begin of the run until its last standalone task had ended; none while one goes on or
+    /// none ran.
+    LastStandaloneTaskEndSeconds,
+    /// `invocationsGivenUp`: invocations that EventBridge dropped or put into a dead-letter queue.
+    InvocationsGivenUp,
+    /// `pipelineExecutionsSucceeded`: executions of pipelines that came to their end.
+    PipelineExecutionsSucceeded,
+    /// `commitToDeployedMaximumSeconds`: the longest time from a commit until its execution had succeeded.
+    CommitToDeployedMaximumSeconds,
 }
 
 /// `containerInsights`, a setting of the cluster.
@@ -829,6 +869,13 @@ pub struct Assumptions {
     pub provisioning_timeout: Span,
     /// Most tasks in PROVISIONING: 500.
     pub provisioning_maximum: u32,
+    /// Calls of `RunTask` for instances and of `StartTask` that may be made at once: 100, the bucket of requests that modify the
+    /// resources of a cluster (*Request throttling for the Amazon ECS API*; that these calls are among them is inferred).
+    pub cluster_modify_burst: u32,
+    /// Such calls a second that come back: 40.
+    pub cluster_modify_calls_per_second: u32,
+    /// How EventBridge delivers.
+    pub event_bridge: EventBridgeAssumptions,
     /// Most tasks launched a minute for one service: 500.
     pub launches_per_minute: u32,
     /// A deployment hangs that has not moved for so long, no new task healthy and no old one stopped: 15 minutes.
@@ -1010,6 +1057,9 @@ impl Default for Assumptions {
             placement_retry_on_capacity: false,
             provisioning_timeout: Span::seconds(1800),
             provisioning_maximum: 500,
+            cluster_modify_burst: 100,
+            cluster_modify_calls_per_second: 40,
+            event_bridge: EventBridgeAssumptions::default(),
             launches_per_minute: 500,
             deployment_hangs_after: Span::seconds(900),
             healthy_after: Span::seconds(40),

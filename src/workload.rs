@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod arrivals;
 pub mod clients;
 pub mod cloud_watch;
+pub mod commits;
 pub mod modulation;
 pub mod renewal;
 pub mod task_calls;

@@ -2,7 +2,9 @@
 //!
 //! *Amazon ECS standalone tasks* and API Reference, *RunTask*.
 
+use crate::aws::event_bridge::{EcsTarget, Invoker};
 use crate::aws::launch::Launch;
+use crate::aws::start_task::StartTask;
 use crate::aws::task_definition::{Reservation, TaskDefinition};
 use crate::table::Id;
 use crate::units::Span;
@@ -13,7 +15,7 @@ pub const TASKS_OF_A_CALL: u32 = 10;
 /// What a call gets whose tasks would be more in PROVISIONING than a cluster may have; none of them is started.
 pub const PROVISIONING_LIMIT: &str = "ClientException: Tasks provisioning capacity limit exceeded.";
 
-/// What a call for tasks on Fargate gets that comes too soon after others.
+/// What a call gets that comes too soon after others.
 pub const THROTTLED: &str = "ThrottlingException: Rate exceeded.";
 
 /// The pause before a throttled call is made again, as AWS's SDKs do in their standard mode; `retries` are those before, `jitter`
@@ -26,7 +28,33 @@ pub fn retry_pause(retries: u32, jitter: f64) -> Span {
     Span::from_nanos_f64(longest.min(Span::seconds(20)).0 as f64 * jitter)
 }
 
-/// Calls of `RunTask` that say the same of where tasks run.
+/// Who asks for standalone tasks, and what becomes of calls that are not answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Caller {
+    /// A program that calls `RunTask`, and makes throttled calls again as AWS's SDKs do.
+    Program,
+    /// A rule or schedule of EventBridge, which calls `RunTask`.
+    EventBridge(EcsTarget),
+    /// A program that chooses instances itself, and calls `StartTask`.
+    StartTask(StartTask),
+}
+
+impl Caller {
+    /// What EventBridge invokes, where it is that.
+    pub fn event_bridge(&self) -> Option<&EcsTarget> {
+        match self {
+            Caller::EventBridge(target) => Some(target),
+            Caller::Program | Caller::StartTask(_) => None,
+        }
+    }
+
+    /// `startedBy` of the tasks, where AWS sets it.
+    pub fn started_by(&self) -> Option<String> {
+        self.event_bridge().map(|it| it.invoker.started_by(&it.name))
+    }
+}
+
+/// Calls that say the same of where tasks run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunTask {
     /// Name.
@@ -37,6 +65,20 @@ pub struct RunTask {
     pub task_definition: Id<TaskDefinition>,
     /// What calls may say of their tasks' sizes, each once; at least one.
     pub sizes: Vec<Overrides>,
+    /// Who makes the calls.
+    pub caller: Caller,
+}
+
+impl RunTask {
+    /// What the entry is, as messages speak of it.
+    pub fn section_words(&self) -> &'static str {
+        match &self.caller {
+            Caller::Program => "`runTasks`",
+            Caller::EventBridge(EcsTarget { invoker: Invoker::Rule, .. }) => "rule",
+            Caller::EventBridge(EcsTarget { invoker: Invoker::Schedule, .. }) => "schedule",
+            Caller::StartTask(_) => "`startTasks`",
+        }
+    }
 }
 
 /// `overrides` of a call: what its tasks have instead of their definition's.

@@ -1,4 +1,4 @@
-//! Scheduled actions: `at`, `rate` and AWS's `cron`, with time zones.
+//! Scheduled actions and schedules of EventBridge: `at`, `rate` and AWS's `cron`, with time zones.
 
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
@@ -44,6 +44,18 @@ pub struct GroupScheduledAction {
     pub desired_capacity: Option<u32>,
 }
 
+/// The name of a time zone, where it is one.
+///
+/// # Errors
+/// Says that it is none.
+pub fn time_zone(name: &str) -> Result<String, String> {
+    zone_of(name).map(|_| name.to_owned())
+}
+
+fn zone_of(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| format!("`{name}` is no time zone; an IANA name such as Europe/Berlin is"))
+}
+
 /// A time that is not written as AWS writes it, or cannot be.
 fn expected(schedule: &str) -> String {
     format!(
@@ -66,9 +78,7 @@ pub fn occurrences(
     duration: Span,
     active: (Option<i64>, Option<i64>),
 ) -> Result<Vec<Instant>, String> {
-    let zone_name = timezone.unwrap_or("UTC");
-    let zone = TimeZone::get(zone_name)
-        .map_err(|_| format!("`{zone_name}` is no time zone; an IANA name such as Europe/Berlin is"))?;
+    let zone = zone_of(timezone.unwrap_or("UTC"))?;
     let end_unix = start_unix + (duration.0 / Span::SECOND.0) as i64;
     let (word, inside) = schedule
         .strip_suffix(')')
@@ -109,9 +119,7 @@ pub fn group_occurrences(
     active: (Option<i64>, Option<i64>),
 ) -> Result<Vec<Instant>, String> {
     let end_unix = start_unix + (duration.0 / Span::SECOND.0) as i64;
-    let name = time_zone.unwrap_or("UTC");
-    let zone =
-        TimeZone::get(name).map_err(|_| format!("`{name}` is no time zone; an IANA name such as Europe/Berlin is"))?;
+    let zone = zone_of(time_zone.unwrap_or("UTC"))?;
     let seconds = match recurrence {
         None => active.0.into_iter().collect(),
         Some(recurrence) => {
@@ -134,6 +142,69 @@ pub fn group_occurrences(
     let ends = active.1.unwrap_or(i64::MAX).min(end_unix);
     let within = seconds.into_iter().filter(|&it| it >= begins && it < ends);
     Ok(within.map(|it| Instant((it - start_unix) as u64 * Span::SECOND.0)).collect())
+}
+
+/// When a rule or schedule of EventBridge falls within a run, in order: `ScheduleExpression`, by its own grammar.
+///
+/// `active` are StartDate and EndDate in UTC seconds, the former being the first time of a `rate`. EventBridge Scheduler goes by the
+/// wall clock of `timezone`: a local time that does not exist is skipped, and one that comes twice counts once (*Schedule types*).
+///
+/// # Errors
+/// Says what is wrong with the expression or the zone.
+pub fn event_bridge_occurrences(
+    expression: &str,
+    timezone: Option<&str>,
+    start_unix: i64,
+    duration: Span,
+    active: (Option<i64>, Option<i64>),
+) -> Result<Vec<Instant>, String> {
+    check_event_bridge(expression)?;
+    let inside = expression.trim().strip_prefix("cron(").and_then(|it| it.strip_suffix(')'));
+    let Some(inside) = inside else {
+        return occurrences(expression, timezone, start_unix, duration, active);
+    };
+    let zone = zone_of(timezone.unwrap_or("UTC"))?;
+    let end_unix = start_unix + (duration.0 / Span::SECOND.0) as i64;
+    // No zone is farther from UTC than a day.
+    const DAY: i64 = 86_400;
+    let on_the_clock = cron_seconds(inside, &TimeZone::UTC, start_unix - DAY, end_unix + DAY)?;
+    let second_of = |civil: i64| {
+        let time = Timestamp::from_second(civil).ok()?.to_zoned(TimeZone::UTC).datetime();
+        let ambiguous = zone.to_ambiguous_zoned(time);
+        let exists = !matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+        exists.then(|| ambiguous.compatible().ok()).flatten().map(|it| it.timestamp().as_second())
+    };
+    let begins = active.0.unwrap_or(i64::MIN).max(start_unix);
+    let ends = active.1.unwrap_or(i64::MAX).min(end_unix);
+    let within = on_the_clock.into_iter().filter_map(second_of).filter(|it| *it >= begins && *it < ends);
+    Ok(within.map(|it| Instant((it - start_unix) as u64 * Span::SECOND.0)).collect())
+}
+
+/// What EventBridge insists on, and Application Auto Scaling does not.
+fn check_event_bridge(expression: &str) -> Result<(), String> {
+    let inside_of = |word: &str| expression.trim().strip_prefix(word)?.strip_suffix(')');
+    if let Some((value, unit)) = inside_of("rate(").and_then(|it| it.trim().split_once(' ')) {
+        let (value, unit) = (value.trim(), unit.trim());
+        let (one, several) = (unit.trim_end_matches('s'), format!("{}s", unit.trim_end_matches('s')));
+        let right = if value == "1" { one } else { several.as_str() };
+        if right != unit && ["minute", "hour", "day"].contains(&one) {
+            return Err(format!("`rate({value} {unit})` is `rate({value} {right})` to EventBridge"));
+        }
+    }
+    if let Some(inside) = inside_of("cron(") {
+        let fields: Vec<&str> = inside.split_whitespace().collect();
+        if let [_, _, day, _, weekday, _] = fields.as_slice()
+            && (*day == "?") == (*weekday == "?")
+        {
+            return Err(format!(
+                "cron({inside}) must have `?` as the day of the month or as the day of the week, and not as both"
+            ));
+        }
+        if fields.len() == 7 {
+            return Err(format!("cron({inside}) has 7 fields; EventBridge has six, and none for seconds"));
+        }
+    }
+    Ok(())
 }
 
 /// What recurs runs at its StartTime first, whatever the recurrence says of that second.
@@ -274,6 +345,47 @@ mod tests {
         );
         assert_eq!(at(None, None, Some(start + 7_200)), Ok(vec![2]));
         assert!(at(Some("0 8 * * ? *"), None, None).is_err());
+    }
+
+    /// *Schedule types on EventBridge Scheduler*: what the clock jumps over is skipped, and what it shows twice counts once.
+    #[test]
+    fn event_bridge_goes_by_the_wall_clock() {
+        let at = |expression: &str, start: &str, hours: u64| {
+            let start = unix(start);
+            let zone = Some("Europe/Berlin");
+            let times = event_bridge_occurrences(expression, zone, start, Span::seconds(hours * 3600), (None, None));
+            let text =
+                |it: &Instant| Timestamp::from_second(start + it.as_seconds() as i64).expect("in range").to_string();
+            times.expect("it is sound").iter().map(text).collect::<Vec<_>>()
+        };
+        // 2026-03-29 at 2:00 the clock goes to 3:00, and on 2026-10-25 at 3:00 back to 2:00.
+        let half_past_two = "cron(30 2 * * ? *)";
+        assert_eq!(at(half_past_two, "2026-03-28T00:00:00Z", 72), ["2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]);
+        assert_eq!(
+            at(half_past_two, "2026-10-24T00:00:00Z", 72),
+            ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]
+        );
+        assert_eq!(
+            at("cron(0 22 * * ? *)", "2026-03-28T12:00:00Z", 48),
+            ["2026-03-28T21:00:00Z", "2026-03-29T20:00:00Z"]
+        );
+        // A rate of a day is 24 hours, whatever the clock does.
+        assert_eq!(at("rate(1 day)", "2026-03-28T12:00:00Z", 49).len(), 3);
+        assert_eq!(at("at(2026-03-28T22:15:00)", "2026-03-28T12:00:00Z", 48), ["2026-03-28T21:15:00Z"]);
+    }
+
+    #[test]
+    fn event_bridge_has_a_grammar_of_its_own() {
+        let refused = |expression: &str| {
+            event_bridge_occurrences(expression, None, 0, Span::seconds(3600), (None, None)).expect_err(expression)
+        };
+        assert_eq!(refused("rate(1 hours)"), "`rate(1 hours)` is `rate(1 hour)` to EventBridge");
+        assert_eq!(refused("rate(5 minute)"), "`rate(5 minute)` is `rate(5 minutes)` to EventBridge");
+        for cron in
+            ["cron(0 8 * * * *)", "cron(0 8 ? * ? *)", "cron(0 0 8 * * ? *)", "cron(0 8 * * ?)", "rate(2 weeks)"]
+        {
+            assert!(!refused(cron).is_empty());
+        }
     }
 
     fn unix(text: &str) -> i64 {

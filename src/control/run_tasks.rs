@@ -5,8 +5,9 @@
 //! quotas*): a call that would make them more is a `ClientException`, and starts nothing. Which tasks it counts AWS does not say:
 //! here all of a call that may have to wait, since tasks are in PROVISIONING before they are placed.
 //!
-//! Calls for tasks on Fargate have a bucket of their own (*Fargate throttling quotas*): one too many is a `ThrottlingException`, and
-//! whoever makes it tries again as AWS's SDKs do.
+//! Calls for tasks on Fargate have a bucket of their own (*Fargate throttling quotas*), and others share that of requests which
+//! modify the cluster's resources (*Request throttling for the Amazon ECS API*): one too many is a `ThrottlingException`. A program
+//! that makes it tries again as AWS's SDKs do, EventBridge as `event_bridge` has it.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +15,13 @@ use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
-use crate::aws::run_task::{PROVISIONING_LIMIT, RunTask, TASKS_OF_A_CALL, THROTTLED, retry_pause};
+use crate::aws::run_task::{Caller, PROVISIONING_LIMIT, RunTask, TASKS_OF_A_CALL, THROTTLED, retry_pause};
 use crate::cluster::{StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
-use crate::rng::Stream;
+use crate::control::start_tasks::OwnScheduler;
+use crate::rng::{Seed, Stream};
 use crate::run::{RefusalOutcome, RunTaskMinute, RunTaskTotals};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -29,48 +31,80 @@ use crate::workload::task_calls::{DrawnCall, TaskCallSource};
 pub struct Calls {
     source: TaskCallSource,
     next: Option<DrawnCall>,
-    /// Calls that were throttled, by when they are made again and in the order in which they were put off.
-    throttled: BTreeMap<(Instant, u64), Call>,
+    /// Calls that are yet to be made or to be made again, by when and in the order in which they were put off.
+    put_off: BTreeMap<(Instant, u64), Call>,
+    /// How many were put off so far.
+    put_off_count: u64,
     /// For the pauses before these.
-    retries: Stream,
-    totals: RunTaskTotals,
+    pub(super) retries: Stream,
+    /// For when events of EventBridge come to their target, and how often.
+    pub(super) deliveries: Stream,
+    /// The second of the minute at which a schedule invokes its target.
+    pub(super) offset: Option<Span>,
+    /// What a scheduler that calls `StartTask` has in mind.
+    pub(super) own_scheduler: OwnScheduler,
+    pub(super) totals: RunTaskTotals,
     /// The totals when the last minute closed.
     at_last_minute: RunTaskTotals,
 }
 
 impl Calls {
     /// Before the first call.
-    pub fn new(source: TaskCallSource, retries: Stream) -> Calls {
+    pub fn new(source: TaskCallSource, seed: Seed, name: &str) -> Calls {
         Calls {
             source,
             next: None,
-            throttled: BTreeMap::new(),
-            retries,
+            put_off: BTreeMap::new(),
+            put_off_count: 0,
+            retries: seed.stream("calls again", name),
+            deliveries: seed.stream("event deliveries", name),
+            offset: None,
+            own_scheduler: OwnScheduler::default(),
             totals: RunTaskTotals::default(),
             at_last_minute: RunTaskTotals::default(),
         }
     }
 
-    /// What has come of them.
-    pub fn totals(&self) -> &RunTaskTotals {
-        &self.totals
+    /// What has come of them when the run ends.
+    pub fn totals_at_end(&self) -> RunTaskTotals {
+        let mut totals = self.totals.clone();
+        // Throttled calls of programs are put off as well, and are no events.
+        totals.events.pending = if totals.events.invocations > 0 { self.put_off.len() as u64 } else { 0 };
+        totals
+    }
+
+    /// How long the tasks of a call run, each for itself; and that they are asked for.
+    pub(super) fn ask(&mut self, count: u32) -> Vec<Option<Span>> {
+        self.totals.asked += u64::from(count);
+        (0..count).map(|_| self.source.run_time()).collect()
     }
 }
 
 /// One call of `RunTask`.
-struct Call {
+pub(super) struct Call {
     /// How long each of its tasks runs. Drawn whatever becomes of the task, so that variants run the same ones.
-    run_times: Vec<Option<Span>>,
+    pub(super) run_times: Vec<Option<Span>>,
     /// Which of the sizes they have.
-    size: usize,
+    pub(super) size: usize,
     /// How often it was made in vain.
-    attempts: u32,
+    pub(super) attempts: u32,
+    /// When it was first to be made.
+    pub(super) since: Instant,
+}
+
+/// What a call that was answered has not started.
+pub(super) struct NotStarted {
+    /// How long each of these tasks would have run.
+    pub(super) run_times: Vec<Option<Span>>,
+    /// How many there are for each reason.
+    pub(super) failures: BTreeMap<&'static str, u32>,
 }
 
 impl Control<'_> {
     pub(super) fn begin_run_tasks(&mut self) {
         for run_task in self.scenario.run_tasks.ids() {
             self.await_next_call(run_task);
+            self.begin_own_scheduler(run_task);
         }
     }
 
@@ -84,72 +118,96 @@ impl Control<'_> {
 
     pub(super) fn run_task_is_called(&mut self, run_task: Id<RunTask>) {
         let call = self.run_tasks[run_task.index()].next.expect("a call is awaited");
-        let mut left = call.count;
-        while left > 0 {
-            let count = left.min(TASKS_OF_A_CALL);
-            let calls = &mut self.run_tasks[run_task.index()];
-            let run_times = (0..count).map(|_| calls.source.run_time()).collect();
-            calls.totals.asked += u64::from(count);
-            self.call(run_task, Call { run_times, size: call.size, attempts: 0 });
-            left -= count;
+        match &self.scenario.run_tasks[run_task].caller {
+            Caller::Program => {
+                let mut left = call.count;
+                while left > 0 {
+                    let count = left.min(TASKS_OF_A_CALL);
+                    let run_times = self.run_tasks[run_task.index()].ask(count);
+                    self.call(run_task, Call { run_times, size: call.size, attempts: 0, since: call.at });
+                    left -= count;
+                }
+            }
+            Caller::EventBridge(target) => self.event_occurs(run_task, target, call),
+            Caller::StartTask(start_task) => self.start_task_is_asked_for(run_task, start_task, call),
         }
         self.await_next_call(run_task);
     }
 
-    /// A throttled call is made again.
+    /// A call that was put off is made.
     pub(super) fn run_task_is_retried(&mut self, run_task: Id<RunTask>) {
         let now = self.now();
         let calls = &mut self.run_tasks[run_task.index()];
-        if let Some(first) = calls.throttled.first_entry().filter(|it| it.key().0 <= now) {
-            let call = first.remove();
-            self.call(run_task, call);
+        let Some(first) = calls.put_off.first_entry().filter(|it| it.key().0 <= now) else { return };
+        let call = first.remove();
+        match &self.scenario.run_tasks[run_task].caller {
+            Caller::EventBridge(target) => self.target_is_invoked(run_task, target, call),
+            Caller::Program | Caller::StartTask(_) => self.call(run_task, call),
         }
+    }
+
+    /// Has a call made later.
+    pub(super) fn put_off(&mut self, run_task: Id<RunTask>, call: Call, at: Instant) {
+        let calls = &mut self.run_tasks[run_task.index()];
+        calls.put_off_count += 1;
+        calls.put_off.insert((at, calls.put_off_count), call);
+        self.agenda.put(at, Event::RunTaskIsRetried(run_task));
     }
 
     /// A call is throttled: it is made again after a while, as long as it may.
     fn call_is_throttled(&mut self, run_task: Id<RunTask>, mut call: Call) {
         let now = self.now();
-        let calls = &mut self.run_tasks[run_task.index()];
-        calls.totals.throttled += 1;
         call.attempts += 1;
         if call.attempts >= self.scenario.assumptions.fargate.run_task_max_attempts {
             self.call_fails(run_task, &call, THROTTLED);
             return;
         }
-        let at = now + retry_pause(call.attempts - 1, calls.retries.unit());
-        let number = calls.totals.throttled;
+        let at = now + retry_pause(call.attempts - 1, self.run_tasks[run_task.index()].retries.unit());
         let words = format!("RunTask for {} tasks is tried again at {at}: {THROTTLED}", call.run_times.len());
-        calls.throttled.insert((at, number), call);
-        self.agenda.put(at, Event::RunTaskIsRetried(run_task));
+        self.put_off(run_task, call, at);
         self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_throttled", &words);
     }
 
-    /// Makes one call.
+    /// Makes one call for a program.
     fn call(&mut self, run_task: Id<RunTask>, call: Call) {
-        let launch = &self.scenario.run_tasks[run_task].launch;
-        let is_fargate = |it: Id<CapacityProvider>| self.scenario.capacity_providers[it].fargate().is_some();
-        let on_fargate = launch.capacity_provider_strategy.iter().any(|it| is_fargate(it.capacity_provider));
+        match self.try_call(run_task, &call) {
+            Ok(not_started) => self.count_failures(run_task, call.size, &not_started.failures),
+            Err(THROTTLED) => self.call_is_throttled(run_task, call),
+            Err(exception) => self.call_fails(run_task, &call, exception),
+        }
+    }
+
+    /// Whether the account may make a call now; one that it may not is throttled.
+    pub(super) fn may_call(&mut self, run_task: Id<RunTask>) -> bool {
         let now = self.now();
-        if on_fargate && !self.fargate_calls.take(now) {
-            self.call_is_throttled(run_task, call);
-            return;
+        let may = match self.scenario.runs_on_fargate(Launcher::RunTask(run_task)) {
+            true => self.fargate_calls.take(now),
+            false => self.cluster_calls.take(now),
+        };
+        self.run_tasks[run_task.index()].totals.throttled += u64::from(!may);
+        may
+    }
+
+    /// Makes one call: what it has not started, or the exception with which it failed as a whole.
+    pub(super) fn try_call(&mut self, run_task: Id<RunTask>, call: &Call) -> Result<NotStarted, &'static str> {
+        if !self.may_call(run_task) {
+            return Err(THROTTLED);
         }
         let size = call.size;
         let launcher = Launcher::RunTask(run_task);
         let definition = &self.scenario.run_tasks[run_task];
-        let cpu_units = self.cpu_units_of(run_task, size);
         let mut counts = vec![0; definition.launch.capacity_provider_strategy.len()];
         let providers: Vec<Option<Id<CapacityProvider>>> =
             call.run_times.iter().map(|_| self.provider_of_call(run_task, &mut counts)).collect();
         let may_wait = providers.iter().filter(|it| self.provisions(**it)).count();
         if may_wait > 0 && !self.may_provision(may_wait) {
-            self.call_fails(run_task, &call, PROVISIONING_LIMIT);
-            return;
+            return Err(PROVISIONING_LIMIT);
         }
+        let mut not_started = Vec::new();
         let mut started = Vec::new();
         let mut waiting = 0;
         let mut failures: BTreeMap<&'static str, u32> = BTreeMap::new();
-        for (run_time, capacity_provider) in call.run_times.into_iter().zip(providers) {
+        for (run_time, capacity_provider) in call.run_times.iter().copied().zip(providers) {
             let wanted = Wanted {
                 launcher,
                 task_definition: definition.task_definition,
@@ -160,6 +218,7 @@ impl Control<'_> {
             if let Some(capacity) = self.fargate_of(&wanted) {
                 if let Some(refusal) = self.fargate_refusal(&wanted, capacity) {
                     *failures.entry(refusal.words()).or_default() += 1;
+                    not_started.push(run_time);
                 } else {
                     let task = self.create_standalone_task(&wanted, run_time);
                     self.launch_on_fargate(task);
@@ -184,15 +243,27 @@ impl Control<'_> {
                     self.placement_is_refused(&wanted, 1, RefusalOutcome::NotStarted);
                     let reason = self.refusal(&wanted).reason().map_or(NO_CONTAINER_INSTANCES, Reason::of_api);
                     *failures.entry(reason).or_default() += 1;
+                    not_started.push(run_time);
                 }
             }
         }
+        self.say_called(run_task, &started, waiting, &failures);
+        Ok(NotStarted { run_times: not_started, failures })
+    }
+
+    /// Counts tasks that a call has not started, and that nobody tries again.
+    pub(super) fn count_failures(
+        &mut self,
+        run_task: Id<RunTask>,
+        size: usize,
+        failures: &BTreeMap<&'static str, u32>,
+    ) {
+        let cpu_units = self.cpu_units_of(run_task, size);
         let totals = &mut self.run_tasks[run_task.index()].totals;
-        for (reason, count) in &failures {
+        for (reason, count) in failures {
             *totals.failures.entry(reason).or_default() += u64::from(*count);
             totals.failed_cpu_units += u64::from(cpu_units) * u64::from(*count);
         }
-        self.say_called(run_task, &started, waiting, &failures);
     }
 
     /// The capacity provider of a call's next task: its strategy is split over the tasks of the call.
@@ -207,7 +278,7 @@ impl Control<'_> {
     }
 
     /// A call starts nothing, for a reason that is not any task's.
-    fn call_fails(&mut self, run_task: Id<RunTask>, call: &Call, exception: &'static str) {
+    pub(super) fn call_fails(&mut self, run_task: Id<RunTask>, call: &Call, exception: &'static str) {
         let count = call.run_times.len() as u64;
         let cpu_units = self.cpu_units_of(run_task, call.size);
         let totals = &mut self.run_tasks[run_task.index()].totals;
@@ -235,7 +306,7 @@ impl Control<'_> {
         self.cluster.waiting.len() + tasks <= self.scenario.assumptions.provisioning_maximum as usize
     }
 
-    fn create_standalone_task(&mut self, wanted: &Wanted, run_time: Option<Span>) -> Id<Task> {
+    pub(super) fn create_standalone_task(&mut self, wanted: &Wanted, run_time: Option<Span>) -> Id<Task> {
         let task = self.create_task(wanted);
         self.cluster.tasks[task].run_time = run_time;
         task
@@ -337,11 +408,12 @@ impl Control<'_> {
                 running,
                 failed_calls: calls.totals.failed_calls - before.failed_calls,
                 throttled: calls.totals.throttled - before.throttled,
+                events: calls.totals.events.since(&before.events),
             });
         }
     }
 
-    fn say_of_launcher(
+    pub(super) fn say_of_launcher(
         &mut self,
         launcher: Launcher,
         cause: Option<Decision>,

@@ -725,8 +725,10 @@ impl Lane {
         now: Instant,
     ) {
         let revision = cluster.tasks[task].task_definition;
-        let revisions = revisions_of(scenario, cluster.tasks[task].service().expect("a lane is of a service"));
-        let law = revisions.iter().position(|it| *it == revision).expect("a task runs a revision its service names");
+        let service = cluster.tasks[task].service().expect("a lane is of a service");
+        let (revisions, named) =
+            (revisions_of(scenario, service), scenario.revision_before_pipelines(service, revision));
+        let law = revisions.iter().position(|it| *it == named).expect("a task runs a revision its service names");
         let application = serving_application(scenario, revision, self.container);
         let (servers, queue) = (application.servers() as usize, application.queue_room() as usize);
         let mut station = Station::new(task, target, law, servers, queue);
@@ -803,14 +805,17 @@ fn comes_to(scenario: &Scenario, workload: &Workload, service: Id<ServiceDefinit
     }
 }
 
-/// The revisions that a service runs at some time, its first one first.
+/// The revisions that a service runs at some time, its first one first; those of pipelines serve as it does.
 fn revisions_of(scenario: &Scenario, service: Id<ServiceDefinition>) -> Vec<Id<TaskDefinition>> {
+    let by_hand = scenario.timeline.iter().filter_map(|entry| match entry.change {
+        TimelineChange::UpdateService { service: it, task_definition, .. } if it == service => task_definition,
+        _ => None,
+    });
+    let pipelines = scenario.pipelines.iter().filter(|it| it.service == service);
+    let bad = pipelines.filter_map(|it| Some(it.bad_commits?.task_definition));
     let mut revisions = vec![scenario.services[service].task_definition];
-    for entry in &scenario.timeline {
-        if let TimelineChange::UpdateService { service: it, task_definition: Some(revision), .. } = entry.change
-            && it == service
-            && !revisions.contains(&revision)
-        {
+    for revision in by_hand.chain(bad) {
+        if !revisions.contains(&revision) {
             revisions.push(revision);
         }
     }

@@ -5,6 +5,8 @@ use serde::Serialize;
 use crate::report::capacity;
 use crate::report::costs;
 use crate::report::deployments;
+use crate::report::event_bridge;
+use crate::report::pipelines;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::report::waterfall;
@@ -480,6 +482,12 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.run_task_totals.is_empty() {
         files.push(("run_tasks.csv", table(RUN_TASKS, standalone::rows(run))));
+    }
+    if run.scenario.run_tasks.iter().any(|it| it.caller.event_bridge().is_some()) {
+        files.push(("invocations.csv", table(event_bridge::INVOCATIONS, event_bridge::rows(run))));
+    }
+    if !run.scenario.pipelines.is_empty() {
+        files.push(("pipelines.csv", table(pipelines::PIPELINES, pipelines::rows(run))));
     }
     if !run.metric_points.is_empty() {
         let metrics = run.metric_points.iter().map(|row| MetricRow {

@@ -344,22 +344,41 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
         }
     }
     for run in variants.iter().filter_map(|runs| runs.first()) {
-        let throttled: Vec<&RunTaskMinute> = run.run_task_minutes.iter().filter(|it| it.throttled > 0).collect();
-        let Some(first) = throttled.first() else { continue };
-        let times: u64 = throttled.iter().map(|it| it.throttled).sum();
-        let lost: u64 = run.run_task_totals.iter().filter_map(|it| it.failures.get(THROTTLED)).sum();
-        let paragraph = format!(
-            "{}: calls of RunTask were throttled {}, first at {}, and {} not started in the end. ECS: \"{THROTTLED}\" \
-             `fargateRunTaskCallsPerSecond` and `fargateRunTaskMaxAttempts` of `assumptions` say how many there may be, and how \
-             often each is made.",
-            run.scenario.variant,
-            if times == 1 { "once".to_owned() } else { format!("{} times", number(times as f64, 0)) },
-            Span::MINUTE * first.minute,
-            if lost == 1 { "1 task was".to_owned() } else { format!("{} tasks were", number(lost as f64, 0)) },
-        );
-        wrap(&mut text, &paragraph, 2);
+        let settings = "`fargateRunTaskCallsPerSecond` and `fargateRunTaskMaxAttempts` of `assumptions` say how many there \
+                        may be, and how often each is made.";
+        throttled_paragraph(&mut text, run, true, settings);
     }
     if text.is_empty() { text } else { format!("Launches that Fargate refused (by minute: fargate.csv)\n{text}") }
+}
+
+/// A paragraph for each variant whose calls for tasks on instances were throttled.
+pub fn throttled_paragraphs(variants: &[Vec<&Run>]) -> String {
+    let mut text = String::new();
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        let settings =
+            "`clusterModifyBurst` and `clusterModifyCallsPerSecond` of `assumptions` say how many there may be.";
+        throttled_paragraph(&mut text, run, false, settings);
+    }
+    if text.is_empty() { text } else { format!("Calls that were throttled (by minute: run_tasks.csv)\n{text}") }
+}
+
+fn throttled_paragraph(text: &mut String, run: &Run, on_fargate: bool, settings: &str) {
+    let scenario = &run.scenario;
+    let is_meant = |it: usize| scenario.runs_on_fargate(Launcher::RunTask(Id::new(it))) == on_fargate;
+    let rows = run.run_task_minutes.iter().filter(|it| it.throttled > 0 && is_meant(it.run_task));
+    let throttled: Vec<&RunTaskMinute> = rows.collect();
+    let Some(first) = throttled.first() else { return };
+    let times: u64 = throttled.iter().map(|it| it.throttled).sum();
+    let totals = run.run_task_totals.iter().enumerate().filter(|it| is_meant(it.0));
+    let lost: u64 = totals.filter_map(|it| it.1.failures.get(THROTTLED)).sum();
+    let paragraph = format!(
+        "{}: calls of RunTask were throttled {}, first at {}, and {} not started in the end. ECS: \"{THROTTLED}\" {settings}",
+        scenario.variant,
+        if times == 1 { "once".to_owned() } else { format!("{} times", number(times as f64, 0)) },
+        Span::MINUTE * first.minute,
+        if lost == 1 { "1 task was".to_owned() } else { format!("{} tasks were", number(lost as f64, 0)) },
+    );
+    wrap(text, &paragraph, 2);
 }
 
 /// An amount of a countable resource, with its unit.

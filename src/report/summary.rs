@@ -6,7 +6,9 @@ use crate::data::histogram::Histogram;
 use crate::report::capacity::{ReasonTotal, reason_totals};
 use crate::report::costs::{OwnerCost, a_month, by_owner};
 use crate::report::deployments::{self, DeploymentRow};
+use crate::report::event_bridge::{self, TargetSummary};
 use crate::report::findings::{Finding, findings};
+use crate::report::pipelines::{self, PipelineSummary};
 use crate::report::refusals::{Refused, refused};
 use crate::report::standalone::{Standalone, standalone};
 use crate::report::stopped_tasks::{StoppedTasks, stopped_tasks};
@@ -72,6 +74,11 @@ struct Summary<'a> {
     /// Where managed scaling sizes a group.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Groups>,
+    /// What EventBridge invoked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    event_targets: Vec<TargetSummary<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pipelines: Vec<PipelineSummary<'a>>,
 }
 
 /// How long tasks waited for an instance.
@@ -281,6 +288,8 @@ pub fn summary(run: &Run) -> Vec<u8> {
             scale_ins: run.capacity_changes().1,
             instances_maximum: run.instances_maximum(),
         }),
+        event_targets: event_bridge::summaries(run),
+        pipelines: pipelines::summaries(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

@@ -24,6 +24,9 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("instanceLaunchTime", &mut a.instance_launch_time),
         ("windowsInstanceLaunchTime", &mut a.windows_instance_launch_time),
         ("agentRegistrationTime", &mut a.agent_registration_time),
+        ("scheduleOffset", &mut a.event_bridge.schedule_offset),
+        ("objectEventDelay", &mut a.event_bridge.object_event_delay),
+        ("eventDelay", &mut a.event_bridge.event_delay),
     ] {
         *place = fields.distribution_or(reader, name, place.clone());
     }
@@ -116,6 +119,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("drainFullDelay", &mut a.drain_full_delay),
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
         ("capacityGrowsByMinimumStep", &mut a.capacity_grows_by_minimum_step),
+        ("retryFailedPlacement", &mut a.event_bridge.retry_failed_placement),
         ("fargateSpotDeregistersAtWarning", &mut a.fargate.spot_deregisters_at_warning),
         ("burstCredits", &mut a.burst_credits),
         ("managedAlarmsBilled", &mut a.managed_alarms_billed),
@@ -142,6 +146,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("fargateSpotLaunchBurst", &mut a.fargate.spot.launch_burst),
         ("fargateLaunchesPerSecond", &mut a.fargate.on_demand.launches_per_second),
         ("fargateSpotLaunchesPerSecond", &mut a.fargate.spot.launches_per_second),
+        ("clusterModifyBurst", &mut a.cluster_modify_burst),
+        ("clusterModifyCallsPerSecond", &mut a.cluster_modify_calls_per_second),
         ("fargateRunTaskBurst", &mut a.fargate.run_task_burst),
         ("fargateRunTaskCallsPerSecond", &mut a.fargate.run_task_calls_per_second),
         ("fargateRunTaskMaxAttempts", &mut a.fargate.run_task_max_attempts),
@@ -153,6 +159,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("groupAlarmLowRatio", &mut a.group_alarm_low_ratio),
         ("scaleInMaxFraction", &mut a.scale_in_max_fraction),
         ("capacityScaleInMaxFraction", &mut a.capacity_scale_in_max_fraction),
+        ("duplicateEventShare", &mut a.event_bridge.duplicate_event_share),
         ("anomalyErrorShare", &mut a.anomaly.error_share),
         ("anomalyWeightFactor", &mut a.anomaly.weight_factor),
         ("anomalyWeightFloor", &mut a.anomaly.weight_floor),

@@ -285,6 +285,69 @@ impl Shape {
         ],
     };
 
+    /// `StartTask`.
+    pub const START_TASK: Shape = Shape {
+        name: "`StartTask`",
+        not_simulated: &[],
+        accepted: &[
+            "cluster",
+            "enableECSManagedTags",
+            "enableExecuteCommand",
+            "propagateTags",
+            "referenceId",
+            "startedBy",
+            "tags",
+        ],
+    };
+
+    /// A rule of EventBridge.
+    pub const RULE: Shape = Shape {
+        name: "rule",
+        not_simulated: &[],
+        accepted: &["Arn", "CreatedBy", "Description", "EventBusName", "ManagedBy", "RoleArn", "Tags"],
+    };
+
+    /// A target of a rule.
+    pub const RULE_TARGET: Shape = Shape {
+        name: "target of a rule",
+        not_simulated: &[],
+        accepted: &["Arn", "Input", "InputPath", "InputTransformer", "RoleArn"],
+    };
+
+    /// A schedule of EventBridge Scheduler.
+    pub const SCHEDULE: Shape = Shape {
+        name: "schedule",
+        not_simulated: &[],
+        accepted: &[
+            "ActionAfterCompletion",
+            "Arn",
+            "ClientToken",
+            "CreationDate",
+            "Description",
+            "GroupName",
+            "KmsKeyArn",
+            "LastModificationDate",
+        ],
+    };
+
+    /// Its target.
+    pub const SCHEDULE_TARGET: Shape =
+        Shape { name: "target of a schedule", not_simulated: &[], accepted: &["Arn", "Input", "RoleArn"] };
+
+    /// `EcsParameters` of a target.
+    pub const ECS_PARAMETERS: Shape = Shape {
+        name: "`EcsParameters`",
+        not_simulated: &[],
+        accepted: &["EnableECSManagedTags", "EnableExecuteCommand", "PropagateTags", "ReferenceId", "Tags"],
+    };
+
+    /// What a key of an object is to be like.
+    pub const KEY_PATTERN: Shape = Shape {
+        name: "pattern of a key",
+        not_simulated: &["anything-but", "equals-ignore-case", "exists"],
+        accepted: &[],
+    };
+
     /// `TaskOverride`.
     pub const TASK_OVERRIDE: Shape = Shape {
         name: "`overrides`",

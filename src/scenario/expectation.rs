@@ -7,7 +7,7 @@ use crate::scenario::reader::{Names, Reader, What};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::{Expectation, Measure};
 
-const MEASURES: [(&str, Measure); 23] = [
+const MEASURES: [(&str, Measure); 27] = [
     ("errorPercent", Measure::ErrorPercent),
     ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
     ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
@@ -31,6 +31,10 @@ const MEASURES: [(&str, Measure); 23] = [
     ("instancesMaximum", Measure::InstancesMaximum),
     ("standaloneTasksNotRun", Measure::StandaloneTasksNotRun),
     ("failedTasks", Measure::FailedTasks),
+    ("lastStandaloneTaskEndSeconds", Measure::LastStandaloneTaskEndSeconds),
+    ("invocationsGivenUp", Measure::InvocationsGivenUp),
+    ("pipelineExecutionsSucceeded", Measure::PipelineExecutionsSucceeded),
+    ("commitToDeployedMaximumSeconds", Measure::CommitToDeployedMaximumSeconds),
 ];
 
 /// The section `expectations`; an entry without `measure` is itself called after one.
@@ -73,7 +77,11 @@ fn expectation(reader: &mut Reader<'_>, entry: &Entry, services: &Names<ServiceD
         | Measure::CapacityScaleOuts
         | Measure::CapacityScaleIns
         | Measure::InstancesMaximum
-        | Measure::StandaloneTasksNotRun,
+        | Measure::StandaloneTasksNotRun
+        | Measure::LastStandaloneTaskEndSeconds
+        | Measure::InvocationsGivenUp
+        | Measure::PipelineExecutionsSucceeded
+        | Measure::CommitToDeployedMaximumSeconds,
     ) = measure
         && is_of_a_service
     {

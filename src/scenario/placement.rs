@@ -154,7 +154,8 @@ fn placement_constraint(
     }
     fields.finish(reader, &Shape::OURS);
     if !is_distinct {
-        return self::expression(reader, expression?, &of).map(PlacementConstraint::MemberOf);
+        let what = What { field: "expression", of: &of };
+        return self::expression(reader, expression?, what).map(PlacementConstraint::MemberOf);
     }
     if !is_of_a_service {
         let problem =
@@ -169,13 +170,14 @@ fn placement_constraint(
     Some(PlacementConstraint::DistinctInstance)
 }
 
-fn expression(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Expression> {
-    let text = reader.text(What { field: "expression", of }, node)?;
+/// An expression of the cluster query language.
+pub fn expression(reader: &mut Reader<'_>, node: &Node, what: What<'_>) -> Option<Expression> {
+    let text = reader.text(what, node)?;
     match Expression::parse(text) {
         Ok(expression) => Some(expression),
         Err(error) => {
             let source = reader.files.get(node.place.file).map_or("", |it| &it.text);
-            let problem = syntax_problem(source, node.place, text, &error, What { field: "expression", of });
+            let problem = syntax_problem(source, node.place, text, &error, what);
             reader.refuse(problem);
             None
         }

@@ -446,10 +446,7 @@ impl<'o> Reader<'o> {
                     );
                     return None;
                 }
-                // 2.326... is the 99th percentile of the standard normal law.
-                let sigma = libm::log(p99.as_seconds() / median.as_seconds()) / 2.326_347_874_040_841;
-                let mean = Span::from_seconds_f64(median.as_seconds() * libm::exp(sigma * sigma / 2.0));
-                Some(Distribution::LogNormal { mean, cv2: libm::expm1(sigma * sigma) })
+                Some(Distribution::log_normal_of(median, p99))
             }
             "logNormal" => {
                 let mean = fields.required_span(self, "mean");

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::launch::{Launch, TaskGroup};
 use crate::aws::placement::PlacementStrategy;
-use crate::aws::run_task::{Overrides, RunTask};
+use crate::aws::run_task::{Caller, Overrides, RunTask};
 use crate::aws::task_definition::TaskDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::fargate::{refuse_on_fargate, refuse_sizes_on_fargate};
 use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
 use crate::scenario::placement::refuse_too_many_constraints;
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::recorded::{decoded, note_end, refuse_window};
 use crate::scenario::task_definition::{TaskDefinitions, check_name, cpu_and_memory};
 use crate::scenario::tree::{Entry, Node};
 use crate::scenario::workload::{above_zero, arrivals, note_nothing};
-use crate::table::Table;
+use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 use crate::workload::task_calls::{RunTime, TaskCall, TaskCalls};
 use crate::workload::task_trace;
@@ -32,75 +33,128 @@ pub struct Around<'a> {
     pub capacity: &'a Capacity,
     /// Length of the run.
     pub duration: Span,
+    /// Task groups, to which they add.
+    pub task_groups: &'a mut TaskGroups,
+}
+
+/// All that asks for standalone tasks, whoever calls for them.
+#[derive(Default)]
+pub struct Demands {
+    /// What is called.
+    pub table: Table<RunTask>,
+    /// When, in the same order.
+    pub calls: Vec<TaskCalls>,
+    places: Vec<Place>,
+}
+
+impl Demands {
+    /// Adds what one entry asks for. Names are of one space, since results go by them.
+    pub fn add(&mut self, reader: &mut Reader<'_>, at: Place, run_task: RunTask, calls: TaskCalls) {
+        if let Some(other) = self.table.find(|it| it.name == run_task.name) {
+            let message = format!("standalone tasks of two kinds are called `{}`", run_task.name);
+            let problem =
+                Problem::new(at, message).label("the second").related(self.places[other.index()], "the first");
+            reader.refuse(problem.help("their results go by this name: call one of them otherwise"));
+        }
+        self.table.push(run_task);
+        self.calls.push(calls);
+        self.places.push(at);
+    }
 }
 
 /// The section `runTasks`: what is run where, and when.
-pub fn run_tasks(
-    reader: &mut Reader<'_>,
-    entries: &[Entry],
-    around: &Around<'_>,
-    task_groups: &mut TaskGroups,
-) -> (Table<RunTask>, Vec<TaskCalls>) {
-    let (mut table, mut calls) = (Table::new(), Vec::new());
+pub fn run_tasks(reader: &mut Reader<'_>, entries: &[Entry], around: &mut Around<'_>, demands: &mut Demands) {
     for entry in entries {
         check_name(reader, entry.key_place, &entry.key, "standalone tasks");
-        if let Some((run_task, its_calls)) = run_task(reader, entry, around, task_groups) {
-            table.push(run_task);
-            calls.push(its_calls);
+        if let Some((run_task, calls)) = run_task(reader, entry, around) {
+            demands.add(reader, entry.key_place, run_task, calls);
         }
     }
-    (table, calls)
 }
 
-fn run_task(
+/// The task definition that tasks are of, under this name of its field, and their group.
+pub fn group_of(
     reader: &mut Reader<'_>,
-    entry: &Entry,
-    around: &Around<'_>,
-    task_groups: &mut TaskGroups,
-) -> Option<(RunTask, TaskCalls)> {
-    let mut fields = reader.fields(&entry.node, format!("`runTasks` `{}`", entry.key))?;
-    let node = fields.required(reader, "taskDefinition");
-    let what = What { field: "taskDefinition", of: &format!("`runTasks` `{}`", entry.key) };
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    around: &mut Around<'_>,
+) -> (Option<Id<TaskDefinition>>, Id<TaskGroup>) {
+    let node = fields.required(reader, name);
+    let what = What { field: name, of: &fields.of.clone() };
     let task_definition = node.and_then(|it| around.task_definitions.reference(reader, what, it));
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
     let family = definition.map_or("", |it| it.family.as_str());
     fields.derived(reader, "group", format!("family:{family}").as_str());
     let group = fields.text(reader, "group").map_or_else(|| format!("family:{family}"), str::to_owned);
-    let (mut launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, task_groups.of(&group));
+    (task_definition, around.task_groups.of(&group))
+}
+
+/// What `RunTask` is told of tasks: their definition, under this name of its field, and where they run.
+pub fn launched(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    around: &mut Around<'_>,
+) -> (Option<Id<TaskDefinition>>, Launch) {
+    let (task_definition, task_group) = group_of(reader, fields, name, around);
+    let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    let (mut launch, on_ec2_because) = launch(reader, fields, around.capacity, task_group);
     if launch.placement_strategy.is_empty() {
         // ECS documents no other default for standalone tasks.
         launch.placement_strategy.push(PlacementStrategy::Random);
     }
     if let Some((id, why)) = task_definition.zip(on_ec2_because) {
-        check_compatibility(reader, &fields, around.task_definitions, id, why);
+        check_compatibility(reader, fields, around.task_definitions, id, why);
     }
     if let Some(definition) = definition {
         let at = fields.place_of("placementConstraints");
         refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
     }
     if let Some(definition) = definition {
-        let at = fields.place_of("taskDefinition");
+        let at = fields.place_of(name);
         refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
     }
-    launch.volume = volume_configurations(reader, &mut fields, definition);
-    let overrides = overrides(reader, &mut fields);
-    let ways = ["at", "arrivals", "trace"].map(|it| fields.has(it));
-    let demand = match ways {
-        [true, false, false] => listed(reader, &mut fields, overrides, around.duration),
-        [false, true, false] => drawn(reader, &mut fields, overrides, around.duration),
-        [false, false, true] => fields.take("trace").and_then(|it| traced(reader, it, overrides, around.duration)),
-        _ => {
-            for way in ["at", "arrivals", "trace"] {
+    (task_definition, launch)
+}
+
+/// When tasks are asked for, of what sizes, and how long they run: in one of these ways.
+pub fn demand(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    entry: &Entry,
+    overrides: Overrides,
+    duration: Span,
+    ways: &[&'static str],
+) -> Demand {
+    let said: Vec<&'static str> = ways.iter().copied().filter(|it| fields.has(it)).collect();
+    match said.as_slice() {
+        ["at"] => listed(reader, fields, overrides, duration),
+        ["arrivals"] => drawn(reader, fields, overrides, duration),
+        ["trace"] => fields.take("trace").and_then(|it| traced(reader, it, overrides, duration)),
+        said => {
+            for way in ways {
                 fields.take(way);
             }
-            let said = if ways.contains(&true) { "says it in several ways" } else { "does not say when" };
-            let message = format!("{} {said}", fields.of);
-            reader.refuse(Problem::new(entry.key_place, message).help(
-                "give one of `at: 10m` or `at: [10m, 20m]`, `arrivals`, as workloads have it, and `trace: {file: tasks.csv}`",
-            ));
+            let fault = if said.is_empty() { "does not say when" } else { "says it in several ways" };
+            let problem = Problem::new(entry.key_place, format!("{} {fault}", fields.of));
+            reader.refuse(problem.help(match ways {
+                ["at"] => "give `at: 10m` or `at: [10m, 20m]`",
+                _ => {
+                    "give one of `at: 10m` or `at: [10m, 20m]`, `arrivals`, as workloads have it, and `trace: {file: tasks.csv}`"
+                }
+            }));
             None
         }
-    };
+    }
+}
+
+fn run_task(reader: &mut Reader<'_>, entry: &Entry, around: &mut Around<'_>) -> Option<(RunTask, TaskCalls)> {
+    let mut fields = reader.fields(&entry.node, format!("`runTasks` `{}`", entry.key))?;
+    let (task_definition, mut launch) = launched(reader, &mut fields, "taskDefinition", around);
+    let definition = task_definition.map(|it| &around.task_definitions.table[it]);
+    launch.volume = volume_configurations(reader, &mut fields, definition);
+    let overrides = overrides(reader, &mut fields);
+    let demand = demand(reader, &mut fields, entry, overrides, around.duration, &["at", "arrivals", "trace"]);
     fields.finish(reader, &Shape::RUN_TASK);
     let (sizes, calls) = demand?;
     if let Some(definition) = definition.filter(|it| it.is_for_fargate) {
@@ -109,11 +163,12 @@ fn run_task(
     if let Some(definition) = definition {
         refuse_sizes_below_containers(reader, entry, definition, &sizes);
     }
-    Some((RunTask { name: entry.key.clone(), launch, task_definition: task_definition?, sizes }, calls))
+    let caller = Caller::Program;
+    Some((RunTask { name: entry.key.clone(), launch, task_definition: task_definition?, sizes, caller }, calls))
 }
 
 /// A container's hard limit may not be above what a call leaves its task.
-fn refuse_sizes_below_containers(
+pub fn refuse_sizes_below_containers(
     reader: &mut Reader<'_>,
     entry: &Entry,
     definition: &TaskDefinition,
@@ -135,10 +190,10 @@ fn refuse_sizes_below_containers(
 }
 
 /// Sizes of tasks and calls for them.
-type Demand = Option<(Vec<Overrides>, TaskCalls)>;
+pub type Demand = Option<(Vec<Overrides>, TaskCalls)>;
 
 /// `overrides` as `RunTask` takes them, or `cpu` and `memory` as `sizes` have them.
-fn overrides(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
+pub fn overrides(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
     let Some(mut said) = fields.map(reader, "overrides") else { return Overrides::default() };
     let overrides = size(reader, &mut said);
     said.finish(reader, &Shape::TASK_OVERRIDE);

@@ -303,6 +303,7 @@ mod tests {
             "AlarmName",
             "AutoScalingGroupName",
             "LoadBalancerName",
+            "Name",
             "PolicyName",
             "ResourceId",
             "ScheduledActionName",

@@ -37,6 +37,8 @@ const SECTIONS: &[Section] = &[
         wrappers: &["scheduledUpdateGroupActions"],
         own_names: &["ScheduledActionName"],
     },
+    Section { name: "rules", wrappers: &["rules"], own_names: &["Name"] },
+    Section { name: "schedules", wrappers: &["schedules"], own_names: &["Name"] },
     Section { name: "scheduledActions", wrappers: &["scheduledActions"], own_names: &["ScheduledActionName"] },
 ];
 

@@ -14,6 +14,7 @@ use crate::aws::task_definition::{NetworkMode, Reservation, TaskDefinition};
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::event_bridge::Buckets;
 use crate::scenario::fargate::{FargateDemand, TasksAtOnce, note_fargate};
 use crate::scenario::fault::missing;
 use crate::scenario::group_change::group_scheduled_actions;
@@ -22,19 +23,22 @@ use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::metric::{self, Watchable};
 use crate::scenario::mixed_instances::capacity_pools;
+use crate::scenario::pipeline::Pipelines;
 use crate::scenario::placement::{
     for_attributes_only, meets, meets_as, note_unknown_attributes, note_unmet_attributes,
 };
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
 use crate::scenario::record::Record;
+use crate::scenario::run_task::Demands;
 use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
+use crate::scenario::start_task::start_tasks;
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::scenario::upkeep::attach_target_groups;
 use crate::scenario::{
-    Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, expectation, files, patch, run_task, sections,
-    service, timeline, workload,
+    Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, event_bridge, expectation, files, patch,
+    run_task, sections, service, timeline, workload,
 };
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
@@ -269,17 +273,33 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let mut task_groups = TaskGroups::default();
     let (services, names) = service::services(reader, entries, &around, &mut task_groups);
     let entries = section(reader, &mut fields, "runTasks");
-    let around = run_task::Around { task_definitions: &task_definitions, capacity: &capacity, duration: length };
-    let (run_tasks, task_calls) = run_task::run_tasks(reader, entries, &around, &mut task_groups);
+    let clock = (start_unix_seconds, length);
+    let mut demands = Demands::default();
+    let mut around = run_task::Around {
+        task_definitions: &task_definitions,
+        capacity: &capacity,
+        duration: length,
+        task_groups: &mut task_groups,
+    };
+    run_task::run_tasks(reader, entries, &mut around, &mut demands);
+    let entries = section(reader, &mut fields, "startTasks");
+    start_tasks(reader, entries, &mut around, &mut demands);
+    let entries = section(reader, &mut fields, "buckets");
+    let mut buckets = Buckets::read(reader, entries, length);
+    let entries = section(reader, &mut fields, "rules");
+    event_bridge::rules(reader, entries, &mut around, clock, &mut buckets, &mut demands);
+    buckets.note_unheard(reader);
+    let entries = section(reader, &mut fields, "schedules");
+    event_bridge::schedules(reader, entries, &mut around, clock, &mut demands);
+    let Demands { table: run_tasks, calls: task_calls, .. } = demands;
     let entries = section(reader, &mut fields, "groupScheduledActions");
-    let group_scheduled_actions = group_scheduled_actions(reader, entries, &capacity, (start_unix_seconds, length));
+    let group_scheduled_actions = group_scheduled_actions(reader, entries, &capacity, clock);
     let scaling_sections = ScalingSections {
         targets: section(reader, &mut fields, "scalableTargets"),
         alarms: section(reader, &mut fields, "alarms"),
         policies: section(reader, &mut fields, "scalingPolicies"),
         scheduled_actions: section(reader, &mut fields, "scheduledActions"),
     };
-    let clock = (start_unix_seconds, length);
     let metrics = section(reader, &mut fields, "metrics");
     let composite_alarms = section(reader, &mut fields, "compositeAlarms");
     let assumptions = assumption::assumptions(reader, &mut fields);
@@ -304,21 +324,22 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     };
     let workloads = workload::workloads(reader, entries, &around);
     let mut network_configurations = Table::new();
-    let mut timeline = fields.take("timeline").map_or(Vec::new(), |it| {
-        let around = timeline::Around {
-            task_definitions: &task_definitions,
-            capacity: &capacity,
-            services: &services,
-            service_names: &names,
-            load_balancing: &load_balancing,
-            listeners: &listeners,
-            alarms: &scaling.alarms.names,
-            composite_alarms: &composite_alarms,
-            scalable_targets: &scaling.targets,
-            duration: length,
-        };
-        timeline::timeline(reader, it, &around, &mut network_configurations)
-    });
+    let around = timeline::Around {
+        task_definitions: &task_definitions,
+        capacity: &capacity,
+        services: &services,
+        service_names: &names,
+        load_balancing: &load_balancing,
+        listeners: &listeners,
+        alarms: &scaling.alarms.names,
+        composite_alarms: &composite_alarms,
+        scalable_targets: &scaling.targets,
+        duration: length,
+    };
+    let node = fields.take("timeline");
+    let mut timeline = node.map_or(Vec::new(), |it| timeline::timeline(reader, it, &around, &mut network_configurations));
+    let entries = section(reader, &mut fields, "pipelines");
+    let pipelines = Pipelines::read(reader, entries, &around);
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
     let expect_failure = fields.flag_or(reader, "expectFailure", false);
@@ -331,6 +352,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let of_calls = (&services, &run_tasks, &task_calls[..]);
     let over_time = (&targets, &timeline[..]);
     note_what_fargate_holds(reader, &capacity, &task_definitions, of_calls, over_time, (&assumptions, length));
+    let mut task_definitions = task_definitions;
+    let (pipelines, commits) = pipelines.with_revisions(&mut task_definitions, &services);
     let container_insights = capacity.container_insights;
     let scenario = Scenario {
         name: named.scenario.to_owned(),
@@ -366,6 +389,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         services,
         run_tasks,
         task_calls,
+        pipelines,
+        commits,
         task_groups: task_groups.table,
         workloads,
         timeline,
@@ -459,11 +484,11 @@ fn note_what_fargate_holds(
         })
         .collect();
     demands.extend(run_tasks.iter().zip(calls).map(|(run_task, calls)| FargateDemand {
-        of: format!("`runTasks` `{}`", run_task.name),
+        of: format!("{} `{}`", run_task.section_words(), run_task.name),
         launch: &run_task.launch,
         times: vec![TasksAtOnce { tasks: tasks_of_calls(run_task, calls, end, definitions), is_deployment: false }],
         is_of_calls: true,
-        has_random_ones: matches!(calls, TaskCalls::Drawn { .. }),
+        has_random_ones: matches!(calls, TaskCalls::Drawn { .. } | TaskCalls::Objects { .. }),
     }));
     note_fargate(reader, capacity, &definitions.table, &demands, &assumptions.fargate);
 }
@@ -590,7 +615,8 @@ fn note_what_never_fits(
         if let Some(why) = whys.first() {
             let (name, of, sizes) = (definition.name(), &run_task.name, run_task.sizes.len());
             let some = if sizes == 1 { String::new() } else { format!(", of {} of its {sizes} sizes,", whys.len()) };
-            reader.note(format!("a task of `{name}` in `runTasks` `{of}`{some} will never run: {why}"));
+            let section = run_task.section_words();
+            reader.note(format!("a task of `{name}` in {section} `{of}`{some} will never run: {why}"));
         }
     }
 }

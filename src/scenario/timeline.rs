@@ -587,7 +587,7 @@ fn target_errors(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Arou
 }
 
 /// A task definition that a service is to run from now on: it must still have the container that serves.
-fn new_definition(
+pub fn new_definition(
     reader: &mut Reader<'_>,
     node: &Node,
     of: &str,

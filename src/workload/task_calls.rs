@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::distribution::Distribution;
-use crate::rng::Stream;
+use crate::rng::{Seed, Stream};
 use crate::units::{Instant, Span};
 use crate::workload::arrivals::{ArrivalProcess, Arrivals};
 
-/// Calls of `RunTask`.
+/// Calls for standalone tasks, or events that cause them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskCalls {
     /// Each at its own instant, in order of time.
@@ -23,6 +23,44 @@ pub enum TaskCalls {
         /// How long tasks run; `None` is as their applications do.
         run_time: Option<Distribution>,
     },
+    /// By a schedule.
+    Scheduled {
+        /// When it falls, in order of time.
+        times: Arc<[Instant]>,
+        /// Tasks of each call, from 1.
+        count: u32,
+        /// How long tasks run; `None` is as their applications do.
+        run_time: Option<Distribution>,
+    },
+    /// For objects that are put into a bucket. All that ask for one bucket see the same objects.
+    Objects {
+        /// The bucket.
+        bucket: Arc<str>,
+        /// When objects are created in it.
+        arrivals: ArrivalProcess,
+        /// How often an object has each of the bucket's keys, above 0 in the sum.
+        weights: Vec<f64>,
+        /// Whether an object of each key asks for tasks.
+        matches: Vec<bool>,
+        /// Tasks of each call, from 1.
+        count: u32,
+        /// How long tasks run; `None` is as their applications do.
+        run_time: Option<Distribution>,
+    },
+}
+
+impl TaskCalls {
+    /// Whether there can be no call at all.
+    pub fn are_never_made(&self) -> bool {
+        match self {
+            TaskCalls::Listed(calls) => calls.is_empty(),
+            TaskCalls::Scheduled { times, .. } => times.is_empty(),
+            TaskCalls::Objects { matches, weights, .. } => {
+                !matches.iter().zip(weights).any(|(matches, weight)| *matches && *weight > 0.0)
+            }
+            TaskCalls::Drawn { .. } => false,
+        }
+    }
 }
 
 /// One call of `RunTask`.
@@ -55,6 +93,8 @@ pub struct TaskCallSource {
     arrivals: Option<Arrivals>,
     /// Arrivals that were drawn ahead.
     drawn: std::vec::IntoIter<f64>,
+    /// For the keys of objects.
+    keys: Option<Stream>,
     stream: Stream,
 }
 
@@ -73,13 +113,18 @@ pub struct DrawnCall {
 const AHEAD: usize = 64;
 
 impl TaskCallSource {
-    /// From the first call on; `arrivals` is for when they come, `stream` for what they ask.
-    pub fn new(calls: &TaskCalls, arrivals: Stream, stream: Stream) -> TaskCallSource {
-        let arrivals = match calls {
-            TaskCalls::Listed(_) => None,
-            TaskCalls::Drawn { arrivals: process, .. } => Some(Arrivals::new(process, arrivals)),
+    /// From the first call of the entry of this name on.
+    pub fn new(calls: &TaskCalls, seed: Seed, name: &str) -> TaskCallSource {
+        let (arrivals, keys) = match calls {
+            TaskCalls::Listed(_) | TaskCalls::Scheduled { .. } => (None, None),
+            TaskCalls::Drawn { arrivals, .. } => (Some(Arrivals::new(arrivals, seed.stream("task calls", name))), None),
+            TaskCalls::Objects { arrivals, bucket, .. } => {
+                let arrivals = Arrivals::new(arrivals, seed.stream("objects", bucket));
+                (Some(arrivals), Some(seed.stream("object keys", bucket)))
+            }
         };
-        TaskCallSource { calls: calls.clone(), next: 0, arrivals, drawn: Vec::new().into_iter(), stream }
+        let stream = seed.stream("standalone tasks", name);
+        TaskCallSource { calls: calls.clone(), next: 0, arrivals, drawn: Vec::new().into_iter(), keys, stream }
     }
 
     /// The next call, if there is one.
@@ -91,17 +136,23 @@ impl TaskCallSource {
                 Some(DrawnCall { at: call.at, count: call.count, size: call.size })
             }
             TaskCalls::Drawn { count, weights, .. } => {
-                let (count, arrivals) = (*count, self.arrivals.as_mut()?);
-                if self.drawn.len() == 0 {
-                    let mut times = vec![0.0; AHEAD];
-                    let filled = arrivals.fill(&mut times);
-                    times.truncate(filled);
-                    self.drawn = times.into_iter();
-                }
-                let at = Instant(self.drawn.next()? as u64);
+                let at = next_arrival(&mut self.arrivals, &mut self.drawn)?;
                 let size = chosen(weights, self.stream.unit());
-                Some(DrawnCall { at, count, size })
+                Some(DrawnCall { at, count: *count, size })
             }
+            TaskCalls::Scheduled { times, count, .. } => {
+                let at = *times.get(self.next)?;
+                self.next += 1;
+                Some(DrawnCall { at, count: *count, size: 0 })
+            }
+            TaskCalls::Objects { .. } if self.calls.are_never_made() => None,
+            TaskCalls::Objects { weights, matches, count, .. } => loop {
+                let at = next_arrival(&mut self.arrivals, &mut self.drawn)?;
+                let share = self.keys.as_mut().expect("objects have keys").unit();
+                if matches[chosen(weights, share)] {
+                    return Some(DrawnCall { at, count: *count, size: 0 });
+                }
+            },
         }
     }
 
@@ -116,9 +167,22 @@ impl TaskCallSource {
                     Some(least + Span::from_nanos_f64((most.0 - least.0) as f64 * share))
                 }
             },
-            TaskCalls::Drawn { run_time, .. } => run_time.as_ref().map(|it| it.sample(&mut self.stream)),
+            TaskCalls::Drawn { run_time, .. }
+            | TaskCalls::Scheduled { run_time, .. }
+            | TaskCalls::Objects { run_time, .. } => run_time.as_ref().map(|it| it.sample(&mut self.stream)),
         }
     }
+}
+
+/// The next of the arrivals, of which some are drawn at once.
+fn next_arrival(arrivals: &mut Option<Arrivals>, drawn: &mut std::vec::IntoIter<f64>) -> Option<Instant> {
+    if drawn.len() == 0 {
+        let mut times = vec![0.0; AHEAD];
+        let filled = arrivals.as_mut()?.fill(&mut times);
+        times.truncate(filled);
+        *drawn = times.into_iter();
+    }
+    Some(Instant(drawn.next()? as u64))
 }
 
 /// The place whose part of the sum of some weights a share falls into.
@@ -136,12 +200,10 @@ fn chosen(weights: &[f64], share: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Seed;
     use crate::workload::arrivals::{RatePoint, Spacing};
 
     fn source(calls: &TaskCalls) -> TaskCallSource {
-        let seed = Seed { seed: 1, replication: 0 };
-        TaskCallSource::new(calls, seed.stream("task calls", "test"), seed.stream("tasks", "test"))
+        TaskCallSource::new(calls, Seed { seed: 1, replication: 0 }, "test")
     }
 
     #[test]

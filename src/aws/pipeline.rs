@@ -1,0 +1,89 @@
+//! Pipelines of CodePipeline that build an image and deploy it to a service.
+//!
+//! *How pipeline executions work* in the CodePipeline User Guide (2026): a stage is locked while an execution is in it, but for
+//! PARALLEL mode. Three stages: source, which never waits; build, on a machine of CodeBuild, whose image is pushed; deploy, which
+//! registers a revision and updates the service.
+
+use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::TaskDefinition;
+use crate::distribution::Distribution;
+use crate::table::Id;
+use crate::units::Span;
+
+/// Most executions of a pipeline in QUEUED or PARALLEL mode that are under way at once; what comes then does not start (*Quotas in
+/// AWS CodePipeline*).
+pub const EXECUTIONS_AT_ONCE_MAXIMUM: usize = 50;
+
+/// How long the deploy action of ECS waits for the service at the most.
+pub const DEPLOYMENT_TIMEOUT_MAXIMUM: Span = Span::seconds(3600);
+
+/// How often the deploy action looks at the service (inferred).
+pub const DEPLOYMENT_POLL: Span = Span::seconds(10);
+
+/// What becomes of an execution that finds another under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExecutionMode {
+    /// Of those that wait to enter a stage only the newest goes on: CodePipeline's default.
+    #[default]
+    Superseded,
+    /// They enter each stage in turn.
+    Queued,
+    /// None waits for any other, but for a machine to build on; the last to deploy wins.
+    Parallel,
+}
+
+/// A pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// Name.
+    pub name: String,
+    /// What it deploys to.
+    pub service: Id<ServiceDefinition>,
+    /// `executionMode`
+    pub execution_mode: ExecutionMode,
+    /// From the commit until its source is there.
+    pub source_time: Distribution,
+    /// How images are built.
+    pub build: Build,
+    /// How they are deployed.
+    pub deploy: Deploy,
+    /// The revisions that it can register, one for each execution: a new image each. Executions beyond these do not start.
+    pub revisions: Vec<Id<TaskDefinition>>,
+    /// What bad commits are deployed as.
+    pub bad_commits: Option<BadCommits>,
+}
+
+/// How images are built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Build {
+    /// Time until a machine is there.
+    pub provisioning_time: Distribution,
+    /// Time to build from nothing.
+    pub time: Distribution,
+    /// Time to build where the machine's cache has what has not changed.
+    pub cached_time: Distribution,
+    /// The share of builds that find such a cache, 0 to 1.
+    pub cache_share: f64,
+    /// Builds at once, from 1; what is more waits for a machine.
+    pub concurrent: u32,
+    /// Time to push the layers that changed.
+    pub push_time: Span,
+}
+
+/// How images are deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deploy {
+    /// Whether the stage lasts until the service has come to the new revision.
+    pub waits_for_service: bool,
+    /// How long it waits at the most: up to 60 minutes.
+    pub timeout: Span,
+}
+
+/// Commits that break the service.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BadCommits {
+    /// The share of commits that do, 0 to 1.
+    pub share: f64,
+    /// The revision that they are deployed as.
+    pub task_definition: Id<TaskDefinition>,
+}

@@ -1,0 +1,246 @@
+//! `pipelines`: commits that become images, and images that are deployed.
+
+use std::sync::Arc;
+
+use crate::aws::pipeline::{BadCommits, Build, DEPLOYMENT_TIMEOUT_MAXIMUM, Deploy, ExecutionMode, Pipeline};
+use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::{CpuArchitecture, ImageLayer, TaskDefinition};
+use crate::distribution::Distribution;
+use crate::scenario::aws_fields::Shape;
+use crate::scenario::problem::{Problem, nearest};
+use crate::scenario::quantity::size_mb;
+use crate::scenario::reader::{Fields, Reader, What, listed};
+use crate::scenario::task_definition::{TaskDefinitions, check_name};
+use crate::scenario::timeline::{Around, new_definition};
+use crate::scenario::tree::Entry;
+use crate::scenario::workload::arrivals;
+use crate::table::{Id, Table};
+use crate::units::{Instant, Span};
+use crate::workload::commits::Commits;
+
+/// Executions of a pipeline that are simulated where its commits come at random.
+const EXECUTIONS_USUAL: u32 = 100;
+const EXECUTIONS_MAXIMUM: usize = 1_000;
+
+/// Pipelines that are read, whose revisions are yet to be made.
+pub struct Pipelines {
+    table: Table<Pipeline>,
+    commits: Vec<Commits>,
+    images: Vec<NewImage>,
+}
+
+/// What the image of each execution is like.
+struct NewImage {
+    /// Place of its container.
+    container: usize,
+    /// MB of layers that are not in the image before.
+    changed_mb: f64,
+    /// The one architecture that it is for.
+    architecture: Option<CpuArchitecture>,
+    /// How many there are.
+    count: usize,
+}
+
+impl Pipelines {
+    /// The section `pipelines`.
+    pub fn read(reader: &mut Reader<'_>, entries: &[Entry], around: &Around<'_>) -> Pipelines {
+        let mut pipelines = Pipelines { table: Table::new(), commits: Vec::new(), images: Vec::new() };
+        for entry in entries {
+            check_name(reader, entry.key_place, &entry.key, "a pipeline");
+            if let Some((pipeline, commits, image)) = pipeline(reader, entry, around) {
+                pipelines.table.push(pipeline);
+                pipelines.commits.push(commits);
+                pipelines.images.push(image);
+            }
+        }
+        pipelines
+    }
+
+    /// With the revisions that their executions register, which come after all others of the family.
+    pub fn with_revisions(
+        mut self,
+        definitions: &mut TaskDefinitions,
+        services: &Table<ServiceDefinition>,
+    ) -> (Table<Pipeline>, Vec<Commits>) {
+        for (pipeline, image) in self.table.iter_mut().zip(&self.images) {
+            let old = definitions.table[services[pipeline.service].task_definition].clone();
+            let same_family = definitions.table.iter().filter(|it| it.family == old.family);
+            let last = same_family.map(|it| it.revision).max().unwrap_or(0);
+            for number in 1..=image.count as u32 {
+                let revision = last + number;
+                let new = with_new_image(&old, image, revision);
+                pipeline.revisions.push(definitions.table.push(new));
+            }
+        }
+        (self.table, self.commits)
+    }
+}
+
+/// A revision whose container has another image: as large as the one before, of which the layers built last have changed.
+fn with_new_image(old: &TaskDefinition, image: &NewImage, revision: u32) -> TaskDefinition {
+    let mut new = TaskDefinition { revision, ..old.clone() };
+    let container = &mut new.containers[image.container];
+    let name = format!("{}@{revision}", container.name);
+    let layers = &mut container.application.layers;
+    let mut left = image.changed_mb;
+    while left > 0.0
+        && let Some(last) = layers.last_mut()
+    {
+        if last.size_mb > left {
+            last.size_mb -= left;
+            left = 0.0;
+        } else {
+            left -= last.size_mb;
+            layers.pop();
+        }
+    }
+    layers.push(ImageLayer { name, size_mb: image.changed_mb });
+    if image.architecture.is_some() {
+        container.application.image_architecture = image.architecture;
+    }
+    new
+}
+
+fn pipeline(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Option<(Pipeline, Commits, NewImage)> {
+    let mut fields = reader.fields(&entry.node, format!("pipeline `{}`", entry.key))?;
+    fields.required(reader, "service");
+    let service = fields.reference(reader, "service", around.service_names);
+    let modes = [
+        ("SUPERSEDED", ExecutionMode::Superseded),
+        ("QUEUED", ExecutionMode::Queued),
+        ("PARALLEL", ExecutionMode::Parallel),
+    ];
+    let execution_mode = fields.word_or(reader, "executionMode", &modes, ExecutionMode::default());
+    let commits = commits(reader, &mut fields, around.duration);
+    let source_time = fields.distribution_or(reader, "sourceTime", Distribution::Constant(Span::seconds(10)));
+    let definition = service.map(|it| &around.task_definitions.table[around.services[it].task_definition]);
+    let build = build(reader, &mut fields, definition);
+    let deploy = deploy(reader, &mut fields);
+    let bad_commits = bad_commits(reader, &mut fields, service, around);
+    fields.finish(reader, &Shape::OURS);
+    let ((commits, count), (build, container, changed_mb, architecture)) = (commits?, build?);
+    let pipeline = Pipeline {
+        name: entry.key.clone(),
+        service: service?,
+        execution_mode,
+        source_time,
+        build,
+        deploy,
+        revisions: Vec::new(),
+        bad_commits,
+    };
+    Some((pipeline, commits, NewImage { container, changed_mb, architecture, count }))
+}
+
+/// When commits come, and for how many of them there is an execution.
+fn commits(reader: &mut Reader<'_>, fields: &mut Fields<'_>, duration: Span) -> Option<(Commits, usize)> {
+    let of = fields.of.clone();
+    let node = fields.required(reader, "commits")?;
+    let mut fields = reader.fields(node, format!("`commits` of {of}"))?;
+    let at = fields.take("at");
+    let drawn = fields.take("arrivals");
+    let most = fields.count(reader, "executions", 1..=EXECUTIONS_MAXIMUM as u32);
+    let commits = match (at, drawn) {
+        (Some(node), None) => {
+            let what = What { field: "at", of: &fields.of };
+            let nodes = if node.text().is_some() { std::slice::from_ref(node) } else { reader.list(what, node) };
+            let mut times: Vec<Instant> =
+                nodes.iter().filter_map(|it| Some(Instant::START + reader.span(what, it)?)).collect();
+            times.sort_unstable();
+            if times.len() > EXECUTIONS_MAXIMUM {
+                let message = format!("{} are {}; at most {EXECUTIONS_MAXIMUM} are simulated", fields.of, times.len());
+                reader.refuse(Problem::new(node.place, message));
+            }
+            if most.is_some() {
+                let problem =
+                    Problem::new(fields.place_of("executions"), format!("{} are known one by one", fields.of));
+                reader.refuse(problem.help("`executions` is for commits that come at random"));
+            }
+            if let Some(late) = times.iter().find(|it| it.since(Instant::START) >= duration) {
+                reader.note(format!("{}: one at {late} comes after the end of the run", fields.of));
+            }
+            let count = times.len();
+            Some((Commits::At(Arc::from(times)), count))
+        }
+        (None, Some(node)) => {
+            let of = fields.of.clone();
+            let process = arrivals(reader, node, &of, duration);
+            process.map(|it| (Commits::Drawn(it), most.unwrap_or(EXECUTIONS_USUAL) as usize))
+        }
+        _ => {
+            let problem = Problem::new(node.place, format!("{} must be given in one way", fields.of));
+            reader.refuse(problem.help(
+                "`at: [10m, 20m]`, or `arrivals: {poisson: {rate: 4/h}}` with as many `executions` as are simulated",
+            ));
+            None
+        }
+    };
+    fields.finish(reader, &Shape::OURS);
+    commits
+}
+
+/// What is built: how long that takes, of which container, how much of its image changes, and for which architecture.
+type Built = (Build, usize, f64, Option<CpuArchitecture>);
+
+fn build(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&TaskDefinition>) -> Option<Built> {
+    let mut build = fields.map(reader, "build")?;
+    let minutes = |it: u64| Distribution::Constant(Span::MINUTE * it);
+    let provisioning_time =
+        build.distribution_or(reader, "provisioningTime", Distribution::Constant(Span::seconds(30)));
+    let time = build.distribution_or(reader, "time", minutes(3));
+    let cached_time = build.distribution_or(reader, "cachedTime", minutes(1));
+    let cache_share = build.number_or(reader, "cacheShare", 0.0..=1.0, 0.0);
+    let concurrent = build.count_or(reader, "concurrent", 1..=1_000, 1);
+    let architectures = [("X86_64", CpuArchitecture::X86_64), ("ARM64", CpuArchitecture::Arm64)];
+    let architecture = build.word(reader, "architecture", &architectures);
+    build.usual(reader, "changed", "20MB");
+    let changed_mb = build.parsed(reader, "changed", size_mb).unwrap_or(20.0);
+    let push_mb_per_second = build.positive_or(reader, "pushMbPerSecond", 50.0);
+    let at = build.place_of("container");
+    let said = build.text(reader, "container");
+    let of = build.of.clone();
+    build.finish(reader, &Shape::OURS);
+    let definition = definition?;
+    let names = || definition.containers.iter().map(|it| it.name.as_str());
+    let container = match said {
+        None => Some(0),
+        Some(said) => names().position(|it| it == said).or_else(|| {
+            let message = format!("`container` of {of} is `{said}`, which `{}` does not have", definition.name());
+            let problem = Problem::new(at, message);
+            reader.refuse(match nearest(said, names()) {
+                Some(near) => problem.label(format!("did you mean `{near}`?")),
+                None => problem.help(format!("it has {}", listed(names()))),
+            });
+            None
+        }),
+    };
+    let push_time = Span::from_seconds_f64(changed_mb / push_mb_per_second);
+    let build = Build { provisioning_time, time, cached_time, cache_share, concurrent, push_time };
+    Some((build, container?, changed_mb, architecture))
+}
+
+fn deploy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Deploy {
+    let usual = Deploy { waits_for_service: true, timeout: DEPLOYMENT_TIMEOUT_MAXIMUM };
+    let Some(mut deploy) = fields.map(reader, "deploy") else { return usual };
+    let waits_for_service = deploy.flag_or(reader, "waitsForService", true);
+    let minutes = deploy.count_or(reader, "DeploymentTimeout", 1..=60, 60);
+    deploy.finish(reader, &Shape::OURS);
+    Deploy { waits_for_service, timeout: Span::MINUTE * u64::from(minutes) }
+}
+
+fn bad_commits(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    service: Option<Id<ServiceDefinition>>,
+    around: &Around<'_>,
+) -> Option<BadCommits> {
+    let node = fields.take("badCommits")?;
+    let mut bad = reader.fields(node, format!("`badCommits` of {}", fields.of))?;
+    bad.required(reader, "share");
+    let share = bad.number(reader, "share", 0.0..=1.0);
+    let node = bad.required(reader, "taskDefinition");
+    let of = bad.of.clone();
+    let task_definition = node.and_then(|it| new_definition(reader, it, &of, service, around));
+    bad.finish(reader, &Shape::OURS);
+    Some(BadCommits { share: share?, task_definition: task_definition? })
+}
