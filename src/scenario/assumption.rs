@@ -54,6 +54,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("placementRetrySlow", &mut a.placement_retry_slow),
         ("provisioningTimeout", &mut a.provisioning_timeout),
         ("healthyAfter", &mut a.healthy_after),
+        ("zoneRebalancingDelay", &mut a.zone_rebalancing_delay),
+        ("steadyStateInterval", &mut a.steady_state_interval),
         ("targetRegistrationTime", &mut a.target_registration_time),
         ("ecsMetricDelay", &mut a.ecs_metric_delay),
         ("loadBalancerMetricDelay", &mut a.load_balancer_metric_delay),
@@ -96,6 +98,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, span) in [
         ("placementRetryFast", a.placement_retry_fast),
         ("placementRetrySlow", a.placement_retry_slow),
+        ("zoneRebalancingDelay", a.zone_rebalancing_delay),
+        ("steadyStateInterval", a.steady_state_interval),
         ("anomalyInterval", a.anomaly.interval),
         ("groupHealthCheckInterval", a.group_health_check_interval),
         ("insufficientCapacityRetry", a.insufficient_capacity_retry),
@@ -108,6 +112,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     }
     for (name, place) in [
         ("placementRetryOnCapacity", &mut a.placement_retry_on_capacity),
+        ("maximumPercentCountsStopping", &mut a.maximum_percent_counts_stopping),
+        ("unhealthyTasksStopFirst", &mut a.unhealthy_tasks_stop_first),
         ("taskGroupsByDesiredStatus", &mut a.task_groups_by_desired_status),
         ("drainFullDelay", &mut a.drain_full_delay),
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
@@ -121,6 +127,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, place) in [
         ("provisioningMaximum", &mut a.provisioning_maximum),
         ("launchesPerMinute", &mut a.launches_per_minute),
+        ("fargateLaunchesPerMinute", &mut a.fargate.launches_per_minute),
         ("zoneImbalance", &mut a.zone_imbalance),
         ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
     ] {

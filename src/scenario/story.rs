@@ -299,7 +299,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         duration: length,
     };
     let workloads = workload::workloads(reader, entries, &around);
-    let mut network_configurations = Table::new();
+    let mut new = timeline::NewConfigurations::default();
     let timeline = fields.take("timeline").map_or(Vec::new(), |it| {
         let around = timeline::Around {
             task_definitions: &task_definitions,
@@ -312,7 +312,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
             scalable_targets: &scaling.targets,
             duration: length,
         };
-        timeline::timeline(reader, it, &around, &mut network_configurations)
+        timeline::timeline(reader, it, &around, &mut new)
     });
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
@@ -326,6 +326,12 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     note_what_fargate_holds(reader, &capacity, &task_definitions, of_calls, over_time, (&assumptions, length));
     let Scaling { targets, policies, scheduled_actions, alarms, .. } = scaling;
     let container_insights = capacity.container_insights;
+    let mut services = services;
+    for entry in &timeline {
+        if let TimelineChange::CreateService { service } = entry.change {
+            services[service].is_created_later = true;
+        }
+    }
     let scenario = Scenario {
         name: named.scenario.to_owned(),
         variant: named.variant.to_owned(),
@@ -336,7 +342,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         begins_settled,
         availability_zones: capacity.zones,
         subnets: capacity.subnets.table,
-        network_configurations,
+        network_configurations: new.networks,
+        placement_constraints: new.placement_constraints,
         file_systems: capacity.file_systems.table,
         nat_gateways: capacity.nat_gateways,
         task_definitions: task_definitions.table,

@@ -36,6 +36,7 @@ mod scaling_policies;
 mod scaling_reference;
 mod scenario_file;
 mod schema;
+mod service_scheduler;
 mod theory;
 mod waits;
 mod waterfall;
