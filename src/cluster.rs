@@ -11,6 +11,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::listener::Action;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::mixed_instances::PurchaseOption;
+use crate::aws::placement::PlacementConstraint;
 use crate::aws::run_task::Overrides;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
@@ -181,6 +182,10 @@ pub struct Task {
     pub overrides: Overrides,
     /// The network configuration that the timeline had given its service when it was created; the service's own where `None`.
     pub network: Option<Id<NetworkConfiguration>>,
+    /// Placement constraints that the timeline had given its service when it was created; the service's own where `None`.
+    pub placement_constraints: Option<Id<Vec<PlacementConstraint>>>,
+    /// The zone that it is started in to rebalance its service; any where `None`.
+    pub started_for_zone: Option<Id<AvailabilityZone>>,
     /// The number of its service's deployment, from 0; 0 of a standalone task.
     pub deployment: u32,
     /// The provider it was given to.

@@ -334,7 +334,11 @@ impl<'a> Control<'a> {
                 .collect(),
             pipelines: PipelineInForce::of(scenario, seed),
             standalone_passes: BTreeSet::new(),
-            daemons: scenario.services.ids().filter(|it| scenario.is_daemon(Launcher::Service(*it))).collect(),
+            daemons: scenario
+                .services
+                .ids()
+                .filter(|it| scenario.is_daemon(Launcher::Service(*it)) && !scenario.services[*it].is_created_later)
+                .collect(),
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),

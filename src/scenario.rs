@@ -61,7 +61,7 @@ use crate::aws::alarm::{Alarm, Watched};
 use crate::aws::anomaly_detection::AnomalyRule;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_pool::CapacityPool;
-use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
 use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::fargate::FargateCapacity;
@@ -74,7 +74,7 @@ use crate::aws::nat_gateway::NatGateways;
 use crate::aws::network::NetworkTimes;
 use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::pipeline::Pipeline;
-use crate::aws::placement::TieBreak;
+use crate::aws::placement::{PlacementConstraint, PlacementStrategy, TieBreak};
 use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget};
@@ -128,6 +128,8 @@ pub struct Scenario {
     pub missing: Vec<Missing>,
     /// Network configurations that the timeline gives services.
     pub network_configurations: Table<NetworkConfiguration>,
+    /// Placement constraints that the timeline gives services, one set each.
+    pub placement_constraints: Table<Vec<PlacementConstraint>>,
     /// File systems of EFS of which the scenario says where they have mount targets.
     pub file_systems: Table<FileSystem>,
     /// NAT gateways; none unless the file has them.
@@ -337,7 +339,11 @@ impl Scenario {
     /// Whether some tasks may run on a kind of Fargate capacity.
     pub fn uses_fargate(&self, capacity: FargateCapacity) -> bool {
         let launches = self.services.iter().map(|it| &it.launch).chain(self.run_tasks.iter().map(|it| &it.launch));
-        let mut items = launches.flat_map(|it| &it.capacity_provider_strategy);
+        let later = self.timeline.iter().filter_map(|it| match &it.change {
+            TimelineChange::UpdateService { capacity_provider_strategy, .. } => capacity_provider_strategy.as_ref(),
+            _ => None,
+        });
+        let mut items = launches.flat_map(|it| &it.capacity_provider_strategy).chain(later.flatten());
         items.any(|it| self.capacity_providers[it.capacity_provider].fargate() == Some(capacity))
     }
 
@@ -492,6 +498,28 @@ pub enum TimelineChange {
         minimum_healthy_percent: Option<u32>,
         /// `maximumPercent`
         maximum_percent: Option<u32>,
+        /// `healthCheckGracePeriodSeconds`
+        health_check_grace_period: Option<Span>,
+        /// `placementStrategy`, for what is placed and stopped from then on.
+        placement_strategy: Option<Vec<PlacementStrategy>>,
+        /// `placementConstraints`, for what is placed from then on.
+        placement_constraints: Option<Id<Vec<PlacementConstraint>>>,
+        /// `capacityProviderStrategy`, for what is started and stopped from then on; it begins no deployment.
+        capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+        /// `availabilityZoneRebalancing`: whether it is ENABLED.
+        availability_zone_rebalancing: Option<bool>,
+    },
+    /// `CreateService`: a service of the file is there from then on.
+    CreateService {
+        /// The service.
+        service: Id<ServiceDefinition>,
+    },
+    /// `DeleteService`
+    DeleteService {
+        /// The service.
+        service: Id<ServiceDefinition>,
+        /// `force`: whether it may be scaled above 0.
+        force: bool,
     },
     /// EC2 loses this many instances of a group at once, the oldest first.
     TerminateInstances {
@@ -880,6 +908,16 @@ pub struct Assumptions {
     pub launches_per_minute: u32,
     /// A deployment hangs that has not moved for so long, no new task healthy and no old one stopped: 15 minutes.
     pub deployment_hangs_after: Span,
+    /// Whether `maximumPercent` counts tasks that are stopping, as the developer guide of 2023 had it: no, as the API Reference of
+    /// 2026 has it.
+    pub maximum_percent_counts_stopping: bool,
+    /// Whether unhealthy tasks stop before their replacements start, as before about 2023: no.
+    pub unhealthy_tasks_stop_first: bool,
+    /// From a steady state until ECS looks whether the service's tasks are even over the zones, and from each move until the next:
+    /// 60 s (inferred).
+    pub zone_rebalancing_delay: Span,
+    /// A steady state that lasts is said again after: 6 h.
+    pub steady_state_interval: Span,
     /// A running task of a service without load balancer counts as healthy after: 40 s.
     pub healthy_after: Span,
     /// Registration of a target until its first probe may be sent: 1 s.
@@ -1062,6 +1100,10 @@ impl Default for Assumptions {
             event_bridge: EventBridgeAssumptions::default(),
             launches_per_minute: 500,
             deployment_hangs_after: Span::seconds(900),
+            maximum_percent_counts_stopping: false,
+            unhealthy_tasks_stop_first: false,
+            zone_rebalancing_delay: Span::MINUTE,
+            steady_state_interval: Span::seconds(6 * 3600),
             healthy_after: Span::seconds(40),
             target_registration_time: Span::seconds(1),
             drain_full_delay: true,
@@ -1119,6 +1161,9 @@ pub struct FargateAssumptions {
     pub on_demand: FargateQuotas,
     /// Quotas of Spot capacity.
     pub spot: FargateQuotas,
+    /// Most tasks launched a minute for one service: 500, as in the large regions; elsewhere it is 125 (*Amazon ECS endpoints and
+    /// quotas*).
+    pub launches_per_minute: u32,
     /// Calls of `RunTask` for tasks on Fargate that may be made at once: 20 (*Fargate throttling quotas*).
     pub run_task_burst: u32,
     /// Such calls a second that come back: 20.
@@ -1205,6 +1250,7 @@ impl Default for FargateAssumptions {
         FargateAssumptions {
             on_demand: quotas,
             spot: quotas,
+            launches_per_minute: 500,
             run_task_burst: 20,
             run_task_calls_per_second: 20,
             run_task_max_attempts: 3,

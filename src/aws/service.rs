@@ -5,6 +5,7 @@
 use crate::aws::launch::Launch;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
+use crate::aws::placement::{PlacementConstraint, PlacementStrategy, SpreadField};
 use crate::aws::task_definition::TaskDefinition;
 use crate::table::Id;
 use crate::units::Span;
@@ -26,6 +27,10 @@ pub struct ServiceDefinition {
     pub minimum_healthy_percent: u32,
     /// `maximumPercent`; AWS's default is 200. With DAEMON it is 100.
     pub maximum_percent: u32,
+    /// `availabilityZoneRebalancing`: whether it is ENABLED; AWS's default where the service is eligible.
+    pub availability_zone_rebalancing: bool,
+    /// Whether the timeline creates it; else it is there when the run begins.
+    pub is_created_later: bool,
     /// `healthCheckGracePeriodSeconds`; AWS's default is 0.
     pub health_check_grace_period: Span,
     /// Metrics that are published each 20 s besides each minute, at the price of custom metrics (`monitoring`, with
@@ -46,6 +51,102 @@ pub enum SchedulingStrategy {
     Replica,
     /// One task on each ACTIVE container instance that meets the placement constraints, and none elsewhere.
     Daemon,
+}
+
+/// `status` of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceStatus {
+    /// Not created yet; `DescribeServices` says `MISSING`.
+    Missing,
+    /// The scheduler keeps its tasks.
+    Active,
+    /// It was deleted, and some of its tasks are not STOPPED.
+    Draining,
+    /// It was deleted, and its tasks are STOPPED.
+    Inactive,
+}
+
+impl ServiceStatus {
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServiceStatus::Missing => "MISSING",
+            ServiceStatus::Active => "ACTIVE",
+            ServiceStatus::Draining => "DRAINING",
+            ServiceStatus::Inactive => "INACTIVE",
+        }
+    }
+}
+
+/// Why Availability Zone rebalancing does not work for a service (*Balancing an Amazon ECS service across Availability Zones*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRebalanced {
+    /// Its scheduling strategy is DAEMON.
+    Daemon,
+    /// Its `maximumPercent` is 100, so that no task can start before another stops.
+    MaximumPercent,
+    /// Its first placement strategy is none of spread over zones.
+    PlacementStrategy,
+    /// A placement constraint speaks of `ecs.availability-zone`.
+    PlacementConstraint,
+    /// It has a Classic Load Balancer.
+    ClassicLoadBalancer,
+}
+
+impl NotRebalanced {
+    /// What the service has that rebalancing does not work with.
+    pub fn words(self) -> &'static str {
+        match self {
+            NotRebalanced::Daemon => "the scheduling strategy DAEMON",
+            NotRebalanced::MaximumPercent => "a `maximumPercent` of 100",
+            NotRebalanced::PlacementStrategy => {
+                "a first placement strategy other than a spread over Availability Zones"
+            }
+            NotRebalanced::PlacementConstraint => "a placement constraint on `ecs.availability-zone`",
+            NotRebalanced::ClassicLoadBalancer => "a Classic Load Balancer",
+        }
+    }
+}
+
+/// What keeps a service from being rebalanced; `None` where it is eligible. Of the load balancer the caller knows.
+pub fn not_rebalanced<'c>(
+    scheduling_strategy: SchedulingStrategy,
+    maximum_percent: u32,
+    placement_strategy: &[PlacementStrategy],
+    mut placement_constraints: impl Iterator<Item = &'c PlacementConstraint>,
+) -> Option<NotRebalanced> {
+    let spreads_over_zones = |it: &PlacementStrategy| *it == PlacementStrategy::Spread(SpreadField::AvailabilityZone);
+    let names_a_zone =
+        |it: &PlacementConstraint| it.expression().is_some_and(|it| it.attributes().contains(&"ecs.availability-zone"));
+    if scheduling_strategy == SchedulingStrategy::Daemon {
+        Some(NotRebalanced::Daemon)
+    } else if maximum_percent <= 100 {
+        Some(NotRebalanced::MaximumPercent)
+    } else if !placement_strategy.first().is_none_or(spreads_over_zones) {
+        Some(NotRebalanced::PlacementStrategy)
+    } else if placement_constraints.any(names_a_zone) {
+        Some(NotRebalanced::PlacementConstraint)
+    } else {
+        None
+    }
+}
+
+/// Which zones give a task each, and which get one, to come closer to `floor(D / Z)` or `ceil(D / Z)` tasks in each: the fullest
+/// gives to the emptiest, the next to the next, and a zone has part in one move at a time (inferred). Nothing where no two zones
+/// differ by more than one. Where a task cannot go from one zone to the other, as `can_move` tells, the next zone is asked.
+pub fn rebalancing_moves(tasks_in: &[u32], mut can_move: impl FnMut(usize, usize) -> bool) -> Vec<(usize, usize)> {
+    let mut zones: Vec<usize> = (0..tasks_in.len()).collect();
+    zones.sort_by_key(|it| (tasks_in[*it], *it));
+    let mut givers: Vec<usize> = zones.iter().rev().copied().collect();
+    let mut moves = Vec::new();
+    for &to in &zones {
+        let Some(&from) = givers.first().filter(|it| tasks_in[**it] >= tasks_in[to] + 2) else { break };
+        if can_move(from, to) {
+            moves.push((from, to));
+            givers.remove(0);
+        }
+    }
+    moves
 }
 
 /// `loadBalancers` of a service.
@@ -70,6 +171,7 @@ pub fn deployment_bounds(desired: u32, minimum_healthy_percent: u32, maximum_per
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::cluster_query::Expression;
 
     #[test]
     fn we_47_to_50_bounds_of_a_deployment() {
@@ -86,5 +188,40 @@ mod tests {
         ] {
             assert_eq!(deployment_bounds(desired, minimum, maximum), (lower, upper), "{desired} {minimum} {maximum}");
         }
+    }
+
+    #[test]
+    fn we_62_zones_differ_by_one_task_at_most() {
+        let moves = |tasks_in: &[u32]| rebalancing_moves(tasks_in, |_, _| true);
+        assert_eq!(moves(&[1, 1]), [], "2 in 2 zones");
+        assert_eq!(moves(&[1, 2]), [], "3 in 2 zones");
+        assert_eq!(moves(&[1, 2, 2]), [], "5 in 3 zones");
+        assert_eq!(moves(&[2, 0]), [(0, 1)], "one starts in the second zone, then one stops in the first");
+        assert_eq!(moves(&[5, 5, 0, 0]), [(1, 2), (0, 3)], "one for each pair at a time");
+        assert_eq!(moves(&[3, 3, 0]), [(1, 2)]);
+        assert_eq!(rebalancing_moves(&[4, 2, 0], |_, to| to != 2), [(0, 1)], "the third zone is full");
+        assert_eq!(rebalancing_moves(&[4, 3, 0], |_, to| to != 2), [], "which would change nothing");
+    }
+
+    #[test]
+    fn what_rebalancing_does_not_work_with() {
+        let of = |strategy, maximum, placement: &[PlacementStrategy], constraint: Option<&str>| {
+            let constraint =
+                constraint.map(|it| PlacementConstraint::MemberOf(Expression::parse(it).expect("an expression")));
+            not_rebalanced(strategy, maximum, placement, constraint.iter())
+        };
+        let replica = SchedulingStrategy::Replica;
+        let zones = PlacementStrategy::Spread(SpreadField::AvailabilityZone);
+        assert_eq!(of(replica, 200, &[], None), None);
+        assert_eq!(of(replica, 101, &[zones.clone(), PlacementStrategy::Random], None), None);
+        assert_eq!(of(replica, 200, &[], Some("attribute:ecs.instance-type == t3.small")), None);
+        assert_eq!(of(SchedulingStrategy::Daemon, 100, &[], None), Some(NotRebalanced::Daemon));
+        assert_eq!(of(replica, 100, &[], None), Some(NotRebalanced::MaximumPercent));
+        let random_first = [PlacementStrategy::Random, zones];
+        assert_eq!(of(replica, 200, &random_first, None), Some(NotRebalanced::PlacementStrategy));
+        let in_a_zone = Some("attribute:ecs.availability-zone in [us-east-1a, us-east-1b]");
+        assert_eq!(of(replica, 200, &[], in_a_zone), Some(NotRebalanced::PlacementConstraint));
+        let not_of_it = Some("not(task:group == service:db) and not(attribute:ecs.availability-zone == us-east-1a)");
+        assert_eq!(of(replica, 200, &[], not_of_it), Some(NotRebalanced::PlacementConstraint));
     }
 }

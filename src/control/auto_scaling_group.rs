@@ -690,7 +690,7 @@ impl Control<'_> {
     pub(super) fn record_instance(&mut self, instance: Id<ContainerInstance>) {
         self.cluster.touch();
         self.check_group_activity(self.cluster.instances[instance].auto_scaling_group);
-        self.schedule_daemons();
+        self.container_instances_changed();
         self.cluster.instances_described_anew.push(instance);
         let row = &self.cluster.instances[instance];
         let group = &self.scenario.auto_scaling_groups[row.auto_scaling_group];

@@ -108,6 +108,9 @@ impl Control<'_> {
     /// Registering a scalable target moves desired into its bounds at once.
     pub(super) fn bring_targets_within_bounds(&mut self) {
         for (target, definition) in self.scenario.scalable_targets.entries() {
+            if self.scenario.services[definition.service].is_created_later {
+                continue;
+            }
             let bounds = &self.scaled_targets[target.index()];
             let state = &mut self.services[definition.service.index()];
             state.desired_count = state.desired_count.clamp(bounds.min_capacity, bounds.max_capacity);
@@ -306,7 +309,7 @@ impl Control<'_> {
         let asked = std::mem::take(&mut self.scaled_targets[target.index()].asked);
         let service = self.scenario.scalable_targets[target].service;
         self.check_activity(service);
-        if asked.is_empty() {
+        if asked.is_empty() || !self.is_active(service) {
             return;
         }
         let mut out: Option<(u32, &Asked)> = None;

@@ -230,7 +230,7 @@ impl Control<'_> {
             if row.capacity_provider != Some(provider) {
                 continue;
             }
-            let constraints = self.constraints_of(launcher, row.task_definition);
+            let constraints = self.constraints_of(&Wanted::of(row));
             let subnets = self.scenario.subnets_of(launcher, row.network);
             let is_same = |it: &&mut (Where, (Launcher, WaitingGroup))| {
                 it.0.0 == constraints && it.0.1 == subnets && it.1.1.reservation == row.reservation

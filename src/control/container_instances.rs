@@ -71,7 +71,7 @@ impl Control<'_> {
                     self.cluster.instances[instance].agent_connected = false;
                     self.cluster.instances_described_anew.push(instance);
                     self.disconnected_agents.insert(instance, index);
-                    self.schedule_daemons();
+                    self.container_instances_changed();
                 }
                 ContainerInstanceChange::PutAttributes(attributes) => {
                     let own = &mut self.cluster.instances[instance].attributes;
@@ -80,7 +80,7 @@ impl Control<'_> {
                         own.push((name.clone(), value.clone()));
                     }
                     self.cluster.instances_described_anew.push(instance);
-                    self.schedule_daemons();
+                    self.container_instances_changed();
                     self.capacity_was_freed(instance);
                 }
             }
@@ -123,7 +123,7 @@ impl Control<'_> {
                     self.wake_task(task, Span::ZERO);
                 }
             }
-            self.schedule_daemons();
+            self.container_instances_changed();
             self.capacity_was_freed(instance);
         }
     }

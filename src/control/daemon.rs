@@ -46,11 +46,13 @@ struct Roll {
 }
 
 impl<'a> Control<'a> {
-    /// Has the scheduler look at all DAEMON services soon.
-    pub(super) fn schedule_daemons(&mut self) {
+    /// Has the scheduler look soon at services that depend on which instances there are, wherever their tasks are: DAEMON ones,
+    /// and those that are even over the zones, as far as it knows.
+    pub(super) fn container_instances_changed(&mut self) {
         for place in 0..self.daemons.len() {
             self.schedule_service(self.daemons[place]);
         }
+        self.look_at_zones_soon();
     }
 
     /// Whether an instance has tasks that keep it: those of DAEMON services do not.
@@ -189,7 +191,7 @@ impl<'a> Control<'a> {
             let is_meant = runs.cpu_architecture.is_none_or(|it| it == kind.cpu_architecture)
                 && definition.missing_attributes(runs).next().is_none()
                 && has_subnet(self.scenario, (launcher, network), runs, place.0)
-                && self.would_select((group, kind), place, &self.constraints_of(launcher, task_definition), &[]);
+                && self.would_select((group, kind), place, &self.constraints_of(&self.wanted_next(service, &[])), &[]);
             if let Some(rest) = left.less(&runs.reservation()).filter(|_| is_meant) {
                 left = rest;
                 found.push(service);
@@ -265,7 +267,7 @@ impl<'a> Control<'a> {
             self.schedule_service_at(service, gate);
             return false;
         }
-        if !self.may_launch(service) {
+        if !self.may_launch(service, false) {
             self.schedule_service_at(service, now.next_minute());
             return false;
         }

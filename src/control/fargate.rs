@@ -97,12 +97,8 @@ impl Control<'_> {
     /// The zone that the next such task goes to; `None` where there is no capacity in any.
     fn fargate_zone(&self, wanted: &Wanted, capacity: FargateCapacity) -> Option<Id<AvailabilityZone>> {
         let scenario = self.scenario;
-        let subnets = scenario.subnets_of(wanted.launcher, wanted.network);
-        let mut zones: Vec<Id<AvailabilityZone>> =
-            subnets.iter().map(|it| scenario.subnets[*it].availability_zone).collect();
-        if zones.is_empty() {
-            zones.extend(scenario.availability_zones.ids());
-        }
+        let mut zones = self.zones_of_subnets(wanted);
+        zones.retain(|it| wanted.availability_zone.is_none_or(|only| only == *it));
         zones.retain(|it| self.has_fargate_capacity(capacity, *it));
         // A full subnet is left out, unless all are full: then the launch fails for want of an address.
         if zones.iter().any(|it| !self.has_no_address(wanted, *it)) {
@@ -119,6 +115,16 @@ impl Control<'_> {
             }
         }
         choose_zone(&zones, |zone| tasks_in[zone.index()])
+    }
+
+    /// The zones of the subnets that a task may have its address from, a zone as often as it has some; all where it names none.
+    pub(super) fn zones_of_subnets(&self, wanted: &Wanted) -> Vec<Id<AvailabilityZone>> {
+        let scenario = self.scenario;
+        let subnets = scenario.subnets_of(wanted.launcher, wanted.network);
+        match subnets {
+            [] => scenario.availability_zones.ids().collect(),
+            _ => subnets.iter().map(|it| scenario.subnets[*it].availability_zone).collect(),
+        }
     }
 
     /// Whether AWS has capacity of a kind left in a zone, as the timeline has it.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::launch::Launcher;
@@ -16,7 +16,7 @@ use crate::aws::task_definition::{CpuArchitecture, Reservation, TaskDefinition};
 use crate::cluster::{Cluster, ContainerInstance, InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::network::has_subnet;
-use crate::scenario::{Scenario, SpreadCounts};
+use crate::scenario::{Scenario, SpreadCounts, TimelineChange};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -42,6 +42,10 @@ pub struct Wanted {
     pub capacity_provider: Option<Id<CapacityProvider>>,
     /// What the timeline has given its service to be its network configuration.
     pub network: Option<Id<NetworkConfiguration>>,
+    /// What the timeline has given its service to be its placement constraints.
+    pub placement_constraints: Option<Id<Vec<PlacementConstraint>>>,
+    /// The zone that it must go to, where it is to rebalance its service.
+    pub availability_zone: Option<Id<AvailabilityZone>>,
     /// What it has instead of its definition's.
     pub overrides: Overrides,
 }
@@ -54,6 +58,8 @@ impl Wanted {
             task_definition: task.task_definition,
             capacity_provider: task.capacity_provider,
             network: task.network,
+            placement_constraints: task.placement_constraints,
+            availability_zone: task.started_for_zone,
             overrides: task.overrides,
         }
     }
@@ -105,7 +111,7 @@ pub(super) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     pub(super) fn new(scenario: &'a Scenario, now: Instant, wanted: &Wanted) -> Asked<'a> {
-        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
+        let constraints = constraints_of(scenario, wanted);
         Asked {
             scenario,
             now,
@@ -182,7 +188,11 @@ impl<'a> Placing<'a> {
     pub fn new(scenario: &'a Scenario) -> Placing<'a> {
         let launches =
             scenario.services.iter().map(|it| &it.launch).chain(scenario.run_tasks.iter().map(|it| &it.launch));
-        let strategies = launches.flat_map(|it| &it.placement_strategy);
+        let later = scenario.timeline.iter().filter_map(|it| match &it.change {
+            TimelineChange::UpdateService { placement_strategy, .. } => placement_strategy.as_ref(),
+            _ => None,
+        });
+        let strategies = launches.flat_map(|it| &it.placement_strategy).chain(later.flatten());
         let fields = strategies.filter_map(|it| match it {
             PlacementStrategy::Spread(field) => Some(field.clone()),
             PlacementStrategy::Binpack(_) | PlacementStrategy::Random => None,
@@ -259,7 +269,7 @@ impl<'a> Placing<'a> {
         }
         let definition = &scenario.task_definitions[wanted.task_definition];
         let (mut fixed, mut changing) = (Vec::new(), Vec::new());
-        for constraint in constraints_of(scenario, wanted.launcher, wanted.task_definition) {
+        for constraint in constraints_of(scenario, wanted) {
             match constraint.expression() {
                 Some(expression) if expression.is_fixed_at_registration() => fixed.push(expression),
                 Some(_) => changing.push(constraint),
@@ -327,7 +337,7 @@ impl<'a> Control<'a> {
         let placing = &mut self.placing;
         placing.catch_up(scenario, &mut self.cluster, now);
         let number = placing.requirements_of(scenario, wanted);
-        let constraints = constraints_of(scenario, wanted.launcher, wanted.task_definition);
+        let constraints = constraints_of(scenario, wanted);
         let (requirements, cluster) = (&mut placing.requirements[number], &self.cluster);
         let reservation = requirements.reservation.clone();
         let request = Request {
@@ -338,7 +348,10 @@ impl<'a> Control<'a> {
             },
             reservation: &reservation,
             requirements: number,
-            strategies: &launch.placement_strategy,
+            strategies: match wanted.launcher {
+                Launcher::Service(service) => &self.services[service.index()].placement_strategy,
+                Launcher::RunTask(_) => &launch.placement_strategy,
+            },
             is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
             tie_break: scenario.assumptions.tie_break,
         };
@@ -369,13 +382,9 @@ impl<'a> Control<'a> {
         })
     }
 
-    /// The constraints of a launcher's tasks of a definition: the launcher's own, then the definition's.
-    pub(super) fn constraints_of(
-        &self,
-        launcher: Launcher,
-        task_definition: Id<TaskDefinition>,
-    ) -> Vec<&'a PlacementConstraint> {
-        constraints_of(self.scenario, launcher, task_definition)
+    /// The constraints of a task: its launcher's, then its definition's.
+    pub(super) fn constraints_of(&self, wanted: &Wanted) -> Vec<&'a PlacementConstraint> {
+        constraints_of(self.scenario, wanted)
     }
 }
 
@@ -385,13 +394,12 @@ fn counted_of_deployment(scenario: &Scenario, launcher: Launcher, deployment: u3
     groups * (deployment as usize + 1) + scenario.launch(launcher).task_group.index()
 }
 
-fn constraints_of(
-    scenario: &Scenario,
-    launcher: Launcher,
-    task_definition: Id<TaskDefinition>,
-) -> Vec<&PlacementConstraint> {
-    let of_launch = &scenario.launch(launcher).placement_constraints;
-    of_launch.iter().chain(&scenario.task_definitions[task_definition].placement_constraints).collect()
+fn constraints_of<'a>(scenario: &'a Scenario, wanted: &Wanted) -> Vec<&'a PlacementConstraint> {
+    let of_launch = match wanted.placement_constraints {
+        Some(constraints) => &scenario.placement_constraints[constraints],
+        None => &scenario.launch(wanted.launcher).placement_constraints,
+    };
+    of_launch.iter().chain(&scenario.task_definitions[wanted.task_definition].placement_constraints).collect()
 }
 
 fn auto_scaling_group_of(scenario: &Scenario, wanted: &Wanted) -> Option<Id<AutoScalingGroup>> {
@@ -404,7 +412,12 @@ pub(super) fn reach_of(scenario: &Scenario, wanted: &Wanted) -> Reach {
     let zones = scenario.availability_zones.ids();
     let groups = scenario.auto_scaling_groups.iter();
     Reach {
-        zones: zones.map(|zone| has_subnet(scenario, (wanted.launcher, wanted.network), definition, zone)).collect(),
+        zones: zones
+            .map(|zone| {
+                wanted.availability_zone.is_none_or(|it| it == zone)
+                    && has_subnet(scenario, (wanted.launcher, wanted.network), definition, zone)
+            })
+            .collect(),
         groups: groups.map(|it| it.missing_attributes(definition).next().is_none()).collect(),
     }
 }

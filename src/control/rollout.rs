@@ -188,7 +188,7 @@ impl Control<'_> {
         let (lower, upper) =
             deployment_bounds(state.desired_count, state.minimum_healthy_percent, state.maximum_percent);
         let asked = self.asked_by(&wanted);
-        let constraints = self.constraints_of(wanted.launcher, wanted.task_definition);
+        let constraints = self.constraints_of(&wanted);
         let update = RollingUpdate {
             desired: state.desired_count,
             lower,

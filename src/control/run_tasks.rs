@@ -209,6 +209,8 @@ impl Control<'_> {
         let mut failures: BTreeMap<&'static str, u32> = BTreeMap::new();
         for (run_time, capacity_provider) in call.run_times.iter().copied().zip(providers) {
             let wanted = Wanted {
+                placement_constraints: None,
+                availability_zone: None,
                 launcher,
                 task_definition: definition.task_definition,
                 capacity_provider,

@@ -6,32 +6,49 @@
 pub mod deployment;
 mod events;
 mod health;
+mod rebalancing;
+mod revisions;
 mod starting;
+mod status;
 mod stopping;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
-use crate::aws::capacity_provider::CapacityProvider;
-use crate::aws::service::{ServiceDefinition, deployment_bounds};
+use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
+use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
+use crate::aws::service::{ServiceDefinition, ServiceStatus, deployment_bounds};
 use crate::cluster::{InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::image_digests::ImageDigests;
 use crate::control::log::Decision;
 use crate::control::scheduler::deployment::Deployment;
+use crate::control::scheduler::rebalancing::Rebalancing;
 use crate::control::scheduler::starting::Retry;
 use crate::table::Id;
-use crate::units::Instant;
+use crate::units::{Instant, Span};
 
 /// A service as the scheduler keeps it.
 #[derive(Clone, Debug)]
 pub struct Service {
+    /// `status`
+    pub status: ServiceStatus,
     /// Tasks wanted; of a DAEMON service as the instances have it.
     pub desired_count: u32,
     /// `minimumHealthyPercent`, now.
     pub minimum_healthy_percent: u32,
     /// `maximumPercent`, now.
     pub maximum_percent: u32,
+    /// `availabilityZoneRebalancing`, now: whether it is ENABLED.
+    pub availability_zone_rebalancing: bool,
+    /// `healthCheckGracePeriodSeconds`, now.
+    pub health_check_grace_period: Span,
+    /// `placementStrategy`, now.
+    pub placement_strategy: Vec<PlacementStrategy>,
+    /// `placementConstraints` that the timeline has given it; its own where `None`.
+    pub placement_constraints: Option<Id<Vec<PlacementConstraint>>>,
+    /// `capacityProviderStrategy`, now.
+    pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
     /// Deployments, the newest last: that one is PRIMARY.
     pub deployments: Vec<Deployment>,
     /// Tasks that are not STOPPED, in order of creation.
@@ -54,21 +71,35 @@ pub struct Service {
     pub(super) launches: (u64, u32),
     /// Whether it has reached a steady state, and this was said.
     pub(super) is_steady: bool,
+    /// When that is said again, if it lasts.
+    pub(super) steady_again_at: Option<Instant>,
+    rebalancing: Rebalancing,
 }
 
 impl Service {
     /// A service as the scenario defines it, without tasks.
     pub fn new(definition: &ServiceDefinition) -> Service {
+        let (status, desired_count) = match definition.is_created_later {
+            true => (ServiceStatus::Missing, 0),
+            false => (ServiceStatus::Active, definition.desired_count),
+        };
         Service {
-            desired_count: definition.desired_count,
+            status,
+            desired_count,
             minimum_healthy_percent: definition.minimum_healthy_percent,
             maximum_percent: definition.maximum_percent,
+            availability_zone_rebalancing: definition.availability_zone_rebalancing,
+            health_check_grace_period: definition.health_check_grace_period,
+            placement_strategy: definition.launch.placement_strategy.clone(),
+            placement_constraints: None,
+            capacity_provider_strategy: definition.launch.capacity_provider_strategy.clone(),
             deployments: vec![Deployment {
                 number: 0,
                 task_definition: definition.task_definition,
                 network: None,
                 created_at: Instant::START,
                 completed_at: None,
+                missing_tasks: 0,
                 image_digests: ImageDigests::Settled,
             }],
             tasks: Vec::new(),
@@ -82,6 +113,8 @@ impl Service {
             said: BTreeMap::new(),
             launches: (0, 0),
             is_steady: false,
+            steady_again_at: None,
+            rebalancing: Rebalancing::default(),
         }
     }
 
@@ -108,12 +141,16 @@ struct Roll {
     staying: Vec<Id<Task>>,
     /// Running and healthy, but to be replaced: of an older deployment, or on a draining instance.
     leaving_healthy: Vec<Id<Task>>,
+    /// Of the revision that the service had before, and about to be healthy: they are there for those that it has lost.
+    leaving_not_yet_healthy: Vec<Id<Task>>,
     /// To be replaced, and not healthy.
     leaving: Vec<Id<Task>>,
     /// Of the PRIMARY deployment, but failing their health checks.
     unhealthy: Vec<Id<Task>>,
     /// Healthy ones among `staying`.
     staying_healthy: u32,
+    /// Asked to stop and not STOPPED, where `maximumPercent` counts them.
+    stopping: u32,
 }
 
 impl Roll {
@@ -122,11 +159,13 @@ impl Roll {
     }
 
     fn all(&self) -> u32 {
-        (self.staying.len() + self.leaving_healthy.len() + self.leaving.len() + self.unhealthy.len()) as u32
+        let leaving = self.leaving_healthy.len() + self.leaving_not_yet_healthy.len() + self.leaving.len();
+        (self.staying.len() + leaving + self.unhealthy.len()) as u32 + self.stopping
     }
 
     fn is_settled(&self, desired: u32) -> bool {
         self.leaving_healthy.is_empty()
+            && self.leaving_not_yet_healthy.is_empty()
             && self.leaving.is_empty()
             && self.unhealthy.is_empty()
             && self.staying.len() as u32 == desired
@@ -150,7 +189,7 @@ impl Control<'_> {
                 }
             }
         }
-        for service in self.scenario.services.ids() {
+        for service in self.scenario.services.ids().filter(|it| !self.scenario.services[*it].is_created_later) {
             if self.scenario.begins_settled {
                 let state = &mut self.services[service.index()];
                 if state.tasks.len() as u32 == state.desired_count {
@@ -213,12 +252,15 @@ impl Control<'_> {
     /// Changes a service's desired count; the PRIMARY deployment follows in place.
     pub(super) fn set_desired_count(&mut self, service: Id<ServiceDefinition>, desired: u32, cause: Option<Decision>) {
         let before = self.services[service.index()].desired_count;
-        if before == desired {
+        if before == desired || !self.is_active(service) {
             return;
         }
         let message = format!("(service {}) desired count {before} to {desired}", self.scenario.services[service].name);
         let decision =
             self.log.put(self.agenda.now(), cause, "service.desired_count", self.service_resource(service), message);
+        if let Some(old) = self.services[service.index()].number_completed_before() {
+            self.old_revision_lacks(service, old, desired.saturating_sub(before));
+        }
         let state = &mut self.services[service.index()];
         state.desired_count = desired;
         state.wanted_because = Some(decision);
@@ -231,6 +273,14 @@ impl Control<'_> {
         let now = self.now();
         if !self.services[service.index()].passes.remove(&now) {
             return;
+        }
+        match self.services[service.index()].status {
+            ServiceStatus::Missing | ServiceStatus::Inactive => return,
+            ServiceStatus::Draining => {
+                self.drain_service(service);
+                return;
+            }
+            ServiceStatus::Active => {}
         }
         self.look_for_image_digests(service);
         if self.daemons.contains(&service) {
@@ -248,11 +298,14 @@ impl Control<'_> {
             // What was stopped makes room: a new need, tried at once.
             self.services[service.index()].retries.clear();
         }
-        let wanted = desired.saturating_sub(roll.staying.len() as u32).min(upper.saturating_sub(roll.all()));
+        self.stop_what_has_moved(service, &mut roll, lower);
+        self.replace_of_old_revision(service, &mut roll, lower, upper);
+        let in_all = desired + self.services[service.index()].rebalancing.extra_tasks();
+        let wanted = in_all.saturating_sub(roll.staying.len() as u32).min(upper.saturating_sub(roll.all()));
         if wanted > 0 {
             self.start_tasks(service, wanted);
         }
-        let surplus = (roll.staying.len() as u32).saturating_sub(desired);
+        let surplus = (roll.staying.len() as u32).saturating_sub(in_all);
         if surplus > 0 {
             self.scale_in(service, &mut roll.staying, surplus);
         }
@@ -263,7 +316,8 @@ impl Control<'_> {
         let roll = self.roll(service);
         if roll.is_settled(desired) {
             self.is_steady(service);
-        } else {
+            self.rebalance_service(service, &roll);
+        } else if self.services[service.index()].rebalancing.extra_tasks() == 0 {
             self.services[service.index()].is_steady = false;
         }
         self.check_activity(service);
@@ -272,17 +326,27 @@ impl Control<'_> {
     /// Sorts a service's tasks, those asked to stop left out.
     fn roll(&mut self, service: Id<ServiceDefinition>) -> Roll {
         let primary = self.services[service.index()].primary().number;
+        let before = self.services[service.index()].number_completed_before();
         let mut roll = Roll::default();
         for task in self.services[service.index()].tasks.clone() {
             if self.cluster.tasks[task].is_asked_to_stop {
+                roll.stopping += u32::from(self.scenario.assumptions.maximum_percent_counts_stopping);
                 continue;
             }
             let healthy = self.is_healthy(task);
             let row = &self.cluster.tasks[task];
             let drains =
                 row.instance().is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
-            if row.deployment != primary || drains || self.retired.contains(&task) {
-                if healthy { roll.leaving_healthy.push(task) } else { roll.leaving.push(task) }
+            let must_go = drains || self.retired.contains(&task);
+            let is_before = Some(row.deployment) == before;
+            if row.deployment != primary || must_go {
+                if healthy {
+                    roll.leaving_healthy.push(task);
+                } else if is_before && !must_go && !self.has_failed_its_checks(task) {
+                    roll.leaving_not_yet_healthy.push(task);
+                } else {
+                    roll.leaving.push(task);
+                }
             } else if self.has_failed_its_checks(task) {
                 roll.unhealthy.push(task);
             } else {

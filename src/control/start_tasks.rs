@@ -105,6 +105,8 @@ impl<'a> Control<'a> {
             task_definition: definition.task_definition,
             capacity_provider: None,
             network: None,
+            placement_constraints: None,
+            availability_zone: None,
             overrides: definition.sizes[size],
         };
         let mut asked = self.asked_by(&wanted);

@@ -44,12 +44,20 @@ impl<'a> Control<'a> {
     /// Creates a task in PROVISIONING, not yet placed.
     pub(super) fn create_task(&mut self, wanted: &Wanted) -> Id<Task> {
         let service = wanted.launcher.service();
+        let deployment = service.map_or(0, |it| self.services[it.index()].primary().number);
+        self.create_task_of_deployment(wanted, deployment)
+    }
+
+    /// The same, of a deployment of its service by number; 0 of a standalone task.
+    pub(super) fn create_task_of_deployment(&mut self, wanted: &Wanted, deployment: u32) -> Id<Task> {
         let task = Task {
             launcher: wanted.launcher,
             task_definition: wanted.task_definition,
             overrides: wanted.overrides,
             network: wanted.network,
-            deployment: service.map_or(0, |it| self.services[it.index()].primary().number),
+            placement_constraints: wanted.placement_constraints,
+            started_for_zone: wanted.availability_zone,
+            deployment,
             capacity_provider: wanted.capacity_provider,
             host: None,
             subnet: None,
@@ -480,6 +488,10 @@ impl<'a> Control<'a> {
         if code == Some(StopCode::ServiceSchedulerInitiated) {
             self.schedule_service(service);
         } else {
+            let deployment = self.cluster.tasks[task].deployment;
+            if !never_ran {
+                self.task_of_deployment_was_lost(service, deployment);
+            }
             let state = &mut self.services[service.index()];
             // The pause grows step by step between launch attempts: tasks that were launched together fail as one.
             if never_ran && state.failed_start_at.is_none_or(|it| created_at >= it) {

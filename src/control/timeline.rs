@@ -13,33 +13,9 @@ impl Control<'_> {
     pub(super) fn timeline_is_due(&mut self, index: usize) {
         let scenario = self.scenario;
         match &scenario.timeline[index].change {
-            TimelineChange::UpdateService {
-                service,
-                task_definition,
-                network,
-                desired_count,
-                force_new_deployment,
-                minimum_healthy_percent,
-                maximum_percent,
-            } => {
-                let state = &mut self.services[service.index()];
-                state.minimum_healthy_percent = minimum_healthy_percent.unwrap_or(state.minimum_healthy_percent);
-                state.maximum_percent = maximum_percent.unwrap_or(state.maximum_percent);
-                let cause = self.log.put(
-                    self.agenda.now(),
-                    None,
-                    "timeline.update_service",
-                    self.service_resource(*service),
-                    format!("UpdateService {}", scenario.services[*service].name),
-                );
-                if let Some(desired) = desired_count {
-                    self.set_desired_count(*service, *desired, Some(cause));
-                }
-                if task_definition.is_some() || network.is_some() || *force_new_deployment {
-                    self.start_deployment(*service, *task_definition, *network, Some(cause));
-                }
-                self.schedule_service(*service);
-            }
+            change @ TimelineChange::UpdateService { .. } => self.update_service(change),
+            TimelineChange::CreateService { service } => self.create_service(*service),
+            TimelineChange::DeleteService { service, force } => self.delete_service(*service, *force),
             TimelineChange::TerminateInstances { auto_scaling_group, count } => {
                 self.lose_instances(*auto_scaling_group, *count);
             }
@@ -103,6 +79,60 @@ impl Control<'_> {
             TimelineChange::PutAwsvpcTrunking { is_enabled } => self.put_awsvpc_trunking(*is_enabled),
             TimelineChange::ModifyRule { rule, action } => self.modify_rule(*rule, action),
         }
+    }
+
+    /// `UpdateService`: the scheduler goes by what is new from its next look on; some of it begins a deployment.
+    fn update_service(&mut self, change: &TimelineChange) {
+        let TimelineChange::UpdateService {
+            service,
+            task_definition,
+            network,
+            desired_count,
+            force_new_deployment,
+            minimum_healthy_percent,
+            maximum_percent,
+            health_check_grace_period,
+            placement_strategy,
+            placement_constraints,
+            capacity_provider_strategy,
+            availability_zone_rebalancing,
+        } = change
+        else {
+            return;
+        };
+        if self.refuses_for_status(*service, "timeline.update_service", "UpdateService") {
+            return;
+        }
+        let state = &mut self.services[service.index()];
+        state.minimum_healthy_percent = minimum_healthy_percent.unwrap_or(state.minimum_healthy_percent);
+        state.maximum_percent = maximum_percent.unwrap_or(state.maximum_percent);
+        state.health_check_grace_period = health_check_grace_period.unwrap_or(state.health_check_grace_period);
+        state.placement_constraints = placement_constraints.or(state.placement_constraints);
+        if let Some(strategy) = placement_strategy {
+            state.placement_strategy.clone_from(strategy);
+        }
+        if let Some(strategy) = capacity_provider_strategy {
+            state.capacity_provider_strategy.clone_from(strategy);
+        }
+        let is_rebalanced = state.availability_zone_rebalancing;
+        state.availability_zone_rebalancing = availability_zone_rebalancing.unwrap_or(is_rebalanced);
+        let cause = self.log.put(
+            self.agenda.now(),
+            None,
+            "timeline.update_service",
+            self.service_resource(*service),
+            format!("UpdateService {}", self.scenario.services[*service].name),
+        );
+        if *availability_zone_rebalancing == Some(false) {
+            self.stop_rebalancing(*service);
+        }
+        if let Some(desired) = desired_count {
+            self.set_desired_count(*service, *desired, Some(cause));
+        }
+        if task_definition.is_some() || network.is_some() || *force_new_deployment {
+            self.start_deployment(*service, *task_definition, *network, Some(cause));
+        }
+        self.schedule_service(*service);
     }
 
     /// The oldest running tasks of a service begin to fail.

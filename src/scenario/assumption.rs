@@ -58,6 +58,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("provisioningTimeout", &mut a.provisioning_timeout),
         ("deploymentHangsAfter", &mut a.deployment_hangs_after),
         ("healthyAfter", &mut a.healthy_after),
+        ("zoneRebalancingDelay", &mut a.zone_rebalancing_delay),
+        ("steadyStateInterval", &mut a.steady_state_interval),
         ("targetRegistrationTime", &mut a.target_registration_time),
         ("ecsMetricDelay", &mut a.ecs_metric_delay),
         ("loadBalancerMetricDelay", &mut a.load_balancer_metric_delay),
@@ -103,6 +105,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, span) in [
         ("placementRetryFast", a.placement_retry_fast),
         ("placementRetrySlow", a.placement_retry_slow),
+        ("zoneRebalancingDelay", a.zone_rebalancing_delay),
+        ("steadyStateInterval", a.steady_state_interval),
         ("anomalyInterval", a.anomaly.interval),
         ("groupHealthCheckInterval", a.group_health_check_interval),
         ("insufficientCapacityRetry", a.insufficient_capacity_retry),
@@ -115,6 +119,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     }
     for (name, place) in [
         ("placementRetryOnCapacity", &mut a.placement_retry_on_capacity),
+        ("maximumPercentCountsStopping", &mut a.maximum_percent_counts_stopping),
+        ("unhealthyTasksStopFirst", &mut a.unhealthy_tasks_stop_first),
         ("taskGroupsByDesiredStatus", &mut a.task_groups_by_desired_status),
         ("drainFullDelay", &mut a.drain_full_delay),
         ("firstGrowthByFormula", &mut a.first_growth_by_formula),
@@ -131,6 +137,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("launchesPerMinute", &mut a.launches_per_minute),
         ("clusterResourceModifyBurst", &mut a.cluster_resource_modify_burst),
         ("clusterResourceModifyPerSecond", &mut a.cluster_resource_modify_per_second),
+        ("fargateLaunchesPerMinute", &mut a.fargate.launches_per_minute),
         ("zoneImbalance", &mut a.zone_imbalance),
         ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
     ] {

@@ -359,15 +359,10 @@ impl Shape {
     pub const UPDATE_SERVICE: Shape = Shape {
         name: "updateService",
         not_simulated: &[
-            "availabilityZoneRebalancing",
-            "capacityProviderStrategy",
             "deploymentController",
             "gatewayConnectors",
-            "healthCheckGracePeriodSeconds",
             "loadBalancers",
             "monitoring",
-            "placementConstraints",
-            "placementStrategy",
             "serviceConnectConfiguration",
             "serviceRegistries",
             "volumeConfigurations",

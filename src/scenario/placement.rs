@@ -36,20 +36,30 @@ pub fn placement(
         let name = reader.word(What { field: "placementTemplate", of: &of }, node, &words);
         return name.and_then(console_template).unwrap_or_default();
     }
-    let mut strategies = Vec::new();
-    if let Some(node) = strategy_node {
-        let nodes = reader.list(What { field: "placementStrategy", of: &of }, node);
-        if nodes.len() > STRATEGIES_MAXIMUM {
-            let message = format!("{of} has {} placement strategies; five are allowed", nodes.len());
-            reader.refuse(Problem::new(node.place, message));
-        }
-        strategies = nodes.iter().filter_map(|it| placement_strategy(reader, it, &of)).collect();
-    }
-    let mut constraints = Vec::new();
-    if let Some(node) = constraint_node {
-        constraints = placement_constraints(reader, node, &of);
-    }
+    let strategies = strategy_node.map(|it| placement_strategies(reader, it, &of));
+    let constraints = constraint_node.map(|it| placement_constraints(reader, it, &of));
+    (strategies.unwrap_or_default(), constraints.unwrap_or_default())
+}
+
+/// Strategies and constraints that `UpdateService` gives a service, where it says so.
+pub fn new_placement(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+) -> (Option<Vec<PlacementStrategy>>, Option<Vec<PlacementConstraint>>) {
+    let of = fields.of.clone();
+    let strategies = fields.take("placementStrategy").map(|it| placement_strategies(reader, it, &of));
+    let constraints = fields.take("placementConstraints").map(|it| placement_constraints(reader, it, &of));
     (strategies, constraints)
+}
+
+/// Strategies of a service.
+fn placement_strategies(reader: &mut Reader<'_>, node: &Node, of: &str) -> Vec<PlacementStrategy> {
+    let nodes = reader.list(What { field: "placementStrategy", of }, node);
+    if nodes.len() > STRATEGIES_MAXIMUM {
+        let message = format!("{of} has {} placement strategies; five are allowed", nodes.len());
+        reader.refuse(Problem::new(node.place, message));
+    }
+    nodes.iter().filter_map(|it| placement_strategy(reader, it, of)).collect()
 }
 
 fn placement_strategy(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<PlacementStrategy> {

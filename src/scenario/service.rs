@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::aws::launch::Launch;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
-use crate::aws::service::{SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
+use crate::aws::service::{NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, not_rebalanced};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
@@ -83,7 +83,6 @@ fn service(
     let words = [("REPLICA", SchedulingStrategy::Replica), ("DAEMON", SchedulingStrategy::Daemon)];
     let scheduling_strategy = fields.word_or(reader, "schedulingStrategy", &words, SchedulingStrategy::Replica);
     let is_daemon = scheduling_strategy == SchedulingStrategy::Daemon;
-    is_not_simulated_word(reader, &mut fields, "availabilityZoneRebalancing", "DISABLED", &["ENABLED"]);
     let task_definition = task_definition(reader, &mut fields, around.task_definitions, is_external);
     let desired_count = if is_daemon {
         refuse_desired_count_of_daemon(reader, &mut fields);
@@ -128,6 +127,14 @@ fn service(
     }
     let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
     launch.volume = volume_configurations(reader, &mut fields, definition);
+    let availability_zone_rebalancing = {
+        let is_classic = |it: &ServiceLoadBalancer| load_balancing_is_classic(around.load_balancing, it.target_group);
+        let of_definition = definition.map_or(&[][..], |it| &it.placement_constraints);
+        let constraints = launch.placement_constraints.iter().chain(of_definition);
+        let not = not_rebalanced(scheduling_strategy, maximum_percent, &launch.placement_strategy, constraints)
+            .or(load_balancer.as_ref().is_some_and(is_classic).then_some(NotRebalanced::ClassicLoadBalancer));
+        rebalancing(reader, &mut fields, not)
+    };
     let high_resolution_metrics = high_resolution_metrics(reader, &mut fields);
     let task_protection = task_protection(reader, &mut fields, is_daemon);
     fields.finish(reader, &Shape::SERVICE);
@@ -139,11 +146,36 @@ fn service(
         desired_count,
         minimum_healthy_percent,
         maximum_percent,
+        availability_zone_rebalancing,
+        is_created_later: false,
         health_check_grace_period,
         load_balancer,
         high_resolution_metrics,
         task_protection,
     })
+}
+
+const REBALANCING: [(&str, bool); 2] = [("ENABLED", true), ("DISABLED", false)];
+
+/// `availabilityZoneRebalancing`: ENABLED where nothing is said, unless something the service has does not go with it.
+fn rebalancing(reader: &mut Reader<'_>, fields: &mut Fields<'_>, not: Option<NotRebalanced>) -> bool {
+    let usual = if not.is_none() { "ENABLED" } else { "DISABLED" };
+    fields.derived(reader, "availabilityZoneRebalancing", usual);
+    let said = new_rebalancing(reader, fields);
+    if let (Some(true), Some(not)) = (said, not) {
+        let why = not.words();
+        reader.note(format!("{} is not rebalanced over Availability Zones: that does not work with {why}", fields.of));
+    }
+    said.unwrap_or(true) && not.is_none()
+}
+
+/// `availabilityZoneRebalancing`, where it is said: whether it is ENABLED.
+pub fn new_rebalancing(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<bool> {
+    fields.word(reader, "availabilityZoneRebalancing", &REBALANCING)
+}
+
+fn load_balancing_is_classic(load_balancing: &LoadBalancing, group: Id<TargetGroup>) -> bool {
+    load_balancing.of_classic.iter().any(|it| it.1 == group)
 }
 
 /// `taskProtection`: the arguments with which its tasks protect themselves from scale-in.

@@ -323,7 +323,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         duration: length,
     };
     let workloads = workload::workloads(reader, entries, &around);
-    let mut network_configurations = Table::new();
+    let mut new = timeline::NewConfigurations::default();
     let around = timeline::Around {
         task_definitions: &task_definitions,
         capacity: &capacity,
@@ -337,7 +337,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         duration: length,
     };
     let node = fields.take("timeline");
-    let mut timeline = node.map_or(Vec::new(), |it| timeline::timeline(reader, it, &around, &mut network_configurations));
+    let mut timeline = node.map_or(Vec::new(), |it| timeline::timeline(reader, it, &around, &mut new));
     let entries = section(reader, &mut fields, "pipelines");
     let pipelines = Pipelines::read(reader, entries, &around);
     let entries = section(reader, &mut fields, "expectations");
@@ -355,6 +355,12 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let mut task_definitions = task_definitions;
     let (pipelines, commits) = pipelines.with_revisions(&mut task_definitions, &services);
     let container_insights = capacity.container_insights;
+    let mut services = services;
+    for entry in &timeline {
+        if let TimelineChange::CreateService { service } = entry.change {
+            services[service].is_created_later = true;
+        }
+    }
     let scenario = Scenario {
         name: named.scenario.to_owned(),
         variant: named.variant.to_owned(),
@@ -367,7 +373,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         subnets: capacity.subnets.table,
         security_groups: capacity.security_groups.table,
         missing,
-        network_configurations,
+        network_configurations: new.networks,
+        placement_constraints: new.placement_constraints,
         file_systems: capacity.file_systems.table,
         nat_gateways: capacity.nat_gateways,
         task_definitions: task_definitions.table,

@@ -6,6 +6,7 @@ use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
+use crate::aws::placement::PlacementConstraint;
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::NetworkConfiguration;
@@ -19,11 +20,13 @@ use crate::scenario::group_change::{KnownAlarms, group_change, interrupt_spot_in
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::mixed_instances::capacity_pool;
-use crate::scenario::placement::refuse_too_many_constraints;
+use crate::scenario::placement::{new_placement, refuse_too_many_constraints};
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::scaling::{ecs_only, suspended_state};
-use crate::scenario::service::{deployment_configuration, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
+use crate::scenario::service::{
+    deployment_configuration, new_rebalancing, refuse_desired_count_of_daemon, refuse_maximum_of_daemon,
+};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node};
 use crate::scenario::{ContainerInstanceChange, PartOfTasks, SpotInterruption, TimelineChange, TimelineEntry};
@@ -33,6 +36,8 @@ use crate::units::{Instant, Span};
 const CHANGES: &[&str] = &[
     "updateService",
     "deploy",
+    "createService",
+    "deleteService",
     "terminateInstances",
     "targetErrors",
     "registerScalableTarget",
@@ -95,19 +100,29 @@ pub struct Around<'a> {
     pub duration: Span,
 }
 
+/// What the timeline gives services that is not in their definitions.
+#[derive(Default)]
+pub struct NewConfigurations {
+    /// Network configurations.
+    pub networks: Table<NetworkConfiguration>,
+    /// Placement constraints, one set each.
+    pub placement_constraints: Table<Vec<PlacementConstraint>>,
+}
+
 /// The section `timeline`, in order of time; what falls on one instant stays in the file's order.
 pub fn timeline(
     reader: &mut Reader<'_>,
     node: &Node,
     around: &Around<'_>,
-    networks: &mut Table<NetworkConfiguration>,
+    new: &mut NewConfigurations,
 ) -> Vec<TimelineEntry> {
     let nodes = reader.list(What { field: "timeline", of: "the scenario" }, node);
     let mut entries: Vec<(TimelineEntry, Place)> = Vec::new();
     for node in nodes {
-        entries.extend(entry(reader, node, around, networks).map(|it| (it, node.place)));
+        entries.extend(entry(reader, node, around, new).map(|it| (it, node.place)));
     }
     entries.sort_by_key(|(it, _)| it.at);
+    refuse_second_creations(reader, &entries, around);
     check_group_sizes(reader, &entries, around);
     check_capacities(reader, &entries, around);
     entries.into_iter().map(|(it, _)| it).collect()
@@ -117,7 +132,7 @@ fn entry(
     reader: &mut Reader<'_>,
     node: &Node,
     around: &Around<'_>,
-    networks: &mut Table<NetworkConfiguration>,
+    new: &mut NewConfigurations,
 ) -> Option<TimelineEntry> {
     let mut fields = reader.fields(node, "an item of `timeline`")?;
     let at = fields.required_span(reader, "at");
@@ -135,7 +150,7 @@ fn entry(
         }
         return None;
     };
-    let change = self::change(reader, name, change, around, networks);
+    let change = self::change(reader, name, change, around, new);
     if let (Some(at), Some(change)) = (at, &change) {
         note_what_does_nothing(reader, at, name, change);
         if let TimelineChange::RetireFargateTasks { notice, .. } = change
@@ -180,12 +195,12 @@ fn change(
     name: &str,
     entry: &Entry,
     around: &Around<'_>,
-    networks: &mut Table<NetworkConfiguration>,
+    new: &mut NewConfigurations,
 ) -> Option<TimelineChange> {
     let mut fields = reader.fields(&entry.node, format!("`{name}`"))?;
     match name {
         "updateService" => {
-            let change = update_service(reader, &mut fields, around, networks);
+            let change = update_service(reader, &mut fields, around, new);
             fields.finish(reader, &Shape::UPDATE_SERVICE);
             change
         }
@@ -203,7 +218,25 @@ fn change(
                 force_new_deployment: false,
                 minimum_healthy_percent: None,
                 maximum_percent: None,
+                health_check_grace_period: None,
+                placement_strategy: None,
+                placement_constraints: None,
+                capacity_provider_strategy: None,
+                availability_zone_rebalancing: None,
             })
+        }
+        "createService" => {
+            fields.required(reader, "service");
+            let service = fields.reference(reader, "service", around.service_names);
+            fields.finish(reader, &Shape::OURS);
+            Some(TimelineChange::CreateService { service: service? })
+        }
+        "deleteService" => {
+            fields.required(reader, "service");
+            let service = fields.reference(reader, "service", around.service_names);
+            let force = fields.flag_or(reader, "force", false);
+            fields.finish(reader, &Shape::OURS);
+            Some(TimelineChange::DeleteService { service: service?, force })
         }
         "terminateInstances" => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -539,7 +572,7 @@ fn update_service(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     around: &Around<'_>,
-    networks: &mut Table<NetworkConfiguration>,
+    new: &mut NewConfigurations,
 ) -> Option<TimelineChange> {
     fields.required(reader, "service");
     let service = fields.reference(reader, "service", around.service_names);
@@ -550,13 +583,25 @@ fn update_service(
         refuse_desired_count_of_daemon(reader, fields);
     }
     let desired_count = fields.count(reader, "desiredCount", 0..=5_000);
-    let network = around.capacity.network_of_launch_if_said(reader, fields).map(|it| networks.push(it));
+    let network = around.capacity.network_of_launch_if_said(reader, fields).map(|it| new.networks.push(it));
+    let (placement_strategy, constraints) = new_placement(reader, fields);
+    let placement_constraints = constraints.map(|it| new.placement_constraints.push(it));
+    let health_check_grace_period = fields.seconds(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647);
+    let availability_zone_rebalancing = new_rebalancing(reader, fields);
+    let node = fields.take("capacityProviderStrategy");
+    let capacity_provider_strategy = node.map(|it| around.capacity.strategy(reader, it, &fields.of));
     let deployment_place = fields.place_of("deploymentConfiguration");
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
     let deployment = fields.map(reader, "deploymentConfiguration");
     let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it));
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, percents.1.unwrap_or(100));
+    }
+    if let Some(service) = service {
+        let service = (&around.services[service], around);
+        let constraints = placement_constraints.map(|it| &new.placement_constraints[it]);
+        let of_placement = (placement_strategy.is_some(), constraints);
+        refuse_new_launch(reader, fields, service, capacity_provider_strategy.as_deref(), of_placement);
     }
     Some(TimelineChange::UpdateService {
         service: service?,
@@ -566,7 +611,65 @@ fn update_service(
         force_new_deployment,
         minimum_healthy_percent: percents.0,
         maximum_percent: percents.1,
+        health_check_grace_period,
+        placement_strategy,
+        placement_constraints,
+        capacity_provider_strategy,
+        availability_zone_rebalancing,
     })
+}
+
+/// What a service cannot be given of where its tasks run, as it is of another kind.
+fn refuse_new_launch(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    (service, around): (&ServiceDefinition, &Around<'_>),
+    strategy: Option<&[CapacityProviderStrategyItem]>,
+    (has_strategies, constraints): (bool, Option<&Vec<PlacementConstraint>>),
+) {
+    let is_daemon = service.scheduling_strategy == SchedulingStrategy::Daemon;
+    let is_fargate = |items: &[CapacityProviderStrategyItem]| {
+        items.iter().any(|it| around.capacity.is_fargate(it.capacity_provider))
+    };
+    let was_on_fargate = is_fargate(&service.launch.capacity_provider_strategy);
+    let name = &service.name;
+    if is_daemon && (has_strategies || strategy.is_some()) {
+        let field = if has_strategies { "placementStrategy" } else { "capacityProviderStrategy" };
+        let message = format!("`{field}` is not for service `{name}`, whose scheduling strategy is DAEMON");
+        reader.refuse(
+            Problem::new(fields.place_of_key(field), message).help("its `placementConstraints` can be changed"),
+        );
+    }
+    if was_on_fargate && (has_strategies || constraints.is_some()) {
+        let field = if has_strategies { "placementStrategy" } else { "placementConstraints" };
+        let message = format!("`{field}` is not for service `{name}`, which runs on Fargate");
+        let problem = Problem::new(fields.place_of_key(field), message);
+        reader.refuse(problem.help("leave it out: Fargate spreads tasks over the zones of their subnets"));
+    }
+    if let Some(constraints) = constraints {
+        let at = fields.place_of_key("placementConstraints");
+        let definition = &around.task_definitions.table[service.task_definition];
+        refuse_too_many_constraints(reader, at, &format!("service `{name}`"), constraints, definition);
+    }
+    if let Some(items) = strategy.filter(|it| !it.is_empty() && is_fargate(it) != was_on_fargate) {
+        let kind = if is_fargate(items) { "Fargate" } else { "Auto Scaling groups" };
+        let at = fields.place_of_key("capacityProviderStrategy");
+        reader.not_simulated(at, format!("a service that changes to capacity providers of {kind} (`{name}`)"));
+    }
+}
+
+/// A service that the timeline creates is not there before; it is created once.
+fn refuse_second_creations(reader: &mut Reader<'_>, entries: &[(TimelineEntry, Place)], around: &Around<'_>) {
+    let mut created: Vec<Id<ServiceDefinition>> = Vec::new();
+    for (entry, place) in entries {
+        let TimelineChange::CreateService { service } = entry.change else { continue };
+        if created.contains(&service) {
+            let name = &around.services[service].name;
+            let problem = Problem::new(*place, format!("service `{name}` is created more than once"));
+            reader.refuse(problem.help("describe the second one under a name of its own"));
+        }
+        created.push(service);
+    }
 }
 
 fn target_errors(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) -> Option<TimelineChange> {

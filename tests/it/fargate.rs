@@ -41,6 +41,7 @@ services:
     taskDefinition: web
     desiredCount: {count}
     networkConfiguration: {{ awsvpcConfiguration: {{ subnets: [subnet-a] }} }}
+    availabilityZoneRebalancing: DISABLED
     {fields}
 {more}"
     )

@@ -41,6 +41,7 @@ mod scaling_policies;
 mod scaling_reference;
 mod scenario_file;
 mod schema;
+mod service_scheduler;
 mod start_tasks;
 mod theory;
 mod waits;

@@ -313,6 +313,8 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             network: None,
             run_time: None,
             task_definition: Id::new(0),
+            placement_constraints: None,
+            started_for_zone: None,
             deployment: 0,
             capacity_provider: None,
             host: Some(Host::Instance(instance)),

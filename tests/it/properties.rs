@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
+use plimsoll::aws::service::deployment_bounds;
 use plimsoll::engine::simulate;
 use plimsoll::report;
 use plimsoll::rng::Seed;
-use plimsoll::run::{CostKind, CostOwner, Run};
+use plimsoll::run::{CostKind, CostOwner, Run, TaskLife};
 use plimsoll::scenario::{self, Scenario};
 use plimsoll::units::{Instant, Span};
 
@@ -207,6 +208,8 @@ fn every_task_lives_in_order(run: &Run) {
             task.healthy_at,
         ];
         let to_its_end = [Some(task.created_at), task.placed_at, task.running_at, task.stopping_at, task.stopped_at];
+        let reached = on_its_way.iter().take_while(|it| it.is_some()).count();
+        assert!(on_its_way[reached..].iter().all(Option::is_none), "no state is left out: {task:?}");
         for instants in [&on_its_way[..], &to_its_end[..]] {
             let reached: Vec<Instant> = instants.iter().copied().flatten().collect();
             assert!(reached.is_sorted(), "{task:?}");
@@ -368,6 +371,153 @@ fn every_dollar_has_an_owner(run: &Run) {
     }
     let total: f64 = run.costs.iter().map(|it| it.usd + it.redistributed_usd).sum();
     assert!((total - run.cost.total_usd()).abs() < 1e-9, "{total}");
+}
+
+/// A service without a load balancer on equal instances, which is deployed anew some times.
+#[derive(Clone, Debug)]
+struct Rollout {
+    instances: u32,
+    tasks_an_instance: u32,
+    desired: u32,
+    minimum_healthy: u32,
+    maximum: u32,
+    shutdown_s: u32,
+    /// Seconds from one deployment to the next.
+    pauses: Vec<u32>,
+    /// A desired count that it is given after the first deployment began.
+    scaled_to: Option<u32>,
+    seed: u64,
+}
+
+fn rollouts() -> impl Strategy<Value = Rollout> {
+    let percents = (
+        prop_oneof![Just(0u32), Just(25), Just(50), Just(75), Just(100)],
+        prop_oneof![Just(100u32), Just(125), Just(150), Just(200)],
+    );
+    let scaled_to = prop_oneof![Just(None), (1u32..10).prop_map(Some)];
+    (1u32..5, 1u32..5, 1u32..9, percents, 0u32..40, proptest::collection::vec(5u32..300, 1..4), scaled_to, 0u64..1000)
+        .prop_map(
+            |(
+                instances,
+                tasks_an_instance,
+                desired,
+                (minimum_healthy, maximum),
+                shutdown_s,
+                pauses,
+                scaled_to,
+                seed,
+            )| {
+                Rollout {
+                    instances,
+                    tasks_an_instance,
+                    desired,
+                    minimum_healthy,
+                    maximum,
+                    shutdown_s,
+                    pauses,
+                    scaled_to,
+                    seed,
+                }
+            },
+        )
+}
+
+impl Rollout {
+    fn run(&self) -> Run {
+        let mut timeline = String::new();
+        let mut at = 600;
+        for pause in &self.pauses {
+            timeline += &format!("  - {{ at: {at}s, updateService: {{ service: web, forceNewDeployment: true }} }}\n");
+            at += pause;
+        }
+        if let Some(desired) = self.scaled_to {
+            timeline += &format!("  - {{ at: 630s, updateService: {{ service: web, desiredCount: {desired} }} }}\n");
+        }
+        let text = format!(
+            "duration: 3h
+cluster: {{ availabilityZones: [us-east-1a] }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: {instances}, MaxSize: {instances} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, versionConsistency: disabled, cpu: {cpu}, memory: 64 }}] }} }}
+applications: {{ web: {{ shutdownTime: {shutdown}s }} }}
+services:
+  web: {{ taskDefinition: web, desiredCount: {desired}, deploymentConfiguration: {{ minimumHealthyPercent: {minimum}, maximumPercent: {maximum} }} }}
+  after: {{ taskDefinition: web, desiredCount: 100 }}
+timeline:
+{timeline}  - {{ at: 160m, deleteService: {{ service: web, force: true }} }}
+  - {{ at: 165m, createService: {{ service: after }} }}
+",
+            instances = self.instances,
+            cpu = 2048 / self.tasks_an_instance,
+            shutdown = self.shutdown_s,
+            desired = self.desired,
+            minimum = self.minimum_healthy,
+            maximum = self.maximum,
+        );
+        let story = scenario::read(std::path::Path::new("rollout.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.render(false)));
+        simulate(&story.variants[0], Seed { seed: self.seed, replication: 0 })
+    }
+
+    /// Tasks that may be at once and healthy ones that must remain, at an instant.
+    fn bounds_at(&self, at: Instant) -> (u32, u32) {
+        let scaled = self.scaled_to.filter(|_| at >= Instant::START + Span::seconds(630));
+        let (lower, upper) = deployment_bounds(scaled.unwrap_or(self.desired), self.minimum_healthy, self.maximum);
+        // Those that are more than desired when that has just fallen are stopped at the scheduler's next look.
+        let before = deployment_bounds(self.desired, self.minimum_healthy, self.maximum);
+        (lower.min(before.0), if at < Instant::START + Span::seconds(640) { upper.max(before.1) } else { upper })
+    }
+}
+
+/// When the last deployment of a run completed; `None` where it did not.
+fn completed_at(run: &Run) -> Option<Instant> {
+    let began = run
+        .events
+        .iter()
+        .rposition(|it| it.kind == "service.deployment_in_progress" && it.resource == "service/web")?;
+    run.events[began..].iter().find(|it| it.kind == "service.deployment_completed").map(|it| it.at)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn deployments_keep_within_their_bounds(rollout in rollouts()) {
+        let run = rollout.run();
+        every_task_lives_in_order(&run);
+        no_instance_is_over_committed(&run);
+        let of_web: Vec<_> = run.tasks.iter().filter(|it| it.service == Some(0)).collect();
+        let deleted_at = Instant::START + Span::MINUTE * 160;
+        for task in &of_web {
+            let there = |at: Instant| {
+                of_web.iter().filter(|it| it.created_at <= at && it.stopping_at.is_none_or(|it| it > at)).count() as u32
+            };
+            let (_, upper) = rollout.bounds_at(task.created_at);
+            prop_assert!(there(task.created_at) <= upper, "{} of {upper} at {}", there(task.created_at), task.created_at);
+            let Some(stopping) = task.stopping_at.filter(|it| *it < deleted_at) else { continue };
+            if task.healthy_at.is_none_or(|it| it >= stopping) {
+                continue;
+            }
+            let is_healthy = |it: &&&TaskLife| {
+                it.healthy_at.is_some_and(|it| it <= stopping) && it.stopping_at.is_none_or(|it| it > stopping)
+            };
+            let (healthy, (lower, _)) = (of_web.iter().filter(is_healthy).count() as u32, rollout.bounds_at(stopping));
+            prop_assert!(healthy >= lower, "{healthy} healthy at {stopping}, {lower} must be");
+        }
+        // What is stopped has freed all that it held, neither less nor more: what follows finds the instances empty.
+        let room = rollout.instances * rollout.tasks_an_instance;
+        let after = run.tasks.iter().filter(|it| it.service == Some(1) && it.running_at.is_some()).count() as u32;
+        prop_assert_eq!(after, room);
+    }
+
+    #[test]
+    fn spare_capacity_never_makes_a_deployment_finish_later(rollout in rollouts()) {
+        let rollout = Rollout { pauses: vec![5], scaled_to: None, ..rollout };
+        let more = Rollout { instances: rollout.instances + 1, ..rollout.clone() };
+        if let Some(least) = completed_at(&rollout.run()) {
+            let most = completed_at(&more.run());
+            prop_assert!(most.is_some_and(|it| it <= least), "{least} and with an instance more {most:?}");
+        }
+    }
 }
 
 proptest! {

@@ -654,7 +654,6 @@ fn whatever_is_not_simulated_is_named() {
         (service("deploymentConfiguration: {alarms: {alarmNames: [a], enable: true, rollback: true}}"), "`alarms`"),
         (service("serviceRegistries: [{registryArn: x}]"), "`serviceRegistries`"),
         (service("serviceConnectConfiguration: {enabled: true}"), "`serviceConnectConfiguration`"),
-        (service("availabilityZoneRebalancing: ENABLED"), "`availabilityZoneRebalancing: ENABLED`"),
         (service("launchType: MANAGED_INSTANCES"), "`launchType: MANAGED_INSTANCES`"),
         (target_group("Protocol: TCP"), "`Protocol: TCP`"),
         (target_group("TargetType: lambda"), "`TargetType: lambda`"),

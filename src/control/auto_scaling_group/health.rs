@@ -38,7 +38,7 @@ impl Control<'_> {
                 self.lose_task(task);
             }
             self.cluster.instances_described_anew.push(instance);
-            self.schedule_daemons();
+            self.container_instances_changed();
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Deployment {
     pub created_at: Instant,
     /// When it completed.
     pub completed_at: Option<Instant>,
+    /// Tasks that it has lost since the next one began, or that a scale-out has added to it.
+    pub missing_tasks: u32,
     /// Whether its tasks can be started with the digests of their images.
     pub image_digests: ImageDigests,
 }
@@ -51,10 +53,17 @@ impl Control<'_> {
             self.log.put(now, cause, "service.deployment_in_progress", self.service_resource(service), message);
         let desired = if self.daemons.contains(&service) { 1 } else { self.services[service.index()].desired_count };
         let image_digests = ImageDigests::of_new(&self.scenario.task_definitions[task_definition], desired);
+        self.stop_rebalancing(service);
         let state = &mut self.services[service.index()];
-        let deployment =
-            Deployment { number, task_definition, network, created_at: now, completed_at: None, image_digests };
-        state.deployments.push(deployment);
+        state.deployments.push(Deployment {
+            number,
+            task_definition,
+            network,
+            created_at: now,
+            completed_at: None,
+            missing_tasks: 0,
+            image_digests,
+        });
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
         state.retries.clear();
@@ -72,15 +81,24 @@ impl Control<'_> {
         let deployment = state.deployments.last_mut().expect("a service has a deployment");
         if deployment.completed_at.is_none() {
             deployment.completed_at = Some(now);
+            deployment.missing_tasks = 0;
             let message = format!("(service {name}) (deployment {}) deployment completed.", deployment.number);
             self.log.put(now, cause, "service.deployment_completed", resource.clone(), message);
         }
         let state = &mut self.services[service.index()];
         if !state.is_steady {
-            state.is_steady = true;
             state.said.clear();
+        }
+        let interval = self.scenario.assumptions.steady_state_interval;
+        let mut again_at = *state.steady_again_at.get_or_insert(now + interval);
+        if !state.is_steady || again_at <= now {
+            let cause = if state.is_steady { None } else { cause };
+            state.is_steady = true;
+            again_at = now + interval;
+            state.steady_again_at = Some(again_at);
             let message = format!("(service {name}) has reached a steady state.");
             self.log.put(now, cause, "service.steady_state", resource, message);
         }
+        self.schedule_service_at(service, again_at);
     }
 }

@@ -10,6 +10,7 @@ use crate::units::Span;
 
 /// Duplicate events are suppressed for this long (developer guide, *Viewing service events*).
 const DUPLICATE_EVENTS: Span = Span::seconds(6 * 3600);
+
 impl Control<'_> {
     pub(in crate::control) fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
         if placed.is_empty() {
@@ -26,6 +27,27 @@ impl Control<'_> {
         self.log.put(self.agenda.now(), cause, "service.tasks_started", self.service_resource(service), message);
         self.services[service.index()].said.remove("service.task_waits");
         self.services[service.index()].said.remove("service.task_placement_failure");
+    }
+
+    /// Logs which tasks a service stops; tells the decision, where there are any.
+    pub(in crate::control) fn say_stopped(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        tasks: &[Id<Task>],
+        cause: Option<Decision>,
+    ) -> Option<Decision> {
+        if tasks.is_empty() {
+            return None;
+        }
+        let names: Vec<String> = tasks.iter().map(|task| format!("(task {})", task_name(*task))).collect();
+        let message = format!(
+            "(service {}) has stopped {} running tasks: {}.",
+            self.scenario.services[service].name,
+            tasks.len(),
+            names.join(" ")
+        );
+        let resource = self.service_resource(service);
+        Some(self.log.put(self.agenda.now(), cause, "service.tasks_stopped", resource, message))
     }
 
     pub(super) fn say_placement_failed(&mut self, service: Id<ServiceDefinition>, words: &str) {

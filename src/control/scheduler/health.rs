@@ -56,7 +56,7 @@ impl Control<'_> {
             return false;
         };
         let service = row.service().expect("the scheduler looks at tasks of services");
-        let grace_ends = started_at + self.scenario.services[service].health_check_grace_period;
+        let grace_ends = started_at + self.services[service.index()].health_check_grace_period;
         if self.now() < grace_ends {
             self.schedule_service_at(service, grace_ends);
             return false;

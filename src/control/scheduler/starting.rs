@@ -75,6 +75,8 @@ impl Control<'_> {
             task_definition: self.services[service.index()].primary().task_definition,
             capacity_provider: self.choose_capacity_provider(service, refused),
             network: self.services[service.index()].primary().network,
+            placement_constraints: self.services[service.index()].placement_constraints,
+            availability_zone: None,
             overrides: Overrides::default(),
         }
     }
@@ -96,12 +98,13 @@ impl Control<'_> {
             if self.waits_for_image_digests(service) {
                 break;
             }
-            if !self.may_launch(service) {
+            let next = self.wanted_next(service, &refused);
+            let on_fargate = self.fargate_of(&next);
+            if !self.may_launch(service, on_fargate.is_some()) {
                 self.schedule_service_at(service, now.next_minute());
                 break;
             }
-            let next = self.wanted_next(service, &refused);
-            if let Some(capacity) = self.fargate_of(&next) {
+            if let Some(capacity) = on_fargate {
                 if next.capacity_provider.is_some_and(|it| not_yet.contains(&it)) {
                     refused.extend(next.capacity_provider);
                 } else if let Some(why) = self.fargate_refusal(&next, capacity) {
@@ -205,13 +208,15 @@ impl Control<'_> {
         retry.max(throttle)
     }
 
-    pub(in crate::control) fn may_launch(&mut self, service: Id<ServiceDefinition>) -> bool {
+    pub(in crate::control) fn may_launch(&mut self, service: Id<ServiceDefinition>, on_fargate: bool) -> bool {
+        let assumptions = &self.scenario.assumptions;
+        let most = if on_fargate { assumptions.fargate.launches_per_minute } else { assumptions.launches_per_minute };
         let minute = self.now().0 / Span::MINUTE.0;
         let launches = &mut self.services[service.index()].launches;
         if launches.0 != minute {
             *launches = (minute, 0);
         }
-        launches.1 < self.scenario.assumptions.launches_per_minute
+        launches.1 < most
     }
 
     /// The provider that the next task of a service goes to; `None` is launch type EC2.
@@ -220,7 +225,7 @@ impl Control<'_> {
         service: Id<ServiceDefinition>,
         refused: &[Id<CapacityProvider>],
     ) -> Option<Id<CapacityProvider>> {
-        let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
+        let strategy = &self.services[service.index()].capacity_provider_strategy;
         if strategy.is_empty() {
             return None;
         }
@@ -276,7 +281,7 @@ impl Control<'_> {
 
     /// Whether where a task can go depends on where others are.
     pub(in crate::control) fn goes_by_tasks(&self, wanted: &Wanted) -> bool {
-        let constraints = self.constraints_of(wanted.launcher, wanted.task_definition);
+        let constraints = self.constraints_of(wanted);
         constraints.iter().filter_map(|it| it.expression()).any(Expression::depends_on_tasks)
     }
 }

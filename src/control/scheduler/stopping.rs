@@ -8,7 +8,6 @@ use crate::aws::placement::{StopCandidate, choose_to_stop};
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{InstanceStatus, StopCode, Task, TaskStatus};
 use crate::control::Control;
-use crate::control::health::task_name;
 use crate::control::scheduler::Roll;
 use crate::table::Id;
 
@@ -29,8 +28,17 @@ impl Control<'_> {
             true => RETIRED.to_owned(),
             false => format!("Scaling activity initiated by (deployment {deployment})"),
         };
-        let (protected, leaving) = self.protected_and_others(service, std::mem::take(&mut roll.leaving));
+        let (protected, mut leaving) = self.protected_and_others(service, std::mem::take(&mut roll.leaving));
         roll.leaving = protected;
+        for &task in &leaving {
+            if self.has_failed_its_checks(task) {
+                let of = self.cluster.tasks[task].deployment;
+                self.old_revision_lacks(service, of, 1);
+            }
+        }
+        // Of those on their way as many stay as the minimum needs.
+        let needed = lower.saturating_sub(roll.healthy()) as usize;
+        leaving.extend(roll.leaving_not_yet_healthy.drain(needed.min(roll.leaving_not_yet_healthy.len())..));
         for task in leaving {
             stopped.push((task, reason(self, task), cause));
         }
@@ -49,38 +57,26 @@ impl Control<'_> {
         let superfluous = (roll.staying_healthy + roll.unhealthy.len() as u32).saturating_sub(desired);
         let one_for_room = u32::from(roll.all() >= upper && replacements == 0);
         let unhealthy_cause = self.services[service.index()].unhealthy_cause;
-        for _ in 0..superfluous.max(one_for_room).min(roll.unhealthy.len() as u32) {
+        let unhealthy = roll.unhealthy.len() as u32;
+        let at_once = if self.scenario.assumptions.unhealthy_tasks_stop_first { unhealthy } else { 0 };
+        for _ in 0..superfluous.max(one_for_room).max(at_once).min(unhealthy) {
             let draw = self.streams.services[service.index()].placement.below(roll.unhealthy.len());
             let task = roll.unhealthy.remove(draw);
             let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
             stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
         }
+        let tasks: Vec<Id<Task>> = stopped.iter().map(|it| it.0).collect();
+        let decision = self.say_stopped(service, &tasks, stopped.first().and_then(|it| it.2));
         let count = stopped.len() as u32;
-        if count > 0 {
-            let names: Vec<String> = stopped.iter().map(|(task, ..)| format!("(task {})", task_name(*task))).collect();
-            let message = format!(
-                "(service {}) has stopped {count} running tasks: {}.",
-                self.scenario.services[service].name,
-                names.join(" ")
-            );
-            let cause = stopped[0].2;
-            let decision = self.log.put(
-                self.agenda.now(),
-                cause,
-                "service.tasks_stopped",
-                self.service_resource(service),
-                message,
-            );
-            for (task, reason, _) in stopped {
-                self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, Some(decision));
-            }
+        roll.stopping += if self.scenario.assumptions.maximum_percent_counts_stopping { count } else { 0 };
+        for (task, reason, _) in stopped {
+            self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, decision);
         }
         count
     }
 
     /// Stops tasks that are more than desired.
     pub(super) fn scale_in(&mut self, service: Id<ServiceDefinition>, staying: &mut Vec<Id<Task>>, surplus: u32) {
-        let now = self.now();
         let (protected, mut others) = self.protected_and_others(service, std::mem::take(staying));
         let held = surplus.saturating_sub(others.len() as u32);
         if held > 0 {
@@ -97,20 +93,11 @@ impl Control<'_> {
         }
         *staying = protected;
         staying.extend(others);
-        if victims.is_empty() {
-            return;
-        }
-        let names: Vec<String> = victims.iter().map(|task| format!("(task {})", task_name(*task))).collect();
-        let message = format!(
-            "(service {}) has stopped {surplus} running tasks: {}.",
-            self.scenario.services[service].name,
-            names.join(" ")
-        );
         let cause = self.services[service.index()].wanted_because;
-        let decision = self.log.put(now, cause, "service.tasks_stopped", self.service_resource(service), message);
+        let decision = self.say_stopped(service, &victims, cause);
         for task in victims {
             let reason = format!("Scaling activity initiated by (service {})", self.scenario.services[service].name);
-            self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, Some(decision));
+            self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, decision);
         }
     }
 
@@ -139,7 +126,7 @@ impl Control<'_> {
 
     /// The provider whose tasks are too many first when a service has a surplus; `None` where any may go.
     fn provider_to_leave(&self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> Option<Id<CapacityProvider>> {
-        let strategy = &self.scenario.services[service].launch.capacity_provider_strategy;
+        let strategy = &self.services[service.index()].capacity_provider_strategy;
         let count = |provider| {
             let is_there = |it: &&Id<Task>| self.cluster.tasks[**it].capacity_provider == Some(provider);
             among.iter().filter(is_there).count() as u32
@@ -178,7 +165,7 @@ impl Control<'_> {
             })
             .collect();
         let stream = &mut self.streams.services[service.index()].placement;
-        let strategies = &self.scenario.services[service].launch.placement_strategy;
+        let strategies = &self.services[service.index()].placement_strategy;
         choose_to_stop(strategies, &candidates, self.scenario.assumptions.tie_break, &mut |n| stream.below(n))
     }
 }

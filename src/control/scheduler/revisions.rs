@@ -1,0 +1,97 @@
+//! Tasks of the revision that ran before a deployment: those that are lost meanwhile, and those that a scale-out adds.
+//!
+//! Follows *Amazon ECS improves service availability during rolling deployments* (What's New, November 2025): unhealthy and
+//! terminated tasks are replaced with the revision that they belong to, and a scale-out goes to both, within
+//! `maximumPercent` and `minimumHealthyPercent`. What it leaves open: a deployment that never completed is no revision to go back
+//! to, and nothing is replaced beyond what the minimum needs, since it would stop at once.
+
+use crate::aws::service::ServiceDefinition;
+use crate::cluster::Task;
+use crate::control::Control;
+use crate::control::placing::Wanted;
+use crate::control::scheduler::{Roll, Service};
+use crate::table::Id;
+
+impl Service {
+    /// The place of the deployment that the service had completed before the one in progress; `None` where none is in progress, or
+    /// none had completed.
+    pub(super) fn completed_before(&self) -> Option<usize> {
+        let (primary, older) = self.deployments.split_last()?;
+        match primary.completed_at {
+            Some(_) => None,
+            None => older.iter().rposition(|it| it.completed_at.is_some()),
+        }
+    }
+
+    /// The number of that deployment.
+    pub(super) fn number_completed_before(&self) -> Option<u32> {
+        self.completed_before().map(|it| self.deployments[it].number)
+    }
+}
+
+impl Control<'_> {
+    /// A task that ran has ended, and not because the scheduler wanted it to: its revision gets another while it is needed.
+    pub(in crate::control) fn task_of_deployment_was_lost(&mut self, service: Id<ServiceDefinition>, deployment: u32) {
+        self.old_revision_lacks(service, deployment, 1);
+    }
+
+    /// Tasks of a deployment are missing, if it is the one that the service had before.
+    pub(super) fn old_revision_lacks(&mut self, service: Id<ServiceDefinition>, deployment: u32, tasks: u32) {
+        let state = &mut self.services[service.index()];
+        if let Some(place) = state.completed_before()
+            && state.deployments[place].number == deployment
+        {
+            state.deployments[place].missing_tasks += tasks;
+        }
+    }
+
+    /// Starts tasks of the revision before, for those that it has lost, as far as the minimum needs them.
+    pub(super) fn replace_of_old_revision(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        roll: &mut Roll,
+        lower: u32,
+        upper: u32,
+    ) {
+        let now = self.now();
+        let Some(place) = self.services[service.index()].completed_before() else { return };
+        let deployment = self.services[service.index()].deployments[place];
+        let needed = lower.saturating_sub(roll.healthy() + roll.leaving_not_yet_healthy.len() as u32);
+        let wanted = deployment.missing_tasks.min(needed).min(upper.saturating_sub(roll.all()));
+        let mut placed: Vec<Id<Task>> = Vec::new();
+        for _ in 0..wanted {
+            let next = Wanted {
+                task_definition: deployment.task_definition,
+                network: deployment.network,
+                ..self.wanted_next(service, &[])
+            };
+            let on_fargate = self.fargate_of(&next);
+            if !self.may_launch(service, on_fargate.is_some()) {
+                self.schedule_service_at(service, now.next_minute());
+                break;
+            }
+            let (task, instance) = match on_fargate {
+                Some(capacity) if self.fargate_refusal(&next, capacity).is_none() => (true, None),
+                Some(_) => (false, None),
+                None => {
+                    let instance = self.choose_instance(&next);
+                    (instance.is_some(), instance)
+                }
+            };
+            if !task {
+                self.schedule_service_at(service, now + self.scenario.assumptions.placement_retry_fast);
+                break;
+            }
+            let task = self.create_task_of_deployment(&next, deployment.number);
+            match instance {
+                Some(instance) => self.place_task(task, instance),
+                None => self.launch_on_fargate(task),
+            }
+            self.services[service.index()].launches.1 += 1;
+            self.services[service.index()].deployments[place].missing_tasks -= 1;
+            roll.leaving_not_yet_healthy.push(task);
+            placed.push(task);
+        }
+        self.say_started(service, &placed);
+    }
+}

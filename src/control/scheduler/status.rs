@@ -1,0 +1,115 @@
+//! Services that are created and deleted while the run goes on.
+//!
+//! Follows *CreateService* and *DeleteService* in the API Reference (2026).
+
+use crate::aws::container_instance::RegisteredResources;
+use crate::aws::launch::Launcher;
+use crate::aws::service::{ServiceDefinition, ServiceStatus};
+use crate::cluster::StopCode;
+use crate::control::Control;
+use crate::control::image_digests::ImageDigests;
+use crate::table::Id;
+
+impl Control<'_> {
+    /// Whether a service is there for what else is asked of it.
+    pub(in crate::control) fn is_active(&self, service: Id<ServiceDefinition>) -> bool {
+        self.services[service.index()].status == ServiceStatus::Active
+    }
+
+    /// `CreateService`, of one that the timeline creates.
+    pub(in crate::control) fn create_service(&mut self, service: Id<ServiceDefinition>) {
+        let now = self.now();
+        let definition = &self.scenario.services[service];
+        let message = format!("CreateService {}", definition.name);
+        let resource = self.service_resource(service);
+        let cause = self.log.put(now, None, "timeline.create_service", resource, message);
+        let is_daemon = self.scenario.is_daemon(Launcher::Service(service));
+        let desired = if is_daemon { 1 } else { definition.desired_count };
+        let runs = &self.scenario.task_definitions[definition.task_definition];
+        let state = &mut self.services[service.index()];
+        state.status = ServiceStatus::Active;
+        state.wanted_because = Some(cause);
+        state.deployments[0].created_at = now;
+        state.deployments[0].image_digests = ImageDigests::of_new(runs, desired);
+        if is_daemon {
+            self.daemons.push(service);
+            self.daemons.sort_unstable();
+        }
+        self.set_desired_count(service, definition.desired_count, Some(cause));
+        self.schedule_service(service);
+    }
+
+    /// `DeleteService`: the service is DRAINING until its tasks are STOPPED. One that is scaled above 0 must be forced.
+    pub(in crate::control) fn delete_service(&mut self, service: Id<ServiceDefinition>, is_forced: bool) {
+        let now = self.now();
+        let name = &self.scenario.services[service].name;
+        let resource = self.service_resource(service);
+        let is_daemon = self.daemons.contains(&service);
+        let is_scaled = self.services[service.index()].desired_count > 0 && !is_daemon;
+        let message = if !self.is_active(service) {
+            format!("DeleteService {name}: ServiceNotActiveException: Service was not ACTIVE.")
+        } else if is_scaled && !is_forced {
+            format!(
+                "DeleteService {name}: InvalidParameterException: The service cannot be stopped while it is scaled above 0."
+            )
+        } else {
+            format!("DeleteService {name}")
+        };
+        let cause = self.log.put(now, None, "timeline.delete_service", resource, message);
+        if !self.is_active(service) || (is_scaled && !is_forced) {
+            return;
+        }
+        self.stop_rebalancing(service);
+        if !is_daemon {
+            self.set_desired_count(service, 0, Some(cause));
+        }
+        self.services[service.index()].status = ServiceStatus::Draining;
+        self.services[service.index()].desired_count = 0;
+        self.services[service.index()].wanted_because = Some(cause);
+        if is_daemon {
+            self.daemons.retain(|it| *it != service);
+            for instance in self.cluster.instances.ids() {
+                self.cluster.set_aside(instance, RegisteredResources::default());
+                self.place_daemons(instance);
+            }
+        }
+        self.schedule_service(service);
+    }
+
+    /// The tasks of a deleted service stop, protected or not; when all are STOPPED it is INACTIVE.
+    pub(super) fn drain_service(&mut self, service: Id<ServiceDefinition>) {
+        let cause = self.services[service.index()].wanted_because;
+        let tasks = self.services[service.index()].tasks.clone();
+        if tasks.is_empty() {
+            self.services[service.index()].status = ServiceStatus::Inactive;
+            let message = format!("(service {}) is INACTIVE.", self.scenario.services[service].name);
+            self.log.put(self.now(), cause, "service.inactive", self.service_resource(service), message);
+            return;
+        }
+        let remaining: Vec<_> = tasks.into_iter().filter(|it| !self.cluster.tasks[*it].is_asked_to_stop).collect();
+        let decision = self.say_stopped(service, &remaining, cause);
+        for task in remaining {
+            let reason = format!("Service {} was deleted", self.scenario.services[service].name);
+            self.stop_task(task, StopCode::ServiceSchedulerInitiated, reason, decision);
+        }
+    }
+
+    /// Logs that something was asked of a service that is not there; whether it is.
+    pub(in crate::control) fn refuses_for_status(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        kind: &'static str,
+        call: &str,
+    ) -> bool {
+        if self.is_active(service) {
+            return false;
+        }
+        let name = &self.scenario.services[service].name;
+        let message = match self.services[service.index()].status {
+            ServiceStatus::Missing => format!("{call} {name}: ServiceNotFoundException: Service not found."),
+            _ => format!("{call} {name}: ServiceNotActiveException: Service was not ACTIVE."),
+        };
+        self.log.put(self.now(), None, kind, self.service_resource(service), message);
+        true
+    }
+}
