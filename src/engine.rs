@@ -264,8 +264,18 @@ fn measure(expectation: &Expectation, run: &Run, control: &Control) -> Option<f6
         Measure::DeploymentsCompleted => {
             let services = control.services.iter().enumerate().filter(|(service, _)| chosen(*service));
             let completed =
-                services.flat_map(|(_, it)| it.deployments.iter().skip(1)).filter(|it| it.completed_at.is_some());
+                services.flat_map(|(_, it)| &it.deployments).filter(|it| it.number > 0 && it.completed_at.is_some());
             Some(completed.count() as f64)
+        }
+        Measure::DeploymentFailedSeconds => {
+            let services = control.services.iter().enumerate().filter(|(service, _)| chosen(*service));
+            let failed = services.flat_map(|(_, it)| &it.deployments);
+            let failed = failed.filter_map(|it| Some((it.created_at, it.failure?.at)));
+            failed.min().map(|(from, to)| to.since(from).as_seconds())
+        }
+        Measure::TasksNeverRan => {
+            let never_ran = |it: &&TaskLife| it.running_at.is_none() && it.stopped_at.is_some();
+            Some(run.tasks.iter().filter(is_chosen).filter(never_ran).count() as f64)
         }
         Measure::ScaleOutSeconds => {
             let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;

@@ -14,6 +14,7 @@ pub mod aws_fields;
 pub mod capacity;
 pub mod container;
 pub mod defaults;
+pub mod deployment;
 pub mod expectation;
 pub mod fargate;
 pub mod file_system;
@@ -59,6 +60,7 @@ use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::container_instance::RegistrationFailure;
+use crate::aws::deployment::DeploymentChange;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::file_system::FileSystem;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
@@ -73,7 +75,7 @@ use crate::aws::price::Prices;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind};
 use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
-use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
+use crate::aws::service::{SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::CappedTaskWeight;
 use crate::aws::task_definition::TaskDefinition;
@@ -374,7 +376,8 @@ impl Scenario {
 
     /// The service whose tasks are the targets of a group; `None` without any.
     pub fn service_of(&self, target_group: Id<TargetGroup>) -> Option<Id<ServiceDefinition>> {
-        self.services.find(|it| it.load_balancer.as_ref().is_some_and(|it| it.target_group == target_group))
+        let has_it = |it: &ServiceLoadBalancer| it.target_groups().any(|it| it == target_group);
+        self.services.find(|it| it.load_balancer.as_ref().is_some_and(has_it))
     }
 }
 
@@ -406,6 +409,8 @@ pub enum TimelineChange {
         minimum_healthy_percent: Option<u32>,
         /// `maximumPercent`
         maximum_percent: Option<u32>,
+        /// What else is said anew of `deploymentConfiguration`.
+        deployment: Box<DeploymentChange>,
     },
     /// EC2 loses this many instances of a group at once, the oldest first.
     TerminateInstances {
@@ -618,6 +623,10 @@ pub enum Measure {
     RunningCountAtEnd,
     /// `deploymentsCompleted`: deployments that completed, the first of each service not counted.
     DeploymentsCompleted,
+    /// `deploymentFailedSeconds`: from the beginning of the first deployment that failed until it did, s; none where none failed.
+    DeploymentFailedSeconds,
+    /// `tasksNeverRan`: tasks that stopped without having reached RUNNING.
+    TasksNeverRan,
     /// `scaleOutSeconds`: from the rise of the load, or the first period that breached, until a policy raised the desired count for
     /// the first time, s.
     ScaleOutSeconds,
@@ -789,6 +798,9 @@ pub struct Assumptions {
     pub evaluation_range_extra: Option<u32>,
     /// Second of the minute at which alarms are evaluated; `None` is a stable one for each alarm, from its name.
     pub alarm_phase: Option<Span>,
+    /// How long the alarms of a rolling update are watched once all of its tasks run; `None` is as long as the slowest of them looks
+    /// back, `Period` times `EvaluationPeriods` (the developer guide says only that it follows from the alarms).
+    pub deployment_alarm_bake_time: Option<Span>,
     /// Threshold of a target tracking policy's low alarm, as a share of the target: 0.9.
     pub alarm_low_ratio: f64,
     /// The same of a policy of an Auto Scaling group: 0.7.
@@ -939,6 +951,7 @@ impl Default for Assumptions {
             supplied_metric_delay: Span::seconds(60),
             evaluation_range_extra: None,
             alarm_phase: None,
+            deployment_alarm_bake_time: None,
             managed_alarms_billed: true,
             alarm_low_ratio: 0.9,
             group_alarm_low_ratio: 0.7,

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container::EXIT_CODE_KILLED;
+use crate::aws::deployment::TaskFailures;
 use crate::aws::fargate;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
@@ -47,7 +48,7 @@ impl<'a> Control<'a> {
             task_definition: wanted.task_definition,
             overrides: wanted.overrides,
             network: wanted.network,
-            deployment: service.map_or(0, |it| self.services[it.index()].primary().number),
+            deployment: service.map_or(0, |it| self.services[it.index()].launching().number),
             capacity_provider: wanted.capacity_provider,
             host: None,
             subnet: None,
@@ -349,6 +350,7 @@ impl<'a> Control<'a> {
         }
         let Launcher::Service(service) = launcher else { return };
         self.services[service.index()].failed_starts = 0;
+        self.count_for_breaker(task, None, |it| it.some_task_has_run = true);
         self.task_may_tell_image_digests(task);
         self.schedule_service(service);
         if self.scenario.services[service].load_balancer.is_none() {
@@ -444,6 +446,9 @@ impl<'a> Control<'a> {
         if code == Some(StopCode::ServiceSchedulerInitiated) {
             self.schedule_service(service);
         } else {
+            if never_ran {
+                self.count_for_breaker(task, None, TaskFailures::task_never_ran);
+            }
             let state = &mut self.services[service.index()];
             // The pause grows step by step between launch attempts: tasks that were launched together fail as one.
             if never_ran && state.failed_start_at.is_none_or(|it| created_at >= it) {

@@ -21,10 +21,12 @@ impl Control<'_> {
                 force_new_deployment,
                 minimum_healthy_percent,
                 maximum_percent,
+                deployment,
             } => {
                 let state = &mut self.services[service.index()];
                 state.minimum_healthy_percent = minimum_healthy_percent.unwrap_or(state.minimum_healthy_percent);
                 state.maximum_percent = maximum_percent.unwrap_or(state.maximum_percent);
+                deployment.apply(&mut state.configuration);
                 let cause = self.log.put(
                     self.agenda.now(),
                     None,

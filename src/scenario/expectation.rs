@@ -7,7 +7,7 @@ use crate::scenario::reader::{Names, Reader, What};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::{Expectation, Measure};
 
-const MEASURES: [(&str, Measure); 20] = [
+const MEASURES: [(&str, Measure); 22] = [
     ("errorPercent", Measure::ErrorPercent),
     ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
     ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
@@ -19,6 +19,8 @@ const MEASURES: [(&str, Measure); 20] = [
     ("instanceHours", Measure::InstanceHours),
     ("runningCountAtEnd", Measure::RunningCountAtEnd),
     ("deploymentsCompleted", Measure::DeploymentsCompleted),
+    ("deploymentFailedSeconds", Measure::DeploymentFailedSeconds),
+    ("tasksNeverRan", Measure::TasksNeverRan),
     ("scaleOutSeconds", Measure::ScaleOutSeconds),
     ("newTaskSeconds", Measure::NewTaskSeconds),
     ("newTaskHealthySeconds", Measure::NewTaskHealthySeconds),

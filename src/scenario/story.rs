@@ -10,9 +10,11 @@ use crate::aws::placement::{PORTS_MAXIMUM, PlacementConstraint, Reason};
 use crate::aws::run_task::{Overrides, RunTask};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::{NetworkMode, Reservation, TaskDefinition};
+use crate::scenario::alarms::AlarmsByName;
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::deployment::link_alarms;
 use crate::scenario::fargate::{FargateDemand, TasksAtOnce, note_fargate};
 use crate::scenario::group_change::group_scheduled_actions;
 use crate::scenario::launch::TaskGroups;
@@ -251,7 +253,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let attached = std::mem::take(&mut capacity.attached);
     let known = (&load_balancing.target_groups, &load_balancing.target_group_names);
     attach_target_groups(reader, &mut capacity.groups, &attached, known);
-    let listeners = Listeners::read(reader, load_balancers, &load_balancing);
+    let mut listeners = Listeners::read(reader, load_balancers, &load_balancing);
     load_balancing.shake_hands(load_balancers, &listeners.table);
     let application_entries = section(reader, &mut fields, "applications");
     let entries = repeatable_section(reader, &mut fields, "taskDefinitions");
@@ -259,11 +261,16 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     applications.has_unread_containers = reader.unread_sections.contains("taskDefinitions");
     let task_definitions = TaskDefinitions::read(reader, entries, &mut applications);
     applications.check_used(reader);
-    let around =
-        service::Around { task_definitions: &task_definitions, capacity: &capacity, load_balancing: &load_balancing };
-    let entries = section(reader, &mut fields, "services");
+    let around = service::Around {
+        task_definitions: &task_definitions,
+        capacity: &capacity,
+        load_balancing: &load_balancing,
+        listeners: &listeners,
+    };
+    let service_entries = section(reader, &mut fields, "services");
     let mut task_groups = TaskGroups::default();
-    let (services, names) = service::services(reader, entries, &around, &mut task_groups);
+    let (services, names) = service::services(reader, service_entries, &around, &mut task_groups);
+    listeners.forward_to_both(&services);
     let entries = section(reader, &mut fields, "runTasks");
     let around = run_task::Around { task_definitions: &task_definitions, capacity: &capacity, duration: length };
     let (run_tasks, task_calls) = run_task::run_tasks(reader, entries, &around, &mut task_groups);
@@ -289,7 +296,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         container_insights: capacity.container_insights,
     };
     let scaling = Scaling::read(reader, &scaling_sections, &watchable, clock);
-    let composite_alarms = scaling.alarms.composite(reader, composite_alarms, &scaling.managed_alarms());
+    let managed_alarms = scaling.managed_alarms();
+    let composite_alarms = scaling.alarms.composite(reader, composite_alarms, &managed_alarms);
     let entries = section(reader, &mut fields, "workloads");
     let around = workload::Around {
         services: &services,
@@ -309,6 +317,11 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
             load_balancing: &load_balancing,
             listeners: &listeners,
             alarms: &scaling.alarms.names,
+            alarms_by_name: AlarmsByName {
+                alarms: &scaling.alarms.names,
+                composite: &composite_alarms,
+                managed: &managed_alarms,
+            },
             scalable_targets: &scaling.targets,
             duration: length,
         };
@@ -326,6 +339,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     note_what_fargate_holds(reader, &capacity, &task_definitions, of_calls, over_time, (&assumptions, length));
     let Scaling { targets, policies, scheduled_actions, alarms, .. } = scaling;
     let container_insights = capacity.container_insights;
+    let known = AlarmsByName { alarms: &alarms.names, composite: &composite_alarms, managed: &managed_alarms };
+    let mut services = services;
+    link_alarms(reader, service_entries, &names, &mut services, &known);
     let scenario = Scenario {
         name: named.scenario.to_owned(),
         variant: named.variant.to_owned(),

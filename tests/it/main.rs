@@ -9,6 +9,7 @@ mod containers;
 mod costs;
 mod cpu_in_a_task;
 mod daemons;
+mod deployments;
 mod fargate;
 mod file_systems;
 mod findings;
