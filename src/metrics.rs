@@ -133,11 +133,24 @@ impl Series {
     ///
     /// So a datapoint of five minutes is found in one of the five minutes that an alarm with a period of one looks at.
     fn within(&self, from: Instant, to: Instant, now: Instant) -> impl Iterator<Item = &Datapoint> {
+        let upto = self.ended(to).min(self.readable(now));
         // The first period that ends after `from`.
-        let ended = |at: Instant| (at.since(self.begins).0 / self.resolution.0.max(1)) as usize;
-        let readable = ended(Instant(now.0.saturating_sub(self.delay.0)));
-        let upto = ended(to).min(readable).min(self.points.len());
-        self.points[ended(from).min(upto)..upto].iter().flatten()
+        self.points[self.ended(from).min(upto)..upto].iter().flatten()
+    }
+
+    /// How many periods have ended at an instant.
+    fn ended(&self, at: Instant) -> usize {
+        (at.since(self.begins).0 / self.resolution.0.max(1)) as usize
+    }
+
+    /// How many periods can be read at `now`.
+    fn readable(&self, now: Instant) -> usize {
+        self.ended(Instant(now.0.saturating_sub(self.delay.0))).min(self.points.len())
+    }
+
+    /// Whether all that comes until `to` can be read at `now`, so that it will be read alike ever after.
+    pub fn is_whole(&self, to: Instant, now: Instant) -> bool {
+        self.ended(to) <= self.readable(now)
     }
 
     /// A statistic of what came in `(from, to]`, as far as it can be read at `now`.

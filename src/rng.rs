@@ -14,15 +14,16 @@ pub struct Seed {
     pub replication: u32,
 }
 
-/// One stream of randomness: ChaCha8, word after word.
+/// One stream of randomness: ChaCha8, word after word. Takes little room before its first word: of the streams of a large
+/// cluster most are hardly ever drawn from.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    generator: ChaCha8Rng,
-    words: [u64; BUFFER],
+    key: [u8; 32],
+    /// Words that were drawn in advance; none before the first.
+    words: Vec<u64>,
     next: usize,
-    /// The block that comes after those in `words`, and the one that the generator would give.
+    /// The block that comes after those in `words`.
     block: u64,
-    generator_block: u64,
 }
 
 /// Words drawn at once; each draw of the generator is whole blocks, so the order of words does not depend on this.
@@ -37,8 +38,7 @@ impl Seed {
         key[8..12].copy_from_slice(&self.replication.to_le_bytes());
         key[16..24].copy_from_slice(&fnv(purpose.as_bytes(), 0).to_le_bytes());
         key[24..].copy_from_slice(&fnv(name.as_bytes(), 1).to_le_bytes());
-        let generator = ChaCha8Rng::from_seed(key);
-        Stream { generator, words: [0; BUFFER], next: BUFFER, block: 0, generator_block: 0 }
+        Stream { key, words: Vec::new(), next: BUFFER, block: 0 }
     }
 }
 
@@ -76,33 +76,30 @@ impl Stream {
     pub fn fill(&mut self, words: &mut [u64]) {
         let kept = (BUFFER - self.next).min(words.len());
         let (first, rest) = words.split_at_mut(kept);
-        first.copy_from_slice(&self.words[self.next..self.next + kept]);
-        self.next += kept;
+        if kept > 0 {
+            first.copy_from_slice(&self.words[self.next..self.next + kept]);
+            self.next += kept;
+        }
         let (whole, rest) = rest.as_chunks_mut::<{ wide::WORDS }>();
-        if !whole.is_empty() {
-            let key = self.generator.get_seed();
-            for words in whole {
-                wide::fill(&key, self.block, words);
-                self.block += wide::BLOCKS;
-            }
+        for words in whole {
+            wide::fill(&self.key, self.block, words);
+            self.block += wide::BLOCKS;
         }
         for word in rest {
             *word = self.word();
         }
     }
 
+    #[cold]
     fn refill(&mut self) {
-        if self.generator_block != self.block {
-            self.generator.set_word_pos(u128::from(self.block) * 16);
-        }
+        let mut generator = ChaCha8Rng::from_seed(self.key);
+        generator.set_word_pos(u128::from(self.block) * 16);
         let mut bytes = [0u8; BUFFER * 8];
-        self.generator.fill_bytes(&mut bytes);
-        for (word, eight) in self.words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *word = u64::from_le_bytes(*eight);
-        }
+        generator.fill_bytes(&mut bytes);
+        self.words.clear();
+        self.words.extend(bytes.as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight)));
         self.next = 0;
         self.block += BUFFER as u64 / 8;
-        self.generator_block = self.block;
     }
 }
 
@@ -138,7 +135,7 @@ mod tests {
     #[test]
     fn a_stream_is_plain_chacha() {
         let mut stream = SEED.stream("a", "b");
-        let mut plain = stream.generator.clone();
+        let mut plain = ChaCha8Rng::from_seed(stream.key);
         for _ in 0..200 {
             assert_eq!(stream.word(), plain.next_u64());
         }

@@ -12,8 +12,9 @@ use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget
 use crate::aws::statistic::Statistic;
 use crate::control::Control;
 use crate::control::log::Decision;
+use crate::control::metrics::newest_windows;
 use crate::control::waterfall::Breach;
-use crate::metrics::Windows;
+use crate::metrics::{Series, Windows};
 use crate::rng::fnv;
 use crate::run::AlarmChange;
 use crate::table::Id;
@@ -31,6 +32,46 @@ pub struct AlarmInForce {
     pub breach: Option<Breach>,
     /// Its last change of state.
     pub decision: Option<Decision>,
+    /// Where the series of its metric stands; `None` where it watches metric math.
+    series: Option<usize>,
+    seen: Seen,
+}
+
+/// What an alarm saw at its last evaluation.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// Where the newest of its periods ended.
+    end: Instant,
+    /// Values of the periods, oldest first.
+    values: Vec<Option<f64>>,
+    /// Of these, how many of the oldest will not change any more.
+    whole: usize,
+}
+
+impl Seen {
+    /// Reads what has changed since.
+    fn read(&mut self, series: &Series, windows: Windows, statistic: Statistic, now: Instant) -> &[Option<f64>] {
+        let Windows { end, period, count } = windows;
+        let passed = (end.since(self.end).0 / period.0) as usize;
+        let goes_on = self.values.len() == count && end.since(self.end) == period * passed as u64;
+        if goes_on && passed <= self.whole {
+            self.values.copy_within(passed.., 0);
+            self.whole -= passed;
+        } else {
+            self.values.clear();
+            self.values.resize(count, None);
+            self.whole = 0;
+        }
+        self.end = end;
+        let whole_before = self.whole;
+        for (at, window) in windows.each().enumerate().skip(whole_before) {
+            self.values[at] = window.and_then(|it| series.value(it, statistic, now));
+            if self.whole == at && window.is_none_or(|(_, to)| series.is_whole(to, now)) {
+                self.whole += 1;
+            }
+        }
+        &self.values
+    }
 }
 
 impl AlarmInForce {
@@ -186,6 +227,10 @@ impl Control<'_> {
         let own = Span::seconds(fnv(alarm.name.as_bytes(), 0) % (every.0 / Span::SECOND.0));
         let phase = self.scenario.assumptions.alarm_phase.map_or(own, |it| Span(it.0 % every.0));
         self.metrics.watch(self.scenario, &alarm.watches);
+        let series = match &alarm.watches {
+            Watched::Stat(stat) => Some(self.metrics.place(stat.metric)),
+            Watched::Math(_) => None,
+        };
         let alarm = self.alarms.push(alarm);
         let state = AlarmState::InsufficientData;
         self.alarms_in_force.push(AlarmInForce {
@@ -194,6 +239,8 @@ impl Control<'_> {
             changed_at: Instant::START,
             breach: None,
             decision: None,
+            series,
+            seen: Seen::default(),
         });
         self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
         alarm
@@ -204,9 +251,20 @@ impl Control<'_> {
         let Alarm { name, rule, watches, .. } = &self.alarms[alarm];
         self.agenda.put(now + rule.evaluated_every(), Event::AlarmIsEvaluated(alarm));
         let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
-        let windows = self.windows_of(rule, watches, count);
-        let points = self.points(watches, windows, now);
-        let from = self.alarms_in_force[alarm.index()].state;
+        let row = &mut self.alarms_in_force[alarm.index()];
+        let from = row.state;
+        let (windows, points) = if let (Some(place), Watched::Stat(stat)) = (row.series, watches) {
+            let series = self.metrics.at(place);
+            let windows = newest_windows(rule, std::iter::once(series), count, now);
+            let points = row.seen.read(series, windows, stat.statistic, now);
+            if rule.evaluate(points, from) == from {
+                return;
+            }
+            (windows, points.to_vec())
+        } else {
+            let windows = self.windows_of(rule, watches, count);
+            (windows, self.points(watches, windows, now))
+        };
         let state = rule.evaluate(&points, from);
         if state == from || self.has_too_few_samples(alarm, windows) {
             return;

@@ -31,7 +31,9 @@ const BASIC_MONITORING: Span = Span::seconds(300);
 /// The metrics that something watches.
 #[derive(Default)]
 pub struct Metrics {
-    series: BTreeMap<Metric, Series>,
+    series: Vec<(Metric, Series)>,
+    /// Where each of them stands.
+    places: BTreeMap<Metric, usize>,
     /// Those of which samples are kept, not only their sum and extremes.
     with_samples: BTreeSet<Metric>,
     /// CPU use of instances in the open period, summed over minutes, percent.
@@ -42,7 +44,10 @@ impl Metrics {
     /// Begins to keep what is watched.
     pub fn watch(&mut self, scenario: &Scenario, watched: &Watched) {
         for MetricStat { metric, statistic } in watched.stats() {
-            self.series.entry(metric).or_insert_with(|| series_of(scenario, metric));
+            self.places.entry(metric).or_insert_with(|| {
+                self.series.push((metric, series_of(scenario, metric)));
+                self.series.len() - 1
+            });
             if statistic.needs_samples() {
                 self.with_samples.insert(metric);
             }
@@ -54,13 +59,26 @@ impl Metrics {
     /// # Panics
     /// When nothing watches it.
     pub fn series(&self, metric: Metric) -> &Series {
-        self.series.get(&metric).expect("what is read was watched from the start")
+        &self.series[self.place(metric)].1
+    }
+
+    /// Where the series of a metric stands that is watched.
+    ///
+    /// # Panics
+    /// When nothing watches it.
+    pub fn place(&self, metric: Metric) -> usize {
+        *self.places.get(&metric).expect("what is read was watched from the start")
+    }
+
+    /// The series at a place.
+    pub fn at(&self, place: usize) -> &Series {
+        &self.series[place].1
     }
 
     /// Appends the datapoint of a metric's next period, if it is watched.
     pub fn publish(&mut self, metric: Metric, point: Option<Datapoint>) {
-        if let Some(series) = self.series.get_mut(&metric) {
-            series.publish(point);
+        if let Some(place) = self.places.get(&metric) {
+            self.series[*place].1.publish(point);
         }
     }
 }
@@ -95,19 +113,20 @@ fn series_of(scenario: &Scenario, metric: Metric) -> Series {
 impl Control<'_> {
     /// Closes 20 s of the services whose metrics have that resolution.
     pub(super) fn publish_twenty_seconds(&mut self, traffic: &Traffic) {
-        let watched: Vec<Metric> = self.metrics.series.keys().copied().collect();
-        for metric in watched {
-            let Metric::Service(service, of, Resolution::TwentySeconds) = metric else { continue };
+        for place in 0..self.metrics.series.len() {
+            let Metric::Service(service, of, Resolution::TwentySeconds) = self.metrics.series[place].0 else {
+                continue;
+            };
             let point = self.utilization(service, of, traffic.last_twenty_seconds(service));
-            self.metrics.publish(metric, point);
+            self.metrics.series[place].1.publish(point);
         }
         self.put_twenty_seconds();
     }
 
     /// Closes the minute of all metrics but those that are computed later or come more often.
     pub(super) fn publish_metrics(&mut self, traffic: &Traffic) {
-        let watched: Vec<Metric> = self.metrics.series.keys().copied().collect();
-        for metric in watched {
+        for place in 0..self.metrics.series.len() {
+            let metric = self.metrics.series[place].0;
             match metric {
                 Metric::Supplied(_)
                 | Metric::CapacityProviderReservation(_)
@@ -115,7 +134,7 @@ impl Control<'_> {
                 Metric::InstanceCpuUtilization(group) => self.publish_instances(group, traffic),
                 _ => {
                     let point = self.minute_of(metric, traffic);
-                    self.metrics.publish(metric, point);
+                    self.metrics.series[place].1.publish(point);
                 }
             }
         }
@@ -378,15 +397,9 @@ impl Control<'_> {
     }
 
     /// The newest periods, `count` of them, that an alarm of this rule looks at now.
-    ///
-    /// Where a period takes in several datapoints, the newest is the last of which all can be read: else it would always lack
-    /// those that are not yet published, and a sum over it would never be whole.
     pub(super) fn windows_of(&self, rule: &AlarmRule, watched: &Watched, count: usize) -> Windows {
-        let of = |stat: MetricStat| self.metrics.series(stat.metric);
-        let late =
-            watched.stats().into_iter().map(of).filter(|it| it.resolution() < rule.period).map(Series::delay).max();
-        let readable = Instant(self.now().0.saturating_sub(late.unwrap_or(Span::ZERO).0));
-        Windows { end: rule.data_until(readable), period: rule.period, count }
+        let stats = watched.stats();
+        newest_windows(rule, stats.iter().map(|it| self.metrics.series(it.metric)), count, self.now())
     }
 
     /// What is watched, in these periods, as far as it can be read at `now`.
@@ -450,6 +463,21 @@ impl Control<'_> {
         }
         points
     }
+}
+
+/// The newest periods, `count` of them, that an alarm of this rule looks at in these metrics at `now`.
+///
+/// Where a period takes in several datapoints, the newest is the last of which all can be read: else it would always lack
+/// those that are not yet published, and a sum over it would never be whole.
+pub(super) fn newest_windows<'a>(
+    rule: &AlarmRule,
+    watched: impl Iterator<Item = &'a Series>,
+    count: usize,
+    now: Instant,
+) -> Windows {
+    let late = watched.filter(|it| it.resolution() < rule.period).map(Series::delay).max();
+    let readable = Instant(now.0.saturating_sub(late.unwrap_or(Span::ZERO).0));
+    Windows { end: rule.data_until(readable), period: rule.period, count }
 }
 
 /// Whether nothing but an alarm tells it: metrics of services, load balancers and capacity providers have files of their own.
