@@ -113,6 +113,7 @@ fn service(
     let maximum_percent = said.maximum_percent.unwrap_or(usual.1);
     let mut deployment = DeploymentConfiguration::default();
     said.change.apply(&mut deployment);
+    let bake_time_is_said = said.change.bake_time.is_some();
     deployment.controller = controller.unwrap_or_default();
     deployment_group(reader, &mut fields, &mut deployment);
     if is_daemon {
@@ -140,12 +141,10 @@ fn service(
         refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
     }
     let load_balancer = load_balancer(reader, &mut fields, around, definition);
-    let kinds = (
-        is_daemon,
-        fields.has("loadBalancers") && load_balancer.is_some(),
-        load_balancer.as_ref().is_some_and(|it| it.alternate.is_some()),
-    );
-    let bakes = said.change.bake_time.is_some() || deployment.controller == DeploymentController::CodeDeploy;
+    let said = fields.list(reader, "loadBalancers").first();
+    let has_alternate = said.is_some_and(|it| it.get("advancedConfiguration").is_some());
+    let kinds = (is_daemon, said.is_some(), has_alternate);
+    let bakes = bake_time_is_said || deployment.controller == DeploymentController::CodeDeploy;
     check_strategy(reader, &fields, kinds, &deployment, bakes);
     launch.volume = volume_configurations(reader, &mut fields, definition);
     let high_resolution_metrics = high_resolution_metrics(reader, &mut fields);
