@@ -12,6 +12,7 @@ pub mod composite_alarm;
 pub mod container;
 pub mod container_instance;
 pub mod cpu_sharing;
+pub mod deployment;
 pub mod event_bridge;
 pub mod fargate;
 pub mod file_system;

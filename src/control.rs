@@ -197,6 +197,8 @@ pub struct Streams {
     pub spot_instances: Vec<Stream>,
     /// How long lifecycle hooks take, by group.
     pub lifecycle_hooks: Vec<Stream>,
+    /// What lifecycle hooks of deployments say, and when, by service.
+    pub deployment_hooks: Vec<Stream>,
     /// First health checks, by target group.
     pub health_checks: Vec<Stream>,
 }
@@ -297,6 +299,7 @@ impl<'a> Control<'a> {
                 .iter()
                 .map(|it| seed.stream("lifecycle hooks", &it.name))
                 .collect(),
+            deployment_hooks: scenario.services.iter().map(|it| seed.stream("deployment hooks", &it.name)).collect(),
             health_checks: scenario.target_groups.iter().map(|it| seed.stream("health checks", &it.name)).collect(),
         };
         let mut control = Control {

@@ -19,15 +19,16 @@ pub mod station;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Range;
 
 use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::cpu_sharing::CpuCredits;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::data::histogram::Histogram;
-use crate::data::lane::Lane;
+use crate::data::lane::{Lane, response_times};
 use crate::data::own_answers::OwnAnswers;
 use crate::data::second::Roster;
 use crate::rng::Seed;
@@ -57,8 +58,10 @@ pub struct Traffic {
     seen_version: Option<u64>,
     /// The lanes of each target group.
     lanes_of_group: Vec<Vec<usize>>,
-    /// The lane of each service, by the service's number.
-    lane_of_service: Vec<Option<usize>>,
+    /// The lanes of each service, one for each of its target groups, by the service's number.
+    lanes_of_service: Vec<Range<usize>>,
+    /// The last closed minute of each lane of a service that has several.
+    minutes_of_lanes: BTreeMap<Id<TargetGroup>, ServiceTraffic>,
     /// What load balancers answer by themselves, of those that do.
     own_answers: Vec<OwnAnswers>,
     minutes: Vec<ServiceTraffic>,
@@ -120,6 +123,24 @@ pub struct ServiceTraffic {
 }
 
 impl ServiceTraffic {
+    /// Adds what came to another target group of the same service, but for response times in figures.
+    fn add(&mut self, other: &ServiceTraffic) {
+        self.counts.add(&other.counts);
+        self.routing.add(&other.routing);
+        self.target_response_time.merge(&other.target_response_time);
+        self.in_flight_mean += other.in_flight_mean;
+        let seconds = self.arrivals_by_second.len().max(other.arrivals_by_second.len());
+        self.arrivals_by_second.resize(seconds, 0);
+        for (sum, more) in self.arrivals_by_second.iter_mut().zip(&other.arrivals_by_second) {
+            *sum += more;
+        }
+        self.non_sticky += other.non_sticky;
+        self.new_flows += other.new_flows;
+        self.active_flows += other.active_flows;
+        self.surge_queue_length = self.surge_queue_length.max(other.surge_queue_length);
+        self.spillover += other.spillover;
+    }
+
     /// The minute's CPU and memory use.
     pub fn utilization(&self) -> Utilization<'_> {
         Utilization { cpu_percent: self.cpu_percent, memory_percent: self.memory_percent, tasks: &self.tasks }
@@ -212,13 +233,14 @@ impl Traffic {
     /// Nothing has arrived yet.
     pub fn new(scenario: &Scenario, seed: Seed) -> Traffic {
         let mut lanes = Vec::new();
-        let lane_of_service = scenario
+        let lanes_of_service = scenario
             .services
-            .ids()
-            .map(|service| {
-                let lane = Lane::new(scenario, service, seed)?;
-                lanes.push(lane);
-                Some(lanes.len() - 1)
+            .entries()
+            .map(|(service, definition)| {
+                let first = lanes.len();
+                let groups = definition.load_balancer.iter().flat_map(ServiceLoadBalancer::target_groups);
+                lanes.extend(groups.filter_map(|it| Lane::new(scenario, service, it, seed)));
+                first..lanes.len()
             })
             .collect();
         let with_samples = scenario.services_with_task_samples();
@@ -237,7 +259,8 @@ impl Traffic {
             seen_version: None,
             lanes_of_group,
             lanes,
-            lane_of_service,
+            lanes_of_service,
+            minutes_of_lanes: BTreeMap::new(),
             own_answers: scenario.load_balancers.ids().filter_map(|it| OwnAnswers::new(scenario, it, seed)).collect(),
             load_balancer_minutes: vec![LoadBalancerCounts::default(); scenario.load_balancers.len()],
             minutes: vec![ServiceTraffic::default(); scenario.services.len()],
@@ -302,9 +325,28 @@ impl Traffic {
 
     /// What has come of the health check that a target was sent.
     pub fn probe_answer(&self, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
-        let service = cluster.tasks[cluster.targets[target].task].service();
-        let lane = service.and_then(|it| self.lane_of_service[it.index()]).map(|it| &self.lanes[it]);
+        let lane = self.lane_of_target(cluster, target).map(|it| &self.lanes[it]);
         lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
+    }
+
+    /// Closes the minute of several lanes of one service.
+    fn close_minute_of(&mut self, lanes: Range<usize>) -> ServiceTraffic {
+        let (mut all, mut served) = (ServiceTraffic::default(), Histogram::default());
+        for lane in &mut self.lanes[lanes] {
+            served.merge(lane.served_in_minute(self.now));
+            let closed = lane.close_minute(self.now);
+            all.add(&closed);
+            self.minutes_of_lanes.insert(lane.target_group(), closed);
+        }
+        all.response_time_ms = response_times(&served);
+        all.target_response_time_ms = response_times(&all.target_response_time);
+        all
+    }
+
+    fn lane_of_target(&self, cluster: &Cluster, target: Id<Target>) -> Option<usize> {
+        let Target { task, target_group, .. } = cluster.targets[target];
+        let mut lanes = self.lanes_of_service[cluster.tasks[task].service()?.index()].clone();
+        lanes.find(|it| self.lanes[*it].target_group() == target_group)
     }
 
     /// Whether a group's targets may have had requests between the last two times that they were tallied.
@@ -330,6 +372,11 @@ impl Traffic {
         &self.minutes[service.index()]
     }
 
+    /// The last closed minute of a service at one of its target groups.
+    pub fn last_minute_at(&self, service: Id<ServiceDefinition>, group: Id<TargetGroup>) -> &ServiceTraffic {
+        self.minutes_of_lanes.get(&group).unwrap_or(&self.minutes[service.index()])
+    }
+
     /// The last 20 s of a service whose metrics have that resolution.
     pub fn last_twenty_seconds(&self, service: Id<ServiceDefinition>) -> Utilization<'_> {
         self.twenty_seconds[service.index()].as_ref().map_or(Utilization::default(), |it| Utilization {
@@ -346,10 +393,15 @@ impl Traffic {
 
     /// A service's whole run so far.
     pub fn totals(&mut self, service: Id<ServiceDefinition>) -> RequestTotals {
-        match self.lane_of_service[service.index()] {
-            Some(lane) => self.lanes[lane].totals(self.now),
-            None => RequestTotals::default(),
+        let mut all: Option<RequestTotals> = None;
+        for lane in self.lanes_of_service[service.index()].clone() {
+            let totals = self.lanes[lane].totals(self.now);
+            match &mut all {
+                Some(all) => add_totals(all, totals),
+                None => all = Some(totals),
+            }
         }
+        all.unwrap_or_default()
     }
 
     /// A load balancer's last closed minute.
@@ -383,6 +435,25 @@ impl Traffic {
     pub fn credits(&self, instance: Id<ContainerInstance>) -> Option<f64> {
         self.credits.get(&instance).map(|it| it.balance)
     }
+}
+
+/// Adds the totals of another lane of the same service.
+fn add_totals(all: &mut RequestTotals, other: RequestTotals) {
+    let (before, more) = (all.counts.arrived as f64, other.counts.arrived as f64);
+    let together = (before + more).max(1.0);
+    all.to_callers.iter_mut().for_each(|it| it.1 *= before / together);
+    for (way, part) in other.to_callers {
+        let part = part * more / together;
+        match all.to_callers.iter_mut().find(|it| it.0 == way) {
+            Some(same) => same.1 += part,
+            None => all.to_callers.push((way, part)),
+        }
+    }
+    all.to_callers.retain(|it| it.1 > 0.0);
+    all.counts.add(&other.counts);
+    all.in_flight += other.in_flight;
+    all.histogram.merge(&other.histogram);
+    all.response_time_ms = response_times(&all.histogram);
 }
 
 /// Serves: completions and timeouts at or before `until`, arrivals before it.
@@ -431,9 +502,8 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     if !cluster.targets[target].is_reachable {
         return ProbeAnswer::Never;
     }
-    let service = cluster.tasks[cluster.targets[target].task].service();
     let now = traffic.now;
-    let Some(lane) = service.and_then(|it| traffic.lane_of_service[it.index()]) else { return ProbeAnswer::Refused };
+    let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };
     traffic.lanes[lane].look(scenario, cluster, now);
     let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
     traffic.is_awake[lane] = true;
@@ -514,9 +584,11 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
     }
     for service in scenario.services.ids() {
         let (samples, tasks) = traffic.samples[service.index()].close();
-        let mut minute = match traffic.lane_of_service[service.index()] {
-            Some(lane) => traffic.lanes[lane].close_minute(traffic.now),
-            None => ServiceTraffic::default(),
+        let lanes = traffic.lanes_of_service[service.index()].clone();
+        let mut minute = match lanes.len() {
+            0 => ServiceTraffic::default(),
+            1 => traffic.lanes[lanes.start].close_minute(traffic.now),
+            _ => traffic.close_minute_of(lanes),
         };
         (minute.cpu_percent, minute.memory_percent) = samples.percent();
         minute.used = Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };

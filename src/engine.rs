@@ -10,11 +10,13 @@ use crate::aws::launch::Launcher;
 use crate::cluster::{Cluster, ContainerStatus, Task};
 use crate::control::Control;
 use crate::control::rollout::Rollout;
+use crate::control::scheduler::deployment::Deployment;
 use crate::data::{self, Traffic};
 use crate::rng::Seed;
 use crate::run::{
-    ContainerLife, DeploymentLife, ExecutionStatus, ExpectationResult, InstanceLife, InstanceReason, PipelineExecution,
-    RequestCounts, RequestTotals, Run, ServiceMinute, SpareNeeded, TaskLife, Verdict, quantile as quantile_of,
+    ContainerLife, DeploymentFailure, DeploymentLife, ExecutionStatus, ExpectationResult, InstanceLife, InstanceReason,
+    PipelineExecution, RequestCounts, RequestTotals, Run, ServiceMinute, SpareNeeded, TaskLife, Verdict,
+    quantile as quantile_of,
 };
 use crate::scenario::{Expectation, Measure, Scenario};
 use crate::table::Id;
@@ -140,20 +142,29 @@ fn deployments_of(
 ) -> Vec<DeploymentLife> {
     let mut lives = Vec::new();
     for (service, state) in control.services.iter().enumerate() {
-        let next = state.deployments.iter().skip(1).map(|it| Some(it.created_at)).chain([None]);
-        for (deployment, next) in state.deployments.iter().zip(next) {
+        let mut deployments: Vec<&Deployment> = state.deployments.iter().collect();
+        // The one that a service has gone back to stands last.
+        deployments.sort_by_key(|it| it.number);
+        for deployment in deployments {
             let rollout = rollouts.remove(&(service, deployment.number));
             let seen = rollout.map(|it| (it.desired_count, it.spare, it.hangs));
             let (desired_count, spare, hangs) =
                 seen.unwrap_or((state.desired_count, SpareNeeded::DoesNotApply, Vec::new()));
+            let failure = deployment.failure.map(|it| DeploymentFailure {
+                at: it.at,
+                reason: it.reason.words(),
+                rolls_back_to: it.rolls_back_to,
+                rolled_back_at: it.rolled_back_at,
+            });
             lives.push(DeploymentLife {
                 service,
                 number: deployment.number,
                 task_definition: scenario.task_definitions[deployment.task_definition].name(),
                 desired_count,
                 began_at: deployment.created_at,
-                completed_at: deployment.completed_at,
-                superseded_at: next.filter(|at| deployment.completed_at.is_none_or(|it| it > *at)),
+                completed_at: deployment.first_completed_at.or(deployment.completed_at),
+                superseded_at: deployment.interrupted_at,
+                failure,
                 spare,
                 hangs,
             });
@@ -308,6 +319,15 @@ fn measure(expectation: &Expectation, run: &Run) -> Option<f64> {
         }
         Measure::DeploymentSeconds => {
             deployments().filter_map(|it| Some(it.completed_at?.since(it.began_at).as_seconds())).reduce(f64::max)
+        }
+        Measure::DeploymentFailedSeconds => {
+            let all = run.deployments.iter().filter(|it| chosen(it.service));
+            let failed = all.filter_map(|it| Some((it.began_at, it.failure.as_ref()?.at)));
+            failed.min().map(|(from, to)| to.since(from).as_seconds())
+        }
+        Measure::TasksNeverRan => {
+            let never_ran = |it: &&TaskLife| it.running_at.is_none() && it.stopped_at.is_some();
+            Some(run.tasks.iter().filter(is_chosen).filter(never_ran).count() as f64)
         }
         Measure::ScaleOutSeconds => {
             let first = run.service_scale_outs.iter().find(|it| chosen(it.service))?;

@@ -14,6 +14,7 @@ pub mod aws_fields;
 pub mod capacity;
 pub mod container;
 pub mod defaults;
+pub mod deployment;
 pub mod event_bridge;
 pub mod expectation;
 pub mod fargate;
@@ -64,6 +65,7 @@ use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
 use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::container_instance::RegistrationFailure;
+use crate::aws::deployment::DeploymentChange;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::file_system::FileSystem;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
@@ -80,7 +82,7 @@ use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
 use crate::aws::security_group::SecurityGroup;
-use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
+use crate::aws::service::{SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::subnet::{DefaultRoute, NetworkConfiguration, Subnet};
 use crate::aws::task_definition::CappedTaskWeight;
 use crate::aws::task_definition::TaskDefinition;
@@ -466,7 +468,8 @@ impl Scenario {
 
     /// The service whose tasks are the targets of a group; `None` without any.
     pub fn service_of(&self, target_group: Id<TargetGroup>) -> Option<Id<ServiceDefinition>> {
-        self.services.find(|it| it.load_balancer.as_ref().is_some_and(|it| it.target_group == target_group))
+        let has_it = |it: &ServiceLoadBalancer| it.target_groups().any(|it| it == target_group);
+        self.services.find(|it| it.load_balancer.as_ref().is_some_and(has_it))
     }
 }
 
@@ -508,6 +511,8 @@ pub enum TimelineChange {
         capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
         /// `availabilityZoneRebalancing`: whether it is ENABLED.
         availability_zone_rebalancing: Option<bool>,
+        /// What else is said anew of `deploymentConfiguration`.
+        deployment: Box<DeploymentChange>,
     },
     /// `CreateService`: a service of the file is there from then on.
     CreateService {
@@ -743,6 +748,10 @@ pub enum Measure {
     DeploymentsHanging,
     /// `deploymentSeconds`: the longest that a deployment took that completed, the first of each service not counted, s.
     DeploymentSeconds,
+    /// `deploymentFailedSeconds`: from the beginning of the first deployment that failed until it did, s; none where none failed.
+    DeploymentFailedSeconds,
+    /// `tasksNeverRan`: tasks that stopped without having reached RUNNING.
+    TasksNeverRan,
     /// `scaleOutSeconds`: from the rise of the load, or the first period that breached, until a policy raised the desired count for
     /// the first time, s.
     ScaleOutSeconds,
@@ -961,6 +970,9 @@ pub struct Assumptions {
     pub evaluation_range_extra: Option<u32>,
     /// Second of the minute at which alarms are evaluated; `None` is a stable one for each alarm, from its name.
     pub alarm_phase: Option<Span>,
+    /// How long the alarms of a rolling update are watched once all of its tasks run; `None` is as long as the slowest of them looks
+    /// back, `Period` times `EvaluationPeriods` (the developer guide says only that it follows from the alarms).
+    pub deployment_alarm_bake_time: Option<Span>,
     /// Threshold of a target tracking policy's low alarm, as a share of the target: 0.9.
     pub alarm_low_ratio: f64,
     /// The same of a policy of an Auto Scaling group: 0.7.
@@ -1125,6 +1137,7 @@ impl Default for Assumptions {
             queue_metric_delay_after_inactivity: Span::seconds(300),
             evaluation_range_extra: None,
             alarm_phase: None,
+            deployment_alarm_bake_time: None,
             managed_alarms_billed: true,
             alarm_low_ratio: 0.9,
             group_alarm_low_ratio: 0.7,

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::aws::deployment::ALL_TRAFFIC;
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
 use crate::table::Id;
 use crate::units::Span;
@@ -180,6 +181,15 @@ pub struct WeightedTargetGroup {
     pub target_group: Id<TargetGroup>,
     /// `Weight`, 0 to 999: its part of all weights is its part of the requests, however its targets fare. 0 gets none.
     pub weight: u32,
+}
+
+/// Two target groups, the second of which gets this part of the requests, in tenths of a percent.
+pub fn weighted((first, second): (Id<TargetGroup>, Id<TargetGroup>), part: u32) -> Vec<WeightedTargetGroup> {
+    let rest = ALL_TRAFFIC - part;
+    vec![
+        WeightedTargetGroup { target_group: first, weight: rest },
+        WeightedTargetGroup { target_group: second, weight: part },
+    ]
 }
 
 /// `RedirectConfig`: what stays as it was asked for is written `#{host}` and so on.
@@ -448,6 +458,11 @@ impl Forward {
             }
         }
         panic!("weights sum to more than nothing")
+    }
+
+    /// The weight of a target group.
+    pub fn weight_of(&self, target_group: Id<TargetGroup>) -> u32 {
+        self.target_groups.iter().filter(|it| it.target_group == target_group).map(|it| it.weight).sum()
     }
 
     /// Whether it may send to this target group: a client that is pinned to it stays even when its weight is 0.

@@ -2,7 +2,9 @@
 //!
 //! Follows *Amazon ECS service deployment controllers and strategies* in the developer guide (2026).
 
+use crate::aws::deployment::DeploymentConfiguration;
 use crate::aws::launch::Launch;
+use crate::aws::listener::ListenerRule;
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy, SpreadField};
@@ -31,6 +33,8 @@ pub struct ServiceDefinition {
     pub availability_zone_rebalancing: bool,
     /// Whether the timeline creates it; else it is there when the run begins.
     pub is_created_later: bool,
+    /// The rest of `deploymentConfiguration`.
+    pub deployment: DeploymentConfiguration,
     /// `healthCheckGracePeriodSeconds`; AWS's default is 0.
     pub health_check_grace_period: Span,
     /// Metrics that are published each 20 s besides each minute, at the price of custom metrics (`monitoring`, with
@@ -154,10 +158,30 @@ pub fn rebalancing_moves(tasks_in: &[u32], mut can_move: impl FnMut(usize, usize
 pub struct ServiceLoadBalancer {
     /// The target group.
     pub target_group: Id<TargetGroup>,
+    /// `advancedConfiguration`, by which a deployment shifts traffic between two target groups.
+    pub alternate: Option<AlternateTargetGroup>,
     /// Position in the task definition of the container that serves.
     pub container: usize,
     /// Its port.
     pub container_port: u16,
+}
+
+impl ServiceLoadBalancer {
+    /// The target groups that its tasks are ever registered with, its own first.
+    pub fn target_groups(&self) -> impl Iterator<Item = Id<TargetGroup>> {
+        std::iter::once(self.target_group).chain(self.alternate.map(|it| it.target_group))
+    }
+}
+
+/// `advancedConfiguration` of a service's load balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlternateTargetGroup {
+    /// `alternateTargetGroupArn`: the other one; deployments take turns.
+    pub target_group: Id<TargetGroup>,
+    /// `productionListenerRule`: the rule whose weights they change.
+    pub production_rule: Id<ListenerRule>,
+    /// `testListenerRule`: the rule that sends to green before the other does.
+    pub test_rule: Option<Id<ListenerRule>>,
 }
 
 /// Fewest healthy tasks and most tasks at once (`UpdateService`): `ceil` of the minimum, `floor` of the maximum.

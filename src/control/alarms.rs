@@ -296,6 +296,7 @@ impl Control<'_> {
         }
         if state == AlarmState::Alarm {
             self.refreshes_hear_of_alarm();
+            self.deployments_hear_of_alarm();
         }
         let is_above = self.alarms[alarm].rule.is_above();
         let invoked = self.alarms_in_force[alarm.index()].actions.iter().filter(|it| it.0 == from).map(|it| it.1);
@@ -376,6 +377,7 @@ impl Control<'_> {
             if state == AlarmState::Alarm {
                 self.refreshes_hear_of_alarm();
             }
+            self.deployments_hear_of_alarm();
         }
     }
 
@@ -387,6 +389,22 @@ impl Control<'_> {
         }
         let alarm = self.alarm_behind(named).map(|it| &self.alarms_in_force[it.index()]);
         alarm.map_or((AlarmState::InsufficientData, None), |it| (it.state, it.decision))
+    }
+
+    /// The last change of an alarm that is in ALARM.
+    pub(super) fn decision_of_alarm(&self, alarm: RuleAlarm) -> Option<Option<Decision>> {
+        let (state, decision) = self.named_alarm(alarm);
+        (state == AlarmState::Alarm).then_some(decision)
+    }
+
+    /// How far back an alarm looks, its periods all together; a composite one as far as those that it names.
+    pub(super) fn looks_back(&self, alarm: RuleAlarm) -> Span {
+        if let RuleAlarm::Composite(composite) = alarm {
+            let named = self.scenario.composite_alarms[composite].rule.alarms();
+            return named.into_iter().map(|it| self.looks_back(*it)).max().unwrap_or(Span::ZERO);
+        }
+        let rule = self.alarm_behind(alarm).map(|it| self.alarms[it].rule);
+        rule.map_or(Span::ZERO, |it| it.period * u64::from(it.evaluation_periods))
     }
 
     /// The alarm on a metric that a composite one names.

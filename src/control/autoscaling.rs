@@ -128,7 +128,8 @@ impl Control<'_> {
                 state.tasks.iter().filter(|&&it| wanted.contains(&self.cluster.tasks[it].status)).count() as u32
             };
             let running = count(&[TaskStatus::Running]);
-            let healthy = definition.load_balancer.as_ref().map(|it| self.cluster.healthy_targets(it.target_group));
+            let groups = definition.load_balancer.iter().flat_map(|it| it.target_groups());
+            let healthy: usize = groups.map(|it| self.cluster.healthy_targets(it)).sum();
             let row = ServiceMinute {
                 minute,
                 service: service.index(),
@@ -139,7 +140,7 @@ impl Control<'_> {
                 cpu_percent: closed.cpu_percent,
                 memory_percent: closed.memory_percent,
                 response_time_ms: closed.response_time_ms,
-                healthy_targets: healthy.unwrap_or(0) as u32,
+                healthy_targets: healthy as u32,
                 new_flows: closed.new_flows,
                 active_flows: closed.active_flows,
                 surge_queue_length: closed.surge_queue_length,

@@ -678,7 +678,10 @@ impl Control<'_> {
         let by_target = row.target.is_none_or(|it| self.cluster.targets[it].state == TargetState::Healthy);
         if row.status == TaskStatus::Running && by_target && self.containers_are(task, HealthStatus::Healthy) {
             let now = self.now();
-            self.cluster.tasks[task].healthy_at.get_or_insert(now);
+            if self.cluster.tasks[task].healthy_at.is_none() {
+                self.cluster.tasks[task].healthy_at = Some(now);
+                self.breaker_hears_of_healthy(task);
+            }
         }
     }
 

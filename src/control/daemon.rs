@@ -185,7 +185,7 @@ impl<'a> Control<'a> {
         let mut left = self.registered_when_launched(group, kind);
         let mut found = Vec::new();
         for &service in &self.daemons {
-            let Deployment { task_definition, network, .. } = *self.services[service.index()].primary();
+            let &Deployment { task_definition, network, .. } = self.services[service.index()].primary();
             let runs = &self.scenario.task_definitions[task_definition];
             let launcher = Launcher::Service(service);
             let is_meant = runs.cpu_architecture.is_none_or(|it| it == kind.cpu_architecture)
@@ -259,7 +259,7 @@ impl<'a> Control<'a> {
     }
 
     fn may_start_daemon(&mut self, service: Id<ServiceDefinition>) -> bool {
-        if self.waits_for_image_digests(service) {
+        if self.waits_for_image_digests(service) || self.services[service.index()].primary().failure.is_some() {
             return false;
         }
         let now = self.now();
@@ -333,7 +333,8 @@ impl<'a> Control<'a> {
     }
 
     fn roll_of_daemon(&mut self, service: Id<ServiceDefinition>) -> Roll {
-        let primary = self.services[service.index()].primary().number;
+        let primary = self.services[service.index()].primary();
+        let (primary, has_failed) = (primary.number, primary.failure.is_some());
         let mut roll = Roll::default();
         let asked = self.asked_by(&self.wanted_next(service, &[]));
         let tasks = self.services[service.index()].tasks.clone();
@@ -358,7 +359,7 @@ impl<'a> Control<'a> {
                 continue;
             }
             let is_healthy = self.is_healthy(task);
-            if deployment != primary {
+            if deployment != primary && !has_failed {
                 if is_healthy { roll.old_healthy.push(task) } else { roll.old.push(task) }
             } else if self.has_failed_its_checks(task) {
                 roll.unhealthy.push(task);

@@ -16,8 +16,8 @@ impl Control<'_> {
     /// Registers a running task with its service's target group, if it has one.
     pub(super) fn register_target(&mut self, task: Id<Task>) {
         let Some(service) = self.cluster.tasks[task].service() else { return };
-        let Some(load_balancer) = &self.scenario.services[service].load_balancer else { return };
-        let group = load_balancer.target_group;
+        let deployment = self.services[service.index()].deployment(self.cluster.tasks[task].deployment);
+        let Some(group) = deployment.and_then(|it| it.target_group) else { return };
         let now = self.now();
         let is_reachable = self.lets_in_load_balancer(task);
         let target = self.cluster.targets.push(Target {

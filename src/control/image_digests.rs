@@ -51,7 +51,7 @@ impl Control<'_> {
 
     /// Whether tasks of a service's PRIMARY deployment wait for its first one to establish the digests.
     pub(super) fn waits_for_image_digests(&self, service: Id<ServiceDefinition>) -> bool {
-        matches!(self.services[service.index()].primary().image_digests, ImageDigests::Sought { .. })
+        matches!(self.services[service.index()].launching().image_digests, ImageDigests::Sought { .. })
     }
 
     /// A task of a service was started: it is the one that establishes the digests where they are unknown.
@@ -61,6 +61,10 @@ impl Control<'_> {
         task: Id<Task>,
         others_wait: bool,
     ) {
+        let state = &self.services[service.index()];
+        if state.launching().number != state.primary().number {
+            return;
+        }
         let ImageDigests::Unknown { failed_attempts } = *self.image_digests(service) else { return };
         // Where capacity is short only what was said to be enabled is worth waiting for.
         let lacks_capacity = self.cluster.tasks[task].host.is_none() && self.fargate_of_task(task).is_none();

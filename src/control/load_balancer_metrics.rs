@@ -196,8 +196,8 @@ impl Control<'_> {
             for &group in self.relations.groups_of(load_balancer) {
                 let mut sum = Sum::default();
                 for &service in self.relations.services_behind(load_balancer, Some(group)) {
-                    sum.add(traffic.last_minute(service));
-                    whole.add(traffic.last_minute(service));
+                    sum.add(traffic.last_minute_at(service, group));
+                    whole.add(traffic.last_minute_at(service, group));
                 }
                 let hosts = self.hosts[group.index()].close(now);
                 self.records.load_balancer_minutes.push(LoadBalancerMinute {

@@ -248,7 +248,11 @@ impl Control<'_> {
         let count = |count: u64| (count > 0).then(|| Datapoint::of(count as f64, 1.0));
         let amount = |amount: f64| (amount > 0.0).then(|| Datapoint::of(amount, 1.0));
         let services = self.relations.services_behind(load_balancer, group);
-        let minutes = || services.iter().map(|it| traffic.last_minute(*it));
+        let minute = |it: &Id<ServiceDefinition>| match group {
+            Some(group) => traffic.last_minute_at(*it, group),
+            None => traffic.last_minute(*it),
+        };
+        let minutes = || services.iter().map(minute);
         match of {
             L::RequestCount => count(routing.routed),
             L::RequestCountPerTarget => row.request_count_per_target.map(|it| Datapoint::of(it, 1.0)),
@@ -315,7 +319,7 @@ impl Control<'_> {
                 let mut deployments: Vec<u32> =
                     tasks().filter(|it| !it.is_asked_to_stop).map(|it| it.deployment).collect();
                 // The newest is PRIMARY before its first task.
-                deployments.extend(u32::try_from(state.deployments.len()).ok().and_then(|it| it.checked_sub(1)));
+                deployments.push(state.primary().number);
                 deployments.sort_unstable();
                 deployments.dedup();
                 deployments.len() as f64

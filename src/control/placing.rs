@@ -333,7 +333,7 @@ impl<'a> Control<'a> {
     pub(super) fn choose_instance(&mut self, wanted: &Wanted) -> Option<Id<ContainerInstance>> {
         let (scenario, now) = (self.scenario, self.now());
         let launch = scenario.launch(wanted.launcher);
-        let deployment = wanted.launcher.service().map_or(0, |it| self.services[it.index()].primary().number);
+        let deployment = wanted.launcher.service().map_or(0, |it| self.services[it.index()].launching().number);
         let placing = &mut self.placing;
         placing.catch_up(scenario, &mut self.cluster, now);
         let number = placing.requirements_of(scenario, wanted);

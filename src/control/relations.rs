@@ -47,7 +47,7 @@ impl Relations {
         for (service, definition) in scenario.services.entries() {
             if let Some(it) = &definition.load_balancer {
                 let load_balancer = scenario.target_groups[it.target_group].load_balancer;
-                relations.services_of_group[it.target_group.index()].push(service);
+                it.target_groups().for_each(|group| relations.services_of_group[group.index()].push(service));
                 relations.services_of_load_balancer[load_balancer.index()].push(service);
             }
         }

@@ -41,15 +41,19 @@ impl Control<'_> {
     /// Begins to watch the newest deployment of a service.
     pub(super) fn watch_deployment(&mut self, service: Id<ServiceDefinition>) {
         let number = self.services[service.index()].primary().number;
-        let rollout = Rollout {
-            desired_count: self.services[service.index()].desired_count,
-            spare: self.spare_needed(service),
+        let now = self.now();
+        let (_, fewest_old) = self.healthy_and_old(service, number);
+        let (desired_count, spare) = (self.services[service.index()].desired_count, self.spare_needed(service));
+        // A service may go back to a deployment that was watched before.
+        let rollout = self.records.rollouts.entry((service.index(), number)).or_insert_with(|| Rollout {
+            desired_count,
+            spare,
             hangs: Vec::new(),
             most_healthy: 0,
-            fewest_old: self.healthy_and_old(service, number).1,
-            moved_at: self.now(),
-        };
-        self.records.rollouts.insert((service.index(), number), rollout);
+            fewest_old,
+            moved_at: now,
+        });
+        (rollout.most_healthy, rollout.fewest_old, rollout.moved_at) = (0, fewest_old, now);
         self.agenda.put(self.now() + LOOKED_AT_EVERY, Event::DeploymentIsWatched(service, number));
     }
 
@@ -58,8 +62,9 @@ impl Control<'_> {
         let is_under_way =
             self.services[service.index()].primary().number == number && self.services[service.index()].is_deploying();
         let (healthy, old) = self.healthy_and_old(service, number);
+        let waits_on_purpose = self.services[service.index()].primary().waits_on_purpose();
         let Some(rollout) = self.records.rollouts.get_mut(&(service.index(), number)) else { return };
-        let moves = healthy > rollout.most_healthy || old < rollout.fewest_old;
+        let moves = healthy > rollout.most_healthy || old < rollout.fewest_old || waits_on_purpose;
         if moves || !is_under_way {
             rollout.most_healthy = rollout.most_healthy.max(healthy);
             rollout.fewest_old = rollout.fewest_old.min(old);
@@ -96,7 +101,7 @@ impl Control<'_> {
             if task.is_asked_to_stop {
                 continue;
             }
-            let is_old = task.deployment < number;
+            let is_old = task.deployment != number;
             old += u32::from(is_old);
             healthy += u32::from(!is_old && task.healthy_at.is_some());
         }
@@ -162,7 +167,7 @@ impl Control<'_> {
             until.is_some_and(|it| self.now() < it)
         };
         let all = || state.tasks.iter().map(|it| &self.cluster.tasks[*it]);
-        let protected = all().filter(|it| it.deployment < number && !it.is_asked_to_stop && is_protected(it)).count();
+        let protected = all().filter(|it| it.deployment != number && !it.is_asked_to_stop && is_protected(it)).count();
         if protected > 0 {
             return format!("{protected} old tasks are protected from scale-in and deployments");
         }
@@ -180,7 +185,7 @@ impl Control<'_> {
         if self.daemons.contains(&service) || self.fargate_of(&wanted).is_some() {
             return SpareNeeded::DoesNotApply;
         }
-        let is_old = |it: &&Task| it.deployment < deployment.number && !it.is_asked_to_stop;
+        let is_old = |it: &&Task| it.deployment != deployment.number && !it.is_asked_to_stop;
         let old: Vec<&Task> = state.tasks.iter().map(|it| &self.cluster.tasks[*it]).filter(is_old).collect();
         let Some(first) = old.first() else { return SpareNeeded::DoesNotApply };
         let mut old_on: BTreeMap<_, u32> = BTreeMap::new();
@@ -230,7 +235,15 @@ impl Control<'_> {
         }
         let Reservation { cpu_units, memory_mib, .. } = update.new;
         let on_own_instances = update.is_one_an_instance();
-        match update.least_spare(&sites) {
+        // Both revisions hold all of their tasks until the traffic has moved for good.
+        let least = match deployment.shift {
+            Some(_) => {
+                let room = sites.iter().map(|it| it.room_for(&update)).fold(0, u32::saturating_add);
+                Some(update.desired.saturating_sub(room))
+            }
+            None => update.least_spare(&sites),
+        };
+        match least {
             Some(tasks) => SpareNeeded::Tasks { tasks, cpu_units, memory_mib, on_own_instances },
             None => SpareNeeded::NoneWouldDo,
         }

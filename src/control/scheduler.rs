@@ -3,6 +3,7 @@
 //! Follows *Amazon ECS services* and *Rolling update* in the developer guide (2026), with the loop and the cadences that
 //! the guide leaves open as named assumptions of the scenario. DAEMON services have a loop of their own, in `daemon`.
 
+pub mod blue_green;
 pub mod deployment;
 mod events;
 mod health;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
+use crate::aws::deployment::DeploymentConfiguration;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::service::{ServiceDefinition, ServiceStatus, deployment_bounds};
 use crate::cluster::{InstanceStatus, Task};
@@ -49,7 +51,9 @@ pub struct Service {
     pub placement_constraints: Option<Id<Vec<PlacementConstraint>>>,
     /// `capacityProviderStrategy`, now.
     pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
-    /// Deployments, the newest last: that one is PRIMARY.
+    /// The rest of `deploymentConfiguration`, now.
+    pub configuration: DeploymentConfiguration,
+    /// Deployments, the one that was begun or gone back to last at the end: that one is PRIMARY.
     pub deployments: Vec<Deployment>,
     /// Tasks that are not STOPPED, in order of creation.
     pub tasks: Vec<Id<Task>>,
@@ -61,8 +65,12 @@ pub struct Service {
     pub newest_that_never_ran: Option<(Id<Task>, Instant)>,
     /// The decision that last made a task unhealthy or ended one.
     pub unhealthy_cause: Option<Decision>,
+    /// The decision that the circuit breaker last counted something of.
+    pub task_failure_cause: Option<Decision>,
     /// The decision that last changed the desired count or began a deployment.
     pub wanted_because: Option<Decision>,
+    /// The number of the deployment that tasks are being started for, where that is not the PRIMARY one.
+    launches_for: Option<u32>,
     passes: BTreeSet<Instant>,
     /// Placements that have failed: of each Fargate provider its own, and one for all on instances.
     retries: BTreeMap<Option<Id<CapacityProvider>>, Retry>,
@@ -93,20 +101,18 @@ impl Service {
             placement_strategy: definition.launch.placement_strategy.clone(),
             placement_constraints: None,
             capacity_provider_strategy: definition.launch.capacity_provider_strategy.clone(),
+            configuration: definition.deployment.clone(),
             deployments: vec![Deployment {
-                number: 0,
-                task_definition: definition.task_definition,
-                network: None,
-                created_at: Instant::START,
-                completed_at: None,
-                missing_tasks: 0,
-                image_digests: ImageDigests::Settled,
+                target_group: definition.load_balancer.as_ref().map(|it| it.target_group),
+                ..Deployment::new(0, (definition.task_definition, None), Instant::START)
             }],
             tasks: Vec::new(),
             failed_starts: 0,
             failed_start_at: None,
             newest_that_never_ran: None,
             unhealthy_cause: None,
+            task_failure_cause: None,
+            launches_for: None,
             wanted_because: None,
             passes: BTreeSet::new(),
             retries: BTreeMap::new(),
@@ -118,7 +124,7 @@ impl Service {
         }
     }
 
-    /// The deployment that new tasks belong to.
+    /// The PRIMARY deployment.
     pub fn primary(&self) -> &Deployment {
         self.deployments.last().expect("a service has a deployment")
     }
@@ -128,9 +134,14 @@ impl Service {
         !self.retries.is_empty()
     }
 
+    /// The deployment that new tasks belong to.
+    pub fn launching(&self) -> &Deployment {
+        self.launches_for.and_then(|it| self.deployment(it)).unwrap_or_else(|| self.primary())
+    }
+
     /// Whether a deployment is under way, the first one not counted once it has completed.
     pub fn is_deploying(&self) -> bool {
-        self.primary().completed_at.is_none()
+        self.primary().is_in_progress()
     }
 }
 
@@ -266,6 +277,7 @@ impl Control<'_> {
         state.wanted_because = Some(decision);
         state.is_steady = false;
         state.retries.clear();
+        self.shift_hears_of_scaling(service);
         self.schedule_service(service);
     }
 
@@ -282,12 +294,18 @@ impl Control<'_> {
             }
             ServiceStatus::Active => {}
         }
+        self.look_at_circuit_breaker(service);
         self.look_for_image_digests(service);
         if self.daemons.contains(&service) {
             self.daemon_is_scheduled(service);
             return;
         }
         self.place_waiting_tasks(service);
+        if self.is_shifting(service) {
+            self.shifting_service_is_scheduled(service);
+            self.check_activity(service);
+            return;
+        }
         let state = &self.services[service.index()];
         let desired = state.desired_count;
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
@@ -302,11 +320,12 @@ impl Control<'_> {
         self.replace_of_old_revision(service, &mut roll, lower, upper);
         let in_all = desired + self.services[service.index()].rebalancing.extra_tasks();
         let wanted = in_all.saturating_sub(roll.staying.len() as u32).min(upper.saturating_sub(roll.all()));
-        if wanted > 0 {
+        let has_failed = self.services[service.index()].primary().failure.is_some();
+        if wanted > 0 && !has_failed {
             self.start_tasks(service, wanted);
         }
         let surplus = (roll.staying.len() as u32).saturating_sub(in_all);
-        if surplus > 0 {
+        if surplus > 0 && !has_failed {
             self.scale_in(service, &mut roll.staying, surplus);
         }
         let has_older = !(roll.leaving_healthy.is_empty() && roll.leaving.is_empty());
@@ -325,10 +344,19 @@ impl Control<'_> {
 
     /// Sorts a service's tasks, those asked to stop left out.
     fn roll(&mut self, service: Id<ServiceDefinition>) -> Roll {
-        let primary = self.services[service.index()].primary().number;
+        let primary = self.services[service.index()].primary();
+        // Where nothing follows it, a deployment that has failed replaces nothing.
+        let (number, has_failed) = (primary.number, primary.failure.is_some());
+        self.roll_of(service, &|it| Some(has_failed || it == number))
+    }
+
+    /// Sorts the tasks of some deployments; `stays` tells of a deployment's number whether its tasks are to stay, or nothing where it
+    /// is none of these.
+    fn roll_of(&mut self, service: Id<ServiceDefinition>, stays: &dyn Fn(u32) -> Option<bool>) -> Roll {
         let before = self.services[service.index()].number_completed_before();
         let mut roll = Roll::default();
         for task in self.services[service.index()].tasks.clone() {
+            let Some(stays) = stays(self.cluster.tasks[task].deployment) else { continue };
             if self.cluster.tasks[task].is_asked_to_stop {
                 roll.stopping += u32::from(self.scenario.assumptions.maximum_percent_counts_stopping);
                 continue;
@@ -339,7 +367,7 @@ impl Control<'_> {
                 row.instance().is_some_and(|it| matches!(self.cluster.instances[it].status, InstanceStatus::Draining));
             let must_go = drains || self.retired.contains(&task);
             let is_before = Some(row.deployment) == before;
-            if row.deployment != primary || must_go {
+            if !stays || must_go {
                 if healthy {
                     roll.leaving_healthy.push(task);
                 } else if is_before && !must_go && !self.has_failed_its_checks(task) {

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container::EXIT_CODE_KILLED;
+use crate::aws::deployment::TaskFailures;
 use crate::aws::fargate;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
@@ -44,7 +45,7 @@ impl<'a> Control<'a> {
     /// Creates a task in PROVISIONING, not yet placed.
     pub(super) fn create_task(&mut self, wanted: &Wanted) -> Id<Task> {
         let service = wanted.launcher.service();
-        let deployment = service.map_or(0, |it| self.services[it.index()].primary().number);
+        let deployment = service.map_or(0, |it| self.services[it.index()].launching().number);
         self.create_task_of_deployment(wanted, deployment)
     }
 
@@ -392,6 +393,7 @@ impl<'a> Control<'a> {
         }
         let Launcher::Service(service) = launcher else { return };
         self.services[service.index()].failed_starts = 0;
+        self.count_for_breaker(task, None, |it| it.some_task_has_run = true);
         self.task_may_tell_image_digests(task);
         self.schedule_service(service);
         if self.scenario.services[service].load_balancer.is_none() {
@@ -489,7 +491,9 @@ impl<'a> Control<'a> {
             self.schedule_service(service);
         } else {
             let deployment = self.cluster.tasks[task].deployment;
-            if !never_ran {
+            if never_ran {
+                self.count_for_breaker(task, None, TaskFailures::task_never_ran);
+            } else {
                 self.task_of_deployment_was_lost(service, deployment);
             }
             let state = &mut self.services[service.index()];

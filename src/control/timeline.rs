@@ -96,6 +96,7 @@ impl Control<'_> {
             placement_constraints,
             capacity_provider_strategy,
             availability_zone_rebalancing,
+            deployment,
         } = change
         else {
             return;
@@ -106,6 +107,7 @@ impl Control<'_> {
         let state = &mut self.services[service.index()];
         state.minimum_healthy_percent = minimum_healthy_percent.unwrap_or(state.minimum_healthy_percent);
         state.maximum_percent = maximum_percent.unwrap_or(state.maximum_percent);
+        deployment.apply(&mut state.configuration);
         state.health_check_grace_period = health_check_grace_period.unwrap_or(state.health_check_grace_period);
         state.placement_constraints = placement_constraints.or(state.placement_constraints);
         if let Some(strategy) = placement_strategy {

@@ -158,14 +158,22 @@ enum Kernel {
 }
 
 impl Lane {
-    /// The lane of a service; `None` without a load balancer.
-    pub fn new(scenario: &Scenario, service: Id<ServiceDefinition>, seed: Seed) -> Option<Lane> {
+    /// The lane of a service at one of its target groups; `None` without a load balancer.
+    pub fn new(
+        scenario: &Scenario,
+        service: Id<ServiceDefinition>,
+        target_group: Id<TargetGroup>,
+        seed: Seed,
+    ) -> Option<Lane> {
         let definition = &scenario.services[service];
         let load_balancer = definition.load_balancer.as_ref()?;
-        let group = &scenario.target_groups[load_balancer.target_group];
+        let group = &scenario.target_groups[target_group];
         let balancer = &scenario.load_balancers[group.load_balancer];
         let zones = if group.cross_zone { 1 } else { balancer.availability_zones.len() };
-        let name = &definition.name;
+        // No service has such a name.
+        let of_alternate = || format!("{}/{}", definition.name, group.name);
+        let name = if target_group == load_balancer.target_group { definition.name.clone() } else { of_alternate() };
+        let name = name.as_str();
         let times = &scenario.assumptions.network_times;
         let per_connection = scenario.assumptions.requests_per_connection;
         let to_caller = |protocol: ListenerProtocol| match balancer.comes_through {
@@ -176,7 +184,7 @@ impl Lane {
             }
             None => times.to_caller(balancer.scheme, protocol, per_connection),
         };
-        let workloads = || scenario.workloads.iter().filter(|it| comes_to(scenario, it, service));
+        let workloads = || scenario.workloads.iter().filter(|it| scenario.target_groups_of(it).contains(&target_group));
         let is_split = |workload: &Workload| match workload.destination {
             Destination::Rule { rule, .. } => scenario.actions_of(rule).any(|it| !it.is_whole()).then_some(rule),
             Destination::Service(_) => None,
@@ -260,7 +268,7 @@ impl Lane {
         Some(Lane {
             service,
             wait_factor: 1.0,
-            target_group: load_balancer.target_group,
+            target_group,
             container: load_balancer.container,
             tells_sources_apart: sources
                 .iter()
@@ -793,16 +801,6 @@ fn breaks_targets(scenario: &Scenario, service: Id<ServiceDefinition>) -> bool {
         .timeline
         .iter()
         .any(|it| matches!(it.change, TimelineChange::TargetErrors { service: broken, .. } if broken == service))
-}
-
-/// Whether requests of a workload come to the target group of a service, at some time.
-fn comes_to(scenario: &Scenario, workload: &Workload, service: Id<ServiceDefinition>) -> bool {
-    match workload.destination {
-        Destination::Service(it) => it == service,
-        Destination::Rule { .. } => {
-            scenario.target_groups_of(workload).into_iter().any(|it| scenario.service_of(it) == Some(service))
-        }
-    }
 }
 
 /// The revisions that a service runs at some time, its first one first; those of pipelines serve as it does.

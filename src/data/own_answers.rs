@@ -47,10 +47,8 @@ impl OwnAnswers {
     /// `None` where the load balancer answers nothing by itself.
     pub fn new(scenario: &Scenario, load_balancer: Id<LoadBalancer>, seed: Seed) -> Option<OwnAnswers> {
         let mut is_unserved = vec![true; scenario.target_groups.len()];
-        for target_group in
-            scenario.services.iter().filter_map(|it| it.load_balancer.as_ref()).map(|it| it.target_group)
-        {
-            is_unserved[target_group.index()] = false;
+        for balancer in scenario.services.iter().filter_map(|it| it.load_balancer.as_ref()) {
+            balancer.target_groups().for_each(|it| is_unserved[it.index()] = false);
         }
         let sources: Vec<Source> = scenario
             .workloads

@@ -279,7 +279,7 @@ fn guest(
     let definition = &scenario.task_definitions[row.task_definition];
     let service = row.service();
     let serving = service.and_then(|it| scenario.services[it].load_balancer.as_ref()).map(|it| it.container);
-    let lane = service.and_then(|it| traffic.lane_of_service[it.index()]);
+    let mut lanes = service.map_or(0..0, |it| traffic.lanes_of_service[it.index()].clone());
     let reservation = &row.reservation;
     let caps_containers = definition.caps_containers(row.is_on_fargate());
     let memory_limit = row.overrides.memory.or(definition.memory).filter(|_| !caps_containers);
@@ -292,7 +292,7 @@ fn guest(
         task_definition: row.task_definition,
         service: service.map(Id::index),
         serving,
-        station: lane.and_then(|it| Some((it, traffic.lanes[it].place_of(task)?))),
+        station: lanes.find_map(|it| Some((it, traffic.lanes[it].place_of(task)?))),
         demand: CpuDemand {
             demand: 0.0,
             weight: f64::from(definition.cpu_weight(task_cpu, scenario.assumptions.capped_task_weight)),

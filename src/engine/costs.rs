@@ -326,11 +326,14 @@ fn requests_by_service(
 ) -> BTreeMap<usize, f64> {
     let mut parts: BTreeMap<usize, f64> = BTreeMap::new();
     for (service, definition) in scenario.services.entries() {
-        let Some(group) = definition.load_balancer.as_ref().map(|it| it.target_group) else { continue };
+        let Some(balancer) = definition.load_balancer.as_ref() else { continue };
+        let group = balancer.target_group;
         if scenario.target_groups[group].load_balancer != load_balancer {
             continue;
         }
-        let requests = rows.iter().filter(|row| row.target_group == Some(group.index())).map(|row| row.counts.arrived);
+        let is_its =
+            |row: &&&LoadBalancerMinute| balancer.target_groups().any(|it| row.target_group == Some(it.index()));
+        let requests = rows.iter().filter(is_its).map(|row| row.counts.arrived);
         // Services that share a target group share what comes to it.
         let sharing = scenario.services.iter().filter_map(|it| it.load_balancer.as_ref());
         let sharing = sharing.filter(|it| it.target_group == group).count();

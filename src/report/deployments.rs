@@ -71,12 +71,15 @@ pub struct DeploymentRow<'a> {
     requests_lost: u64,
     hangs_since_s: Option<f64>,
     hangs_because: Option<&'a str>,
+    failed_because: Option<&'a str>,
+    rolled_back_s: Option<f64>,
 }
 
 /// The header of `deployments.csv`.
 pub const COLUMNS: &str = "service deployment task_definition desired_count began_s verdict took_s old_tasks_gone_s \
     tasks_started tasks_never_healthy spare_tasks_needed longest_stage take_up_s image_pull_s container_start_s health_s \
-    deregistration_s shutdown_s instance_s scheduler_s requests requests_lost hangs_since_s hangs_because";
+    deregistration_s shutdown_s instance_s scheduler_s requests requests_lost hangs_since_s hangs_because \
+    failed_because rolled_back_s";
 
 /// Deployments worth telling of: all but those that services began with, and of these what hung.
 fn told(run: &Run) -> impl Iterator<Item = &DeploymentLife> {
@@ -99,6 +102,7 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
         let (verdict, took) = match it.verdict() {
             Verdict::Finished(took) => ("finished", Some(took)),
             Verdict::Hangs(_) => ("hangs", None),
+            Verdict::Failed(failure) => ("failed", Some(failure.at.since(it.began_at))),
             Verdict::Superseded(took) => ("superseded", Some(took)),
             Verdict::UnderWay => ("under-way", None),
         };
@@ -131,6 +135,8 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
             requests_lost: requests.failed(),
             hangs_since_s: hang.map(|it| it.since.since(Instant::START).as_seconds()),
             hangs_because: hang.map(|it| it.because.as_str()),
+            failed_because: it.failure.as_ref().map(|it| it.reason.as_str()),
+            rolled_back_s: it.failure.as_ref().and_then(|it| it.rolled_back_at).map(since_began),
         }
     })
 }
@@ -168,6 +174,14 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> String {
             None => format!("finished in {}.", in_seconds(took)),
         },
         Verdict::Hangs(hang) => format!("HANGS since {}. {}", hang.since, sentence(&hang.because)),
+        Verdict::Failed(failure) => {
+            let then = match (failure.rolls_back_to, failure.rolled_back_at) {
+                (Some(number), Some(at)) => format!(" Rolled back to deployment {number} by {at}."),
+                (Some(number), None) => format!(" Rolling back to deployment {number}, and not there at the end."),
+                (None, _) => " It was not rolled back.".to_owned(),
+            };
+            format!("FAILED after {}: {}{then}", since(failure.at), failure.reason)
+        }
         Verdict::Superseded(after) => format!("superseded by a newer one after {}.", in_seconds(after)),
         Verdict::UnderWay => "still under way at the end.".to_owned(),
     };

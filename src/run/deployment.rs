@@ -22,10 +22,25 @@ pub struct DeploymentLife {
     pub completed_at: Option<Instant>,
     /// When a newer one took its place before that.
     pub superseded_at: Option<Instant>,
+    /// Why it failed.
+    pub failure: Option<DeploymentFailure>,
     /// The room that it needed when it began.
     pub spare: SpareNeeded,
     /// When it stood still for too long.
     pub hangs: Vec<DeploymentHang>,
+}
+
+/// A deployment's failure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeploymentFailure {
+    /// When.
+    pub at: Instant,
+    /// Why, in ECS's words where these are known.
+    pub reason: String,
+    /// The number of the deployment that the service went back to.
+    pub rolls_back_to: Option<u32>,
+    /// When it had come back to it.
+    pub rolled_back_at: Option<Instant>,
 }
 
 /// A time in which a deployment did not move: no new task came to be healthy, and no old one was stopped.
@@ -68,6 +83,8 @@ pub enum Verdict<'d> {
     Finished(Span),
     /// It is under way and does not move.
     Hangs(&'d DeploymentHang),
+    /// It failed.
+    Failed(&'d DeploymentFailure),
     /// A newer one took its place after so long.
     Superseded(Span),
     /// It was still moving when the run ended.
@@ -112,17 +129,21 @@ impl DeploymentStage {
 impl DeploymentLife {
     /// What came of it.
     pub fn verdict(&self) -> Verdict<'_> {
+        if let Some(failure) = &self.failure {
+            return Verdict::Failed(failure);
+        }
         match (self.completed_at, self.superseded_at, self.hangs.last()) {
-            (Some(at), None, _) => Verdict::Finished(at.since(self.began_at)),
-            (_, Some(at), _) => Verdict::Superseded(at.since(self.began_at)),
+            (Some(at), ..) => Verdict::Finished(at.since(self.began_at)),
+            (None, Some(at), _) => Verdict::Superseded(at.since(self.began_at)),
             (None, None, Some(hang)) if hang.until.is_none() => Verdict::Hangs(hang),
             (None, None, _) => Verdict::UnderWay,
         }
     }
 
-    /// When it was over: completed or superseded, or the end of the run.
+    /// When it was over: completed, failed or superseded, or the end of the run.
     pub fn ended_at(&self, run: &Run) -> Instant {
-        self.superseded_at.or(self.completed_at).unwrap_or(Instant::START + run.simulated)
+        let failed_at = self.failure.as_ref().map(|it| it.at);
+        failed_at.or(self.completed_at).or(self.superseded_at).unwrap_or(Instant::START + run.simulated)
     }
 
     fn own_tasks<'r>(&self, run: &'r Run) -> impl Iterator<Item = &'r TaskLife> + use<'r> {

@@ -264,6 +264,38 @@ impl Alarms {
     }
 }
 
+/// All alarms of a scenario, as those who only watch them name them.
+#[derive(Clone, Copy)]
+pub struct AlarmsByName<'a> {
+    /// Those on metrics.
+    pub alarms: &'a Names<Alarm>,
+    /// Composite ones.
+    pub composite: &'a Table<CompositeAlarm>,
+    /// Those that AWS makes.
+    pub managed: &'a [ManagedAlarm],
+}
+
+impl AlarmsByName<'_> {
+    /// The alarms of `alarmNames`; those that were refused themselves are left out.
+    pub fn named(&self, reader: &mut Reader<'_>, nodes: &[Node], of: &str) -> Vec<RuleAlarm> {
+        let what = What { field: "alarmNames", of };
+        let mut found = Vec::new();
+        for node in nodes {
+            let Some(name) = reader.text(what, node) else { continue };
+            let composite = self.composite.find(|it| it.name == name).map(RuleAlarm::Composite);
+            match (composite, &ManagedAlarm::find(self.managed, name)[..]) {
+                (Some(alarm), _) => found.push(alarm),
+                (None, [only]) => found.push(only.alarm),
+                _ if self.alarms.known.is_empty() && self.composite.is_empty() => {
+                    reader.note(format!("{what} names `{name}`, which is not here: deployments do not watch it"));
+                }
+                _ => found.extend(reader.named(what, node.place, name, self.alarms).map(RuleAlarm::Own)),
+            }
+        }
+        found
+    }
+}
+
 /// An alarm that AWS makes for target tracking.
 pub struct ManagedAlarm {
     /// Its name here, which ends in that of its policy or capacity provider.

@@ -238,6 +238,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     a.spread_counts = fields.word_or(reader, "spreadCounts", &counts, a.spread_counts);
     let weights = [("kernelDefault", CappedTaskWeight::KernelDefault), ("taskCpu", CappedTaskWeight::TaskCpu)];
     a.capped_task_weight = fields.word_or(reader, "cappedTaskWeight", &weights, a.capped_task_weight);
+    a.deployment_alarm_bake_time = fields.span(reader, "deploymentAlarmBakeTime");
     a.alarm_phase = fields.span(reader, "alarmPhase");
     if a.alarm_phase.is_some_and(|it| it >= Span::MINUTE) {
         let at = fields.place_of("alarmPhase");

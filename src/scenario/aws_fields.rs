@@ -372,15 +372,23 @@ impl Shape {
     };
 
     /// `DeploymentConfiguration`.
-    pub const DEPLOYMENT_CONFIGURATION: Shape = Shape {
-        name: "deployment configuration",
-        not_simulated: &["alarms", "canaryConfiguration", "deploymentCircuitBreaker", "linearConfiguration"],
-        accepted: &["bakeTimeInMinutes", "earlySuccessCriteria", "lifecycleHooks"],
+    pub const DEPLOYMENT_CONFIGURATION: Shape =
+        Shape { name: "deployment configuration", not_simulated: &["earlySuccessCriteria"], accepted: &[] };
+
+    /// `DeploymentLifecycleHook`.
+    pub const DEPLOYMENT_LIFECYCLE_HOOK: Shape = Shape {
+        name: "lifecycle hook of a deployment",
+        not_simulated: &[],
+        accepted: &["hookDetails", "hookTargetArn", "roleArn"],
     };
 
     /// `LoadBalancer` of a service.
     pub const SERVICE_LOAD_BALANCER: Shape =
-        Shape { name: "load balancer of a service", not_simulated: &["advancedConfiguration"], accepted: &[] };
+        Shape { name: "load balancer of a service", not_simulated: &[], accepted: &[] };
+
+    /// `AdvancedConfiguration` of a service's load balancer.
+    pub const ADVANCED_CONFIGURATION: Shape =
+        Shape { name: "advanced configuration of a load balancer", not_simulated: &[], accepted: &["roleArn"] };
 
     /// `CapacityProvider`.
     pub const CAPACITY_PROVIDER: Shape = Shape {

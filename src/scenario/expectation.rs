@@ -7,7 +7,7 @@ use crate::scenario::reader::{Names, Reader, What};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::{Expectation, Measure};
 
-const MEASURES: [(&str, Measure); 27] = [
+const MEASURES: [(&str, Measure); 29] = [
     ("errorPercent", Measure::ErrorPercent),
     ("responseTimeP50Ms", Measure::ResponseTimeP50Ms),
     ("responseTimeP90Ms", Measure::ResponseTimeP90Ms),
@@ -21,6 +21,8 @@ const MEASURES: [(&str, Measure); 27] = [
     ("deploymentsCompleted", Measure::DeploymentsCompleted),
     ("deploymentsHanging", Measure::DeploymentsHanging),
     ("deploymentSeconds", Measure::DeploymentSeconds),
+    ("deploymentFailedSeconds", Measure::DeploymentFailedSeconds),
+    ("tasksNeverRan", Measure::TasksNeverRan),
     ("scaleOutSeconds", Measure::ScaleOutSeconds),
     ("newTaskSeconds", Measure::NewTaskSeconds),
     ("newTaskHealthySeconds", Measure::NewTaskHealthySeconds),

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::aws::listener::{
     Action, Address, Condition, Forward, IpBlock, Listener, ListenerRule, QueryStringPair, Redirect, Request,
-    RuleEvaluations, WeightedTargetGroup,
+    RuleEvaluations, WeightedTargetGroup, weighted,
 };
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, StickinessType, TargetGroup};
+use crate::aws::service::ServiceDefinition;
 use crate::scenario::Scenario;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -157,6 +158,63 @@ impl Listeners {
             reader.refuse(Problem::new(place, message).help(help));
         }
         found
+    }
+
+    /// The rule that is named by its ARN, by that of a listener, whose default rule it is, or by load balancer, port and priority.
+    pub fn named(
+        &self,
+        reader: &mut Reader<'_>,
+        what: What<'_>,
+        node: &Node,
+        balancing: &LoadBalancing,
+    ) -> Option<Id<ListenerRule>> {
+        if node.text().is_some() {
+            let arn = reader.text(what, node)?;
+            let by_listener = || self.table.iter().find(|it| it.arn.as_deref() == Some(arn));
+            let default = || by_listener().and_then(|it| it.rules.last().copied());
+            let found = self.rules.find(|it| it.arn.as_deref() == Some(arn)).or_else(default);
+            if found.is_none() && self.incomplete.is_empty() {
+                let problem = Problem::new(node.place, format!("{what} is of no listener and of no rule here"));
+                reader.refuse(problem.help("name the rule: `{loadBalancer: NAME, port: 443, Priority: 10}`"));
+            }
+            return found;
+        }
+        let mut fields = reader.fields(node, what.to_string())?;
+        fields.required(reader, "loadBalancer");
+        let balancer = fields.reference(reader, "loadBalancer", &balancing.load_balancer_names);
+        let port_place = fields.place_of("port");
+        let port = fields.count(reader, "port", 1..=65_535).and_then(|it| u16::try_from(it).ok());
+        let priority_place = fields.place_of("Priority");
+        let priority = fields.parsed(reader, "Priority", priority).flatten();
+        let of = fields.of.clone();
+        fields.finish(reader, &Shape::OURS);
+        let balancer = balancer?;
+        let name = &balancing.load_balancers[balancer].name;
+        let listener = self.on_port(reader, balancer, name, (port, port_place, &of))?;
+        let rules = &self.table[listener].rules;
+        let found = rules.iter().copied().find(|it| self.rules[*it].priority == priority);
+        if found.is_none() && !self.incomplete.contains(&balancer) {
+            let known = rules.iter().filter_map(|it| self.rules[*it].priority).map(|it| it.to_string());
+            let known: Vec<String> = known.collect();
+            let message = format!("{of} is a rule that listener {} does not have", self.table[listener].port);
+            let help = match known.is_empty() {
+                true => "it has its default rule only: leave `Priority` out".to_owned(),
+                false => format!("its rules have the priorities {}", known.join(", ")),
+            };
+            reader.refuse(Problem::new(priority_place, message).help(help));
+        }
+        found
+    }
+
+    /// Lets the rules that deployments of services change name both target groups: the one that has all traffic, and the other.
+    pub fn forward_to_both(&mut self, services: &Table<ServiceDefinition>) {
+        for balancer in services.iter().filter_map(|it| it.load_balancer.as_ref()) {
+            let Some(alternate) = balancer.alternate else { continue };
+            for rule in std::iter::once(alternate.production_rule).chain(alternate.test_rule) {
+                let Action::Forward(forward) = &mut self.rules[rule].action else { continue };
+                forward.target_groups = weighted((balancer.target_group, alternate.target_group), 0);
+            }
+        }
     }
 
     /// The way of a request that comes to `listener`, whose protocol and port its address takes. A client that is

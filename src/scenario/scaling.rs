@@ -455,7 +455,16 @@ impl<'a> Scaling<'a> {
             }
             _ => {}
         }
-        let group = service.load_balancer.as_ref()?.target_group;
+        let balancer = service.load_balancer.as_ref()?;
+        let group = balancer.target_group;
+        if balancer.alternate.is_some() {
+            let name = &self.watchable.load_balancing.target_groups[group].name;
+            reader.note(format!(
+                "{of} counts the requests of target group `{name}`, which has none after every other deployment of service `{}`: \
+                 AWS does not support `ALBRequestCountPerTarget` with blue/green deployments",
+                service.name
+            ));
+        }
         let load_balancer = self.watchable.load_balancing.target_groups[group].load_balancer;
         let metric = Metric::LoadBalancer(load_balancer, Some(group), LoadBalancerMetric::RequestCountPerTarget);
         Some((Watched::Stat(MetricStat { metric, statistic: Statistic::Sum }), Span::MINUTE))

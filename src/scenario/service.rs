@@ -2,22 +2,30 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::deployment::{
+    CODE_DEPLOY_CONFIGURATIONS, DeploymentConfiguration, DeploymentController, DeploymentStrategy,
+};
 use crate::aws::launch::Launch;
+use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
-use crate::aws::service::{NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, not_rebalanced};
+use crate::aws::service::{
+    AlternateTargetGroup, NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, not_rebalanced,
+};
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::deployment::{SaidDeployment, check_strategy, deployment_configuration};
 use crate::scenario::fargate::refuse_on_fargate;
 use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
+use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::placement::refuse_too_many_constraints;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
-use crate::scenario::tree::Entry;
+use crate::scenario::tree::{Entry, Node};
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -29,6 +37,8 @@ pub struct Around<'a> {
     pub capacity: &'a Capacity,
     /// Target groups.
     pub load_balancing: &'a LoadBalancing,
+    /// Listeners and their rules.
+    pub listeners: &'a Listeners,
 }
 
 /// The section `services`.
@@ -44,10 +54,10 @@ pub fn services(
     for entry in entries {
         check_name(reader, entry.key_place, &entry.key, "a service");
         let service = service(reader, entry, around, task_groups);
-        if let Some(it) = service.as_ref().and_then(|it| it.load_balancer.as_ref()) {
+        for group in service.iter().filter_map(|it| it.load_balancer.as_ref()).flat_map(|it| it.target_groups()) {
             let place = entry.node.get("loadBalancers").map_or(entry.node.place, |it| it.place);
-            if let Some((first, first_place)) = first_of_group.get(&it.target_group) {
-                let group = &around.load_balancing.target_groups[it.target_group].name;
+            if let Some((first, first_place)) = first_of_group.get(&group) {
+                let group = &around.load_balancing.target_groups[group].name;
                 let message = format!(
                     "that services `{first}` and `{}` share the target group `{group}` is not simulated yet",
                     entry.key
@@ -57,7 +67,7 @@ pub fn services(
                     "give each a target group, and let a listener forward to both with weights as their tasks have them",
                 ));
             } else {
-                first_of_group.insert(it.target_group, (&entry.key, place));
+                first_of_group.insert(group, (&entry.key, place));
             }
         }
         let id = service.map(|it| table.push(it));
@@ -79,11 +89,11 @@ fn service(
     {
         reader.note(format!("{} says `cluster: {cluster}`; here it is `{}`", fields.of, around.capacity.cluster_name));
     }
-    let is_external = controller(reader, &mut fields);
+    let controller = controller(reader, &mut fields);
     let words = [("REPLICA", SchedulingStrategy::Replica), ("DAEMON", SchedulingStrategy::Daemon)];
     let scheduling_strategy = fields.word_or(reader, "schedulingStrategy", &words, SchedulingStrategy::Replica);
     let is_daemon = scheduling_strategy == SchedulingStrategy::Daemon;
-    let task_definition = task_definition(reader, &mut fields, around.task_definitions, is_external);
+    let task_definition = task_definition(reader, &mut fields, around.task_definitions, controller.is_none());
     let desired_count = if is_daemon {
         refuse_desired_count_of_daemon(reader, &mut fields);
         0
@@ -94,13 +104,19 @@ fn service(
     let deployment_place = fields.place_of("deploymentConfiguration");
     let deployment = fields.map(reader, "deploymentConfiguration");
     let usual = if is_daemon { (0, 100) } else { (100, 200) };
-    let (minimum, maximum) = deployment.map_or((None, None), |mut it| {
+    let said = deployment.map_or(SaidDeployment::default(), |mut it| {
         let source = "schedulingStrategy";
         it.derived_from(reader, "minimumHealthyPercent", &usual.0, (source, "100, of a DAEMON service 0"));
         it.derived_from(reader, "maximumPercent", &usual.1, (source, "200, of a DAEMON service 100"));
-        deployment_configuration(reader, it)
+        deployment_configuration(reader, it, None)
     });
-    let (minimum_healthy_percent, maximum_percent) = (minimum.unwrap_or(usual.0), maximum.unwrap_or(usual.1));
+    let minimum_healthy_percent = said.minimum_healthy_percent.unwrap_or(usual.0);
+    let maximum_percent = said.maximum_percent.unwrap_or(usual.1);
+    let mut deployment = DeploymentConfiguration::default();
+    said.change.apply(&mut deployment);
+    let bake_time_is_said = said.change.bake_time.is_some();
+    deployment.controller = controller.unwrap_or_default();
+    deployment_group(reader, &mut fields, &mut deployment);
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, maximum_percent);
     }
@@ -125,7 +141,12 @@ fn service(
         let at = fields.place_of("taskDefinition");
         refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
     }
-    let load_balancer = load_balancer(reader, &mut fields, around.load_balancing, definition);
+    let load_balancer = load_balancer(reader, &mut fields, around, definition);
+    let said = fields.list(reader, "loadBalancers").first();
+    let has_alternate = said.is_some_and(|it| it.get("advancedConfiguration").is_some());
+    let kinds = (is_daemon, said.is_some(), has_alternate);
+    let bakes = bake_time_is_said || deployment.controller == DeploymentController::CodeDeploy;
+    check_strategy(reader, &fields, kinds, &deployment, bakes);
     launch.volume = volume_configurations(reader, &mut fields, definition);
     let availability_zone_rebalancing = {
         let is_classic = |it: &ServiceLoadBalancer| load_balancing_is_classic(around.load_balancing, it.target_group);
@@ -148,6 +169,7 @@ fn service(
         maximum_percent,
         availability_zone_rebalancing,
         is_created_later: false,
+        deployment,
         health_check_grace_period,
         load_balancer,
         high_resolution_metrics,
@@ -278,33 +300,54 @@ fn refuse_launch_of_daemon(reader: &mut Reader<'_>, fields: &Fields<'_>, capacit
     reader.refuse(Problem::new(at, message).help(help));
 }
 
-/// Reads a word of which only `usual` is simulated; whether it is another one.
-fn is_not_simulated_word(
-    reader: &mut Reader<'_>,
-    fields: &mut Fields<'_>,
-    name: &'static str,
-    usual: &'static str,
-    others: &[&'static str],
-) -> bool {
-    let Some(node) = fields.take(name) else { return false };
-    let words: Vec<(&str, &str)> = others.iter().chain([&usual]).map(|it| (*it, *it)).collect();
-    match reader.word(What { field: name, of: &fields.of }, node, &words) {
-        Some(word) if word != usual => {
-            reader.not_simulated(node.place, format!("`{name}: {word}` of {}", fields.of));
-            true
-        }
-        _ => false,
+/// What has deployments in hand; `None` where that is something outside of ECS that is not simulated.
+fn controller(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<DeploymentController> {
+    let usual = Some(DeploymentController::Ecs);
+    let Some(node) = fields.take("deploymentController") else { return usual };
+    let of = format!("`deploymentController` of {}", fields.of);
+    let Some(mut controller) = reader.fields(node, of) else { return usual };
+    let words = [("ECS", usual), ("CODE_DEPLOY", Some(DeploymentController::CodeDeploy)), ("EXTERNAL", None)];
+    let place = controller.place_of("type");
+    let found = controller.word(reader, "type", &words).unwrap_or(usual);
+    if found.is_none() {
+        reader.not_simulated(place, format!("`type: EXTERNAL` of {}", controller.of));
     }
+    controller.finish(reader, &Shape::OURS);
+    found
 }
 
-/// Whether deployments are in the hands of something outside of ECS.
-fn controller(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> bool {
-    let Some(node) = fields.take("deploymentController") else { return false };
-    let of = format!("`deploymentController` of {}", fields.of);
-    let Some(mut controller) = reader.fields(node, of) else { return false };
-    let is_external = is_not_simulated_word(reader, &mut controller, "type", "ECS", &["CODE_DEPLOY", "EXTERNAL"]);
-    controller.finish(reader, &Shape::OURS);
-    is_external
+/// `deploymentGroup`: what a deployment group of CodeDeploy says of the service's deployments.
+fn deployment_group(reader: &mut Reader<'_>, fields: &mut Fields<'_>, deployment: &mut DeploymentConfiguration) {
+    let is_code_deploy = deployment.controller == DeploymentController::CodeDeploy;
+    if fields.has("deploymentGroup") && !is_code_deploy {
+        let message = format!("{} has a `deploymentGroup`, and deploys by ECS itself", fields.of);
+        let problem = Problem::new(fields.place_of_key("deploymentGroup"), message);
+        reader.refuse(problem.help("a deployment group belongs to `deploymentController: {type: CODE_DEPLOY}`"));
+    }
+    if !is_code_deploy {
+        fields.take("deploymentGroup");
+        return;
+    }
+    let at = fields.place_of_key("deploymentConfiguration");
+    let Some(mut group) = fields.map(reader, "deploymentGroup") else { return };
+    let usual = DeploymentStrategy::BlueGreen;
+    let strategy = group.word_or(reader, "deploymentConfigName", &CODE_DEPLOY_CONFIGURATIONS, usual);
+    let wait = group.count_or(reader, "terminationWaitTimeInMinutes", 0..=2_880, 60);
+    group.finish(reader, &Shape::OURS);
+    if deployment.strategy != DeploymentStrategy::Rolling || deployment.circuit_breaker.is_some() {
+        let message = format!("{} deploys by CodeDeploy, and has a strategy or a circuit breaker of ECS", fields.of);
+        let problem = Problem::new(at, message);
+        reader.refuse(problem.help("`deploymentGroup: {deploymentConfigName}` says how traffic shifts"));
+    }
+    (deployment.strategy, deployment.bake_time) = (strategy, Span::MINUTE * u64::from(wait));
+    let balancer = fields.list(reader, "loadBalancers").first();
+    if balancer.is_none_or(|it| it.get("advancedConfiguration").is_none()) {
+        let message = format!("{} deploys by CodeDeploy, and has no two target groups", fields.of);
+        let problem = Problem::new(fields.place_of_key("loadBalancers"), message);
+        reader.refuse(
+            problem.help("its pair of target groups, and the listeners: `advancedConfiguration` of the load balancer"),
+        );
+    }
 }
 
 /// The task definition; a service that names none runs the only one there is, for tools that keep the two in two files.
@@ -336,23 +379,6 @@ fn task_definition(
     }
 }
 
-/// `minimumHealthyPercent` and `maximumPercent`, where they are said.
-pub fn deployment_configuration(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> (Option<u32>, Option<u32>) {
-    let minimum = fields.count(reader, "minimumHealthyPercent", 0..=100);
-    let maximum = fields.count(reader, "maximumPercent", 100..=10_000);
-    if let Some(node) = fields.take("strategy")
-        && let Some(word) = reader.text(What { field: "strategy", of: &fields.of }, node)
-    {
-        if ["BLUE_GREEN", "LINEAR", "CANARY"].contains(&word) {
-            reader.not_simulated(node.place, format!("`strategy: {word}` of {}", fields.of));
-        } else {
-            reader.word(What { field: "strategy", of: &fields.of }, node, &[("ROLLING", ())]);
-        }
-    }
-    fields.finish(reader, &Shape::DEPLOYMENT_CONFIGURATION);
-    (minimum, maximum)
-}
-
 /// What stands for a target group of the Classic Load Balancer that is named.
 fn classic_target_group(
     reader: &mut Reader<'_>,
@@ -370,12 +396,73 @@ fn classic_target_group(
     group
 }
 
+/// `advancedConfiguration`: the other target group, and the rules by which traffic shifts between the two.
+fn alternate(
+    reader: &mut Reader<'_>,
+    balancer: &mut Fields<'_>,
+    around: &Around<'_>,
+    (target_group, classic): (Option<Id<TargetGroup>>, Option<&Entry>),
+) -> Option<AlternateTargetGroup> {
+    let entry = balancer.take_entry("advancedConfiguration")?;
+    let mut fields = reader.fields(&entry.node, format!("`advancedConfiguration` of {}", balancer.of))?;
+    let groups = &around.load_balancing.target_groups;
+    fields.required(reader, "alternateTargetGroupArn");
+    let at = fields.place_of("alternateTargetGroupArn");
+    let other = fields.reference(reader, "alternateTargetGroupArn", &around.load_balancing.target_group_names);
+    let production = fields.required(reader, "productionListenerRule");
+    let test = fields.take("testListenerRule");
+    let of = fields.of.clone();
+    let rule = |reader: &mut Reader<'_>, field: &'static str, node: &Node| {
+        around.listeners.named(reader, What { field, of: &of }, node, around.load_balancing)
+    };
+    let production_rule = production.and_then(|it| rule(reader, "productionListenerRule", it));
+    let test_rule = test.and_then(|it| rule(reader, "testListenerRule", it));
+    fields.finish(reader, &Shape::ADVANCED_CONFIGURATION);
+    if classic.is_some() {
+        let message = format!("{of}: a Classic Load Balancer has no target groups to shift traffic between");
+        reader.refuse(Problem::new(entry.key_place, message));
+        return None;
+    }
+    let (target_group, other, production_rule) = (target_group?, other?, production_rule?);
+    let names = [target_group, other].map(|it| &groups[it].name);
+    if other == target_group || groups[other].load_balancer != groups[target_group].load_balancer {
+        let what = if other == target_group { "is its own" } else { "belongs to another load balancer" };
+        let problem = Problem::new(at, format!("the alternate target group `{}` of {of} {what}", names[1]));
+        reader.refuse(problem.help("traffic shifts between two target groups of one load balancer"));
+        return None;
+    }
+    let forwards_here = |rule: Id<ListenerRule>| match &around.listeners.rules[rule].action {
+        Action::Forward(it) => {
+            it.names(target_group) && it.target_groups.iter().all(|it| [target_group, other].contains(&it.target_group))
+        }
+        _ => false,
+    };
+    for (field, rule, node) in
+        [("productionListenerRule", Some(production_rule), production), ("testListenerRule", test_rule, test)]
+    {
+        let (Some(rule), Some(node)) = (rule, node) else { continue };
+        if !forwards_here(rule) {
+            let message = format!("`{field}` of {of} does not forward to `{}`", names[0]);
+            let help = format!("let it forward to `{}` and to no other group but `{}`", names[0], names[1]);
+            reader.refuse(Problem::new(node.place, message).help(help));
+            return None;
+        }
+        if field == "testListenerRule" && rule == production_rule {
+            let problem = Problem::new(node.place, format!("both rules of {of} are the same"));
+            reader.refuse(problem.help("give test traffic a rule or a port of its own"));
+            return None;
+        }
+    }
+    Some(AlternateTargetGroup { target_group: other, production_rule, test_rule })
+}
+
 fn load_balancer(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
-    load_balancing: &LoadBalancing,
+    around: &Around<'_>,
     definition: Option<&TaskDefinition>,
 ) -> Option<ServiceLoadBalancer> {
+    let load_balancing = around.load_balancing;
     let nodes = fields.list(reader, "loadBalancers");
     if let Some(second) = nodes.get(1) {
         reader.not_simulated(second.place, format!("a second target group of {}", fields.of));
@@ -400,6 +487,7 @@ fn load_balancer(
     balancer.required(reader, "containerPort");
     let port_node = balancer.take("containerPort");
     let port = port_node.and_then(|it| reader.count(What { field: "containerPort", of: &of }, it, 1..=65_535));
+    let alternate = alternate(reader, &mut balancer, around, (target_group, classic));
     balancer.finish(reader, &Shape::SERVICE_LOAD_BALANCER);
     let (definition, name, port) = (definition?, name?, port?);
     let container = definition.containers.iter().position(|it| it.name == name);
@@ -451,5 +539,10 @@ fn load_balancer(
         let problem = Problem::new(node.place, message).help(says);
         reader.refuse(problem.help("such a target group has `TargetType: ip`, or the tasks another network mode"));
     }
-    Some(ServiceLoadBalancer { target_group, container, container_port: u16::try_from(port).unwrap_or(u16::MAX) })
+    Some(ServiceLoadBalancer {
+        target_group,
+        alternate,
+        container,
+        container_port: u16::try_from(port).unwrap_or(u16::MAX),
+    })
 }

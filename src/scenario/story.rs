@@ -11,9 +11,11 @@ use crate::aws::run_task::{Overrides, RunTask};
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::{NetworkMode, Reservation, TaskDefinition};
+use crate::scenario::alarms::AlarmsByName;
 use crate::scenario::application::Applications;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
+use crate::scenario::deployment::link_alarms;
 use crate::scenario::event_bridge::Buckets;
 use crate::scenario::fargate::{FargateDemand, TasksAtOnce, note_fargate};
 use crate::scenario::fault::missing;
@@ -257,7 +259,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let attached = std::mem::take(&mut capacity.attached);
     let known = (&load_balancing.target_groups, &load_balancing.target_group_names);
     attach_target_groups(reader, &mut capacity.groups, &attached, known);
-    let listeners = Listeners::read(reader, load_balancers, &load_balancing);
+    let mut listeners = Listeners::read(reader, load_balancers, &load_balancing);
     load_balancing.shake_hands(load_balancers, &listeners.table);
     let application_entries = section(reader, &mut fields, "applications");
     let entries = repeatable_section(reader, &mut fields, "taskDefinitions");
@@ -267,11 +269,16 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     applications.check_used(reader);
     let fields_of_missing = fields.map(reader, "missing");
     let missing = missing(reader, fields_of_missing, &task_definitions.table, &capacity);
-    let around =
-        service::Around { task_definitions: &task_definitions, capacity: &capacity, load_balancing: &load_balancing };
-    let entries = section(reader, &mut fields, "services");
+    let around = service::Around {
+        task_definitions: &task_definitions,
+        capacity: &capacity,
+        load_balancing: &load_balancing,
+        listeners: &listeners,
+    };
+    let service_entries = section(reader, &mut fields, "services");
     let mut task_groups = TaskGroups::default();
-    let (services, names) = service::services(reader, entries, &around, &mut task_groups);
+    let (services, names) = service::services(reader, service_entries, &around, &mut task_groups);
+    listeners.forward_to_both(&services);
     let entries = section(reader, &mut fields, "runTasks");
     let clock = (start_unix_seconds, length);
     let mut demands = Demands::default();
@@ -313,7 +320,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         container_insights: capacity.container_insights,
     };
     let scaling = Scaling::read(reader, &scaling_sections, &watchable, clock);
-    let composite_alarms = scaling.alarms.composite(reader, composite_alarms, &scaling.managed_alarms());
+    let managed_alarms = scaling.managed_alarms();
+    let composite_alarms = scaling.alarms.composite(reader, composite_alarms, &managed_alarms);
     let entries = section(reader, &mut fields, "workloads");
     let around = workload::Around {
         services: &services,
@@ -333,6 +341,11 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         listeners: &listeners,
         alarms: &scaling.alarms.names,
         composite_alarms: &composite_alarms,
+        alarms_by_name: AlarmsByName {
+            alarms: &scaling.alarms.names,
+            composite: &composite_alarms,
+            managed: &managed_alarms,
+        },
         scalable_targets: &scaling.targets,
         duration: length,
     };
@@ -355,12 +368,14 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let mut task_definitions = task_definitions;
     let (pipelines, commits) = pipelines.with_revisions(&mut task_definitions, &services);
     let container_insights = capacity.container_insights;
+    let known = AlarmsByName { alarms: &alarms.names, composite: &composite_alarms, managed: &managed_alarms };
     let mut services = services;
     for entry in &timeline {
         if let TimelineChange::CreateService { service } = entry.change {
             services[service].is_created_later = true;
         }
     }
+    link_alarms(reader, service_entries, &names, &mut services, &known);
     let scenario = Scenario {
         name: named.scenario.to_owned(),
         variant: named.variant.to_owned(),

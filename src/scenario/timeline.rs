@@ -4,6 +4,7 @@ use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::composite_alarm::CompositeAlarm;
+use crate::aws::deployment::DeploymentController;
 use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
 use crate::aws::placement::PlacementConstraint;
@@ -11,9 +12,11 @@ use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::VolumeKind;
+use crate::scenario::alarms::AlarmsByName;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, REGISTRATION_FAILURES, attributes, check_registration_failure};
 use crate::scenario::container::client_exception;
+use crate::scenario::deployment::{SaidDeployment, check_strategy, deployment_configuration};
 use crate::scenario::fargate::refuse_on_fargate;
 use crate::scenario::fault::fault;
 use crate::scenario::group_change::{KnownAlarms, group_change, interrupt_spot_instances, new_launch_template};
@@ -24,9 +27,7 @@ use crate::scenario::placement::{new_placement, refuse_too_many_constraints};
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::scaling::{ecs_only, suspended_state};
-use crate::scenario::service::{
-    deployment_configuration, new_rebalancing, refuse_desired_count_of_daemon, refuse_maximum_of_daemon,
-};
+use crate::scenario::service::{new_rebalancing, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node};
 use crate::scenario::{ContainerInstanceChange, PartOfTasks, SpotInterruption, TimelineChange, TimelineEntry};
@@ -94,6 +95,8 @@ pub struct Around<'a> {
     pub alarms: &'a Names<Alarm>,
     /// Composite alarms.
     pub composite_alarms: &'a Table<CompositeAlarm>,
+    /// The same and all others, as deployments watch them.
+    pub alarms_by_name: AlarmsByName<'a>,
     /// Scalable targets.
     pub scalable_targets: &'a Table<ScalableTarget>,
     /// How long the run is.
@@ -223,6 +226,7 @@ fn change(
                 placement_constraints: None,
                 capacity_provider_strategy: None,
                 availability_zone_rebalancing: None,
+                deployment: Box::default(),
             })
         }
         "createService" => {
@@ -578,6 +582,15 @@ fn update_service(
     let service = fields.reference(reader, "service", around.service_names);
     let node = fields.take("taskDefinition");
     let task_definition = node.and_then(|it| new_definition(reader, it, "`updateService`", service, around));
+    let by_code_deploy =
+        service.is_some_and(|it| around.services[it].deployment.controller == DeploymentController::CodeDeploy);
+    if let (Some(node), true) = (node, by_code_deploy) {
+        let message = format!("{} changes the task definition of a service that CodeDeploy deploys", fields.of);
+        let says = "Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to \
+                    trigger a new deployment.";
+        let says = format!("AWS says: InvalidParameterException: {says}");
+        reader.refuse(Problem::new(node.place, message).help(says).help("`deploy` does so here"));
+    }
     let is_daemon = service.is_some_and(|it| around.services[it].scheduling_strategy == SchedulingStrategy::Daemon);
     if is_daemon {
         refuse_desired_count_of_daemon(reader, fields);
@@ -593,9 +606,19 @@ fn update_service(
     let deployment_place = fields.place_of("deploymentConfiguration");
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
     let deployment = fields.map(reader, "deploymentConfiguration");
-    let percents = deployment.map_or((None, None), |it| deployment_configuration(reader, it));
+    let said = deployment
+        .map_or(SaidDeployment::default(), |it| deployment_configuration(reader, it, Some(&around.alarms_by_name)));
     if is_daemon {
-        refuse_maximum_of_daemon(reader, deployment_place, &fields.of, percents.1.unwrap_or(100));
+        refuse_maximum_of_daemon(reader, deployment_place, &fields.of, said.maximum_percent.unwrap_or(100));
+    }
+    if let (Some(service), Some(_)) = (service, said.change.strategy) {
+        let definition = &around.services[service];
+        let mut deployment = definition.deployment.clone();
+        said.change.apply(&mut deployment);
+        let balancer = definition.load_balancer.as_ref();
+        let kinds = (is_daemon, balancer.is_some(), balancer.is_some_and(|it| it.alternate.is_some()));
+        let bakes = said.change.bake_time.is_some() || definition.deployment.bake_time > Span::ZERO;
+        check_strategy(reader, fields, kinds, &deployment, bakes);
     }
     if let Some(service) = service {
         let service = (&around.services[service], around);
@@ -609,8 +632,9 @@ fn update_service(
         desired_count,
         network,
         force_new_deployment,
-        minimum_healthy_percent: percents.0,
-        maximum_percent: percents.1,
+        minimum_healthy_percent: said.minimum_healthy_percent,
+        maximum_percent: said.maximum_percent,
+        deployment: Box::new(said.change),
         health_check_grace_period,
         placement_strategy,
         placement_constraints,

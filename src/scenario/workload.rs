@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::aws::listener::{Address, IpBlock, ListenerRule, Request};
+use crate::aws::listener::{Address, IpBlock, ListenerRule, Request, RuleEvaluations};
 use crate::aws::load_balancer::ListenerProtocol;
 use crate::aws::service::ServiceDefinition;
 use crate::scenario::aws_fields::Shape;
@@ -202,7 +202,17 @@ fn to_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<
             Problem::new(node.place, format!("{} goes to service `{name}`, which has no target group", fields.of));
         reader.refuse(problem.help("requests come through a load balancer: add `loadBalancers` to the service"));
     }
-    Some(Destination::Service(service))
+    let balancer = around.services[service].load_balancer.as_ref();
+    let Some((balancer, alternate)) = balancer.and_then(|it| it.alternate.map(|alternate| (it, alternate))) else {
+        return Some(Destination::Service(service));
+    };
+    // Which of its two target groups that is, the rule says.
+    Some(Destination::Rule {
+        load_balancer: around.load_balancing.target_groups[balancer.target_group].load_balancer,
+        redirects: Vec::new(),
+        rule: alternate.production_rule,
+        evaluations: RuleEvaluations::default(),
+    })
 }
 
 /// To a listener, whose rules say where on.

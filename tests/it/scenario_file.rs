@@ -630,7 +630,6 @@ services:
             "`s3filesVolumeConfiguration` of task definition `web:1` is not simulated yet",
             "an Elastic Inference accelerator (`resourceRequirements` of container `web` of task definition `web:1`) is not simulated yet",
             "`launchType: EXTERNAL` of service `web` is not simulated yet",
-            "`deploymentCircuitBreaker` of `deploymentConfiguration` of service `web` is not simulated yet",
         ]
     );
     let note = "accepted without effect (container definition): logConfiguration";
@@ -648,10 +647,18 @@ fn whatever_is_not_simulated_is_named() {
     let target_group = |fields: &str| format!("variants: {{v: {{patch: {{targetGroups: {{web: {{{fields}}}}}}}}}}}");
     let task = |fields: &str| format!("variants: {{v: {{patch: {{taskDefinitions: {{web: {{{fields}}}}}}}}}}}");
     for (more, named) in [
-        (service("deploymentController: {type: CODE_DEPLOY}"), "`type: CODE_DEPLOY`"),
         (service("deploymentController: {type: EXTERNAL}, taskDefinition: null"), "`type: EXTERNAL`"),
-        (service("deploymentConfiguration: {strategy: BLUE_GREEN}"), "`strategy: BLUE_GREEN`"),
-        (service("deploymentConfiguration: {alarms: {alarmNames: [a], enable: true, rollback: true}}"), "`alarms`"),
+        (
+            service(
+                "deploymentConfiguration: {earlySuccessCriteria: {enable: true, healthyPercent: 100, \
+                 sourceServiceRevisionCleanup: DEFERRED}}",
+            ),
+            "`earlySuccessCriteria`",
+        ),
+        (
+            service("deploymentConfiguration: {lifecycleHooks: [{lifecycleStages: [POST_SCALE_UP]}]}"),
+            "a lifecycle hook of a rolling update",
+        ),
         (service("serviceRegistries: [{registryArn: x}]"), "`serviceRegistries`"),
         (service("serviceConnectConfiguration: {enabled: true}"), "`serviceConnectConfiguration`"),
         (service("launchType: MANAGED_INSTANCES"), "`launchType: MANAGED_INSTANCES`"),

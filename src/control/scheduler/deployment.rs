@@ -1,18 +1,26 @@
-//! Deployments: how one begins, and when it is over.
+//! Deployments: how one begins, when it is over, and what fails it.
 //!
-//! Follows *Amazon ECS service deployments* in the developer guide (2026).
+//! Follows *Amazon ECS service deployments*, *How the Amazon ECS deployment circuit breaker detects failures* and *How CloudWatch alarms
+//! detect Amazon ECS deployment failures* in the developer guide (2026). What these leave open: the breaker's count goes on from its
+//! first stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are; a service that goes back to
+//! a deployment is watched as in any other, so that this can fail too.
 
+use crate::aws::deployment::{DeploymentStrategy, LifecycleStage, TaskFailures};
+use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
+use crate::cluster::Task;
 use crate::control::Control;
 use crate::control::image_digests::ImageDigests;
 use crate::control::log::Decision;
+use crate::control::scheduler::Service;
+use crate::control::scheduler::blue_green::Shift;
 use crate::table::Id;
-use crate::units::Instant;
+use crate::units::{Instant, Span};
 
 /// One deployment of a service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Deployment {
     /// From 0.
     pub number: u32,
@@ -20,14 +28,145 @@ pub struct Deployment {
     pub task_definition: Id<TaskDefinition>,
     /// The network configuration that the timeline has given the service; its own where `None`.
     pub network: Option<Id<NetworkConfiguration>>,
+    /// The target group of its tasks; `None` without a load balancer.
+    pub target_group: Option<Id<TargetGroup>>,
     /// When it began.
     pub created_at: Instant,
-    /// When it completed.
+    /// When it completed; of one that is being gone back to, not yet.
     pub completed_at: Option<Instant>,
+    /// When it completed for the first time.
+    pub first_completed_at: Option<Instant>,
     /// Tasks that it has lost since the next one began, or that a scale-out has added to it.
     pub missing_tasks: u32,
+    /// When another one began before it had completed.
+    pub interrupted_at: Option<Instant>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// What the circuit breaker has counted.
+    pub task_failures: TaskFailures,
+    /// Whether an alarm was in ALARM when it began, so that its alarms are ignored.
+    pub ignores_alarms: bool,
+    /// Until when its alarms are watched, from when all of its tasks run on.
+    pub bakes_until: Option<Instant>,
+    /// How traffic comes to it, where it is not rolling.
+    pub shift: Option<Shift>,
+    /// The stages that it has come to, in turn.
+    pub stages: Vec<Stage>,
     /// Whether its tasks can be started with the digests of their images.
     pub image_digests: ImageDigests,
+}
+
+/// A stage of a deployment that is not rolling.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// Which.
+    pub stage: LifecycleStage,
+    /// What green has of production traffic at its end, in tenths of a percent.
+    pub shifted: u32,
+    /// When it began.
+    pub began_at: Instant,
+    /// When it ended, or the deployment failed in it.
+    pub ended_at: Option<Instant>,
+}
+
+/// A deployment's failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub reason: FailureReason,
+    /// The number of the deployment that the service goes back to.
+    pub rolls_back_to: Option<u32>,
+    /// When it had come back to it.
+    pub rolled_back_at: Option<Instant>,
+}
+
+/// Why a deployment fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureReason {
+    /// The circuit breaker has counted too many failed tasks.
+    TasksFailedToStart,
+    /// One of its alarms came to ALARM.
+    AlarmDetected,
+    /// A lifecycle hook said so, or did not answer in time.
+    HookFailed(LifecycleStage),
+    /// A stage lasted too long.
+    StageTimedOut(LifecycleStage),
+    /// Its tasks were not steady soon enough after the desired count had changed.
+    NotSteady,
+    /// The whole of it lasted too long.
+    TimedOut,
+}
+
+impl FailureReason {
+    /// In ECS's words, where these are known: the first two.
+    pub fn words(self) -> String {
+        match self {
+            FailureReason::TasksFailedToStart => "tasks failed to start.".to_owned(),
+            FailureReason::AlarmDetected => "alarm detected.".to_owned(),
+            FailureReason::HookFailed(stage) => format!("lifecycle hook failed at {}.", stage.as_str()),
+            FailureReason::StageTimedOut(stage) => format!("{} timed out.", stage.as_str()),
+            FailureReason::NotSteady => "no steady state within 5 minutes of a scaling event.".to_owned(),
+            FailureReason::TimedOut => "deployment timed out.".to_owned(),
+        }
+    }
+}
+
+impl Deployment {
+    /// A deployment that begins.
+    pub fn new(
+        number: u32,
+        (task_definition, network): (Id<TaskDefinition>, Option<Id<NetworkConfiguration>>),
+        created_at: Instant,
+    ) -> Deployment {
+        Deployment {
+            number,
+            task_definition,
+            network,
+            target_group: None,
+            created_at,
+            completed_at: None,
+            first_completed_at: None,
+            missing_tasks: 0,
+            interrupted_at: None,
+            failure: None,
+            task_failures: TaskFailures::default(),
+            ignores_alarms: false,
+            bakes_until: None,
+            shift: None,
+            stages: Vec::new(),
+            image_digests: ImageDigests::Settled,
+        }
+    }
+
+    /// Whether it stands still because it was told to: its alarms are watched, or a stage waits for hooks, traffic or its bake time.
+    pub fn waits_on_purpose(&self) -> bool {
+        let waits = |it: &Shift| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
+        self.bakes_until.is_some() || self.shift.as_ref().is_some_and(waits)
+    }
+
+    /// `rolloutState: IN_PROGRESS`
+    pub fn is_in_progress(&self) -> bool {
+        self.completed_at.is_none() && self.failure.is_none()
+    }
+}
+
+impl Service {
+    /// The deployment of a number.
+    pub fn deployment(&self, number: u32) -> Option<&Deployment> {
+        self.deployments.iter().find(|it| it.number == number)
+    }
+
+    fn newest(&mut self) -> &mut Deployment {
+        self.deployments.last_mut().expect("a service has a deployment")
+    }
+
+    /// The deployment that a service can go back to, and that has production traffic while another one begins: the last one that has
+    /// completed.
+    fn last_completed(&self) -> Option<usize> {
+        self.deployments.iter().rposition(|it| it.completed_at.is_some())
+    }
 }
 
 impl Control<'_> {
@@ -40,10 +179,14 @@ impl Control<'_> {
         cause: Option<Decision>,
     ) {
         let now = self.now();
-        let number = self.services[service.index()].primary().number + 1;
-        let before = self.services[service.index()].primary();
+        let state = &self.services[service.index()];
+        let number = 1 + state.deployments.iter().map(|it| it.number).max().unwrap_or(0);
+        let before = state.primary();
         let task_definition = task_definition.unwrap_or(before.task_definition);
         let network = network.or(before.network);
+        let production = state.last_completed().unwrap_or(0);
+        let (blue, blue_group) = (state.deployments[production].number, state.deployments[production].target_group);
+        let strategy = state.configuration.strategy;
         let message = format!(
             "(service {}) (deployment {number}) in progress: {}",
             self.scenario.services[service].name,
@@ -52,18 +195,26 @@ impl Control<'_> {
         let decision =
             self.log.put(now, cause, "service.deployment_in_progress", self.service_resource(service), message);
         let desired = if self.daemons.contains(&service) { 1 } else { self.services[service.index()].desired_count };
-        let image_digests = ImageDigests::of_new(&self.scenario.task_definitions[task_definition], desired);
         self.stop_rebalancing(service);
+        let mut deployment = Deployment::new(number, (task_definition, network), now);
+        deployment.image_digests = ImageDigests::of_new(&self.scenario.task_definitions[task_definition], desired);
+        deployment.ignores_alarms = self.alarm_of_deployment(service).is_some();
+        deployment.target_group = blue_group;
+        if strategy != DeploymentStrategy::Rolling {
+            deployment.shift = Some(Shift::new(blue, now));
+            deployment.target_group = self.other_target_group(service, blue_group);
+        }
+        let before = self.services[service.index()].primary();
+        if before.shift.is_some() && before.completed_at.is_none() {
+            self.traffic_goes_back(service, Some(decision));
+        }
         let state = &mut self.services[service.index()];
-        state.deployments.push(Deployment {
-            number,
-            task_definition,
-            network,
-            created_at: now,
-            completed_at: None,
-            missing_tasks: 0,
-            image_digests,
-        });
+        let last = state.newest();
+        if last.is_in_progress() {
+            last.interrupted_at = Some(now);
+            last.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
+        }
+        state.deployments.push(deployment);
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
         state.retries.clear();
@@ -72,18 +223,18 @@ impl Control<'_> {
         self.schedule_service(service);
     }
 
+    /// A service has all of its tasks, and these are healthy.
     pub(in crate::control) fn is_steady(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
-        let name = &self.scenario.services[service].name;
-        let resource = self.service_resource(service);
-        let state = &mut self.services[service.index()];
-        let cause = state.wanted_because;
-        let deployment = state.deployments.last_mut().expect("a service has a deployment");
-        if deployment.completed_at.is_none() {
-            deployment.completed_at = Some(now);
-            deployment.missing_tasks = 0;
-            let message = format!("(service {name}) (deployment {}) deployment completed.", deployment.number);
-            self.log.put(now, cause, "service.deployment_completed", resource.clone(), message);
+        let bake_time = self.bake_time_of_alarms(service);
+        let deployment = self.services[service.index()].newest();
+        if deployment.is_in_progress() {
+            let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
+            if bakes_until <= now {
+                self.deployment_completes(service);
+            } else {
+                self.schedule_service_at(service, bakes_until);
+            }
         }
         let state = &mut self.services[service.index()];
         if !state.is_steady {
@@ -92,13 +243,155 @@ impl Control<'_> {
         let interval = self.scenario.assumptions.steady_state_interval;
         let mut again_at = *state.steady_again_at.get_or_insert(now + interval);
         if !state.is_steady || again_at <= now {
-            let cause = if state.is_steady { None } else { cause };
+            let cause = if state.is_steady { None } else { state.wanted_because };
             state.is_steady = true;
             again_at = now + interval;
             state.steady_again_at = Some(again_at);
-            let message = format!("(service {name}) has reached a steady state.");
-            self.log.put(now, cause, "service.steady_state", resource, message);
+            let message = format!("(service {}) has reached a steady state.", self.scenario.services[service].name);
+            self.log.put(now, cause, "service.steady_state", self.service_resource(service), message);
         }
         self.schedule_service_at(service, again_at);
+    }
+
+    pub(super) fn deployment_completes(&mut self, service: Id<ServiceDefinition>) {
+        let now = self.now();
+        let state = &mut self.services[service.index()];
+        let cause = state.wanted_because;
+        let deployment = state.newest();
+        deployment.completed_at = Some(now);
+        deployment.first_completed_at.get_or_insert(now);
+        deployment.missing_tasks = 0;
+        let number = deployment.number;
+        let failures = state.deployments.iter_mut().filter_map(|it| it.failure.as_mut());
+        let rolled_back = failures.filter(|it| it.rolls_back_to == Some(number));
+        rolled_back.for_each(|it| it.rolled_back_at = it.rolled_back_at.or(Some(now)));
+        let name = &self.scenario.services[service].name;
+        let message = format!("(service {name}) (deployment {number}) deployment completed.");
+        self.log.put(now, cause, "service.deployment_completed", self.service_resource(service), message);
+    }
+
+    /// A service's deployment fails, and goes back to the last one that has completed, where there is one and that is wanted.
+    pub(super) fn deployment_fails(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        reason: FailureReason,
+        rolls_back: bool,
+        cause: Option<Decision>,
+    ) {
+        let now = self.now();
+        let name = &self.scenario.services[service].name;
+        let state = &mut self.services[service.index()];
+        let back = state.last_completed().filter(|_| rolls_back);
+        let rolls_back_to = back.map(|it| state.deployments[it].number);
+        let deployment = state.newest();
+        deployment.failure = Some(Failure { at: now, reason, rolls_back_to, rolled_back_at: None });
+        deployment.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
+        let message =
+            format!("(service {name}) (deployment {}) deployment failed: {}", deployment.number, reason.words());
+        let resource = self.service_resource(service);
+        let decision = self.log.put(now, cause, "service.deployment_failed", resource.clone(), message);
+        self.services[service.index()].is_steady = false;
+        let Some(back) = back else { return };
+        let ignores_alarms = self.alarm_of_deployment(service).is_some();
+        let state = &mut self.services[service.index()];
+        // It is PRIMARY again, and no one can go back to it before it has completed once more.
+        let mut again = state.deployments.remove(back);
+        again.completed_at = None;
+        again.task_failures = TaskFailures::default();
+        again.ignores_alarms = ignores_alarms;
+        again.bakes_until = None;
+        again.shift = None;
+        let message = format!("(service {name}) rolling back to deployment {}.", again.number);
+        state.deployments.push(again);
+        state.failed_starts = 0;
+        state.retries.clear();
+        let decision = self.log.put(now, Some(decision), "service.deployment_rolling_back", resource, message);
+        self.services[service.index()].wanted_because = Some(decision);
+        self.traffic_goes_back(service, Some(decision));
+        self.watch_deployment(service);
+        self.schedule_service(service);
+    }
+
+    /// Whether the circuit breaker has counted enough.
+    pub(super) fn look_at_circuit_breaker(&mut self, service: Id<ServiceDefinition>) {
+        if self.breaker_trips(service) {
+            let state = &self.services[service.index()];
+            let rolls_back = state.configuration.circuit_breaker.is_some_and(|it| it.rolls_back);
+            let cause = state.task_failure_cause;
+            self.deployment_fails(service, FailureReason::TasksFailedToStart, rolls_back, cause);
+        }
+    }
+
+    fn breaker_trips(&self, service: Id<ServiceDefinition>) -> bool {
+        let state = &self.services[service.index()];
+        let deployment = state.primary();
+        let Some(breaker) = state.configuration.circuit_breaker else { return false };
+        deployment.is_in_progress()
+            && deployment.shift.is_none()
+            && deployment.task_failures.count >= breaker.threshold.of(state.desired_count)
+    }
+
+    /// Counts what has become of a task for the circuit breaker; only the deployment that is in progress is judged by its tasks.
+    pub(in crate::control) fn count_for_breaker(
+        &mut self,
+        task: Id<Task>,
+        cause: Option<Decision>,
+        count: impl FnOnce(&mut TaskFailures),
+    ) {
+        let row = &self.cluster.tasks[task];
+        let Some(service) = row.service() else { return };
+        let number = row.deployment;
+        let state = &mut self.services[service.index()];
+        let deployment = state.newest();
+        if deployment.number != number {
+            return;
+        }
+        count(&mut deployment.task_failures);
+        state.task_failure_cause = cause.or(state.task_failure_cause);
+        if self.breaker_trips(service) {
+            let now = self.now();
+            self.schedule_service_at(service, now);
+        }
+    }
+
+    /// A task has become healthy for the first time.
+    pub(in crate::control) fn breaker_hears_of_healthy(&mut self, task: Id<Task>) {
+        let Some(service) = self.cluster.tasks[task].service() else { return };
+        let breaker = self.services[service.index()].configuration.circuit_breaker;
+        self.count_for_breaker(task, None, |it| it.task_is_healthy(breaker.as_ref()));
+    }
+
+    /// The last change of an alarm of a service's deployments that is in ALARM; `None` where none is.
+    fn alarm_of_deployment(&self, service: Id<ServiceDefinition>) -> Option<Option<Decision>> {
+        let alarms = self.services[service.index()].configuration.alarms.as_ref()?;
+        alarms.alarms.iter().find_map(|it| self.decision_of_alarm(*it))
+    }
+
+    /// An alarm has come to ALARM: deployments that watch it fail.
+    pub(in crate::control) fn deployments_hear_of_alarm(&mut self) {
+        for service in self.scenario.services.ids() {
+            let Some(alarms) = &self.services[service.index()].configuration.alarms else { continue };
+            let rolls_back = alarms.rolls_back;
+            let deployment = self.services[service.index()].primary();
+            let is_cleaning_up = deployment.shift.as_ref().is_some_and(|it| it.stage == LifecycleStage::CleanUp);
+            if !deployment.is_in_progress() || deployment.ignores_alarms || is_cleaning_up {
+                continue;
+            }
+            if let Some(cause) = self.alarm_of_deployment(service) {
+                self.deployment_fails(service, FailureReason::AlarmDetected, rolls_back, cause);
+            }
+        }
+    }
+
+    /// How long alarms are watched after a rolling update has all of its tasks: as long as the slowest of them looks back.
+    fn bake_time_of_alarms(&self, service: Id<ServiceDefinition>) -> Span {
+        let state = &self.services[service.index()];
+        match &state.configuration.alarms {
+            Some(alarms) if state.primary().is_in_progress() && !state.primary().ignores_alarms => {
+                let own = || alarms.alarms.iter().map(|it| self.looks_back(*it)).max().unwrap_or(Span::ZERO);
+                self.scenario.assumptions.deployment_alarm_bake_time.unwrap_or_else(own)
+            }
+            _ => Span::ZERO,
+        }
     }
 }

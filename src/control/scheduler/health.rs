@@ -28,10 +28,15 @@ impl Control<'_> {
             Some(target) => self.cluster.targets[target].state == TargetState::Healthy,
             None if is_probed => true,
             None => {
-                if row.healthy_at.is_none() && row.started_at.is_some_and(|it| now >= it + healthy_after) {
-                    row.healthy_at = Some(now);
+                if row.healthy_at.is_some() {
+                    return true;
                 }
-                row.healthy_at.is_some()
+                let is_healthy = row.started_at.is_some_and(|it| now >= it + healthy_after);
+                if is_healthy {
+                    row.healthy_at = Some(now);
+                    self.breaker_hears_of_healthy(task);
+                }
+                is_healthy
             }
         }
     }

@@ -55,7 +55,7 @@ impl Control<'_> {
     ) {
         let now = self.now();
         let Some(place) = self.services[service.index()].completed_before() else { return };
-        let deployment = self.services[service.index()].deployments[place];
+        let deployment = self.services[service.index()].deployments[place].clone();
         let needed = lower.saturating_sub(roll.healthy() + roll.leaving_not_yet_healthy.len() as u32);
         let wanted = deployment.missing_tasks.min(needed).min(upper.saturating_sub(roll.all()));
         let mut placed: Vec<Id<Task>> = Vec::new();

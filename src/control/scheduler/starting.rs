@@ -72,9 +72,9 @@ impl Control<'_> {
     ) -> Wanted {
         Wanted {
             launcher: Launcher::Service(service),
-            task_definition: self.services[service.index()].primary().task_definition,
+            task_definition: self.services[service.index()].launching().task_definition,
             capacity_provider: self.choose_capacity_provider(service, refused),
-            network: self.services[service.index()].primary().network,
+            network: self.services[service.index()].launching().network,
             placement_constraints: self.services[service.index()].placement_constraints,
             availability_zone: None,
             overrides: Overrides::default(),
@@ -229,7 +229,7 @@ impl Control<'_> {
         if strategy.is_empty() {
             return None;
         }
-        let deployment = self.services[service.index()].primary().number;
+        let deployment = self.services[service.index()].launching().number;
         let counts: Vec<u32> = strategy
             .iter()
             .map(|item| {

@@ -3,6 +3,7 @@
 //! Follows *Rolling update* and *Task scale-in protection* in the developer guide (2026).
 
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider_to_leave};
+use crate::aws::deployment::TaskFailures;
 use crate::aws::fargate::RETIRED;
 use crate::aws::placement::{StopCandidate, choose_to_stop};
 use crate::aws::service::ServiceDefinition;
@@ -64,6 +65,7 @@ impl Control<'_> {
             let task = roll.unhealthy.remove(draw);
             let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
             stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
+            self.count_for_breaker(task, unhealthy_cause, TaskFailures::task_failed_its_checks);
         }
         let tasks: Vec<Id<Task>> = stopped.iter().map(|it| it.0).collect();
         let decision = self.say_stopped(service, &tasks, stopped.first().and_then(|it| it.2));

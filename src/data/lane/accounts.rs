@@ -120,6 +120,13 @@ impl Lane {
         closed
     }
 
+    /// Response times of what was served in the open minute so far.
+    pub fn served_in_minute(&mut self, now: Instant) -> &Histogram {
+        self.catch_up(now);
+        self.settle(now.0 as f64);
+        &self.minute.histogram
+    }
+
     /// Counts the arrivals of a segment by the second they come in.
     pub(super) fn count_arrivals(&mut self, requests: Range<usize>) {
         let Range { mut start, end } = requests;
