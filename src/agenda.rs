@@ -111,9 +111,15 @@ pub struct Agenda {
     /// Events from the second `later_from` on, by second.
     later: BTreeMap<u64, Vec<Reverse<(Instant, Event)>>>,
     later_from: u64,
+    handed_out: u64,
 }
 
 impl Agenda {
+    /// Events that were handed out so far.
+    pub fn handed_out(&self) -> u64 {
+        self.handed_out
+    }
+
     /// The instant of the event that was handed out last.
     pub fn now(&self) -> Instant {
         self.now
@@ -142,6 +148,7 @@ impl Agenda {
             return None;
         }
         self.events.pop();
+        self.handed_out += 1;
         self.now = at;
         Some(event)
     }

@@ -112,7 +112,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         placement_refusals: records.refusals.rows,
         unplaced_at_end,
         instance_changes: records.instance_changes,
-        deployments: deployments_of(scenario, &control, records.rollouts),
+        deployments: deployments_of(scenario, &control, records.rollouts, end),
         instances,
         tasks,
         managed_scaling_minutes: records.managed_scaling_minutes,
@@ -123,6 +123,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         scaling_activities: records.scaling_activities,
         metric_points,
         events: std::mem::take(&mut control.log.events),
+        handled_events: control.agenda.handed_out(),
         task_hours: task_time.as_hours(),
         instance_hours: instance_time.as_hours(),
         cost,
@@ -139,6 +140,7 @@ fn deployments_of(
     scenario: &Scenario,
     control: &Control,
     mut rollouts: BTreeMap<(usize, u32), Rollout>,
+    end: Instant,
 ) -> Vec<DeploymentLife> {
     let mut lives = Vec::new();
     for (service, state) in control.services.iter().enumerate() {
@@ -165,6 +167,7 @@ fn deployments_of(
                 completed_at: deployment.first_completed_at.or(deployment.completed_at),
                 superseded_at: deployment.interrupted_at,
                 failure,
+                bakes: deployment.bakes(end),
                 spare,
                 hangs,
             });

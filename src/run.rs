@@ -89,6 +89,8 @@ pub struct Run {
     pub metric_points: Vec<MetricPoint>,
     /// Every decision, in order of time; an event's id is its place.
     pub events: Vec<Event>,
+    /// How many events of the control plane were handled, those that decided nothing among them.
+    pub handled_events: u64,
     /// Task-hours from placement to stop.
     pub task_hours: f64,
     /// Instance-hours from launch to termination.

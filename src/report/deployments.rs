@@ -26,6 +26,7 @@ impl DeploymentStage {
             DeploymentStage::Deregistration => "deregistration",
             DeploymentStage::Shutdown => "shutdown",
             DeploymentStage::Instance => "instance",
+            DeploymentStage::Bake => "bake",
             DeploymentStage::Scheduler => "scheduler",
         }
     }
@@ -39,6 +40,7 @@ impl DeploymentStage {
             DeploymentStage::Deregistration => "old tasks to be deregistered",
             DeploymentStage::Shutdown => "old tasks to shut down",
             DeploymentStage::Instance => "instances",
+            DeploymentStage::Bake => "alarms, hooks, steps of traffic and bake times",
             DeploymentStage::Scheduler => "the scheduler",
         }
     }
@@ -66,6 +68,7 @@ pub struct DeploymentRow<'a> {
     deregistration_s: f64,
     shutdown_s: f64,
     instance_s: f64,
+    bake_s: f64,
     scheduler_s: f64,
     requests: u64,
     requests_lost: u64,
@@ -78,7 +81,7 @@ pub struct DeploymentRow<'a> {
 /// The header of `deployments.csv`.
 pub const COLUMNS: &str = "service deployment task_definition desired_count began_s verdict took_s old_tasks_gone_s \
     tasks_started tasks_never_healthy spare_tasks_needed longest_stage take_up_s image_pull_s container_start_s health_s \
-    deregistration_s shutdown_s instance_s scheduler_s requests requests_lost hangs_since_s hangs_because \
+    deregistration_s shutdown_s instance_s bake_s scheduler_s requests requests_lost hangs_since_s hangs_because \
     failed_because rolled_back_s";
 
 /// Deployments worth telling of: all but those that services began with, and of these what hung.
@@ -130,6 +133,7 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
             deregistration_s: waited(DeploymentStage::Deregistration),
             shutdown_s: waited(DeploymentStage::Shutdown),
             instance_s: waited(DeploymentStage::Instance),
+            bake_s: waited(DeploymentStage::Bake),
             scheduler_s: waited(DeploymentStage::Scheduler),
             requests: requests.arrived,
             requests_lost: requests.failed(),

@@ -24,6 +24,8 @@ pub struct DeploymentLife {
     pub superseded_at: Option<Instant>,
     /// Why it failed.
     pub failure: Option<DeploymentFailure>,
+    /// When it waited for its alarms, hooks, steps of traffic and bake times, from when to when.
+    pub bakes: Vec<(Instant, Instant)>,
     /// The room that it needed when it began.
     pub spare: SpareNeeded,
     /// When it stood still for too long.
@@ -108,13 +110,15 @@ pub enum DeploymentStage {
     Shutdown,
     /// New tasks wait in PROVISIONING for an instance.
     Instance,
+    /// Alarms are watched, or hooks, steps of traffic and bake times take their time.
+    Bake,
     /// Nothing is under way: the scheduler is about to decide, waits between attempts, or can do nothing.
     Scheduler,
 }
 
 impl DeploymentStage {
     /// All, those first for which a deployment waits where several are under way.
-    pub const ALL: [DeploymentStage; 8] = [
+    pub const ALL: [DeploymentStage; 9] = [
         DeploymentStage::TakeUp,
         DeploymentStage::ImagePull,
         DeploymentStage::ContainerStart,
@@ -122,6 +126,7 @@ impl DeploymentStage {
         DeploymentStage::Deregistration,
         DeploymentStage::Shutdown,
         DeploymentStage::Instance,
+        DeploymentStage::Bake,
         DeploymentStage::Scheduler,
     ];
 }
@@ -191,6 +196,9 @@ impl DeploymentLife {
             put(S::ImagePull as usize, task.pull_started_at, or_gone(task.pulled_at));
             put(S::ContainerStart as usize, task.pulled_at, or_gone(task.running_at));
             put(S::Health as usize, task.running_at, or_gone(task.healthy_at));
+        }
+        for (from, until) in &self.bakes {
+            put(S::Bake as usize, Some(*from), Some(*until));
         }
         marks.sort_unstable();
         let mut under_way = [0; PLACED_BEHIND_OLD + 1];

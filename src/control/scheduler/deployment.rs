@@ -46,6 +46,8 @@ pub struct Deployment {
     pub task_failures: TaskFailures,
     /// Whether an alarm was in ALARM when it began, so that its alarms are ignored.
     pub ignores_alarms: bool,
+    /// Since when its alarms are watched though all is done.
+    pub bakes_since: Option<Instant>,
     /// Until when its alarms are watched, from when all of its tasks run on.
     pub bakes_until: Option<Instant>,
     /// How traffic comes to it, where it is not rolling.
@@ -133,6 +135,7 @@ impl Deployment {
             failure: None,
             task_failures: TaskFailures::default(),
             ignores_alarms: false,
+            bakes_since: None,
             bakes_until: None,
             shift: None,
             stages: Vec::new(),
@@ -144,6 +147,14 @@ impl Deployment {
     pub fn waits_on_purpose(&self) -> bool {
         let waits = |it: &Shift| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
         self.bakes_until.is_some() || self.shift.as_ref().is_some_and(waits)
+    }
+
+    /// When it waited for its alarms, hooks, steps of traffic and bake times, as far as `end`.
+    pub fn bakes(&self, end: Instant) -> Vec<(Instant, Instant)> {
+        let over = self.failure.map(|it| it.at).or(self.first_completed_at).or(self.interrupted_at).unwrap_or(end);
+        let is_bake = |it: &&Stage| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
+        let stages = self.stages.iter().filter(is_bake).map(|it| (it.began_at, it.ended_at.unwrap_or(over)));
+        stages.chain(self.bakes_since.map(|it| (it, over))).filter(|it| it.0 < it.1).collect()
     }
 
     /// `rolloutState: IN_PROGRESS`
@@ -229,6 +240,7 @@ impl Control<'_> {
         let bake_time = self.bake_time_of_alarms(service);
         let deployment = self.services[service.index()].newest();
         if deployment.is_in_progress() {
+            deployment.bakes_since.get_or_insert(now);
             let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
             if bakes_until <= now {
                 self.deployment_completes(service);

@@ -1,0 +1,74 @@
+//! What a deployment storm costs: 500 services of 20 tasks on 1,000 instances are deployed anew at one instant, beside the same
+//! cluster at rest. Counted is the time an event of the control plane takes; the storm has far more of them, and each should
+//! cost about what it costs when nothing happens.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Instant as Clock;
+
+use plimsoll::engine::simulate;
+use plimsoll::rng::Seed;
+use plimsoll::run::Verdict;
+use plimsoll::scenario::{self, Scenario};
+
+const SEED: Seed = Seed { seed: 1, replication: 0 };
+/// Target groups of a load balancer, the quota of Elastic Load Balancing.
+const GROUPS: usize = 100;
+
+fn scenario(services: usize, instances: usize, is_storm: bool) -> Scenario {
+    let mut text = format!(
+        "duration: 30m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.xlarge, MinSize: {instances}, MaxSize: {instances} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 256, memory: 512, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ image: {{ layers: {{ web: 100MB }} }}, startTime: 5s, shutdownTime: 2s }} }}
+"
+    );
+    let mut section = |name: &str, of: &dyn Fn(usize) -> String, count: usize| {
+        writeln!(text, "{name}:").expect("a string takes all");
+        (0..count).for_each(|it| writeln!(text, "  {}", of(it)).expect("a string takes all"));
+    };
+    section("loadBalancers", &|it| format!("load-balancer-{it}: {{}}"), services.div_ceil(GROUPS));
+    let group =
+        |it: usize| format!("group-{it}: {{ loadBalancer: load-balancer-{}, deregistrationDelay: 30s }}", it / GROUPS);
+    section("targetGroups", &group, services);
+    let service = |it: usize| {
+        format!(
+            "service-{it}: {{ taskDefinition: web, desiredCount: 20, loadBalancers: [{{ targetGroupArn: group-{it}, \
+             containerName: web, containerPort: 80 }}] }}"
+        )
+    };
+    section("services", &service, services);
+    if is_storm {
+        let deploy =
+            |it: usize| format!("- {{ at: 1m, updateService: {{ service: service-{it}, forceNewDeployment: true }} }}");
+        section("timeline", &deploy, services);
+    }
+    let story = scenario::read(Path::new("storm.yaml"), &mut |_| Ok(text.clone().into_bytes()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    story.variants.into_iter().next().expect("a story has its base")
+}
+
+/// Nanoseconds an event.
+fn cost(services: usize, instances: usize, is_storm: bool) -> f64 {
+    let scenario = scenario(services, instances, is_storm);
+    let begin = Clock::now();
+    let run = simulate(&scenario, SEED);
+    let took = begin.elapsed().as_secs_f64();
+    let finished = run.deployments.iter().filter(|it| it.number > 0 && matches!(it.verdict(), Verdict::Finished(_)));
+    assert_eq!(finished.count(), if is_storm { services } else { 0 }, "every deployment finishes");
+    let each = 1e9 * took / run.handled_events as f64;
+    println!(
+        "{}: {} events in {took:.2} s, {each:.0} ns each",
+        if is_storm { "storm" } else { "quiet" },
+        run.handled_events
+    );
+    each
+}
+
+fn main() {
+    let is_test = !std::env::args().any(|it| it == "--bench");
+    let (services, instances) = if is_test { (5, 10) } else { (500, 1_000) };
+    let quiet = cost(services, instances, false);
+    let storm = cost(services, instances, true);
+    println!("ratio storm_cost {:.3}", storm / quiet);
+}
