@@ -877,11 +877,6 @@ pub struct Assumptions {
     /// From when an attempt to pull an image begins until Docker gives it up because no registry answers: 15 s, its
     /// HTTP client's time limit.
     pub registry_timeout: Span,
-    /// Calls to launch and stop tasks of services that ECS makes at once: 100 (*Amazon ECS endpoints and quotas*,
-    /// cluster resource modify actions).
-    pub cluster_resource_modify_burst: u32,
-    /// Such calls that come back in a second: 40 (the same).
-    pub cluster_resource_modify_per_second: u32,
     /// Creating and starting containers: 1 s (with `awsvpc` one more).
     pub container_create_time: Span,
     /// Mounting a task's EFS file systems: 2 s.
@@ -907,7 +902,8 @@ pub struct Assumptions {
     /// Most tasks in PROVISIONING: 500.
     pub provisioning_maximum: u32,
     /// Calls of `RunTask` for instances and of `StartTask` that may be made at once: 100, the bucket of requests that modify the
-    /// resources of a cluster (*Request throttling for the Amazon ECS API*; that these calls are among them is inferred).
+    /// resources of a cluster (*Request throttling for the Amazon ECS API*; that these calls are among them is inferred). ECS itself
+    /// launches and stops as many tasks of services at once; what is more waits for its turn.
     pub cluster_modify_burst: u32,
     /// Such calls a second that come back: 40.
     pub cluster_modify_calls_per_second: u32,
@@ -1093,8 +1089,6 @@ impl Default for Assumptions {
             image_pulls_at_once: None,
             registry_mb_per_second: None,
             registry_timeout: Span::seconds(15),
-            cluster_resource_modify_burst: 100,
-            cluster_resource_modify_per_second: 40,
             container_create_time: Span::seconds(1),
             efs_mount_time: Span::seconds(2),
             ebs_attach_time: Span::seconds(15),

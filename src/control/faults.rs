@@ -12,7 +12,7 @@ use crate::units::{Instant, Span};
 /// The bucket of calls that ECS makes to launch and stop tasks, while nothing throttles it.
 pub(super) fn usual_calls(scenario: &Scenario) -> CallBucket {
     let assumptions = &scenario.assumptions;
-    CallBucket::new(assumptions.cluster_resource_modify_burst, assumptions.cluster_resource_modify_per_second)
+    CallBucket::new(assumptions.cluster_modify_burst, assumptions.cluster_modify_calls_per_second)
 }
 
 impl Control<'_> {

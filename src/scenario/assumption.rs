@@ -135,8 +135,6 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
     for (name, place) in [
         ("provisioningMaximum", &mut a.provisioning_maximum),
         ("launchesPerMinute", &mut a.launches_per_minute),
-        ("clusterResourceModifyBurst", &mut a.cluster_resource_modify_burst),
-        ("clusterResourceModifyPerSecond", &mut a.cluster_resource_modify_per_second),
         ("fargateLaunchesPerMinute", &mut a.fargate.launches_per_minute),
         ("zoneImbalance", &mut a.zone_imbalance),
         ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
