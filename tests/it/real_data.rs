@@ -147,12 +147,15 @@ fn a_day_of_virtual_machines_is_accounted_for_by_every_strategy() {
         "{ type: binpack, field: memory }",
         "{ type: random }",
     ];
+    // The trace has its times to five minutes: what it asks for at one instant was no burst of calls.
+    let calls = "{ clusterModifyBurst: 1000000, clusterModifyCallsPerSecond: 1000000 }";
     for (group, launch) in fleets {
         let mut reserved = Vec::new();
         for strategy in strategies {
             let text = format!(
                 r#"
 duration: 1d
+assumptions: {calls}
 instanceTypes: {{ big: {{ vcpu: 72, memory: 144GiB, networkInterfaces: 15, usdPerHour: 3.06 }} }}
 autoScalingGroups: {{ nodes: {group} }}
 capacityProviders:
