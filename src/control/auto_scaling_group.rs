@@ -51,6 +51,8 @@ pub struct Group {
     pub awsvpc_trunking: bool,
     /// Launches that have failed in a row.
     pub(super) failed_launches: u32,
+    /// Since when no launch has succeeded, of those that were tried.
+    pub(super) launches_fail_since: Option<Instant>,
     /// Why the last of them did, so that the same is said once.
     pub(super) launch_failure: String,
     /// Its launch template, in what it has otherwise than the group: version 1 until the timeline says another.
@@ -139,6 +141,7 @@ impl Group {
             wanted_because: None,
             awsvpc_trunking: definition.awsvpc_trunking,
             failed_launches: 0,
+            launches_fail_since: None,
             launch_failure: String::new(),
             launch_template: NewLaunchTemplate { version: 1, attributes: Vec::new(), instance_type: None },
             replacements: Vec::new(),
@@ -376,6 +379,7 @@ impl Control<'_> {
                 return self.hinder_group_activity(group, Hindrance::LaunchFailed);
             }
         }
+        self.groups[group.index()].launches_fail_since = None;
     }
 
     /// Whether a process of a group is suspended; the first time that this keeps it from something it is said.

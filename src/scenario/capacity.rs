@@ -99,6 +99,8 @@ pub struct Capacity {
     awsvpc_trunking: bool,
     /// Groups that say of themselves that new instances are not protected.
     unprotected: Vec<String>,
+    /// Types that only later versions of launch templates bring, by what the timeline says.
+    later_types: Vec<String>,
     /// Groups with the names of target groups that they are attached to.
     pub attached: Vec<(String, Vec<String>)>,
 }
@@ -130,6 +132,7 @@ impl Capacity {
             says_default_strategy: false,
             awsvpc_trunking: false,
             unprotected: Vec::new(),
+            later_types: Vec::new(),
             attached: Vec::new(),
         };
         let usual_zones = ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned);
@@ -579,6 +582,23 @@ impl Capacity {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Takes note of the types that the timeline brings, before it is read: what EC2 has of them may be said as well.
+    pub fn expect_types_of(&mut self, timeline: &Node) {
+        let Value::List(entries) = &timeline.value else { return };
+        let changes = entries.iter().flat_map(|it| {
+            let update = it.get("updateAutoScalingGroup");
+            let refresh = it.get("startInstanceRefresh").and_then(|it| it.get("DesiredConfiguration"));
+            update.into_iter().chain(refresh)
+        });
+        let types = changes.filter_map(|it| it.get("InstanceType")).filter_map(Node::text);
+        self.later_types = types.map(str::to_owned).collect();
+    }
+
+    /// Those types.
+    pub fn later_types(&self) -> impl Iterator<Item = &str> {
+        self.later_types.iter().map(String::as_str)
     }
 
     /// The strategy that launch type FARGATE comes to.

@@ -603,25 +603,69 @@ impl Watchable<'_> {
         Some((MetricStat { metric: metric?, statistic: statistic? }, period))
     }
 
-    /// `CustomizedMetricSpecification`: one metric, or `Metrics`. Periods are minutes.
+    /// `CustomizedMetricSpecification`: one metric, or `Metrics`, and the period in which it is looked at.
     pub fn customized(
         &self,
         reader: &mut Reader<'_>,
         node: &Node,
         of: &str,
-        service: Option<Id<ServiceDefinition>>,
-    ) -> Option<Watched> {
+        scaled: CustomizedFor,
+    ) -> Option<(Watched, Span)> {
         let mut fields = reader.fields(node, format!("the customized metric of {of}"))?;
+        let service = match scaled {
+            CustomizedFor::Service(service) => service,
+            CustomizedFor::Group => None,
+        };
         if let Some(metrics) = fields.take("Metrics") {
             let name = fields.of.clone();
             let math = self.math(reader, metrics, What { field: "Metrics", of: &name }, service);
             fields.finish(reader, &Shape::METRIC);
-            return math.map(|it| Watched::Math(Box::new(it.0)));
+            let (math, period) = math?;
+            let period = scaled.period(reader, metrics.place, &name, period)?;
+            return Some((Watched::Math(Box::new(math)), period));
         }
         let metric = self.metric(reader, &mut fields, service);
         let statistic = Self::statistic(reader, &mut fields);
+        let place = fields.place_of("Period");
+        let period = match scaled {
+            CustomizedFor::Group if fields.has("Period") => period(reader, &mut fields),
+            _ => Some(Span::MINUTE),
+        };
+        let name = fields.of.clone();
         fields.finish(reader, &Shape::METRIC);
-        Some(Watched::Stat(MetricStat { metric: metric?, statistic: statistic? }))
+        let period = scaled.period(reader, place, &name, period?)?;
+        let metric = self.at_resolution(reader, metric?, period, &name);
+        Some((Watched::Stat(MetricStat { metric, statistic: statistic? }), period))
+    }
+}
+
+/// What is scaled by a customized metric.
+#[derive(Clone, Copy)]
+pub enum CustomizedFor {
+    /// A service; `None` where it was refused.
+    Service(Option<Id<ServiceDefinition>>),
+    /// An Auto Scaling group.
+    Group,
+}
+
+impl CustomizedFor {
+    /// The period, where metrics can be looked at in it: Application Auto Scaling has a minute, EC2 Auto Scaling 10 and 30 s as well
+    /// (*Create a target tracking policy using high-resolution metrics for faster response*).
+    fn period(self, reader: &mut Reader<'_>, place: Place, of: &str, period: Span) -> Option<Span> {
+        let (known, help): (&[u64], _) = match self {
+            CustomizedFor::Service(_) => (
+                &[60],
+                "Application Auto Scaling looks at customized metrics each minute; of ECS's own, \
+                 `ECSServiceAverageCPUUtilizationHighResolution` and the like are looked at each 20 s",
+            ),
+            CustomizedFor::Group => (&[10, 30, 60], "EC2 Auto Scaling looks at metrics each 10, 30 or 60 s"),
+        };
+        if known.iter().any(|it| Span::seconds(*it) == period) {
+            return Some(period);
+        }
+        let problem = Problem::new(place, format!("{of} has a period of {period}"));
+        reader.refuse(problem.help(help));
+        None
     }
 }
 

@@ -15,7 +15,7 @@ use crate::aws::statistic::Statistic;
 use crate::scenario::alarms::{Alarms, ManagedAlarm};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Bounds;
-use crate::scenario::metric::Watchable;
+use crate::scenario::metric::{CustomizedFor, Watchable};
 use crate::scenario::predictive_scaling::ForecastFor;
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name};
@@ -374,8 +374,7 @@ impl<'a> Scaling<'a> {
         let predefined = specification.and_then(|it| self.predefined_metric(reader, it, of, service));
         let customized = fields
             .take("CustomizedMetricSpecification")
-            .and_then(|it| self.watchable.customized(reader, it, of, service))
-            .map(|it| (it, Span::MINUTE));
+            .and_then(|it| self.watchable.customized(reader, it, of, CustomizedFor::Service(service)));
         let scale_out_cooldown = fields.seconds_or(reader, "ScaleOutCooldown", 0..=864_000, Span::seconds(300));
         let scale_in_cooldown = fields.seconds_or(reader, "ScaleInCooldown", 0..=864_000, Span::seconds(300));
         let disable_scale_in = fields.flag_or(reader, "DisableScaleIn", false);
