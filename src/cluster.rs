@@ -45,9 +45,27 @@ pub struct Cluster {
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
     /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
     pub instances_changed: Vec<Id<ContainerInstance>>,
-    /// Grows with every change that the data plane must see: a process starting or ending, a target's state, a
-    /// rule's action.
+    /// Target groups of which a target has changed since targets were last counted.
+    pub target_groups_changed: BTreeSet<Id<TargetGroup>>,
+    /// What the data plane has not seen yet.
+    pub changes: Vec<Change>,
+    /// Grows with every change.
     pub version: u64,
+}
+
+/// What of the cluster has changed, for the data plane, which looks again at that alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A task: its place, its status, its processes.
+    Task(Id<Task>),
+    /// A target: its state, its weight, its registration.
+    Target(Id<Target>),
+    /// A container instance: its status, the tasks that it has room for.
+    Instance(Id<ContainerInstance>),
+    /// What requests of a service wait for.
+    WaitFactor(Id<ServiceDefinition>),
+    /// What listener rules do.
+    Actions,
 }
 
 /// `status` of a container instance.
@@ -500,7 +518,7 @@ impl Cluster {
         host.hosted.push(task);
         debug_assert!(self.is_balanced(instance), "what is left and what tasks hold make up what is registered");
         self.instances_changed.push(instance);
-        self.touch();
+        self.has_changed(Change::Instance(instance));
     }
 
     /// Whether what an instance has left and what its tasks hold make up what it registered.
@@ -538,7 +556,7 @@ impl Cluster {
         row.host = Some(Host::Fargate(zone));
         row.placed_at = Some(at);
         self.fargate_tasks.insert(task);
-        self.touch();
+        self.has_changed(Change::Task(task));
     }
 
     /// Adds a task that waits for an instance.
@@ -589,7 +607,7 @@ impl Cluster {
         );
         debug_assert!(self.is_balanced(instance), "a stopped task gives back exactly what it held");
         self.instances_changed.push(instance);
-        self.touch();
+        self.has_changed(Change::Instance(instance));
     }
 
     /// The one of some subnets in a zone with the most free addresses, the first of equals; an error where all there are full.
@@ -627,9 +645,15 @@ impl Cluster {
         }
     }
 
-    /// Tells the data plane that something it must see has changed.
-    pub fn touch(&mut self) {
+    /// Puts down what has changed.
+    pub fn has_changed(&mut self, change: Change) {
         self.version += 1;
+        if let Change::Target(target) = change {
+            self.target_groups_changed.insert(self.targets[target].target_group);
+        }
+        if self.changes.last() != Some(&change) {
+            self.changes.push(change);
+        }
     }
 
     /// The targets that each zone's nodes may send to, healthy or not, in order of registration; one pool for all nodes with

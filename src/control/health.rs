@@ -2,7 +2,7 @@
 
 use crate::agenda::Event;
 use crate::aws::load_balancer::TargetGroup;
-use crate::cluster::{Target, TargetHealthReason, TargetState, Task};
+use crate::cluster::{Change, Target, TargetHealthReason, TargetState, Task};
 use crate::control::Control;
 use crate::data::{ProbeAnswer, Traffic};
 use crate::run::TargetChange;
@@ -36,7 +36,7 @@ impl Control<'_> {
         });
         self.cluster.tasks[task].target = Some(target);
         self.cluster.target_groups[group.index()].push(target);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Target(target));
         self.record_target(target, TargetState::Initial, Some(TargetHealthReason::RegistrationInProgress));
         let name = &self.scenario.services[service].name;
         self.log.put(
@@ -205,7 +205,7 @@ impl Control<'_> {
     fn target_comes_to(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {
         let row = &mut self.cluster.targets[target];
         (row.state, row.reason) = (state, reason);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Target(target));
         self.record_target(target, state, reason);
     }
 

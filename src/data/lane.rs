@@ -103,7 +103,9 @@ pub struct Lane {
     cpu_done: Vec<f64>,
     /// The station of each task that has one.
     station_of_task: BTreeMap<Id<Task>, usize>,
-    /// Stations whose task is gone, to be used again.
+    /// The places of their stations, in order.
+    occupied: Vec<usize>,
+    /// Places whose task is gone, to be used again.
     vacant: Vec<usize>,
     rotation: Rotation,
     /// The chances of requests whose target is chosen at random.
@@ -120,7 +122,8 @@ pub struct Lane {
     /// Of a Classic Load Balancer.
     surge: Option<SurgeQueues>,
     kernel: Kernel,
-    seen_version: Option<u64>,
+    /// Whether something of the cluster that it must see has changed since it last looked.
+    is_stale: bool,
     in_flight: Vec<InFlight>,
     outlived: Outlived,
     /// Look for those that have ended when so many are in flight.
@@ -306,6 +309,7 @@ impl Lane {
             stride: applications.iter().map(|it| it.servers() as usize).max().unwrap_or(1).min(SERVERS_MAXIMUM),
             cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
+            occupied: Vec::new(),
             vacant: Vec::new(),
             rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, zones),
             chances: match group.algorithm {
@@ -315,7 +319,7 @@ impl Lane {
             },
             error_chances: breaks_targets(scenario, service).then(|| seed.stream("target errors", name)),
             kernel: Kernel::Careful,
-            seen_version: None,
+            is_stale: true,
             in_flight: Vec::new(),
             outlived: Outlived::default(),
             settle_at: SETTLED_AT_LEAST,
@@ -360,8 +364,7 @@ impl Lane {
         if !self.may_share {
             return next_arrival;
         }
-        let shares = self.stations.iter().zip(&self.sharing).filter(|it| it.0.shares_cpu);
-        shares.map(|it| it.1.next()).fold(next_arrival, f64::min)
+        self.places_short_of_cpu().map(|it| self.sharing[it].next()).fold(next_arrival, f64::min)
     }
 
     /// Serves what has been put off until somebody looks: the loops are left less often so.
@@ -395,13 +398,17 @@ impl Lane {
         self.run_sharing(until);
     }
 
+    /// Something of the cluster has changed that it must see; tells whether that is news.
+    pub fn must_look(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_stale, true)
+    }
+
     /// Reacts to what control has changed since the last look: at the instant of the change, before anything arrives.
-    pub fn look(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant) {
-        if self.seen_version == Some(cluster.version) {
+    fn look(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant) {
+        if !std::mem::take(&mut self.is_stale) {
             return;
         }
         self.catch_up(now);
-        self.seen_version = Some(cluster.version);
         self.settle(now.0 as f64);
         self.look_after_outlived();
         self.sources.iter_mut().filter_map(|it| it.forwarding.as_mut()).for_each(|it| it.look(cluster));
@@ -638,7 +645,11 @@ impl Lane {
         if !self.may_share {
             return;
         }
-        for (place, station) in self.stations.iter_mut().enumerate().filter(|(_, it)| it.shares_cpu) {
+        for &place in &self.occupied {
+            let station = &mut self.stations[place];
+            if !station.shares_cpu {
+                continue;
+            }
             self.cpu_done[place] += self.sharing[place].used(now) - station.used_before;
             station.in_flight = self.sharing[place].held() as u32;
         }
@@ -655,8 +666,8 @@ impl Lane {
         }
         if self.may_share {
             let mut has_changed = false;
-            for place in 0..self.stations.len() {
-                has_changed |= self.shares_or_not(place, now);
+            for occupied in 0..self.occupied.len() {
+                has_changed |= self.shares_or_not(self.occupied[occupied], now);
             }
             if has_changed {
                 self.count_awaited(now);
@@ -672,13 +683,12 @@ impl Lane {
     pub fn is_at_rest(&self, now: Instant) -> bool {
         (self.may_wait || self.holds_no_request())
             && self.cpu_done.iter().all(|it| *it == 0.0)
-            && !self.stations.iter().any(|it| it.is_cold(now.0 as f64))
+            && !self.occupied.iter().any(|it| self.stations[*it].is_cold(now.0 as f64))
     }
 
     /// The places of stations that used CPU in this second or hold requests.
     pub fn busy_stations(&self) -> impl Iterator<Item = usize> {
-        let stations = self.stations.iter().zip(&self.cpu_done).enumerate();
-        stations.filter(|(_, (it, cpu_done))| it.in_flight > 0 || **cpu_done != 0.0).map(|it| it.0)
+        self.occupied.iter().copied().filter(|&it| self.stations[it].in_flight > 0 || self.cpu_done[it] != 0.0)
     }
 
     /// Callers of these stations get 502 for what is in flight; of those whose process is gone, nothing is left at all.
@@ -777,18 +787,20 @@ impl Lane {
         };
         self.minute.to_target[place] = self.laws[law].to_target;
         self.station_of_task.insert(task, place);
+        self.occupied.insert(self.occupied.partition_point(|it| *it < place), place);
         self.shares_or_not(place, now.0 as f64);
     }
 
     /// Gives the places of stopped tasks back. Their processes are gone, so nothing of theirs is in flight.
     fn forget_stopped(&mut self, cluster: &Cluster) {
-        let Lane { station_of_task, vacant, cpu_done, stations, sharing, .. } = self;
+        let Lane { station_of_task, occupied, vacant, cpu_done, stations, sharing, .. } = self;
         station_of_task.retain(|&task, place| {
             let is_idle = stations[*place].in_flight == 0 && sharing[*place].held() == 0;
             let stays = cluster.tasks[task].stopped_at.is_none() || !is_idle;
             if !stays {
                 cpu_done[*place] = 0.0;
                 vacant.push(*place);
+                occupied.retain(|it| it != place);
             }
             stays
         });

@@ -1,13 +1,13 @@
 //! What a second leaves behind: the CPU and memory that tasks used, what they may use next, and which of them the kernel
 //! kills for their memory.
 
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, WithinTask, offer_cpu, share_within_task};
 use crate::aws::instance_type::Burst;
 use crate::aws::operating_system::windows_cpu_limit;
 use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
-use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
+use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, Host, InstanceStatus, Task, TaskStatus};
 use crate::data::{Samples, TaskSamples, Traffic, TwentySeconds, Used};
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -16,20 +16,28 @@ use crate::units::{Instant, NANOS_PER_SECOND, Span};
 /// Who computes where, as long as the cluster stands still.
 #[derive(Default)]
 pub struct Roster {
-    seen_version: Option<u64>,
+    /// What computes has changed there since it was looked at.
+    is_stale: BTreeSet<Place>,
+    /// Machines, with vacant places among them, which are at rest.
     machines: Vec<Machine>,
+    machine_at: BTreeMap<Place, usize>,
+    vacant: Vec<usize>,
     /// Of each machine, whether its seconds are all alike until one of its stations is busy.
     is_at_rest: Vec<bool>,
     /// Seconds that have passed.
     seconds: u64,
-    /// The machine that each station of each lane stands on.
-    machine_of_station: Vec<Vec<Option<usize>>>,
-    tasks: Vec<Guest>,
-    /// What containers compute beside those that serve, guest by guest.
-    others: Vec<CpuDemand>,
+    /// The machine that each station of each lane stands on, and the place of its task among the guests there.
+    machine_of_station: Vec<Vec<Option<(usize, usize)>>>,
     demands: Vec<CpuDemand>,
     offers: CpuOffers,
     within: (Vec<CpuDemand>, CpuOffers),
+}
+
+/// Where tasks compute: on an instance, or one of them by itself on Fargate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Instance(Id<ContainerInstance>),
+    Fargate(Id<Task>),
 }
 
 /// What tasks compute on: an instance that is registered, or a task on Fargate, which has its micro-VM to itself.
@@ -40,8 +48,9 @@ struct Machine {
     vcpu: u32,
     memory_mib: f64,
     burst: Option<Burst>,
-    /// Which of the guests are its own.
-    guests: Range<usize>,
+    guests: Vec<Guest>,
+    /// What containers compute beside those that serve, guest by guest.
+    others: Vec<CpuDemand>,
     /// MiB of tasks on it that are no guests, since they use the same always and no CPU.
     quiet_memory_mib: f64,
     /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
@@ -52,15 +61,14 @@ struct Machine {
 
 impl Machine {
     /// Adds up the seconds that it has been at rest: only its memory was used, and that of no requests.
-    fn add_up(&mut self, tasks: &[Guest], seconds: u64, into: Sums) {
+    fn add_up(&mut self, seconds: u64, into: Sums) {
         let rested = seconds - std::mem::replace(&mut self.added_up, seconds);
         if rested == 0 {
             return;
         }
         let rested = rested as f64;
         let (samples, twenty_seconds, used) = into;
-        let own = &tasks[self.guests.clone()];
-        for guest in own {
+        for guest in &self.guests {
             let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) else { continue };
             let seconds = TaskSamples {
                 cpu_units_used: 0.0,
@@ -74,7 +82,7 @@ impl Machine {
             }
         }
         if let Some((_, group)) = self.instance {
-            let of_guests: f64 = own.iter().map(|it| it.memory_base_mib).sum();
+            let of_guests: f64 = self.guests.iter().map(|it| it.memory_base_mib).sum();
             used[group].memory_mib += rested * (self.quiet_memory_mib + of_guests);
         }
     }
@@ -90,7 +98,7 @@ struct Background {
     serving: CpuDemand,
     /// CPU units that it computes beside its requests.
     own: f64,
-    /// Where the other containers stand in the roster.
+    /// Where the other containers stand among those of the machine.
     others: (usize, usize),
     /// CPU units that all of that would use.
     wanted: f64,
@@ -106,6 +114,8 @@ struct Guest {
     serving: Option<usize>,
     /// Its lane and its place there.
     station: Option<(usize, usize)>,
+    /// Whether its station used CPU in this second or holds requests.
+    is_busy: bool,
     /// Its demand is last second's.
     demand: CpuDemand,
     /// What its containers compute whatever they serve; `None` where that is nothing and no container has a bound of its own.
@@ -123,92 +133,57 @@ struct Guest {
     base: Option<(f64, f64)>,
 }
 
-impl Roster {
-    fn look(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster) {
-        self.machines.clear();
-        self.tasks.clear();
-        self.others.clear();
-        for (id, instance) in cluster.instances.entries() {
-            if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
-                continue;
-            }
-            let kind = instance.instance_type(&scenario.auto_scaling_groups);
-            let before = self.tasks.len();
-            let mut quiet_memory_mib = 0.0;
-            for &task in instance.tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
-                match memory_of_quiet(scenario, &cluster.tasks[task]) {
-                    Some(memory_mib) => quiet_memory_mib += memory_mib,
-                    None => self.welcome(traffic, scenario, cluster, task, instance.registered_cpu_units),
+impl Machine {
+    /// Nobody computes on it.
+    fn new(place: Place, scenario: &Scenario, cluster: &Cluster, seconds: u64) -> Machine {
+        let machine = Machine {
+            instance: None,
+            cpu_units: 0.0,
+            vcpu: 0,
+            memory_mib: 0.0,
+            burst: None,
+            guests: Vec::new(),
+            others: Vec::new(),
+            quiet_memory_mib: 0.0,
+            has_idle_offers: false,
+            added_up: seconds,
+        };
+        match place {
+            Place::Instance(id) => {
+                let instance = &cluster.instances[id];
+                let kind = instance.instance_type(&scenario.auto_scaling_groups);
+                Machine {
+                    instance: Some((id, instance.auto_scaling_group.index())),
+                    cpu_units: f64::from(instance.registered_cpu_units),
+                    vcpu: kind.vcpu,
+                    memory_mib: f64::from(instance.registered_memory_mib),
+                    burst: kind.burst.filter(|_| scenario.assumptions.burst_credits),
+                    ..machine
                 }
             }
-            let burst = kind.burst.filter(|_| scenario.assumptions.burst_credits);
-            if before == self.tasks.len() && burst.is_none() && quiet_memory_mib == 0.0 {
-                continue;
-            }
-            self.machines.push(Machine {
-                instance: Some((id, instance.auto_scaling_group.index())),
-                cpu_units: f64::from(instance.registered_cpu_units),
-                vcpu: kind.vcpu,
-                memory_mib: f64::from(instance.registered_memory_mib),
-                burst,
-                guests: before..self.tasks.len(),
-                quiet_memory_mib,
-                has_idle_offers: false,
-                added_up: self.seconds,
-            });
-        }
-        for &id in cluster.fargate_tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
-            if memory_of_quiet(scenario, &cluster.tasks[id]).is_some() {
-                continue;
-            }
-            let reservation = &cluster.tasks[id].reservation;
-            self.welcome(traffic, scenario, cluster, id, reservation.cpu_units);
-            self.machines.push(Machine {
-                instance: None,
-                cpu_units: f64::from(reservation.cpu_units),
-                vcpu: reservation.cpu_units.div_ceil(1024),
-                memory_mib: f64::from(reservation.memory_mib),
-                burst: None,
-                guests: self.tasks.len() - 1..self.tasks.len(),
-                quiet_memory_mib: 0.0,
-                has_idle_offers: false,
-                added_up: self.seconds,
-            });
-        }
-        self.seen_version = Some(cluster.version);
-        self.is_at_rest.clear();
-        self.is_at_rest.resize(self.machines.len(), false);
-        self.machine_of_station.resize(traffic.lanes.len(), Vec::new());
-        for (of_lane, lane) in self.machine_of_station.iter_mut().zip(&traffic.lanes) {
-            of_lane.clear();
-            of_lane.resize(lane.station_count(), None);
-        }
-        for (number, machine) in self.machines.iter().enumerate() {
-            for (lane, place) in self.tasks[machine.guests.clone()].iter().filter_map(|it| it.station) {
-                self.machine_of_station[lane][place] = Some(number);
+            Place::Fargate(task) => {
+                let reservation = &cluster.tasks[task].reservation;
+                Machine {
+                    cpu_units: f64::from(reservation.cpu_units),
+                    vcpu: reservation.cpu_units.div_ceil(1024),
+                    memory_mib: f64::from(reservation.memory_mib),
+                    ..machine
+                }
             }
         }
     }
 
-    /// Whether the cluster has changed since it was made.
-    pub(super) fn is_stale(&self, cluster: &Cluster) -> bool {
-        self.seen_version != Some(cluster.version)
-    }
-
-    fn welcome(
-        &mut self,
-        traffic: &Traffic,
-        scenario: &Scenario,
-        cluster: &Cluster,
-        task: Id<Task>,
-        cpu_units_of_machine: u32,
-    ) {
-        let mut guest = guest(traffic, scenario, cluster, task, cpu_units_of_machine);
+    fn welcome(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster, task: Id<Task>) {
+        let cpu_units = match self.instance {
+            Some((instance, _)) => cluster.instances[instance].registered_cpu_units,
+            None => cluster.tasks[task].reservation.cpu_units,
+        };
+        let mut guest = guest(traffic, scenario, cluster, task, cpu_units);
         let definition = &scenario.task_definitions[guest.task_definition];
         let followed = &cluster.tasks[task].containers;
         let caps_containers = definition.caps_containers(cluster.tasks[task].is_on_fargate());
         guest.background = self.background(definition, guest.serving, followed, caps_containers);
-        self.tasks.push(guest);
+        self.guests.push(guest);
     }
 
     fn background(
@@ -243,6 +218,104 @@ impl Roster {
         let wanted = own + self.others[from..].iter().map(|it| it.demand).sum::<f64>();
         let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted };
         (wanted > 0.0 || caps_containers).then_some(background)
+    }
+}
+
+impl Roster {
+    /// Of what computes there, something has changed.
+    pub(super) fn has_changed_on(&mut self, instance: Id<ContainerInstance>) {
+        self.is_stale.insert(Place::Instance(instance));
+    }
+
+    /// A task has changed.
+    pub(super) fn has_changed_of(&mut self, cluster: &Cluster, task: Id<Task>) {
+        match cluster.tasks[task].host {
+            Some(Host::Instance(instance)) => self.is_stale.insert(Place::Instance(instance)),
+            Some(Host::Fargate(_)) => self.is_stale.insert(Place::Fargate(task)),
+            None => false,
+        };
+    }
+
+    /// Who computes at a place as the cluster stands; `None` where nobody does, and no credits are earned.
+    fn look_at(
+        &self,
+        place: Place,
+        (traffic, scenario, cluster): (&Traffic, &Scenario, &Cluster),
+        guests: Vec<Guest>,
+    ) -> Option<Machine> {
+        let mut machine = Machine { guests, ..Machine::new(place, scenario, cluster, self.seconds) };
+        let hosted = match &place {
+            Place::Instance(id) => {
+                let instance = &cluster.instances[*id];
+                if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
+                    return None;
+                }
+                &instance.tasks[..]
+            }
+            Place::Fargate(task) if cluster.fargate_tasks.contains(task) => std::slice::from_ref(task),
+            Place::Fargate(_) => return None,
+        };
+        for &task in hosted.iter().filter(|it| computes(&cluster.tasks[**it])) {
+            match memory_of_quiet(scenario, &cluster.tasks[task]) {
+                Some(memory_mib) => machine.quiet_memory_mib += memory_mib,
+                None => machine.welcome(traffic, scenario, cluster, task),
+            }
+        }
+        let is_quiet = machine.quiet_memory_mib == 0.0 || machine.instance.is_none();
+        (!machine.guests.is_empty() || machine.burst.is_some() || !is_quiet).then_some(machine)
+    }
+
+    /// Looks again at a place.
+    fn renew(&mut self, place: Place, traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
+        let known = self.machine_at.get(&place).copied();
+        let mut before = Vec::new();
+        if let Some(number) = known {
+            let machine = &mut self.machines[number];
+            machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
+            before = std::mem::take(&mut machine.guests);
+            for (lane, station) in before.iter().filter_map(|it| it.station) {
+                self.machine_of_station[lane][station] = None;
+            }
+        }
+        let now = self.look_at(place, (traffic, scenario, cluster), Vec::with_capacity(before.len()));
+        let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));
+        for guest in before.iter().filter(|it| it.background.is_some() && !stays(it.task)) {
+            traffic.background_given.remove(&guest.task);
+        }
+        let number = match (now, known) {
+            (Some(machine), Some(number)) => {
+                self.machines[number] = machine;
+                number
+            }
+            (Some(machine), None) => {
+                let number = self.vacant.pop().unwrap_or(self.machines.len());
+                self.machine_at.insert(place, number);
+                if number == self.machines.len() {
+                    self.machines.push(machine);
+                    self.is_at_rest.push(false);
+                } else {
+                    self.machines[number] = machine;
+                }
+                number
+            }
+            (None, Some(number)) => {
+                self.machine_at.remove(&place);
+                self.machines[number] = Machine::new(place, scenario, cluster, self.seconds);
+                self.is_at_rest[number] = true;
+                self.vacant.push(number);
+                return;
+            }
+            (None, None) => return,
+        };
+        self.is_at_rest[number] = false;
+        for (place, guest) in self.machines[number].guests.iter().enumerate() {
+            let Some((lane, station)) = guest.station else { continue };
+            let of_lane = &mut self.machine_of_station[lane];
+            if of_lane.len() <= station {
+                of_lane.resize(station + 1, None);
+            }
+            of_lane[station] = Some((number, place));
+        }
     }
 }
 
@@ -293,6 +366,7 @@ fn guest(
         service: service.map(Id::index),
         serving,
         station: lanes.find_map(|it| Some((it, traffic.lanes[it].place_of(task)?))),
+        is_busy: false,
         demand: CpuDemand {
             demand: 0.0,
             weight: f64::from(definition.cpu_weight(task_cpu, scenario.assumptions.capped_task_weight)),
@@ -410,26 +484,25 @@ fn who_passes_its_limit(
 impl Traffic {
     /// One second of every instance, and of every task on Fargate: what its tasks used, what they may use next, and whether memory is left.
     pub(super) fn share_instances(&mut self, scenario: &Scenario, cluster: &Cluster) {
-        if self.roster.is_stale(cluster) {
-            self.add_up_rest();
-        }
         let mut roster = std::mem::take(&mut self.roster);
-        if roster.is_stale(cluster) {
-            roster.look(self, scenario, cluster);
-            self.background_given.retain(|&task, _| cluster.tasks[task].stopped_at.is_none());
+        roster.machine_of_station.resize(self.lanes.len(), Vec::new());
+        while let Some(place) = roster.is_stale.pop_first() {
+            roster.renew(place, self, scenario, cluster);
         }
         self.wake_machines(&mut roster);
         roster.seconds += 1;
-        let Roster { machines, tasks, others: containers, demands, offers, within, is_at_rest, seconds, .. } =
-            &mut roster;
+        let Roster { machines, demands, offers, within, is_at_rest, seconds, .. } = &mut roster;
         for (machine, is_at_rest) in machines.iter_mut().zip(is_at_rest).filter(|it| !*it.1) {
-            let own = &tasks[machine.guests.clone()];
             demands.clear();
             let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
             let mut has_background = false;
             let mut is_steady = true;
-            for guest in own {
-                let (by_requests, load) = self.take_second(guest);
+            for guest in &mut machine.guests {
+                let is_busy = std::mem::take(&mut guest.is_busy);
+                let (by_requests, load) = match is_busy || guest.leaks {
+                    true => self.take_second(guest),
+                    false => (0.0, Load { at: self.now, ..Load::default() }),
+                };
                 let by_background = match guest.background {
                     Some(_) => self.background_given.get(&guest.task).copied().unwrap_or(0.0),
                     None => 0.0,
@@ -478,7 +551,7 @@ impl Traffic {
                 used.memory_mib += memory_of_all;
                 if memory_of_all > machine.memory_mib {
                     is_steady = false;
-                    self.instance_runs_out_of_memory(scenario, cluster, own);
+                    self.instance_runs_out_of_memory(scenario, cluster, &machine.guests);
                 }
             }
             machine.added_up = *seconds;
@@ -490,12 +563,12 @@ impl Traffic {
             machine.has_idle_offers = is_idle;
             let capacity = self.pass_credits(machine, cpu_of_all);
             offer_cpu(capacity, demands, offers);
-            for ((guest, &offer), demand) in own.iter().zip(&offers.offers).zip(&*demands) {
+            for ((guest, &offer), demand) in machine.guests.iter().zip(&offers.offers).zip(&*demands) {
                 let mut requests = offer;
                 let mut part_of_quota = 1.0;
                 if let Some(background) = guest.background {
                     let by_requests = (demand.demand - background.wanted).max(0.0);
-                    let others = &containers[background.others.0..background.others.1];
+                    let others = &machine.others[background.others.0..background.others.1];
                     let serving = CpuDemand { demand: by_requests, ..background.serving };
                     let mut share = |capacity| share_within_task(capacity, serving, background.own, others, within);
                     let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
@@ -508,8 +581,12 @@ impl Traffic {
                 }
                 if let Some((lane, place)) = guest.station {
                     let station = self.lanes[lane].station(place).0;
-                    self.is_awake[lane] |= station.is_offered(requests) | (station.part_of_quota != part_of_quota);
+                    let changes = station.is_offered(requests) | (station.part_of_quota != part_of_quota);
                     station.part_of_quota = part_of_quota;
+                    // A lane at rest has nothing there that would go faster or slower.
+                    if changes && !self.is_awake[lane] {
+                        self.is_awake[lane] = self.lanes[lane].is_given_at_rest(place, self.now);
+                    }
                 }
             }
         }
@@ -518,12 +595,14 @@ impl Traffic {
 
     /// Wakes the machines that busy stations stand on.
     fn wake_machines(&mut self, roster: &mut Roster) {
-        let Roster { machines, tasks, is_at_rest, seconds, machine_of_station, .. } = roster;
+        let Roster { machines, is_at_rest, seconds, machine_of_station, .. } = roster;
         let Traffic { lanes, is_awake, samples, twenty_seconds, used, .. } = self;
         for (place, lane) in lanes.iter().enumerate().filter(|it| is_awake[it.0]) {
-            for machine in lane.busy_stations().filter_map(|it| machine_of_station[place][it]) {
+            let of_lane = &machine_of_station[place];
+            for (machine, guest) in lane.busy_stations().filter_map(|it| of_lane.get(it).copied().flatten()) {
+                machines[machine].guests[guest].is_busy = true;
                 if std::mem::take(&mut is_at_rest[machine]) {
-                    machines[machine].add_up(tasks, *seconds, (samples, twenty_seconds, used));
+                    machines[machine].add_up(*seconds, (samples, twenty_seconds, used));
                 }
             }
         }
@@ -533,7 +612,7 @@ impl Traffic {
     pub(super) fn add_up_rest(&mut self) {
         let Traffic { samples, twenty_seconds, used, roster, .. } = self;
         for machine in &mut roster.machines {
-            machine.add_up(&roster.tasks, roster.seconds, (samples, twenty_seconds, used));
+            machine.add_up(roster.seconds, (samples, twenty_seconds, used));
         }
     }
 

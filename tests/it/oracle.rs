@@ -9,9 +9,11 @@ use plimsoll::aws::launch::Launcher;
 use plimsoll::aws::mixed_instances::PurchaseOption;
 use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
-use plimsoll::cluster::{Cluster, ContainerInstance, Host, InstanceStatus, Target, TargetState, Task, TaskStatus};
+use plimsoll::cluster::{
+    self, Cluster, ContainerInstance, Host, InstanceStatus, Target, TargetState, Task, TaskStatus,
+};
 use plimsoll::data::histogram::Histogram;
-use plimsoll::data::{Traffic, advance, second_passes};
+use plimsoll::data::{Traffic, advance, note_changes, second_passes};
 use plimsoll::rng::{Seed, Stream};
 use plimsoll::run::RequestCounts;
 use plimsoll::scenario::{self, Scenario};
@@ -357,6 +359,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             weight: 1.0,
         });
         cluster.target_groups[0].push(target);
+        cluster.has_changed(cluster::Change::Instance(instance));
     }
     cluster
 }
@@ -366,6 +369,7 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
     let scenario = case.scenario();
     let mut cluster = case.cluster(&scenario);
     let mut traffic = Traffic::new(&scenario, Seed { seed: case.seed, replication: 0 });
+    note_changes(&mut traffic, &mut cluster);
     let mut stops: VecDeque<Instant> = stops.iter().copied().collect();
     for change in changes {
         while stops.front().is_some_and(|stop| *stop <= change.at) {
@@ -386,14 +390,17 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
             (What::Offered(cpu_units), _) => {
                 let instance = cluster.tasks[Id::new(change.task)].instance().expect("it has one");
                 cluster.instances[instance].registered_cpu_units = cpu_units;
-                cluster.touch();
+                cluster.has_changed(cluster::Change::Instance(instance));
+                note_changes(&mut traffic, &mut cluster);
                 second_passes(&mut traffic, &scenario, &cluster);
             }
             (What::Weight(weight), _) => cluster.targets[Id::new(change.task)].weight = weight,
             (What::ErrorShare(share), _) => cluster.tasks[Id::new(change.task)].error_share = share,
             (What::State(_), None) => {}
         }
-        cluster.touch();
+        cluster.has_changed(cluster::Change::Task(Id::new(change.task)));
+        cluster.has_changed(cluster::Change::Target(Id::new(change.task)));
+        note_changes(&mut traffic, &mut cluster);
     }
     for stop in stops {
         advance(&mut traffic, &scenario, &cluster, stop);
