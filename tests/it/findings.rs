@@ -232,6 +232,36 @@ workloads: {{ clients: {{ service: web, arrivals: {{ steps: [{{ at: 0s, rate: 40
     assert!(!kinds(&of(700)).contains(&"bounded-by-metric-cap"));
 }
 
+/// Of a group, too, one policy that is not ready holds the scale-in of all up; at its least nothing is held up.
+#[test]
+fn groups_are_starved_of_scale_in_as_well() {
+    let of = |second: u32, desired: u32| {
+        let policy = |name: &str| {
+            format!(
+                "{name}: {{ AutoScalingGroupName: nodes, PolicyType: TargetTrackingScaling, TargetTrackingConfiguration: {{ TargetValue: 50, CustomizedMetricSpecification: {{ Namespace: Custom, MetricName: {name}, Statistic: Average }} }} }}"
+            )
+        };
+        let text = format!(
+            "duration: 2h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 8, DesiredCapacity: {desired} }} }}
+metrics: {{ one: {{ delay: 0s, steps: [{{ at: 0s, value: 10 }}] }}, two: {{ delay: 0s, steps: [{{ at: 0s, value: {second} }}] }} }}
+scalingPolicies: {{ {}, {} }}
+",
+            policy("one"),
+            policy("two")
+        );
+        let story = scenario::read(Path::new("starved.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+    };
+    let found = findings(&of(48, 4));
+    let [only] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((only.kind, only.resource.as_str()), ("starved-scale-in", "auto-scaling-group/nodes"));
+    assert!(only.text.contains("policy two is not ready, its low alarm is OK"), "{}", only.text);
+    assert_eq!(findings(&of(10, 4)), []);
+    assert_eq!(findings(&of(48, 1)), []);
+}
+
 /// A service on metrics that the scenario supplies, under a policy for each, with a target of 50.
 fn supplied(duration: &str, tasks: u32, target: &str, metrics: [&str; 2], rest: &str) -> Run {
     let of = |steps: [&str; 2], written: &dyn Fn(&str, &str) -> String| {
