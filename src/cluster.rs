@@ -446,6 +446,8 @@ pub struct Target {
     pub failures: u32,
     /// Whether security groups let connections in to its port.
     pub is_reachable: bool,
+    /// The place of its zone among those of the load balancer; `None` where it is none of them, so that no node looks at it.
+    pub zone_of_load_balancer: Option<usize>,
     /// When it was registered.
     pub registered_at: Instant,
     /// When it became healthy beside others that had been for longer, so that it starts slowly.
@@ -667,20 +669,18 @@ impl Cluster {
         let zones = load_balancer.availability_zones.len().max(1);
         let mut pools = vec![Vec::new(); if group.cross_zone { 1 } else { zones }];
         for &target in &self.target_groups[id.index()] {
-            let is_in_pool = matches!(
-                self.targets[target].state,
-                TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
-            );
-            if let Some(zone) = self.zone_of(target, load_balancer).filter(|_| is_in_pool) {
+            let row = &self.targets[target];
+            let is_in_pool = matches!(row.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy);
+            if let Some(zone) = row.zone_of_load_balancer.filter(|_| is_in_pool) {
                 pools[if group.cross_zone { 0 } else { zone }].push(target);
             }
         }
         pools
     }
 
-    /// The place of a target's zone among those of the load balancer; `None` where it is none of them.
-    pub fn zone_of(&self, target: Id<Target>, load_balancer: &LoadBalancer) -> Option<usize> {
-        let Some(zone) = self.zone_of_task(self.targets[target].task) else { return Some(0) };
+    /// The place of a task's zone among those of the load balancer; `None` where it is none of them.
+    pub fn place_among_zones(&self, task: Id<Task>, load_balancer: &LoadBalancer) -> Option<usize> {
+        let Some(zone) = self.zone_of_task(task) else { return Some(0) };
         load_balancer.availability_zones.iter().position(|it| *it == zone)
     }
 

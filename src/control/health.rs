@@ -20,6 +20,8 @@ impl Control<'_> {
         let Some(group) = deployment.and_then(|it| it.target_group) else { return };
         let now = self.now();
         let is_reachable = self.lets_in_load_balancer(task);
+        let load_balancer = &self.scenario.load_balancers[self.scenario.target_groups[group].load_balancer];
+        let zone_of_load_balancer = self.cluster.place_among_zones(task, load_balancer);
         let target = self.cluster.targets.push(Target {
             task,
             target_group: group,
@@ -28,6 +30,7 @@ impl Control<'_> {
             successes: 0,
             failures: 0,
             is_reachable,
+            zone_of_load_balancer,
             registered_at: now,
             probe_sent_at: now,
             slow_start_since: None,
@@ -65,11 +68,9 @@ impl Control<'_> {
 
     /// Whether the target is still checked.
     pub fn is_checked(&self, target: Id<Target>) -> bool {
-        self.is_in_use(target)
-            && matches!(
-                self.cluster.targets[target].state,
-                TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
-            )
+        let row = &self.cluster.targets[target];
+        row.zone_of_load_balancer.is_some()
+            && matches!(row.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy)
     }
 
     /// ECS finds a target `unused` for as long as another would need to fail its checks, and takes that for unhealthy
@@ -84,12 +85,6 @@ impl Control<'_> {
         }
         self.target_comes_to(target, TargetState::Unhealthy, Some(TargetHealthReason::NotInUse));
         self.say_unhealthy(target, TargetHealthReason::NotInUse);
-    }
-
-    /// Whether its zone is one of the load balancer's, so that its nodes look at it at all.
-    fn is_in_use(&self, target: Id<Target>) -> bool {
-        let group = &self.scenario.target_groups[self.cluster.targets[target].target_group];
-        self.cluster.zone_of(target, &self.scenario.load_balancers[group.load_balancer]).is_some()
     }
 
     /// Puts down the verdict of a check that was just sent, or when to ask for it.
@@ -213,8 +208,8 @@ impl Control<'_> {
     pub(super) fn record_target(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {
         let row = &self.cluster.targets[target];
         // One outside of the load balancer's zones is not in use, and nobody checks it.
-        let (state, reason) = if self.is_in_use(target) || matches!(state, TargetState::Draining | TargetState::Unused)
-        {
+        let is_in_use = row.zone_of_load_balancer.is_some();
+        let (state, reason) = if is_in_use || matches!(state, TargetState::Draining | TargetState::Unused) {
             (state, reason)
         } else {
             (TargetState::Unused, Some(TargetHealthReason::NotInUse))

@@ -270,6 +270,8 @@ workloads:
 /// A cluster of healthy tasks of the first service, each on an instance of its own in one of the zones.
 pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
     let mut cluster = Cluster { target_groups: vec![Vec::new()], version: 1, ..Cluster::default() };
+    let group = scenario.target_groups.iter().next().expect("the scenario has a target group");
+    let load_balancer = &scenario.load_balancers[group.load_balancer];
     for &zone in zones {
         let instance = cluster.instances.push(ContainerInstance {
             launch_template_override: 0,
@@ -352,6 +354,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             successes: 0,
             failures: 0,
             is_reachable: true,
+            zone_of_load_balancer: cluster.place_among_zones(task, load_balancer),
             registered_at: Instant::START,
             probe_sent_at: Instant::START,
             slow_start_since: None,
