@@ -256,9 +256,11 @@ fn explain(path: &Path, variant: &str, seed: u64) -> Exit {
         return Exit::Refused;
     };
     let run = simulate(scenario, Seed { seed, replication: 0 });
+    let instance_lines = if capacity::scales_groups(&run) { capacity::instance_lines(&run) } else { Vec::new() };
     let parts = [
         ("Scale-outs of services: where the seconds went", waterfall::explained(&run)),
         ("Managed scaling: what it saw and decided", capacity::managed_scaling_lines(&run)),
+        ("Why each instance was there, and what that cost", instance_lines),
         ("Every decision on capacity", capacity::decisions(&run)),
     ];
     let mut text = String::new();
@@ -417,6 +419,7 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             refusals::fargate_paragraphs(&variants),
             deployments::paragraphs(&variants),
             stopped_tasks::paragraphs(&variants),
+            capacity::managed_scaling_paragraphs(&variants),
             capacity::paragraphs(&variants),
             waterfall::paragraphs(&variants),
             findings::paragraphs(&variants),

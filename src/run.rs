@@ -912,6 +912,8 @@ pub enum AliveReason {
     LowAlarm,
     /// It is empty, and managed scaling goes down less than by half a minute.
     ScaleInPace,
+    /// It is empty, and the policies of its group do not scale in.
+    GroupPolicies,
     /// It is empty, and nothing lowers the desired capacity of its group.
     NoScaleIn,
     /// Its group is about to terminate it.
@@ -928,7 +930,7 @@ pub enum AliveReason {
 
 impl AliveReason {
     /// All, in the order in which they are shown.
-    pub const ALL: [AliveReason; 17] = [
+    pub const ALL: [AliveReason; 18] = [
         AliveReason::Tasks,
         AliveReason::ThinlySpreadTasks,
         AliveReason::Boots,
@@ -940,6 +942,7 @@ impl AliveReason {
         AliveReason::TargetCapacity,
         AliveReason::LowAlarm,
         AliveReason::ScaleInPace,
+        AliveReason::GroupPolicies,
         AliveReason::NoScaleIn,
         AliveReason::Terminates,
         AliveReason::Deregistered,
@@ -962,6 +965,7 @@ impl AliveReason {
             AliveReason::TargetCapacity => "target-capacity",
             AliveReason::LowAlarm => "low-alarm",
             AliveReason::ScaleInPace => "scale-in-pace",
+            AliveReason::GroupPolicies => "group-policies",
             AliveReason::NoScaleIn => "no-scale-in",
             AliveReason::Terminates => "terminates",
             AliveReason::Deregistered => "deregistered",

@@ -837,6 +837,9 @@ pub struct Assumptions {
     pub insufficient_capacity_retry: Span,
     /// ... and so late at last: 300 s.
     pub insufficient_capacity_retry_maximum: Span,
+    /// A group that has tried to launch instances for so long without launching any has its process Launch suspended by AWS: 24 h
+    /// (*Suspend and resume Amazon EC2 Auto Scaling processes*: "over 24 hours"; which processes it does not say).
+    pub administrative_suspension_after: Span,
     /// How often a group looks at its instances, and how long it takes to notice that one is gone: 60 s.
     pub group_health_check_interval: Span,
     /// From when EC2's status checks fail until a group takes it for more than a hiccup: 180 s.
@@ -1071,6 +1074,7 @@ impl Default for Assumptions {
             auto_scaling_group_delay: Span::seconds(10),
             insufficient_capacity_retry: Span::seconds(30),
             insufficient_capacity_retry_maximum: Span::seconds(300),
+            administrative_suspension_after: Span::seconds(24 * 3_600),
             group_health_check_interval: Span::MINUTE,
             impaired_instance_wait: Span::seconds(180),
             spot_interruptions_per_hour: 0.0,

@@ -103,7 +103,8 @@ impl SimpleScaling {
 pub struct TargetTracking {
     /// The metric, or what an expression makes of several.
     pub watches: Watched,
-    /// Length of the periods that its alarms look at: a minute, or 20 s of a high-resolution metric.
+    /// Length of the periods that its alarms look at: a minute, or less of a high-resolution metric (20 s of a service, 10 or 30 s
+    /// of a group).
     pub period: Span,
     /// `TargetValue`, above 0, in the metric's unit.
     pub target_value: f64,
@@ -199,7 +200,7 @@ impl TargetTracking {
     }
 
     /// The rules of the two alarms that AWS makes for the policy: 3 of 3 periods above the target, and 15 minutes of them (15
-    /// of 15, or 45 of 45 of 20 s) below `low_ratio` of it.
+    /// of 15, 45 of 45 of 20 s, 90 of 90 of 10 s) below `low_ratio` of it.
     pub fn alarm_rules(&self, low_ratio: f64) -> (AlarmRule, AlarmRule) {
         let rule = |comparison_operator, threshold, periods| AlarmRule {
             comparison_operator,
@@ -353,6 +354,7 @@ mod tests {
         };
         assert_eq!(counts(60), ((3, 3, 50.0), (15, 15, 45.0)));
         assert_eq!(counts(20), ((3, 3, 50.0), (45, 45, 45.0)));
+        assert_eq!(counts(10), ((3, 3, 50.0), (90, 90, 45.0)));
         assert_eq!(counts(300), ((3, 3, 50.0), (15, 15, 45.0)));
     }
 

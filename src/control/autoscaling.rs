@@ -3,13 +3,14 @@
 //! Follows the Application Auto Scaling guide (2023 to 2026 copies); what it leaves open is a named assumption of the
 //! scenario. Predictive scaling is in `predictive_scaling`.
 
+mod bounds;
+
 use crate::agenda::Event;
 use crate::aws::alarm::{Alarm, AlarmState};
 use crate::aws::scaling_policy::{
     MetricAggregationType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, SuspendedState,
     TargetTracking,
 };
-use crate::aws::schedule::ScheduledAction;
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::TaskStatus;
 use crate::control::Control;
@@ -105,18 +106,6 @@ impl ScaledTarget {
 const FLAPPING: &str = "AutoScalingAnticipatedFlapping";
 
 impl Control<'_> {
-    /// Registering a scalable target moves desired into its bounds at once.
-    pub(super) fn bring_targets_within_bounds(&mut self) {
-        for (target, definition) in self.scenario.scalable_targets.entries() {
-            if self.scenario.services[definition.service].is_created_later {
-                continue;
-            }
-            let bounds = &self.scaled_targets[target.index()];
-            let state = &mut self.services[definition.service.index()];
-            state.desired_count = state.desired_count.clamp(bounds.min_capacity, bounds.max_capacity);
-        }
-    }
-
     /// Closes the minute of every service: a row for the report.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
         self.keep_arrivals(traffic);
@@ -159,125 +148,6 @@ impl Control<'_> {
         };
         self.scaled_targets[target.index()].asked.push(Asked { policy, alarm, is_scale_in_of_tracking });
         self.agenda.put(self.now(), Event::TargetIsScaled(target));
-    }
-
-    pub(super) fn scheduled_action_runs(&mut self, action: Id<ScheduledAction>, _occurrence: usize) {
-        let now = self.now();
-        let definition = &self.scenario.scheduled_actions[action];
-        let target = definition.target;
-        let service = self.scenario.scalable_targets[target].service;
-        let desired = self.services[service.index()].desired_count;
-        if self.scaled_targets[target.index()].suspended_state.scheduled_scaling {
-            let message =
-                format!("scheduled action {} {}: scheduled scaling is suspended", definition.name, definition.schedule);
-            let resource = self.service_resource(service);
-            let reason = NotScaled {
-                is_scale_out: false,
-                code: "ScheduledScalingSuspended",
-                words: message,
-                base: None,
-                metric: None,
-            };
-            self.record_not_scaled(resource, definition.name.clone(), desired, None, reason);
-            return;
-        }
-        let state = &mut self.scaled_targets[target.index()];
-        state.min_capacity = definition.min_capacity.unwrap_or(state.min_capacity);
-        state.max_capacity = definition.max_capacity.unwrap_or(state.max_capacity);
-        let (min, max) = (state.min_capacity, state.max_capacity);
-        let message = format!(
-            "scheduled action {} {}: min capacity {min} and max capacity {max}",
-            definition.name, definition.schedule
-        );
-        let resource = self.service_resource(service);
-        let decision = self.log.put(now, None, "scaling.scheduled_action", resource, message);
-        let name = definition.name.clone();
-        self.move_into_bounds(target, &name, decision);
-    }
-
-    /// `RegisterScalableTarget` for a target that is registered already.
-    pub(super) fn register_scalable_target(
-        &mut self,
-        target: Id<ScalableTarget>,
-        min_capacity: Option<u32>,
-        max_capacity: Option<u32>,
-        [scaling_in, scaling_out, scheduled]: [Option<bool>; 3],
-    ) {
-        let state = &mut self.scaled_targets[target.index()];
-        state.min_capacity = min_capacity.unwrap_or(state.min_capacity);
-        state.max_capacity = max_capacity.unwrap_or(state.max_capacity);
-        let suspended = &mut state.suspended_state;
-        suspended.dynamic_scaling_in = scaling_in.unwrap_or(suspended.dynamic_scaling_in);
-        suspended.dynamic_scaling_out = scaling_out.unwrap_or(suspended.dynamic_scaling_out);
-        suspended.scheduled_scaling = scheduled.unwrap_or(suspended.scheduled_scaling);
-        let suspended = *suspended;
-        let mut message = format!(
-            "RegisterScalableTarget: min capacity {} and max capacity {}",
-            state.min_capacity, state.max_capacity
-        );
-        for (name, is_suspended) in [
-            ("DynamicScalingInSuspended", suspended.dynamic_scaling_in),
-            ("DynamicScalingOutSuspended", suspended.dynamic_scaling_out),
-            ("ScheduledScalingSuspended", suspended.scheduled_scaling),
-        ] {
-            if is_suspended {
-                message.push_str(", ");
-                message.push_str(name);
-            }
-        }
-        let service = self.scenario.scalable_targets[target].service;
-        let resource = self.service_resource(service);
-        let decision = self.log.put(self.agenda.now(), None, "timeline.register_scalable_target", resource, message);
-        self.move_into_bounds(target, "RegisterScalableTarget", decision);
-    }
-
-    /// Predictive scaling raises the desired count; no cooldown holds it back or begins.
-    pub(super) fn raise_to_forecast(&mut self, target: Id<ScalableTarget>, policy: &str, wanted: u32, rule: String) {
-        let service = self.scenario.scalable_targets[target].service;
-        let desired = self.services[service.index()].desired_count;
-        if wanted <= desired {
-            return;
-        }
-        let message = format!(
-            "Setting desired count to {wanted}. Cause: forecast of predictive scaling policy {policy} ({rule})"
-        );
-        let resource = self.service_resource(service);
-        let decision = self.log.put(self.agenda.now(), None, "scaling.activity", resource, message);
-        self.set_beside_policies(target, policy, wanted, rule, decision);
-    }
-
-    /// Moves the desired count into the bounds at once, without regard to cooldowns and without beginning one.
-    fn move_into_bounds(&mut self, target: Id<ScalableTarget>, what: &str, cause: Decision) {
-        let service = self.scenario.scalable_targets[target].service;
-        let state = &self.scaled_targets[target.index()];
-        let (min, max) = (state.min_capacity, state.max_capacity.max(state.min_capacity));
-        let desired = self.services[service.index()].desired_count;
-        let wanted = desired.clamp(min, max);
-        if wanted == desired {
-            return;
-        }
-        self.set_beside_policies(target, what, wanted, format!("{desired} into {min} to {max}"), cause);
-    }
-
-    /// Sets the desired count for another reason than an alarm's.
-    fn set_beside_policies(
-        &mut self,
-        target: Id<ScalableTarget>,
-        what: &str,
-        wanted: u32,
-        rule: String,
-        cause: Decision,
-    ) {
-        let service = self.scenario.scalable_targets[target].service;
-        let desired = self.services[service.index()].desired_count;
-        self.activity_ends(target, "Overridden");
-        self.records.scale_outs += u32::from(wanted > desired);
-        let row = self.record_activity(service, what, (desired, wanted), None, rule);
-        self.set_desired_count(service, wanted, Some(cause));
-        let (is_scale_out, began_at) = (wanted > desired, self.now());
-        self.scaled_targets[target.index()].moved =
-            Some(Activity { desired: wanted, began_at, is_scale_out, cooldown: Span::ZERO, row, decision: cause });
-        self.agenda.put(began_at + self.scenario.assumptions.activity_timeout, Event::TargetIsScaled(target));
     }
 
     /// Writes an activity down and tells its place.

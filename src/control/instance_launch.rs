@@ -311,6 +311,7 @@ impl Control<'_> {
         let (zone, subnet) = (place.availability_zone, place.subnet);
         let state = &mut self.groups[group.index()];
         state.failed_launches = 0;
+        state.launches_fail_since = None;
         state.launch_failure.clear();
         if let Some(subnet) = subnet {
             self.cluster.take_address(subnet);
@@ -425,10 +426,14 @@ impl Control<'_> {
         if self.groups[group.index()].launch_failure != message {
             self.log.put(self.agenda.now(), cause, "group.launch_failed", resource, message.clone());
         }
+        let now = self.now();
         let state = &mut self.groups[group.index()];
         state.launch_failure = message;
         state.failed_launches += 1;
-        let at = self.now() + after;
-        self.reconcile_group_at(group, at);
+        let failing_for = now.since(*state.launches_fail_since.get_or_insert(now));
+        if failing_for > scenario.assumptions.administrative_suspension_after {
+            return self.suspend_launches(group, failing_for);
+        }
+        self.reconcile_group_at(group, now + after);
     }
 }

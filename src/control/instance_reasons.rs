@@ -138,7 +138,8 @@ impl Control<'_> {
         }
         match measured {
             _ if state.desired_capacity <= state.min_size => AliveReason::MinSize,
-            None => AliveReason::NoScaleIn,
+            None if self.relations.policies_of(group).is_empty() => AliveReason::NoScaleIn,
+            None => AliveReason::GroupPolicies,
             Some((_, metric, ..)) if metric.deciding.is_some() => AliveReason::AwaitsTasks,
             Some((managed, metric, ..)) if managed.capacity_at_target(metric) >= state.desired_capacity => {
                 AliveReason::TargetCapacity
@@ -169,6 +170,7 @@ impl Control<'_> {
                 state.as_str().to_owned()
             }
             (AliveReason::MinSize, _) => format!("MinSize {}", state.min_size),
+            (AliveReason::GroupPolicies, _) => self.words_for_policies_of(group),
             (AliveReason::NoScaleIn | AliveReason::ScaleInPace, _) => {
                 format!("desired capacity {}", state.desired_capacity)
             }
@@ -180,9 +182,22 @@ impl Control<'_> {
             ),
             (AliveReason::LowAlarm, Some((.., below_target))) => {
                 let wanted = self.scenario.assumptions.capacity_alarm_low_datapoints;
-                format!("{below_target} of {wanted} datapoints")
+                format!("{below_target} of {wanted} datapoints at first")
             }
             _ => String::new(),
+        }
+    }
+
+    /// Which policy of a group is not ready to scale in, or what else kept it from that.
+    fn words_for_policies_of(&self, group: Id<AutoScalingGroup>) -> String {
+        let scaling = &self.group_scaling[group.index()];
+        let waits = scaling.low_alarms.iter().find(|it| self.alarms_in_force[it.0.index()].state != AlarmState::Alarm);
+        match waits {
+            Some((alarm, policy)) => {
+                let state = self.alarms_in_force[alarm.index()].state.as_str();
+                format!("the low alarm of {} is {state}", self.scenario.scaling_policies[*policy].name)
+            }
+            None => scaling.last_reasons.last_of(false).to_owned(),
         }
     }
 

@@ -44,6 +44,11 @@ impl LastReasons {
         is_news
     }
 
+    /// What was last said of a direction, without its figures.
+    pub fn last_of(&self, is_scale_out: bool) -> &str {
+        self.0[usize::from(is_scale_out)].trim_end()
+    }
+
     /// What was last said of a direction counts no more.
     pub fn forget(&mut self, is_scale_out: bool) {
         for without_step in [0, 2] {

@@ -70,7 +70,8 @@ impl RecentArrivals {
         let before = Instant(began.0.checked_sub(2 * period.0)?);
         let partly = Instant(began.0 - period.0);
         let low = mean(&self.between(before, partly)?);
-        let high = mean(&self.between(began, breach.last_period_ended)?);
+        // Of short periods the last may end in the minute that is under way, of which nothing is kept yet.
+        let high = mean(&self.between(began, breach.last_period_ended.min(self.until))?);
         let middle = low.midpoint(high);
         let seconds = self.between(partly, began)?;
         let (mut sum, mut least, mut rose) = (0.0, 0.0, 0);
@@ -191,6 +192,14 @@ mod tests {
     fn a_step_is_found_by_its_second() {
         for step in [121, 135, 163, 179] {
             assert_eq!(stepped(step).rose_at(&breach(180, 360)), Some(at(step)));
+        }
+    }
+
+    #[test]
+    fn periods_of_20_s_end_within_the_minute_under_way() {
+        let short = Breach { period: Span::seconds(20), ..breach(320, 380) };
+        for step in [301, 310, 319] {
+            assert_eq!(stepped(step).rose_at(&short), Some(at(step)));
         }
     }
 

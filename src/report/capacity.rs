@@ -3,8 +3,11 @@
 use plotters::prelude::RGBColor;
 use serde::Serialize;
 
+use crate::aws::scaling_policy::{ScalingPolicy, ScalingTarget};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, tint};
 use crate::report::comparison::number;
+use crate::report::costs::a_month;
+use crate::report::words::{plural, wrap};
 use crate::run::{AliveReason, InstanceReason, ManagedScalingMinute, Run};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -80,21 +83,29 @@ fn deciding_words(run: &Run, row: &ManagedScalingMinute) -> Option<String> {
     Some(format!("{whose}: {} CPU units, {} MiB", it.cpu_units, it.memory_mib))
 }
 
+/// What M follows from.
+fn because(run: &Run, row: &ManagedScalingMinute) -> String {
+    match &row.deciding {
+        Some(it) => {
+            let (tasks, need) = if it.count == 1 { ("task", "needs") } else { ("tasks", "need") };
+            format!(
+                "{} waiting {tasks} of {} ({} CPU units, {} MiB), {} to an instance, {need} {} more",
+                it.count,
+                run.scenario.launcher_words(it.launcher),
+                it.cpu_units,
+                it.memory_mib,
+                it.tasks_per_instance,
+                it.instances
+            )
+        }
+        None => "instances with tasks".to_owned(),
+    }
+}
+
 /// The arithmetic of one minute: what was measured, and what came of it.
 pub fn explained(run: &Run, row: &ManagedScalingMinute) -> String {
     let measured = &row.measured;
-    let because = match &row.deciding {
-        Some(it) => format!(
-            "{} waiting tasks of {} ({} CPU units, {} MiB), {} to an instance, need {} more",
-            it.count,
-            run.scenario.launcher_words(it.launcher),
-            it.cpu_units,
-            it.memory_mib,
-            it.tasks_per_instance,
-            it.instances
-        ),
-        None => "instances with tasks".to_owned(),
-    };
+    let because = because(run, row);
     let never = match row.never_grown_for {
         0 => String::new(),
         count => format!("; {count} waiting tasks that it never grows for"),
@@ -198,11 +209,100 @@ pub(super) fn instance_reason_rows(run: &Run) -> impl Iterator<Item = InstanceRe
     })
 }
 
-/// A line for each variant that has a group which is scaled: what its instances were there for.
+/// A decision of managed scaling, with the minute that it follows from and when it was.
+type Decided<'r> = (&'r ManagedScalingMinute, Instant, &'r str);
+
+/// By which figures managed scaling first let each group grow and first let it shrink, and how often it had to wait. Variants of which
+/// the same is told share a paragraph.
+pub fn managed_scaling_paragraphs(variants: &[Vec<&Run>]) -> String {
+    let mut told: Vec<(Vec<&str>, String)> = Vec::new();
+    for run in variants.iter().filter_map(|runs| runs.first()) {
+        for (id, provider) in run.scenario.capacity_providers.entries() {
+            let own = run.managed_scaling_minutes.iter().filter(|row| row.capacity_provider == id.index());
+            let decided: Vec<Decided<'_>> =
+                own.flat_map(|row| row.decisions.iter().map(move |it| (row, it.0, it.1.as_str()))).collect();
+            let (out, back): (Vec<&Decided<'_>>, Vec<&Decided<'_>>) =
+                decided.iter().filter(|it| it.2.starts_with("desired ")).partition(|it| is_growth(it.0));
+            let mut parts = Vec::new();
+            for changes in [&out, &back] {
+                parts.extend(changes.first().map(|it| change_words(run, **it)));
+            }
+            if parts.is_empty() {
+                continue;
+            }
+            let more = (out.len() + back.len()) as u32 - parts.len() as u32;
+            if more > 0 {
+                parts.push(plural(more, "more change"));
+            }
+            let warm_ups = decided.iter().filter(|it| it.2.contains("an instance warms up")).count();
+            if warm_ups > 0 {
+                parts.push(format!("{} waited for an instance to warm up", plural(warm_ups as u32, "scale-out")));
+            }
+            let text = format!("{} {}.", provider.name, parts.join("; "));
+            match told.iter_mut().find(|it| it.1 == text) {
+                Some(same) => same.0.push(&run.scenario.variant),
+                None => told.push((vec![&run.scenario.variant], text)),
+            }
+        }
+    }
+    let mut text = String::new();
+    for (variants, paragraph) in &told {
+        wrap(&mut text, &format!("{}: {paragraph}", variants.join(", ")), 2);
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "How managed scaling sized its groups (each minute: managed_scaling.csv and .svg, `plimsoll explain`)\n{text}"
+    )
+}
+
+fn is_growth(row: &ManagedScalingMinute) -> bool {
+    row.measured.percent > f64::from(row.target_capacity)
+}
+
+/// A change of a group's desired capacity, with what it follows from.
+fn change_words(run: &Run, (row, at, decision): Decided<'_>) -> String {
+    let sizes = decision.trim_start_matches("desired ").split(" (").next().unwrap_or_default();
+    let (alarm, wanted) = match is_growth(row) {
+        true => ("high", run.scenario.assumptions.capacity_alarm_high_datapoints),
+        false => ("low", run.scenario.assumptions.capacity_alarm_low_datapoints),
+    };
+    let because = match &row.deciding {
+        Some(it) => {
+            let (tasks, wait) = (plural(it.count, "task"), if it.count == 1 { "waits" } else { "wait" });
+            format!(
+                "{tasks} of {} {wait}, {} to an instance",
+                run.scenario.launcher_words(it.launcher),
+                it.tasks_per_instance
+            )
+        }
+        None => "those with tasks".to_owned(),
+    };
+    let from_nothing = match row.measured.present == 0 && is_growth(row) {
+        true => " whatever is needed, as N = 0",
+        false => "",
+    };
+    format!(
+        "{sizes} at {at}: M = {} ({because}), N = {}, reservation {}{from_nothing}, target {}, {alarm} alarm {wanted} of {wanted}",
+        row.measured.needed,
+        row.measured.present,
+        number(row.measured.percent, 0),
+        row.target_capacity
+    )
+}
+
+/// Whether something scales a group of the run.
+pub fn scales_groups(run: &Run) -> bool {
+    let is_of_group = |it: &ScalingPolicy| matches!(it.target, ScalingTarget::Group(_));
+    !run.managed_scaling_minutes.is_empty() || run.scenario.scaling_policies.iter().any(is_of_group)
+}
+
+/// A line for each variant that has a group which is scaled: what its instances were there for, and what that costs a month.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
     let mut text = String::new();
     for run in variants.iter().filter_map(|runs| runs.first()) {
-        if run.managed_scaling_minutes.is_empty() {
+        if !scales_groups(run) {
             continue;
         }
         let totals = reason_totals(run);
@@ -211,15 +311,43 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
         for (reason, total) in &totals {
             let percent = 100.0 * total.instance_hours / all;
             if percent >= 0.5 {
-                parts.push(format!("{} % {} ($ {})", number(percent, 0), words_of(*reason), number(total.cost_usd, 2)));
+                parts.push(format!(
+                    "{} % {} ($ {}, {} a month)",
+                    number(percent, 0),
+                    words_of(*reason),
+                    number(total.cost_usd, 2),
+                    number(a_month(run, total.cost_usd), 0)
+                ));
             }
         }
-        text += &format!("  {}: of {} instance-hours {}.\n", run.scenario.variant, number(all, 1), parts.join(", "));
+        let line = format!("{}: of {} instance-hours {}.", run.scenario.variant, number(all, 1), parts.join(", "));
+        wrap(&mut text, &line, 2);
     }
     if text.is_empty() {
         return text;
     }
     format!("What instances were there for (each by the minute: instance_reasons.csv)\n{text}")
+}
+
+/// Why each instance was there, a line each: its reasons one after the other, and what each cost.
+pub fn instance_lines(run: &Run) -> Vec<String> {
+    let mut lines: Vec<String> =
+        run.instances.iter().map(|it| format!("{} of {}", it.name, it.auto_scaling_group)).collect();
+    let mut are_told = vec![false; lines.len()];
+    for row in &run.instance_reasons {
+        let detail = if row.detail.is_empty() { String::new() } else { format!("{}, ", row.detail) };
+        let between = if are_told[row.instance] { ';' } else { ':' };
+        are_told[row.instance] = true;
+        lines[row.instance] += &format!(
+            "{between} {} to {} {} ({detail}$ {})",
+            row.from,
+            row.until,
+            row.reason.as_str(),
+            number(cost_usd(run, row), 3)
+        );
+    }
+    let told = lines.into_iter().zip(are_told).filter(|it| it.1);
+    told.map(|it| it.0).collect()
 }
 
 /// Three panels for each capacity provider with managed scaling: its metric, the instances behind it, and the tasks that wait.
@@ -266,7 +394,6 @@ pub(super) fn managed_scaling(run: &Run) -> Vec<Panel> {
     panels
 }
 
-/// Greens for what works, blues for what waits by a rule, and warm colours for what is kept.
 /// A reason in words, after "instances".
 fn words_of(reason: AliveReason) -> &'static str {
     match reason {
@@ -281,16 +408,17 @@ fn words_of(reason: AliveReason) -> &'static str {
         AliveReason::TargetCapacity => "empty for targetCapacity below 100",
         AliveReason::LowAlarm => "empty until the low alarm has its datapoints",
         AliveReason::ScaleInPace => "empty, since scale-in takes less than half a minute",
+        AliveReason::GroupPolicies => "empty, and the group's policies do not scale in",
         AliveReason::NoScaleIn => "empty, and nothing scales them in",
         AliveReason::Terminates => "about to be terminated",
         AliveReason::Deregistered => "that are not in the cluster",
         AliveReason::WarmPool => "in the warm pool",
-
         AliveReason::LifecycleHook => "that wait for lifecycle hooks",
         AliveReason::Standby => "in standby",
     }
 }
 
+/// Greens for what works, blues for what waits by a rule, and warm colours for what is kept.
 fn colour_of(reason: AliveReason) -> RGBColor {
     let (colour, strength) = match reason {
         AliveReason::Tasks => (2, 1.0),
@@ -304,6 +432,7 @@ fn colour_of(reason: AliveReason) -> RGBColor {
         AliveReason::TargetCapacity => (4, 1.0),
         AliveReason::LowAlarm => (0, 1.0),
         AliveReason::ScaleInPace => (0, 0.45),
+        AliveReason::GroupPolicies => (0, 0.7),
         AliveReason::NoScaleIn => (1, 1.0),
         AliveReason::Terminates => (1, 0.45),
         AliveReason::Deregistered => (6, 0.45),

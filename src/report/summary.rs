@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::data::histogram::Histogram;
-use crate::report::capacity::{ReasonTotal, reason_totals};
+use crate::report::capacity::{ReasonTotal, reason_totals, scales_groups};
 use crate::report::costs::{OwnerCost, a_month, by_owner};
 use crate::report::deployments::{self, DeploymentRow};
 use crate::report::event_bridge::{self, TargetSummary};
@@ -268,7 +268,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         caller_response_time_ms: caller_response_times(run),
         cost_fargate_usd: run.uses_fargate().then_some(run.cost.fargate_usd),
         standalone_tasks: standalone(run),
-        instance_reasons: match run.managed_scaling_minutes.is_empty() {
+        instance_reasons: match !scales_groups(run) {
             true => Vec::new(),
             false => reason_totals(run).into_iter().map(|it| it.1).collect(),
         },

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::report::chart::{PALETTE, draw, note, sheet, swatch, tint};
 use crate::report::comparison::number;
+use crate::report::words::wrap;
 use crate::run::{Run, ScaleOut, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -186,7 +187,7 @@ fn decision_steps(it: &ScaleOut) -> Vec<Step> {
     steps.push(step(Stage::Datapoints, begins, it.last_period_ended, detail));
     let detail = "until CloudWatch has the last of them".to_owned();
     steps.push(step(Stage::Publication, it.last_period_ended, it.readable_at, detail));
-    let detail = format!("until the alarm {} is evaluated", it.alarm);
+    let detail = format!("until {} is evaluated", it.alarm);
     steps.push(step(Stage::Evaluation, it.readable_at, it.alarm_at, detail));
     let detail = if it.decided_at > it.alarm_at { "until the policy could act again" } else { "acts at once" };
     steps.push(step(Stage::Policy, it.alarm_at, it.decided_at, detail.to_owned()));
@@ -215,10 +216,11 @@ fn steps_of(run: &Run, scale_out: &ScaleOut, task: &TaskLife) -> Vec<Step> {
         (None, None) => String::new(),
     };
     reach(Stage::Placement, task.placed_at, on);
-    reach(Stage::TakeUp, task.pull_started_at, String::new());
-    reach(Stage::ImagePull, task.pulled_at, String::new());
-    reach(Stage::ContainerStart, task.running_at, String::new());
-    reach(Stage::Health, task.healthy_at, String::new());
+    let take_up = "until it is taken up and has its network";
+    reach(Stage::TakeUp, task.pull_started_at, take_up.to_owned());
+    reach(Stage::ImagePull, task.pulled_at, "until its images are pulled".to_owned());
+    reach(Stage::ContainerStart, task.running_at, "until its containers run".to_owned());
+    reach(Stage::Health, task.healthy_at, "until it counts as healthy, and gets requests".to_owned());
     steps
 }
 
@@ -315,7 +317,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
     for run in variants.iter().filter_map(|runs| runs.first()) {
         let waterfalls = waterfalls(run);
         let Some(first) = waterfalls.first() else { continue };
-        text += &format!("  {}: {}.\n", run.scenario.variant, in_short(run, first));
+        wrap(&mut text, &format!("{}: {}.", run.scenario.variant, in_short(run, first)), 2);
     }
     if text.is_empty() {
         return text;
@@ -368,7 +370,13 @@ pub(super) fn chart(run: &Run) -> Vec<u8> {
     };
     let bars: Vec<(String, &Waterfall<'_>)> = waterfalls[..shown].iter().map(|it| (words(it), it)).collect();
     let more = waterfalls.len() - shown;
-    draw(run, TITLE, height_of(bars.len()), |area| draw_bars(area, &bars, more))
+    let Some(first) = waterfalls.first() else { return Vec::new() };
+    let steps: Vec<&Step> = first.decision.iter().chain(&first.first).filter(|it| it.until > it.from).collect();
+    let height = height_of(bars.len()) + (ROW * (steps.len() as i32 + 3)) as u32;
+    draw(run, TITLE, height, |area| {
+        draw_bars(area, &bars, more);
+        draw_steps(area, first, &steps, TOP + (BAR + GAP) * bars.len() as i32 + 36 + 2 * ROW);
+    })
 }
 
 /// Whether several variants have scale-outs, so that it is worth seeing the first of each beside the others.
@@ -396,6 +404,8 @@ const TITLE: &str = "From load to capacity: where the seconds went";
 const BAR: i32 = 26;
 const GAP: i32 = 18;
 const TOP: i32 = 74;
+/// Of the list of steps.
+const ROW: i32 = 21;
 
 fn height_of(bars: usize) -> u32 {
     (62 + TOP + (BAR + GAP) * bars as i32 + 56) as u32
@@ -450,19 +460,31 @@ fn draw_bars(area: &DrawingArea<SVGBackend<'_>, Shift>, bars: &[(String, &Waterf
         let decided = x(waterfall.until_decision().as_seconds());
         let mark = [(decided, upper - 5), (decided, upper + BAR + 5)];
         area.draw(&PathElement::new(mark, BLACK.stroke_width(2))).expect(drawn);
-        let whole = whole(waterfall);
-        note(
-            area,
-            &format!("{} s", number(whole.as_seconds(), 0)),
-            (x(whole.as_seconds()) + 8, upper + BAR / 2),
-            false,
-        );
+        let (until, whole) = (waterfall.until_decision().as_seconds(), whole(waterfall).as_seconds());
+        let words = format!("{} + {} s", number(until, 0), number(whole - until, 0));
+        note(area, &words, (x(whole) + 8, upper + BAR / 2), false);
     }
-    let words = match more {
-        0 => "seconds since the load rose; the mark is where the desired count was set".to_owned(),
-        more => format!(
-            "seconds since the load rose; the mark is where the desired count was set; {more} more in waterfall.csv"
-        ),
-    };
+    let mut words =
+        "seconds since the load rose; the mark is where the desired count was set, to the right: before it and after it"
+            .to_owned();
+    if more > 0 {
+        words += &format!("; {more} more in waterfall.csv");
+    }
     note(area, &words, (left, lower + 36), false);
+}
+
+/// The steps of a scale-out, a line each: when it began, what it was, how long it took, and the seconds since the load rose.
+fn draw_steps(area: &DrawingArea<SVGBackend<'_>, Shift>, waterfall: &Waterfall<'_>, steps: &[&Step], upper: i32) {
+    let it = waterfall.scale_out;
+    let title = format!("Second by second, {} to {} tasks at {}:", it.from, it.to, it.decided_at);
+    note(area, &title, (24, upper), false);
+    for (place, step) in steps.iter().enumerate() {
+        let line = upper + ROW * (place as i32 + 1) + 4;
+        note(area, &step.from.to_string(), (24, line), false);
+        swatch(area, step.stage.as_str(), step.stage.colour(), (100, line));
+        let (took, since) = (step.until.since(step.from), step.until.since(waterfall.began_at));
+        note(area, &format!("{} s", seconds(took)), (320, line), true);
+        note(area, &format!("to {} s", seconds(since)), (410, line), true);
+        note(area, &step.detail, (436, line), false);
+    }
 }

@@ -34,6 +34,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("autoScalingGroupDelay", &mut a.auto_scaling_group_delay),
         ("insufficientCapacityRetry", &mut a.insufficient_capacity_retry),
         ("insufficientCapacityRetryMaximum", &mut a.insufficient_capacity_retry_maximum),
+        ("administrativeSuspensionAfter", &mut a.administrative_suspension_after),
         ("groupHealthCheckInterval", &mut a.group_health_check_interval),
         ("impairedInstanceWait", &mut a.impaired_instance_wait),
         ("rebalanceRecommendationLead", &mut a.rebalance_recommendation_lead),

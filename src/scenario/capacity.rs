@@ -1,37 +1,37 @@
 //! `cluster`, `autoScalingGroups` and `capacityProviders`: where tasks can run.
 
+mod instance_types;
+mod provider;
+
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, TerminationPolicy};
-use crate::aws::capacity_provider::{
-    CapacityProvider, CapacityProviderStrategyItem, CapacityProviderType, ManagedScaling,
-};
+use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
 use crate::aws::cluster_query::{Version, is_of_a_name};
 use crate::aws::container_instance::RegistrationFailure;
 use crate::aws::fargate::FargateCapacity;
-use crate::aws::instance_type::{self, InstanceType};
+use crate::aws::instance_type::InstanceType;
 use crate::aws::mixed_instances::LaunchTemplateOverride;
 use crate::aws::nat_gateway::NatGateways;
 use crate::aws::operating_system::OperatingSystemFamily;
-use crate::aws::price::Prices;
 use crate::aws::start_failure::role_name;
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::CpuArchitecture;
-
 use crate::scenario::agent_configuration::agent_configuration;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::capacity::instance_types::own_instance_type;
 use crate::scenario::file_system::{FileSystems, file_systems};
 use crate::scenario::mixed_instances::mixed_instances_policy;
-use crate::scenario::problem::{Place, Problem, nearest};
-use crate::scenario::quantity;
+use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::security_group::SecurityGroups;
 use crate::scenario::subnet::{Subnets, named_security_groups};
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::scenario::upkeep::upkeep;
-use crate::scenario::volume;
-use crate::scenario::{ContainerInsights, GroupChange, TimelineChange, TimelineEntry};
+use crate::scenario::{ContainerInsights, quantity, volume};
 use crate::table::{Id, Table};
 use crate::units::Span;
+
+pub use self::instance_types::{credit_specification, instance_type};
 
 /// Version of agents where nothing is said: that of June 2026.
 const AGENT_VERSION: &str = "1.105.1";
@@ -99,6 +99,8 @@ pub struct Capacity {
     awsvpc_trunking: bool,
     /// Groups that say of themselves that new instances are not protected.
     unprotected: Vec<String>,
+    /// Types that only later versions of launch templates bring, by what the timeline says.
+    later_types: Vec<String>,
     /// Groups with the names of target groups that they are attached to.
     pub attached: Vec<(String, Vec<String>)>,
 }
@@ -130,6 +132,7 @@ impl Capacity {
             says_default_strategy: false,
             awsvpc_trunking: false,
             unprotected: Vec::new(),
+            later_types: Vec::new(),
             attached: Vec::new(),
         };
         let usual_zones = ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned);
@@ -275,69 +278,6 @@ impl Capacity {
             );
         }
         (zones, subnets)
-    }
-
-    /// Gives the types of all groups what they cost in the region of these prices, with the licence where they run Windows. Those that the scenario describes itself keep their
-    /// own price, unless `prices` has one for them.
-    pub fn take_prices(&mut self, reader: &mut Reader<'_>, prices: &Prices) {
-        let mut missing: Vec<String> = Vec::new();
-        for group in self.groups.iter_mut() {
-            let is_windows = group.operating_system_family.is_windows();
-            for kind in group.instance_types.iter_mut().map(|it| &mut it.instance_type) {
-                let is_of_region = take_price(kind, &self.instance_types, prices, is_windows);
-                if !is_of_region && !missing.contains(&kind.name) {
-                    missing.push(kind.name.clone());
-                }
-            }
-        }
-        note_missing_prices(reader, prices, &missing);
-    }
-
-    /// Takes the types of launch template versions that the timeline brings into their groups, with what they cost.
-    pub fn take_later_types(&mut self, reader: &mut Reader<'_>, prices: &Prices, timeline: &mut [TimelineEntry]) {
-        let mut missing: Vec<String> = Vec::new();
-        for entry in timeline {
-            let (group, template) = match &mut entry.change {
-                TimelineChange::UpdateAutoScalingGroup { auto_scaling_group, launch_template, .. } => {
-                    (*auto_scaling_group, launch_template)
-                }
-                TimelineChange::Group {
-                    auto_scaling_group,
-                    change: GroupChange::StartInstanceRefresh { desired_configuration, .. },
-                } => (*auto_scaling_group, desired_configuration),
-                _ => continue,
-            };
-            let Some(kind) = template.as_mut().and_then(|it| it.instance_type.as_mut()) else { continue };
-            let group = &mut self.groups[group];
-            let is_windows = group.operating_system_family.is_windows();
-            if is_windows {
-                kind.awsvpc_tasks_with_trunk = None;
-            }
-            let has_price = group.instance_types.iter().any(|it| it.instance_type.name == kind.name);
-            if !has_price && !take_price(kind, &self.instance_types, prices, is_windows) {
-                missing.push(kind.name.clone());
-            }
-            if !group.later_instance_types.iter().any(|it| it.instance_type == *kind) {
-                group.later_instance_types.push(LaunchTemplateOverride::named(kind.clone(), 1));
-            }
-        }
-        missing.sort_unstable();
-        missing.dedup();
-        note_missing_prices(reader, prices, &missing);
-    }
-
-    /// A type of the catalogue or of the scenario's own.
-    pub fn instance_type(&self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<InstanceType> {
-        instance_type(reader, node, of, &self.instance_types)
-    }
-
-    /// Names of all instance types, those of the scenario's own and those of the catalogue.
-    pub fn instance_type_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.instance_types.iter().map(|it| it.name.as_str()).collect();
-        for name in instance_type::names() {
-            names.push(name);
-        }
-        names
     }
 
     fn group(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<AutoScalingGroup> {
@@ -510,172 +450,6 @@ impl Capacity {
             default_instance_warmup,
         })
     }
-
-    fn provider(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Option<CapacityProvider> {
-        let mut fields = reader.fields(&entry.node, format!("capacity provider `{}`", entry.key))?;
-        check_own_name(reader, &mut fields, "capacityProviders", &entry.key);
-        let node = if fields.has("managedInstancesProvider") {
-            fields.take("autoScalingGroupProvider")
-        } else {
-            fields.required(reader, "autoScalingGroupProvider")
-        };
-        let of = fields.of.clone();
-        fields.finish(reader, &Shape::CAPACITY_PROVIDER);
-        let mut fields = reader.fields(node?, format!("`autoScalingGroupProvider` of {of}"))?;
-        fields.required(reader, "autoScalingGroupArn");
-        let group = fields.reference(reader, "autoScalingGroupArn", &self.group_names);
-        let managed_scaling = fields.take("managedScaling").and_then(|it| managed_scaling(reader, it, &of));
-        let on_off = [("ENABLED", true), ("DISABLED", false)];
-        let protection = fields.word_or(reader, "managedTerminationProtection", &on_off, false);
-        // The console and new providers of the API have it on.
-        let draining = fields.word_or(reader, "managedDraining", &on_off, true);
-        let place = fields.place;
-        fields.finish(reader, &Shape::OURS);
-        let group = group?;
-        if self.groups[group].has_weights() {
-            reader.note(format!(
-                "{of}: managed scaling does not support instance weights. It counts the instances of `{}` and sets its desired \
-                 capacity to their number, which the group takes for units",
-                self.groups[group].name
-            ));
-        }
-        if let Some(other) = self.providers.iter().find(|it| it.auto_scaling_group() == Some(group)) {
-            let message =
-                format!("{of} and capacity provider `{}` share the group `{}`", other.name, self.groups[group].name);
-            reader.refuse(Problem::new(place, message).help("a group belongs to one capacity provider"));
-        }
-        if protection {
-            if managed_scaling.is_none() {
-                let message = format!("{of} has managed termination protection without managed scaling");
-                reader.refuse(Problem::new(place, message).help("add `managedScaling: {status: ENABLED}`"));
-            }
-            self.protect(reader, group, place, &of);
-        }
-        Some(CapacityProvider {
-            name: entry.key.clone(),
-            kind: CapacityProviderType::AutoScalingGroup(group),
-            managed_scaling,
-            managed_termination_protection: protection,
-            managed_draining: draining,
-        })
-    }
-
-    /// Managed termination protection needs instances that are protected at launch.
-    fn protect(&mut self, reader: &mut Reader<'_>, group: Id<AutoScalingGroup>, place: Place, of: &str) {
-        let name = self.groups[group].name.clone();
-        if self.unprotected.contains(&name) {
-            let message = format!(
-                "{of} has managed termination protection, and the group `{name}` says `NewInstancesProtectedFromScaleIn: false`"
-            );
-            reader.refuse(Problem::new(place, message).help("leave that out of the group, or set it to true"));
-        }
-        self.groups[group].new_instances_protected_from_scale_in = true;
-    }
-
-    /// The types that the groups launch, each once.
-    pub fn types_of_groups(&self) -> Vec<&str> {
-        let mut names: Vec<&str> =
-            self.groups.iter().flat_map(AutoScalingGroup::types).map(|it| it.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
-    /// The strategy that launch type FARGATE comes to.
-    pub fn fargate_on_demand(&self) -> Vec<CapacityProviderStrategyItem> {
-        let is_it = |it: &CapacityProvider| it.fargate() == Some(FargateCapacity::OnDemand);
-        let item = |capacity_provider| CapacityProviderStrategyItem { capacity_provider, base: 0, weight: 1 };
-        self.providers.find(is_it).map(item).into_iter().collect()
-    }
-
-    /// Whether a provider is one of Fargate's.
-    pub fn is_fargate(&self, provider: Id<CapacityProvider>) -> bool {
-        self.providers[provider].fargate().is_some()
-    }
-
-    /// The groups that tasks can run on: those of a strategy's providers, or all.
-    pub fn groups_in_reach<'a>(
-        &'a self,
-        strategy: &'a [CapacityProviderStrategyItem],
-    ) -> impl Iterator<Item = &'a AutoScalingGroup> {
-        let of_item = |it: &CapacityProviderStrategyItem| self.providers[it.capacity_provider].auto_scaling_group();
-        let is_in_reach = move |group| strategy.is_empty() || strategy.iter().any(|it| of_item(it) == Some(group));
-        self.groups.entries().filter(move |it| is_in_reach(it.0)).map(|it| it.1)
-    }
-
-    /// A capacity provider strategy, with AWS's rules for base and weight.
-    pub fn strategy(&self, reader: &mut Reader<'_>, node: &Node, of: &str) -> Vec<CapacityProviderStrategyItem> {
-        let field = "capacityProviderStrategy";
-        let nodes = reader.list(What { field, of }, node);
-        let mut items = Vec::new();
-        let mut is_whole = true;
-        for node in nodes {
-            let Some(mut fields) = reader.fields(node, format!("an item of `{field}` of {of}")) else { continue };
-            let provider = fields
-                .required(reader, "capacityProvider")
-                .and_then(|it| reader.reference(What { field: "capacityProvider", of }, it, &self.provider_names));
-            let base = fields.count_or(reader, "base", 0..=100_000, 0);
-            // A single provider without weight would get nothing; the console writes 1.
-            let is_only = nodes.len() == 1;
-            let weight = fields.count_or(reader, "weight", 0..=1_000, u32::from(is_only));
-            let weight = if is_only { weight.max(1) } else { weight };
-            fields.finish(reader, &Shape::OURS);
-            match provider {
-                Some(capacity_provider) => {
-                    items.push(CapacityProviderStrategyItem { capacity_provider, base, weight });
-                }
-                None => is_whole = false,
-            }
-        }
-        if items.is_empty() || !is_whole {
-            return items;
-        }
-        let of_fargate = items.iter().filter(|it| self.is_fargate(it.capacity_provider)).count();
-        if of_fargate > 0 && of_fargate < items.len() {
-            let message = format!("`{field}` of {of} mixes providers of Fargate and of Auto Scaling groups");
-            let says = "A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and Fargate providers.";
-            let problem = Problem::new(node.place, message).help("make two services of it");
-            reader.refuse(problem.help(format!("AWS says: InvalidParameterException: {says}")));
-        }
-        let refusal = if items.len() > 20 {
-            Some(format!("has {} providers; 20 are allowed", items.len()))
-        } else if items.iter().filter(|it| it.base > 0).count() > 1 {
-            Some("gives a base to more than one provider".to_owned())
-        } else if items.iter().all(|it| it.weight == 0) && items.len() > 1 {
-            Some("gives no provider a weight above 0".to_owned())
-        } else {
-            None
-        };
-        if let Some(why) = refusal {
-            reader.refuse(Problem::new(node.place, format!("`{field}` of {of} {why}")));
-        }
-        items
-    }
-}
-
-/// Gives a type its price, unless the scenario describes it itself and has none for it; whether it is one of the region.
-fn take_price(kind: &mut InstanceType, own: &[InstanceType], prices: &Prices, is_windows: bool) -> bool {
-    let is_own = own.iter().any(|it| it.name == kind.name);
-    let mut is_of_region = true;
-    if (!is_own || prices.instances.iter().any(|it| it.0 == kind.name))
-        && let Some((usd_per_hour, of_region)) = prices.instance_usd_per_hour(&kind.name)
-    {
-        (kind.usd_per_hour, is_of_region) = (usd_per_hour, of_region);
-    }
-    if is_windows {
-        kind.license_usd_per_hour = prices.windows_license_usd_per_hour(kind);
-        kind.usd_per_hour += kind.license_usd_per_hour;
-    }
-    is_of_region
-}
-
-fn note_missing_prices(reader: &mut Reader<'_>, prices: &Prices, missing: &[String]) {
-    if !missing.is_empty() {
-        let (region, types) = (&prices.region, missing.join(", "));
-        reader.note(format!(
-            "there is no price of {types} in the region `{region}`: that of us-east-1 is taken; `prices.instances` can say it"
-        ));
-    }
 }
 
 /// A least, a most, and what lies between.
@@ -720,87 +494,6 @@ fn instance_profile(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<
     let name = name.and_then(|it| reader.text(What { field: "Name", of: &profile.of }, it));
     profile.finish(reader, &Shape::OURS);
     name.map(|it| role_name(it).to_owned())
-}
-
-/// An instance type that the catalogue does not have, or that a scenario wants otherwise.
-fn own_instance_type(reader: &mut Reader<'_>, entry: &Entry) -> Option<InstanceType> {
-    let mut fields = reader.fields(&entry.node, format!("instance type `{}`", entry.key))?;
-    let vcpu = fields.required_count(reader, "vcpu", 1..=1_024);
-    fields.required(reader, "memory");
-    let memory = fields.parsed(reader, "memory", |text| match quantity::memory_mib(text)? {
-        mib if (1.0..=33_554_432.0).contains(&mib) => Ok(mib),
-        _ => Err(format!("`{text}` is no memory of an instance: 1MiB to 32768GiB")),
-    });
-    let network_interfaces_maximum = fields.required_count(reader, "networkInterfaces", 1..=1_000);
-    let architectures = [("x86_64", CpuArchitecture::X86_64), ("arm64", CpuArchitecture::Arm64)];
-    let cpu_architecture = fields.word_or(reader, "cpuArchitecture", &architectures, CpuArchitecture::X86_64);
-    let awsvpc_tasks_with_trunk = fields.count(reader, "awsvpcTasksWithTrunk", 1..=1_000);
-    let gpus = fields.count_or(reader, "gpus", 0..=64, 0);
-    let neuron_devices = fields.count_or(reader, "neuronDevices", 0..=64, 0);
-    let registered = memory.map(|mib| instance_type::registered_memory_by_rule(mib / 1024.0));
-    if let Some(registered) = registered {
-        fields.derived(reader, "registeredMemory", &registered);
-    }
-    let said = fields.parsed(reader, "registeredMemory", quantity::task_memory);
-    if !fields.has("usdPerHour") {
-        reader.note(format!("{} has no `usdPerHour`: its instances cost nothing here", fields.of));
-    }
-    let usd_per_hour = fields.number_or(reader, "usdPerHour", 0.0..=10_000.0, 0.0);
-    fields.finish(reader, &Shape::OURS);
-    Some(InstanceType {
-        name: entry.key.clone(),
-        vcpu: vcpu?,
-        memory_gib: memory? / 1024.0,
-        registered_memory_mib: said.or(registered)?,
-        network_interfaces_maximum: network_interfaces_maximum?,
-        awsvpc_tasks_with_trunk,
-        cpu_architecture,
-        gpus,
-        neuron_devices,
-        usd_per_hour,
-        license_usd_per_hour: 0.0,
-        burst: None,
-    })
-}
-
-/// A type of the catalogue or of the scenario's own.
-pub fn instance_type(reader: &mut Reader<'_>, node: &Node, of: &str, own: &[InstanceType]) -> Option<InstanceType> {
-    let name = reader.text(What { field: "InstanceType", of }, node)?;
-    if let Some(found) = own.iter().find(|it| it.name == name).cloned().or_else(|| instance_type::find(name)) {
-        return Some(found);
-    }
-    let mut problem =
-        Problem::new(node.place, format!("`InstanceType` of {of} is `{name}`, which is not in the catalogue"));
-    let mut known: Vec<&str> = own.iter().map(|it| it.name.as_str()).collect();
-    for name in instance_type::names() {
-        known.push(name);
-    }
-    if let Some(near) = nearest(name, known) {
-        problem = problem.label(format!("did you mean `{near}`?"));
-    }
-    reader.refuse(problem);
-    None
-}
-
-/// `CreditSpecification`: whether bursting goes on without credits. Only types that have credits can say it.
-pub fn credit_specification<'k>(
-    reader: &mut Reader<'_>,
-    entry: &Entry,
-    of: &str,
-    mut kinds: impl Iterator<Item = &'k InstanceType>,
-) -> Option<bool> {
-    let mut fields = reader.fields(&entry.node, format!("`CreditSpecification` of {of}"))?;
-    fields.required(reader, "CpuCredits");
-    let is_unlimited = fields.word(reader, "CpuCredits", &[("standard", false), ("unlimited", true)]);
-    fields.finish(reader, &Shape::OURS);
-    let first = kinds.next()?;
-    if first.burst.is_none() && kinds.all(|it| it.burst.is_none()) {
-        let message = format!("{of} has a `CreditSpecification`, and {} has no CPU credits", first.name);
-        let problem = Problem::new(entry.key_place, message).help("leave it out, or take a T2, T3, T3a or T4g");
-        reader.refuse(problem.help("AWS says: InvalidParameterCombination"));
-        return None;
-    }
-    is_unlimited
 }
 
 fn termination_policies(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<TerminationPolicy> {
@@ -867,26 +560,6 @@ fn check_attribute(reader: &mut Reader<'_>, entry: &Entry, of: &str) {
             ),
         );
     }
-}
-
-fn managed_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<ManagedScaling> {
-    let mut fields = reader.fields(node, format!("`managedScaling` of {of}"))?;
-    let is_enabled = fields.word_or(reader, "status", &[("ENABLED", true), ("DISABLED", false)], true);
-    let scaling = ManagedScaling {
-        target_capacity: fields.count_or(reader, "targetCapacity", 1..=100, 100),
-        minimum_scaling_step_size: fields.count_or(reader, "minimumScalingStepSize", 1..=10_000, 1),
-        maximum_scaling_step_size: fields.count_or(reader, "maximumScalingStepSize", 1..=10_000, 10_000),
-        instance_warmup_period: fields.seconds_or(reader, "instanceWarmupPeriod", 0..=10_000, Span::seconds(300)),
-    };
-    let bounds = Bounds {
-        min: Some(scaling.minimum_scaling_step_size),
-        max: Some(scaling.maximum_scaling_step_size),
-        desired: None,
-    };
-    let names = ["minimumScalingStepSize", "maximumScalingStepSize", ""];
-    bounds.check(reader, node.place, &fields.of, names, node);
-    fields.finish(reader, &Shape::OURS);
-    is_enabled.then_some(scaling)
 }
 
 /// `containerInsights`, or the item of that name in the cluster's `settings`.

@@ -264,7 +264,7 @@ pub fn interrupt_spot_instances(
         reader.refuse(problem.help(help));
     }
     if let Some(name) = &instance_type
-        && !capacity.types_of_groups().contains(&name.as_str())
+        && !capacity.types_of_groups().into_iter().chain(capacity.later_types()).any(|it| it == name)
     {
         let message = format!("`instanceType` of {of} is `{name}`, which no Auto Scaling group launches");
         reader.refuse(Problem::new(type_place, message));

@@ -8,6 +8,7 @@ use crate::aws::scaling_policy::{
 };
 use crate::aws::statistic::Statistic;
 use crate::scenario::aws_fields::Shape;
+use crate::scenario::metric::CustomizedFor;
 use crate::scenario::predictive_scaling::ForecastFor;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Reader, What};
@@ -171,7 +172,7 @@ impl Scaling<'_> {
         fields.finish(reader, &Shape::TARGET_TRACKING);
         let (watches, period) = match (predefined, customized) {
             (Some(node), _) => self.predefined_group_metric(reader, node, of, group)?,
-            (None, Some(entry)) => (self.watchable.customized(reader, &entry.node, of, None)?, Span::MINUTE),
+            (None, Some(entry)) => self.watchable.customized(reader, &entry.node, of, CustomizedFor::Group)?,
             (None, None) => return None,
         };
         Some(TargetTracking {

@@ -223,7 +223,7 @@ pub fn capacity_pool(reader: &mut Reader<'_>, mut fields: Fields<'_>, capacity: 
     }
     fields.finish(reader, &Shape::OURS);
     let name = name?;
-    let known = capacity.types_of_groups();
+    let known: Vec<&str> = capacity.types_of_groups().into_iter().chain(capacity.later_types()).collect();
     if !known.contains(&name.as_str()) {
         let mut problem =
             Problem::new(at?, format!("`instanceType` of {of} is `{name}`, which no Auto Scaling group launches"));

@@ -1,13 +1,14 @@
 //! `scalableTargets`, `scalingPolicies` and `scheduledActions`: Application Auto Scaling.
 
+mod step;
+
 use std::collections::BTreeMap;
 
 use crate::aws::alarm::{Alarm, Watched};
 use crate::aws::composite_alarm::{RuleAlarm, Side};
 use crate::aws::metric::{LoadBalancerMetric, Metric, MetricStat, Resolution, ServiceMetric};
 use crate::aws::scaling_policy::{
-    AdjustmentType, MetricAggregationType, ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget,
-    StepAdjustment, StepFault, StepScaling, SuspendedState, TargetTracking, check_steps,
+    ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget, SuspendedState, TargetTracking,
 };
 use crate::aws::schedule::{self, ScheduledAction};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
@@ -15,14 +16,17 @@ use crate::aws::statistic::Statistic;
 use crate::scenario::alarms::{Alarms, ManagedAlarm};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Bounds;
-use crate::scenario::metric::Watchable;
+use crate::scenario::metric::{CustomizedFor, Watchable};
 use crate::scenario::predictive_scaling::ForecastFor;
 use crate::scenario::problem::Problem;
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name};
+use crate::scenario::scaling::step::step_scaling;
 use crate::scenario::sections::check_own_name;
 use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
+
+pub(super) use self::step::{ADJUSTMENT_TYPES, AGGREGATION_TYPES, scaling_adjustment, steps};
 
 /// Scaling policies of a scalable target or Auto Scaling group, at most.
 const POLICIES_MAXIMUM: usize = 50;
@@ -374,8 +378,7 @@ impl<'a> Scaling<'a> {
         let predefined = specification.and_then(|it| self.predefined_metric(reader, it, of, service));
         let customized = fields
             .take("CustomizedMetricSpecification")
-            .and_then(|it| self.watchable.customized(reader, it, of, service))
-            .map(|it| (it, Span::MINUTE));
+            .and_then(|it| self.watchable.customized(reader, it, of, CustomizedFor::Service(service)));
         let scale_out_cooldown = fields.seconds_or(reader, "ScaleOutCooldown", 0..=864_000, Span::seconds(300));
         let scale_in_cooldown = fields.seconds_or(reader, "ScaleInCooldown", 0..=864_000, Span::seconds(300));
         let disable_scale_in = fields.flag_or(reader, "DisableScaleIn", false);
@@ -586,115 +589,4 @@ fn service_of_alarm(watchable: &Watchable<'_>, policies: &[Entry], alarm: &Entry
         known.iter().find(|it| name == Some(it.0.as_str())).and_then(|it| it.1)
     };
     policies.iter().find(invokes).map_or(if let [(_, only)] = known.as_slice() { *only } else { None }, service)
-}
-
-/// Words of `AdjustmentType`.
-pub(super) const ADJUSTMENT_TYPES: [(&str, AdjustmentType); 3] = [
-    ("ChangeInCapacity", AdjustmentType::ChangeInCapacity),
-    ("PercentChangeInCapacity", AdjustmentType::PercentChangeInCapacity),
-    ("ExactCapacity", AdjustmentType::ExactCapacity),
-];
-
-/// Words of `MetricAggregationType`.
-pub(super) const AGGREGATION_TYPES: [(&str, MetricAggregationType); 3] = [
-    ("Average", MetricAggregationType::Average),
-    ("Minimum", MetricAggregationType::Minimum),
-    ("Maximum", MetricAggregationType::Maximum),
-];
-
-/// `StepScalingPolicyConfiguration`
-fn step_scaling(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<StepScaling> {
-    let mut fields = reader.fields(node, format!("the step scaling of {of}"))?;
-    fields.required(reader, "AdjustmentType");
-    let adjustment_type = fields.word(reader, "AdjustmentType", &ADJUSTMENT_TYPES);
-    let steps =
-        fields.required(reader, "StepAdjustments").and_then(|it| steps(reader, it, &fields.of, adjustment_type));
-    let min_adjustment_magnitude = fields.count_or(reader, "MinAdjustmentMagnitude", 0..=5_000, 0);
-    if min_adjustment_magnitude > 0 && adjustment_type.is_some_and(|it| it != AdjustmentType::PercentChangeInCapacity) {
-        reader.note(format!("`MinAdjustmentMagnitude` of {of} counts for `PercentChangeInCapacity` only"));
-    }
-    let cooldown = fields.seconds_or(reader, "Cooldown", 0..=864_000, Span::seconds(300));
-    let aggregation = fields.word_or(reader, "MetricAggregationType", &AGGREGATION_TYPES, Default::default());
-    fields.finish(reader, &Shape::OURS);
-    Some(StepScaling {
-        adjustment_type: adjustment_type?,
-        steps: steps?,
-        min_adjustment_magnitude,
-        cooldown,
-        metric_aggregation_type: aggregation,
-    })
-}
-
-/// `ScalingAdjustment`, which an exact capacity cannot have below 0.
-pub(super) fn scaling_adjustment(
-    reader: &mut Reader<'_>,
-    fields: &mut Fields<'_>,
-    adjustment_type: Option<AdjustmentType>,
-) -> Option<i32> {
-    fields.parsed(reader, "ScalingAdjustment", |text| match text.parse::<i32>() {
-        Err(_) => Err(format!("`{text}` is not a whole number such as `2` or `-1`")),
-        Ok(below) if below < 0 && adjustment_type == Some(AdjustmentType::ExactCapacity) => {
-            Err(format!("`{text}` is below 0; for exact capacity, you must specify a non-negative value"))
-        }
-        Ok(adjustment) => Ok(adjustment),
-    })
-}
-
-/// Step adjustments, sorted by their bounds; refused where they leave gaps, overlap or end short of infinity.
-pub(super) fn steps(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    of: &str,
-    adjustment_type: Option<AdjustmentType>,
-) -> Option<Vec<StepAdjustment>> {
-    let problems = reader.problems.len();
-    let nodes = reader.list(What { field: "StepAdjustments", of }, node);
-    let (mut steps, mut places) = (Vec::new(), Vec::new());
-    for node in nodes {
-        let mut fields = reader.fields(node, format!("a step of {of}"))?;
-        let lower_bound = fields.number(reader, "MetricIntervalLowerBound", f64::MIN..=f64::MAX);
-        let upper_bound = fields.number(reader, "MetricIntervalUpperBound", f64::MIN..=f64::MAX);
-        fields.required(reader, "ScalingAdjustment");
-        let adjustment = scaling_adjustment(reader, &mut fields, adjustment_type);
-        let is_unbounded = !fields.has("MetricIntervalLowerBound") && !fields.has("MetricIntervalUpperBound");
-        fields.finish(reader, &Shape::OURS);
-        if is_unbounded {
-            let message = format!(
-                "a step of {of} has no bound: the upper and lower bound can't be null in the same step adjustment"
-            );
-            let help = "add `MetricIntervalLowerBound: 0` to scale out, or `MetricIntervalUpperBound: 0` to scale in";
-            reader.refuse(Problem::new(node.place, message).help(help));
-        }
-        if let Some(scaling_adjustment) = adjustment {
-            steps.push(StepAdjustment { lower_bound, upper_bound, scaling_adjustment });
-            places.push((lower_bound, node.place));
-        }
-    }
-    if nodes.is_empty() || nodes.len() > 20 {
-        let message = format!("{of} has {} steps; 1 to 20 are allowed", nodes.len());
-        reader.refuse(Problem::new(node.place, message));
-    }
-    if reader.problems.len() > problems {
-        return None;
-    }
-    let Err((number, fault)) = check_steps(&mut steps) else { return Some(steps) };
-    let step = &steps[number];
-    let at = places.iter().find(|(lower_bound, _)| *lower_bound == step.lower_bound).map_or(node.place, |it| it.1);
-    let (lower, upper) = (step.lower_bound.unwrap_or(f64::NEG_INFINITY), step.upper_bound.unwrap_or(f64::INFINITY));
-    let each = "each step begins where another ends; bounds are relative to the threshold";
-    let (message, help) = match fault {
-        StepFault::EndsBeforeItBegins => (format!("a step of {of} ends at {upper}, not above its start {lower}"), each),
-        StepFault::LeavesGapFrom(end) => (format!("steps of {of} leave a gap between {end} and {lower}"), each),
-        StepFault::OverlapsUpTo(end) => (format!("steps of {of} overlap between {lower} and {end}"), each),
-        StepFault::NothingBelow => (
-            format!("nothing covers the values below the lowest step of {of}"),
-            "leave `MetricIntervalLowerBound` out of the lowest step: that is minus infinity",
-        ),
-        StepFault::NothingAbove => (
-            format!("nothing covers the values above the highest step of {of}"),
-            "leave `MetricIntervalUpperBound` out of the highest step: that is infinity",
-        ),
-    };
-    reader.refuse(Problem::new(at, message).help(help));
-    None
 }

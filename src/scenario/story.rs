@@ -252,6 +252,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
     let prices = assumption::prices(reader, &mut fields, first_zone, &capacity.instance_type_names());
     capacity.take_prices(reader, &prices);
+    if let Some(timeline) = root.get("timeline") {
+        capacity.expect_types_of(timeline);
+    }
     let capacity_pools = capacity_pools(reader, fields.take("capacityPools"), &capacity);
     let load_balancers = section(reader, &mut fields, "loadBalancers");
     let target_groups = section(reader, &mut fields, "targetGroups");

@@ -108,6 +108,160 @@ alarms:
     assert!(text.contains("though the load does not"), "{text}");
 }
 
+/// A container's memory cannot go beyond its hard limit, and neither can what is a percentage of that: a target of 100 % is never passed.
+#[test]
+fn memory_ends_at_its_hard_limit() {
+    let policy = |target: u32| {
+        format!(
+            "  memory: {{ service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: {target}, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageMemoryUtilization }} }} }}"
+        )
+    };
+    let of =
+        |target: u32| run(2, 50, "poisson: { rate: 40 }", "waitTime: 0s, memory: { base: 900MiB }", &policy(target));
+    assert_eq!(
+        text_of(&of(100), "policy-never-fires"),
+        "policy memory can never scale out: its target is 100 % memory, and with all the memory that its tasks may use it comes to 100 % at the most"
+    );
+    assert!(!kinds(&of(90)).contains(&"policy-never-fires"));
+}
+
+/// An alarm that wants what its metric never comes to invokes no step policy; one below it does, or could.
+#[test]
+fn a_step_policy_whose_alarm_lies_beyond_the_cap_never_fires() {
+    let step = |threshold: u32, operator: &str| {
+        format!("  out:
+    service: web
+    StepScalingPolicyConfiguration: {{ AdjustmentType: ChangeInCapacity, StepAdjustments: [{{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }}] }}
+    alarm: busy
+alarms:
+  busy: {{ MetricName: CPUUtilization, ServiceName: web, Statistic: Average, Period: 60, EvaluationPeriods: 1, Threshold: {threshold}, ComparisonOperator: {operator} }}")
+    };
+    let of = |threshold, operator| {
+        run(2, 30, "poisson: { rate: 50 }", "waitTime: 90ms, concurrency: 4", &step(threshold, operator))
+    };
+    let never = of(40, "GreaterThanThreshold");
+    assert_eq!(
+        text_of(&never, "policy-never-fires"),
+        "policy out can never scale out: its alarm busy wants CPUUtilization beyond 40, and with all workers of a task busy it comes to 40 at the most"
+    );
+    assert!(!kinds(&of(40, "GreaterThanOrEqualToThreshold")).contains(&"policy-never-fires"));
+    assert!(!kinds(&of(39, "GreaterThanThreshold")).contains(&"policy-never-fires"));
+}
+
+/// P13: what has no datapoints without a task cannot bring the first one back.
+#[test]
+fn a_cpu_policy_never_comes_back_from_zero() {
+    let of = |count: u32, rest: &str| {
+        let text = format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 256, memory: 256, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ cpuTime: 10ms }} }}
+targetGroups: {{ web: {{}} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: {count}, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+scalableTargets: {{ web: {{ MinCapacity: 0, MaxCapacity: 4 }} }}
+scalingPolicies:
+  cpu: {{ service: web, TargetTrackingScalingPolicyConfiguration: {{ TargetValue: 50, PredefinedMetricSpecification: {{ PredefinedMetricType: ECSServiceAverageCPUUtilization }} }} }}
+{rest}
+"
+        );
+        let story = scenario::read(Path::new("zero.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+    };
+    let requests = "workloads: { clients: { service: web, arrivals: { steps: [{ at: 10m, rate: 1 }] } } }";
+    let text = text_of(&of(0, requests), "policy-never-fires");
+    assert!(text.starts_with("at 0 tasks from 00:00:00 to the end though "), "{text}");
+    assert!(text.ends_with("CPUUtilization has no datapoints without a task"), "{text}");
+    assert!(kinds(&of(0, "")).is_empty(), "nobody asks");
+    assert!(!kinds(&of(1, requests)).contains(&"policy-never-fires"));
+    let of_requests = format!("  wake: {{ service: web, alarm: asked, StepScalingPolicyConfiguration: {{ AdjustmentType: ExactCapacity, StepAdjustments: [{{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }}] }} }}
+alarms: {{ asked: {{ Namespace: AWS/ApplicationELB, MetricName: RequestCount, Dimensions: [{{ Name: LoadBalancer, Value: default }}], Statistic: Sum, Period: 60, EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }} }}
+{requests}");
+    assert!(kinds(&of(0, &of_requests)).is_empty(), "an alarm on requests wakes it");
+}
+
+/// WE-68, containers-roadmap 653: the older metric of an empty group lets it swing between nothing and two instances.
+#[test]
+fn an_empty_group_that_swings_is_told() {
+    let of = |older: bool| {
+        let text = format!(
+            "duration: 2h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 0, MaxSize: 10 }} }}
+capacityProviders: {{ nodes: {{ autoScalingGroupProvider: {{ autoScalingGroupArn: nodes, managedScaling: {{ status: ENABLED, targetCapacity: 90 }} }} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 256, memory: 256 }}] }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 0, capacityProviderStrategy: [{{ capacityProvider: nodes }}] }} }}
+assumptions: {{ {} }}
+",
+            if older { "emptyCapacityProviderMetric: 100, firstGrowthByFormula: true" } else { "" }
+        );
+        let story = scenario::read(Path::new("swings.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+    };
+    let found = findings(&of(true));
+    let [only] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((only.kind, only.resource.as_str()), ("oscillation", "auto-scaling-group/nodes"));
+    assert!(only.text.starts_with("the desired capacity swings by 2.0 every "), "{}", only.text);
+    assert_eq!(findings(&of(false)), []);
+}
+
+/// A group whose instances are all at 100 % of their CPU grows by a quarter a step under a target of 80 %.
+#[test]
+fn groups_are_bounded_by_the_cap_as_well() {
+    let of = |rate: u32| {
+        let text = format!(
+            "duration: 90m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 4, MaxSize: 40, InstanceMonitoring: {{ Enabled: true }}, DefaultInstanceWarmup: 60 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 2048, memory: 256, portMappings: [{{ containerPort: 80 }}] }}] }} }}
+applications: {{ web: {{ cpuTime: 10ms, concurrency: 4, queue: 50 }} }}
+targetGroups: {{ web: {{ HealthCheckTimeoutSeconds: 100, HealthCheckIntervalSeconds: 110 }} }}
+services: {{ web: {{ taskDefinition: web, schedulingStrategy: DAEMON, healthCheckGracePeriodSeconds: 7200, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
+scalingPolicies:
+  nodes-on-cpu: {{ AutoScalingGroupName: nodes, PolicyType: TargetTrackingScaling, TargetTrackingConfiguration: {{ TargetValue: 80, PredefinedMetricSpecification: {{ PredefinedMetricType: ASGAverageCPUUtilization }} }} }}
+workloads: {{ clients: {{ service: web, arrivals: {{ steps: [{{ at: 0s, rate: 400 }}, {{ at: 20m, rate: {rate} }}] }} }} }}
+"
+        );
+        let story = scenario::read(Path::new("bounded.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+    };
+    let capped = of(4000);
+    let text = text_of(&capped, "bounded-by-metric-cap");
+    assert!(text.contains("with a target of 80 % policy nodes-on-cpu adds 25 % a step at the most"), "{text}");
+    assert!(!kinds(&of(700)).contains(&"bounded-by-metric-cap"));
+}
+
+/// Of a group, too, one policy that is not ready holds the scale-in of all up; at its least nothing is held up.
+#[test]
+fn groups_are_starved_of_scale_in_as_well() {
+    let of = |second: u32, desired: u32| {
+        let policy = |name: &str| {
+            format!(
+                "{name}: {{ AutoScalingGroupName: nodes, PolicyType: TargetTrackingScaling, TargetTrackingConfiguration: {{ TargetValue: 50, CustomizedMetricSpecification: {{ Namespace: Custom, MetricName: {name}, Statistic: Average }} }} }}"
+            )
+        };
+        let text = format!(
+            "duration: 2h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 8, DesiredCapacity: {desired} }} }}
+metrics: {{ one: {{ delay: 0s, steps: [{{ at: 0s, value: 10 }}] }}, two: {{ delay: 0s, steps: [{{ at: 0s, value: {second} }}] }} }}
+scalingPolicies: {{ {}, {} }}
+",
+            policy("one"),
+            policy("two")
+        );
+        let story = scenario::read(Path::new("starved.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+    };
+    let found = findings(&of(48, 4));
+    let [only] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((only.kind, only.resource.as_str()), ("starved-scale-in", "auto-scaling-group/nodes"));
+    assert!(only.text.contains("policy two is not ready, its low alarm is OK"), "{}", only.text);
+    assert_eq!(findings(&of(10, 4)), []);
+    assert_eq!(findings(&of(48, 1)), []);
+}
+
 /// A service on metrics that the scenario supplies, under a policy for each, with a target of 50.
 fn supplied(duration: &str, tasks: u32, target: &str, metrics: [&str; 2], rest: &str) -> Run {
     let of = |steps: [&str; 2], written: &dyn Fn(&str, &str) -> String| {

@@ -254,6 +254,36 @@ timeline: [{{ at: 70s, enterStandby: {{ autoScalingGroup: nodes, count: 1, Shoul
 }
 
 /// Instances that are stopped have no CPU use, and those in standby are not what the load is on.
+/// *Create a target tracking policy using high-resolution metrics for faster response*: periods of 10 and 30 s, looked at each 10 s.
+#[test]
+fn a_group_can_track_a_metric_of_10_or_30_seconds() {
+    let of = |resolution: u32, rest: &str| {
+        let policies = TRACKING.replace("Statistic: Average", &format!("Statistic: Average{rest}"));
+        let text = group(2, "", "{ at: 0s, value: 50 }, { at: 10m, value: 100 }", &policies);
+        run(&text.replace("delay: 0s,", &format!("delay: 2s, resolution: {resolution}s,")))
+    };
+    let first = |run: &Run| activities(run)[0];
+    // Three periods beyond the target, two seconds until the last can be read, and the next look, each 10 s.
+    assert_eq!(first(&of(10, ", Period: 10")), (636.0, 2, 4));
+    assert_eq!(first(&of(30, ", Period: 30")), (696.0, 2, 4));
+    assert_eq!(first(&of(10, ", Period: 60")), (786.0, 2, 4));
+    assert_eq!(first(&of(10, "")), (786.0, 2, 4), "a minute where nothing is said");
+    // In after 15 minutes of either.
+    let falls = |period: u32| {
+        let policies = TRACKING.replace("Statistic: Average", &format!("Statistic: Average, Period: {period}"));
+        let text = group(4, "", "{ at: 0s, value: 50 }, { at: 10m, value: 10 }", &policies);
+        first(&run(&text.replace("delay: 0s,", "delay: 2s, resolution: 10s,")))
+    };
+    assert_eq!((falls(10).1, falls(30).1), (4, 4));
+    assert_eq!((falls(10).0, falls(30).0), (1506.0, 1506.0));
+    let math = TRACKING.replace(
+        "Namespace: Custom, MetricName: load, Statistic: Average",
+        "Metrics: [{ Id: m, ReturnData: false, MetricStat: { Metric: { Namespace: Custom, MetricName: load }, Stat: Average, Period: 10 } }, { Id: e, Expression: m * 1, Period: 10 }]",
+    );
+    let text = group(2, "", "{ at: 0s, value: 50 }, { at: 10m, value: 100 }", &math);
+    assert_eq!(first(&run(&text.replace("delay: 0s,", "delay: 2s, resolution: 10s,"))), (636.0, 2, 4));
+}
+
 #[test]
 fn a_warm_pool_does_not_dilute_the_cpu_use_of_its_group() {
     let mean = |definition: &str| {

@@ -647,6 +647,24 @@ timeline:
 }
 
 /// Suspicion settled: what is pending cannot be taken when a scale-in is asked for, and goes when it is in service.
+/// What EC2 has of a type can be said where only a later version of the launch template brings it.
+#[test]
+fn pools_of_a_type_that_comes_later_can_be_dry() {
+    let grown = "{ at: 10m, updateAutoScalingGroup: { autoScalingGroup: nodes, LaunchTemplate: { Version: 2 }, InstanceType: c5.large, DesiredCapacity: 4 } }";
+    let of = |available: u32| {
+        let pools =
+            format!("capacityPools: [{{ instanceType: c5.large, available: {available} }}]\ntimeline: [{grown}]");
+        let run = run(&group(2, "", &pools));
+        types_at_end(&run).iter().filter(|it| **it == "c5.large").count()
+    };
+    assert_eq!((of(0), of(1)), (0, 2), "one in each of two zones");
+    let refreshed = "capacityPools: [{ instanceType: r5.large, usdPerHour: 1 }]
+timeline: [{ at: 20m, startInstanceRefresh: { autoScalingGroup: nodes, DesiredConfiguration: { LaunchTemplate: { Version: 3 }, InstanceType: r5.large }, Preferences: { MinHealthyPercentage: 0 } } }]";
+    let run = run(&group(2, "", refreshed));
+    let of_later = run.instance_changes.iter().find(|it| it.instance_type == "r5.large").expect("it is launched");
+    assert!((of_later.usd_per_hour - 1.0).abs() < 1e-9);
+}
+
 #[test]
 fn a_scale_in_asked_for_while_instances_are_pending_comes_to_its_size() {
     let more = "timeline: [{ at: 10m, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 5 } }, { at: 620s, updateAutoScalingGroup: { autoScalingGroup: nodes, DesiredCapacity: 0 } }]";

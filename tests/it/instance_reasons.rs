@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use plimsoll::engine::simulate;
-use plimsoll::report::capacity::{explained, reason_totals};
+use plimsoll::report::capacity::{explained, instance_lines, managed_scaling_paragraphs, paragraphs, reason_totals};
 use plimsoll::rng::Seed;
 use plimsoll::run::{AliveReason, CostKind, Run};
 use plimsoll::scenario;
@@ -192,4 +192,47 @@ fn what_waits_for_hooks_or_stands_by_is_there_for_that() {
         .collect();
     assert_eq!(details, ["Pending:Wait", "Pending:Wait", "Terminating:Wait"]);
     check_whole(&run);
+}
+
+/// A group that its own policies scale keeps what is empty until their low alarms are in ALARM, and says which is not.
+#[test]
+fn an_empty_instance_waits_for_the_policies_of_its_group() {
+    let text = "duration: 1h
+cluster: { availabilityZones: [us-east-1a] }
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 4, DesiredCapacity: 2 } }
+metrics: { load: { delay: 0s, steps: [{ at: 0s, value: 50 }, { at: 30m, value: 10 }] } }
+assumptions: { alarmPhase: 6s }
+scalingPolicies: { half: { AutoScalingGroupName: nodes, PolicyType: TargetTrackingScaling, TargetTrackingConfiguration: { TargetValue: 50, CustomizedMetricSpecification: { Namespace: Custom, MetricName: load, Statistic: Average } } } }
+";
+    let story = scenario::read(Path::new("reasons.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let run = simulate(&story.variants[0], Seed { seed: 1, replication: 0 });
+    check_whole(&run);
+    // Both wait for 45 minutes, of which the last 15 are those of the low alarm; looked at each minute.
+    let waited = hours(&run, AliveReason::GroupPolicies);
+    assert!((1.46..1.54).contains(&waited), "{waited}");
+    assert_eq!(hours(&run, AliveReason::NoScaleIn), 0.0);
+    let rows = run.instance_reasons.iter().filter(|row| row.reason == AliveReason::GroupPolicies);
+    assert!(rows.map(|row| &row.detail).all(|it| it.starts_with("the low alarm of half is ")));
+    let text = words(&paragraphs(&[vec![&run]]));
+    assert!(text.contains("empty, and the group's policies do not scale in ($ 0.1"), "{text}");
+}
+
+/// With line breaks as spaces.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_terminal_tells_by_which_figures_a_group_was_sized() {
+    let run = run("MinSize: 0, MaxSize: 10, DesiredCapacity: 2", "managedScaling: {}", &[(5, 12), (40, 2)], PACKED);
+    let text = words(&managed_scaling_paragraphs(&[vec![&run]]));
+    let growth = "M = 6 (8 tasks of service `web` wait, 2 to an instance), N = 2, reservation 300, target 100, high alarm 1 of 1;";
+    assert!(text.contains("base: nodes 2 to 6 at 00:0") && text.contains(growth), "{text}");
+    let decline = "M = 2 (those with tasks), N = 6, reservation 33, target 100, low alarm 15 of 15;";
+    assert!(text.contains("; 6 to 4 at 00:5") && text.contains(decline), "{text}");
+    let lines = instance_lines(&run);
+    assert_eq!(lines.len(), run.instances.len());
+    let kept = lines.iter().find(|it| it.contains("low-alarm")).expect("one waits for the low alarm");
+    assert!(kept.contains(" low-alarm (") && kept.contains(" of 15 datapoints at first, $ 0.0"), "{kept}");
 }

@@ -129,6 +129,34 @@ timeline: [{ at: 20m, updateCapacityPool: { instanceType: m5.xlarge, purchaseOpt
     assert_eq!(last, Some(1350));
 }
 
+/// *Suspend and resume processes*: a group that has tried for over 24 hours in vain has its process Launch suspended by AWS.
+#[test]
+fn a_group_that_launches_nothing_for_a_day_is_suspended() {
+    let of = |pools: &str, timeline: &str| {
+        let dry = format!("capacityPools: [{pools}]\ntimeline: [{timeline}]\n");
+        let text = group("MinSize: 2\n    MaxSize: 4", "{ InstanceType: m5.large }", "SpotInstancePools: 1", &dry);
+        run(&text.replace("duration: 2h", "duration: 50h"))
+    };
+    let suspended = |run: &Run| {
+        let found = run.events.iter().filter(|it| it.kind == "group.administrative_suspension");
+        found.map(|it| it.at.as_seconds() / 3600.0).collect::<Vec<_>>()
+    };
+    let again = "{ at: 26h, updateCapacityPool: { instanceType: m5.large, available: 10 } }";
+    let kept = of("{ instanceType: m5.large, available: 0 }", again);
+    let [at] = suspended(&kept)[..] else { panic!("once: {:?}", suspended(&kept)) };
+    assert!((24.0..24.2).contains(&at), "{at}");
+    assert!(kept.instances.is_empty(), "what EC2 has again is not asked for");
+    let resumed =
+        format!("{again}, {{ at: 30h, resumeProcesses: {{ autoScalingGroup: nodes, ScalingProcesses: [Launch] }} }}");
+    assert_eq!(of("{ instanceType: m5.large, available: 0 }", &resumed).instances.len(), 2);
+    let soon =
+        "{ at: 20h, updateCapacityPool: { instanceType: m5.large, availabilityZones: [us-east-1a], available: 1 } }";
+    let one = of("{ instanceType: m5.large, available: 0 }", soon);
+    let [at] = suspended(&one)[..] else { panic!("{:?}", suspended(&one)) };
+    assert!(at > 44.0, "the day begins anew with a launch that succeeds: {at}");
+    assert!(suspended(&of("{ instanceType: m5.large, available: 2 }", "")).is_empty());
+}
+
 #[test]
 fn spot_that_is_dearer_than_the_most_one_pays_is_not_launched() {
     let pools = "capacityPools: [{ instanceType: m5.large, purchaseOption: spot, usdPerHour: 0.1 }, { instanceType: m5.xlarge, purchaseOption: spot, usdPerHour: 0.19 }]";

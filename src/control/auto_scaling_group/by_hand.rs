@@ -6,6 +6,7 @@ use crate::cluster::ContainerInstance;
 use crate::control::Control;
 use crate::scenario::GroupChange;
 use crate::table::Id;
+use crate::units::Span;
 
 impl Control<'_> {
     /// An entry of the timeline changes a group.
@@ -51,6 +52,18 @@ impl Control<'_> {
         self.log.put(self.agenda.now(), None, kind, resource, format!("{word}: {}", names.join(", ")));
         let now = self.now();
         self.reconcile_group_at(group, now);
+    }
+
+    /// AWS suspends the launches of a group that has tried in vain for long: nothing is tried until somebody resumes them.
+    pub(in crate::control) fn suspend_launches(&mut self, group: Id<AutoScalingGroup>, failing_for: Span) {
+        let state = &mut self.groups[group.index()];
+        state.suspended.insert(ScalingProcess::Launch);
+        state.launches_fail_since = None;
+        let message = format!(
+            "the process Launch is suspended administratively: launches have failed for {failing_for}; `resumeProcesses` resumes it"
+        );
+        let resource = self.group_resource(group);
+        self.log.put(self.agenda.now(), None, "group.administrative_suspension", resource, message);
     }
 
     /// The oldest instances of a group in a zone for which something holds.
