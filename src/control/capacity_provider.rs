@@ -115,18 +115,21 @@ impl Control<'_> {
         }
     }
 
+    /// What a provider's alarm is about: its group, its managed scaling and the reservation; `None` where the group heeds no alarm.
+    fn alarmed(
+        &mut self,
+        provider: Id<CapacityProvider>,
+    ) -> Option<(Id<AutoScalingGroup>, ManagedScaling, CapacityProviderReservation)> {
+        let definition = &self.scenario.capacity_providers[provider];
+        let group = definition.auto_scaling_group()?;
+        let (managed, measured) = (definition.managed_scaling?, self.newest_reservation(provider)?);
+        (!self.is_suspended(group, ScalingProcess::AlarmNotification)).then_some((group, managed, measured))
+    }
+
     /// The high alarm of a provider's managed scaling is in ALARM.
     pub(super) fn grow_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
         let now = self.now();
-        let definition = &self.scenario.capacity_providers[provider];
-        let (Some(group), Some(managed), Some(measured)) =
-            (definition.auto_scaling_group(), definition.managed_scaling, self.newest_reservation(provider))
-        else {
-            return;
-        };
-        if self.is_suspended(group, ScalingProcess::AlarmNotification) {
-            return;
-        }
+        let Some((group, managed, measured)) = self.alarmed(provider) else { return };
         let wanted_ones = self.groups[group.index()].instances.iter().copied().filter(|it| self.counts_for_group(*it));
         let warms = wanted_ones.map(|it| self.instances_in_groups[it.index()].pending_since);
         // Instances of a settled cluster were there long before the run began.
@@ -156,15 +159,7 @@ impl Control<'_> {
 
     /// The low alarm of a provider's managed scaling is in ALARM.
     pub(super) fn shrink_group(&mut self, provider: Id<CapacityProvider>, cause: Option<Decision>) {
-        let definition = &self.scenario.capacity_providers[provider];
-        let (Some(group), Some(managed), Some(measured)) =
-            (definition.auto_scaling_group(), definition.managed_scaling, self.newest_reservation(provider))
-        else {
-            return;
-        };
-        if self.is_suspended(group, ScalingProcess::AlarmNotification) {
-            return;
-        }
+        let Some((group, managed, measured)) = self.alarmed(provider) else { return };
         let state = &self.groups[group.index()];
         let fraction = self.scenario.assumptions.capacity_scale_in_max_fraction;
         let wanted = managed.scale_in_capacity(state.desired_capacity, &measured, fraction).max(state.min_size);

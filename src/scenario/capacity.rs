@@ -329,7 +329,7 @@ impl Capacity {
         if let Some(min) = bounds.min {
             fields.derived(reader, "DesiredCapacity", &min);
         }
-        bounds.check(reader, entry.node.place, &fields.of, ["MinSize", "MaxSize", "DesiredCapacity"], &entry.node);
+        bounds.check(reader, entry.node.place, &fields.of, Bounds::NAMES_OF_GROUP, &entry.node);
         let (availability_zones, subnets) = self.zones_and_subnets(reader, &mut fields);
         // Its default depends on the capacity provider above it.
         let protection = fields.flag(reader, "NewInstancesProtectedFromScaleIn").unwrap_or(false);
@@ -463,6 +463,31 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// What is said of a group's.
+    pub fn of_group(reader: &mut Reader<'_>, fields: &mut Fields<'_>, node: &Node) -> Bounds {
+        let bounds = Bounds {
+            min: fields.count(reader, "MinSize", 0..=5_000),
+            max: fields.count(reader, "MaxSize", 0..=5_000),
+            desired: fields.count(reader, "DesiredCapacity", 0..=5_000),
+        };
+        bounds.check(reader, node.place, &fields.of, Bounds::NAMES_OF_GROUP, node);
+        bounds
+    }
+
+    /// What is said of a scalable target's.
+    pub fn of_scalable_target(reader: &mut Reader<'_>, fields: &mut Fields<'_>, node: &Node) -> Bounds {
+        let bounds = Bounds {
+            min: fields.count(reader, "MinCapacity", 0..=5_000),
+            max: fields.count(reader, "MaxCapacity", 0..=5_000),
+            desired: None,
+        };
+        bounds.check(reader, node.place, &fields.of, ["MinCapacity", "MaxCapacity", ""], node);
+        bounds
+    }
+
+    /// The fields of a group that hold them.
+    pub const NAMES_OF_GROUP: [&str; 3] = ["MinSize", "MaxSize", "DesiredCapacity"];
+
     /// Refuses bounds that contradict each other; `names` are those of the fields of `node`, least, most, between.
     pub fn check(&self, reader: &mut Reader<'_>, place: Place, of: &str, names: [&str; 3], node: &Node) {
         let at = |name: &str| node.get(name).map_or(place, |it| it.place);

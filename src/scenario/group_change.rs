@@ -369,14 +369,8 @@ fn group_scheduled_action(
     check_own_name(reader, &mut fields, "groupScheduledActions", &entry.key);
     fields.required(reader, "AutoScalingGroupName");
     let group = fields.reference(reader, "AutoScalingGroupName", &capacity.group_names);
-    let bounds = Bounds {
-        min: fields.count(reader, "MinSize", 0..=5_000),
-        max: fields.count(reader, "MaxSize", 0..=5_000),
-        desired: fields.count(reader, "DesiredCapacity", 0..=5_000),
-    };
-    let names = ["MinSize", "MaxSize", "DesiredCapacity"];
-    bounds.check(reader, entry.node.place, &fields.of, names, &entry.node);
-    if names.iter().all(|it| !fields.has(it)) {
+    let bounds = Bounds::of_group(reader, &mut fields, &entry.node);
+    if Bounds::NAMES_OF_GROUP.iter().all(|it| !fields.has(it)) {
         let problem = Problem::new(entry.node.place, format!("{} changes nothing", fields.of));
         reader.refuse(problem.help("give `MinSize`, `MaxSize`, `DesiredCapacity` or some of them"));
     }

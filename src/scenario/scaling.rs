@@ -547,12 +547,7 @@ pub fn ecs_only(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
 
 fn scalable_target_action(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Bounds> {
     let mut fields = reader.fields(node, format!("`ScalableTargetAction` of {of}"))?;
-    let bounds = Bounds {
-        min: fields.count(reader, "MinCapacity", 0..=5_000),
-        max: fields.count(reader, "MaxCapacity", 0..=5_000),
-        desired: None,
-    };
-    bounds.check(reader, node.place, &fields.of, ["MinCapacity", "MaxCapacity", ""], node);
+    let bounds = Bounds::of_scalable_target(reader, &mut fields, node);
     if !fields.has("MinCapacity") && !fields.has("MaxCapacity") {
         let problem = Problem::new(node.place, format!("{} changes nothing", fields.of));
         reader.refuse(problem.help("give `MinCapacity`, `MaxCapacity` or both"));

@@ -294,13 +294,7 @@ fn change(
         "modifyListener" | "modifyRule" => modify(reader, name, fields, around),
         "updateAutoScalingGroup" => {
             let auto_scaling_group = group(reader, &mut fields, around);
-            let bounds = Bounds {
-                min: fields.count(reader, "MinSize", 0..=5_000),
-                max: fields.count(reader, "MaxSize", 0..=5_000),
-                desired: fields.count(reader, "DesiredCapacity", 0..=5_000),
-            };
-            let names = ["MinSize", "MaxSize", "DesiredCapacity"];
-            bounds.check(reader, entry.node.place, &fields.of, names, &entry.node);
+            let bounds = Bounds::of_group(reader, &mut fields, &entry.node);
             let known_group = auto_scaling_group.map(|it| &around.capacity.groups[it]);
             let launch_template = new_launch_template(reader, &mut fields, known_group, around.capacity);
             fields.finish(reader, &Shape::UPDATE_AUTO_SCALING_GROUP);
@@ -382,12 +376,7 @@ fn register_scalable_target(
     let node = fields.take("service").or(resource).or_else(|| fields.required(reader, "service"));
     let service =
         node.and_then(|it| reader.reference(What { field: "service", of: &fields.of }, it, around.service_names));
-    let bounds = Bounds {
-        min: fields.count(reader, "MinCapacity", 0..=5_000),
-        max: fields.count(reader, "MaxCapacity", 0..=5_000),
-        desired: None,
-    };
-    bounds.check(reader, entry.node.place, &fields.of, ["MinCapacity", "MaxCapacity", ""], &entry.node);
+    let bounds = Bounds::of_scalable_target(reader, &mut fields, &entry.node);
     let suspended_state = suspended_state(reader, &mut fields);
     ecs_only(reader, &mut fields);
     fields.finish(reader, &Shape::SCALABLE_TARGET);
