@@ -851,8 +851,11 @@ pub struct Assumptions {
     pub warm_start_time: Span,
     /// Pause between the scheduler's passes after something changed: 5 s.
     pub scheduler_delay: Span,
-    /// From the end of a task until its replacement is decided: 15 s.
+    /// From the end of a task that ran until its replacement is decided, whatever has the scheduler look earlier: 15 s.
     pub replacement_delay: Span,
+    /// The same of a task that never came to RUNNING: 10 s. From the fourth launch in a row that fails so it doubles each time,
+    /// up to 27 minutes.
+    pub failed_launch_delay: Span,
     /// The agent's pick-up of a placed task: 1 s.
     pub agent_pick_up_time: Span,
     /// ENI attachment of `awsvpc` tasks: 5 s.
@@ -1079,6 +1082,7 @@ impl Default for Assumptions {
             warm_start_time: Span::seconds(25),
             scheduler_delay: Span::seconds(5),
             replacement_delay: Span::seconds(15),
+            failed_launch_delay: Span::seconds(10),
             agent_pick_up_time: Span::seconds(1),
             network_interface_attach_time: Span::seconds(5),
             network_interface_detach_time: Span::seconds(5),

@@ -40,6 +40,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("warmStartTime", &mut a.warm_start_time),
         ("schedulerDelay", &mut a.scheduler_delay),
         ("replacementDelay", &mut a.replacement_delay),
+        ("failedLaunchDelay", &mut a.failed_launch_delay),
         ("agentPickUpTime", &mut a.agent_pick_up_time),
         ("networkInterfaceAttachTime", &mut a.network_interface_attach_time),
         ("networkInterfaceDetachTime", &mut a.network_interface_detach_time),

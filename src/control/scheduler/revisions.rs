@@ -57,7 +57,9 @@ impl Control<'_> {
         let Some(place) = self.services[service.index()].completed_before() else { return };
         let deployment = self.services[service.index()].deployments[place].clone();
         let needed = lower.saturating_sub(roll.healthy() + roll.leaving_not_yet_healthy.len() as u32);
-        let wanted = deployment.missing_tasks.min(needed).min(upper.saturating_sub(roll.all()));
+        let missing =
+            deployment.missing_tasks.saturating_sub(self.stopped_and_replaced_later(service, deployment.number));
+        let wanted = missing.min(needed).min(upper.saturating_sub(roll.all()));
         let mut placed: Vec<Id<Task>> = Vec::new();
         for _ in 0..wanted {
             let next = Wanted {
