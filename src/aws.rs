@@ -2,7 +2,6 @@
 
 pub mod alarm;
 pub mod anomaly_detection;
-pub mod api_throttle;
 pub mod auto_scaling_group;
 pub mod capability;
 pub mod capacity_pool;
@@ -48,5 +47,6 @@ pub mod start_task;
 pub mod statistic;
 pub mod subnet;
 pub mod task_definition;
+pub mod token_bucket;
 pub mod volume;
 pub mod warm_pool;

@@ -164,7 +164,7 @@ fn deployments_of(
                 task_definition: scenario.task_definitions[deployment.task_definition].name(),
                 desired_count,
                 began_at: deployment.created_at,
-                completed_at: deployment.first_completed_at.or(deployment.completed_at),
+                completed_at: deployment.completed_at,
                 superseded_at: deployment.interrupted_at,
                 failure,
                 bakes: deployment.bakes(end),

@@ -910,6 +910,9 @@ pub struct Assumptions {
     pub cluster_modify_burst: u32,
     /// Such calls a second that come back: 40.
     pub cluster_modify_calls_per_second: u32,
+    /// How often a throttled call of `RunTask` is made, on instances or on Fargate, the first time included: 3, `max_attempts` of
+    /// the SDKs' standard mode.
+    pub run_task_max_attempts: u32,
     /// How EventBridge delivers.
     pub event_bridge: EventBridgeAssumptions,
     /// Most tasks launched a minute for one service: 500.
@@ -1107,6 +1110,7 @@ impl Default for Assumptions {
             provisioning_maximum: 500,
             cluster_modify_burst: 100,
             cluster_modify_calls_per_second: 40,
+            run_task_max_attempts: 3,
             event_bridge: EventBridgeAssumptions::default(),
             launches_per_minute: 500,
             deployment_hangs_after: Span::seconds(900),
@@ -1179,8 +1183,6 @@ pub struct FargateAssumptions {
     pub run_task_burst: u32,
     /// Such calls a second that come back: 20.
     pub run_task_calls_per_second: u32,
-    /// How often a throttled call is made, the first time included: 3, `max_attempts` of the SDKs' standard mode.
-    pub run_task_max_attempts: u32,
     /// PROVISIONING, in which a task gets its micro-VM and network interface: 15 s.
     pub provisioning_time: Span,
     /// The same of a task on Windows: 180 s (inferred; AWS publishes none).
@@ -1264,7 +1266,6 @@ impl Default for FargateAssumptions {
             launches_per_minute: 500,
             run_task_burst: 20,
             run_task_calls_per_second: 20,
-            run_task_max_attempts: 3,
             provisioning_time: Span::seconds(15),
             windows_provisioning_time: Span::seconds(180),
             pending_time: Span::seconds(5),

@@ -7,6 +7,7 @@ use crate::aws::metric::{Metric, ServiceMetric};
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, TargetTracking};
 use crate::aws::service::ServiceDefinition;
 use crate::report::comparison::number;
+use crate::report::words::times;
 use crate::run::{Run, ScaleOut, ServiceMinute};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -204,11 +205,12 @@ fn cooldowns_beyond_disturbances(run: &Run, service: Id<ServiceDefinition>) -> V
             }
         }
         if count > 0 {
-            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
             texts.push(format!(
-                "{times} the load was back after {longest} or less, sooner than the cooldown of {} of policy {} was over: capacity came \
+                "{} the load was back after {longest} or less, sooner than the cooldown of {} of policy {} was over: capacity came \
                  for what had passed",
-                tracking.scale_out_cooldown, policy.name
+                times(count),
+                tracking.scale_out_cooldown,
+                policy.name
             ));
         }
     }

@@ -156,7 +156,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("clusterModifyCallsPerSecond", &mut a.cluster_modify_calls_per_second),
         ("fargateRunTaskBurst", &mut a.fargate.run_task_burst),
         ("fargateRunTaskCallsPerSecond", &mut a.fargate.run_task_calls_per_second),
-        ("fargateRunTaskMaxAttempts", &mut a.fargate.run_task_max_attempts),
+        ("runTaskMaxAttempts", &mut a.run_task_max_attempts),
     ] {
         *place = fields.count_or(reader, name, 1..=1_000_000, *place);
     }

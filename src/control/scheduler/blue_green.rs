@@ -286,7 +286,7 @@ impl Control<'_> {
     ) -> Option<(AlternateTargetGroup, Id<TargetGroup>, Id<TargetGroup>)> {
         let alternate = self.scenario.services[service].load_balancer.as_ref()?.alternate?;
         let state = &self.services[service.index()];
-        let blue = match state.primary().shift.filter(|_| state.primary().completed_at.is_none()) {
+        let blue = match state.primary().shift.filter(|_| !state.primary().is_completed()) {
             Some(shift) => state.deployment(shift.blue)?.target_group?,
             None => state.primary().target_group?,
         };

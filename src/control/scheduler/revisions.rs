@@ -9,6 +9,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::cluster::Task;
 use crate::control::Control;
 use crate::control::placing::Wanted;
+use crate::control::scheduler::deployment::Deployment;
 use crate::control::scheduler::{Roll, Service};
 use crate::table::Id;
 
@@ -17,10 +18,7 @@ impl Service {
     /// none had completed.
     pub(super) fn completed_before(&self) -> Option<usize> {
         let (primary, older) = self.deployments.split_last()?;
-        match primary.completed_at {
-            Some(_) => None,
-            None => older.iter().rposition(|it| it.completed_at.is_some()),
-        }
+        if primary.is_completed() { None } else { older.iter().rposition(Deployment::is_completed) }
     }
 
     /// The number of that deployment.
