@@ -45,6 +45,7 @@ pub mod spot;
 pub mod start_failure;
 pub mod start_task;
 pub mod statistic;
+pub mod stop_cause;
 pub mod subnet;
 pub mod task_definition;
 pub mod token_bucket;

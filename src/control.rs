@@ -35,6 +35,7 @@ pub mod rollout;
 pub mod run_tasks;
 pub mod scheduler;
 mod start_tasks;
+mod stop_causes;
 pub mod task_life;
 pub mod timeline;
 pub mod waterfall;
@@ -49,6 +50,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::metric::Resolution;
 use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::service::ServiceDefinition;
+use crate::aws::stop_cause::StopCause;
 use crate::aws::token_bucket::TokenBucket;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce, TrackingAlarms};
@@ -273,6 +275,8 @@ pub struct Records {
     pub scaling_activities: Vec<ScalingActivity>,
     /// What was seen of each deployment, by its service's place and its number.
     pub rollouts: BTreeMap<(usize, u32), Rollout>,
+    /// Why tasks have ended, where ECS does not say it.
+    pub stop_causes: BTreeMap<Id<Task>, StopCause>,
     /// Increases of a desired count by policy or schedule.
     pub scale_outs: u32,
 }

@@ -162,6 +162,7 @@ impl Control<'_> {
             return;
         }
         self.note_first_healthy(task);
+        self.records.stop_causes.remove(&task);
         let group_name = &self.scenario.target_groups[group].name;
         self.say_of_task(task, None, "target.healthy", &format!("is healthy in (target-group {group_name})"));
         self.schedule_service(self.service_of_target(task));
@@ -173,6 +174,7 @@ impl Control<'_> {
         let group = &self.scenario.target_groups[target_group].name;
         let words = format!("is unhealthy in (target-group {group}) due to (reason {})", why.words_of_event());
         let decision = self.say_of_task(task, None, "target.unhealthy", &words);
+        self.note_why_checks_fail(task);
         let service = self.service_of_target(task);
         self.services[service.index()].unhealthy_cause = Some(decision);
         self.schedule_service(service);
