@@ -45,9 +45,27 @@ pub struct Cluster {
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
     /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
     pub instances_changed: Vec<Id<ContainerInstance>>,
-    /// Grows with every change that the data plane must see: a process starting or ending, a target's state, a
-    /// rule's action.
+    /// Target groups of which a target has changed since targets were last counted.
+    pub target_groups_changed: BTreeSet<Id<TargetGroup>>,
+    /// What the data plane has not seen yet.
+    pub changes: Vec<Change>,
+    /// Grows with every change.
     pub version: u64,
+}
+
+/// What of the cluster has changed, for the data plane, which looks again at that alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A task: its place, its status, its processes.
+    Task(Id<Task>),
+    /// A target: its state, its weight, its registration.
+    Target(Id<Target>),
+    /// A container instance: its status, the tasks that it has room for.
+    Instance(Id<ContainerInstance>),
+    /// What requests of a service wait for.
+    WaitFactor(Id<ServiceDefinition>),
+    /// What listener rules do.
+    Actions,
 }
 
 /// `status` of a container instance.
@@ -439,6 +457,8 @@ pub struct Target {
     pub failures: u32,
     /// Whether security groups let connections in to its port.
     pub is_reachable: bool,
+    /// The place of its zone among those of the load balancer; `None` where it is none of them, so that no node looks at it.
+    pub zone_of_load_balancer: Option<usize>,
     /// When it was registered.
     pub registered_at: Instant,
     /// When it became healthy beside others that had been for longer, so that it starts slowly.
@@ -511,7 +531,7 @@ impl Cluster {
         host.hosted.push(task);
         debug_assert!(self.is_balanced(instance), "what is left and what tasks hold make up what is registered");
         self.instances_changed.push(instance);
-        self.touch();
+        self.has_changed(Change::Instance(instance));
     }
 
     /// Whether what an instance has left and what its tasks hold make up what it registered.
@@ -549,7 +569,7 @@ impl Cluster {
         row.host = Some(Host::Fargate(zone));
         row.placed_at = Some(at);
         self.fargate_tasks.insert(task);
-        self.touch();
+        self.has_changed(Change::Task(task));
     }
 
     /// Adds a task that waits for an instance.
@@ -600,7 +620,7 @@ impl Cluster {
         );
         debug_assert!(self.is_balanced(instance), "a stopped task gives back exactly what it held");
         self.instances_changed.push(instance);
-        self.touch();
+        self.has_changed(Change::Instance(instance));
     }
 
     /// The one of some subnets in a zone with the most free addresses, the first of equals; an error where all there are full.
@@ -638,9 +658,15 @@ impl Cluster {
         }
     }
 
-    /// Tells the data plane that something it must see has changed.
-    pub fn touch(&mut self) {
+    /// Puts down what has changed.
+    pub fn has_changed(&mut self, change: Change) {
         self.version += 1;
+        if let Change::Target(target) = change {
+            self.target_groups_changed.insert(self.targets[target].target_group);
+        }
+        if self.changes.last() != Some(&change) {
+            self.changes.push(change);
+        }
     }
 
     /// The targets that each zone's nodes may send to, healthy or not, in order of registration; one pool for all nodes with
@@ -654,20 +680,18 @@ impl Cluster {
         let zones = load_balancer.availability_zones.len().max(1);
         let mut pools = vec![Vec::new(); if group.cross_zone { 1 } else { zones }];
         for &target in &self.target_groups[id.index()] {
-            let is_in_pool = matches!(
-                self.targets[target].state,
-                TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
-            );
-            if let Some(zone) = self.zone_of(target, load_balancer).filter(|_| is_in_pool) {
+            let row = &self.targets[target];
+            let is_in_pool = matches!(row.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy);
+            if let Some(zone) = row.zone_of_load_balancer.filter(|_| is_in_pool) {
                 pools[if group.cross_zone { 0 } else { zone }].push(target);
             }
         }
         pools
     }
 
-    /// The place of a target's zone among those of the load balancer; `None` where it is none of them.
-    pub fn zone_of(&self, target: Id<Target>, load_balancer: &LoadBalancer) -> Option<usize> {
-        let Some(zone) = self.zone_of_task(self.targets[target].task) else { return Some(0) };
+    /// The place of a task's zone among those of the load balancer; `None` where it is none of them.
+    pub fn place_among_zones(&self, task: Id<Task>, load_balancer: &LoadBalancer) -> Option<usize> {
+        let Some(zone) = self.zone_of_task(task) else { return Some(0) };
         load_balancer.availability_zones.iter().position(|it| *it == zone)
     }
 

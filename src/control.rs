@@ -161,8 +161,6 @@ pub struct Control<'a> {
     pub metrics: Metrics,
     /// Targets by their health, of each target group.
     pub hosts: Vec<HostCounts>,
-    /// The cluster's version when they were counted.
-    pub hosts_seen_version: Option<u64>,
     /// Requests in flight behind each load balancer in the last minute, in the mean.
     pub in_flight_before: Vec<f64>,
     /// What anomaly detection has counted, of each target group.
@@ -363,7 +361,6 @@ impl<'a> Control<'a> {
             composite_alarms: Vec::new(),
             metrics: Metrics::default(),
             hosts: vec![HostCounts::default(); scenario.target_groups.len()],
-            hosts_seen_version: None,
             in_flight_before: vec![0.0; scenario.load_balancers.len()],
             comparisons: vec![Comparisons::default(); scenario.target_groups.len()],
             anomaly_causes: BTreeMap::new(),

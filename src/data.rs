@@ -10,8 +10,10 @@ mod forwarding;
 pub mod histogram;
 mod kernel;
 pub mod lane;
+mod memory;
 mod outstanding;
 mod own_answers;
+mod roster;
 mod rotation;
 mod second;
 pub mod sharing;
@@ -26,11 +28,11 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::cpu_sharing::CpuCredits;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
-use crate::cluster::{Cluster, ContainerInstance, Target, Task};
+use crate::cluster::{Change, Cluster, ContainerInstance, Target, Task};
 use crate::data::histogram::Histogram;
 use crate::data::lane::{Lane, response_times};
 use crate::data::own_answers::OwnAnswers;
-use crate::data::second::Roster;
+use crate::data::roster::Roster;
 use crate::rng::Seed;
 use crate::run::{LoadBalancerCounts, RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
 use crate::scenario::Scenario;
@@ -54,8 +56,8 @@ pub struct Traffic {
     tallied: Vec<usize>,
     /// Of each lane, whether something may have come of it since it was last found to be at rest.
     is_awake: Vec<bool>,
-    /// The cluster's version that all lanes have seen.
-    seen_version: Option<u64>,
+    /// Lanes that must look at the cluster again.
+    stale: Vec<usize>,
     /// The lanes of each target group.
     lanes_of_group: Vec<Vec<usize>>,
     /// The lanes of each service, one for each of its target groups, by the service's number.
@@ -256,7 +258,7 @@ impl Traffic {
             is_untallied: vec![true; lanes.len()],
             has_tally: vec![false; scenario.target_groups.len()],
             tallied: Vec::new(),
-            seen_version: None,
+            stale: (0..lanes.len()).collect(),
             lanes_of_group,
             lanes,
             lanes_of_service,
@@ -290,8 +292,8 @@ impl Traffic {
     fn is_due_anew(&mut self, place: usize) {
         // One lane alone is asked each time: what it says of itself would cost as much.
         let due = if self.lanes.len() == 1 { 0.0 } else { self.lanes[place].due() };
-        self.due[place] = due;
-        if due < f64::INFINITY {
+        let before = std::mem::replace(&mut self.due[place], due);
+        if due < f64::INFINITY && due != before {
             // Bits of floats that are not negative have their order.
             self.agenda.push(Reverse((due.to_bits(), place)));
         }
@@ -456,25 +458,59 @@ fn add_totals(all: &mut RequestTotals, other: RequestTotals) {
     all.response_time_ms = response_times(&all.histogram);
 }
 
+/// Takes note of what the cluster says has changed; that is looked at again when the traffic goes on.
+pub fn note_changes(traffic: &mut Traffic, cluster: &mut Cluster) {
+    let mut changes = std::mem::take(&mut cluster.changes);
+    let Traffic { lanes, stale, own_answers, roster, lanes_of_group, lanes_of_service, .. } = traffic;
+    let all = 0..lanes.len();
+    // A task that a lane knows nothing of is none of its business until its target is registered.
+    let mut must_look = |place: usize, task: Option<Id<Task>>| {
+        let lane = &mut lanes[place];
+        if task.is_none_or(|it| lane.place_of(it).is_some()) && lane.must_look() {
+            stale.push(place);
+        }
+    };
+    for change in changes.drain(..) {
+        match change {
+            Change::Task(task) => {
+                roster.has_changed_of(cluster, task);
+                let service = cluster.tasks[task].service();
+                service
+                    .map_or(0..0, |it| lanes_of_service[it.index()].clone())
+                    .for_each(|it| must_look(it, Some(task)));
+            }
+            Change::Target(target) => {
+                let Target { task, target_group, .. } = cluster.targets[target];
+                roster.has_changed_of(cluster, task);
+                lanes_of_group[target_group.index()].iter().for_each(|it| must_look(*it, None));
+            }
+            Change::Instance(instance) => roster.has_changed_on(instance),
+            Change::WaitFactor(service) => lanes_of_service[service.index()].clone().for_each(|it| must_look(it, None)),
+            Change::Actions => {
+                all.clone().for_each(|it| must_look(it, None));
+                own_answers.iter_mut().for_each(OwnAnswers::actions_have_changed);
+            }
+        }
+    }
+    cluster.changes = changes;
+}
+
 /// Serves: completions and timeouts at or before `until`, arrivals before it.
 pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, until: Instant) {
-    if traffic.seen_version != Some(cluster.version) {
-        traffic.seen_version = Some(cluster.version);
-        traffic.agenda.clear();
-        traffic.is_untallied.fill(true);
-        for place in 0..traffic.lanes.len() {
-            traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
-            traffic.is_due_anew(place);
-        }
-    } else {
-        while let Some(place) = traffic.take_due(until.0 as f64) {
-            traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
-            (traffic.is_awake[place], traffic.is_untallied[place]) = (true, true);
-            traffic.done.push(place);
-        }
-        while let Some(place) = traffic.done.pop() {
-            traffic.is_due_anew(place);
-        }
+    while let Some(place) = traffic.stale.pop() {
+        traffic.due[place] = f64::NAN;
+        traffic.done.push(place);
+    }
+    while let Some(place) = traffic.take_due(until.0 as f64) {
+        traffic.done.push(place);
+    }
+    for done in 0..traffic.done.len() {
+        let place = traffic.done[done];
+        traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
+        (traffic.is_awake[place], traffic.is_untallied[place]) = (true, true);
+    }
+    while let Some(place) = traffic.done.pop() {
+        traffic.is_due_anew(place);
     }
     for own in &mut traffic.own_answers {
         own.advance(cluster, until);
@@ -504,7 +540,6 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     }
     let now = traffic.now;
     let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };
-    traffic.lanes[lane].look(scenario, cluster, now);
     let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
     traffic.is_awake[lane] = true;
     traffic.is_due_anew(lane);
@@ -516,12 +551,6 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
 pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
     let now = traffic.now;
     traffic.out_of_memory.clear();
-    if traffic.roster.is_stale(cluster) {
-        for lane in &mut traffic.lanes {
-            lane.look(scenario, cluster, now);
-        }
-        traffic.is_awake.fill(true);
-    }
     for place in 0..traffic.lanes.len() {
         if traffic.is_awake[place] {
             traffic.lanes[place].second_ends(now);

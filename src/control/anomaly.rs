@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::agenda::Event;
 use crate::aws::anomaly_detection::TargetTally;
 use crate::aws::load_balancer::TargetGroup;
-use crate::cluster::{Target, TargetState};
+use crate::cluster::{Change, Target, TargetState};
 use crate::control::Control;
 use crate::data::Traffic;
 use crate::table::Id;
@@ -94,7 +94,7 @@ impl Control<'_> {
         let row = &mut self.cluster.targets[target];
         (row.is_anomalous, row.weight) = (is_anomalous, weight);
         let (state, reason) = (row.state, row.reason);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Target(target));
         if is_anomalous != was_anomalous || (weight < 1.0) != (before < 1.0) {
             self.record_target(target, state, reason);
         }

@@ -23,7 +23,7 @@ use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::lifecycle::{LifecycleState, LifecycleTransition};
 use crate::aws::mixed_instances::PurchaseOption;
-use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task};
+use crate::cluster::{Change, ContainerInstance, InstanceStatus, StopCode, Task};
 use crate::control::Control;
 use crate::control::auto_scaling_group::refresh::Refresh;
 use crate::control::auto_scaling_group::replacement::Replacement;
@@ -688,7 +688,7 @@ impl Control<'_> {
     }
 
     pub(super) fn record_instance(&mut self, instance: Id<ContainerInstance>) {
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Instance(instance));
         self.check_group_activity(self.cluster.instances[instance].auto_scaling_group);
         self.container_instances_changed();
         self.cluster.instances_described_anew.push(instance);

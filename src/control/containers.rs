@@ -16,7 +16,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::start_failure::StartFailure;
 use crate::aws::stop_cause::StopCause;
 use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
-use crate::cluster::{Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
+use crate::cluster::{Change, Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::image_pulls::Pull;
 use crate::control::log::Decision;
@@ -428,7 +428,7 @@ impl Control<'_> {
         next.probe_is_sent_at = container.health_check.map(|it| now + it.interval);
         next.dependants_give_up_at = container.start_timeout.map(|it| now + it);
         self.draw_end(task, place, now + start_time);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         self.runs_if_all_have_started(task);
         self.start_what_is_ready(task);
     }
@@ -451,7 +451,7 @@ impl Control<'_> {
         (next.listens_at, next.is_listening) = (None, true);
         if place == self.serving_container(task) {
             self.cluster.tasks[task].process_is_up = true;
-            self.cluster.touch();
+            self.cluster.has_changed(Change::Task(task));
         }
     }
 
@@ -487,14 +487,14 @@ impl Control<'_> {
             row.health_status = HealthStatus::Unknown;
             row.restart_count += 1;
             self.next(task, place).starts_at = Some(now + self.scenario.assumptions.container_create_time);
-            self.cluster.touch();
+            self.cluster.has_changed(Change::Task(task));
             let words = format!("exited with code {code}{because}; its restart policy starts it again");
             self.say_of_container(task, place, "container.restarted", &words);
             return;
         }
         row.status = ContainerStatus::Stopped;
         row.stopped_at = Some(now);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         if is_stopping {
             return;
         }
@@ -517,7 +517,7 @@ impl Control<'_> {
         row.process_is_up = false;
         let row = &mut row.containers[place];
         (row.status, row.exit_code, row.stopped_at) = (ContainerStatus::Stopped, Some(0), Some(now));
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         let decision = self.say_of_container(task, place, "container.exited", "exited with code 0");
         self.essential_container_has_ended(task, place, decision);
     }
@@ -589,7 +589,7 @@ impl Control<'_> {
         let any = stops.iter().flatten().count() > 0;
         let row = &mut self.cluster.tasks[task];
         row.exit_code = row.exit_code.or(any.then_some(exit_code));
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         self.free_slot_when(task, SlotFreedAt::Stopping);
         let gone = stops.iter().flatten().map(|it| it.gone).max().unwrap_or(Span::ZERO);
         self.wake_task(task, gone.min(longest));
@@ -613,7 +613,7 @@ impl Control<'_> {
                 row.stopped_at = Some(now);
             }
         }
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
     }
 
     fn container_is_probed(&mut self, task: Id<Task>, place: usize) {

@@ -3,7 +3,7 @@
 
 use crate::agenda::Event;
 use crate::aws::token_bucket::TokenBucket;
-use crate::cluster::Task;
+use crate::cluster::{Change, Task};
 use crate::control::Control;
 use crate::scenario::{Fault, RegistryFault, Scenario, TimelineChange};
 use crate::table::Id;
@@ -66,7 +66,7 @@ impl Control<'_> {
                     _ => None,
                 });
                 self.cluster.wait_factors.insert(*service, factors.product());
-                self.cluster.touch();
+                self.cluster.has_changed(Change::WaitFactor(*service));
             }
             Fault::ThrottledCalls { .. } => {
                 let throttled = scenario.faults_at(now).filter_map(|(_, it)| match it {

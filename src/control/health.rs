@@ -2,7 +2,7 @@
 
 use crate::agenda::Event;
 use crate::aws::load_balancer::TargetGroup;
-use crate::cluster::{Target, TargetHealthReason, TargetState, Task};
+use crate::cluster::{Change, Target, TargetHealthReason, TargetState, Task};
 use crate::control::Control;
 use crate::data::{ProbeAnswer, Traffic};
 use crate::run::TargetChange;
@@ -20,6 +20,8 @@ impl Control<'_> {
         let Some(group) = deployment.and_then(|it| it.target_group) else { return };
         let now = self.now();
         let is_reachable = self.lets_in_load_balancer(task);
+        let load_balancer = &self.scenario.load_balancers[self.scenario.target_groups[group].load_balancer];
+        let zone_of_load_balancer = self.cluster.place_among_zones(task, load_balancer);
         let target = self.cluster.targets.push(Target {
             task,
             target_group: group,
@@ -28,6 +30,7 @@ impl Control<'_> {
             successes: 0,
             failures: 0,
             is_reachable,
+            zone_of_load_balancer,
             registered_at: now,
             probe_sent_at: now,
             slow_start_since: None,
@@ -36,7 +39,7 @@ impl Control<'_> {
         });
         self.cluster.tasks[task].target = Some(target);
         self.cluster.target_groups[group.index()].push(target);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Target(target));
         self.record_target(target, TargetState::Initial, Some(TargetHealthReason::RegistrationInProgress));
         let name = &self.scenario.services[service].name;
         self.log.put(
@@ -65,11 +68,9 @@ impl Control<'_> {
 
     /// Whether the target is still checked.
     pub fn is_checked(&self, target: Id<Target>) -> bool {
-        self.is_in_use(target)
-            && matches!(
-                self.cluster.targets[target].state,
-                TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy
-            )
+        let row = &self.cluster.targets[target];
+        row.zone_of_load_balancer.is_some()
+            && matches!(row.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy)
     }
 
     /// ECS finds a target `unused` for as long as another would need to fail its checks, and takes that for unhealthy
@@ -84,12 +85,6 @@ impl Control<'_> {
         }
         self.target_comes_to(target, TargetState::Unhealthy, Some(TargetHealthReason::NotInUse));
         self.say_unhealthy(target, TargetHealthReason::NotInUse);
-    }
-
-    /// Whether its zone is one of the load balancer's, so that its nodes look at it at all.
-    fn is_in_use(&self, target: Id<Target>) -> bool {
-        let group = &self.scenario.target_groups[self.cluster.targets[target].target_group];
-        self.cluster.zone_of(target, &self.scenario.load_balancers[group.load_balancer]).is_some()
     }
 
     /// Puts down the verdict of a check that was just sent, or when to ask for it.
@@ -194,20 +189,34 @@ impl Control<'_> {
 
     /// Takes a target out of rotation; requests in flight may end.
     pub(super) fn drain_target(&mut self, target: Id<Target>) {
+        self.say_deregistered(target);
         self.target_comes_to(target, TargetState::Draining, Some(TargetHealthReason::DeregistrationInProgress));
     }
 
     /// Takes a target out altogether; requests in flight are cut off.
     pub(super) fn remove_target(&mut self, target: Id<Target>) {
+        if self.cluster.targets[target].state != TargetState::Draining {
+            self.say_deregistered(target);
+        }
         self.target_comes_to(target, TargetState::Unused, Some(TargetHealthReason::NotRegistered));
         let group = self.cluster.targets[target].target_group;
         self.cluster.target_groups[group.index()].retain(|it| *it != target);
     }
 
+    fn say_deregistered(&mut self, target: Id<Target>) {
+        let Target { task, target_group, .. } = self.cluster.targets[target];
+        let Some(service) = self.cluster.tasks[task].service() else { return };
+        let name = &self.scenario.services[service].name;
+        let group = &self.scenario.target_groups[target_group].name;
+        let message = format!("(service {name}) deregistered 1 targets in (target-group {group})");
+        let resource = self.service_resource(service);
+        self.log.put(self.agenda.now(), None, "service.targets_deregistered", resource, message);
+    }
+
     fn target_comes_to(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {
         let row = &mut self.cluster.targets[target];
         (row.state, row.reason) = (state, reason);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Target(target));
         self.record_target(target, state, reason);
     }
 
@@ -215,8 +224,8 @@ impl Control<'_> {
     pub(super) fn record_target(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {
         let row = &self.cluster.targets[target];
         // One outside of the load balancer's zones is not in use, and nobody checks it.
-        let (state, reason) = if self.is_in_use(target) || matches!(state, TargetState::Draining | TargetState::Unused)
-        {
+        let is_in_use = row.zone_of_load_balancer.is_some();
+        let (state, reason) = if is_in_use || matches!(state, TargetState::Draining | TargetState::Unused) {
             (state, reason)
         } else {
             (TargetState::Unused, Some(TargetHealthReason::NotInUse))

@@ -140,20 +140,18 @@ impl Control<'_> {
         for group in self.scenario.groups_with_hosts_of_zones() {
             self.hosts[group.index()].by_zone = vec![<(Gauge, Gauge)>::default(); zones];
         }
+        self.cluster.target_groups_changed.extend(self.scenario.target_groups.ids());
         self.count_hosts();
         for hosts in &mut self.hosts {
             hosts.close(Instant::START);
         }
     }
 
-    /// Counts targets by their health, if anything has changed since the last time.
+    /// Counts targets by their health, where anything has changed since the last time.
     pub(super) fn count_hosts(&mut self) {
-        if self.hosts_seen_version == Some(self.cluster.version) {
-            return;
-        }
-        self.hosts_seen_version = Some(self.cluster.version);
         let now = self.now();
-        for (id, group) in self.scenario.target_groups.entries() {
+        while let Some(id) = self.cluster.target_groups_changed.pop_first() {
+            let group = &self.scenario.target_groups[id];
             let load_balancer = &self.scenario.load_balancers[group.load_balancer];
             let pools = self.cluster.target_pools(id, group, load_balancer);
             let hosts = &mut self.hosts[id.index()];

@@ -12,7 +12,7 @@ use crate::aws::fargate;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
-use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
+use crate::cluster::{Change, ContainerInstance, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
@@ -155,7 +155,7 @@ impl<'a> Control<'a> {
         if self.follows_containers(task) {
             self.settle_containers(task);
         }
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         self.register_target(task);
         self.settle_target(task);
     }
@@ -220,7 +220,7 @@ impl<'a> Control<'a> {
                     self.run_time_is_over(task);
                 } else if row.containers.is_empty() {
                     row.process_is_up = true;
-                    self.cluster.touch();
+                    self.cluster.has_changed(Change::Task(task));
                     if let Some(at) = ends_at {
                         self.wake_task(task, at.since(now));
                     }
@@ -332,7 +332,7 @@ impl<'a> Control<'a> {
         self.cluster.tasks[task].process_is_up = false;
         self.task_wakes.remove(&task);
         self.forget_containers(task);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
     }
 
     /// ECS has noticed that the instance under a task is gone.
@@ -378,7 +378,7 @@ impl<'a> Control<'a> {
         row.status = TaskStatus::Running;
         row.started_at = Some(now);
         let launcher = row.launcher;
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         self.register_target(task);
         let run_time = self.cluster.tasks[task].run_time;
         if self.cluster.tasks[task].containers.is_empty() {
@@ -417,7 +417,7 @@ impl<'a> Control<'a> {
         let launcher = self.cluster.tasks[task].launcher;
         self.sigterm_meets_target(task);
         self.cluster.tasks[task].status = TaskStatus::Stopping;
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         let stream = &mut self.streams.of(launcher).times;
         // Containers without dependencies are stopped side by side.
         let mut exit_code = 0;
@@ -446,7 +446,7 @@ impl<'a> Control<'a> {
         let row = &mut self.cluster.tasks[task];
         row.process_is_up = false;
         let (was_placed, on_fargate) = (row.host.is_some(), row.is_on_fargate());
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         if was_placed && self.definition_of(task).network_mode == NetworkMode::Awsvpc {
             self.cluster.tasks[task].status = TaskStatus::Deprovisioning;
             let assumptions = &self.scenario.assumptions;
@@ -480,7 +480,7 @@ impl<'a> Control<'a> {
             self.terminate_soon_if_drained(instance);
         }
         self.task_wakes.remove(&task);
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Task(task));
         let Launcher::Service(service) = launcher else { return };
         let state = &mut self.services[service.index()];
         state.tasks.retain(|it| *it != task);

@@ -3,7 +3,7 @@
 use crate::agenda::Event;
 use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::service::ServiceDefinition;
-use crate::cluster::{Task, TaskStatus};
+use crate::cluster::{Change, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::scenario::TimelineChange;
@@ -148,8 +148,8 @@ impl Control<'_> {
         for &task in &broken {
             self.cluster.tasks[task].error_share = error_share;
             self.broken_tasks.insert(task, index);
+            self.cluster.has_changed(Change::Task(task));
         }
-        self.cluster.touch();
         let names: Vec<String> = broken.into_iter().map(task_name).collect();
         let message = format!(
             "(service {}) {} running tasks fail {} % of their requests: {}",
@@ -168,10 +168,10 @@ impl Control<'_> {
         self.broken_tasks.retain(|&task, by| {
             if *by == index {
                 cluster.tasks[task].error_share = 0.0;
+                cluster.has_changed(Change::Task(task));
             }
             *by != index
         });
-        cluster.touch();
         let message = format!("(service {}) its tasks fail no more", self.scenario.services[service].name);
         self.log.put(self.agenda.now(), None, "timeline.target_errors", self.service_resource(service), message);
     }
@@ -180,7 +180,7 @@ impl Control<'_> {
         let scenario = self.scenario;
         let Some((_, listener)) = scenario.listeners.entries().find(|(_, it)| it.rules.contains(&rule)) else { return };
         self.cluster.actions[rule.index()] = action.clone();
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Actions);
         let (kind, name) = match scenario.listener_rules[rule].priority {
             Some(priority) => ("timeline.modify_rule", format!("ModifyRule {priority}")),
             None => ("timeline.modify_listener", "ModifyListener".to_owned()),

@@ -5,6 +5,7 @@ mod batch;
 mod dns;
 mod flows;
 mod health_check;
+mod looking;
 mod outlived;
 mod serving;
 mod sessions;
@@ -21,7 +22,7 @@ use crate::aws::listener::RuleEvaluations;
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType, RoutingAlgorithm, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{Application, TaskDefinition};
-use crate::cluster::{Cluster, Target, TargetState, Task};
+use crate::cluster::{Cluster, Target, Task};
 use crate::data::forwarding::{Forwarding, is_ever_sticky};
 use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
@@ -32,10 +33,10 @@ use crate::data::lane::flows::Flows;
 use crate::data::lane::outlived::Outlived;
 use crate::data::lane::sessions::Sessions;
 use crate::data::lane::surge_queue::SurgeQueues;
-use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp, Rotation};
+use crate::data::rotation::Rotation;
+use crate::data::sharing::Sharing;
 use crate::data::sharing::abreast::Abreast;
-use crate::data::sharing::{Quota, Sharing};
-use crate::data::station::{Station, VCPU};
+use crate::data::station::Station;
 use crate::distribution::Distribution;
 use crate::rng::{Seed, Stream};
 use crate::run::RequestCounts;
@@ -44,7 +45,7 @@ use crate::table::Id;
 use crate::units::{Instant, NANOS_PER_SECOND, Span};
 use crate::workload::arrivals::Arrivals;
 use crate::workload::clients::ClientDraw;
-use crate::workload::users::{NOBODY, Users};
+use crate::workload::users::Users;
 use crate::workload::{Destination, Workload};
 
 /// Requests drawn at once: as many as come in a quarter of a second, within these bounds. In a long batch few requests
@@ -69,6 +70,8 @@ pub struct Lane {
     /// Those who wait for their answers before they ask again.
     users: Users,
     laws: Vec<Law>,
+    /// The revisions that work by them.
+    revisions: Vec<Id<TaskDefinition>>,
     /// What they wait for takes so many times as long as usual.
     wait_factor: f64,
     /// Whether requests of some law take CPU, so that it can be short.
@@ -103,7 +106,9 @@ pub struct Lane {
     cpu_done: Vec<f64>,
     /// The station of each task that has one.
     station_of_task: BTreeMap<Id<Task>, usize>,
-    /// Stations whose task is gone, to be used again.
+    /// The places of their stations, in order.
+    occupied: Vec<usize>,
+    /// Places whose task is gone, to be used again.
     vacant: Vec<usize>,
     rotation: Rotation,
     /// The chances of requests whose target is chosen at random.
@@ -120,7 +125,8 @@ pub struct Lane {
     /// Of a Classic Load Balancer.
     surge: Option<SurgeQueues>,
     kernel: Kernel,
-    seen_version: Option<u64>,
+    /// Whether something of the cluster that it must see has changed since it last looked.
+    is_stale: bool,
     in_flight: Vec<InFlight>,
     outlived: Outlived,
     /// Look for those that have ended when so many are in flight.
@@ -292,6 +298,7 @@ impl Lane {
             may_share: laws.iter().any(|it| it.computes),
             faults: laws.iter().any(|it| it.shares.are_any()).then(|| seed.stream("faults", name)),
             laws,
+            revisions,
             node_stream: seed.stream("load balancer node", name),
             health_check_stream: seed.stream("health check cpu time", name),
             cfs_period_stream: seed.stream("cfs period", name),
@@ -306,6 +313,7 @@ impl Lane {
             stride: applications.iter().map(|it| it.servers() as usize).max().unwrap_or(1).min(SERVERS_MAXIMUM),
             cpu_done: Vec::new(),
             station_of_task: BTreeMap::new(),
+            occupied: Vec::new(),
             vacant: Vec::new(),
             rotation: Rotation::new(group.algorithm, balancer.nodes.max(1) as usize, zones),
             chances: match group.algorithm {
@@ -315,7 +323,7 @@ impl Lane {
             },
             error_chances: breaks_targets(scenario, service).then(|| seed.stream("target errors", name)),
             kernel: Kernel::Careful,
-            seen_version: None,
+            is_stale: true,
             in_flight: Vec::new(),
             outlived: Outlived::default(),
             settle_at: SETTLED_AT_LEAST,
@@ -360,8 +368,7 @@ impl Lane {
         if !self.may_share {
             return next_arrival;
         }
-        let shares = self.stations.iter().zip(&self.sharing).filter(|it| it.0.shares_cpu);
-        shares.map(|it| it.1.next()).fold(next_arrival, f64::min)
+        self.places_short_of_cpu().map(|it| self.sharing[it].next()).fold(next_arrival, f64::min)
     }
 
     /// Serves what has been put off until somebody looks: the loops are left less often so.
@@ -395,126 +402,9 @@ impl Lane {
         self.run_sharing(until);
     }
 
-    /// Reacts to what control has changed since the last look: at the instant of the change, before anything arrives.
-    pub fn look(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant) {
-        if self.seen_version == Some(cluster.version) {
-            return;
-        }
-        self.catch_up(now);
-        self.seen_version = Some(cluster.version);
-        self.settle(now.0 as f64);
-        self.look_after_outlived();
-        self.sources.iter_mut().filter_map(|it| it.forwarding.as_mut()).for_each(|it| it.look(cluster));
-        let registered = &cluster.target_groups[self.target_group.index()];
-        for &target in registered {
-            let task = cluster.targets[target].task;
-            if !self.station_of_task.contains_key(&task) {
-                self.add_station(scenario, cluster, (task, target), now);
-            }
-        }
-        let mut gone = Vec::new();
-        for (&task, &place) in &self.station_of_task {
-            let station = &mut self.stations[place];
-            let is_up = cluster.tasks[task].process_is_up;
-            let was_up = std::mem::replace(&mut station.is_up, is_up);
-            // What is up when a run begins has been up for long.
-            if is_up && !was_up && now > Instant::START {
-                station.begins(self.laws[station.law].cold_start, now.0 as f64);
-            }
-            let group = &scenario.target_groups[self.target_group];
-            let is_cut_off = match cluster.targets[station.target].state {
-                TargetState::Unused => group.cuts_deregistered,
-                TargetState::Unhealthy => group.resets_unhealthy && !station.is_reset,
-                _ => false,
-            };
-            station.is_reset = cluster.targets[station.target].state == TargetState::Unhealthy;
-            if was_up && !is_up {
-                gone.push((place, true));
-            } else if is_cut_off {
-                gone.push((place, false));
-            }
-        }
-        if !gone.is_empty() {
-            self.cut_off(&gone, now.0 as f64);
-        }
-        self.forget_stopped(cluster);
-        for (&task, &place) in &self.station_of_task {
-            self.stations[place].error_share = cluster.tasks[task].error_share;
-        }
-        self.waits_change(cluster.wait_factors.get(&self.service).copied().unwrap_or(1.0));
-        self.deal_evenly();
-        let pools = self.pools(scenario, cluster, now);
-        self.rotation.renew(pools);
-        self.count_awaited(now.0 as f64);
-        if self.sessions.is_some() {
-            let stations = &self.stations;
-            let is_healthy = |place: usize| cluster.targets[stations[place].target].state == TargetState::Healthy;
-            self.rotation.let_stay(is_healthy);
-        }
-        self.empty_surge_queues(now.0 as f64);
-        self.choose_kernel(now.0 as f64);
-        self.may_wait = self.may_wait_in(scenario, cluster);
-    }
-
-    /// Whether nobody asks what the lane's requests do before the next minute, health check or change of the cluster: they
-    /// take no CPU and no memory, and no target drains or is about to change.
-    fn may_wait_in(&self, scenario: &Scenario, cluster: &Cluster) -> bool {
-        let Kernel::Plain { law, .. } = self.kernel else { return false };
-        let law = &self.laws[law];
-        let is_light = !law.computes && !law.counts_taken && !law.takes_memory;
-        let is_alone = !self.serves_part && self.dns.is_none() && self.surge.is_none();
-        let targets = &cluster.target_groups[self.target_group.index()];
-        let all_are_healthy = targets.iter().all(|it| cluster.targets[*it].state == TargetState::Healthy);
-        is_light && is_alone && all_are_healthy && scenario.assumptions.drain_full_delay
-    }
-
-    /// Counts anew what each node waits for, as who knows of its end may have changed.
-    fn count_awaited(&mut self, now: f64) {
-        if !self.rotation.counts_requests() {
-            return;
-        }
-        self.look_after_outlived();
-        let awaited = self.in_flight.iter().filter(|it| it.is_awaited(now));
-        let awaited =
-            awaited.map(|it| Awaited { node: it.node as usize, place: it.place as usize, until: it.caller_end });
-        let of_sharing = self.sharing.iter().enumerate().flat_map(|(place, sharing)| {
-            let awaited = sharing.jobs().filter(|it| !it.caller_has_ended);
-            awaited.map(move |it| Awaited { node: it.node as usize, place, until: f64::INFINITY })
-        });
-        let awaited: Vec<Awaited> = awaited.chain(of_sharing).collect();
-        self.rotation.count_anew(&awaited);
-    }
-
-    /// The targets that each zone's nodes send to, or all nodes: the healthy ones, or all where those are too few.
-    fn pools(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant) -> Vec<Candidates> {
-        let group = &scenario.target_groups[self.target_group];
-        let pools = cluster.target_pools(self.target_group, group, &scenario.load_balancers[group.load_balancer]);
-        if let Some(dns) = &mut self.dns {
-            for (zone, pool) in pools.iter().enumerate() {
-                let healthy = pool.iter().filter(|it| cluster.targets[**it].state == TargetState::Healthy).count();
-                let is_healthy = group.dns_failover.is_none_or(|it| !it.is_missed(healthy, pool.len()));
-                // A node of a Network Load Balancer without targets in its zone is in no DNS answer.
-                let is_judged = !pool.is_empty() || self.kind == LoadBalancerType::Network;
-                dns.judge(zone, is_judged, is_healthy, now.0 as f64);
-            }
-        }
-        let slow_start = group.slow_start.0 as f64;
-        let candidate = |it: &Target| {
-            let begin = it.slow_start_since.map(|it| it.0 as f64);
-            let ramp = begin.map(|begin| Ramp { begin, end: begin + slow_start });
-            Candidate { place: self.station_of_task[&it.task], ramp, weight: it.weight }
-        };
-        let chosen = pools.into_iter().map(|pool| {
-            let of_pool = || pool.iter().map(|it| &cluster.targets[*it]);
-            let is_healthy = |it: &&Target| it.state == TargetState::Healthy;
-            let healthy = of_pool().filter(is_healthy).count();
-            // A Classic Load Balancer has no fail-open.
-            let is_fail_open =
-                self.kind != LoadBalancerType::Classic && group.unhealthy_state_routing.is_missed(healthy, pool.len());
-            let targets = of_pool().filter(|it| is_fail_open || is_healthy(it)).map(candidate).collect();
-            Candidates { targets, is_fail_open }
-        });
-        chosen.collect()
+    /// Something of the cluster has changed that it must see; tells whether that is news.
+    pub fn must_look(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_stale, true)
     }
 
     /// Gives each target its part of what was dealt evenly among those that still are the candidates.
@@ -562,42 +452,6 @@ impl Lane {
         self.target_group
     }
 
-    fn choose_kernel(&mut self, now: f64) {
-        self.kernel = Kernel::Careful;
-        // Users, sessions, flows, targets that are broken and nodes that differ in whom they send to are looked at with each request.
-        if self.users.are_expected()
-            || self.sessions.is_some()
-            || self.flows.is_some()
-            || self.rotation.is_fail_open().is_none()
-            || self.rotation.places().any(|it| self.stations[it].error_share > 0.0 || !self.stations[it].is_reachable)
-        {
-            return;
-        }
-        let Some(first) = self.rotation.places().next().map(|it| &self.stations[it]) else { return };
-        let is_plain = |it: &Station| it.is_up && it.law == first.law && it.servers == first.servers && !it.shares_cpu;
-        let candidates = self.rotation.places().map(|it| &self.stations[it]);
-        if self.laws[first.law].counts_taken || candidates.clone().any(|it| it.is_cold(now)) {
-            return;
-        }
-        if self.rotation.serves_all()
-            && candidates.clone().all(is_plain)
-            && first.servers <= SERVERS_MAXIMUM
-            && !self.laws[first.law].cancels
-        {
-            let least_queue = candidates.map(|it| it.queue).min().unwrap_or(0);
-            self.kernel = Kernel::Plain { law: first.law, servers: first.servers, least_queue };
-        } else if self.rotation.serves_all()
-            && !self.rotation.counts_requests()
-            && self.surge.is_none()
-            && self.rotation.places().all(|it| {
-                let it = &self.stations[it];
-                it.is_up && it.law == first.law && it.shares_cpu
-            })
-        {
-            self.kernel = Kernel::Sharing { law: first.law };
-        }
-    }
-
     /// Requests of a target that still wait for their answer at `now`.
     pub fn in_flight_of(&self, target: Id<Target>, now: Instant) -> u32 {
         let now = now.0 as f64;
@@ -612,11 +466,6 @@ impl Lane {
     /// Where the station of a task is.
     pub fn place_of(&self, task: Id<Task>) -> Option<usize> {
         self.station_of_task.get(&task).copied()
-    }
-
-    /// How many places of stations there are.
-    pub fn station_count(&self) -> usize {
-        self.stations.len()
     }
 
     /// The station at a place, and the CPU time it has done in this second.
@@ -638,7 +487,11 @@ impl Lane {
         if !self.may_share {
             return;
         }
-        for (place, station) in self.stations.iter_mut().enumerate().filter(|(_, it)| it.shares_cpu) {
+        for &place in &self.occupied {
+            let station = &mut self.stations[place];
+            if !station.shares_cpu {
+                continue;
+            }
             self.cpu_done[place] += self.sharing[place].used(now) - station.used_before;
             station.in_flight = self.sharing[place].held() as u32;
         }
@@ -655,8 +508,8 @@ impl Lane {
         }
         if self.may_share {
             let mut has_changed = false;
-            for place in 0..self.stations.len() {
-                has_changed |= self.shares_or_not(place, now);
+            for occupied in 0..self.occupied.len() {
+                has_changed |= self.shares_or_not(self.occupied[occupied], now);
             }
             if has_changed {
                 self.count_awaited(now);
@@ -672,126 +525,12 @@ impl Lane {
     pub fn is_at_rest(&self, now: Instant) -> bool {
         (self.may_wait || self.holds_no_request())
             && self.cpu_done.iter().all(|it| *it == 0.0)
-            && !self.stations.iter().any(|it| it.is_cold(now.0 as f64))
+            && !self.occupied.iter().any(|it| self.stations[*it].is_cold(now.0 as f64))
     }
 
     /// The places of stations that used CPU in this second or hold requests.
     pub fn busy_stations(&self) -> impl Iterator<Item = usize> {
-        let stations = self.stations.iter().zip(&self.cpu_done).enumerate();
-        stations.filter(|(_, (it, cpu_done))| it.in_flight > 0 || **cpu_done != 0.0).map(|it| it.0)
-    }
-
-    /// Callers of these stations get 502 for what is in flight; of those whose process is gone, nothing is left at all.
-    fn cut_off(&mut self, gone: &[(usize, bool)], now: f64) {
-        let mut fate = vec![None; self.stations.len()];
-        for &(place, process_is_gone) in gone {
-            fate[place] = Some(process_is_gone);
-            if let Some(flows) = &mut self.flows {
-                flows.reset(place);
-            }
-            let sharing = &mut self.sharing[place];
-            for job in sharing.jobs_mut().filter(|it| !it.caller_has_ended) {
-                job.caller_has_ended = true;
-                self.minute.count_cut_off(now - job.arrival, place);
-                if job.user != NOBODY {
-                    let way = self.minute.to_target[place] as u64;
-                    self.users.are_answered(job.user, now as u64 + way);
-                }
-            }
-            if process_is_gone {
-                let row = &mut self.free_at[place * self.stride..][..self.stride];
-                self.stations[place].frees_all(row, 0.0);
-                self.stations[place].empty();
-                sharing.pass(now);
-                sharing.empty();
-            }
-        }
-        let (window, cpu_done, users) = (&mut self.minute, &mut self.cpu_done, &mut self.users);
-        self.in_flight.retain_mut(|it| {
-            let Some(process_is_gone) = fate[it.place as usize] else { return true };
-            if !it.caller_has_ended {
-                debug_assert!(it.caller_end > now, "what has ended is settled before the cluster is looked at");
-                it.caller_has_ended = true;
-                window.count_cut_off(now - it.arrival, it.place as usize);
-                if it.user != NOBODY {
-                    let way = window.to_target[it.place as usize] as u64;
-                    users.are_answered(it.user, now as u64 + way);
-                }
-            }
-            if process_is_gone {
-                cpu_done[it.place as usize] += it.cpu_done(now) - it.cpu_counted;
-            }
-            !process_is_gone
-        });
-    }
-
-    fn add_station(
-        &mut self,
-        scenario: &Scenario,
-        cluster: &Cluster,
-        (task, target): (Id<Task>, Id<Target>),
-        now: Instant,
-    ) {
-        let revision = cluster.tasks[task].task_definition;
-        let service = cluster.tasks[task].service().expect("a lane is of a service");
-        let (revisions, named) =
-            (revisions_of(scenario, service), scenario.revision_before_pipelines(service, revision));
-        let law = revisions.iter().position(|it| *it == named).expect("a task runs a revision its service names");
-        let application = serving_application(scenario, revision, self.container);
-        let (servers, queue) = (application.servers() as usize, application.queue_room() as usize);
-        let mut station = Station::new(task, target, law, servers, queue);
-        let definition = &scenario.task_definitions[revision];
-        let quota = application.cfs_period.and_then(|period| {
-            let phase = self.cfs_period_stream.below(period.0 as usize) as u64;
-            let amount = definition.cfs_quota(period)?.0 as f64;
-            let others: f64 = definition.containers.iter().map(|it| it.application.background_cpu_units).sum();
-            let needed = (servers as f64 + others / VCPU) * period.0 as f64;
-            Some(Quota { amount, period: period.0, phase }).filter(|_| amount < needed)
-        });
-        station.to_target = self.laws[law].to_target;
-        station.is_reachable = cluster.targets[target].is_reachable;
-        station.is_throttled = quota.is_some();
-        let cap = definition.cpu_cap_of(self.container, cluster.tasks[task].is_on_fargate());
-        if let Some(cap) = cap.filter(|_| quota.is_none()) {
-            station.is_offered(cap);
-        }
-        let sharing = Sharing::new(servers, queue, self.laws[law].cancels, quota);
-        let place = match self.vacant.pop() {
-            Some(place) => {
-                self.stations[place] = station;
-                self.sharing[place] = sharing;
-                // What its predecessor left is nobody's.
-                (self.routed_to[place], self.minute.errors[place]) = (0.0, 0);
-                place
-            }
-            None => {
-                self.stations.push(station);
-                self.sharing.push(sharing);
-                self.free_at.resize(self.stations.len() * self.stride, 0.0);
-                self.cpu_done.push(0.0);
-                self.routed_to.push(0.0);
-                self.minute.errors.push(0);
-                self.minute.to_target.push(0.0);
-                self.stations.len() - 1
-            }
-        };
-        self.minute.to_target[place] = self.laws[law].to_target;
-        self.station_of_task.insert(task, place);
-        self.shares_or_not(place, now.0 as f64);
-    }
-
-    /// Gives the places of stopped tasks back. Their processes are gone, so nothing of theirs is in flight.
-    fn forget_stopped(&mut self, cluster: &Cluster) {
-        let Lane { station_of_task, vacant, cpu_done, stations, sharing, .. } = self;
-        station_of_task.retain(|&task, place| {
-            let is_idle = stations[*place].in_flight == 0 && sharing[*place].held() == 0;
-            let stays = cluster.tasks[task].stopped_at.is_none() || !is_idle;
-            if !stays {
-                cpu_done[*place] = 0.0;
-                vacant.push(*place);
-            }
-            stays
-        });
+        self.occupied.iter().copied().filter(|&it| self.stations[it].in_flight > 0 || self.cpu_done[it] != 0.0)
     }
 }
 

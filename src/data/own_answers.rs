@@ -24,7 +24,8 @@ pub struct OwnAnswers {
     sources: Vec<Source>,
     /// Target groups that no service has, by their numbers.
     is_unserved: Vec<bool>,
-    seen_version: Option<u64>,
+    /// Whether what rules do may have changed.
+    is_stale: bool,
     minute: LoadBalancerCounts,
     total: LoadBalancerCounts,
 }
@@ -59,16 +60,20 @@ impl OwnAnswers {
             load_balancer,
             sources,
             is_unserved,
-            seen_version: None,
+            is_stale: true,
             minute: LoadBalancerCounts::default(),
             total: LoadBalancerCounts::default(),
         })
     }
 
+    /// What rules do has changed.
+    pub fn actions_have_changed(&mut self) {
+        self.is_stale = true;
+    }
+
     /// Answers what arrives before `until`.
     pub fn advance(&mut self, cluster: &Cluster, until: Instant) {
-        if self.seen_version != Some(cluster.version) {
-            self.seen_version = Some(cluster.version);
+        if std::mem::take(&mut self.is_stale) {
             self.sources.iter_mut().for_each(|it| it.forwarding.look(cluster));
         }
         let until = until.0 as f64;

@@ -1,435 +1,37 @@
 //! What a second leaves behind: the CPU and memory that tasks used, what they may use next, and which of them the kernel
 //! kills for their memory.
 
-use std::ops::Range;
-
-use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, WithinTask, offer_cpu, share_within_task};
-use crate::aws::instance_type::Burst;
-use crate::aws::operating_system::windows_cpu_limit;
-use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
-use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, InstanceStatus, Task, TaskStatus};
-use crate::data::{Samples, TaskSamples, Traffic, TwentySeconds, Used};
+use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, WithinTask, offer_cpu, share_within_task};
+use crate::cluster::{Cluster, Task};
+use crate::data::memory::{Load, is_there, memory_of, who_passes_its_limit};
+use crate::data::roster::{Guest, Machine, Roster};
+use crate::data::{TaskSamples, Traffic};
 use crate::scenario::Scenario;
 use crate::table::Id;
-use crate::units::{Instant, NANOS_PER_SECOND, Span};
-
-/// Who computes where, as long as the cluster stands still.
-#[derive(Default)]
-pub struct Roster {
-    seen_version: Option<u64>,
-    machines: Vec<Machine>,
-    /// Of each machine, whether its seconds are all alike until one of its stations is busy.
-    is_at_rest: Vec<bool>,
-    /// Seconds that have passed.
-    seconds: u64,
-    /// The machine that each station of each lane stands on.
-    machine_of_station: Vec<Vec<Option<usize>>>,
-    tasks: Vec<Guest>,
-    /// What containers compute beside those that serve, guest by guest.
-    others: Vec<CpuDemand>,
-    demands: Vec<CpuDemand>,
-    offers: CpuOffers,
-    within: (Vec<CpuDemand>, CpuOffers),
-}
-
-/// What tasks compute on: an instance that is registered, or a task on Fargate, which has its micro-VM to itself.
-struct Machine {
-    /// The instance, and its group's number; `None` on Fargate.
-    instance: Option<(Id<ContainerInstance>, usize)>,
-    cpu_units: f64,
-    vcpu: u32,
-    memory_mib: f64,
-    burst: Option<Burst>,
-    /// Which of the guests are its own.
-    guests: Range<usize>,
-    /// MiB of tasks on it that are no guests, since they use the same always and no CPU.
-    quiet_memory_mib: f64,
-    /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
-    has_idle_offers: bool,
-    /// The second up to which it has been added up.
-    added_up: u64,
-}
-
-impl Machine {
-    /// Adds up the seconds that it has been at rest: only its memory was used, and that of no requests.
-    fn add_up(&mut self, tasks: &[Guest], seconds: u64, into: Sums) {
-        let rested = seconds - std::mem::replace(&mut self.added_up, seconds);
-        if rested == 0 {
-            return;
-        }
-        let rested = rested as f64;
-        let (samples, twenty_seconds, used) = into;
-        let own = &tasks[self.guests.clone()];
-        for guest in own {
-            let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) else { continue };
-            let seconds = TaskSamples {
-                cpu_units_used: 0.0,
-                cpu_units_base: rested * cpu_base,
-                memory_mib_used: rested * guest.memory_base_mib,
-                memory_mib_base: rested * memory_base,
-            };
-            samples[service].add(guest.task, &seconds);
-            if let Some(it) = &mut twenty_seconds[service] {
-                it.samples.add(guest.task, &seconds);
-            }
-        }
-        if let Some((_, group)) = self.instance {
-            let of_guests: f64 = own.iter().map(|it| it.memory_base_mib).sum();
-            used[group].memory_mib += rested * (self.quiet_memory_mib + of_guests);
-        }
-    }
-}
-
-/// Where seconds are added up: by service, by service for those with metrics of 20 s, and by group.
-type Sums<'t> = (&'t mut [Samples], &'t mut [Option<TwentySeconds>], &'t mut [Used]);
-
-/// What the containers of a task compute whatever they serve.
-#[derive(Clone, Copy)]
-struct Background {
-    /// The container that serves; its demand is last second's.
-    serving: CpuDemand,
-    /// CPU units that it computes beside its requests.
-    own: f64,
-    /// Where the other containers stand in the roster.
-    others: (usize, usize),
-    /// CPU units that all of that would use.
-    wanted: f64,
-}
-
-/// A task that computes: one that drains or stops does so until its processes are gone.
-#[derive(Clone, Copy)]
-struct Guest {
-    task: Id<Task>,
-    task_definition: Id<TaskDefinition>,
-    service: Option<usize>,
-    /// The container that serves requests.
-    serving: Option<usize>,
-    /// Its lane and its place there.
-    station: Option<(usize, usize)>,
-    /// Its demand is last second's.
-    demand: CpuDemand,
-    /// What its containers compute whatever they serve; `None` where that is nothing and no container has a bound of its own.
-    background: Option<Background>,
-    memory_base_mib: f64,
-    memory_per_request_mib: f64,
-    /// MiB that all of it may use.
-    memory_limit: Option<u32>,
-    /// Requests that it can hold without passing a limit of its own, as long as nothing leaks.
-    requests_within_limits: u32,
-    /// Whether memory leaks, and since when.
-    leaks: bool,
-    leaks_since: Option<Instant>,
-    /// CPU units and MiB that its utilisation refers to; none unless it is RUNNING.
-    base: Option<(f64, f64)>,
-}
-
-impl Roster {
-    fn look(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster) {
-        self.machines.clear();
-        self.tasks.clear();
-        self.others.clear();
-        for (id, instance) in cluster.instances.entries() {
-            if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
-                continue;
-            }
-            let kind = instance.instance_type(&scenario.auto_scaling_groups);
-            let before = self.tasks.len();
-            let mut quiet_memory_mib = 0.0;
-            for &task in instance.tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
-                match memory_of_quiet(scenario, &cluster.tasks[task]) {
-                    Some(memory_mib) => quiet_memory_mib += memory_mib,
-                    None => self.welcome(traffic, scenario, cluster, task, instance.registered_cpu_units),
-                }
-            }
-            let burst = kind.burst.filter(|_| scenario.assumptions.burst_credits);
-            if before == self.tasks.len() && burst.is_none() && quiet_memory_mib == 0.0 {
-                continue;
-            }
-            self.machines.push(Machine {
-                instance: Some((id, instance.auto_scaling_group.index())),
-                cpu_units: f64::from(instance.registered_cpu_units),
-                vcpu: kind.vcpu,
-                memory_mib: f64::from(instance.registered_memory_mib),
-                burst,
-                guests: before..self.tasks.len(),
-                quiet_memory_mib,
-                has_idle_offers: false,
-                added_up: self.seconds,
-            });
-        }
-        for &id in cluster.fargate_tasks.iter().filter(|it| computes(&cluster.tasks[**it])) {
-            if memory_of_quiet(scenario, &cluster.tasks[id]).is_some() {
-                continue;
-            }
-            let reservation = &cluster.tasks[id].reservation;
-            self.welcome(traffic, scenario, cluster, id, reservation.cpu_units);
-            self.machines.push(Machine {
-                instance: None,
-                cpu_units: f64::from(reservation.cpu_units),
-                vcpu: reservation.cpu_units.div_ceil(1024),
-                memory_mib: f64::from(reservation.memory_mib),
-                burst: None,
-                guests: self.tasks.len() - 1..self.tasks.len(),
-                quiet_memory_mib: 0.0,
-                has_idle_offers: false,
-                added_up: self.seconds,
-            });
-        }
-        self.seen_version = Some(cluster.version);
-        self.is_at_rest.clear();
-        self.is_at_rest.resize(self.machines.len(), false);
-        self.machine_of_station.resize(traffic.lanes.len(), Vec::new());
-        for (of_lane, lane) in self.machine_of_station.iter_mut().zip(&traffic.lanes) {
-            of_lane.clear();
-            of_lane.resize(lane.station_count(), None);
-        }
-        for (number, machine) in self.machines.iter().enumerate() {
-            for (lane, place) in self.tasks[machine.guests.clone()].iter().filter_map(|it| it.station) {
-                self.machine_of_station[lane][place] = Some(number);
-            }
-        }
-    }
-
-    /// Whether the cluster has changed since it was made.
-    pub(super) fn is_stale(&self, cluster: &Cluster) -> bool {
-        self.seen_version != Some(cluster.version)
-    }
-
-    fn welcome(
-        &mut self,
-        traffic: &Traffic,
-        scenario: &Scenario,
-        cluster: &Cluster,
-        task: Id<Task>,
-        cpu_units_of_machine: u32,
-    ) {
-        let mut guest = guest(traffic, scenario, cluster, task, cpu_units_of_machine);
-        let definition = &scenario.task_definitions[guest.task_definition];
-        let followed = &cluster.tasks[task].containers;
-        let caps_containers = definition.caps_containers(cluster.tasks[task].is_on_fargate());
-        guest.background = self.background(definition, guest.serving, followed, caps_containers);
-        self.tasks.push(guest);
-    }
-
-    fn background(
-        &mut self,
-        definition: &TaskDefinition,
-        serving: Option<usize>,
-        followed: &[Container],
-        caps_containers: bool,
-    ) -> Option<Background> {
-        let demand = |it: &ContainerDefinition| {
-            let cap = caps_containers.then(|| windows_cpu_limit(it.cpu));
-            CpuDemand {
-                demand: cap.unwrap_or(f64::INFINITY).min(it.application.background_cpu_units),
-                weight: if caps_containers { 1.0 } else { f64::from(it.cpu_weight()) },
-                cap,
-                is_throttled: false,
-            }
-        };
-        let from = self.others.len();
-        let mut of_serving = CpuDemand { demand: 0.0, weight: 2.0, cap: None, is_throttled: false };
-        for (place, container) in definition.containers.iter().enumerate() {
-            if serving == Some(place) {
-                of_serving = demand(container);
-                if !is_there(followed, place) {
-                    of_serving.demand = 0.0;
-                }
-            } else if is_there(followed, place) && container.application.background_cpu_units > 0.0 {
-                self.others.push(demand(container));
-            }
-        }
-        let own = of_serving.demand;
-        let wanted = own + self.others[from..].iter().map(|it| it.demand).sum::<f64>();
-        let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted };
-        (wanted > 0.0 || caps_containers).then_some(background)
-    }
-}
-
-/// Whether a task uses CPU and memory.
-fn computes(task: &Task) -> bool {
-    let one_runs = || task.containers.iter().any(|it| it.status == ContainerStatus::Running);
-    task.process_is_up || task.status == TaskStatus::Running || one_runs()
-}
-
-/// MiB of a task that only lies in memory, always the same and within what it reserves: of standalone tasks nothing else is
-/// asked, so that they need no look each second. `None` of all others.
-fn memory_of_quiet(scenario: &Scenario, task: &Task) -> Option<f64> {
-    let definition = &scenario.task_definitions[task.task_definition];
-    let leaks = |it: &Application| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0;
-    let computes = |it: &Application| it.background_cpu_units > 0.0;
-    let is_over =
-        |it: &ContainerDefinition| it.memory.is_some_and(|limit| it.application.memory_base_mib > f64::from(limit));
-    let is_quiet = task.service().is_none()
-        && !definition.containers.iter().any(|it| leaks(&it.application) || computes(&it.application) || is_over(it));
-    let there = (0..definition.containers.len()).filter(|&it| is_there(&task.containers, it));
-    let memory_mib: f64 = there.map(|it| definition.containers[it].application.memory_base_mib).sum();
-    (is_quiet && memory_mib <= f64::from(task.reservation.memory_mib)).then_some(memory_mib)
-}
-
-/// A task that computes on a machine of so many CPU units.
-fn guest(
-    traffic: &Traffic,
-    scenario: &Scenario,
-    cluster: &Cluster,
-    task: Id<Task>,
-    cpu_units_of_machine: u32,
-) -> Guest {
-    let row = &cluster.tasks[task];
-    let definition = &scenario.task_definitions[row.task_definition];
-    let service = row.service();
-    let serving = service.and_then(|it| scenario.services[it].load_balancer.as_ref()).map(|it| it.container);
-    let mut lanes = service.map_or(0..0, |it| traffic.lanes_of_service[it.index()].clone());
-    let reservation = &row.reservation;
-    let caps_containers = definition.caps_containers(row.is_on_fargate());
-    let memory_limit = row.overrides.memory.or(definition.memory).filter(|_| !caps_containers);
-    let task_cpu = row.overrides.cpu.or(definition.cpu);
-    let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { cpu_units_of_machine };
-    let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
-    let serves = serving.and_then(|it| definition.containers.get(it)).map(|it| &it.application);
-    Guest {
-        task,
-        task_definition: row.task_definition,
-        service: service.map(Id::index),
-        serving,
-        station: lanes.find_map(|it| Some((it, traffic.lanes[it].place_of(task)?))),
-        demand: CpuDemand {
-            demand: 0.0,
-            weight: f64::from(definition.cpu_weight(task_cpu, scenario.assumptions.capped_task_weight)),
-            cap: match caps_containers {
-                true => Some(definition.containers.iter().map(|it| windows_cpu_limit(it.cpu)).sum()),
-                false => task_cpu.map(f64::from),
-            },
-            is_throttled: serves.is_some_and(|it| it.cfs_period.is_some())
-                && !definition.operating_system_family.is_windows(),
-        },
-        background: None,
-        memory_base_mib: (0..definition.containers.len())
-            .filter(|&it| is_there(&row.containers, it))
-            .map(|it| definition.containers[it].application.memory_base_mib)
-            .sum(),
-        memory_per_request_mib: serves.map_or(0.0, |it| it.memory_per_request_mib),
-        memory_limit,
-        requests_within_limits: requests_within_limits(definition, memory_limit, serving, &row.containers),
-        leaks: definition
-            .containers
-            .iter()
-            .map(|it| &it.application)
-            .any(|it| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0),
-        leaks_since: row.started_at,
-        base: (row.status == TaskStatus::Running).then_some(base),
-    }
-}
-
-/// How many requests a task can hold before it or one of its containers passes its limit; 0 too where it has passed it
-/// without any.
-fn requests_within_limits(
-    definition: &TaskDefinition,
-    memory_limit: Option<u32>,
-    serving: Option<usize>,
-    containers: &[Container],
-) -> u32 {
-    let within = |requests: u32| {
-        let load = Load { requests, ..Load::default() };
-        who_passes_its_limit(definition, memory_limit, serving, containers, load).next().is_none()
-    };
-    let (mut low, mut high) = (0, u32::MAX);
-    if within(high) {
-        return high;
-    }
-    while low + 1 < high {
-        let middle = low + (high - low) / 2;
-        if within(middle) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
-/// What a task's memory follows.
-#[derive(Clone, Copy, Default)]
-struct Load {
-    /// Requests that the container that serves holds.
-    requests: u32,
-    /// Requests that it has taken since it began.
-    taken: u64,
-    /// Since the task runs.
-    hours: f64,
-    /// When.
-    at: Instant,
-}
-
-/// Whether a container's process runs: those of a task whose containers are not followed all do.
-fn is_there(containers: &[Container], container: usize) -> bool {
-    containers.get(container).is_none_or(|it| it.status == ContainerStatus::Running)
-}
-
-/// MiB that a container uses; none before its process starts and once it has ended.
-fn memory_of(
-    definition: &TaskDefinition,
-    serving: Option<usize>,
-    containers: &[Container],
-    container: usize,
-    load: Load,
-) -> f64 {
-    if !is_there(containers, container) {
-        return 0.0;
-    }
-    let started_at = containers.get(container).and_then(|it| it.started_at);
-    let hours = started_at.map_or(load.hours, |it| if it <= load.at { load.at.since(it).as_hours() } else { 0.0 });
-    let application = &definition.containers[container].application;
-    let (requests, taken) =
-        if serving == Some(container) { (f64::from(load.requests), load.taken as f64) } else { (0.0, 0.0) };
-    application.memory_base_mib
-        + application.memory_per_request_mib * requests
-        + application.memory_leak_per_request_mib * taken
-        + application.memory_leak_per_hour_mib * hours
-}
-
-/// The containers that the kernel kills: those above their own limit, and the largest of a task that is above its.
-fn who_passes_its_limit(
-    definition: &TaskDefinition,
-    memory_limit: Option<u32>,
-    serving: Option<usize>,
-    followed: &[Container],
-    load: Load,
-) -> impl Iterator<Item = usize> {
-    let memory = move |container: usize| memory_of(definition, serving, followed, container, load);
-    let containers = 0..definition.containers.len();
-    let largest = containers
-        .clone()
-        .max_by(|&one, &other| memory(one).total_cmp(&memory(other)))
-        .filter(|_| memory_limit.is_some_and(|it| containers.clone().map(memory).sum::<f64>() > f64::from(it)));
-    let limits = definition.containers.iter().map(|it| it.memory).enumerate();
-    let above = limits.filter(move |&(it, limit)| limit.is_some_and(|limit| memory(it) > f64::from(limit)));
-    above.map(|it| it.0).chain(largest)
-}
+use crate::units::{NANOS_PER_SECOND, Span};
 
 impl Traffic {
     /// One second of every instance, and of every task on Fargate: what its tasks used, what they may use next, and whether memory is left.
     pub(super) fn share_instances(&mut self, scenario: &Scenario, cluster: &Cluster) {
-        if self.roster.is_stale(cluster) {
-            self.add_up_rest();
-        }
         let mut roster = std::mem::take(&mut self.roster);
-        if roster.is_stale(cluster) {
-            roster.look(self, scenario, cluster);
-            self.background_given.retain(|&task, _| cluster.tasks[task].stopped_at.is_none());
+        roster.machine_of_station.resize(self.lanes.len(), Vec::new());
+        while let Some(place) = roster.is_stale.pop_first() {
+            roster.renew(place, self, scenario, cluster);
         }
         self.wake_machines(&mut roster);
         roster.seconds += 1;
-        let Roster { machines, tasks, others: containers, demands, offers, within, is_at_rest, seconds, .. } =
-            &mut roster;
+        let Roster { machines, demands, offers, within, is_at_rest, seconds, .. } = &mut roster;
         for (machine, is_at_rest) in machines.iter_mut().zip(is_at_rest).filter(|it| !*it.1) {
-            let own = &tasks[machine.guests.clone()];
             demands.clear();
             let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
             let mut has_background = false;
             let mut is_steady = true;
-            for guest in own {
-                let (by_requests, load) = self.take_second(guest);
+            for guest in &mut machine.guests {
+                let is_busy = std::mem::take(&mut guest.is_busy);
+                let (by_requests, load) = match is_busy || guest.leaks {
+                    true => self.take_second(guest),
+                    false => (0.0, Load { at: self.now, ..Load::default() }),
+                };
                 let by_background = match guest.background {
                     Some(_) => self.background_given.get(&guest.task).copied().unwrap_or(0.0),
                     None => 0.0,
@@ -478,7 +80,7 @@ impl Traffic {
                 used.memory_mib += memory_of_all;
                 if memory_of_all > machine.memory_mib {
                     is_steady = false;
-                    self.instance_runs_out_of_memory(scenario, cluster, own);
+                    self.instance_runs_out_of_memory(scenario, cluster, &machine.guests);
                 }
             }
             machine.added_up = *seconds;
@@ -490,12 +92,12 @@ impl Traffic {
             machine.has_idle_offers = is_idle;
             let capacity = self.pass_credits(machine, cpu_of_all);
             offer_cpu(capacity, demands, offers);
-            for ((guest, &offer), demand) in own.iter().zip(&offers.offers).zip(&*demands) {
+            for ((guest, &offer), demand) in machine.guests.iter().zip(&offers.offers).zip(&*demands) {
                 let mut requests = offer;
                 let mut part_of_quota = 1.0;
                 if let Some(background) = guest.background {
                     let by_requests = (demand.demand - background.wanted).max(0.0);
-                    let others = &containers[background.others.0..background.others.1];
+                    let others = &machine.others[background.others.0..background.others.1];
                     let serving = CpuDemand { demand: by_requests, ..background.serving };
                     let mut share = |capacity| share_within_task(capacity, serving, background.own, others, within);
                     let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
@@ -508,8 +110,12 @@ impl Traffic {
                 }
                 if let Some((lane, place)) = guest.station {
                     let station = self.lanes[lane].station(place).0;
-                    self.is_awake[lane] |= station.is_offered(requests) | (station.part_of_quota != part_of_quota);
+                    let changes = station.is_offered(requests) | (station.part_of_quota != part_of_quota);
                     station.part_of_quota = part_of_quota;
+                    // A lane at rest has nothing there that would go faster or slower.
+                    if changes && !self.is_awake[lane] {
+                        self.is_awake[lane] = self.lanes[lane].is_given_at_rest(place, self.now);
+                    }
                 }
             }
         }
@@ -518,12 +124,14 @@ impl Traffic {
 
     /// Wakes the machines that busy stations stand on.
     fn wake_machines(&mut self, roster: &mut Roster) {
-        let Roster { machines, tasks, is_at_rest, seconds, machine_of_station, .. } = roster;
+        let Roster { machines, is_at_rest, seconds, machine_of_station, .. } = roster;
         let Traffic { lanes, is_awake, samples, twenty_seconds, used, .. } = self;
         for (place, lane) in lanes.iter().enumerate().filter(|it| is_awake[it.0]) {
-            for machine in lane.busy_stations().filter_map(|it| machine_of_station[place][it]) {
+            let of_lane = &machine_of_station[place];
+            for (machine, guest) in lane.busy_stations().filter_map(|it| of_lane.get(it).copied().flatten()) {
+                machines[machine].guests[guest].is_busy = true;
                 if std::mem::take(&mut is_at_rest[machine]) {
-                    machines[machine].add_up(tasks, *seconds, (samples, twenty_seconds, used));
+                    machines[machine].add_up(*seconds, (samples, twenty_seconds, used));
                 }
             }
         }
@@ -533,7 +141,7 @@ impl Traffic {
     pub(super) fn add_up_rest(&mut self) {
         let Traffic { samples, twenty_seconds, used, roster, .. } = self;
         for machine in &mut roster.machines {
-            machine.add_up(&roster.tasks, roster.seconds, (samples, twenty_seconds, used));
+            machine.add_up(roster.seconds, (samples, twenty_seconds, used));
         }
     }
 

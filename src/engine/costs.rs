@@ -15,6 +15,7 @@ use crate::aws::split_cost::{Amount, split};
 use crate::aws::task_definition::VolumeKind;
 use crate::cluster::{ContainerInstance, Host, Task};
 use crate::control::Control;
+use crate::control::relations::Relations;
 use crate::data::Traffic;
 use crate::run::{Cost, CostKind, CostOwner, CostRow, LoadBalancerMinute};
 use crate::scenario::{ContainerInsights, Scenario};
@@ -42,7 +43,8 @@ pub fn costs(scenario: &Scenario, control: &Control, traffic: &Traffic, end: Ins
         minutes_of[row.load_balancer].push(row);
     }
     for (load_balancer, definition) in scenario.load_balancers.entries() {
-        cost.load_balancers_usd += load_balancer_usd(scenario, &minutes_of, load_balancer, definition, &mut ledger);
+        cost.load_balancers_usd +=
+            load_balancer_usd((scenario, &control.relations), &minutes_of, load_balancer, definition, &mut ledger);
     }
     cloud_watch(scenario, control, &mut cost, &mut ledger);
     if let Some(nat) = &scenario.nat_gateways {
@@ -271,7 +273,7 @@ fn task_by_itself(scenario: &Scenario, control: &Control, task: &Task, cost: &mu
 
 /// A load balancer, split over the services behind it by the requests that came to them in each hour.
 fn load_balancer_usd(
-    scenario: &Scenario,
+    (scenario, relations): (&Scenario, &Relations),
     minutes_of: &[Vec<&LoadBalancerMinute>],
     load_balancer: Id<LoadBalancer>,
     definition: &LoadBalancer,
@@ -305,7 +307,7 @@ fn load_balancer_usd(
         all_gb += gb;
         unit_hours += units;
         let usd = scenario.prices.load_balancer_usd(definition.kind, 1, units, gb);
-        let parts = requests_by_service(scenario, counted_at, rows);
+        let parts = requests_by_service(scenario, relations, counted_at, rows);
         let all = parts.values().fold(0.0, |sum, it| sum + it);
         if all == 0.0 {
             // Nobody is behind it.
@@ -318,26 +320,26 @@ fn load_balancer_usd(
     scenario.prices.load_balancer_usd(definition.kind, ledger.hours(), unit_hours, all_gb)
 }
 
-/// The services behind a load balancer, each with the requests that came to its target group; where none came to any, each alike.
+/// The services behind a load balancer, each with the requests that came to its target groups; where none came to any, each alike.
 fn requests_by_service(
     scenario: &Scenario,
+    relations: &Relations,
     load_balancer: Id<LoadBalancer>,
     rows: &[&LoadBalancerMinute],
 ) -> BTreeMap<usize, f64> {
-    let mut parts: BTreeMap<usize, f64> = BTreeMap::new();
-    for (service, definition) in scenario.services.entries() {
-        let Some(balancer) = definition.load_balancer.as_ref() else { continue };
-        let group = balancer.target_group;
-        if scenario.target_groups[group].load_balancer != load_balancer {
-            continue;
+    let mut arrived: BTreeMap<usize, u64> = BTreeMap::new();
+    for row in rows {
+        if let Some(group) = row.target_group {
+            *arrived.entry(group).or_default() += row.counts.arrived;
         }
-        let is_its =
-            |row: &&&LoadBalancerMinute| balancer.target_groups().any(|it| row.target_group == Some(it.index()));
-        let requests = rows.iter().filter(is_its).map(|row| row.counts.arrived);
+    }
+    let mut parts: BTreeMap<usize, f64> = BTreeMap::new();
+    for &service in relations.services_behind(load_balancer, None) {
+        let Some(balancer) = scenario.services[service].load_balancer.as_ref() else { continue };
+        let requests: u64 = balancer.target_groups().filter_map(|it| arrived.get(&it.index())).sum();
         // Services that share a target group share what comes to it.
-        let sharing = scenario.services.iter().filter_map(|it| it.load_balancer.as_ref());
-        let sharing = sharing.filter(|it| it.target_group == group).count();
-        parts.insert(service.index(), requests.sum::<u64>() as f64 / sharing as f64);
+        let sharing = relations.services_behind(load_balancer, Some(balancer.target_group)).len();
+        parts.insert(service.index(), requests as f64 / sharing as f64);
     }
     if parts.values().all(|it| *it == 0.0) {
         parts.values_mut().for_each(|it| *it = 1.0);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use plimsoll::cluster::{Cluster, TargetState};
-use plimsoll::data::{Traffic, advance};
+use plimsoll::cluster::{Change, Cluster, TargetState};
+use plimsoll::data::{Traffic, advance, note_changes};
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::run::{RequestCounts, Run};
@@ -383,7 +383,8 @@ impl Watched<'_> {
 
     fn set(&mut self, target: usize, state: TargetState) {
         self.cluster.targets[Id::new(target)].state = state;
-        self.cluster.touch();
+        self.cluster.has_changed(Change::Target(Id::new(target)));
+        note_changes(&mut self.traffic, &mut self.cluster);
     }
 }
 

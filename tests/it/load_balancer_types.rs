@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use plimsoll::cluster::TargetState;
-use plimsoll::data::{Traffic, advance};
+use plimsoll::cluster::{Change, TargetState};
+use plimsoll::data::{Traffic, advance, note_changes};
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::scenario::{self, Scenario};
@@ -47,7 +47,8 @@ fn by_second(scenario: &Scenario) -> Vec<Vec<u32>> {
     let second = |second| {
         if second == 11 {
             cluster.targets[Id::new(2)].state = TargetState::Healthy;
-            cluster.touch();
+            cluster.has_changed(Change::Target(Id::new(2)));
+            note_changes(&mut traffic, &mut cluster);
         }
         advance(&mut traffic, scenario, &cluster, Instant::START + Span::seconds(second));
         let counts: Vec<u32> = (0..3).map(|it| traffic.in_flight(Id::new(it))).collect();
@@ -121,7 +122,8 @@ fn turned(group: &str, state: TargetState) -> ([u32; 3], u64) {
     if state == TargetState::Unused {
         cluster.target_groups[0].retain(|it| it.index() != 0);
     }
-    cluster.touch();
+    cluster.has_changed(Change::Target(Id::new(0)));
+    note_changes(&mut traffic, &mut cluster);
     advance(&mut traffic, &scenario, &cluster, at(5) + Span(1));
     let then = traffic.in_flight(Id::new(0));
     advance(&mut traffic, &scenario, &cluster, at(10));

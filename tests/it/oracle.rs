@@ -9,9 +9,11 @@ use plimsoll::aws::launch::Launcher;
 use plimsoll::aws::mixed_instances::PurchaseOption;
 use plimsoll::aws::run_task::Overrides;
 use plimsoll::aws::task_definition::Reservation;
-use plimsoll::cluster::{Cluster, ContainerInstance, Host, InstanceStatus, Target, TargetState, Task, TaskStatus};
+use plimsoll::cluster::{
+    self, Cluster, ContainerInstance, Host, InstanceStatus, Target, TargetState, Task, TaskStatus,
+};
 use plimsoll::data::histogram::Histogram;
-use plimsoll::data::{Traffic, advance, second_passes};
+use plimsoll::data::{Traffic, advance, note_changes, second_passes};
 use plimsoll::rng::{Seed, Stream};
 use plimsoll::run::RequestCounts;
 use plimsoll::scenario::{self, Scenario};
@@ -268,6 +270,8 @@ workloads:
 /// A cluster of healthy tasks of the first service, each on an instance of its own in one of the zones.
 pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
     let mut cluster = Cluster { target_groups: vec![Vec::new()], version: 1, ..Cluster::default() };
+    let group = scenario.target_groups.iter().next().expect("the scenario has a target group");
+    let load_balancer = &scenario.load_balancers[group.load_balancer];
     for &zone in zones {
         let instance = cluster.instances.push(ContainerInstance {
             launch_template_override: 0,
@@ -350,6 +354,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             successes: 0,
             failures: 0,
             is_reachable: true,
+            zone_of_load_balancer: cluster.place_among_zones(task, load_balancer),
             registered_at: Instant::START,
             probe_sent_at: Instant::START,
             slow_start_since: None,
@@ -357,6 +362,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             weight: 1.0,
         });
         cluster.target_groups[0].push(target);
+        cluster.has_changed(cluster::Change::Instance(instance));
     }
     cluster
 }
@@ -366,6 +372,7 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
     let scenario = case.scenario();
     let mut cluster = case.cluster(&scenario);
     let mut traffic = Traffic::new(&scenario, Seed { seed: case.seed, replication: 0 });
+    note_changes(&mut traffic, &mut cluster);
     let mut stops: VecDeque<Instant> = stops.iter().copied().collect();
     for change in changes {
         while stops.front().is_some_and(|stop| *stop <= change.at) {
@@ -386,14 +393,17 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
             (What::Offered(cpu_units), _) => {
                 let instance = cluster.tasks[Id::new(change.task)].instance().expect("it has one");
                 cluster.instances[instance].registered_cpu_units = cpu_units;
-                cluster.touch();
+                cluster.has_changed(cluster::Change::Instance(instance));
+                note_changes(&mut traffic, &mut cluster);
                 second_passes(&mut traffic, &scenario, &cluster);
             }
             (What::Weight(weight), _) => cluster.targets[Id::new(change.task)].weight = weight,
             (What::ErrorShare(share), _) => cluster.tasks[Id::new(change.task)].error_share = share,
             (What::State(_), None) => {}
         }
-        cluster.touch();
+        cluster.has_changed(cluster::Change::Task(Id::new(change.task)));
+        cluster.has_changed(cluster::Change::Target(Id::new(change.task)));
+        note_changes(&mut traffic, &mut cluster);
     }
     for stop in stops {
         advance(&mut traffic, &scenario, &cluster, stop);

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use plimsoll::aws::load_balancer::slow_start_weight;
-use plimsoll::cluster::TargetState;
-use plimsoll::data::{Traffic, advance};
+use plimsoll::cluster::{Change, TargetState};
+use plimsoll::data::{Traffic, advance, note_changes};
 use plimsoll::rng::Seed;
 use plimsoll::scenario::{self, Scenario};
 use plimsoll::table::Id;
@@ -116,7 +116,8 @@ fn a_zone_without_healthy_targets_leaves_dns() {
                 _ => continue,
             };
             cluster.targets[Id::new(0)].state = state;
-            cluster.touch();
+            cluster.has_changed(Change::Target(Id::new(0)));
+            note_changes(&mut traffic, &mut cluster);
         }
         assert_eq!(counts[10], 0);
         counts

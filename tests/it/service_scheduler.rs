@@ -602,3 +602,28 @@ services: {{ web: {{ taskDefinition: web, {service} }} }}
         }
     }
 }
+
+/// Whatever ends a task, its target is deregistered once, and nothing else is.
+#[test]
+fn targets_are_registered_and_deregistered_once_each() {
+    let run = run("duration: 20m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 3, MaxSize: 3 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, memory: 256, portMappings: [{ containerPort: 80 }] }] } }
+targetGroups: { web: { deregistrationDelay: 30s } }
+services: { web: { taskDefinition: web, desiredCount: 4, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline:
+  - { at: 2m, updateService: { service: web, forceNewDeployment: true } }
+  - { at: 6m, applicationCrashes: { service: web, after: 20s, for: 1m } }
+  - { at: 6m, updateService: { service: web, desiredCount: 6 } }
+  - { at: 12m, terminateInstances: { autoScalingGroup: nodes, count: 1 } }
+");
+    let end = end(&run);
+    let ran = run.tasks.iter().filter(|it| it.running_at.is_some_and(|at| at <= end)).count();
+    let gone =
+        run.tasks.iter().filter(|it| it.running_at.is_some() && it.stopping_at.is_some_and(|at| at <= end)).count();
+    assert!(gone > 6, "{gone}");
+    assert_eq!(count(&run, "service.targets_registered"), ran);
+    assert_eq!(count(&run, "service.targets_deregistered"), gone);
+    let first = messages(&run, "service.targets_deregistered").next();
+    assert_eq!(first, Some("(service web) deregistered 1 targets in (target-group web)"));
+}

@@ -13,7 +13,7 @@ use crate::aws::deployment::{
 use crate::aws::listener::{Action, ListenerRule, weighted};
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::{AlternateTargetGroup, ServiceDefinition, deployment_bounds};
-use crate::cluster::Task;
+use crate::cluster::{Change, Task};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::scheduler::Roll;
@@ -335,7 +335,7 @@ impl Control<'_> {
     fn weigh(&mut self, rule: Id<ListenerRule>, (blue, green): (Id<TargetGroup>, Id<TargetGroup>), part: u32) {
         if let Action::Forward(forward) = &mut self.cluster.actions[rule.index()] {
             forward.target_groups = weighted((blue, green), part);
-            self.cluster.touch();
+            self.cluster.has_changed(Change::Actions);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::data::lane::batch::{Batch, Law, Source};
 use crate::data::sharing::abreast::{self, Departure, Segment};
 use crate::data::sharing::{Job, JobKind, Sharing, Standing};
 use crate::data::station::Station;
+use crate::units::Instant;
 use crate::workload::users::NOBODY;
 
 impl Lane {
@@ -16,11 +17,17 @@ impl Lane {
         if !self.may_share {
             return;
         }
-        for place in 0..self.stations.len() {
+        for occupied in 0..self.occupied.len() {
+            let place = self.occupied[occupied];
             if self.stations[place].shares_cpu {
                 self.run_station(place, until);
             }
         }
+    }
+
+    /// The places of stations whose CPU is short.
+    pub(super) fn places_short_of_cpu(&self) -> impl Iterator<Item = usize> {
+        self.occupied.iter().copied().filter(|it| self.stations[*it].shares_cpu)
     }
 
     #[inline(always)]
@@ -67,6 +74,11 @@ impl Lane {
                 }
             }
         })
+    }
+
+    /// A station of a lane at rest is given other CPU; tells whether more of the lane depends on it.
+    pub fn is_given_at_rest(&mut self, place: usize, now: Instant) -> bool {
+        self.may_share && self.shares_or_not(place, now.0 as f64)
     }
 
     /// Lets the threads of a station share its CPU, or not, as it is short of it or not; tells whether that has changed.

@@ -66,8 +66,7 @@ impl Lane {
         if !self.may_share {
             return None;
         }
-        let sharing = self.stations.iter().enumerate().filter(|(_, it)| it.shares_cpu);
-        let nexts = sharing.map(|(place, _)| (self.sharing[place].next(), place));
+        let nexts = self.places_short_of_cpu().map(|place| (self.sharing[place].next(), place));
         nexts.reduce(|one, other| if other.0 < one.0 { other } else { one })
     }
 

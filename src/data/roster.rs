@@ -1,0 +1,394 @@
+//! Who computes where: the machines, and the tasks that are guests there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::aws::cpu_sharing::{CpuDemand, CpuOffers};
+use crate::aws::instance_type::Burst;
+use crate::aws::operating_system::windows_cpu_limit;
+use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
+use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, Host, InstanceStatus, Task, TaskStatus};
+use crate::data::memory::{is_there, requests_within_limits};
+use crate::data::{Samples, TaskSamples, Traffic, TwentySeconds, Used};
+use crate::scenario::Scenario;
+use crate::table::Id;
+use crate::units::Instant;
+
+/// Who computes where, as long as the cluster stands still.
+#[derive(Default)]
+pub struct Roster {
+    /// What computes has changed there since it was looked at.
+    pub(super) is_stale: BTreeSet<Place>,
+    /// Machines, with vacant places among them, which are at rest.
+    pub(super) machines: Vec<Machine>,
+    pub(super) machine_at: BTreeMap<Place, usize>,
+    pub(super) vacant: Vec<usize>,
+    /// Of each machine, whether its seconds are all alike until one of its stations is busy.
+    pub(super) is_at_rest: Vec<bool>,
+    /// Seconds that have passed.
+    pub(super) seconds: u64,
+    /// The machine that each station of each lane stands on, and the place of its task among the guests there.
+    pub(super) machine_of_station: Vec<Vec<Option<(usize, usize)>>>,
+    pub(super) demands: Vec<CpuDemand>,
+    pub(super) offers: CpuOffers,
+    pub(super) within: (Vec<CpuDemand>, CpuOffers),
+}
+
+/// Where tasks compute: on an instance, or one of them by itself on Fargate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Instance(Id<ContainerInstance>),
+    Fargate(Id<Task>),
+}
+
+/// What tasks compute on: an instance that is registered, or a task on Fargate, which has its micro-VM to itself.
+pub(super) struct Machine {
+    /// The instance, and its group's number; `None` on Fargate.
+    pub(super) instance: Option<(Id<ContainerInstance>, usize)>,
+    pub(super) cpu_units: f64,
+    pub(super) vcpu: u32,
+    pub(super) memory_mib: f64,
+    pub(super) burst: Option<Burst>,
+    pub(super) guests: Vec<Guest>,
+    /// What containers compute beside those that serve, guest by guest.
+    pub(super) others: Vec<CpuDemand>,
+    /// MiB of tasks on it that are no guests, since they use the same always and no CPU.
+    pub(super) quiet_memory_mib: f64,
+    /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
+    pub(super) has_idle_offers: bool,
+    /// The second up to which it has been added up.
+    pub(super) added_up: u64,
+}
+
+/// Where seconds are added up: by service, by service for those with metrics of 20 s, and by group.
+pub(super) type Sums<'t> = (&'t mut [Samples], &'t mut [Option<TwentySeconds>], &'t mut [Used]);
+
+/// What the containers of a task compute whatever they serve.
+#[derive(Clone, Copy)]
+pub(super) struct Background {
+    /// The container that serves; its demand is last second's.
+    pub(super) serving: CpuDemand,
+    /// CPU units that it computes beside its requests.
+    pub(super) own: f64,
+    /// Where the other containers stand among those of the machine.
+    pub(super) others: (usize, usize),
+    /// CPU units that all of that would use.
+    pub(super) wanted: f64,
+}
+
+/// A task that computes: one that drains or stops does so until its processes are gone.
+#[derive(Clone, Copy)]
+pub(super) struct Guest {
+    pub(super) task: Id<Task>,
+    pub(super) task_definition: Id<TaskDefinition>,
+    pub(super) service: Option<usize>,
+    /// The container that serves requests.
+    pub(super) serving: Option<usize>,
+    /// Its lane and its place there.
+    pub(super) station: Option<(usize, usize)>,
+    /// Whether its station used CPU in this second or holds requests.
+    pub(super) is_busy: bool,
+    /// Its demand is last second's.
+    pub(super) demand: CpuDemand,
+    /// What its containers compute whatever they serve; `None` where that is nothing and no container has a bound of its own.
+    pub(super) background: Option<Background>,
+    pub(super) memory_base_mib: f64,
+    pub(super) memory_per_request_mib: f64,
+    /// MiB that all of it may use.
+    pub(super) memory_limit: Option<u32>,
+    /// Requests that it can hold without passing a limit of its own, as long as nothing leaks.
+    pub(super) requests_within_limits: u32,
+    /// Whether memory leaks, and since when.
+    pub(super) leaks: bool,
+    pub(super) leaks_since: Option<Instant>,
+    /// CPU units and MiB that its utilisation refers to; none unless it is RUNNING.
+    pub(super) base: Option<(f64, f64)>,
+}
+
+impl Machine {
+    /// Nobody computes on it.
+    fn new(place: Place, scenario: &Scenario, cluster: &Cluster, seconds: u64) -> Machine {
+        let machine = Machine {
+            instance: None,
+            cpu_units: 0.0,
+            vcpu: 0,
+            memory_mib: 0.0,
+            burst: None,
+            guests: Vec::new(),
+            others: Vec::new(),
+            quiet_memory_mib: 0.0,
+            has_idle_offers: false,
+            added_up: seconds,
+        };
+        match place {
+            Place::Instance(id) => {
+                let instance = &cluster.instances[id];
+                let kind = instance.instance_type(&scenario.auto_scaling_groups);
+                Machine {
+                    instance: Some((id, instance.auto_scaling_group.index())),
+                    cpu_units: f64::from(instance.registered_cpu_units),
+                    vcpu: kind.vcpu,
+                    memory_mib: f64::from(instance.registered_memory_mib),
+                    burst: kind.burst.filter(|_| scenario.assumptions.burst_credits),
+                    ..machine
+                }
+            }
+            Place::Fargate(task) => {
+                let reservation = &cluster.tasks[task].reservation;
+                Machine {
+                    cpu_units: f64::from(reservation.cpu_units),
+                    vcpu: reservation.cpu_units.div_ceil(1024),
+                    memory_mib: f64::from(reservation.memory_mib),
+                    ..machine
+                }
+            }
+        }
+    }
+
+    /// Adds up the seconds that it has been at rest: only its memory was used, and that of no requests.
+    pub(super) fn add_up(&mut self, seconds: u64, into: Sums) {
+        let rested = seconds - std::mem::replace(&mut self.added_up, seconds);
+        if rested == 0 {
+            return;
+        }
+        let rested = rested as f64;
+        let (samples, twenty_seconds, used) = into;
+        for guest in &self.guests {
+            let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) else { continue };
+            let seconds = TaskSamples {
+                cpu_units_used: 0.0,
+                cpu_units_base: rested * cpu_base,
+                memory_mib_used: rested * guest.memory_base_mib,
+                memory_mib_base: rested * memory_base,
+            };
+            samples[service].add(guest.task, &seconds);
+            if let Some(it) = &mut twenty_seconds[service] {
+                it.samples.add(guest.task, &seconds);
+            }
+        }
+        if let Some((_, group)) = self.instance {
+            let of_guests: f64 = self.guests.iter().map(|it| it.memory_base_mib).sum();
+            used[group].memory_mib += rested * (self.quiet_memory_mib + of_guests);
+        }
+    }
+
+    fn welcome(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster, task: Id<Task>) {
+        let cpu_units = match self.instance {
+            Some((instance, _)) => cluster.instances[instance].registered_cpu_units,
+            None => cluster.tasks[task].reservation.cpu_units,
+        };
+        let mut guest = guest(traffic, scenario, cluster, task, cpu_units);
+        let definition = &scenario.task_definitions[guest.task_definition];
+        let followed = &cluster.tasks[task].containers;
+        let caps_containers = definition.caps_containers(cluster.tasks[task].is_on_fargate());
+        guest.background = self.background(definition, guest.serving, followed, caps_containers);
+        self.guests.push(guest);
+    }
+
+    fn background(
+        &mut self,
+        definition: &TaskDefinition,
+        serving: Option<usize>,
+        followed: &[Container],
+        caps_containers: bool,
+    ) -> Option<Background> {
+        let demand = |it: &ContainerDefinition| {
+            let cap = caps_containers.then(|| windows_cpu_limit(it.cpu));
+            CpuDemand {
+                demand: cap.unwrap_or(f64::INFINITY).min(it.application.background_cpu_units),
+                weight: if caps_containers { 1.0 } else { f64::from(it.cpu_weight()) },
+                cap,
+                is_throttled: false,
+            }
+        };
+        let from = self.others.len();
+        let mut of_serving = CpuDemand { demand: 0.0, weight: 2.0, cap: None, is_throttled: false };
+        for (place, container) in definition.containers.iter().enumerate() {
+            if serving == Some(place) {
+                of_serving = demand(container);
+                if !is_there(followed, place) {
+                    of_serving.demand = 0.0;
+                }
+            } else if is_there(followed, place) && container.application.background_cpu_units > 0.0 {
+                self.others.push(demand(container));
+            }
+        }
+        let own = of_serving.demand;
+        let wanted = own + self.others[from..].iter().map(|it| it.demand).sum::<f64>();
+        let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted };
+        (wanted > 0.0 || caps_containers).then_some(background)
+    }
+}
+
+impl Roster {
+    /// Of what computes there, something has changed.
+    pub(super) fn has_changed_on(&mut self, instance: Id<ContainerInstance>) {
+        self.is_stale.insert(Place::Instance(instance));
+    }
+
+    /// A task has changed.
+    pub(super) fn has_changed_of(&mut self, cluster: &Cluster, task: Id<Task>) {
+        match cluster.tasks[task].host {
+            Some(Host::Instance(instance)) => self.is_stale.insert(Place::Instance(instance)),
+            Some(Host::Fargate(_)) => self.is_stale.insert(Place::Fargate(task)),
+            None => false,
+        };
+    }
+
+    /// Who computes at a place as the cluster stands; `None` where nobody does, and no credits are earned.
+    fn look_at(
+        &self,
+        place: Place,
+        (traffic, scenario, cluster): (&Traffic, &Scenario, &Cluster),
+        guests: Vec<Guest>,
+    ) -> Option<Machine> {
+        let mut machine = Machine { guests, ..Machine::new(place, scenario, cluster, self.seconds) };
+        let hosted = match &place {
+            Place::Instance(id) => {
+                let instance = &cluster.instances[*id];
+                if !matches!(instance.status, InstanceStatus::Active | InstanceStatus::Draining) {
+                    return None;
+                }
+                &instance.tasks[..]
+            }
+            Place::Fargate(task) if cluster.fargate_tasks.contains(task) => std::slice::from_ref(task),
+            Place::Fargate(_) => return None,
+        };
+        for &task in hosted.iter().filter(|it| computes(&cluster.tasks[**it])) {
+            match memory_of_quiet(scenario, &cluster.tasks[task]) {
+                Some(memory_mib) => machine.quiet_memory_mib += memory_mib,
+                None => machine.welcome(traffic, scenario, cluster, task),
+            }
+        }
+        let is_quiet = machine.quiet_memory_mib == 0.0 || machine.instance.is_none();
+        (!machine.guests.is_empty() || machine.burst.is_some() || !is_quiet).then_some(machine)
+    }
+
+    /// Looks again at a place.
+    pub(super) fn renew(&mut self, place: Place, traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
+        let known = self.machine_at.get(&place).copied();
+        let mut before = Vec::new();
+        if let Some(number) = known {
+            let machine = &mut self.machines[number];
+            machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
+            before = std::mem::take(&mut machine.guests);
+            for (lane, station) in before.iter().filter_map(|it| it.station) {
+                self.machine_of_station[lane][station] = None;
+            }
+        }
+        let now = self.look_at(place, (traffic, scenario, cluster), Vec::with_capacity(before.len()));
+        let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));
+        for guest in before.iter().filter(|it| it.background.is_some() && !stays(it.task)) {
+            traffic.background_given.remove(&guest.task);
+        }
+        let number = match (now, known) {
+            (Some(machine), Some(number)) => {
+                self.machines[number] = machine;
+                number
+            }
+            (Some(machine), None) => {
+                let number = self.vacant.pop().unwrap_or(self.machines.len());
+                self.machine_at.insert(place, number);
+                if number == self.machines.len() {
+                    self.machines.push(machine);
+                    self.is_at_rest.push(false);
+                } else {
+                    self.machines[number] = machine;
+                }
+                number
+            }
+            (None, Some(number)) => {
+                self.machine_at.remove(&place);
+                self.machines[number] = Machine::new(place, scenario, cluster, self.seconds);
+                self.is_at_rest[number] = true;
+                self.vacant.push(number);
+                return;
+            }
+            (None, None) => return,
+        };
+        self.is_at_rest[number] = false;
+        for (place, guest) in self.machines[number].guests.iter().enumerate() {
+            let Some((lane, station)) = guest.station else { continue };
+            let of_lane = &mut self.machine_of_station[lane];
+            if of_lane.len() <= station {
+                of_lane.resize(station + 1, None);
+            }
+            of_lane[station] = Some((number, place));
+        }
+    }
+}
+
+/// Whether a task uses CPU and memory.
+fn computes(task: &Task) -> bool {
+    let one_runs = || task.containers.iter().any(|it| it.status == ContainerStatus::Running);
+    task.process_is_up || task.status == TaskStatus::Running || one_runs()
+}
+
+/// MiB of a task that only lies in memory, always the same and within what it reserves: of standalone tasks nothing else is
+/// asked, so that they need no look each second. `None` of all others.
+fn memory_of_quiet(scenario: &Scenario, task: &Task) -> Option<f64> {
+    let definition = &scenario.task_definitions[task.task_definition];
+    let leaks = |it: &Application| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0;
+    let computes = |it: &Application| it.background_cpu_units > 0.0;
+    let is_over =
+        |it: &ContainerDefinition| it.memory.is_some_and(|limit| it.application.memory_base_mib > f64::from(limit));
+    let is_quiet = task.service().is_none()
+        && !definition.containers.iter().any(|it| leaks(&it.application) || computes(&it.application) || is_over(it));
+    let there = (0..definition.containers.len()).filter(|&it| is_there(&task.containers, it));
+    let memory_mib: f64 = there.map(|it| definition.containers[it].application.memory_base_mib).sum();
+    (is_quiet && memory_mib <= f64::from(task.reservation.memory_mib)).then_some(memory_mib)
+}
+
+/// A task that computes on a machine of so many CPU units.
+fn guest(
+    traffic: &Traffic,
+    scenario: &Scenario,
+    cluster: &Cluster,
+    task: Id<Task>,
+    cpu_units_of_machine: u32,
+) -> Guest {
+    let row = &cluster.tasks[task];
+    let definition = &scenario.task_definitions[row.task_definition];
+    let service = row.service();
+    let serving = service.and_then(|it| scenario.services[it].load_balancer.as_ref()).map(|it| it.container);
+    let mut lanes = service.map_or(0..0, |it| traffic.lanes_of_service[it.index()].clone());
+    let reservation = &row.reservation;
+    let caps_containers = definition.caps_containers(row.is_on_fargate());
+    let memory_limit = row.overrides.memory.or(definition.memory).filter(|_| !caps_containers);
+    let task_cpu = row.overrides.cpu.or(definition.cpu);
+    let cpu_base = if reservation.cpu_units > 0 { reservation.cpu_units } else { cpu_units_of_machine };
+    let base = (f64::from(cpu_base), f64::from(reservation.memory_mib.max(1)));
+    let serves = serving.and_then(|it| definition.containers.get(it)).map(|it| &it.application);
+    Guest {
+        task,
+        task_definition: row.task_definition,
+        service: service.map(Id::index),
+        serving,
+        station: lanes.find_map(|it| Some((it, traffic.lanes[it].place_of(task)?))),
+        is_busy: false,
+        demand: CpuDemand {
+            demand: 0.0,
+            weight: f64::from(definition.cpu_weight(task_cpu, scenario.assumptions.capped_task_weight)),
+            cap: match caps_containers {
+                true => Some(definition.containers.iter().map(|it| windows_cpu_limit(it.cpu)).sum()),
+                false => task_cpu.map(f64::from),
+            },
+            is_throttled: serves.is_some_and(|it| it.cfs_period.is_some())
+                && !definition.operating_system_family.is_windows(),
+        },
+        background: None,
+        memory_base_mib: (0..definition.containers.len())
+            .filter(|&it| is_there(&row.containers, it))
+            .map(|it| definition.containers[it].application.memory_base_mib)
+            .sum(),
+        memory_per_request_mib: serves.map_or(0.0, |it| it.memory_per_request_mib),
+        memory_limit,
+        requests_within_limits: requests_within_limits(definition, memory_limit, serving, &row.containers),
+        leaks: definition
+            .containers
+            .iter()
+            .map(|it| &it.application)
+            .any(|it| it.memory_leak_per_hour_mib > 0.0 || it.memory_leak_per_request_mib > 0.0),
+        leaks_since: row.started_at,
+        base: (row.status == TaskStatus::Running).then_some(base),
+    }
+}
