@@ -1,7 +1,7 @@
 //! Auto Scaling groups: how many instances, in which zones, and which one goes.
 
 use crate::aws::capability::AgentConfiguration;
-use crate::aws::cluster_query::Version;
+use crate::aws::cluster_query::{InstanceFacts, Version};
 use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
 use crate::aws::instance_replacement::InstanceMaintenancePolicy;
 use crate::aws::instance_type::InstanceType;
@@ -286,6 +286,24 @@ impl AutoScalingGroup {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .chain(self.attributes.iter().cloned())
             .collect()
+    }
+
+    /// What an expression finds of an instance of these attributes on which nothing runs yet.
+    pub fn facts_of_empty_instance<'a>(
+        &'a self,
+        attributes: &'a [(String, String)],
+        registered_at_unix_nanos: i128,
+    ) -> InstanceFacts<'a> {
+        InstanceFacts {
+            attributes,
+            ec2_instance_id: "",
+            agent_connected: true,
+            agent_version: &self.agent_version,
+            agent_configuration: Some(&self.agent_configuration),
+            registered_at_unix_nanos,
+            running_tasks_count: 0,
+            task_groups: &[],
+        }
     }
 }
 

@@ -287,20 +287,16 @@ impl Control<'_> {
         let task_group = |it: &Id<ServiceDefinition>| scenario.services[*it].launch.task_group;
         let task_groups: Vec<&str> =
             daemons.iter().map(|it| scenario.task_groups[task_group(it)].name.as_str()).collect();
+        let attributes = group.container_instance_attributes(
+            kind,
+            &scenario.availability_zones[zone],
+            subnet.map(|it| &scenario.subnets[it]),
+            self.groups[id.index()].awsvpc_trunking,
+        );
         let facts = InstanceFacts {
-            attributes: &group.container_instance_attributes(
-                kind,
-                &scenario.availability_zones[zone],
-                subnet.map(|it| &scenario.subnets[it]),
-                self.groups[id.index()].awsvpc_trunking,
-            ),
-            ec2_instance_id: "",
-            agent_connected: true,
-            agent_version: &group.agent_version,
-            agent_configuration: Some(&group.agent_configuration),
-            registered_at_unix_nanos: self.unix_nanos(self.now()),
             running_tasks_count: task_groups.len() as u32,
             task_groups: &task_groups,
+            ..group.facts_of_empty_instance(&attributes, self.unix_nanos(self.now()))
         };
         expressions.all(|it| matches(it, &facts))
     }

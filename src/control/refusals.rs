@@ -431,21 +431,9 @@ impl<'a> Asked<'a> {
         let is_selected = expressions.is_empty()
             || places.into_iter().any(|(zone, subnet)| {
                 let subnet = subnet.map(|it| &self.scenario.subnets[it]);
-                let facts = InstanceFacts {
-                    attributes: &group.container_instance_attributes(
-                        kind,
-                        &self.scenario.availability_zones[zone],
-                        subnet,
-                        group.awsvpc_trunking,
-                    ),
-                    ec2_instance_id: "",
-                    agent_connected: true,
-                    agent_version: &group.agent_version,
-                    agent_configuration: Some(&group.agent_configuration),
-                    registered_at_unix_nanos: unix_nanos(self.scenario, self.now),
-                    running_tasks_count: 0,
-                    task_groups: &[],
-                };
+                let zone = &self.scenario.availability_zones[zone];
+                let attributes = group.container_instance_attributes(kind, zone, subnet, group.awsvpc_trunking);
+                let facts = group.facts_of_empty_instance(&attributes, unix_nanos(self.scenario, self.now));
                 expressions.iter().all(|it| matches(it, &facts))
             });
         (!is_selected).then_some(Reason::MemberOf)

@@ -82,10 +82,15 @@ pub struct Panel {
 
 /// A chart of panels, one below the other.
 pub fn panels(run: &Run, title: &str, panels: &[Panel]) -> Vec<u8> {
+    panels_between(run, title, panels, whole(run))
+}
+
+/// The same of a part of the run, from and to so many seconds since its start; the lines have to lie within it.
+pub fn panels_between(run: &Run, title: &str, panels: &[Panel], between: (f64, f64)) -> Vec<u8> {
     let height = TITLE + PANEL * panels.len() as u32;
     draw(run, title, height, |area| {
         for (panel, area) in panels.iter().zip(area.split_evenly((panels.len(), 1))) {
-            draw_panel(run, panel, &area);
+            draw_panel(run, panel, between, &area);
         }
     })
 }
@@ -135,15 +140,20 @@ pub fn clock(run: &Run, seconds: f64) -> String {
     }
 }
 
+/// The whole of a run, in seconds since its start.
+fn whole(run: &Run) -> (f64, f64) {
+    (0.0, run.simulated.as_seconds())
+}
+
 /// Seconds between marks on the time axis: about eight of them, at round times.
-fn marks(run: &Run) -> Vec<f64> {
-    let length = run.simulated.as_seconds();
+fn marks(run: &Run, (from, to): (f64, f64)) -> Vec<f64> {
+    let length = to - from;
     let steps = [60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0];
     let step =
         steps.into_iter().find(|step| length / step <= 9.0).unwrap_or((length / 8.0 / 86_400.0).ceil() * 86_400.0);
     let start = run.scenario.start_unix_seconds as f64;
-    let first = (start / step).ceil() * step - start;
-    (0..).map(|n| first + f64::from(n) * step).take_while(|at| *at <= length).collect()
+    let first = ((start + from) / step).ceil() * step - start;
+    (0..).map(|n| first + f64::from(n) * step).take_while(|at| *at <= to).collect()
 }
 
 /// A number at an axis, as short as it can be.
@@ -177,8 +187,7 @@ fn round_up(value: f64) -> (f64, f64) {
     }
 }
 
-fn draw_panel(run: &Run, panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) {
-    let length = run.simulated.as_seconds();
+fn draw_panel(run: &Run, panel: &Panel, (from, to): (f64, f64), area: &DrawingArea<SVGBackend, Shift>) {
     let stacked = stack(panel);
     let values = || stacked.iter().flat_map(|line| line.iter().filter_map(|(_, value)| *value));
     let has_data = values().any(|value| value > 0.0);
@@ -197,7 +206,10 @@ fn draw_panel(run: &Run, panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) {
     };
     let (width, height) = area.dim_in_pixel();
     let (left, right, upper, lower) = (76, width as i32 - 28, 44, height as i32 - 34);
-    let x = |seconds: f64| left + ((right - left) as f64 * (seconds / length).clamp(0.0, 1.0)).round() as i32;
+    let x = |seconds: f64| {
+        let share = ((seconds - from) / (to - from)).clamp(0.0, 1.0);
+        left + ((right - left) as f64 * share).round() as i32
+    };
     let y = |value: f64| {
         let share = ((transform(value) - bottom) / (top - bottom)).clamp(0.0, 1.0);
         lower - ((lower - upper) as f64 * share).round() as i32
@@ -214,7 +226,7 @@ fn draw_panel(run: &Run, panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) {
             path(vec![(left, at), (right, at)], GRID.stroke_width(1))?;
             area.draw(&Text::new(short(*mark), (left - 8, at), at_right.clone()))?;
         }
-        for mark in marks(run) {
+        for mark in marks(run, (from, to)) {
             path(vec![(x(mark), upper), (x(mark), lower)], GRID.stroke_width(1))?;
             area.draw(&Text::new(clock(run, mark), (x(mark), lower + 8), centered.clone()))?;
         }
@@ -346,7 +358,7 @@ pub fn time_axis<'a>(
     let x =
         move |at: Instant| left + ((right - left) as f64 * (at.as_seconds() / length).clamp(0.0, 1.0)).round() as i32;
     let centered = ("sans-serif", 13).into_font().color(&FAINT).pos(Pos::new(HPos::Center, VPos::Top));
-    for mark in marks(run) {
+    for mark in marks(run, whole(run)) {
         let at = x(Instant(Span::from_seconds_f64(mark).0));
         let drawn = area
             .draw(&PathElement::new(vec![(at, 40), (at, lower)], GRID.stroke_width(1)))

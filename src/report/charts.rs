@@ -7,7 +7,7 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::metric::{Metric, MetricStat, ServiceMetric};
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget};
-use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, swatch, time_axis, tint};
+use crate::report::chart::{Line, PALETTE, Panel, Stroke, draw, note, panels, panels_between, swatch, time_axis, tint};
 use crate::report::{capacity, costs, deployments, standalone, waterfall};
 use crate::run::{
     CapacityMinute, CapacitySplit, FargateMinute, ForecastHour, HostMinute, Run, ServiceMinute, ServicePlacement,
@@ -56,7 +56,9 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         charts.push(("instance_reasons.svg", panels(run, title, &capacity::instance_reasons(run))));
     }
     if deployments::has_deployments(run) {
-        charts.push(("deployments.svg", panels(run, "Old and new revisions", &deployments::panels(run))));
+        let between = deployments::under_way(run);
+        let panels = deployments::panels(run, between);
+        charts.push(("deployments.svg", panels_between(run, "Old and new revisions", &panels, between)));
     }
     if !run.run_task_totals.is_empty() {
         charts.push(("run_tasks.svg", panels(run, "Standalone tasks", &standalone::panels(run))));

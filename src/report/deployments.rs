@@ -251,8 +251,25 @@ fn lost(run: &Run, it: &DeploymentLife) -> Option<String> {
     })
 }
 
-/// A panel for each service that was deployed: running tasks of each of its revisions, side by side.
-pub fn panels(run: &Run) -> Vec<Panel> {
+/// When deployments were under way, from and to so many seconds since the start, with a little before and after; the whole run where
+/// that is most of it.
+pub fn under_way(run: &Run) -> (f64, f64) {
+    let end = Instant::START + run.simulated;
+    let ended_at = |it: &DeploymentLife| {
+        let failed_at = it.failure.as_ref().map(|it| it.rolled_back_at.unwrap_or(it.at));
+        let old_ones_gone_at = it.old_tasks_gone_at(run);
+        [it.completed_at, old_ones_gone_at, it.superseded_at, failed_at].into_iter().flatten().max().unwrap_or(end)
+    };
+    let began = told(run).map(|it| it.began_at).min().unwrap_or(Instant::START).as_seconds();
+    let ended = told(run).map(ended_at).max().unwrap_or(end).as_seconds();
+    let around = f64::max(60.0, 0.15 * (ended - began));
+    let (from, to) = (f64::max(0.0, began - around), f64::min(end.as_seconds(), ended + around));
+    if to - from > 0.6 * end.as_seconds() { (0.0, end.as_seconds()) } else { (from, to) }
+}
+
+/// A panel for each service that was deployed: running tasks of each of its revisions, side by side, from and to so many seconds
+/// since the start.
+pub fn panels(run: &Run, (from, to): (f64, f64)) -> Vec<Panel> {
     let mut services: Vec<usize> = told(run).map(|it| it.service).collect();
     services.dedup();
     let panel = |service: usize| {
@@ -269,13 +286,15 @@ pub fn panels(run: &Run) -> Vec<Panel> {
                 }
             }
             changes.sort_unstable();
-            let mut count = 0;
-            let mut points = vec![(0.0, Some(0.0))];
-            for at_once in changes.chunk_by(|one, other| one.0 == other.0) {
+            let before = changes.partition_point(|it| it.0.as_seconds() <= from);
+            let mut count: i32 = changes[..before].iter().map(|it| it.1).sum();
+            let mut points = vec![(from, Some(f64::from(count)))];
+            let within = changes[before..].chunk_by(|one, other| one.0 == other.0);
+            for at_once in within.take_while(|it| it[0].0.as_seconds() < to) {
                 count += at_once.iter().map(|it| it.1).sum::<i32>();
-                points.push((at_once[0].0.since(Instant::START).as_seconds(), Some(f64::from(count))));
+                points.push((at_once[0].0.as_seconds(), Some(f64::from(count))));
             }
-            points.push((run.simulated.as_seconds(), Some(f64::from(count))));
+            points.push((to, Some(f64::from(count))));
             let name = format!("{} (deployment {})", deployment.task_definition, deployment.number);
             Line { name, colour: PALETTE[place % PALETTE.len()], stroke: Stroke::Step, points }
         });

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::capability;
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
-use crate::aws::cluster_query::{BUILT_IN_ATTRIBUTES, Expression, InstanceFacts, SyntaxError, matches};
+use crate::aws::cluster_query::{BUILT_IN_ATTRIBUTES, Expression, SyntaxError, matches};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::placement::{
     CONSOLE_TEMPLATES, CONSTRAINTS_MAXIMUM, PlacementConstraint, PlacementStrategy, Resource, STRATEGIES_MAXIMUM,
@@ -312,21 +312,9 @@ pub fn meets_as(
     expressions.is_empty()
         || group.places(&capacity.subnets.table).any(|(zone, subnet)| {
             let subnet = subnet.map(|it| &capacity.subnets.table[it]);
-            let facts = InstanceFacts {
-                attributes: &group.container_instance_attributes(
-                    kind,
-                    &capacity.zones[zone],
-                    subnet,
-                    group.awsvpc_trunking,
-                ),
-                ec2_instance_id: "",
-                agent_connected: true,
-                agent_version: &group.agent_version,
-                agent_configuration: Some(&group.agent_configuration),
-                registered_at_unix_nanos: 0,
-                running_tasks_count: 0,
-                task_groups: &[],
-            };
+            let zone = &capacity.zones[zone];
+            let attributes = group.container_instance_attributes(kind, zone, subnet, group.awsvpc_trunking);
+            let facts = group.facts_of_empty_instance(&attributes, 0);
             expressions.iter().all(|it| matches(it, &facts))
         })
 }
