@@ -2,7 +2,6 @@
 
 pub mod alarm;
 pub mod anomaly_detection;
-pub mod api_throttle;
 pub mod auto_scaling_group;
 pub mod capability;
 pub mod capacity_pool;
@@ -46,7 +45,9 @@ pub mod spot;
 pub mod start_failure;
 pub mod start_task;
 pub mod statistic;
+pub mod stop_cause;
 pub mod subnet;
 pub mod task_definition;
+pub mod token_bucket;
 pub mod volume;
 pub mod warm_pool;

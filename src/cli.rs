@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::engine::simulate;
 use crate::report::{
     self, capacity, comparison::comparison, deployments, event_bridge, findings, pipelines, placement, refusals,
-    stopped_tasks, summary::SCHEMA_VERSION, waits, waterfall,
+    stopped_tasks, summary::SCHEMA_VERSION, waits, waterfall, words::plural,
 };
 use crate::rng::Seed;
 use crate::run::Run;
@@ -276,10 +276,6 @@ fn explain(path: &Path, variant: &str, seed: u64) -> Exit {
     }
     say(&text);
     Exit::Done
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// One replay: which file, variant and replication.

@@ -341,6 +341,17 @@ pub enum StopCode {
 }
 
 impl StopCode {
+    /// Whether ECS learns that a task ends only when it is over: the scheduler had no hand in it, and AWS gave no notice.
+    pub fn is_unforeseen(self) -> bool {
+        match self {
+            StopCode::TaskFailedToStart
+            | StopCode::EssentialContainerExited
+            | StopCode::UserInitiated
+            | StopCode::InfrastructureHealth => true,
+            StopCode::ServiceSchedulerInitiated | StopCode::TerminationNotice | StopCode::SpotInterruption => false,
+        }
+    }
+
     /// As the API spells it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -35,6 +35,7 @@ pub mod rollout;
 pub mod run_tasks;
 pub mod scheduler;
 mod start_tasks;
+mod stop_causes;
 pub mod task_life;
 pub mod timeline;
 pub mod waterfall;
@@ -43,13 +44,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Agenda, Event};
 use crate::aws::alarm::Alarm;
-use crate::aws::api_throttle::CallBucket;
 use crate::aws::capacity_pool::CapacityPool;
-use crate::aws::fargate::{FargateCapacity, TokenBucket};
+use crate::aws::fargate::FargateCapacity;
 use crate::aws::launch::Launcher;
 use crate::aws::metric::Resolution;
 use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::service::ServiceDefinition;
+use crate::aws::stop_cause::StopCause;
+use crate::aws::token_bucket::TokenBucket;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
 use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce, TrackingAlarms};
 use crate::control::anomaly::Comparisons;
@@ -102,7 +104,7 @@ pub struct Control<'a> {
     /// Calls of `RunTask` for tasks on Fargate that the account may make.
     pub fargate_calls: TokenBucket,
     /// Calls by which ECS launches and stops tasks of services.
-    pub calls: CallBucket,
+    pub calls: TokenBucket,
     /// When registries have given all that was asked of them so far, where they do not give as much as one likes.
     pub registry_is_free_at: Instant,
     /// Whether faults of the scenario concern single containers, so that all tasks' containers are followed.
@@ -271,6 +273,8 @@ pub struct Records {
     pub scaling_activities: Vec<ScalingActivity>,
     /// What was seen of each deployment, by its service's place and its number.
     pub rollouts: BTreeMap<(usize, u32), Rollout>,
+    /// Why tasks have ended, where ECS does not say it.
+    pub stop_causes: BTreeMap<Id<Task>, StopCause>,
     /// Increases of a desired count by policy or schedule.
     pub scale_outs: u32,
 }

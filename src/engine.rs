@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::agenda::Event;
 use crate::aws::launch::Launcher;
-use crate::cluster::{Cluster, ContainerStatus, Task};
+use crate::cluster::{ContainerStatus, Task};
 use crate::control::Control;
 use crate::control::rollout::Rollout;
 use crate::control::scheduler::deployment::Deployment;
@@ -53,12 +53,8 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
     let end = Instant::START + scenario.duration;
     let requests: Vec<RequestTotals> = scenario.services.ids().map(|it| traffic.totals(it)).collect();
     let names = Names::of(scenario);
-    let tasks: Vec<TaskLife> = control
-        .cluster
-        .tasks
-        .entries()
-        .map(|(id, task)| life_of(scenario, &names, &control.cluster, id, task))
-        .collect();
+    let tasks: Vec<TaskLife> =
+        control.cluster.tasks.entries().map(|(id, task)| life_of(scenario, &names, &control, id, task)).collect();
     let instances = control.cluster.instances.entries().map(|(id, it)| {
         let group = &scenario.auto_scaling_groups[it.auto_scaling_group];
         InstanceLife {
@@ -166,7 +162,7 @@ fn deployments_of(
                 task_definition: scenario.task_definitions[deployment.task_definition].name(),
                 desired_count,
                 began_at: deployment.created_at,
-                completed_at: deployment.first_completed_at.or(deployment.completed_at),
+                completed_at: deployment.completed_at,
                 superseded_at: deployment.interrupted_at,
                 failure,
                 bakes: deployment.bakes(end),
@@ -209,9 +205,9 @@ impl Names {
     }
 }
 
-fn life_of(scenario: &Scenario, names: &Names, cluster: &Cluster, id: Id<Task>, task: &Task) -> TaskLife {
+fn life_of(scenario: &Scenario, names: &Names, control: &Control<'_>, id: Id<Task>, task: &Task) -> TaskLife {
     let name = |names: &[Arc<str>], place: usize| Arc::clone(&names[place]);
-    let zone = cluster.zone_of_task(id).map(|it| name(&names.availability_zones, it.index()));
+    let zone = control.cluster.zone_of_task(id).map(|it| name(&names.availability_zones, it.index()));
     TaskLife {
         task: id.index(),
         service: task.service().map(Id::index),
@@ -238,6 +234,7 @@ fn life_of(scenario: &Scenario, names: &Names, cluster: &Cluster, id: Id<Task>, 
         stopped_at: task.stopped_at,
         stop_code: task.stopped_reason.as_ref().map(|(code, _)| code.as_str()),
         stopped_reason: task.stopped_reason.as_ref().map(|(_, reason)| reason.clone()),
+        stop_cause: control.records.stop_causes.get(&id).cloned(),
         exit_code: task.exit_code,
         containers: containers_of(scenario, task),
     }

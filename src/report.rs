@@ -17,7 +17,7 @@ pub mod stopped_tasks;
 pub mod summary;
 pub mod waits;
 pub mod waterfall;
-mod words;
+pub(crate) mod words;
 
 use crate::run::Run;
 

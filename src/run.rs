@@ -17,6 +17,7 @@ use crate::aws::listener::RuleEvaluations;
 use crate::aws::placement::refusal::{Reason, Refusal, Shortage};
 use crate::aws::run_task::Overrides;
 use crate::aws::scaling_policy::ScalingPolicy;
+use crate::aws::stop_cause::StopCause;
 use crate::aws::task_definition::{CpuArchitecture, Protocol};
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -1111,6 +1112,8 @@ pub struct TaskLife {
     pub stop_code: Option<&'static str>,
     /// `stoppedReason`.
     pub stopped_reason: Option<String>,
+    /// What made it end, where ECS does not say it.
+    pub stop_cause: Option<StopCause>,
     /// Exit code.
     pub exit_code: Option<u8>,
     /// Its containers, where they were followed one by one.

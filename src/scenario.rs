@@ -854,8 +854,11 @@ pub struct Assumptions {
     pub warm_start_time: Span,
     /// Pause between the scheduler's passes after something changed: 5 s.
     pub scheduler_delay: Span,
-    /// From the end of a task until its replacement is decided: 15 s.
+    /// From the end of a task that ran until its replacement is decided, whatever has the scheduler look earlier: 15 s.
     pub replacement_delay: Span,
+    /// The same of a task that never came to RUNNING: 10 s. From the fourth launch in a row that fails so it doubles each time,
+    /// up to 27 minutes.
+    pub failed_launch_delay: Span,
     /// The agent's pick-up of a placed task: 1 s.
     pub agent_pick_up_time: Span,
     /// ENI attachment of `awsvpc` tasks: 5 s.
@@ -910,6 +913,9 @@ pub struct Assumptions {
     pub cluster_modify_burst: u32,
     /// Such calls a second that come back: 40.
     pub cluster_modify_calls_per_second: u32,
+    /// How often a throttled call of `RunTask` is made, on instances or on Fargate, the first time included: 3, `max_attempts` of
+    /// the SDKs' standard mode.
+    pub run_task_max_attempts: u32,
     /// How EventBridge delivers.
     pub event_bridge: EventBridgeAssumptions,
     /// Most tasks launched a minute for one service: 500.
@@ -1083,6 +1089,7 @@ impl Default for Assumptions {
             warm_start_time: Span::seconds(25),
             scheduler_delay: Span::seconds(5),
             replacement_delay: Span::seconds(15),
+            failed_launch_delay: Span::seconds(10),
             agent_pick_up_time: Span::seconds(1),
             network_interface_attach_time: Span::seconds(5),
             network_interface_detach_time: Span::seconds(5),
@@ -1107,6 +1114,7 @@ impl Default for Assumptions {
             provisioning_maximum: 500,
             cluster_modify_burst: 100,
             cluster_modify_calls_per_second: 40,
+            run_task_max_attempts: 3,
             event_bridge: EventBridgeAssumptions::default(),
             launches_per_minute: 500,
             deployment_hangs_after: Span::seconds(900),
@@ -1179,8 +1187,6 @@ pub struct FargateAssumptions {
     pub run_task_burst: u32,
     /// Such calls a second that come back: 20.
     pub run_task_calls_per_second: u32,
-    /// How often a throttled call is made, the first time included: 3, `max_attempts` of the SDKs' standard mode.
-    pub run_task_max_attempts: u32,
     /// PROVISIONING, in which a task gets its micro-VM and network interface: 15 s.
     pub provisioning_time: Span,
     /// The same of a task on Windows: 180 s (inferred; AWS publishes none).
@@ -1264,7 +1270,6 @@ impl Default for FargateAssumptions {
             launches_per_minute: 500,
             run_task_burst: 20,
             run_task_calls_per_second: 20,
-            run_task_max_attempts: 3,
             provisioning_time: Span::seconds(15),
             windows_provisioning_time: Span::seconds(180),
             pending_time: Span::seconds(5),

@@ -8,7 +8,7 @@ use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::table::Id;
-use crate::units::{Instant, NANOS_PER_SECOND, Span};
+use crate::units::Span;
 
 /// What `stopTimeout` is on Fargate where a container does not say.
 pub const STOP_TIMEOUT: Span = Span::seconds(30);
@@ -147,48 +147,6 @@ pub fn nearest_size(family: OperatingSystemFamily, (cpu_units, memory_mib): (u32
     sizes().find(|it| it.0 >= cpu_units && it.1 >= memory_mib).or(sizes().last()).expect("there are sizes")
 }
 
-/// A bucket that holds so many launches and is refilled at a constant rate. Whole billionths of a launch, so that nothing is
-/// ever rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenBucket {
-    burst: u32,
-    per_second: u32,
-    billionths: u64,
-    at: Instant,
-}
-
-impl TokenBucket {
-    /// A full bucket. `burst` is what it holds, `per_second` what comes back.
-    pub fn new(burst: u32, per_second: u32) -> TokenBucket {
-        TokenBucket { burst, per_second, billionths: u64::from(burst) * NANOS_PER_SECOND, at: Instant::START }
-    }
-
-    /// Takes one launch, where one is there.
-    ///
-    /// # Panics
-    /// When `now` lies before a time that it was asked at already.
-    pub fn take(&mut self, now: Instant) -> bool {
-        let refilled = now.since(self.at).0.saturating_mul(u64::from(self.per_second));
-        self.billionths = self.billionths.saturating_add(refilled).min(u64::from(self.burst) * NANOS_PER_SECOND);
-        self.at = now;
-        let has_one = self.billionths >= NANOS_PER_SECOND;
-        if has_one {
-            self.billionths -= NANOS_PER_SECOND;
-        }
-        has_one
-    }
-
-    /// When the next launch is there, seen from the last time that it was asked; `None` where none will ever be.
-    pub fn next_at(&self) -> Option<Instant> {
-        if self.billionths >= NANOS_PER_SECOND {
-            return Some(self.at);
-        }
-        let missing = NANOS_PER_SECOND - self.billionths;
-        let may_ever = self.burst > 0 && self.per_second > 0;
-        may_ever.then(|| self.at + Span(missing.div_ceil(u64::from(self.per_second))))
-    }
-}
-
 /// The zone of the next task: the one with the fewest tasks; ties by order. `None` without any zone.
 ///
 /// `tasks` are those that are counted in each zone. (ECS: as a best effort, tasks are spread over the zones of the subnets.)
@@ -297,56 +255,6 @@ mod tests {
         ] {
             assert_eq!(nearest_size(LINUX, (asked.0, asked.1)), nearest, "{asked:?}");
         }
-    }
-
-    #[test]
-    fn we_88_a_hundred_at_once_and_then_one_every_50_ms() {
-        let mut bucket = TokenBucket::new(100, 20);
-        let mut launched = Vec::new();
-        let mut now = Instant::START;
-        while launched.len() < 250 {
-            if bucket.take(now) {
-                launched.push(now);
-            } else {
-                now = bucket.next_at().expect("it is refilled");
-            }
-        }
-        assert!(launched[..100].iter().all(|it| *it == Instant::START));
-        for (place, at) in launched[100..].iter().enumerate() {
-            assert_eq!(*at, Instant::START + Span::millis(50) * (place as u64 + 1));
-        }
-        assert_eq!(launched[249], Instant::START + Span::millis(7500));
-    }
-
-    /// Of whatever rate: no window has more launches than the burst and what came back in it, and each comes as soon as it
-    /// can.
-    #[test]
-    fn a_bucket_never_gives_more_than_it_holds_and_gets() {
-        for (burst, per_second) in [(1, 1), (25, 5), (3, 7), (100, 20), (10, 999_983)] {
-            let mut bucket = TokenBucket::new(burst, per_second);
-            let (mut launched, mut now) = (Vec::new(), Instant(12_345));
-            for turn in 0..500_u64 {
-                if turn % 97 == 96 {
-                    // Nobody asks for a while.
-                    now += Span::millis(turn * 3);
-                }
-                while !bucket.take(now) {
-                    let next = bucket.next_at().expect("it is refilled");
-                    assert!(next > now);
-                    assert!(!TokenBucket::take(&mut bucket.clone(), Instant(next.0 - 1)), "not a nanosecond too late");
-                    now = next;
-                }
-                launched.push(now);
-            }
-            for (first, start) in launched.iter().enumerate() {
-                for (last, end) in launched.iter().enumerate().skip(first) {
-                    let most = u128::from(burst) * u128::from(NANOS_PER_SECOND)
-                        + u128::from(end.since(*start).0) * u128::from(per_second);
-                    assert!((last - first + 1) as u128 * u128::from(NANOS_PER_SECOND) <= most, "{burst} {per_second}");
-                }
-            }
-        }
-        assert_eq!(TokenBucket::new(0, 20).next_at(), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::aws::fargate::SPOT_WARNING;
 use crate::aws::file_system::{not_mounted_on_fargate, not_mounted_on_instance, not_resolved};
 use crate::aws::launch::Launcher;
 use crate::aws::start_failure::StartFailure;
+use crate::aws::stop_cause::StopCause;
 use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
 use crate::cluster::{Change, Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
@@ -406,10 +407,11 @@ impl Control<'_> {
             self.fail_to_start(task, reason);
             return;
         }
-        if let Some(image) = container.application.image_architecture.filter(|it| *it != self.architecture_under(task))
-        {
-            let (image, on) = (image.as_str(), self.architecture_under(task).attribute());
+        let machine = self.architecture_under(task);
+        if let Some(wanted) = container.application.image_architecture.filter(|it| *it != machine) {
+            let (image, on) = (wanted.as_str(), machine.attribute());
             let reason = format!("exec format error: an image for {image} on {on}");
+            self.records.stop_causes.insert(task, StopCause::Architecture { image: wanted, machine });
             self.container_ends(task, place, EXIT_CODE_EXEC_FORMAT, Some(reason));
             return;
         }
@@ -660,9 +662,12 @@ impl Control<'_> {
         let mut decision = self.say_of_container(task, place, kind, &words);
         if container.essential {
             if is_unhealthy {
+                self.note_why_checks_fail(task);
                 let words = "failed container health checks.";
                 decision = self.say_of_task(task, Some(decision), "task.unhealthy", words);
                 self.note_unhealthy(launcher, decision);
+            } else {
+                self.records.stop_causes.remove(&task);
             }
             self.note_first_healthy(task);
             if let Launcher::Service(service) = launcher {

@@ -243,8 +243,8 @@ impl<'a> Control<'a> {
             if present.is_some_and(|it| it.holds_reservation) {
                 continue;
             }
-            if present.is_none() && self.failure_on(&asked, &need, instance).is_none() && self.may_start_daemon(service)
-            {
+            let is_due = present.is_none() && !self.daemon_is_replaced_later(service, instance);
+            if is_due && self.failure_on(&asked, &need, instance).is_none() && self.may_start_daemon(service) {
                 let task = self.create_task(&wanted);
                 self.place_task(task, instance);
                 let others_wait = self.services[service.index()].desired_count > 1;

@@ -10,11 +10,12 @@ use crate::agenda::Event;
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::fargate::{
-    FargateCapacity, FargateRefusal, RETIRED, SPOT_INTERRUPTED, SPOT_WARNING, TokenBucket, choose_zone,
-    images_on_storage_gib, is_within_quota, pull_time,
+    FargateCapacity, FargateRefusal, RETIRED, SPOT_INTERRUPTED, SPOT_WARNING, choose_zone, images_on_storage_gib,
+    is_within_quota, pull_time,
 };
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::VolumeKind;
+use crate::aws::token_bucket::TokenBucket;
 use crate::cluster::{ContainerStatus, Host, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;

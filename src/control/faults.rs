@@ -2,7 +2,7 @@
 //! scenario which ones hold then; what runs already is told here.
 
 use crate::agenda::Event;
-use crate::aws::api_throttle::CallBucket;
+use crate::aws::token_bucket::TokenBucket;
 use crate::cluster::{Change, Task};
 use crate::control::Control;
 use crate::scenario::{Fault, RegistryFault, Scenario, TimelineChange};
@@ -10,9 +10,9 @@ use crate::table::Id;
 use crate::units::{Instant, Span};
 
 /// The bucket of calls that ECS makes to launch and stop tasks, while nothing throttles it.
-pub(super) fn usual_calls(scenario: &Scenario) -> CallBucket {
+pub(super) fn usual_calls(scenario: &Scenario) -> TokenBucket {
     let assumptions = &scenario.assumptions;
-    CallBucket::new(assumptions.cluster_modify_burst, assumptions.cluster_modify_calls_per_second)
+    TokenBucket::new(assumptions.cluster_modify_burst, assumptions.cluster_modify_calls_per_second)
 }
 
 impl Control<'_> {
@@ -34,7 +34,7 @@ impl Control<'_> {
 
     /// How long the next call waits by which ECS launches or stops a task.
     pub(super) fn call_waits(&mut self) -> Span {
-        self.calls.call(self.agenda.now())
+        self.calls.take_in_turn(self.agenda.now())
     }
 
     /// When a process of a task that starts now ends of itself because the timeline has it crash, and with which exit
@@ -70,7 +70,7 @@ impl Control<'_> {
             }
             Fault::ThrottledCalls { .. } => {
                 let throttled = scenario.faults_at(now).filter_map(|(_, it)| match it {
-                    Fault::ThrottledCalls { burst, per_second } => Some(CallBucket::new(*burst, *per_second)),
+                    Fault::ThrottledCalls { burst, per_second } => Some(TokenBucket::new(*burst, *per_second)),
                     _ => None,
                 });
                 self.calls = throttled.last().unwrap_or_else(|| usual_calls(scenario));

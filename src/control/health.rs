@@ -157,6 +157,7 @@ impl Control<'_> {
             return;
         }
         self.note_first_healthy(task);
+        self.records.stop_causes.remove(&task);
         let group_name = &self.scenario.target_groups[group].name;
         self.say_of_task(task, None, "target.healthy", &format!("is healthy in (target-group {group_name})"));
         self.schedule_service(self.service_of_target(task));
@@ -168,6 +169,7 @@ impl Control<'_> {
         let group = &self.scenario.target_groups[target_group].name;
         let words = format!("is unhealthy in (target-group {group}) due to (reason {})", why.words_of_event());
         let decision = self.say_of_task(task, None, "target.unhealthy", &words);
+        self.note_why_checks_fail(task);
         let service = self.service_of_target(task);
         self.services[service.index()].unhealthy_cause = Some(decision);
         self.schedule_service(service);
@@ -187,14 +189,28 @@ impl Control<'_> {
 
     /// Takes a target out of rotation; requests in flight may end.
     pub(super) fn drain_target(&mut self, target: Id<Target>) {
+        self.say_deregistered(target);
         self.target_comes_to(target, TargetState::Draining, Some(TargetHealthReason::DeregistrationInProgress));
     }
 
     /// Takes a target out altogether; requests in flight are cut off.
     pub(super) fn remove_target(&mut self, target: Id<Target>) {
+        if self.cluster.targets[target].state != TargetState::Draining {
+            self.say_deregistered(target);
+        }
         self.target_comes_to(target, TargetState::Unused, Some(TargetHealthReason::NotRegistered));
         let group = self.cluster.targets[target].target_group;
         self.cluster.target_groups[group.index()].retain(|it| *it != target);
+    }
+
+    fn say_deregistered(&mut self, target: Id<Target>) {
+        let Target { task, target_group, .. } = self.cluster.targets[target];
+        let Some(service) = self.cluster.tasks[task].service() else { return };
+        let name = &self.scenario.services[service].name;
+        let group = &self.scenario.target_groups[target_group].name;
+        let message = format!("(service {name}) deregistered 1 targets in (target-group {group})");
+        let resource = self.service_resource(service);
+        self.log.put(self.agenda.now(), None, "service.targets_deregistered", resource, message);
     }
 
     fn target_comes_to(&mut self, target: Id<Target>, state: TargetState, reason: Option<TargetHealthReason>) {

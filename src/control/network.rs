@@ -8,7 +8,7 @@ use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::host_ports::choose_ports;
 use crate::aws::instance_type::AGENT_METRICS_PORT;
 use crate::aws::launch::Launcher;
-use crate::aws::security_group::admit;
+use crate::aws::security_group::{SecurityGroup, admit};
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition};
 use crate::cluster::{ContainerInstance, StopCode, Task};
@@ -118,25 +118,35 @@ impl Control<'_> {
     /// it serves.
     pub(super) fn lets_in_load_balancer(&self, task: Id<Task>) -> bool {
         let row = &self.cluster.tasks[task];
-        let Some(balancer) = row.service().and_then(|it| self.scenario.services[it].load_balancer.as_ref()) else {
+        if row.service().is_none_or(|it| self.scenario.services[it].load_balancer.is_none()) {
             return true;
-        };
-        let definition = self.definition_of(task);
-        let groups = match definition.network_mode {
+        }
+        let groups = || self.security_groups_of(task).iter().map(|it| &self.scenario.security_groups[*it]);
+        let port = self.port_of_target(task);
+        groups().next().is_none() || port.is_none_or(|(protocol, port)| admit(groups(), protocol, port))
+    }
+
+    /// The security groups of a task's network interface, or of its instance; none where nothing is said of any.
+    pub(super) fn security_groups_of(&self, task: Id<Task>) -> &[Id<SecurityGroup>] {
+        let row = &self.cluster.tasks[task];
+        match self.definition_of(task).network_mode {
             NetworkMode::Awsvpc => &self.scenario.network_of(row.launcher, row.network).security_groups,
-            _ => match row.instance() {
-                Some(_) => &self.group_of(task).security_groups,
-                None => return true,
-            },
-        };
+            _ if row.instance().is_some() => &self.group_of(task).security_groups,
+            _ => &[],
+        }
+    }
+
+    /// The port at which a task's load balancer looks for it; `None` without load balancer.
+    pub(super) fn port_of_target(&self, task: Id<Task>) -> Option<(Protocol, u16)> {
+        let row = &self.cluster.tasks[task];
+        let balancer = self.scenario.services[row.service()?].load_balancer.as_ref()?;
+        let definition = self.definition_of(task);
         let chosen = match row.instance().filter(|_| row.host_ports.is_empty()) {
             // It has not been started: these it would get now.
             Some(instance) => self.host_ports(definition, instance).unwrap_or_default(),
             None => row.host_ports.clone(),
         };
-        let port = definition.port_of(balancer.container, balancer.container_port, &chosen);
-        let groups_of = || groups.iter().map(|it| &self.scenario.security_groups[*it]);
-        groups.is_empty() || port.is_none_or(|(protocol, port)| admit(groups_of(), protocol, port))
+        definition.port_of(balancer.container, balancer.container_port, &chosen)
     }
 
     /// Whether a task's load balancer will never find it healthy, in a zone: no connection comes in, or its zone is

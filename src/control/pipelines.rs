@@ -258,14 +258,15 @@ impl Control<'_> {
         let now = self.now();
         let service = self.scenario.pipelines[pipeline].service;
         let primary = self.services[service.index()].primary();
+        let failure = self.services[service.index()].deployment(deployment).and_then(|it| it.failure);
         if primary.number != deployment {
-            let reason = "another deployment replaced it";
-            self.execution_ends(pipeline, place, ExecutionStatus::Failed, reason);
-        } else if primary.completed_at.is_some() {
+            let reason = failure.map_or("another deployment replaced it".to_owned(), |it| it.words());
+            self.execution_ends(pipeline, place, ExecutionStatus::Failed, &reason);
+        } else if primary.is_completed() {
             self.execution_ends(pipeline, place, ExecutionStatus::Succeeded, "");
         } else if now >= until {
-            let reason = "the service did not come to it in time";
-            self.execution_ends(pipeline, place, ExecutionStatus::Failed, reason);
+            let reason = failure.map_or("the service did not come to it in time".to_owned(), |it| it.words());
+            self.execution_ends(pipeline, place, ExecutionStatus::Failed, &reason);
         } else {
             let look_at = until.min(now + DEPLOYMENT_POLL);
             let execution = &mut self.pipelines[pipeline.index()].executions[place];

@@ -148,7 +148,7 @@ impl Control<'_> {
         let last_words = |tasks: &mut dyn Iterator<Item = &Task>| {
             let last = tasks.max_by_key(|it| it.stopped_at)?;
             let (code, reason) = last.stopped_reason.as_ref()?;
-            Some(format!("{}: {reason}", code.as_str()))
+            Some(format!("{}: {reason}{}", code.as_str(), self.cause_of_last_stop(service, number)))
         };
         let never_ran = || ended().filter(|it| it.started_at.is_none());
         let ran = || ended().filter(|it| it.started_at.is_some());
@@ -175,6 +175,16 @@ impl Control<'_> {
             return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be");
         }
         format!("{old} old tasks are still there")
+    }
+
+    /// What made the last task of a deployment end of those of which it is known, after a colon; empty where it is of none.
+    fn cause_of_last_stop(&self, service: Id<ServiceDefinition>, number: u32) -> String {
+        let is_of = |task: Id<Task>| {
+            let row = &self.cluster.tasks[task];
+            row.service() == Some(service) && row.deployment == number
+        };
+        let cause = self.records.stop_causes.iter().rev().find(|it| is_of(*it.0));
+        cause.map_or(String::new(), |it| format!(": {}", it.1.words()))
     }
 
     /// The room that the newest deployment of a service needs beyond what there is.

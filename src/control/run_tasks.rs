@@ -158,7 +158,7 @@ impl Control<'_> {
     fn call_is_throttled(&mut self, run_task: Id<RunTask>, mut call: Call) {
         let now = self.now();
         call.attempts += 1;
-        if call.attempts >= self.scenario.assumptions.fargate.run_task_max_attempts {
+        if call.attempts >= self.scenario.assumptions.run_task_max_attempts {
             self.call_fails(run_task, &call, THROTTLED);
             return;
         }

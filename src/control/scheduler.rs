@@ -8,6 +8,7 @@ pub mod deployment;
 mod events;
 mod health;
 mod rebalancing;
+mod replacing;
 mod revisions;
 mod starting;
 mod status;
@@ -72,6 +73,8 @@ pub struct Service {
     /// The number of the deployment that tasks are being started for, where that is not the PRIMARY one.
     launches_for: Option<u32>,
     passes: BTreeSet<Instant>,
+    /// Tasks that have ended by themselves, and when others may be started for them.
+    replaced_at: BTreeMap<Id<Task>, Instant>,
     /// Placements that have failed: of each Fargate provider its own, and one for all on instances.
     retries: BTreeMap<Option<Id<CapacityProvider>>, Retry>,
     said: BTreeMap<String, Instant>,
@@ -115,6 +118,7 @@ impl Service {
             launches_for: None,
             wanted_because: None,
             passes: BTreeSet::new(),
+            replaced_at: BTreeMap::new(),
             retries: BTreeMap::new(),
             said: BTreeMap::new(),
             launches: (0, 0),
@@ -294,6 +298,7 @@ impl Control<'_> {
             }
             ServiceStatus::Active => {}
         }
+        self.forget_replaced_tasks(service);
         self.look_at_circuit_breaker(service);
         self.look_for_image_digests(service);
         if self.daemons.contains(&service) {
@@ -319,7 +324,10 @@ impl Control<'_> {
         self.stop_what_has_moved(service, &mut roll, lower);
         self.replace_of_old_revision(service, &mut roll, lower, upper);
         let in_all = desired + self.services[service.index()].rebalancing.extra_tasks();
-        let wanted = in_all.saturating_sub(roll.staying.len() as u32).min(upper.saturating_sub(roll.all()));
+        let number = self.services[service.index()].primary().number;
+        let lacking = in_all.saturating_sub(roll.staying.len() as u32);
+        let lacking = self.without_those_replaced_later(service, number, lacking);
+        let wanted = lacking.min(upper.saturating_sub(roll.all()));
         let has_failed = self.services[service.index()].primary().failure.is_some();
         if wanted > 0 && !has_failed {
             self.start_tasks(service, wanted);

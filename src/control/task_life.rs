@@ -502,8 +502,11 @@ impl<'a> Control<'a> {
                 state.failed_starts += 1;
                 state.failed_start_at = Some(now);
             }
-            let at = now + self.scenario.assumptions.replacement_delay;
-            self.schedule_service_at(service, at);
+            if code.is_some_and(StopCode::is_unforeseen) {
+                self.task_is_replaced_later(service, task);
+            } else {
+                self.schedule_service(service);
+            }
         }
     }
 

@@ -105,6 +105,7 @@ impl Control<'_> {
             return;
         }
         let state = &mut self.services[service.index()];
+        state.failed_starts = 0;
         state.minimum_healthy_percent = minimum_healthy_percent.unwrap_or(state.minimum_healthy_percent);
         state.maximum_percent = maximum_percent.unwrap_or(state.maximum_percent);
         deployment.apply(&mut state.configuration);

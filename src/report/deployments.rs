@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::report::chart::{Line, PALETTE, Panel, Stroke};
 use crate::report::comparison::number;
-use crate::report::words::{in_seconds, plural, sentence, wrap};
+use crate::report::words::{in_seconds, one_or_more, plural, sentence, wrap};
 use crate::run::{DeploymentLife, DeploymentStage, Run, SpareNeeded, TaskLife, Verdict};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -214,7 +214,7 @@ fn spare(it: &DeploymentLife) -> Option<String> {
     match it.spare {
         SpareNeeded::Tasks { tasks: 0, .. } => Some("There was room enough for it.".to_owned()),
         SpareNeeded::Tasks { tasks, cpu_units, memory_mib, on_own_instances } => {
-            let each = if tasks == 1 { "" } else { " each" };
+            let each = one_or_more(tasks, "", " each");
             let room = format!(
                 "{} CPU units and {} MiB{each}",
                 number(f64::from(cpu_units), 0),
@@ -237,7 +237,7 @@ fn spare(it: &DeploymentLife) -> Option<String> {
 fn never_healthy(run: &Run, it: &DeploymentLife) -> Option<String> {
     let (started, never_healthy) = it.tasks_started(run);
     (never_healthy > 0).then(|| {
-        let started = plural(started as u32, "task");
+        let started = plural(started, "task");
         format!("Of {started} that it started {never_healthy} stopped without ever being healthy.")
     })
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget, TargetTracking};
 use crate::aws::service::ServiceDefinition;
-use crate::report::words::wrap;
+use crate::report::words::{times, wrap};
 use crate::run::{Run, ScaleOut, ServiceMinute};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -145,11 +145,12 @@ fn cooldowns_beyond_disturbances(run: &Run, service: Id<ServiceDefinition>) -> V
             }
         }
         if count > 0 {
-            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
             texts.push(format!(
-                "{times} the load was back after {longest} or less, sooner than the cooldown of {} of policy {} was over: capacity came \
+                "{} the load was back after {longest} or less, sooner than the cooldown of {} of policy {} was over: capacity came \
                  for what had passed",
-                cooldown, policy.name
+                times(count),
+                cooldown,
+                policy.name
             ));
         }
     }

@@ -15,7 +15,7 @@ use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
 use crate::aws::task_definition::{NetworkMode, Protocol, Reservation, TaskDefinition};
 use crate::report::comparison::number;
-use crate::report::words::{in_seconds, plural, wrap};
+use crate::report::words::{in_seconds, one_or_more, plural, times, wrap};
 use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, RunTaskMinute, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -255,8 +255,7 @@ fn lost_of(run: &Run, launcher: Launcher) -> Option<String> {
     .into_iter()
     .filter(|it| it.0 > 0)
     .map(|(count, words)| {
-        let words = words.replace("{were}", if count == 1 { "was" } else { "were" });
-        format!("{} {words}", plural(u32::try_from(count).unwrap_or(u32::MAX), "task"))
+        format!("{} {}", plural(count, "task"), words.replace("{were}", one_or_more(count, "was", "were")))
     })
     .collect();
     (!said.is_empty()).then(|| said.join(", "))
@@ -294,7 +293,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
     }
     let more = told.len() - explained - brief;
     if more > 0 {
-        wrap(&mut text, &format!("and {}", plural(more as u32, "more service")), 2);
+        wrap(&mut text, &format!("and {}", plural(more, "more service")), 2);
     }
     text
 }
@@ -344,7 +343,7 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
         }
     }
     for run in variants.iter().filter_map(|runs| runs.first()) {
-        let settings = "`fargateRunTaskCallsPerSecond` and `fargateRunTaskMaxAttempts` of `assumptions` say how many there \
+        let settings = "`fargateRunTaskCallsPerSecond` and `runTaskMaxAttempts` of `assumptions` say how many there \
                         may be, and how often each is made.";
         throttled_paragraph(&mut text, run, true, settings);
     }
@@ -368,15 +367,16 @@ fn throttled_paragraph(text: &mut String, run: &Run, on_fargate: bool, settings:
     let rows = run.run_task_minutes.iter().filter(|it| it.throttled > 0 && is_meant(it.run_task));
     let throttled: Vec<&RunTaskMinute> = rows.collect();
     let Some(first) = throttled.first() else { return };
-    let times: u64 = throttled.iter().map(|it| it.throttled).sum();
+    let calls: u64 = throttled.iter().map(|it| it.throttled).sum();
     let totals = run.run_task_totals.iter().enumerate().filter(|it| is_meant(it.0));
     let lost: u64 = totals.filter_map(|it| it.1.failures.get(THROTTLED)).sum();
     let paragraph = format!(
-        "{}: calls of RunTask were throttled {}, first at {}, and {} not started in the end. ECS: \"{THROTTLED}\" {settings}",
+        "{}: calls of RunTask were throttled {}, first at {}, and {} {} not started in the end. ECS: \"{THROTTLED}\" {settings}",
         scenario.variant,
-        if times == 1 { "once".to_owned() } else { format!("{} times", number(times as f64, 0)) },
+        times(calls),
         Span::MINUTE * first.minute,
-        if lost == 1 { "1 task was".to_owned() } else { format!("{} tasks were", number(lost as f64, 0)) },
+        plural(lost, "task"),
+        one_or_more(lost, "was", "were"),
     );
     wrap(text, &paragraph, 2);
 }
@@ -387,12 +387,9 @@ fn amount(reason: Reason, count: u64) -> String {
     match reason {
         Reason::Cpu => format!("{count_text} CPU units"),
         Reason::Memory => format!("{count_text} MiB"),
-        Reason::NetworkInterface if count == 1 => "1 network interface".to_owned(),
-        Reason::NetworkInterface => format!("{count_text} network interfaces"),
-        Reason::NeuronDevice if count == 1 => "1 Neuron device".to_owned(),
-        Reason::NeuronDevice => format!("{count_text} Neuron devices"),
-        _ if count == 1 => "1 GPU".to_owned(),
-        _ => format!("{count_text} GPUs"),
+        Reason::NetworkInterface => plural(count, "network interface"),
+        Reason::NeuronDevice => plural(count, "Neuron device"),
+        _ => plural(count, "GPU"),
     }
 }
 
@@ -533,7 +530,7 @@ fn other_causes(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanat
             "`{}` requires the attribute `{attribute}` for {needed_for}, which {} {} not have: {given_by}.",
             definition.name(),
             plural(*count, "instance"),
-            if *count == 1 { "does" } else { "do" }
+            one_or_more(*count, "does", "do")
         ));
     }
     if !explanation.zones.is_empty() {
@@ -609,7 +606,7 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
             said.push(format!(
                 "{} of `{name}` {} in service and never registered with the cluster: {} ({}). No task goes there.",
                 plural(count, "instance"),
-                if count == 1 { "is" } else { "are" },
+                one_or_more(count, "is", "are"),
                 failure.cause(),
                 failure.words()
             ));
@@ -636,7 +633,7 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
                 )
             }
             None if group.booting > 0 => {
-                let boots = if group.booting == 1 { "boots" } else { "boot" };
+                let boots = one_or_more(group.booting, "boots", "boot");
                 format!("{} of `{name}` {boots}, and an empty {kind} would hold it", plural(group.booting, "instance"))
             }
             None if group.desired_capacity >= group.max_size => {

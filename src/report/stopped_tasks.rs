@@ -1,10 +1,9 @@
 //! Tasks that stopped otherwise than they were meant to, counted by their stop code and reason.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use crate::report::words::wrap;
+use crate::aws::stop_cause::StopCause;
+use crate::report::words::{sentence, wrap};
 use crate::run::{Run, TaskLife};
 use crate::table::Id;
 
@@ -24,26 +23,45 @@ pub struct StoppedTasks<'a> {
     pub stopped_reason: &'a str,
     /// Exit code of their containers, where they had come so far.
     pub exit_code: Option<u8>,
+    /// What made them end, where it is known and ECS does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// How many.
     pub tasks: u32,
+}
+
+/// Tasks with one stop code, reason, exit code and cause.
+struct Alike<'a> {
+    end: (&'a str, &'a str, &'a str, Option<u8>),
+    cause: Option<StopCause>,
+    tasks: u32,
 }
 
 /// Tasks that stopped otherwise than they were meant to, of each service and entry of `runTasks` by their ends, the
 /// most frequent first.
 pub fn stopped_tasks(run: &Run) -> Vec<StoppedTasks<'_>> {
-    let mut counts: BTreeMap<(&str, &str, &str, Option<u8>), u32> = BTreeMap::new();
+    let mut alike: Vec<Alike<'_>> = Vec::new();
     for task in run.tasks.iter().filter(|it| it.stopped_at.is_some() && it.has_failed()) {
         let reason = task.stopped_reason.as_deref().unwrap_or_default();
         let end = (launcher(run, task), task.stop_code.unwrap_or_default(), reason, task.exit_code);
-        *counts.entry(end).or_default() += 1;
+        let takes_in = |it: &mut &mut Alike<'_>| match (&mut it.cause, &task.stop_cause) {
+            (Some(cause), Some(other)) => cause.takes_in(other),
+            (cause, other) => cause.is_none() && other.is_none(),
+        };
+        match alike.iter_mut().filter(|it| it.end == end).find_map(|mut it| takes_in(&mut it).then_some(it)) {
+            Some(it) => it.tasks += 1,
+            None => alike.push(Alike { end, cause: task.stop_cause.clone(), tasks: 1 }),
+        }
     }
-    let mut rows: Vec<StoppedTasks<'_>> = counts
+    alike.sort_by_key(|it| it.end);
+    let mut rows: Vec<StoppedTasks<'_>> = alike
         .into_iter()
-        .map(|((launcher, stop_code, stopped_reason, exit_code), tasks)| StoppedTasks {
+        .map(|Alike { end: (launcher, stop_code, stopped_reason, exit_code), cause, tasks }| StoppedTasks {
             launcher,
             stop_code,
             stopped_reason,
             exit_code,
+            cause: cause.map(|it| it.words()),
             tasks,
         })
         .collect();
@@ -74,6 +92,9 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
                 run.scenario.variant, row.tasks, row.launcher, row.stop_code
             );
             wrap(&mut text, &line, 2);
+            if let Some(cause) = &row.cause {
+                wrap(&mut text, &sentence(cause), 4);
+            }
         }
         if rows.len() > TOLD_MAXIMUM {
             let others: u32 = rows[TOLD_MAXIMUM..].iter().map(|it| it.tasks).sum();

@@ -27,8 +27,20 @@ pub(super) fn wrap(text: &mut String, paragraph: &str, indent: usize) {
     text.push('\n');
 }
 
-pub(super) fn plural(count: u32, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", number(f64::from(count), 0)) }
+/// So many of something: `1 task`, `3 tasks`.
+pub(crate) fn plural(count: impl TryInto<u64>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", number(count as f64, 0)) }
+}
+
+/// The form of a verb that goes with so many: `one_or_more(count, "is", "are")`.
+pub(super) fn one_or_more<'a>(count: impl TryInto<u64>, one: &'a str, more: &'a str) -> &'a str {
+    if count.try_into().is_ok_and(|it| it == 1) { one } else { more }
+}
+
+/// How often something happened: `once`, `3 times`.
+pub(super) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { plural(count, "time") }
 }
 
 /// A length of time without what is less than a second.

@@ -41,6 +41,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("warmStartTime", &mut a.warm_start_time),
         ("schedulerDelay", &mut a.scheduler_delay),
         ("replacementDelay", &mut a.replacement_delay),
+        ("failedLaunchDelay", &mut a.failed_launch_delay),
         ("agentPickUpTime", &mut a.agent_pick_up_time),
         ("networkInterfaceAttachTime", &mut a.network_interface_attach_time),
         ("networkInterfaceDetachTime", &mut a.network_interface_detach_time),
@@ -156,7 +157,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("clusterModifyCallsPerSecond", &mut a.cluster_modify_calls_per_second),
         ("fargateRunTaskBurst", &mut a.fargate.run_task_burst),
         ("fargateRunTaskCallsPerSecond", &mut a.fargate.run_task_calls_per_second),
-        ("fargateRunTaskMaxAttempts", &mut a.fargate.run_task_max_attempts),
+        ("runTaskMaxAttempts", &mut a.run_task_max_attempts),
     ] {
         *place = fields.count_or(reader, name, 1..=1_000_000, *place);
     }

@@ -110,10 +110,7 @@ fn strategy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Deployme
 fn circuit_breaker(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Option<CircuitBreaker>> {
     let node = fields.take("deploymentCircuitBreaker")?;
     let mut it = reader.fields(node, format!("`deploymentCircuitBreaker` of {}", fields.of))?;
-    it.required(reader, "enable");
-    let is_enabled = it.flag(reader, "enable");
-    it.required(reader, "rollback");
-    let rolls_back = it.flag(reader, "rollback");
+    let rolls_back = rolls_back_where_enabled(reader, &mut it);
     let resets_on_healthy_task = it.flag_or(reader, "resetOnHealthyTask", true);
     let threshold = it.take("thresholdConfiguration").and_then(|node| {
         let mut fields = reader.fields(node, format!("`thresholdConfiguration` of {}", it.of))?;
@@ -131,7 +128,16 @@ fn circuit_breaker(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<O
     });
     it.finish(reader, &Shape::OURS);
     let threshold = threshold.unwrap_or(FailureThreshold::BoundedPercent(50));
-    Some(is_enabled?.then_some(CircuitBreaker { rolls_back: rolls_back?, resets_on_healthy_task, threshold }))
+    Some(rolls_back?.map(|rolls_back| CircuitBreaker { rolls_back, resets_on_healthy_task, threshold }))
+}
+
+/// `enable` and `rollback`, which must both be said: whether a failed deployment is rolled back, or nothing where that is not enabled.
+fn rolls_back_where_enabled(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Option<bool>> {
+    fields.required(reader, "enable");
+    let is_enabled = fields.flag(reader, "enable");
+    fields.required(reader, "rollback");
+    let rolls_back = fields.flag(reader, "rollback");
+    Some(is_enabled?.then_some(rolls_back?))
 }
 
 fn deployment_alarms(
@@ -143,13 +149,10 @@ fn deployment_alarms(
     let mut it = reader.fields(node, format!("`alarms` of {}", fields.of))?;
     it.required(reader, "alarmNames");
     let nodes = it.list(reader, "alarmNames");
-    it.required(reader, "enable");
-    let is_enabled = it.flag(reader, "enable");
-    it.required(reader, "rollback");
-    let rolls_back = it.flag(reader, "rollback");
+    let rolls_back = rolls_back_where_enabled(reader, &mut it);
     let alarms = known.map_or(Vec::new(), |known| known.named(reader, nodes, &it.of));
     it.finish(reader, &Shape::OURS);
-    Some(is_enabled?.then_some(DeploymentAlarms { alarms, rolls_back: rolls_back? }))
+    Some(rolls_back?.map(|rolls_back| DeploymentAlarms { alarms, rolls_back }))
 }
 
 /// Finds the alarms that services name.

@@ -117,16 +117,15 @@ workloads: {{ users: {{ service: web, arrivals: {{ constant: {{ rate: {rate} }} 
     }
 }
 
-#[test]
-fn w18_reservation_of_a_cluster() {
-    let alarm = |metric: &str| {
+/// The cluster of WE-43, its ten tasks using what `application` says, with an alarm above 50 on each of some of its metrics.
+fn cluster_of_two_sizes(application: &str, metrics: &[&str]) -> Run {
+    let alarm = |metric: &&str| {
         format!(
-            "{metric}: {{ Namespace: AWS/ECS, MetricName: {metric}, Dimensions: [{{ Name: ClusterName, Value: default }}], EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: GreaterThanThreshold }}"
+            "  {metric}: {{ Namespace: AWS/ECS, MetricName: {metric}, Dimensions: [{{ Name: ClusterName, Value: default }}], EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: GreaterThanThreshold }}"
         )
     };
-    let names = ["CPUReservation", "MemoryReservation", "CPUUtilization", "MemoryUtilization", "GPUReservation"];
-    let alarms: Vec<String> = names.iter().map(|it| format!("  {}", alarm(it))).collect();
-    let run = run(&format!(
+    let alarms: Vec<String> = metrics.iter().map(alarm).collect();
+    run(&format!(
         "duration: 10m
 instanceTypes:
   large: {{ vcpu: 16, memory: 30GiB, networkInterfaces: 8, registeredMemory: 30158 }}
@@ -135,13 +134,19 @@ autoScalingGroups:
   large: {{ InstanceType: large, MinSize: 1, MaxSize: 1 }}
   small: {{ InstanceType: small, MinSize: 1, MaxSize: 1 }}
 taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 1024, memory: 2048 }}] }} }}
-applications: {{ web: {{ memory: {{ base: 1024MiB }} }} }}
+applications: {{ web: {{ {application} }} }}
 services: {{ web: {{ taskDefinition: web, desiredCount: 10 }} }}
 alarms:
 {}
 ",
         alarms.join("\n")
-    ));
+    ))
+}
+
+#[test]
+fn w18_reservation_of_a_cluster() {
+    let names = ["CPUReservation", "MemoryReservation", "CPUUtilization", "MemoryUtilization", "GPUReservation"];
+    let run = cluster_of_two_sizes("memory: { base: 1024MiB }", &names);
     let of = |name: &str| points(&run, &format!("AWS/ECS {name} ClusterName")).last().map(|it| it.value);
     let close = |name: &str, expected: f64| {
         let value = of(name).expect("a datapoint");
@@ -488,26 +493,8 @@ assumptions: {{ alarmPhase: {phase}s }}",
 /// Of the ECS reference: where all use exactly what they reserve, utilization is reservation.
 #[test]
 fn we_44_a_cluster_that_uses_what_it_reserves() {
-    let alarm = |metric: &str| {
-        format!(
-            "{metric}: {{ Namespace: AWS/ECS, MetricName: {metric}, Dimensions: [{{ Name: ClusterName, Value: default }}], EvaluationPeriods: 1, Threshold: 50, ComparisonOperator: GreaterThanThreshold }}"
-        )
-    };
     let names = ["CPUReservation", "MemoryReservation", "CPUUtilization", "MemoryUtilization"];
-    let run = run(&format!(
-        "duration: 10m
-instanceTypes:
-  large: {{ vcpu: 16, memory: 30GiB, networkInterfaces: 8, registeredMemory: 30158 }}
-  small: {{ vcpu: 2, memory: 3.75GiB, networkInterfaces: 3, registeredMemory: 3768 }}
-autoScalingGroups:
-  large: {{ InstanceType: large, MinSize: 1, MaxSize: 1 }}
-  small: {{ InstanceType: small, MinSize: 1, MaxSize: 1 }}
-taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 1024, memory: 2048 }}] }} }}
-applications: {{ web: {{ backgroundCpu: 1024, memory: {{ base: 2048MiB }} }} }}
-services: {{ web: {{ taskDefinition: web, desiredCount: 10 }} }}
-alarms: {{ {} }}",
-        names.map(alarm).join(", ")
-    ));
+    let run = cluster_of_two_sizes("backgroundCpu: 1024, memory: { base: 2048MiB }", &names);
     let of = |name: &str| points(&run, &format!("AWS/ECS {name} ClusterName")).last().expect("a datapoint").value;
     for (name, expected) in names.into_iter().zip([55.56, 60.37, 55.56, 60.37]) {
         assert!((of(name) - expected).abs() < 0.005, "{name}: {}", of(name));

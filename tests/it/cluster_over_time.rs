@@ -164,6 +164,6 @@ assumptions: { provisioningTimeout: 2m }
     assert!(created.len() >= 5 * 14, "{created:?}");
     created.dedup();
     let pauses: Vec<u64> = created.windows(2).map(|it| it[1] - it[0] - 120).collect();
-    // Three pauses before a replacement, and then those of WE-63.
-    assert_eq!(pauses[..5], [15, 15, 15, 20, 40], "{created:?}");
+    // Three of `failedLaunchDelay`, and then those of WE-63.
+    assert_eq!(pauses[..5], [10, 10, 10, 20, 40], "{created:?}");
 }

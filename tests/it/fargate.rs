@@ -634,7 +634,7 @@ fn standalone_tasks_run_on_fargate() {
 fn calls_for_tasks_on_fargate_are_throttled_and_made_again() {
     let of = |attempts: u32| {
         let more = format!(
-            "assumptions: {{ fargateVcpuQuota: 1000, fargateRunTaskMaxAttempts: {attempts} }}
+            "assumptions: {{ fargateVcpuQuota: 1000, runTaskMaxAttempts: {attempts} }}
 runTasks: {{ jobs: {{ taskDefinition: web, at: 1m, count: 1200, runTime: 2m, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{}} }} }} }}"
         );
         run(&service(0, ON_DEMAND, &more))

@@ -142,6 +142,36 @@ fn an_image_of_the_wrong_machine_times_out_after_60_minutes() {
 }
 
 #[test]
+fn a_pipeline_tells_who_rolled_its_deployment_back() {
+    let cluster = |configuration: &str| {
+        CLUSTER.replace(
+            "desiredCount: 2 }",
+            &format!("desiredCount: 2, deploymentConfiguration: {{ {configuration} }} }}"),
+        )
+    };
+    let reason = |rollback: bool| {
+        let breaker = cluster(&format!("deploymentCircuitBreaker: {{ enable: true, rollback: {rollback} }}"));
+        let commits = "commits: { at: 10m }, build: { architecture: ARM64 }";
+        let run = run(&format!("{breaker}pipelines: {{ web: {{ service: web, {commits} }} }}"));
+        let [it] = run.pipeline_executions.as_slice() else { panic!("one execution") };
+        assert_eq!(it.status, Failed);
+        it.reason.clone()
+    };
+    assert_eq!(reason(true), "the circuit breaker rolled it back: tasks failed to start");
+    assert_eq!(reason(false), "the circuit breaker failed it: tasks failed to start");
+    let alarms = cluster("alarms: { alarmNames: [busy], enable: true, rollback: true }")
+        .replace("taskDefinitions:\n", "taskDefinitions:\n  busy: { containerDefinitions: [{ name: busy, image: shop/web, cpu: 256, memory: 512 }] }\n")
+        .replace("applications: {", "applications: { busy: { backgroundCpu: 512 },");
+    let run = run(&format!(
+        "{alarms}pipelines: {{ web: {{ service: web, commits: {{ at: 10m }}, badCommits: {{ share: 1, taskDefinition: busy }} }} }}
+alarms: {{ busy: {{ Namespace: AWS/ECS, MetricName: CPUUtilization, Dimensions: [{{ Name: ServiceName, Value: web }}], EvaluationPeriods: 1, Threshold: 90, ComparisonOperator: GreaterThanThreshold }} }}
+assumptions: {{ deploymentAlarmBakeTime: 5m }}
+"
+    ));
+    assert_eq!(run.pipeline_executions[0].reason, "an alarm rolled it back: alarm detected");
+}
+
+#[test]
 fn a_shorter_timeout_ends_the_stage_sooner() {
     let run = run(&format!(
         "{CLUSTER}pipelines: {{ web: {{ service: web, commits: {{ at: 10m }}, build: {{ architecture: ARM64 }}, deploy: {{ DeploymentTimeout: 15 }} }} }}"

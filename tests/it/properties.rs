@@ -386,6 +386,8 @@ struct Rollout {
     pauses: Vec<u32>,
     /// A desired count that it is given after the first deployment began.
     scaled_to: Option<u32>,
+    /// `slotFreedAt`
+    slot_freed_at: &'static str,
     seed: u64,
 }
 
@@ -416,6 +418,7 @@ fn rollouts() -> impl Strategy<Value = Rollout> {
                     shutdown_s,
                     pauses,
                     scaled_to,
+                    slot_freed_at: "stopping",
                     seed,
                 }
             },
@@ -435,6 +438,7 @@ impl Rollout {
         }
         let text = format!(
             "duration: 3h
+assumptions: {{ slotFreedAt: {slot_freed_at} }}
 cluster: {{ availabilityZones: [us-east-1a] }}
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: {instances}, MaxSize: {instances} }} }}
 taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, versionConsistency: disabled, cpu: {cpu}, memory: 64 }}] }} }}
@@ -452,6 +456,7 @@ timeline:
             desired = self.desired,
             minimum = self.minimum_healthy,
             maximum = self.maximum,
+            slot_freed_at = self.slot_freed_at,
         );
         let story = scenario::read(std::path::Path::new("rollout.yaml"), &mut |_| Ok(text.clone().into_bytes()))
             .unwrap_or_else(|problems| panic!("{}\n{text}", problems.render(false)));
@@ -510,13 +515,17 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "does not hold yet: an instance more makes one deployment in a thousand a second later"]
     fn spare_capacity_never_makes_a_deployment_finish_later(rollout in rollouts()) {
-        let rollout = Rollout { pauses: vec![5], scaled_to: None, ..rollout };
-        let more = Rollout { instances: rollout.instances + 1, ..rollout.clone() };
-        if let Some(least) = completed_at(&rollout.run()) {
-            let most = completed_at(&more.run());
-            prop_assert!(most.is_some_and(|it| it <= least), "{least} and with an instance more {most:?}");
+        // A task that is placed beside others that still stop waits for these in PENDING, and placement does not know: how long it
+        // takes to start depends on where the random choice among equal instances has put it, and with one instance more it may
+        // be put there. It takes equally long everywhere where slots are free when tasks are STOPPED, or where these end at once.
+        for (slot_freed_at, shutdown_s) in [("stopped", rollout.shutdown_s), ("stopping", 0)] {
+            let rollout = Rollout { pauses: vec![5], scaled_to: None, slot_freed_at, shutdown_s, ..rollout.clone() };
+            let more = Rollout { instances: rollout.instances + 1, ..rollout.clone() };
+            if let Some(least) = completed_at(&rollout.run()) {
+                let most = completed_at(&more.run());
+                prop_assert!(most.is_some_and(|it| it <= least), "{least} and with an instance more {most:?}");
+            }
         }
     }
 }

@@ -569,3 +569,61 @@ services: { web: { taskDefinition: web, desiredCount: 1 } }
     let said = run.events.iter().filter(|it| it.kind == "service.steady_state").map(|it| it.at.as_seconds() as u64);
     assert_eq!(said.collect::<Vec<_>>(), [21_605, 43_205]);
 }
+
+/// amazon-ecs-agent #322: a task that exits at once is started again 13 to 23 s after it was.
+#[test]
+fn a_task_that_ends_is_replaced_in_its_own_time_whatever_else_happens() {
+    let starts_and_ends = |(service, exit): (&str, &str)| {
+        let run = run(&format!(
+            "duration: 10m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 3, MaxSize: 3 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, versionConsistency: disabled, memory: 128 }}] }} }}
+applications: {{ web: {{ image: {{ size: 1MB }}, startTime: 0s, exit: {{ after: {exit}, code: 1 }} }} }}
+services: {{ web: {{ taskDefinition: web, {service} }} }}
+"
+        ));
+        let mut created: Vec<Instant> = run.tasks.iter().map(|it| it.created_at).collect();
+        let mut ended: Vec<Instant> = run.tasks.iter().filter_map(|it| it.stopped_at).collect();
+        created.sort_unstable();
+        ended.sort_unstable();
+        (created, ended)
+    };
+    let (created, _) = starts_and_ends(("desiredCount: 1", "3s"));
+    let gaps: Vec<Span> = created.windows(2).map(|it| it[1].since(it[0])).collect();
+    assert!(gaps.len() > 20 && gaps[1..].iter().all(|it| (13.0..=23.0).contains(&it.as_seconds())), "{gaps:?}");
+    // Tasks of uneven lives, so that the start of one has the scheduler look while others have just ended.
+    for service in ["desiredCount: 12", "schedulingStrategy: DAEMON"] {
+        let (created, ended) = starts_and_ends((service, "{ exponential: { mean: 20s } }"));
+        let desired = created.iter().filter(|it| **it == Instant::START).count();
+        let replacements = &created[desired..];
+        assert!(replacements.len() > 3 * desired, "{service}: {created:?}");
+        for (replacement, ended) in replacements.iter().zip(&ended) {
+            assert_eq!(*replacement, *ended + Span::seconds(15), "{service}");
+        }
+    }
+}
+
+/// Whatever ends a task, its target is deregistered once, and nothing else is.
+#[test]
+fn targets_are_registered_and_deregistered_once_each() {
+    let run = run("duration: 20m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 3, MaxSize: 3 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, memory: 256, portMappings: [{ containerPort: 80 }] }] } }
+targetGroups: { web: { deregistrationDelay: 30s } }
+services: { web: { taskDefinition: web, desiredCount: 4, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline:
+  - { at: 2m, updateService: { service: web, forceNewDeployment: true } }
+  - { at: 6m, applicationCrashes: { service: web, after: 20s, for: 1m } }
+  - { at: 6m, updateService: { service: web, desiredCount: 6 } }
+  - { at: 12m, terminateInstances: { autoScalingGroup: nodes, count: 1 } }
+");
+    let end = end(&run);
+    let ran = run.tasks.iter().filter(|it| it.running_at.is_some_and(|at| at <= end)).count();
+    let gone =
+        run.tasks.iter().filter(|it| it.running_at.is_some() && it.stopping_at.is_some_and(|at| at <= end)).count();
+    assert!(gone > 6, "{gone}");
+    assert_eq!(count(&run, "service.targets_registered"), ran);
+    assert_eq!(count(&run, "service.targets_deregistered"), gone);
+    let first = messages(&run, "service.targets_deregistered").next();
+    assert_eq!(first, Some("(service web) deregistered 1 targets in (target-group web)"));
+}

@@ -255,7 +255,9 @@ impl Control<'_> {
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
         let mut roll = self.roll_of(service, &|it| (it == number).then_some(true));
         self.stop_what_leaves(service, &mut roll, lower, upper, desired);
-        let wanted = desired.saturating_sub(roll.staying.len() as u32).min(upper.saturating_sub(roll.all()));
+        let lacking = desired.saturating_sub(roll.staying.len() as u32);
+        let lacking = self.without_those_replaced_later(service, number, lacking);
+        let wanted = lacking.min(upper.saturating_sub(roll.all()));
         if wanted > 0 {
             self.services[service.index()].launches_for = Some(number);
             self.start_tasks(service, wanted);
@@ -284,7 +286,7 @@ impl Control<'_> {
     ) -> Option<(AlternateTargetGroup, Id<TargetGroup>, Id<TargetGroup>)> {
         let alternate = self.scenario.services[service].load_balancer.as_ref()?.alternate?;
         let state = &self.services[service.index()];
-        let blue = match state.primary().shift.filter(|_| state.primary().completed_at.is_none()) {
+        let blue = match state.primary().shift.filter(|_| !state.primary().is_completed()) {
             Some(shift) => state.deployment(shift.blue)?.target_group?,
             None => state.primary().target_group?,
         };

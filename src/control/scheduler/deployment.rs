@@ -32,10 +32,10 @@ pub struct Deployment {
     pub target_group: Option<Id<TargetGroup>>,
     /// When it began.
     pub created_at: Instant,
-    /// When it completed; of one that is being gone back to, not yet.
-    pub completed_at: Option<Instant>,
     /// When it completed for the first time.
-    pub first_completed_at: Option<Instant>,
+    pub completed_at: Option<Instant>,
+    /// Whether the service goes back to it, and has not come there yet: it is in progress again.
+    pub is_gone_back_to: bool,
     /// Tasks that it has lost since the next one began, or that a scale-out has added to it.
     pub missing_tasks: u32,
     /// When another one began before it had completed.
@@ -84,6 +84,19 @@ pub struct Failure {
     pub rolled_back_at: Option<Instant>,
 }
 
+impl Failure {
+    /// What became of its deployment and by whom, in words.
+    pub fn words(&self) -> String {
+        let ended = if self.rolls_back_to.is_some() { "rolled it back" } else { "failed it" };
+        let by = match self.reason {
+            FailureReason::TasksFailedToStart => "the circuit breaker",
+            FailureReason::AlarmDetected => "an alarm",
+            _ => "ECS",
+        };
+        format!("{by} {ended}: {}", self.reason.words().trim_end_matches('.'))
+    }
+}
+
 /// Why a deployment fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureReason {
@@ -129,7 +142,7 @@ impl Deployment {
             target_group: None,
             created_at,
             completed_at: None,
-            first_completed_at: None,
+            is_gone_back_to: false,
             missing_tasks: 0,
             interrupted_at: None,
             failure: None,
@@ -151,15 +164,20 @@ impl Deployment {
 
     /// When it waited for its alarms, hooks, steps of traffic and bake times, as far as `end`.
     pub fn bakes(&self, end: Instant) -> Vec<(Instant, Instant)> {
-        let over = self.failure.map(|it| it.at).or(self.first_completed_at).or(self.interrupted_at).unwrap_or(end);
+        let over = self.failure.map(|it| it.at).or(self.completed_at).or(self.interrupted_at).unwrap_or(end);
         let is_bake = |it: &&Stage| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
         let stages = self.stages.iter().filter(is_bake).map(|it| (it.began_at, it.ended_at.unwrap_or(over)));
         stages.chain(self.bakes_since.map(|it| (it, over))).filter(|it| it.0 < it.1).collect()
     }
 
+    /// `rolloutState: COMPLETED`
+    pub fn is_completed(&self) -> bool {
+        self.completed_at.is_some() && !self.is_gone_back_to
+    }
+
     /// `rolloutState: IN_PROGRESS`
     pub fn is_in_progress(&self) -> bool {
-        self.completed_at.is_none() && self.failure.is_none()
+        !self.is_completed() && self.failure.is_none()
     }
 }
 
@@ -176,7 +194,7 @@ impl Service {
     /// The deployment that a service can go back to, and that has production traffic while another one begins: the last one that has
     /// completed.
     fn last_completed(&self) -> Option<usize> {
-        self.deployments.iter().rposition(|it| it.completed_at.is_some())
+        self.deployments.iter().rposition(Deployment::is_completed)
     }
 }
 
@@ -216,7 +234,7 @@ impl Control<'_> {
             deployment.target_group = self.other_target_group(service, blue_group);
         }
         let before = self.services[service.index()].primary();
-        if before.shift.is_some() && before.completed_at.is_none() {
+        if before.shift.is_some() && !before.is_completed() {
             self.traffic_goes_back(service, Some(decision));
         }
         let state = &mut self.services[service.index()];
@@ -270,8 +288,8 @@ impl Control<'_> {
         let state = &mut self.services[service.index()];
         let cause = state.wanted_because;
         let deployment = state.newest();
-        deployment.completed_at = Some(now);
-        deployment.first_completed_at.get_or_insert(now);
+        deployment.completed_at.get_or_insert(now);
+        deployment.is_gone_back_to = false;
         deployment.missing_tasks = 0;
         let number = deployment.number;
         let failures = state.deployments.iter_mut().filter_map(|it| it.failure.as_mut());
@@ -308,7 +326,7 @@ impl Control<'_> {
         let state = &mut self.services[service.index()];
         // It is PRIMARY again, and no one can go back to it before it has completed once more.
         let mut again = state.deployments.remove(back);
-        again.completed_at = None;
+        again.is_gone_back_to = true;
         again.task_failures = TaskFailures::default();
         again.ignores_alarms = ignores_alarms;
         again.bakes_until = None;

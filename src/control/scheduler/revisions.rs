@@ -9,6 +9,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::cluster::Task;
 use crate::control::Control;
 use crate::control::placing::Wanted;
+use crate::control::scheduler::deployment::Deployment;
 use crate::control::scheduler::{Roll, Service};
 use crate::table::Id;
 
@@ -17,10 +18,7 @@ impl Service {
     /// none had completed.
     pub(super) fn completed_before(&self) -> Option<usize> {
         let (primary, older) = self.deployments.split_last()?;
-        match primary.completed_at {
-            Some(_) => None,
-            None => older.iter().rposition(|it| it.completed_at.is_some()),
-        }
+        if primary.is_completed() { None } else { older.iter().rposition(Deployment::is_completed) }
     }
 
     /// The number of that deployment.
@@ -57,7 +55,9 @@ impl Control<'_> {
         let Some(place) = self.services[service.index()].completed_before() else { return };
         let deployment = self.services[service.index()].deployments[place].clone();
         let needed = lower.saturating_sub(roll.healthy() + roll.leaving_not_yet_healthy.len() as u32);
-        let wanted = deployment.missing_tasks.min(needed).min(upper.saturating_sub(roll.all()));
+        let missing =
+            deployment.missing_tasks.saturating_sub(self.stopped_and_replaced_later(service, deployment.number));
+        let wanted = missing.min(needed).min(upper.saturating_sub(roll.all()));
         let mut placed: Vec<Id<Task>> = Vec::new();
         for _ in 0..wanted {
             let next = Wanted {

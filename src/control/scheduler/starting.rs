@@ -195,7 +195,8 @@ impl Control<'_> {
     /// The earliest instant at which tasks may be started again after failures.
     pub(in crate::control) fn start_gate(&mut self, service: Id<ServiceDefinition>) -> Option<Instant> {
         let retry = self.services[service.index()].retries.get(&None).map(|it| it.next_at);
-        let throttle = throttle_delay(self.services[service.index()].failed_starts)
+        let first = self.scenario.assumptions.failed_launch_delay;
+        let throttle = throttle_delay(self.services[service.index()].failed_starts, first)
             .and_then(|delay| self.services[service.index()].newest_that_never_ran.map(|(_, at)| at + delay));
         if throttle.is_some_and(|it| it > self.now()) {
             self.say_once(
@@ -286,11 +287,12 @@ impl Control<'_> {
     }
 }
 
-/// The pause before the next launch after `failures` launch attempts in a row of which a task never ran; `None` before the fourth.
-pub fn throttle_delay(failures: u32) -> Option<Span> {
+/// The pause before a service launches again after `failures` launch attempts in a row of which a task never ran, `first` being that
+/// after the first three; `None` before the fourth, when nothing but the replacement of that task waits.
+pub fn throttle_delay(failures: u32, first: Span) -> Option<Span> {
     match failures {
         0..=3 => None,
-        _ => Some(LAUNCH_THROTTLE_MAXIMUM.min(Span::seconds(10 << (failures - 3).min(20)))),
+        _ => Some(LAUNCH_THROTTLE_MAXIMUM.min(first * (1 << (failures - 3).min(20)))),
     }
 }
 
@@ -303,8 +305,8 @@ mod tests {
         for (failures, seconds) in
             [(4, 20), (5, 40), (6, 80), (7, 160), (8, 320), (9, 640), (10, 1280), (11, 1620), (40, 1620)]
         {
-            assert_eq!(throttle_delay(failures), Some(Span::seconds(seconds)), "{failures}");
+            assert_eq!(throttle_delay(failures, Span::seconds(10)), Some(Span::seconds(seconds)), "{failures}");
         }
-        assert_eq!(throttle_delay(3), None);
+        assert_eq!(throttle_delay(3, Span::seconds(10)), None);
     }
 }
