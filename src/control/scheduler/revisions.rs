@@ -18,6 +18,7 @@ impl Service {
     pub(super) fn completed_before(&self) -> Option<usize> {
         let (primary, older) = self.deployments.split_last()?;
         match primary.completed_at {
+            _ if primary.task_set.is_some() => None,
             Some(_) => None,
             None => older.iter().rposition(|it| it.completed_at.is_some()),
         }
