@@ -38,6 +38,8 @@ applications: {{ web: {{ image: {{ layers: {{ web: 100MB }} }}, startTime: 5s, s
         )
     };
     section("services", &service, services);
+    // All at one instant, as the storm is meant.
+    section("assumptions", &|_| format!("serviceModifyBurst: {services}"), 1);
     if is_storm {
         let deploy =
             |it: usize| format!("- {{ at: 1m, updateService: {{ service: service-{it}, forceNewDeployment: true }} }}");

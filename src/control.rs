@@ -34,6 +34,7 @@ pub mod relations;
 pub mod rollout;
 pub mod run_tasks;
 pub mod scheduler;
+mod service_calls;
 mod start_tasks;
 mod stop_causes;
 pub mod task_life;
@@ -73,6 +74,7 @@ use crate::control::relations::Relations;
 use crate::control::rollout::Rollout;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
+use crate::control::service_calls::ServiceCalls;
 use crate::control::task_life::Agent;
 use crate::control::waterfall::RecentArrivals;
 use crate::data::Traffic;
@@ -107,10 +109,14 @@ pub struct Control<'a> {
     pub calls: TokenBucket,
     /// When registries have given all that was asked of them so far, where they do not give as much as one likes.
     pub registry_is_free_at: Instant,
+    /// When pulls were made that registries count, by the quota's place and whom they came from.
+    pub counted_pulls: BTreeMap<(usize, String), Vec<Instant>>,
     /// Whether faults of the scenario concern single containers, so that all tasks' containers are followed.
     pub faults_concern_containers: bool,
     /// Other calls of `RunTask` and `StartTask` that it may make.
     pub cluster_calls: TokenBucket,
+    /// Calls of the timeline that change services.
+    pub service_calls: ServiceCalls,
     /// Tasks on Fargate that are to be retired, by the place of the entry of the timeline.
     pub to_be_retired: BTreeMap<usize, Vec<Id<Task>>>,
     /// Tasks of services that are, and are not STOPPED: their services replace them.
@@ -322,11 +328,13 @@ impl<'a> Control<'a> {
             ),
             calls: faults::usual_calls(scenario),
             registry_is_free_at: Instant::START,
+            counted_pulls: BTreeMap::new(),
             faults_concern_containers: scenario.faults_concern_containers(),
             cluster_calls: TokenBucket::new(
                 scenario.assumptions.cluster_modify_burst,
                 scenario.assumptions.cluster_modify_calls_per_second,
             ),
+            service_calls: ServiceCalls::new(scenario, seed),
             to_be_retired: BTreeMap::new(),
             retired: BTreeSet::new(),
             placing: Placing::new(scenario),

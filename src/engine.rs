@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::agenda::Event;
 use crate::aws::launch::Launcher;
+use crate::aws::task_set::TaskSetStatus;
 use crate::cluster::{ContainerStatus, Task};
 use crate::control::Control;
 use crate::control::rollout::Rollout;
@@ -145,7 +146,8 @@ fn deployments_of(
         let mut deployments: Vec<&Deployment> = state.deployments.iter().collect();
         // The one that a service has gone back to stands last.
         deployments.sort_by_key(|it| it.number);
-        for deployment in deployments {
+        let is_there = |it: &&Deployment| it.task_set.is_none_or(|it| it.status != TaskSetStatus::Missing);
+        for deployment in deployments.into_iter().filter(is_there) {
             let rollout = rollouts.remove(&(service, deployment.number));
             let seen = rollout.map(|it| (it.desired_count, it.spare, it.hangs));
             let (desired_count, spare, hangs) =
@@ -160,6 +162,10 @@ fn deployments_of(
                 service,
                 number: deployment.number,
                 task_definition: scenario.task_definitions[deployment.task_definition].name(),
+                task_set: deployment.task_set.map(|_| {
+                    let sets = &scenario.services[Id::new(service)].task_sets;
+                    sets[deployment.number as usize].external_id.clone()
+                }),
                 desired_count,
                 began_at: deployment.created_at,
                 completed_at: deployment.completed_at,

@@ -688,6 +688,8 @@ pub struct RunTaskMinute {
     pub failed: u64,
     /// Tasks in PROVISIONING for want of an instance at its end.
     pub provisioning: u32,
+    /// Tasks that a scheduler of one's own has in its queue at its end, and has not yet asked for.
+    pub queued: u32,
     /// Tasks RUNNING at its end.
     pub running: u32,
     /// Calls that failed as a whole in it, with an exception.
@@ -1305,6 +1307,8 @@ pub struct Cost {
     pub nat_gateways_usd: f64,
     /// Surplus CPU credits of burstable instances.
     pub cpu_credits_usd: f64,
+    /// Builds of pipelines.
+    pub builds_usd: f64,
 }
 
 impl Cost {
@@ -1317,6 +1321,7 @@ impl Cost {
             + self.cloud_watch_usd
             + self.nat_gateways_usd
             + self.cpu_credits_usd
+            + self.builds_usd
     }
 }
 
@@ -1353,11 +1358,13 @@ pub enum CostKind {
     NatGateway,
     /// Surplus CPU credits.
     CpuCredits,
+    /// Builds of CodeBuild.
+    CodeBuild,
 }
 
 impl CostKind {
     /// All of them, in order.
-    pub const ALL: [CostKind; 8] = [
+    pub const ALL: [CostKind; 9] = [
         CostKind::Ec2,
         CostKind::Ebs,
         CostKind::Fargate,
@@ -1366,6 +1373,7 @@ impl CostKind {
         CostKind::CloudWatch,
         CostKind::NatGateway,
         CostKind::CpuCredits,
+        CostKind::CodeBuild,
     ];
 
     /// As `costs.csv` has it.
@@ -1379,6 +1387,7 @@ impl CostKind {
             CostKind::CloudWatch => "cloudwatch",
             CostKind::NatGateway => "nat_gateway",
             CostKind::CpuCredits => "cpu_credits",
+            CostKind::CodeBuild => "codebuild",
         }
     }
 }

@@ -38,6 +38,7 @@ pub mod quantity;
 pub mod reader;
 pub mod record;
 pub mod recorded;
+pub mod registry;
 pub mod required_attributes;
 pub mod run_task;
 pub mod scaling;
@@ -49,6 +50,7 @@ pub mod start_task;
 pub mod story;
 pub mod subnet;
 pub mod task_definition;
+pub mod task_set;
 pub mod timeline;
 pub mod tree;
 pub mod upkeep;
@@ -78,14 +80,16 @@ use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::pipeline::Pipeline;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy, TieBreak};
 use crate::aws::price::Prices;
+use crate::aws::registry::PullQuota;
 use crate::aws::run_task::RunTask;
 use crate::aws::scaling_policy::{ScalableTarget, ScalingPolicy, ScalingPolicyKind, ScalingTarget};
 use crate::aws::schedule::{GroupScheduledAction, ScheduledAction};
-use crate::aws::security_group::SecurityGroup;
+use crate::aws::security_group::{HTTPS_PORT, SecurityGroup, let_out};
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::subnet::{DefaultRoute, NetworkConfiguration, Subnet};
-use crate::aws::task_definition::CappedTaskWeight;
 use crate::aws::task_definition::TaskDefinition;
+use crate::aws::task_definition::{CappedTaskWeight, Protocol};
+use crate::aws::task_set::TaskSetChange;
 use crate::distribution::Distribution;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span, ceil_capacity};
@@ -126,6 +130,8 @@ pub struct Scenario {
     pub subnets: Table<Subnet>,
     /// Security groups.
     pub security_groups: Table<SecurityGroup>,
+    /// Registries that count pulls.
+    pub pull_quotas: Vec<PullQuota>,
     /// What the scenario names and is not there, from the beginning to the end.
     pub missing: Vec<Missing>,
     /// Network configurations that the timeline gives services.
@@ -292,6 +298,12 @@ impl Scenario {
         self.missing.contains(what) || self.faults_at(now).any(|(_, it)| matches!(it, Fault::Missing(it) if it == what))
     }
 
+    /// Whether an interface with these security groups can call AWS and registries, which listen on port 443.
+    pub fn lets_out(&self, groups: &[Id<SecurityGroup>]) -> bool {
+        let groups_of = groups.iter().map(|it| &self.security_groups[*it]);
+        groups.is_empty() || let_out(groups_of, Protocol::Tcp, HTTPS_PORT)
+    }
+
     /// Whether tasks can fail on their way to RUNNING, or end of themselves, for more than their definitions say: then
     /// all containers are followed one by one.
     pub fn faults_concern_containers(&self) -> bool {
@@ -303,6 +315,8 @@ impl Scenario {
         };
         self.missing.iter().any(is_of_container)
             || self.subnets.iter().any(|it| it.default_route != DefaultRoute::NatGateway)
+            || self.security_groups.ids().any(|it| !self.lets_out(&[it]))
+            || !self.pull_quotas.is_empty()
             || self
                 .timeline
                 .iter()
@@ -345,7 +359,10 @@ impl Scenario {
             TimelineChange::UpdateService { capacity_provider_strategy, .. } => capacity_provider_strategy.as_ref(),
             _ => None,
         });
-        let mut items = launches.flat_map(|it| &it.capacity_provider_strategy).chain(later.flatten());
+        let of_task_sets =
+            self.services.iter().flat_map(|it| &it.task_sets).flat_map(|it| &it.capacity_provider_strategy);
+        let mut items =
+            launches.flat_map(|it| &it.capacity_provider_strategy).chain(later.flatten()).chain(of_task_sets);
         items.any(|it| self.capacity_providers[it.capacity_provider].fargate() == Some(capacity))
     }
 
@@ -518,6 +535,15 @@ pub enum TimelineChange {
     CreateService {
         /// The service.
         service: Id<ServiceDefinition>,
+    },
+    /// `CreateTaskSet`, `UpdateTaskSet`, `DeleteTaskSet` or `UpdateServicePrimaryTaskSet`.
+    TaskSet {
+        /// The service, whose deployment controller is EXTERNAL.
+        service: Id<ServiceDefinition>,
+        /// The number of the task set among the service's.
+        task_set: usize,
+        /// What.
+        change: TaskSetChange,
     },
     /// `DeleteService`
     DeleteService {
@@ -916,6 +942,11 @@ pub struct Assumptions {
     /// How often a throttled call of `RunTask` is made, on instances or on Fargate, the first time included: 3, `max_attempts` of
     /// the SDKs' standard mode.
     pub run_task_max_attempts: u32,
+    /// Calls that change services (`CreateService`, `UpdateService`, `DeleteService` and those of task sets) that the timeline may
+    /// make at once: 50 (the same page; which calls share the bucket is inferred).
+    pub service_modify_burst: u32,
+    /// Such calls a second that come back: 5.
+    pub service_modify_calls_per_second: u32,
     /// How EventBridge delivers.
     pub event_bridge: EventBridgeAssumptions,
     /// Most tasks launched a minute for one service: 500.
@@ -1115,6 +1146,8 @@ impl Default for Assumptions {
             cluster_modify_burst: 100,
             cluster_modify_calls_per_second: 40,
             run_task_max_attempts: 3,
+            service_modify_burst: 50,
+            service_modify_calls_per_second: 5,
             event_bridge: EventBridgeAssumptions::default(),
             launches_per_minute: 500,
             deployment_hangs_after: Span::seconds(900),

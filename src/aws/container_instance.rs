@@ -133,7 +133,7 @@ pub enum RegistrationFailure {
     MissingInstanceProfile,
     /// Its trunk network interface could not be provisioned.
     TrunkInterface,
-    /// No route leads from its subnet to Amazon ECS.
+    /// No route leads from its subnet to Amazon ECS, or its security groups let nothing out on port 443.
     NoRouteToEcs,
 }
 
@@ -156,7 +156,9 @@ impl RegistrationFailure {
             RegistrationFailure::WrongClusterName => "`ECS_CLUSTER` of its agent names another cluster",
             RegistrationFailure::MissingInstanceProfile => "it has no IAM instance profile",
             RegistrationFailure::TrunkInterface => "its trunk network interface could not be provisioned",
-            RegistrationFailure::NoRouteToEcs => "no route leads from its subnet to Amazon ECS",
+            RegistrationFailure::NoRouteToEcs => {
+                "no route leads from its subnet to Amazon ECS, or its security groups let nothing out there"
+            }
         }
     }
 

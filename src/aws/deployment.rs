@@ -2,7 +2,7 @@
 //!
 //! Follows `DeploymentConfiguration` of the API's reference (botocore, 2026-08), and *How the Amazon ECS deployment circuit breaker
 //! detects failures*, *How CloudWatch alarms detect Amazon ECS deployment failures* and *Blue/green deployments* in the developer
-//! guide (2026). Left out: early success criteria.
+//! guide (2026), and *Complete Amazon ECS rolling deployments early with early success criteria* (2026).
 
 use crate::aws::composite_alarm::RuleAlarm;
 use crate::distribution::Distribution;
@@ -23,6 +23,8 @@ pub struct DeploymentConfiguration {
     pub bake_time: Span,
     /// `lifecycleHooks`, of strategies other than `ROLLING`.
     pub lifecycle_hooks: Vec<LifecycleHook>,
+    /// `earlySuccessCriteria`, where enabled; of rolling updates only.
+    pub early_success: Option<EarlySuccess>,
     /// `deploymentController`
     pub controller: DeploymentController,
 }
@@ -36,6 +38,8 @@ pub enum DeploymentController {
     /// `CODE_DEPLOY`: blue/green by a deployment group of CodeDeploy, whose deployment configuration is the strategy and whose wait
     /// before it terminates the original task set is the bake time.
     CodeDeploy,
+    /// `EXTERNAL`: task sets by whoever calls, see `aws::task_set`; there are no deployments.
+    External,
 }
 
 impl DeploymentController {
@@ -86,6 +90,8 @@ pub struct DeploymentChange {
     pub bake_time: Option<Span>,
     /// See [`DeploymentConfiguration::lifecycle_hooks`].
     pub lifecycle_hooks: Option<Vec<LifecycleHook>>,
+    /// See [`DeploymentConfiguration::early_success`].
+    pub early_success: Option<Option<EarlySuccess>>,
 }
 
 impl DeploymentChange {
@@ -96,9 +102,26 @@ impl DeploymentChange {
         to.alarms = change.alarms.unwrap_or(to.alarms.take());
         to.strategy = change.strategy.unwrap_or(to.strategy);
         to.bake_time = change.bake_time.unwrap_or(to.bake_time);
+        to.early_success = change.early_success.unwrap_or(to.early_success);
         if let Some(hooks) = change.lifecycle_hooks {
             to.lifecycle_hooks = hooks;
         }
+    }
+}
+
+/// `earlySuccessCriteria`: when a rolling update is complete before all of its tasks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlySuccess {
+    /// `healthyPercent`, from `minimumHealthyPercent` to 100: so many of the desired tasks are to be healthy, rounded up.
+    pub healthy_percent: u32,
+    /// `sourceServiceRevisionCleanup`: whether old tasks may outlive the deployment (`DEFERRED`), or it waits for them (`BLOCKING`).
+    pub cleanup_is_deferred: bool,
+}
+
+impl EarlySuccess {
+    /// How many tasks are to be healthy; at least one.
+    pub fn healthy_tasks(self, desired_count: u32) -> u32 {
+        percent_ceil(desired_count, self.healthy_percent).max(1)
     }
 }
 
@@ -395,6 +418,15 @@ mod tests {
                 seen.push(failures.count);
             }
             assert_eq!(seen, counts, "{resets}");
+        }
+    }
+
+    #[test]
+    fn early_success_is_counted_as_in_its_page() {
+        for (desired, percent, needed) in [(2, 50, 1), (3, 50, 2), (10, 80, 8), (100, 90, 90), (10, 100, 10), (5, 0, 1)]
+        {
+            let early = EarlySuccess { healthy_percent: percent, cleanup_is_deferred: false };
+            assert_eq!(early.healthy_tasks(desired), needed, "{percent} % of {desired}");
         }
     }
 

@@ -134,6 +134,8 @@ pub enum ContainerInsightsMetric {
     RunningTaskCount,
     PendingTaskCount,
     DeploymentCount,
+    /// Task sets of a service whose deployment controller is EXTERNAL.
+    TaskSetCount,
     /// Of a cluster: tasks that run.
     TaskCount,
     /// Of a cluster.
@@ -364,11 +366,12 @@ pub fn load_balancer_namespace(kind: LoadBalancerType) -> &'static str {
 
 impl ContainerInsightsMetric {
     /// Their names: those of services, and those of clusters.
-    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 10] = [
+    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 11] = [
         ("DesiredTaskCount", ContainerInsightsMetric::DesiredTaskCount),
         ("RunningTaskCount", ContainerInsightsMetric::RunningTaskCount),
         ("PendingTaskCount", ContainerInsightsMetric::PendingTaskCount),
         ("DeploymentCount", ContainerInsightsMetric::DeploymentCount),
+        ("TaskSetCount", ContainerInsightsMetric::TaskSetCount),
         ("CpuUtilized", ContainerInsightsMetric::CpuUtilized),
         ("CpuReserved", ContainerInsightsMetric::CpuReserved),
         ("MemoryUtilized", ContainerInsightsMetric::MemoryUtilized),

@@ -10,8 +10,8 @@ use crate::distribution::Distribution;
 use crate::table::Id;
 use crate::units::Span;
 
-/// Most executions of a pipeline in QUEUED or PARALLEL mode that are under way at once; what comes then does not start (*Quotas in
-/// AWS CodePipeline*).
+/// Most executions of a pipeline in QUEUED or PARALLEL mode that are under way at once, a quota that is fixed; what comes then does not
+/// start (*Quotas in AWS CodePipeline*, "Maximum number of concurrent pipeline executions per pipeline", read 2026).
 pub const EXECUTIONS_AT_ONCE_MAXIMUM: usize = 50;
 
 /// How long the deploy action of ECS waits for the service at the most.
@@ -53,6 +53,19 @@ pub struct Pipeline {
     pub bad_commits: Option<BadCommits>,
 }
 
+/// `computeType` of a build project, on Linux (CodeBuild User Guide, *Build environment compute modes and types*). Which one decides what
+/// a minute costs; how long a build takes is said apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ComputeType {
+    /// `BUILD_GENERAL1_SMALL`
+    #[default]
+    Small,
+    /// `BUILD_GENERAL1_MEDIUM`
+    Medium,
+    /// `BUILD_GENERAL1_LARGE`
+    Large,
+}
+
 /// How images are built.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Build {
@@ -68,6 +81,8 @@ pub struct Build {
     pub concurrent: u32,
     /// Time to push the layers that changed.
     pub push_time: Span,
+    /// `computeType` of the machines.
+    pub compute_type: ComputeType,
 }
 
 /// How images are deployed.

@@ -8,6 +8,7 @@ use crate::aws::fargate::{EPHEMERAL_STORAGE_GIB, FargateCapacity};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancerType};
 use crate::aws::operating_system::RuntimePlatform;
+use crate::aws::pipeline::ComputeType;
 use crate::aws::task_definition::CpuArchitecture;
 use crate::aws::volume::{EbsVolume, VolumePrice, VolumeType};
 use crate::units::Span;
@@ -96,6 +97,8 @@ pub struct Prices {
     pub nat_gateway_hour: f64,
     /// A GB that goes through it.
     pub nat_gateway_gb: f64,
+    /// A minute of a build of CodeBuild, by compute type in the order of [`ComputeType`].
+    pub build_minute: [f64; 3],
     /// A metric of a standard alarm, a month.
     pub alarm_month: f64,
     /// A metric of an alarm of a period below a minute, a month.
@@ -214,6 +217,7 @@ pub fn prices(region: &str) -> Option<Prices> {
         fargate_windows_vcpu_hour: figure(&row[23]),
         fargate_windows_gb_hour: figure(&row[24]),
         fargate_windows_license_vcpu_hour: figure(&row[25]),
+        build_minute: [figure(&row[26]), figure(&row[27]), figure(&row[28])],
         windows_license_vcpu_hour: None,
         cpu_credits_vcpu_hour: CPU_CREDITS_VCPU_HOUR,
         cpu_credits_arm_vcpu_hour: CPU_CREDITS_ARM_VCPU_HOUR,
@@ -224,6 +228,11 @@ pub fn prices(region: &str) -> Option<Prices> {
 }
 
 impl Prices {
+    /// A build of CodeBuild that took so long: each minute that has begun is billed in full, USD.
+    pub fn build_usd(&self, compute_type: ComputeType, took: Span) -> f64 {
+        self.build_minute[compute_type as usize] * took.0.div_ceil(Span::MINUTE.0) as f64
+    }
+
     /// A load balancer that was there in `hours_started` hours, each billed in full, and used `capacity_unit_hours` or, if
     /// it is a Classic one, transferred so many GB, USD.
     pub fn load_balancer_usd(

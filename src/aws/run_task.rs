@@ -5,7 +5,7 @@
 use crate::aws::event_bridge::{EcsTarget, Invoker};
 use crate::aws::launch::Launch;
 use crate::aws::start_task::StartTask;
-use crate::aws::task_definition::{Reservation, TaskDefinition};
+use crate::aws::task_definition::{ContainerDefinition, Reservation, TaskDefinition};
 use crate::table::Id;
 use crate::units::Span;
 
@@ -88,14 +88,52 @@ pub struct Overrides {
     pub cpu: Option<u32>,
     /// MiB of the task.
     pub memory: Option<u32>,
+    /// What its containers reserve together, CPU units, where calls have overridden that and the task has no CPU of its own.
+    pub cpu_of_containers: Option<u32>,
+    /// The same of memory, MiB.
+    pub memory_of_containers: Option<u32>,
+}
+
+/// An item of `containerOverrides`, as far as it changes what is reserved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerOverride {
+    /// The container's name.
+    pub name: String,
+    /// `cpu`
+    pub cpu: Option<u32>,
+    /// `memory`, MiB.
+    pub memory: Option<u32>,
+    /// `memoryReservation`, MiB.
+    pub memory_reservation: Option<u32>,
 }
 
 impl Overrides {
+    /// Takes over what containers are to have instead of what their definition says; it counts where the task has nothing of its own.
+    pub fn with_containers(mut self, definition: &TaskDefinition, containers: &[ContainerOverride]) -> Overrides {
+        if containers.is_empty() {
+            return self;
+        }
+        let of = |name: &str| containers.iter().find(|it| it.name == name);
+        let sum = |amount: &dyn Fn(&ContainerDefinition, Option<&ContainerOverride>) -> u32| {
+            definition.containers.iter().map(|it| amount(it, of(&it.name))).sum::<u32>()
+        };
+        if definition.cpu.is_none_or(|it| it == 0) {
+            self.cpu_of_containers = Some(sum(&|it, new| new.and_then(|it| it.cpu).unwrap_or(it.cpu)));
+        }
+        if definition.memory.is_none_or(|it| it == 0) {
+            self.memory_of_containers = Some(sum(&|it, new| {
+                let soft = new.and_then(|it| it.memory_reservation).or(it.memory_reservation).filter(|it| *it > 0);
+                soft.or(new.and_then(|it| it.memory)).or(it.memory).unwrap_or(0)
+            }));
+        }
+        self
+    }
+
     /// What a task reserves whose definition reserves so much.
     pub fn reservation(&self, of_definition: Reservation) -> Reservation {
         Reservation {
-            cpu_units: self.cpu.unwrap_or(of_definition.cpu_units),
-            memory_mib: self.memory.unwrap_or(of_definition.memory_mib),
+            cpu_units: self.cpu.or(self.cpu_of_containers).unwrap_or(of_definition.cpu_units),
+            memory_mib: self.memory.or(self.memory_of_containers).unwrap_or(of_definition.memory_mib),
             ..of_definition
         }
     }

@@ -1,7 +1,7 @@
 //! Security groups: which ports of an instance or of a task's network interface anybody can reach.
 //!
 //! Follows *Security group rules* in the VPC user guide (2026). Left out: who a rule admits (`IpRanges`,
-//! `UserIdGroupPairs`), as if every rule had the load balancer in mind, and rules of egress.
+//! `UserIdGroupPairs`), as if every rule had the load balancer in mind, and where a rule of egress leads.
 
 use std::ops::RangeInclusive;
 
@@ -14,9 +14,11 @@ pub struct SecurityGroup {
     pub name: String,
     /// `IpPermissions`; without any nothing comes in.
     pub ingress: Vec<IpPermission>,
+    /// `IpPermissionsEgress`; a new group lets everything out.
+    pub egress: Vec<IpPermission>,
 }
 
-/// A rule of ingress.
+/// A rule of ingress or egress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpPermission {
     /// `IpProtocol`; `None` is `-1`, every protocol and port.
@@ -25,10 +27,26 @@ pub struct IpPermission {
     pub ports: RangeInclusive<u16>,
 }
 
+impl IpPermission {
+    /// Every protocol and port.
+    pub const ALL: IpPermission = IpPermission { protocol: None, ports: 0..=u16::MAX };
+
+    fn is_for(&self, protocol: Protocol, port: u16) -> bool {
+        self.protocol.is_none_or(|it| it == protocol) && self.ports.contains(&port)
+    }
+}
+
+/// What registries, Amazon ECS and Secrets Manager listen on.
+pub const HTTPS_PORT: u16 = 443;
+
 /// Whether some of these groups, all of which an interface has, admit connections to a port: rules add up.
 pub fn admit<'a>(groups: impl IntoIterator<Item = &'a SecurityGroup>, protocol: Protocol, port: u16) -> bool {
-    let mut rules = groups.into_iter().flat_map(|it| &it.ingress);
-    rules.any(|it| it.protocol.is_none_or(|it| it == protocol) && it.ports.contains(&port))
+    groups.into_iter().flat_map(|it| &it.ingress).any(|it| it.is_for(protocol, port))
+}
+
+/// Whether some of these groups let what is behind the interface call a port elsewhere; answers come back in any case.
+pub fn let_out<'a>(groups: impl IntoIterator<Item = &'a SecurityGroup>, protocol: Protocol, port: u16) -> bool {
+    groups.into_iter().flat_map(|it| &it.egress).any(|it| it.is_for(protocol, port))
 }
 
 #[cfg(test)]
@@ -37,7 +55,11 @@ mod tests {
 
     #[test]
     fn rules_add_up_and_without_any_nothing_comes_in() {
-        let group = |ingress: Vec<IpPermission>| SecurityGroup { name: "sg-1".to_owned(), ingress };
+        let group = |ingress: Vec<IpPermission>| SecurityGroup {
+            name: "sg-1".to_owned(),
+            ingress,
+            egress: vec![IpPermission::ALL],
+        };
         let rule = |protocol, ports| IpPermission { protocol, ports };
         let web = group(vec![rule(Some(Protocol::Tcp), 80..=80)]);
         let dynamic = group(vec![rule(Some(Protocol::Tcp), 32_768..=65_535)]);
@@ -50,5 +72,12 @@ mod tests {
         assert!(admit([&all], Protocol::Udp, 53));
         assert!(!admit([&nothing], Protocol::Tcp, 80));
         assert!(!admit([], Protocol::Tcp, 80));
+        assert!(let_out([&nothing], Protocol::Tcp, 443));
+        let shut = |ports| SecurityGroup {
+            egress: vec![IpPermission { protocol: Some(Protocol::Tcp), ports }],
+            ..nothing.clone()
+        };
+        assert!(!let_out([&shut(5432..=5432)], Protocol::Tcp, 443));
+        assert!(let_out([&shut(5432..=5432), &shut(443..=443)], Protocol::Tcp, 443));
     }
 }

@@ -9,6 +9,7 @@ use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy, SpreadField};
 use crate::aws::task_definition::TaskDefinition;
+use crate::aws::task_set::TaskSetDefinition;
 use crate::table::Id;
 use crate::units::Span;
 
@@ -19,8 +20,11 @@ pub struct ServiceDefinition {
     pub name: String,
     /// Where its tasks run, in the group `service:NAME`.
     pub launch: Launch,
-    /// What it runs.
+    /// What it runs; with task sets what the first of them does.
     pub task_definition: Id<TaskDefinition>,
+    /// Task sets, by their numbers: those that it begins with, then those that the timeline creates; none unless its deployment
+    /// controller is EXTERNAL.
+    pub task_sets: Vec<TaskSetDefinition>,
     /// What decides how many tasks there are.
     pub scheduling_strategy: SchedulingStrategy,
     /// How many tasks, 0 to 5000; 0 with DAEMON, where it follows from the instances.
@@ -95,6 +99,8 @@ pub enum NotRebalanced {
     PlacementConstraint,
     /// It has a Classic Load Balancer.
     ClassicLoadBalancer,
+    /// Its deployment controller is EXTERNAL.
+    ExternalController,
 }
 
 impl NotRebalanced {
@@ -108,6 +114,7 @@ impl NotRebalanced {
             }
             NotRebalanced::PlacementConstraint => "a placement constraint on `ecs.availability-zone`",
             NotRebalanced::ClassicLoadBalancer => "a Classic Load Balancer",
+            NotRebalanced::ExternalController => "the deployment controller EXTERNAL",
         }
     }
 }
@@ -156,8 +163,10 @@ pub fn rebalancing_moves(tasks_in: &[u32], mut can_move: impl FnMut(usize, usize
 /// `loadBalancers` of a service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceLoadBalancer {
-    /// The target group.
+    /// The target group; with task sets that of the first that has one.
     pub target_group: Id<TargetGroup>,
+    /// Those of its other task sets.
+    pub of_task_sets: Vec<Id<TargetGroup>>,
     /// `advancedConfiguration`, by which a deployment shifts traffic between two target groups.
     pub alternate: Option<AlternateTargetGroup>,
     /// Position in the task definition of the container that serves.
@@ -169,7 +178,8 @@ pub struct ServiceLoadBalancer {
 impl ServiceLoadBalancer {
     /// The target groups that its tasks are ever registered with, its own first.
     pub fn target_groups(&self) -> impl Iterator<Item = Id<TargetGroup>> {
-        std::iter::once(self.target_group).chain(self.alternate.map(|it| it.target_group))
+        let others = self.alternate.map(|it| it.target_group).into_iter().chain(self.of_task_sets.iter().copied());
+        std::iter::once(self.target_group).chain(others)
     }
 }
 

@@ -77,6 +77,15 @@ pub enum StartFailure {
     RegistryNotReached(String),
     /// The registry of this image turns pulls away.
     TooManyRequests(String),
+    /// The registry of this image has counted too many pulls, and says so.
+    PullQuotaExceeded {
+        /// The image.
+        image: String,
+        /// What it says.
+        says: &'static str,
+    },
+    /// The image is of another architecture than the tasks on Fargate, `linux/amd64` or `linux/arm64`.
+    PlatformNotInManifest(&'static str),
     /// There is no such secret.
     SecretNotFound(String),
     /// No route leads to where this secret is kept.
@@ -136,8 +145,18 @@ impl StartFailure {
                     ),
                 }
             }
-            StartFailure::TooManyRequests(image) => {
-                let says = "toomanyrequests: You have reached your pull rate limit.";
+            StartFailure::PlatformNotInManifest(platform) => format!(
+                "CannotPullContainerError: pull image manifest has been retried 5 time(s): image Manifest does not contain descriptor matching \
+                 platform '{platform}'"
+            ),
+            StartFailure::TooManyRequests(_) | StartFailure::PullQuotaExceeded { .. } => {
+                let (image, says) = match self {
+                    StartFailure::PullQuotaExceeded { image, says } => (image, *says),
+                    StartFailure::TooManyRequests(image) => {
+                        (image, "toomanyrequests: You have reached your pull rate limit.")
+                    }
+                    _ => unreachable!("one of the two"),
+                };
                 match is_on_fargate {
                     true => format!(
                         "CannotPullContainerError: inspect image has been retried 5 time(s): httpReaderSeeker: failed open: unexpected status \

@@ -257,14 +257,7 @@ impl Control<'_> {
         let create = self.scenario.assumptions.container_create_time;
         let upfront = self.followed[&task].pulled_upfront;
         let began = upfront.map_or(now, |it| it.0);
-        let pulls: Vec<Pull> = ready
-            .iter()
-            .map(
-                |&it| {
-                    if self.faults_concern_containers { self.pull(task, it, began) } else { Pull::Begins(Span::ZERO) }
-                },
-            )
-            .collect();
+        let pulls: Vec<Pull> = ready.iter().map(|&it| self.pull_is_made(task, it, began)).collect();
         let begins = ready.iter().zip(&pulls).filter(|it| matches!(it.1, Pull::Begins(_)));
         let pulled: Vec<usize> = begins.map(|it| *it.0).collect();
         if upfront.is_none() && !pulled.is_empty() {

@@ -6,12 +6,15 @@
 use std::collections::BTreeSet;
 
 use crate::aws::launch::Launcher;
+use crate::aws::registry::PullQuota;
 use crate::aws::start_failure::{
     ImagePullBehavior, PULL_ATTEMPTS, StartFailure, is_ecr, is_of_secrets_manager, pause_after, registry_of, role_name,
 };
-use crate::aws::subnet::{EndpointService, Subnet};
+use crate::aws::subnet::{DefaultRoute, EndpointService, Subnet};
+use crate::aws::task_definition::CpuArchitecture;
 use crate::cluster::{ContainerInstance, StopCode, Task};
 use crate::control::Control;
+use crate::control::health::task_name;
 use crate::scenario::{Fault, Missing, RegistryFault};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -62,7 +65,8 @@ impl Control<'_> {
         let mut after = Span::ZERO;
         let mut attempt = 1;
         loop {
-            let Some(failure) = self.pull_failure(task, &container.image, from + after) else {
+            let failure = self.pull_failure(task, &container.image, from + after);
+            let Some(failure) = failure.or_else(|| self.wrong_platform(task, place)) else {
                 return Pull::Begins(after);
             };
             let is_silent = matches!(failure, StartFailure::RegistryNotReached(_));
@@ -73,6 +77,89 @@ impl Control<'_> {
             }
             after += pause_after(attempt);
             attempt += 1;
+        }
+    }
+
+    /// The same, of a pull that is made: registries that count pulls count it.
+    pub(super) fn pull_is_made(&mut self, task: Id<Task>, place: usize, from: Instant) -> Pull {
+        if !self.faults_concern_containers && self.wrong_platform(task, place).is_none() {
+            return Pull::Begins(Span::ZERO);
+        }
+        let pull = self.pull(task, place, from);
+        if let Pull::Begins(after) = pull {
+            self.count_pull(task, place, from + after);
+        }
+        pull
+    }
+
+    /// Fargate looks for its platform in the manifest; a container instance finds out when it executes the image.
+    fn wrong_platform(&self, task: Id<Task>, place: usize) -> Option<StartFailure> {
+        let definition = self.definition_of(task);
+        let image = definition.containers[place].application.image_architecture?;
+        let own = definition.fargate_architecture();
+        let platform = match own {
+            CpuArchitecture::X86_64 => "linux/amd64",
+            CpuArchitecture::Arm64 => "linux/arm64",
+        };
+        (self.cluster.tasks[task].is_on_fargate() && image != own)
+            .then_some(StartFailure::PlatformNotInManifest(platform))
+    }
+
+    fn count_pull(&mut self, task: Id<Task>, place: usize, at: Instant) {
+        let image = &self.definition_of(task).containers[place].image;
+        let registry = registry_of(image);
+        for (number, quota) in self.scenario.pull_quotas.iter().enumerate().filter(|it| it.1.registry == registry) {
+            let caller = self.caller_of_registry(task, quota);
+            let now = self.agenda.now();
+            let pulls = self.counted_pulls.entry((number, caller)).or_default();
+            pulls.retain(|it| *it + quota.window > now);
+            pulls.push(at);
+        }
+    }
+
+    /// What a registry has counted too much of when a task's pull is tried at an instant.
+    fn quota_exceeded(&self, task: Id<Task>, image: &str, at: Instant) -> Option<StartFailure> {
+        let registry = registry_of(image);
+        let quotas = self.scenario.pull_quotas.iter().enumerate().filter(|it| it.1.registry == registry);
+        let mut exceeded = quotas.filter(|(number, quota)| {
+            let caller = self.caller_of_registry(task, quota);
+            let pulls = self.counted_pulls.get(&(*number, caller));
+            let counts = |it: &&Instant| **it <= at && at < **it + quota.window;
+            pulls.is_some_and(|them| them.iter().filter(counts).count() >= quota.pulls as usize)
+        });
+        let (_, quota) = exceeded.next()?;
+        Some(StartFailure::PullQuotaExceeded { image: image.to_owned(), says: quota.says() })
+    }
+
+    /// Whom a registry takes a task's pull to come from: the account, or the public address of the instance, of the task on Fargate, or
+    /// of the NAT gateway of its zone.
+    fn caller_of_registry(&self, task: Id<Task>, quota: &PullQuota) -> String {
+        if quota.is_authenticated {
+            return "account".to_owned();
+        }
+        let row = &self.cluster.tasks[task];
+        let (subnet, own) = match row.instance() {
+            Some(instance) => {
+                let it = &self.cluster.instances[instance];
+                (it.subnet, (it.name.clone(), it.subnet.is_some_and(|it| self.scenario.subnets[it].maps_public_ip)))
+            }
+            None => {
+                let network = self.scenario.network_of(row.launcher, row.network);
+                (row.subnet.or(network.subnets.first().copied()), (task_name(task), network.assign_public_ip))
+            }
+        };
+        let (name, has_public_ip) = own;
+        let goes_by_nat = match subnet {
+            Some(subnet) => !has_public_ip || self.scenario.subnets[subnet].default_route == DefaultRoute::NatGateway,
+            None => self.scenario.nat_gateways.is_some(),
+        };
+        if !goes_by_nat {
+            return name;
+        }
+        let several = self.scenario.nat_gateways.as_ref().is_none_or(|it| it.number > 1);
+        match self.cluster.zone_of_task(task).filter(|_| several) {
+            Some(zone) => format!("nat-gateway/{}", self.scenario.availability_zones[zone].name),
+            None => "nat-gateway".to_owned(),
         }
     }
 
@@ -213,8 +300,10 @@ impl Control<'_> {
                 RegistryFault::Slow(_) => {}
             }
         }
-        let is_missing = self.scenario.is_missing(&Missing::Image(image.to_owned()), at);
-        is_missing.then(|| StartFailure::ImageNotFound(image.to_owned()))
+        if self.scenario.is_missing(&Missing::Image(image.to_owned()), at) {
+            return Some(StartFailure::ImageNotFound(image.to_owned()));
+        }
+        self.quota_exceeded(task, image, at)
     }
 
     /// How many times as long as usual a pull from an image's registry takes now.
@@ -231,20 +320,22 @@ impl Control<'_> {
         factors.product()
     }
 
-    /// Whether a route leads from where a task's images and secrets are fetched: on EC2 that is the agent, on its
-    /// instance; on Fargate the task itself.
+    /// Whether a route leads from where a task's images and secrets are fetched, and security groups let calls out: on EC2 that is the
+    /// agent, on its instance; on Fargate the task itself.
     fn is_reached(&self, task: Id<Task>, service: Option<EndpointService>) -> bool {
         let row = &self.cluster.tasks[task];
         match row.instance() {
             Some(instance) => {
                 let subnet = self.cluster.instances[instance].subnet.map(|it| &self.scenario.subnets[it]);
-                subnet.is_none_or(|it: &Subnet| it.reaches(service, it.maps_public_ip))
+                let is_let_out = self.scenario.lets_out(&self.group_of(task).security_groups);
+                is_let_out && subnet.is_none_or(|it: &Subnet| it.reaches(service, it.maps_public_ip))
             }
             None => {
                 let network = self.scenario.network_of(row.launcher, row.network);
                 // Before it has its address, the first that it may come from speaks for all.
                 let subnet = row.subnet.or(network.subnets.first().copied()).map(|it| &self.scenario.subnets[it]);
-                subnet.is_none_or(|it| it.reaches(service, network.assign_public_ip))
+                let is_let_out = self.scenario.lets_out(&network.security_groups);
+                is_let_out && subnet.is_none_or(|it| it.reaches(service, network.assign_public_ip))
             }
         }
     }

@@ -289,7 +289,8 @@ impl Control<'_> {
         let lacks_profile = profile.is_some_and(|it| self.scenario.is_missing(&it, now));
         let is_cut_off = subnet
             .map(|it| &self.scenario.subnets[it])
-            .is_some_and(|it| !it.reaches(Some(EndpointService::Ecs), it.maps_public_ip));
+            .is_some_and(|it| !it.reaches(Some(EndpointService::Ecs), it.maps_public_ip))
+            || !self.scenario.lets_out(&definition.security_groups);
         let failure = in_timeline
             .last()
             .or(definition.registration_failure)

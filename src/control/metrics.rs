@@ -324,6 +324,7 @@ impl Control<'_> {
                 deployments.dedup();
                 deployments.len() as f64
             }
+            C::TaskSetCount => state.task_sets_there().len() as f64,
             C::ServiceCount => 1.0,
             C::ContainerInstanceCount => 0.0,
             C::CpuUtilized => closed.used.cpu_units,

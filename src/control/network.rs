@@ -156,6 +156,11 @@ impl Control<'_> {
         let Some(balancer) = row.service().and_then(|it| self.scenario.services[it].load_balancer.as_ref()) else {
             return false;
         };
+        // Both target groups of a pair have one load balancer, and of task sets some have none.
+        let deployment = row.service().and_then(|it| self.services[it.index()].deployment(row.deployment));
+        if deployment.is_some_and(|it| it.target_group.is_none()) {
+            return false;
+        }
         let group = &self.scenario.target_groups[balancer.target_group];
         let zones = &self.scenario.load_balancers[group.load_balancer].availability_zones;
         let is_elsewhere = zone.is_some_and(|it| !zones.contains(&it));

@@ -41,9 +41,21 @@ impl Control<'_> {
     /// Begins to watch the newest deployment of a service.
     pub(super) fn watch_deployment(&mut self, service: Id<ServiceDefinition>) {
         let number = self.services[service.index()].primary().number;
+        self.watch_rollout(service, number);
+    }
+
+    /// Begins to watch a task set of a service.
+    pub(super) fn watch_task_set(&mut self, service: Id<ServiceDefinition>, number: u32) {
+        self.services[service.index()].launches_for = Some(number);
+        self.watch_rollout(service, number);
+        self.services[service.index()].launches_for = None;
+    }
+
+    fn watch_rollout(&mut self, service: Id<ServiceDefinition>, number: u32) {
         let now = self.now();
         let (_, fewest_old) = self.healthy_and_old(service, number);
-        let (desired_count, spare) = (self.services[service.index()].desired_count, self.spare_needed(service));
+        let desired_count = self.services[service.index()].desired_count_of(number);
+        let spare = self.spare_needed(service);
         // A service may go back to a deployment that was watched before.
         let rollout = self.records.rollouts.entry((service.index(), number)).or_insert_with(|| Rollout {
             desired_count,
@@ -59,8 +71,11 @@ impl Control<'_> {
 
     pub(super) fn deployment_is_watched(&mut self, service: Id<ServiceDefinition>, number: u32) {
         let now = self.now();
-        let is_under_way =
-            self.services[service.index()].primary().number == number && self.services[service.index()].is_deploying();
+        let state = &self.services[service.index()];
+        let is_under_way = match state.deployment(number).and_then(|it| it.task_set.map(|set| (it, set))) {
+            Some((it, set)) => set.status.is_there() && it.completed_at.is_none(),
+            None => state.primary().number == number && state.is_deploying(),
+        };
         let (healthy, old) = self.healthy_and_old(service, number);
         let waits_on_purpose = self.services[service.index()].primary().waits_on_purpose();
         let Some(rollout) = self.records.rollouts.get_mut(&(service.index(), number)) else { return };
@@ -97,12 +112,14 @@ impl Control<'_> {
     /// Tasks of a deployment that have been healthy, and those of older ones; none that is asked to stop.
     fn healthy_and_old(&self, service: Id<ServiceDefinition>, number: u32) -> (u32, u32) {
         let (mut healthy, mut old) = (0, 0);
+        // Task sets stand side by side.
+        let replaces = !self.services[service.index()].has_task_sets();
         for task in self.services[service.index()].tasks.iter().map(|it| &self.cluster.tasks[*it]) {
             if task.is_asked_to_stop {
                 continue;
             }
             let is_old = task.deployment != number;
-            old += u32::from(is_old);
+            old += u32::from(is_old && replaces);
             healthy += u32::from(!is_old && task.healthy_at.is_some());
         }
         (healthy, old)
@@ -111,7 +128,7 @@ impl Control<'_> {
     /// What keeps a deployment from moving, in words.
     fn what_holds_up(&self, service: Id<ServiceDefinition>, number: u32) -> String {
         let state = &self.services[service.index()];
-        let desired = state.desired_count;
+        let desired = state.desired_count_of(number);
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
         let (healthy, old) = self.healthy_and_old(service, number);
         let (minimum, maximum) = (state.minimum_healthy_percent, state.maximum_percent);
@@ -187,10 +204,11 @@ impl Control<'_> {
         cause.map_or(String::new(), |it| format!(": {}", it.1.words()))
     }
 
-    /// The room that the newest deployment of a service needs beyond what there is.
+    /// The room that the deployment of a service whose tasks are launched needs beyond what there is.
     fn spare_needed(&self, service: Id<ServiceDefinition>) -> SpareNeeded {
         let state = &self.services[service.index()];
-        let deployment = state.primary();
+        let deployment = state.launching();
+        let desired = state.desired_count_of(deployment.number);
         let wanted = self.wanted_next(service, &[]);
         if self.daemons.contains(&service) || self.fargate_of(&wanted).is_some() {
             return SpareNeeded::DoesNotApply;
@@ -200,12 +218,11 @@ impl Control<'_> {
         let Some(first) = old.first() else { return SpareNeeded::DoesNotApply };
         let mut old_on: BTreeMap<_, u32> = BTreeMap::new();
         old.iter().filter_map(|it| it.instance()).for_each(|it| *old_on.entry(it).or_default() += 1);
-        let (lower, upper) =
-            deployment_bounds(state.desired_count, state.minimum_healthy_percent, state.maximum_percent);
+        let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
         let asked = self.asked_by(&wanted);
         let constraints = self.constraints_of(&wanted);
         let update = RollingUpdate {
-            desired: state.desired_count,
+            desired,
             lower,
             upper,
             new: wanted.reservation(self.scenario),
@@ -246,12 +263,12 @@ impl Control<'_> {
         let Reservation { cpu_units, memory_mib, .. } = update.new;
         let on_own_instances = update.is_one_an_instance();
         // Both revisions hold all of their tasks until the traffic has moved for good.
-        let least = match deployment.shift {
-            Some(_) => {
+        let least = match deployment.shift.is_some() || deployment.task_set.is_some() {
+            true => {
                 let room = sites.iter().map(|it| it.room_for(&update)).fold(0, u32::saturating_add);
                 Some(update.desired.saturating_sub(room))
             }
-            None => update.least_spare(&sites),
+            false => update.least_spare(&sites),
         };
         match least {
             Some(tasks) => SpareNeeded::Tasks { tasks, cpu_units, memory_mib, on_own_instances },

@@ -407,6 +407,7 @@ impl Control<'_> {
                 asked: calls.totals.asked - before.asked,
                 failed: calls.totals.failed() - before.failed(),
                 provisioning: waiting as u32,
+                queued: calls.own_scheduler.queued(),
                 running,
                 failed_calls: calls.totals.failed_calls - before.failed_calls,
                 throttled: calls.totals.throttled - before.throttled,

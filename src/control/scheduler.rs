@@ -13,6 +13,7 @@ mod revisions;
 mod starting;
 mod status;
 mod stopping;
+pub mod task_sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +72,7 @@ pub struct Service {
     /// The decision that last changed the desired count or began a deployment.
     pub wanted_because: Option<Decision>,
     /// The number of the deployment that tasks are being started for, where that is not the PRIMARY one.
-    launches_for: Option<u32>,
+    pub(super) launches_for: Option<u32>,
     passes: BTreeSet<Instant>,
     /// Tasks that have ended by themselves, and when others may be started for them.
     replaced_at: BTreeMap<Id<Task>, Instant>,
@@ -105,10 +106,13 @@ impl Service {
             placement_constraints: None,
             capacity_provider_strategy: definition.launch.capacity_provider_strategy.clone(),
             configuration: definition.deployment.clone(),
-            deployments: vec![Deployment {
-                target_group: definition.load_balancer.as_ref().map(|it| it.target_group),
-                ..Deployment::new(0, (definition.task_definition, None), Instant::START)
-            }],
+            deployments: match definition.task_sets.is_empty() {
+                true => vec![Deployment {
+                    target_group: definition.load_balancer.as_ref().map(|it| it.target_group),
+                    ..Deployment::new(0, (definition.task_definition, None), Instant::START)
+                }],
+                false => Service::task_sets_of(definition, Instant::START),
+            },
             tasks: Vec::new(),
             failed_starts: 0,
             failed_start_at: None,
@@ -143,9 +147,9 @@ impl Service {
         self.launches_for.and_then(|it| self.deployment(it)).unwrap_or_else(|| self.primary())
     }
 
-    /// Whether a deployment is under way, the first one not counted once it has completed.
+    /// Whether a deployment is under way, the first one not counted once it has completed; of task sets ECS knows of none.
     pub fn is_deploying(&self) -> bool {
-        self.primary().is_in_progress()
+        self.primary().is_in_progress() && !self.has_task_sets()
     }
 }
 
@@ -178,6 +182,11 @@ impl Roll {
         (self.staying.len() + leaving + self.unhealthy.len()) as u32 + self.stopping
     }
 
+    /// Whether tasks that are to be replaced have not been asked to stop.
+    fn has_older_tasks(&self) -> bool {
+        !(self.leaving_healthy.is_empty() && self.leaving_not_yet_healthy.is_empty() && self.leaving.is_empty())
+    }
+
     fn is_settled(&self, desired: u32) -> bool {
         self.leaving_healthy.is_empty()
             && self.leaving_not_yet_healthy.is_empty()
@@ -205,7 +214,9 @@ impl Control<'_> {
             }
         }
         for service in self.scenario.services.ids().filter(|it| !self.scenario.services[*it].is_created_later) {
-            if self.scenario.begins_settled {
+            if self.services[service.index()].has_task_sets() {
+                self.begin_task_sets(service);
+            } else if self.scenario.begins_settled {
                 let state = &mut self.services[service.index()];
                 if state.tasks.len() as u32 == state.desired_count {
                     state.is_steady = true;
@@ -230,25 +241,31 @@ impl Control<'_> {
         if self.daemons.contains(&service) {
             return self.settle_daemon(service);
         }
-        let before = self.services[service.index()].tasks.len();
-        while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count {
-            let wanted = self.wanted_next(service, &[]);
-            if let Some(capacity) = self.fargate_of(&wanted) {
-                if self.settle_on_fargate(&wanted, capacity) {
-                    continue;
-                }
-                break;
-            }
-            let Some(instance) = self.choose_instance(&wanted) else { break };
-            if self.has_no_address(&wanted, self.cluster.instances[instance].availability_zone)
-                || self.has_no_host_ports(&wanted, instance)
-            {
-                break;
-            }
-            let task = self.create_task(&wanted);
-            self.settle_task(task, instance);
+        if self.services[service.index()].has_task_sets() {
+            return self.settle_task_sets(service);
         }
+        let before = self.services[service.index()].tasks.len();
+        while (self.services[service.index()].tasks.len() as u32) < self.services[service.index()].desired_count
+            && self.settle_next(service)
+        {}
         self.services[service.index()].tasks.len() > before
+    }
+
+    /// Makes the next task of a service run where it finds a place; whether it does.
+    fn settle_next(&mut self, service: Id<ServiceDefinition>) -> bool {
+        let wanted = self.wanted_next(service, &[]);
+        if let Some(capacity) = self.fargate_of(&wanted) {
+            return self.settle_on_fargate(&wanted, capacity);
+        }
+        let Some(instance) = self.choose_instance(&wanted) else { return false };
+        if self.has_no_address(&wanted, self.cluster.instances[instance].availability_zone)
+            || self.has_no_host_ports(&wanted, instance)
+        {
+            return false;
+        }
+        let task = self.create_task(&wanted);
+        self.settle_task(task, instance);
+        true
     }
 
     /// Has the scheduler look at a service soon.
@@ -282,6 +299,7 @@ impl Control<'_> {
         state.is_steady = false;
         state.retries.clear();
         self.shift_hears_of_scaling(service);
+        self.task_sets_hear_of_scaling(service, before, decision);
         self.schedule_service(service);
     }
 
@@ -306,6 +324,11 @@ impl Control<'_> {
             return;
         }
         self.place_waiting_tasks(service);
+        if self.services[service.index()].has_task_sets() {
+            self.task_sets_are_scheduled(service);
+            self.check_activity(service);
+            return;
+        }
         if self.is_shifting(service) {
             self.shifting_service_is_scheduled(service);
             self.check_activity(service);
@@ -344,8 +367,11 @@ impl Control<'_> {
         if roll.is_settled(desired) {
             self.is_steady(service);
             self.rebalance_service(service, &roll);
-        } else if self.services[service.index()].rebalancing.extra_tasks() == 0 {
-            self.services[service.index()].is_steady = false;
+        } else {
+            if self.services[service.index()].rebalancing.extra_tasks() == 0 {
+                self.services[service.index()].is_steady = false;
+            }
+            self.look_at_early_success(service, &roll);
         }
         self.check_activity(service);
     }

@@ -30,6 +30,13 @@ pub struct OwnScheduler {
     kept: Vec<Id<Task>>,
 }
 
+impl OwnScheduler {
+    /// How many tasks it has not yet placed.
+    pub(super) fn queued(&self) -> u32 {
+        self.queue.len() as u32
+    }
+}
+
 impl<'a> Control<'a> {
     pub(super) fn begin_own_scheduler(&mut self, run_task: Id<RunTask>) {
         if self.custom_scheduler(run_task).is_some() {

@@ -289,8 +289,8 @@ impl<'a> Control<'a> {
         let group = self.cluster.targets[target].target_group;
         self.drain_target(target);
         let service = self.service_of_target(task);
-        let name = &self.scenario.services[service].name;
-        let message = format!("(service {name}) has begun draining connections on 1 tasks.");
+        let of = self.service_and_task_set(service, self.cluster.tasks[task].deployment);
+        let message = format!("{of} has begun draining connections on 1 tasks.");
         self.log.put(now, cause, "service.draining", self.service_resource(service), message);
         let delay = self.deregistration_delay(group);
         let after = if self.scenario.assumptions.drain_full_delay { delay } else { Span::SECOND.min(delay) };
@@ -388,7 +388,7 @@ impl<'a> Control<'a> {
             self.wake_task(task, run_time.map_or(listens_after, |it| it.min(listens_after)));
         } else if let Some(run_time) = run_time {
             self.wake_task(task, run_time);
-        } else if self.is_probed(task) && !self.has_load_balancer(launcher) {
+        } else if self.is_probed(task) && self.cluster.tasks[task].target.is_none() {
             self.note_first_healthy(task);
         }
         let Launcher::Service(service) = launcher else { return };
@@ -396,7 +396,7 @@ impl<'a> Control<'a> {
         self.count_for_breaker(task, None, |it| it.some_task_has_run = true);
         self.task_may_tell_image_digests(task);
         self.schedule_service(service);
-        if self.scenario.services[service].load_balancer.is_none() {
+        if self.cluster.tasks[task].target.is_none() {
             // Nobody will say that it is healthy: it counts as such after a while.
             let at = now + self.scenario.assumptions.healthy_after;
             self.schedule_service_at(service, at);

@@ -12,9 +12,13 @@ use crate::table::Id;
 impl Control<'_> {
     pub(super) fn timeline_is_due(&mut self, index: usize) {
         let scenario = self.scenario;
+        if self.service_call_is_throttled(index) {
+            return;
+        }
         match &scenario.timeline[index].change {
             change @ TimelineChange::UpdateService { .. } => self.update_service(change),
             TimelineChange::CreateService { service } => self.create_service(*service),
+            TimelineChange::TaskSet { service, task_set, change } => self.change_task_set(*service, *task_set, *change),
             TimelineChange::DeleteService { service, force } => self.delete_service(*service, *force),
             TimelineChange::TerminateInstances { auto_scaling_group, count } => {
                 self.lose_instances(*auto_scaling_group, *count);

@@ -551,7 +551,8 @@ fn revisions_of(scenario: &Scenario, service: Id<ServiceDefinition>) -> Vec<Id<T
     let pipelines = scenario.pipelines.iter().filter(|it| it.service == service);
     let bad = pipelines.filter_map(|it| Some(it.bad_commits?.task_definition));
     let mut revisions = vec![scenario.services[service].task_definition];
-    for revision in by_hand.chain(bad) {
+    let of_task_sets = scenario.services[service].task_sets.iter().map(|it| it.task_definition);
+    for revision in by_hand.chain(bad).chain(of_task_sets) {
         if !revisions.contains(&revision) {
             revisions.push(revision);
         }

@@ -59,6 +59,14 @@ pub fn costs(scenario: &Scenario, control: &Control, traffic: &Traffic, end: Ins
         let bytes: u64 = control.cluster.tasks.iter().map(|it| it.pulled_through_nat_bytes).sum();
         cost.nat_gateways_usd = scenario.prices.nat_gateway_usd(nat.number, ledger.hours(), bytes as f64 / 1e9);
     }
+    for row in control.pipelines.iter().flat_map(|it| it.rows()) {
+        let Some(began_at) = row.build_began_at.filter(|it| *it < ledger.end) else { continue };
+        let definition = &scenario.pipelines[Id::new(row.pipeline)];
+        let took = row.pushed_at.or(row.ended_at).unwrap_or(ledger.end).min(ledger.end).since(began_at);
+        let usd = scenario.prices.build_usd(definition.build.compute_type, took);
+        ledger.add(began_at.0 / HOUR, CostOwner::Service(definition.service.index()), CostKind::CodeBuild, usd);
+        cost.builds_usd += usd;
+    }
     (cost, ledger.into_rows())
 }
 

@@ -42,7 +42,7 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
         .filter(|it| it.0 != SCALE_OUTS || scales_services || !scales_groups)
     {
         let is_nothing = || variants.iter().all(|runs| runs.iter().all(|run| of(run).is_none_or(|usd| usd < 0.005)));
-        if [LOAD_BALANCER, EBS, CLOUD_WATCH, NAT_GATEWAYS, CPU_CREDITS].contains(name) && is_nothing() {
+        if [LOAD_BALANCER, EBS, CLOUD_WATCH, NAT_GATEWAYS, CPU_CREDITS, CODE_BUILD].contains(name) && is_nothing() {
             continue;
         }
         let mut row = vec![(*name).to_owned()];
@@ -87,6 +87,7 @@ const LOAD_BALANCER: &str = "load balancer, $";
 const EBS: &str = "EBS, $";
 const CLOUD_WATCH: &str = "CloudWatch, $";
 const NAT_GATEWAYS: &str = "NAT gateways, $";
+const CODE_BUILD: &str = "CodeBuild, $";
 const CPU_CREDITS: &str = "CPU credits, $";
 
 /// A figure of the table: its name, how it is read off a run, and its decimals.
@@ -138,6 +139,7 @@ const FIGURES: &[Figure] = &[
     (CLOUD_WATCH, |run| Some(run.cost.cloud_watch_usd), 2),
     (NAT_GATEWAYS, |run| Some(run.cost.nat_gateways_usd), 2),
     (CPU_CREDITS, |run| Some(run.cost.cpu_credits_usd), 2),
+    (CODE_BUILD, |run| Some(run.cost.builds_usd), 2),
     ("total, $", |run| Some(run.cost.total_usd()), 2),
     ("$ a month at this rate", |run| Some(a_month(run, run.cost.total_usd())), 0),
 ];

@@ -86,7 +86,11 @@ pub const COLUMNS: &str = "service deployment task_definition desired_count bega
 
 /// Deployments worth telling of: all but those that services began with, and of these what hung.
 fn told(run: &Run) -> impl Iterator<Item = &DeploymentLife> {
-    run.deployments.iter().filter(|it| it.number > 0 || !it.hangs.is_empty())
+    let came_later = |it: &DeploymentLife| match it.task_set {
+        Some(_) => it.began_at > Instant::START,
+        None => it.number > 0,
+    };
+    run.deployments.iter().filter(move |it| came_later(it) || !it.hangs.is_empty())
 }
 
 /// Whether any deployment is worth telling of.
@@ -191,7 +195,11 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> String {
     };
     let tasks = plural(it.desired_count, "task");
     let mut text = String::new();
-    wrap(&mut text, &format!("{variant}: {service} to {revision} at {}, {tasks}: {verdict}", it.began_at), 2);
+    let what = match &it.task_set {
+        Some(set) => format!("{service}, task set {set} of {revision},"),
+        None => format!("{service} to {revision}"),
+    };
+    wrap(&mut text, &format!("{variant}: {what} at {}, {tasks}: {verdict}", it.began_at), 2);
     let waits = it.waits(run);
     let waits = waits.iter().filter(|wait| wait.1 >= Span::SECOND);
     let waits: Vec<String> = waits.map(|wait| format!("{} for {}", in_seconds(wait.1), wait.0.words())).collect();
@@ -295,7 +303,10 @@ pub fn panels(run: &Run, (from, to): (f64, f64)) -> Vec<Panel> {
                 points.push((at_once[0].0.as_seconds(), Some(f64::from(count))));
             }
             points.push((to, Some(f64::from(count))));
-            let name = format!("{} (deployment {})", deployment.task_definition, deployment.number);
+            let name = match &deployment.task_set {
+                Some(set) => format!("{} (task set {set})", deployment.task_definition),
+                None => format!("{} (deployment {})", deployment.task_definition, deployment.number),
+            };
             Line { name, colour: PALETTE[place % PALETTE.len()], stroke: Stroke::Step, points }
         });
         Panel {

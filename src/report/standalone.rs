@@ -17,11 +17,12 @@ pub struct RunTaskRow<'a> {
     running_count: u32,
     failed_calls_count: u64,
     throttled_count: u64,
+    queued_count: u32,
 }
 
 /// The header of `run_tasks.csv`.
 pub const RUN_TASKS: &str = "minute run_task asked_count failed_count provisioning_count running_count failed_calls_count \
-    throttled_count";
+    throttled_count queued_count";
 
 /// What has become of one entry of `runTasks`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -104,6 +105,7 @@ pub fn rows(run: &Run) -> impl Iterator<Item = RunTaskRow<'_>> {
         running_count: row.running,
         failed_calls_count: row.failed_calls,
         throttled_count: row.throttled,
+        queued_count: row.queued,
     })
 }
 
@@ -116,14 +118,18 @@ pub fn panels(run: &Run) -> Vec<Panel> {
             let points = rows.iter().map(|it| (it.minute as f64 * 60.0 + 60.0, Some(of(it) as f64))).collect();
             Line { name: name.to_owned(), colour: PALETTE[colour], stroke, points }
         };
+        let mut lines = vec![
+            line("running", 0, Stroke::Area, |it| u64::from(it.running)),
+            line("in PROVISIONING", 5, Stroke::Area, |it| u64::from(it.provisioning)),
+            line("failed in the minute", 3, Stroke::Plain, |it| it.failed),
+        ];
+        if rows.iter().any(|it| it.queued > 0) {
+            lines.push(line("in its scheduler's queue", 4, Stroke::Plain, |it| u64::from(it.queued)));
+        }
         Panel {
             title: run_task.name.clone(),
             unit: "tasks".to_owned(),
-            lines: vec![
-                line("running", 0, Stroke::Area, |it| u64::from(it.running)),
-                line("in PROVISIONING", 5, Stroke::Area, |it| u64::from(it.provisioning)),
-                line("failed in the minute", 3, Stroke::Plain, |it| it.failed),
-            ],
+            lines,
             is_logarithmic: false,
             top_at_least: 1.0,
             when_empty: "no tasks",

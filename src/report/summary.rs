@@ -63,6 +63,9 @@ struct Summary<'a> {
     /// Where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_nat_gateways_usd: Option<f64>,
+    /// Where there are pipelines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_builds_usd: Option<f64>,
     /// Where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_cpu_credits_usd: Option<f64>,
@@ -278,6 +281,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         stopped_tasks: stopped_tasks(run),
         cost_volumes_usd: run.cost.volumes_usd,
         cost_cloudwatch_usd: run.cost.cloud_watch_usd,
+        cost_builds_usd: (!run.scenario.pipelines.is_empty()).then_some(run.cost.builds_usd),
         cost_nat_gateways_usd: run.scenario.nat_gateways.as_ref().map(|_| run.cost.nat_gateways_usd),
         cost_cpu_credits_usd: Some(run.cost.cpu_credits_usd).filter(|it| *it > 0.0),
         cost_month_usd: a_month(run, run.cost.total_usd()),

@@ -14,6 +14,8 @@ pub struct DeploymentLife {
     pub number: u32,
     /// `family:revision` that it runs.
     pub task_definition: String,
+    /// The name of the task set that it is, where whoever calls deploys.
+    pub task_set: Option<String>,
     /// Tasks that were desired when it began.
     pub desired_count: u32,
     /// When it began.
@@ -234,8 +236,11 @@ impl DeploymentLife {
         waits
     }
 
-    /// When the last of the old tasks had stopped; `None` while some have not, or where there were none.
+    /// When the last of the old tasks had stopped; `None` while some have not, or where there were none, as beside a task set.
     pub fn old_tasks_gone_at(&self, run: &Run) -> Option<Instant> {
+        if self.task_set.is_some() {
+            return None;
+        }
         let is_old = |it: &&TaskLife| it.deployment < self.number && it.stopped_at.is_none_or(|at| at > self.began_at);
         let old: Vec<Option<Instant>> = self.own_tasks(run).filter(is_old).map(|it| it.stopped_at).collect();
         old.into_iter().max_by_key(|it| it.unwrap_or(Instant::NEVER))?

@@ -155,6 +155,8 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("fargateSpotLaunchesPerSecond", &mut a.fargate.spot.launches_per_second),
         ("clusterModifyBurst", &mut a.cluster_modify_burst),
         ("clusterModifyCallsPerSecond", &mut a.cluster_modify_calls_per_second),
+        ("serviceModifyBurst", &mut a.service_modify_burst),
+        ("serviceModifyCallsPerSecond", &mut a.service_modify_calls_per_second),
         ("fargateRunTaskBurst", &mut a.fargate.run_task_burst),
         ("fargateRunTaskCallsPerSecond", &mut a.fargate.run_task_calls_per_second),
         ("runTaskMaxAttempts", &mut a.run_task_max_attempts),
@@ -267,6 +269,7 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
     });
     let Some(mut fields) = fields else { return prices };
     let [first, second, third, fourth] = &mut prices.metric_month;
+    let [small_build, medium_build, large_build] = &mut prices.build_minute;
     fields.derived(reader, "date", prices.date.as_str());
     if let Some(date) = fields.text(reader, "date") {
         date.clone_into(&mut prices.date);
@@ -291,6 +294,9 @@ pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &s
         ("cpuCreditsWindowsVcpuHour", &mut prices.cpu_credits_windows_vcpu_hour),
         ("natGatewayHour", &mut prices.nat_gateway_hour),
         ("natGatewayGb", &mut prices.nat_gateway_gb),
+        ("buildSmallMinute", small_build),
+        ("buildMediumMinute", medium_build),
+        ("buildLargeMinute", large_build),
         ("alarmMonth", &mut prices.alarm_month),
         ("highResolutionAlarmMonth", &mut prices.high_resolution_alarm_month),
         ("compositeAlarmMonth", &mut prices.composite_alarm_month),

@@ -65,16 +65,7 @@ impl Shape {
     pub const SECURITY_GROUP: Shape = Shape {
         name: "security group",
         not_simulated: &[],
-        accepted: &[
-            "Description",
-            "GroupId",
-            "GroupName",
-            "IpPermissionsEgress",
-            "OwnerId",
-            "SecurityGroupArn",
-            "Tags",
-            "VpcId",
-        ],
+        accepted: &["Description", "GroupId", "GroupName", "OwnerId", "SecurityGroupArn", "Tags", "VpcId"],
     };
 
     /// `IpPermission` of EC2.
@@ -311,7 +302,7 @@ impl Shape {
     pub const RULE_TARGET: Shape = Shape {
         name: "target of a rule",
         not_simulated: &[],
-        accepted: &["Arn", "Input", "InputPath", "InputTransformer", "RoleArn"],
+        accepted: &["Arn", "InputPath", "InputTransformer", "RoleArn"],
     };
 
     /// A schedule of EventBridge Scheduler.
@@ -332,7 +323,7 @@ impl Shape {
 
     /// Its target.
     pub const SCHEDULE_TARGET: Shape =
-        Shape { name: "target of a schedule", not_simulated: &[], accepted: &["Arn", "Input", "RoleArn"] };
+        Shape { name: "target of a schedule", not_simulated: &[], accepted: &["Arn", "RoleArn"] };
 
     /// `EcsParameters` of a target.
     pub const ECS_PARAMETERS: Shape = Shape {
@@ -351,8 +342,15 @@ impl Shape {
     /// `TaskOverride`.
     pub const TASK_OVERRIDE: Shape = Shape {
         name: "`overrides`",
-        not_simulated: &["containerOverrides", "ephemeralStorage", "inferenceAcceleratorOverrides"],
+        not_simulated: &["ephemeralStorage", "inferenceAcceleratorOverrides"],
         accepted: &["executionRoleArn", "taskRoleArn"],
+    };
+
+    /// `ContainerOverride`.
+    pub const CONTAINER_OVERRIDE: Shape = Shape {
+        name: "`containerOverrides`",
+        not_simulated: &["resourceRequirements"],
+        accepted: &["command", "environment", "environmentFiles"],
     };
 
     /// `UpdateService`, as the timeline takes it.
@@ -371,9 +369,36 @@ impl Shape {
         accepted: &["cluster", "enableECSManagedTags", "enableExecuteCommand", "platformVersion", "propagateTags"],
     };
 
+    /// `TaskSet`, and what `CreateTaskSet` takes.
+    pub const TASK_SET: Shape = Shape {
+        name: "task set",
+        not_simulated: &["serviceRegistries"],
+        accepted: &[
+            "clientToken",
+            "cluster",
+            "clusterArn",
+            "computedDesiredCount",
+            "createdAt",
+            "fargateEphemeralStorage",
+            "pendingCount",
+            "runningCount",
+            "serviceArn",
+            "stabilityStatus",
+            "stabilityStatusAt",
+            "startedBy",
+            "tags",
+            "taskSetArn",
+            "updatedAt",
+        ],
+    };
+
+    /// `UpdateTaskSet`, `DeleteTaskSet` and `UpdateServicePrimaryTaskSet`.
+    pub const CALL_OF_TASK_SET: Shape =
+        Shape { name: "call that changes a task set", not_simulated: &[], accepted: &["cluster"] };
+
     /// `DeploymentConfiguration`.
     pub const DEPLOYMENT_CONFIGURATION: Shape =
-        Shape { name: "deployment configuration", not_simulated: &["earlySuccessCriteria"], accepted: &[] };
+        Shape { name: "deployment configuration", not_simulated: &[], accepted: &[] };
 
     /// `DeploymentLifecycleHook`.
     pub const DEPLOYMENT_LIFECYCLE_HOOK: Shape = Shape {

@@ -1,8 +1,8 @@
 //! `deploymentConfiguration` of services: percentages, circuit breaker, alarms, strategy and hooks.
 
 use crate::aws::deployment::{
-    CircuitBreaker, DeploymentAlarms, DeploymentChange, DeploymentConfiguration, DeploymentStrategy, FailureThreshold,
-    HookTarget, LifecycleHook, LifecycleStage,
+    CircuitBreaker, DeploymentAlarms, DeploymentChange, DeploymentConfiguration, DeploymentStrategy, EarlySuccess,
+    FailureThreshold, HookTarget, LifecycleHook, LifecycleStage,
 };
 use crate::aws::service::ServiceDefinition;
 use crate::distribution::Distribution;
@@ -44,8 +44,9 @@ pub fn deployment_configuration(
     if lifecycle_hooks.is_none() {
         fields.list(reader, "lifecycleHooks");
     }
+    let early_success = early_success(reader, &mut fields);
     fields.finish(reader, &Shape::DEPLOYMENT_CONFIGURATION);
-    let change = DeploymentChange { circuit_breaker, alarms, strategy, bake_time, lifecycle_hooks };
+    let change = DeploymentChange { circuit_breaker, alarms, strategy, bake_time, lifecycle_hooks, early_success };
     SaidDeployment { minimum_healthy_percent, maximum_percent, change }
 }
 
@@ -138,6 +139,19 @@ fn rolls_back_where_enabled(reader: &mut Reader<'_>, fields: &mut Fields<'_>) ->
     fields.required(reader, "rollback");
     let rolls_back = fields.flag(reader, "rollback");
     Some(is_enabled?.then_some(rolls_back?))
+}
+
+/// `earlySuccessCriteria`; nothing where it is not there, nothing inside where it is not enabled.
+fn early_success(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Option<EarlySuccess>> {
+    let node = fields.take("earlySuccessCriteria")?;
+    let mut it = reader.fields(node, format!("`earlySuccessCriteria` of {}", fields.of))?;
+    it.required(reader, "enable");
+    let is_enabled = it.flag(reader, "enable");
+    let healthy_percent = it.count_or(reader, "healthyPercent", 0..=100, 100);
+    let words = [("BLOCKING", false), ("DEFERRED", true)];
+    let cleanup_is_deferred = it.word_or(reader, "sourceServiceRevisionCleanup", &words, false);
+    it.finish(reader, &Shape::OURS);
+    Some(is_enabled?.then_some(EarlySuccess { healthy_percent, cleanup_is_deferred }))
 }
 
 fn deployment_alarms(
@@ -233,9 +247,15 @@ pub fn check_strategy(
     let word = strategy.as_str();
     if strategy == DeploymentStrategy::Rolling {
         if !configuration.lifecycle_hooks.is_empty() {
-            reader.not_simulated(at, format!("a lifecycle hook of a rolling update of {of}"));
+            reader.note(format!(
+                "rolling updates of {of} call none of its lifecycle hooks: ECS documents these for `BLUE_GREEN`, `LINEAR` and `CANARY`"
+            ));
         }
         return;
+    }
+    if configuration.early_success.is_some() {
+        let problem = Problem::new(at, format!("{of} has `strategy: {word}` and `earlySuccessCriteria`"));
+        reader.refuse(problem.help("early success criteria are for `strategy: ROLLING`"));
     }
     if is_daemon {
         let message = format!("the daemon scheduling strategy does not support `strategy: {word}`, which {of} has");

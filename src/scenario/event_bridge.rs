@@ -7,12 +7,12 @@ use crate::aws::event_bridge::{
 };
 use crate::aws::run_task::{Caller, Overrides, RunTask};
 use crate::aws::schedule;
-use crate::aws::task_definition::VolumeKind;
+use crate::aws::task_definition::{TaskDefinition, VolumeKind};
 use crate::distribution::Distribution;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::reader::{Fields, Reader, What, last_name, listed};
-use crate::scenario::run_task::{Around, Demands, launched};
+use crate::scenario::run_task::{Around, Demands, launched, task_override};
 use crate::scenario::scaling::unix_seconds;
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::check_name;
@@ -225,6 +225,7 @@ struct EcsTasks {
     launch: crate::aws::launch::Launch,
     count: u32,
     run_time: Option<Distribution>,
+    size: Overrides,
 }
 
 impl EcsTasks {
@@ -242,7 +243,8 @@ impl EcsTasks {
             reader.refuse(problem.help("`EcsParameters` has no `volumeConfigurations`: EventBridge cannot run it"));
         }
         fields.finish(reader, &Shape::ECS_PARAMETERS);
-        Some(EcsTasks { task_definition: task_definition?, launch, count, run_time })
+        let size = input(reader, target, of, definition);
+        Some(EcsTasks { task_definition: task_definition?, launch, count, run_time, size })
     }
 
     fn called(&self, cause: &Cause) -> TaskCalls {
@@ -261,7 +263,7 @@ impl EcsTasks {
     }
 
     fn entry(self, name: String, target: EcsTarget) -> RunTask {
-        let sizes = vec![Overrides::default()];
+        let sizes = vec![self.size];
         let caller = Caller::EventBridge(target);
         RunTask { name, launch: self.launch, task_definition: self.task_definition, sizes, caller }
     }
@@ -274,6 +276,20 @@ fn state(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> bool {
         reader.note(format!("{} is DISABLED: it runs nothing", fields.of));
     }
     is_enabled
+}
+
+/// `Input`: the overrides of the call.
+fn input(reader: &mut Reader<'_>, target: &mut Fields<'_>, of: &str, definition: Option<&TaskDefinition>) -> Overrides {
+    let Some(node) = target.take("Input").filter(|it| !it.is_blank()) else { return Overrides::default() };
+    if node.text().is_some() {
+        let problem = Problem::new(node.place, format!("`Input` of {of} is a text that is no JSON object"));
+        reader.refuse(
+            problem.help(r#"of a target that runs tasks it is overrides: `'{"cpu": "512", "memory": "1024"}'`"#),
+        );
+        return Overrides::default();
+    }
+    let fields = reader.fields(node, format!("`Input` of {of}"));
+    fields.map_or(Overrides::default(), |it| task_override(reader, it, definition))
 }
 
 /// `ScheduleExpression` or `EventPattern` of a rule.
@@ -376,7 +392,7 @@ fn retry_policy(reader: &mut Reader<'_>, target: &mut Fields<'_>) -> (RetryPolic
 /// An `EventPattern` of objects that S3 tells of.
 fn objects(reader: &mut Reader<'_>, node: &Node, of: &str, buckets: &mut Buckets) -> Option<Cause> {
     if node.text().is_some() {
-        let problem = Problem::new(node.place, format!("`EventPattern` of {of} is a text"));
+        let problem = Problem::new(node.place, format!("`EventPattern` of {of} is a text that is no JSON object"));
         reader.refuse(problem.help(
             "write it out: `EventPattern: {source: [aws.s3], detail-type: [Object Created], detail: {bucket: {name: [uploads]}}}`",
         ));

@@ -39,13 +39,27 @@ pub fn launch(
     task_group: Id<TaskGroup>,
 ) -> (Launch, Option<&'static str>) {
     let (placement_strategy, placement_constraints) = placement(reader, fields);
+    let (launch, on_ec2_because) = where_tasks_run(reader, fields, capacity, task_group);
+    if launch.capacity_provider_strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
+        refuse_placement_on_fargate(reader, fields);
+    }
+    (Launch { placement_strategy, placement_constraints, ..launch }, on_ec2_because)
+}
+
+/// The same but for placement, of which task sets say nothing.
+pub fn where_tasks_run(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    capacity: &Capacity,
+    task_group: Id<TaskGroup>,
+) -> (Launch, Option<&'static str>) {
     let (capacity_provider_strategy, on_ec2_because) = capacity_provider_strategy(reader, fields, capacity);
     let (platform_version, platform_family) = platform(reader, fields, capacity, &capacity_provider_strategy);
     let network = capacity.network_of_launch(reader, fields);
     let launch = Launch {
         task_group,
-        placement_strategy,
-        placement_constraints,
+        placement_strategy: Vec::new(),
+        placement_constraints: Vec::new(),
         capacity_provider_strategy,
         platform_version,
         platform_family,
@@ -58,8 +72,25 @@ pub fn launch(
 const STRATEGIES: &str = "Placement strategies";
 const CONSTRAINTS: &str = "Placement constraints";
 
-/// The platform version and family, and whether a service or `RunTask` says only what Fargate has of where tasks run, and all that it
-/// asks for.
+/// Says of a service or `RunTask` on Fargate what it says of placement, which there is none of.
+pub fn refuse_placement_on_fargate(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
+    let of = fields.of.clone();
+    for (field, words) in
+        [("placementStrategy", STRATEGIES), ("placementTemplate", STRATEGIES), ("placementConstraints", CONSTRAINTS)]
+    {
+        if let Some(node) = fields.take(field).filter(|it| !it.is_blank()) {
+            let problem = Problem::new(node.place, format!("{of} runs on Fargate, which has no `{field}`"));
+            let says = format!("{words} are not supported with FARGATE launch type.");
+            reader.refuse(
+                problem
+                    .help("leave it out: Fargate spreads tasks over the zones of their subnets")
+                    .help(invalid_parameter_exception(&says)),
+            );
+        }
+    }
+}
+
+/// The platform version and family, and whether there is the network configuration that Fargate asks for.
 fn platform(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
@@ -97,19 +128,6 @@ fn platform(
         }
         None => None,
     };
-    for (field, words) in
-        [("placementStrategy", STRATEGIES), ("placementTemplate", STRATEGIES), ("placementConstraints", CONSTRAINTS)]
-    {
-        if let Some(node) = fields.take(field).filter(|it| !it.is_blank()) {
-            let problem = Problem::new(node.place, format!("{of} runs on Fargate, which has no `{field}`"));
-            let says = format!("{words} are not supported with FARGATE launch type.");
-            reader.refuse(
-                problem
-                    .help("leave it out: Fargate spreads tasks over the zones of their subnets")
-                    .help(invalid_parameter_exception(&says)),
-            );
-        }
-    }
     if fields.take("networkConfiguration").is_none() {
         let problem = Problem::new(fields.place, format!("{of} runs on Fargate and has no `networkConfiguration`"));
         let says = "Network Configuration must be provided when networkMode 'awsvpc' is specified.";

@@ -78,7 +78,7 @@ const NAMESPACES: [(&str, Namespace); 8] = [
 const UNNAMED_LOAD_BALANCER: &str = "default";
 
 /// Metrics of these namespaces that AWS has, and that ask what is not simulated.
-const NOT_SIMULATED: [&str; 38] = [
+const NOT_SIMULATED: [&str; 37] = [
     "CPUCreditBalance",
     "CPUCreditUsage",
     "CPUSurplusCreditBalance",
@@ -116,7 +116,6 @@ const NOT_SIMULATED: [&str; 38] = [
     "TCP_ELB_Reset_Count",
     "TCP_Target_Reset_Count",
     "TargetTLSNegotiationErrorCount",
-    "TaskSetCount",
 ];
 
 fn find<M: Copy>(names: &[Named<M>], name: &str) -> Option<M> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::aws::pipeline::{BadCommits, Build, DEPLOYMENT_TIMEOUT_MAXIMUM, Deploy, ExecutionMode, Pipeline};
+use crate::aws::pipeline::{
+    BadCommits, Build, ComputeType, DEPLOYMENT_TIMEOUT_MAXIMUM, Deploy, ExecutionMode, Pipeline,
+};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{CpuArchitecture, ImageLayer, TaskDefinition};
 use crate::distribution::Distribution;
@@ -105,6 +107,12 @@ fn pipeline(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Opti
     let mut fields = reader.fields(&entry.node, format!("pipeline `{}`", entry.key))?;
     fields.required(reader, "service");
     let service = fields.reference(reader, "service", around.service_names);
+    if let Some(service) = service.map(|it| &around.services[it]).filter(|it| !it.task_sets.is_empty()) {
+        let message =
+            format!("{} deploys service `{}`, whose deployment controller is EXTERNAL", fields.of, service.name);
+        let help = "the timeline creates its task sets: `createTaskSet`";
+        reader.refuse(Problem::new(fields.place_of("service"), message).help(help));
+    }
     let modes = [
         ("SUPERSEDED", ExecutionMode::Superseded),
         ("QUEUED", ExecutionMode::Queued),
@@ -193,6 +201,12 @@ fn build(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&T
     let concurrent = build.count_or(reader, "concurrent", 1..=1_000, 1);
     let architectures = [("X86_64", CpuArchitecture::X86_64), ("ARM64", CpuArchitecture::Arm64)];
     let architecture = build.word(reader, "architecture", &architectures);
+    let compute_types = [
+        ("BUILD_GENERAL1_SMALL", ComputeType::Small),
+        ("BUILD_GENERAL1_MEDIUM", ComputeType::Medium),
+        ("BUILD_GENERAL1_LARGE", ComputeType::Large),
+    ];
+    let compute_type = build.word_or(reader, "computeType", &compute_types, ComputeType::default());
     build.usual(reader, "changed", "20MB");
     let changed_mb = build.parsed(reader, "changed", size_mb).unwrap_or(20.0);
     let push_mb_per_second = build.positive_or(reader, "pushMbPerSecond", 50.0);
@@ -215,7 +229,7 @@ fn build(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&T
         }),
     };
     let push_time = Span::from_seconds_f64(changed_mb / push_mb_per_second);
-    let build = Build { provisioning_time, time, cached_time, cache_share, concurrent, push_time };
+    let build = Build { provisioning_time, time, cached_time, cache_share, concurrent, push_time, compute_type };
     Some((build, container?, changed_mb, architecture))
 }
 

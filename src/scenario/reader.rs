@@ -588,6 +588,11 @@ impl<'n> Fields<'n> {
         self.entries.iter().any(|it| is_same_field(&it.key, name) && it.node.value != Value::Null)
     }
 
+    /// The value of a field, which whoever reads it still has to take.
+    pub fn peek(&self, name: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|it| is_same_field(&it.key, name)).map(|it| &it.node)
+    }
+
     /// Where a field's value stands, or where it would.
     pub fn place_of(&self, name: &str) -> Place {
         self.entries.iter().find(|it| is_same_field(&it.key, name)).map_or(self.place, |it| it.node.place)

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::aws::launch::{Launch, TaskGroup};
 use crate::aws::placement::PlacementStrategy;
-use crate::aws::run_task::{Caller, Overrides, RunTask};
+use crate::aws::run_task::{Caller, ContainerOverride, Overrides, RunTask};
 use crate::aws::task_definition::TaskDefinition;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::fargate::{refuse_on_fargate, refuse_sizes_on_fargate};
 use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
 use crate::scenario::placement::refuse_too_many_constraints;
-use crate::scenario::problem::{Place, Problem};
-use crate::scenario::reader::{Fields, Reader, What};
+use crate::scenario::problem::{Place, Problem, nearest};
+use crate::scenario::reader::{Fields, Reader, What, listed as names_listed};
 use crate::scenario::recorded::{decoded, note_end, refuse_window};
 use crate::scenario::task_definition::{TaskDefinitions, check_name, cpu_and_memory};
 use crate::scenario::tree::{Entry, Node};
@@ -153,7 +153,7 @@ fn run_task(reader: &mut Reader<'_>, entry: &Entry, around: &mut Around<'_>) -> 
     let (task_definition, mut launch) = launched(reader, &mut fields, "taskDefinition", around);
     let definition = task_definition.map(|it| &around.task_definitions.table[it]);
     launch.volume = volume_configurations(reader, &mut fields, definition);
-    let overrides = overrides(reader, &mut fields);
+    let overrides = overrides(reader, &mut fields, definition);
     let demand = demand(reader, &mut fields, entry, overrides, around.duration, &["at", "arrivals", "trace"]);
     fields.finish(reader, &Shape::RUN_TASK);
     let (sizes, calls) = demand?;
@@ -193,16 +193,56 @@ pub fn refuse_sizes_below_containers(
 pub type Demand = Option<(Vec<Overrides>, TaskCalls)>;
 
 /// `overrides` as `RunTask` takes them, or `cpu` and `memory` as `sizes` have them.
-pub fn overrides(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
-    let Some(mut said) = fields.map(reader, "overrides") else { return Overrides::default() };
+pub fn overrides(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&TaskDefinition>) -> Overrides {
+    let said = fields.map(reader, "overrides");
+    said.map_or(Overrides::default(), |it| task_override(reader, it, definition))
+}
+
+/// A `TaskOverride`: what the task and its containers have instead of what their definition says. Their commands and environment are
+/// accepted without effect: how long a task runs is not theirs to say here.
+pub fn task_override(reader: &mut Reader<'_>, mut said: Fields<'_>, definition: Option<&TaskDefinition>) -> Overrides {
     let overrides = size(reader, &mut said);
+    let of = said.of.clone();
+    let nodes = said.list(reader, "containerOverrides");
+    let containers: Vec<ContainerOverride> =
+        nodes.iter().filter_map(|it| container_override(reader, it, &of, definition)).collect();
     said.finish(reader, &Shape::TASK_OVERRIDE);
-    overrides
+    definition.map_or(overrides, |it| overrides.with_containers(it, &containers))
+}
+
+fn container_override(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    of: &str,
+    definition: Option<&TaskDefinition>,
+) -> Option<ContainerOverride> {
+    let mut fields = reader.fields(node, format!("a container override of {of}"))?;
+    fields.required(reader, "name");
+    let at = fields.place_of("name");
+    let name = fields.text(reader, "name");
+    let cpu = fields.count(reader, "cpu", 0..=196_608);
+    let memory = fields.count(reader, "memory", 4..=100_000_000);
+    let memory_reservation = fields.count(reader, "memoryReservation", 4..=100_000_000);
+    let of = fields.of.clone();
+    fields.finish(reader, &Shape::CONTAINER_OVERRIDE);
+    let name = name?;
+    if let Some(definition) = definition.filter(|it| it.containers.iter().all(|it| it.name != name)) {
+        let message = format!("{of} is for container `{name}`, which `{}` does not have", definition.name());
+        let known = || definition.containers.iter().map(|it| it.name.as_str());
+        let says = "AWS says: InvalidParameterException: Override for container named that is not a container in the TaskDefinition.";
+        let problem = Problem::new(at, message).help(says);
+        reader.refuse(match nearest(name, known()) {
+            Some(near) => problem.label(format!("did you mean `{near}`?")),
+            None => problem.help(format!("it has {}", names_listed(known()))),
+        });
+        return None;
+    }
+    Some(ContainerOverride { name: name.to_owned(), cpu, memory, memory_reservation })
 }
 
 fn size(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Overrides {
     let (cpu, memory) = cpu_and_memory(reader, fields);
-    Overrides { cpu, memory }
+    Overrides { cpu, memory, ..Overrides::default() }
 }
 
 /// `at`: one instant or several, with so many tasks each.
@@ -301,7 +341,7 @@ fn traced(reader: &mut Reader<'_>, node: &Node, overrides: Overrides, duration: 
         if ((number + 1) as f64 * scale).floor() <= (number as f64 * scale).floor() {
             continue;
         }
-        let own = Overrides { cpu: task.cpu.or(overrides.cpu), memory: task.memory.or(overrides.memory) };
+        let own = Overrides { cpu: task.cpu.or(overrides.cpu), memory: task.memory.or(overrides.memory), ..overrides };
         let size = *places.entry(own).or_insert_with(|| {
             sizes.push(own);
             sizes.len() - 1

@@ -324,6 +324,7 @@ mod tests {
             "CustomizedScalingMetricSpecification",
             "PredefinedLoadMetricSpecification",
             "PredefinedScalingMetricSpecification",
+            "advancedConfiguration",
             "s3filesVolumeConfiguration",
         ];
         let formless = [

@@ -4,9 +4,9 @@
 //! shape here, before variants patch it.
 
 use crate::scenario::patch;
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Reader, last_name};
-use crate::scenario::tree::{Entry, Node, Value, is_same_field};
+use crate::scenario::tree::{Entry, Node, Value, is_same_field, parse};
 
 /// A section whose entries are AWS's.
 struct Section {
@@ -48,11 +48,51 @@ pub fn normalised(reader: &mut Reader<'_>, root: Node) -> Node {
     let entries = entries
         .into_iter()
         .map(|entry| match SECTIONS.iter().find(|it| is_same_field(it.name, &entry.key)) {
-            Some(section) => Entry { node: plain_section(reader, section, entry.node), ..entry },
+            Some(section) => {
+                let mut node = plain_section(reader, section, entry.node);
+                if matches!(section.name, "rules" | "schedules") {
+                    spell_out_json(&mut node);
+                }
+                Entry { node, ..entry }
+            }
             None => entry,
         })
         .collect();
     Node { place: root.place, value: Value::Map(entries) }
+}
+
+/// Fields of EventBridge that AWS has as a text of JSON.
+const JSON_TEXTS: [&str; 2] = ["EventPattern", "Input"];
+
+/// Puts the map in place of each text of JSON that is one, where it stands; another text is left to who reads it.
+fn spell_out_json(node: &mut Node) {
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(spell_out_json),
+        Value::Map(entries) => {
+            for entry in entries {
+                let is_json = JSON_TEXTS.iter().any(|it| is_same_field(it, &entry.key));
+                let parsed = entry.node.text().filter(|_| is_json).and_then(|it| parse(it, 0).ok());
+                match parsed.filter(|it| matches!(it.value, Value::Map(_))) {
+                    Some(parsed) => entry.node = at_place(parsed, entry.node.place),
+                    None => spell_out_json(&mut entry.node),
+                }
+            }
+        }
+        Value::Null | Value::Scalar { .. } | Value::Unread => {}
+    }
+}
+
+/// A tree of which every part stands at one place.
+fn at_place(node: Node, place: Place) -> Node {
+    let value = match node.value {
+        Value::List(items) => Value::List(items.into_iter().map(|it| at_place(it, place)).collect()),
+        Value::Map(entries) => {
+            let put = |it: Entry| Entry { key_place: place, node: at_place(it.node, place), ..it };
+            Value::Map(entries.into_iter().map(put).collect())
+        }
+        other => other,
+    };
+    Node { place, value }
 }
 
 fn plain_section(reader: &mut Reader<'_>, section: &Section, node: Node) -> Node {

@@ -28,17 +28,30 @@ impl SecurityGroups {
             let Some(mut fields) = reader.fields(&entry.node, format!("security group `{}`", entry.key)) else {
                 continue;
             };
-            let nodes = fields.list(reader, "IpPermissions").iter();
-            let rules = nodes.filter_map(|node| {
-                let rule = reader.fields(node, format!("an IP permission of security group `{}`", entry.key))?;
-                ip_permission(reader, rule)
-            });
-            let ingress = rules.collect();
+            let ingress = ip_permissions(reader, &mut fields, "IpPermissions", &entry.key);
+            let egress = match fields.has("IpPermissionsEgress") {
+                true => ip_permissions(reader, &mut fields, "IpPermissionsEgress", &entry.key),
+                false => vec![IpPermission::ALL],
+            };
             fields.finish(reader, &Shape::SECURITY_GROUP);
-            let id = self.table.push(SecurityGroup { name: entry.key.clone(), ingress });
+            let id = self.table.push(SecurityGroup { name: entry.key.clone(), ingress, egress });
             self.names.add(&entry.key, Some(id));
         }
     }
+}
+
+fn ip_permissions(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    field: &'static str,
+    group: &str,
+) -> Vec<IpPermission> {
+    let nodes = fields.list(reader, field).iter();
+    let rules = nodes.filter_map(|node| {
+        let rule = reader.fields(node, format!("an IP permission of security group `{group}`"))?;
+        ip_permission(reader, rule)
+    });
+    rules.collect()
 }
 
 fn ip_permission(reader: &mut Reader<'_>, mut rule: Fields<'_>) -> Option<IpPermission> {
@@ -53,7 +66,7 @@ fn ip_permission(reader: &mut Reader<'_>, mut rule: Fields<'_>) -> Option<IpPerm
     rule.finish(reader, &Shape::IP_PERMISSION);
     let port = |it: u32| u16::try_from(it).unwrap_or(u16::MAX);
     match (protocol??, ports) {
-        (None, _) => Some(IpPermission { protocol: None, ports: 0..=u16::MAX }),
+        (None, _) => Some(IpPermission::ALL),
         (protocol, [Some(from), Some(to)]) if from <= to => {
             Some(IpPermission { protocol, ports: port(from)..=port(to) })
         }

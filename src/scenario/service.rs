@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::deployment::{
     CODE_DEPLOY_CONFIGURATIONS, DeploymentConfiguration, DeploymentController, DeploymentStrategy,
 };
@@ -12,19 +13,23 @@ use crate::aws::metric::ServiceMetric;
 use crate::aws::service::{
     AlternateTargetGroup, NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, not_rebalanced,
 };
+use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::deployment::{SaidDeployment, check_strategy, deployment_configuration};
 use crate::scenario::fargate::refuse_on_fargate;
-use crate::scenario::launch::{TaskGroups, check_compatibility, launch, volume_configurations};
+use crate::scenario::launch::{
+    TaskGroups, check_compatibility, launch, refuse_placement_on_fargate, volume_configurations,
+};
 use crate::scenario::listener::Listeners;
 use crate::scenario::load_balancing::LoadBalancing;
-use crate::scenario::placement::refuse_too_many_constraints;
+use crate::scenario::placement::{placement, refuse_too_many_constraints};
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
+use crate::scenario::task_set::task_sets;
 use crate::scenario::tree::{Entry, Node};
 use crate::table::{Id, Table};
 use crate::units::Span;
@@ -41,19 +46,20 @@ pub struct Around<'a> {
     pub listeners: &'a Listeners,
 }
 
-/// The section `services`.
+/// The section `services`; task sets that the timeline creates belong to them, and their network configurations go to `networks`.
 pub fn services(
     reader: &mut Reader<'_>,
     entries: &[Entry],
     around: &Around<'_>,
     task_groups: &mut TaskGroups,
+    (timeline, networks): (Option<&Node>, &mut Table<NetworkConfiguration>),
 ) -> (Table<ServiceDefinition>, Names<ServiceDefinition>) {
     let (mut table, mut names) = (Table::<ServiceDefinition>::new(), Names::new("service", "services"));
     // ECS lets services share a target group, to which the tasks of all are registered.
     let mut first_of_group: BTreeMap<Id<TargetGroup>, (&str, Place)> = BTreeMap::new();
     for entry in entries {
         check_name(reader, entry.key_place, &entry.key, "a service");
-        let service = service(reader, entry, around, task_groups);
+        let service = service(reader, entry, around, task_groups, (timeline, networks));
         for group in service.iter().filter_map(|it| it.load_balancer.as_ref()).flat_map(|it| it.target_groups()) {
             let place = entry.node.get("loadBalancers").map_or(entry.node.place, |it| it.place);
             if let Some((first, first_place)) = first_of_group.get(&group) {
@@ -81,6 +87,7 @@ fn service(
     entry: &Entry,
     around: &Around<'_>,
     task_groups: &mut TaskGroups,
+    (timeline, networks): (Option<&Node>, &mut Table<NetworkConfiguration>),
 ) -> Option<ServiceDefinition> {
     let mut fields = reader.fields(&entry.node, format!("service `{}`", entry.key))?;
     check_own_name(reader, &mut fields, "services", &entry.key);
@@ -93,7 +100,18 @@ fn service(
     let words = [("REPLICA", SchedulingStrategy::Replica), ("DAEMON", SchedulingStrategy::Daemon)];
     let scheduling_strategy = fields.word_or(reader, "schedulingStrategy", &words, SchedulingStrategy::Replica);
     let is_daemon = scheduling_strategy == SchedulingStrategy::Daemon;
-    let task_definition = task_definition(reader, &mut fields, around.task_definitions, controller.is_none());
+    let is_external = controller == DeploymentController::External;
+    let group = task_groups.of(&format!("service:{}", entry.key));
+    let task_sets = if is_external {
+        note_what_task_sets_say(reader, &mut fields);
+        Some(task_sets(reader, &mut fields, &entry.key, (timeline, group), around, networks)?)
+    } else {
+        None
+    };
+    let task_definition = match &task_sets {
+        Some(sets) => sets.all.first().map(|it| it.task_definition),
+        None => task_definition(reader, &mut fields, around.task_definitions),
+    };
     let desired_count = if is_daemon {
         refuse_desired_count_of_daemon(reader, &mut fields);
         0
@@ -115,7 +133,8 @@ fn service(
     let mut deployment = DeploymentConfiguration::default();
     said.change.apply(&mut deployment);
     let bake_time_is_said = said.change.bake_time.is_some();
-    deployment.controller = controller.unwrap_or_default();
+    refuse_early_success_below_minimum(reader, deployment_place, &fields.of, (&deployment, minimum_healthy_percent));
+    deployment.controller = controller;
     deployment_group(reader, &mut fields, &mut deployment);
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, maximum_percent);
@@ -126,8 +145,17 @@ fn service(
     }
     let health_check_grace_period =
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
-    let group = task_groups.of(&format!("service:{}", entry.key));
-    let (mut launch, on_ec2_because) = launch(reader, &mut fields, around.capacity, group);
+    let (mut launch, on_ec2_because) = match &task_sets {
+        Some(sets) => {
+            let is_fargate = |it: &CapacityProviderStrategyItem| around.capacity.is_fargate(it.capacity_provider);
+            let (placement_strategy, placement_constraints) = placement(reader, &mut fields);
+            if sets.launch.capacity_provider_strategy.iter().any(is_fargate) {
+                refuse_placement_on_fargate(reader, &mut fields);
+            }
+            (Launch { placement_strategy, placement_constraints, ..sets.launch.clone() }, None)
+        }
+        None => launch(reader, &mut fields, around.capacity, group),
+    };
     if is_daemon {
         refuse_launch_of_daemon(reader, &fields, around.capacity, &launch);
     }
@@ -139,21 +167,31 @@ fn service(
         let at = fields.place_of("placementConstraints");
         refuse_too_many_constraints(reader, at, &fields.of, &launch.placement_constraints, definition);
         let at = fields.place_of("taskDefinition");
-        refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
+        if !is_external {
+            refuse_on_fargate(reader, at, &fields.of, (&launch, around.capacity), definition);
+        }
     }
-    let load_balancer = load_balancer(reader, &mut fields, around, definition);
-    let said = fields.list(reader, "loadBalancers").first();
-    let has_alternate = said.is_some_and(|it| it.get("advancedConfiguration").is_some());
-    let kinds = (is_daemon, said.is_some(), has_alternate);
-    let bakes = bake_time_is_said || deployment.controller == DeploymentController::CodeDeploy;
-    check_strategy(reader, &fields, kinds, &deployment, bakes);
-    launch.volume = volume_configurations(reader, &mut fields, definition);
+    let load_balancer = match &task_sets {
+        Some(sets) => sets.load_balancer.clone(),
+        None => load_balancer(reader, &mut fields, around, definition),
+    };
+    if is_external {
+        refuse_deployments_of_external(reader, &fields, is_daemon, &deployment);
+    } else {
+        let said = fields.list(reader, "loadBalancers").first();
+        let has_alternate = said.is_some_and(|it| it.get("advancedConfiguration").is_some());
+        let kinds = (is_daemon, said.is_some(), has_alternate);
+        let bakes = bake_time_is_said || deployment.controller == DeploymentController::CodeDeploy;
+        check_strategy(reader, &fields, kinds, &deployment, bakes);
+        launch.volume = volume_configurations(reader, &mut fields, definition);
+    }
     let availability_zone_rebalancing = {
         let is_classic = |it: &ServiceLoadBalancer| load_balancing_is_classic(around.load_balancing, it.target_group);
         let of_definition = definition.map_or(&[][..], |it| &it.placement_constraints);
         let constraints = launch.placement_constraints.iter().chain(of_definition);
         let not = not_rebalanced(scheduling_strategy, maximum_percent, &launch.placement_strategy, constraints)
-            .or(load_balancer.as_ref().is_some_and(is_classic).then_some(NotRebalanced::ClassicLoadBalancer));
+            .or(load_balancer.as_ref().is_some_and(is_classic).then_some(NotRebalanced::ClassicLoadBalancer))
+            .or(is_external.then_some(NotRebalanced::ExternalController));
         rebalancing(reader, &mut fields, not)
     };
     let high_resolution_metrics = high_resolution_metrics(reader, &mut fields);
@@ -163,6 +201,7 @@ fn service(
         name: entry.key.clone(),
         launch,
         task_definition: task_definition?,
+        task_sets: task_sets.map_or(Vec::new(), |it| it.all),
         scheduling_strategy,
         desired_count,
         minimum_healthy_percent,
@@ -300,20 +339,78 @@ fn refuse_launch_of_daemon(reader: &mut Reader<'_>, fields: &Fields<'_>, capacit
     reader.refuse(Problem::new(at, message).help(help));
 }
 
-/// What has deployments in hand; `None` where that is something outside of ECS that is not simulated.
-fn controller(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<DeploymentController> {
-    let usual = Some(DeploymentController::Ecs);
+/// Early success with fewer healthy tasks than ECS keeps anyway, where the minimum is not said beside it.
+fn refuse_early_success_below_minimum(
+    reader: &mut Reader<'_>,
+    at: Place,
+    of: &str,
+    (deployment, minimum): (&DeploymentConfiguration, u32),
+) {
+    if let Some(early) = deployment.early_success.filter(|it| it.healthy_percent < minimum) {
+        let percent = early.healthy_percent;
+        let message = format!(
+            "`healthyPercent` of `earlySuccessCriteria` of {of} is {percent}, and `minimumHealthyPercent` {minimum}"
+        );
+        reader.refuse(Problem::new(at, message).help("it must be between the minimum healthy percent and 100"));
+    }
+}
+
+/// What has deployments in hand.
+fn controller(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> DeploymentController {
+    let usual = DeploymentController::Ecs;
     let Some(node) = fields.take("deploymentController") else { return usual };
     let of = format!("`deploymentController` of {}", fields.of);
     let Some(mut controller) = reader.fields(node, of) else { return usual };
-    let words = [("ECS", usual), ("CODE_DEPLOY", Some(DeploymentController::CodeDeploy)), ("EXTERNAL", None)];
-    let place = controller.place_of("type");
+    let words = [
+        ("ECS", usual),
+        ("CODE_DEPLOY", DeploymentController::CodeDeploy),
+        ("EXTERNAL", DeploymentController::External),
+    ];
     let found = controller.word(reader, "type", &words).unwrap_or(usual);
-    if found.is_none() {
-        reader.not_simulated(place, format!("`type: EXTERNAL` of {}", controller.of));
-    }
     controller.finish(reader, &Shape::OURS);
     found
+}
+
+/// `DescribeServices` writes what the PRIMARY task set has at the service as well.
+fn note_what_task_sets_say(reader: &mut Reader<'_>, fields: &mut Fields<'_>) {
+    for name in [
+        "taskDefinition",
+        "loadBalancers",
+        "networkConfiguration",
+        "launchType",
+        "capacityProviderStrategy",
+        "platformVersion",
+        "platformFamily",
+    ] {
+        if fields.take(name).is_some_and(|it| !it.is_blank()) {
+            let of = &fields.of;
+            reader.note(format!(
+                "`{name}` of {of} has no effect: with deployment controller EXTERNAL each task set has its own"
+            ));
+        }
+    }
+}
+
+/// What is for deployments, which a service with task sets does not have.
+fn refuse_deployments_of_external(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    is_daemon: bool,
+    deployment: &DeploymentConfiguration,
+) {
+    let of = &fields.of;
+    if is_daemon {
+        let message = format!(
+            "the deployment controller EXTERNAL does not support the daemon scheduling strategy, which {of} has"
+        );
+        reader.refuse(Problem::new(fields.place_of("schedulingStrategy"), message).help("its services are REPLICA"));
+    }
+    let plain = DeploymentConfiguration { controller: deployment.controller, ..DeploymentConfiguration::default() };
+    if *deployment != plain {
+        let message = format!("{of} has task sets, and says how ECS deploys it");
+        let help = "with deployment controller EXTERNAL whoever calls decides: keep `minimumHealthyPercent` and `maximumPercent` only";
+        reader.refuse(Problem::new(fields.place_of_key("deploymentConfiguration"), message).help(help));
+    }
 }
 
 /// `deploymentGroup`: what a deployment group of CodeDeploy says of the service's deployments.
@@ -355,13 +452,9 @@ fn task_definition(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     definitions: &TaskDefinitions,
-    is_external: bool,
 ) -> Option<Id<TaskDefinition>> {
     if let Some(node) = fields.take("taskDefinition") {
         return definitions.reference(reader, What { field: "taskDefinition", of: &fields.of }, node);
-    }
-    if is_external {
-        return None;
     }
     match definitions.only_family() {
         Some(id) => {
@@ -456,7 +549,8 @@ fn alternate(
     Some(AlternateTargetGroup { target_group: other, production_rule, test_rule })
 }
 
-fn load_balancer(
+/// `loadBalancers` of a service or of a task set, whose tasks run `definition`.
+pub fn load_balancer(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     around: &Around<'_>,
@@ -541,6 +635,7 @@ fn load_balancer(
     }
     Some(ServiceLoadBalancer {
         target_group,
+        of_task_sets: Vec::new(),
         alternate,
         container,
         container_port: u16::try_from(port).unwrap_or(u16::MAX),

@@ -50,7 +50,7 @@ fn start_task(reader: &mut Reader<'_>, entry: &Entry, around: &mut Around<'_>) -
     }
     let container_instances = instances_named(reader, &mut fields, around);
     let manner = manner(reader, &mut fields);
-    let overrides = overrides(reader, &mut fields);
+    let overrides = overrides(reader, &mut fields, definition);
     let keeps = matches!(manner, Manner::Polling(CustomScheduler { desired_count: Some(_), .. }));
     let demand = match manner {
         _ if keeps => kept(reader, &mut fields, overrides),

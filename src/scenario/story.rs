@@ -32,6 +32,7 @@ use crate::scenario::placement::{
 use crate::scenario::problem::{Problem, Problems, Severity};
 use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
 use crate::scenario::record::Record;
+use crate::scenario::registry::pull_quotas;
 use crate::scenario::run_task::Demands;
 use crate::scenario::scaling::{Scaling, ScalingSections, unix_seconds};
 use crate::scenario::start_task::start_tasks;
@@ -271,6 +272,8 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let task_definitions = TaskDefinitions::read(reader, entries, &mut applications);
     applications.check_used(reader);
     let fields_of_missing = fields.map(reader, "missing");
+    let entries = section(reader, &mut fields, "registries");
+    let pull_quotas = pull_quotas(reader, entries);
     let missing = missing(reader, fields_of_missing, &task_definitions.table, &capacity);
     let around = service::Around {
         task_definitions: &task_definitions,
@@ -280,7 +283,9 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     };
     let service_entries = section(reader, &mut fields, "services");
     let mut task_groups = TaskGroups::default();
-    let (services, names) = service::services(reader, service_entries, &around, &mut task_groups);
+    let mut new = timeline::NewConfigurations::default();
+    let with_task_sets = (root.get("timeline"), &mut new.networks);
+    let (services, names) = service::services(reader, service_entries, &around, &mut task_groups, with_task_sets);
     listeners.forward_to_both(&services);
     let entries = section(reader, &mut fields, "runTasks");
     let clock = (start_unix_seconds, length);
@@ -334,7 +339,6 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         duration: length,
     };
     let workloads = workload::workloads(reader, entries, &around);
-    let mut new = timeline::NewConfigurations::default();
     let around = timeline::Around {
         task_definitions: &task_definitions,
         capacity: &capacity,
@@ -390,6 +394,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         availability_zones: capacity.zones,
         subnets: capacity.subnets.table,
         security_groups: capacity.security_groups.table,
+        pull_quotas,
         missing,
         network_configurations: new.networks,
         placement_constraints: new.placement_constraints,
@@ -629,6 +634,15 @@ fn note_what_never_fits(
         if let Some(why) = why_never(capacity, definition, &definition.reservation(), &service.launch) {
             let (name, service) = (definition.name(), &service.name);
             reader.note(format!("a task of `{name}` will never run in service `{service}`: {why}"));
+        }
+    }
+    for (service, set) in services.iter().flat_map(|it| it.task_sets.iter().skip(1).map(move |set| (it, set))) {
+        let definition = &definitions.table[set.task_definition];
+        let launch =
+            Launch { capacity_provider_strategy: set.capacity_provider_strategy.clone(), ..service.launch.clone() };
+        if let Some(why) = why_never(capacity, definition, &definition.reservation(), &launch) {
+            let (name, service, set) = (definition.name(), &service.name, &set.external_id);
+            reader.note(format!("a task of `{name}` will never run in task set `{set}` of service `{service}`: {why}"));
         }
     }
     for run_task in run_tasks {

@@ -27,8 +27,9 @@ use crate::scenario::placement::{new_placement, refuse_too_many_constraints};
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::scaling::{ecs_only, suspended_state};
-use crate::scenario::service::{new_rebalancing, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
+use crate::scenario::service::{self, new_rebalancing, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
 use crate::scenario::task_definition::TaskDefinitions;
+use crate::scenario::task_set::change_of_task_set;
 use crate::scenario::tree::{Entry, Node};
 use crate::scenario::{ContainerInstanceChange, PartOfTasks, SpotInterruption, TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
@@ -39,6 +40,10 @@ const CHANGES: &[&str] = &[
     "deploy",
     "createService",
     "deleteService",
+    "createTaskSet",
+    "updateTaskSet",
+    "deleteTaskSet",
+    "updateServicePrimaryTaskSet",
     "terminateInstances",
     "targetErrors",
     "registerScalableTarget",
@@ -211,6 +216,7 @@ fn change(
             fields.required(reader, "service");
             let service = fields.reference(reader, "service", around.service_names);
             let node = fields.required(reader, "taskDefinition");
+            refuse_deployments_of_external(reader, &fields, service, around);
             let task_definition = node.and_then(|it| new_definition(reader, it, "`deploy`", service, around));
             fields.finish(reader, &Shape::OURS);
             Some(TimelineChange::UpdateService {
@@ -241,6 +247,17 @@ fn change(
             let force = fields.flag_or(reader, "force", false);
             fields.finish(reader, &Shape::OURS);
             Some(TimelineChange::DeleteService { service: service?, force })
+        }
+        "createTaskSet" | "updateTaskSet" | "deleteTaskSet" | "updateServicePrimaryTaskSet" => {
+            let of_services = (around.services, around.service_names);
+            let of_task_sets = service::Around {
+                task_definitions: around.task_definitions,
+                capacity: around.capacity,
+                load_balancing: around.load_balancing,
+                listeners: around.listeners,
+            };
+            let (service, task_set, change) = change_of_task_set(reader, name, fields, of_services, &of_task_sets)?;
+            Some(TimelineChange::TaskSet { service, task_set, change })
         }
         "terminateInstances" => {
             let auto_scaling_group = group(reader, &mut fields, around);
@@ -580,6 +597,7 @@ fn update_service(
         let says = format!("AWS says: InvalidParameterException: {says}");
         reader.refuse(Problem::new(node.place, message).help(says).help("`deploy` does so here"));
     }
+    refuse_deployments_of_external(reader, fields, service, around);
     let is_daemon = service.is_some_and(|it| around.services[it].scheduling_strategy == SchedulingStrategy::Daemon);
     if is_daemon {
         refuse_desired_count_of_daemon(reader, fields);
@@ -600,7 +618,8 @@ fn update_service(
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, said.maximum_percent.unwrap_or(100));
     }
-    if let (Some(service), Some(_)) = (service, said.change.strategy) {
+    let has_task_sets = service.is_some_and(|it| !around.services[it].task_sets.is_empty());
+    if let (Some(service), Some(_), false) = (service, said.change.strategy, has_task_sets) {
         let definition = &around.services[service];
         let mut deployment = definition.deployment.clone();
         said.change.apply(&mut deployment);
@@ -630,6 +649,50 @@ fn update_service(
         capacity_provider_strategy,
         availability_zone_rebalancing,
     })
+}
+
+/// What `UpdateService` does not change of a service with task sets.
+pub fn refuse_deployments_of_external(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    service: Option<Id<ServiceDefinition>>,
+    around: &Around<'_>,
+) {
+    let Some(service) = service.map(|it| &around.services[it]).filter(|it| !it.task_sets.is_empty()) else { return };
+    for name in [
+        "taskDefinition",
+        "networkConfiguration",
+        "capacityProviderStrategy",
+        "forceNewDeployment",
+        "availabilityZoneRebalancing",
+    ] {
+        if fields.has(name) {
+            let message = format!(
+                "{} has `{name}`, and the deployment controller of service `{}` is EXTERNAL",
+                fields.of, service.name
+            );
+            let help = "a new task set brings it: `createTaskSet`; `updateService` changes the desired count, the health check \
+                        grace period and placement";
+            reader.refuse(Problem::new(fields.place_of_key(name), message).help(help));
+        }
+    }
+    if fields.has("deploymentConfiguration")
+        && let Some(node) = fields.peek("deploymentConfiguration")
+        && [
+            "strategy",
+            "deploymentCircuitBreaker",
+            "alarms",
+            "lifecycleHooks",
+            "bakeTimeInMinutes",
+            "earlySuccessCriteria",
+        ]
+        .iter()
+        .any(|it| node.get(it).is_some())
+    {
+        let message = format!("{} says how ECS deploys service `{}`, which has task sets", fields.of, service.name);
+        let help = "keep `minimumHealthyPercent` and `maximumPercent` only";
+        reader.refuse(Problem::new(fields.place_of_key("deploymentConfiguration"), message).help(help));
+    }
 }
 
 /// What a service cannot be given of where its tasks run, as it is of another kind.

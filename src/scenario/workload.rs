@@ -203,6 +203,13 @@ fn to_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<
         reader.refuse(problem.help("requests come through a load balancer: add `loadBalancers` to the service"));
     }
     let balancer = around.services[service].load_balancer.as_ref();
+    if balancer.is_some_and(|it| !it.of_task_sets.is_empty()) {
+        let name = &around.services[service].name;
+        let message = format!("{} goes to service `{name}`, whose task sets have several target groups", fields.of);
+        let help = "whose requests go where, a listener says: `loadBalancer: NAME` and its `port`";
+        reader.refuse(Problem::new(node.place, message).help(help));
+        return None;
+    }
     let Some((balancer, alternate)) = balancer.and_then(|it| it.alternate.map(|alternate| (it, alternate))) else {
         return Some(Destination::Service(service));
     };

@@ -492,12 +492,34 @@ assumptions: {{ alarmPhase: {phase}s }}",
 
 /// Of the ECS reference: where all use exactly what they reserve, utilization is reservation.
 #[test]
-fn we_44_a_cluster_that_uses_what_it_reserves() {
+fn we_43_and_44_a_cluster_that_uses_what_it_reserves() {
     let names = ["CPUReservation", "MemoryReservation", "CPUUtilization", "MemoryUtilization"];
     let run = cluster_of_two_sizes("backgroundCpu: 1024, memory: { base: 2048MiB }", &names);
     let of = |name: &str| points(&run, &format!("AWS/ECS {name} ClusterName")).last().expect("a datapoint").value;
     for (name, expected) in names.into_iter().zip([55.56, 60.37, 55.56, 60.37]) {
         assert!((of(name) - expected).abs() < 0.005, "{name}: {}", of(name));
+    }
+}
+
+/// Of the ECS reference: a container-level definition of 512 units and 1024 MiB on a c4.large, busy and idle.
+#[test]
+fn we_41_and_42_a_service_that_bursts_uses_more_than_it_reserves() {
+    let percent = |cpu: u32, memory: u32| {
+        let run = run(&format!(
+            "duration: 5m
+instanceTypes: {{ small: {{ vcpu: 2, memory: 3.75GiB, networkInterfaces: 3, registeredMemory: 3768 }} }}
+autoScalingGroups: {{ small: {{ InstanceType: small, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 512, memory: 1024 }}] }} }}
+applications: {{ web: {{ backgroundCpu: {cpu}, memory: {{ base: {memory}MiB }} }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 1 }} }}"
+        ));
+        let last = run.service_minutes.last().expect("there are minutes");
+        (last.cpu_percent, last.memory_percent)
+    };
+    for (uses, expected) in [((2048, 512), (400.0, 50.0)), ((128, 128), (25.0, 12.5))] {
+        let (cpu, memory) = percent(uses.0, uses.1);
+        assert!((cpu.expect("it runs") - expected.0).abs() < 1e-6, "{cpu:?}");
+        assert!((memory.expect("it runs") - expected.1).abs() < 1e-6, "{memory:?}");
     }
 }
 

@@ -438,3 +438,63 @@ fn code_deploy_shifts_by_its_predefined_configurations() {
     assert!(said(&scaled, &["service.deployment_failed"]).is_empty());
     assert_eq!(running_at_end(&scaled, "web:2"), 6);
 }
+
+/// Two of the four tasks of the new revision are enough; the old ones take five minutes to drain.
+fn early(cleanup: &str) -> String {
+    format!(
+        "minimumHealthyPercent: 50, maximumPercent: 150, earlySuccessCriteria: {{ enable: true, healthyPercent: 50, sourceServiceRevisionCleanup: {cleanup} }}"
+    )
+}
+
+#[test]
+fn early_success_completes_a_rolling_update_before_its_last_tasks() {
+    let completed = |deployment: &str, timeline: &str| {
+        let run = Setup { deployment, timeline, ..Setup::default() }.run();
+        (said(&run, &["service.deployment_completed"])[0].0, running_at_end(&run, "web:2"))
+    };
+    let (whole, all) = completed("minimumHealthyPercent: 50, maximumPercent: 150", "");
+    let (deferred, still_all) = completed(&early("DEFERRED"), "");
+    assert!(deferred < whole, "{deferred} {whole}");
+    assert_eq!((all, still_all), (4, 4), "the others follow outside of the deployment");
+    let (blocking, _) = completed(&early("BLOCKING"), "");
+    assert!(deferred <= blocking && blocking <= whole, "{deferred} {blocking} {whole}");
+}
+
+#[test]
+fn nothing_rolls_back_what_has_succeeded_early() {
+    // Two are healthy, and then the rest fails its checks.
+    let deployment = format!("{}, {BREAKER}", early("DEFERRED"));
+    let timeline = "  - { at: 330s, applicationCrashes: { service: web, after: 1s } }";
+    let run = Setup { deployment: &deployment, timeline, ..Setup::default() }.run();
+    assert_eq!(words(&run, &["service.deployment_failed"]), [] as [String; 0]);
+}
+
+#[test]
+fn calls_that_change_services_are_throttled_and_made_again() {
+    let bucket = "assumptions: { serviceModifyBurst: 2, serviceModifyCallsPerSecond: 1 }";
+    let update = "  - { at: 20m, updateService: { service: web, desiredCount: 5 } }\n";
+    let run = Setup { timeline: &update.repeat(5), more: bucket, ..Setup::default() }.run();
+    let said = words(&run, &["timeline.update_service"]);
+    let throttled: Vec<&String> = said.iter().filter(|it| it.contains("ThrottlingException: Rate exceeded.")).collect();
+    assert!(throttled.len() >= 3, "{said:?}");
+    assert!(throttled.iter().all(|it| it.starts_with("UpdateService web: ")), "{said:?}");
+    let done = said.iter().filter(|it| *it == "UpdateService web").count();
+    let given_up = said.iter().filter(|it| it.ends_with("It is given up after 3 attempts.")).count();
+    assert_eq!(done - 1 + given_up, 5, "each ends in one way, after the deployment's own: {said:?}");
+    assert!(given_up < 3, "{said:?}");
+}
+
+#[test]
+fn capacity_providers_of_a_service_come_to_a_steady_state_with_it() {
+    let text = "duration: 30m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 4 } }
+capacityProviders: { nodes: { autoScalingGroupProvider: { autoScalingGroupArn: nodes } } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, cpu: 256, memory: 256 }] } }
+services: { web: { taskDefinition: web, desiredCount: 2, capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }] } }
+timeline: [{ at: 5m, updateService: { service: web, desiredCount: 4 } }]";
+    let run = run(text);
+    assert_eq!(
+        words(&run, &["service.capacity_provider_steady_state"]),
+        ["(service web) (capacity-provider nodes) has reached a steady state."]
+    );
+}

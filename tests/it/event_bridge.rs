@@ -333,3 +333,32 @@ rules: {{ often: {{ ScheduleExpression: rate({minutes} {unit}), Targets: [{{
         }
     }
 }
+
+#[test]
+fn a_pattern_as_a_text_of_json_is_the_same_pattern() {
+    let buckets = format!("buckets: {{ up: {{ objects: {} }} }}", burst(1, 10));
+    let map = rule_of_objects("", "");
+    let start = map.find("{ source").expect("it has a pattern");
+    let end = start + map[start..].find(" },\n").expect("it ends");
+    let json = r#"'{"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": ["up"]}}}'"#;
+    let text = format!("{}{json}{}", &map[..start], &map[end + 2..]);
+    let by_map = run(&format!("{CLUSTER}\n{buckets}\n{map}"));
+    let by_text = run(&format!("{CLUSTER}\n{buckets}\n{text}"));
+    assert!(by_map.tasks.len() >= 8, "{}", by_map.tasks.len());
+    assert_eq!(by_map.fingerprint, by_text.fingerprint);
+}
+
+#[test]
+fn the_input_of_a_target_overrides_what_is_reserved() {
+    let rule = |input: &str| {
+        let rule = format!(
+            "rules: {{ hourly: {{ ScheduleExpression: rate(1 hour), Targets: [{{ Id: it, EcsParameters: {{ TaskDefinitionArn: batch }}, Input: '{input}', runTime: 1m }}] }} }}"
+        );
+        let run = run(&format!("{CLUSTER}\n{rule}"));
+        (run.tasks[0].cpu_units, run.tasks[0].memory_mib)
+    };
+    assert_eq!(rule("{}"), (512, 1024));
+    assert_eq!(rule(r#"{"cpu": "1024", "memory": "2048"}"#), (1024, 2048));
+    let of_container = r#"{"containerOverrides": [{"name": "batch", "cpu": 256, "memoryReservation": 300, "command": ["x"], "environment": []}]}"#;
+    assert_eq!(rule(of_container), (256, 300));
+}

@@ -559,3 +559,94 @@ fn the_terminal_names_why_tasks_never_become_healthy() {
     assert!(told.contains("Its process was still starting, and startPeriod of healthCheck is 0."), "{told}");
     assert!(told.contains("The image lacks curl, which its healthCheck runs."), "{told}");
 }
+
+/// A security group of the instances that lets nothing out but to a database.
+const SHUT: &str = "securityGroups: { sg-1: { IpPermissions: [{ IpProtocol: \"-1\" }], IpPermissionsEgress: [{ IpProtocol: tcp, FromPort: 5432, ToPort: 5432 }] } }";
+
+#[test]
+fn instances_whose_security_group_lets_nothing_out_never_register() {
+    let run = Story { cluster: SHUT, group: "SecurityGroupIds: [sg-1]", more: "begin: cold", ..Story::default() }.run();
+    assert!(run.tasks.iter().all(|it| it.running_at.is_none()));
+    assert!(run.instances.iter().all(|it| it.registered_at.is_none()));
+    let open = SHUT.replace("5432", "443");
+    let open =
+        Story { cluster: &open, group: "SecurityGroupIds: [sg-1]", more: "begin: cold", ..Story::default() }.run();
+    assert!(open.tasks.iter().any(|it| it.running_at.is_some()));
+}
+
+/// A service on Fargate with one task, whose image is of an architecture, or whose security group is shut.
+fn on_fargate(cluster: &str, application: &str, groups: &str) -> Run {
+    let text = format!(
+        "duration: 30m
+cluster: {{ subnets: {{ subnet-a: {{ AvailabilityZone: us-east-1a, CidrBlock: 10.0.0.0/24 }} }}, {cluster} }}
+taskDefinitions:
+  web: {{ cpu: 256, memory: 512, networkMode: awsvpc, requiresCompatibilities: [FARGATE], containerDefinitions: [{{ name: web, image: \"shop/web:2\" }}] }}
+applications: {{ web: {{ {application} }} }}
+services:
+  web: {{ taskDefinition: web, desiredCount: 0, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{ subnets: [subnet-a], {groups} }} }} }}
+timeline: [{{ at: 1m, updateService: {{ service: web, desiredCount: 1 }} }}]"
+    );
+    let story = scenario::read(Path::new("faults.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
+    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+}
+
+#[test]
+fn a_task_on_fargate_whose_security_group_lets_nothing_out_reaches_no_registry() {
+    let run = on_fargate(SHUT, "", "securityGroups: [sg-1]");
+    let reason = run.tasks[0].stopped_reason.clone().expect("it has stopped");
+    assert!(reason.starts_with("CannotPullContainerError: pull image manifest has been retried 5 time(s)"), "{reason}");
+    assert!(reason.ends_with("dial tcp: i/o timeout"), "{reason}");
+    let run = on_fargate(&SHUT.replace("5432", "443"), "", "securityGroups: [sg-1]");
+    assert!(run.tasks[0].running_at.is_some());
+}
+
+#[test]
+fn fargate_looks_for_its_platform_in_the_manifest() {
+    let run = on_fargate("", "imageArchitecture: ARM64", "");
+    all_fail_to_start(
+        &run,
+        "CannotPullContainerError: pull image manifest has been retried 5 time(s): image Manifest does not contain descriptor matching \
+         platform 'linux/amd64'",
+    );
+}
+
+const UNAUTHENTICATED: &str = "CannotPullContainerError: Error response from daemon: toomanyrequests: You have reached your unauthenticated \
+    pull rate limit. https://www.docker.com/increase-rate-limit";
+
+/// Eight tasks on two instances behind one NAT gateway, the image of each pulled anew.
+fn pulls_of_eight(registry: &str) -> Run {
+    let more = format!("registries: {{ docker.io: {registry} }}");
+    let timeline = "  - { at: 2m, updateService: { service: web, desiredCount: 8 } }";
+    let group = "agentConfiguration: { ECS_IMAGE_PULL_BEHAVIOR: always }";
+    Story {
+        cluster: "natGateways: { number: 1 }",
+        container: TOGETHER,
+        group,
+        timeline,
+        more: &more,
+        ..Story::default()
+    }
+    .run()
+}
+
+#[test]
+fn a_registry_turns_away_pulls_beyond_its_quota() {
+    let usual = pulls_of_eight("{}");
+    assert_eq!(usual.tasks.iter().filter(|it| it.running_at.is_some()).count(), 8, "a hundred in six hours");
+    let run = pulls_of_eight("{ pulls: 5, per: 6h }");
+    assert_eq!(run.tasks.iter().filter(|it| it.running_at.is_some()).count(), 5);
+    let turned_away = run.tasks.iter().filter(|it| it.stopped_reason.as_deref() == Some(UNAUTHENTICATED));
+    assert!(turned_away.count() >= 3);
+    // When the window has passed there are five more.
+    let later = pulls_of_eight("{ pulls: 5, per: 5m }");
+    assert_eq!(later.tasks.iter().filter(|it| it.running_at.is_some()).count(), 8);
+}
+
+#[test]
+fn pulls_with_credentials_are_counted_by_account() {
+    let run = pulls_of_eight("{ authenticated: true, pulls: 3 }");
+    assert_eq!(run.tasks.iter().filter(|it| it.running_at.is_some()).count(), 3);
+    let says = "toomanyrequests: You have reached your pull rate limit. You may increase the limit by upgrading.";
+    assert!(run.tasks.iter().any(|it| it.stopped_reason.as_ref().is_some_and(|it| it.contains(says))));
+}

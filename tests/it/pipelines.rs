@@ -238,3 +238,14 @@ fn follows_its_stages(it: &PipelineExecution) {
     assert!(stages[..reached].is_sorted(), "{it:?}");
     assert!(it.status != Succeeded || reached == stages.len(), "{it:?}");
 }
+
+#[test]
+fn builds_are_billed_by_the_minute_begun() {
+    use plimsoll::aws::pipeline::ComputeType;
+    use plimsoll::aws::price::prices;
+    let prices = prices("us-east-1").expect("the table has it");
+    let usd = |it, seconds| prices.build_usd(it, Span::seconds(seconds));
+    assert!((usd(ComputeType::Small, 61) - 0.01).abs() < 1e-12);
+    assert!((usd(ComputeType::Medium, 60) - 0.01).abs() < 1e-12);
+    assert!((usd(ComputeType::Large, 600) - 0.2).abs() < 1e-12);
+}

@@ -647,18 +647,6 @@ fn whatever_is_not_simulated_is_named() {
     let target_group = |fields: &str| format!("variants: {{v: {{patch: {{targetGroups: {{web: {{{fields}}}}}}}}}}}");
     let task = |fields: &str| format!("variants: {{v: {{patch: {{taskDefinitions: {{web: {{{fields}}}}}}}}}}}");
     for (more, named) in [
-        (service("deploymentController: {type: EXTERNAL}, taskDefinition: null"), "`type: EXTERNAL`"),
-        (
-            service(
-                "deploymentConfiguration: {earlySuccessCriteria: {enable: true, healthyPercent: 100, \
-                 sourceServiceRevisionCleanup: DEFERRED}}",
-            ),
-            "`earlySuccessCriteria`",
-        ),
-        (
-            service("deploymentConfiguration: {lifecycleHooks: [{lifecycleStages: [POST_SCALE_UP]}]}"),
-            "a lifecycle hook of a rolling update",
-        ),
         (service("serviceRegistries: [{registryArn: x}]"), "`serviceRegistries`"),
         (service("serviceConnectConfiguration: {enabled: true}"), "`serviceConnectConfiguration`"),
         (service("launchType: MANAGED_INSTANCES"), "`launchType: MANAGED_INSTANCES`"),

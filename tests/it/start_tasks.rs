@@ -121,3 +121,11 @@ fn a_scheduler_keeps_what_it_is_to_keep() {
     assert_eq!(run.run_task_totals[0].asked, run.tasks.len() as u64);
     assert!(run.tasks.len() >= 5 * 11, "{} over two hours of ten minutes each", run.tasks.len());
 }
+
+#[test]
+fn what_a_scheduler_has_in_mind_is_counted() {
+    let run = of("{ taskDefinition: batch, at: 10m, count: 20, runTime: 30m, scheduler: { every: 10s } }");
+    let queued = |minute: u64| run.run_task_minutes.iter().find(|it| it.minute == minute).map(|it| it.queued);
+    // Twelve have room at once, and the rest half an hour later.
+    assert_eq!((queued(9), queued(12), queued(45)), (Some(0), Some(8), Some(0)));
+}

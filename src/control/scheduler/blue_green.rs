@@ -223,6 +223,7 @@ impl Control<'_> {
     fn keep_blue_and_green(&mut self, service: Id<ServiceDefinition>) {
         let Shift { stage, blue, .. } = *self.shift(service);
         let green = self.services[service.index()].primary().number;
+        let desired = self.services[service.index()].desired_count;
         let others: Vec<Id<Task>> = self.tasks_of_others(service);
         let mut leaving: Vec<Id<Task>> = others.into_iter().filter(|it| !self.is_asked_to_stop(*it)).collect();
         if stage == LifecycleStage::CleanUp {
@@ -237,10 +238,10 @@ impl Control<'_> {
             self.stop_what_leaves(service, &mut roll, 0, u32::MAX, 0);
         }
         if stage < LifecycleStage::CleanUp {
-            self.keep_revision(service, blue);
+            self.keep_revision(service, blue, desired);
         }
         if stage >= LifecycleStage::ScaleUp {
-            self.keep_revision(service, green);
+            self.keep_revision(service, green, desired);
         }
     }
 
@@ -248,10 +249,9 @@ impl Control<'_> {
         self.cluster.tasks[task].is_asked_to_stop
     }
 
-    /// Keeps as many tasks of one deployment as are desired, by the bounds of the service.
-    fn keep_revision(&mut self, service: Id<ServiceDefinition>, number: u32) {
+    /// Keeps as many tasks of one deployment as are desired of it, by the percentages of the service.
+    pub(super) fn keep_revision(&mut self, service: Id<ServiceDefinition>, number: u32, desired: u32) {
         let state = &self.services[service.index()];
-        let desired = state.desired_count;
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
         let mut roll = self.roll_of(service, &|it| (it == number).then_some(true));
         self.stop_what_leaves(service, &mut roll, lower, upper, desired);

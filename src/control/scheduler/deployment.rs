@@ -14,8 +14,9 @@ use crate::cluster::Task;
 use crate::control::Control;
 use crate::control::image_digests::ImageDigests;
 use crate::control::log::Decision;
-use crate::control::scheduler::Service;
 use crate::control::scheduler::blue_green::Shift;
+use crate::control::scheduler::task_sets::TaskSet;
+use crate::control::scheduler::{Roll, Service};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -54,6 +55,8 @@ pub struct Deployment {
     pub shift: Option<Shift>,
     /// The stages that it has come to, in turn.
     pub stages: Vec<Stage>,
+    /// What it is beside, where it is a task set of an external deployment controller.
+    pub task_set: Option<TaskSet>,
     /// Whether its tasks can be started with the digests of their images.
     pub image_digests: ImageDigests,
 }
@@ -152,6 +155,7 @@ impl Deployment {
             bakes_until: None,
             shift: None,
             stages: Vec::new(),
+            task_set: None,
             image_digests: ImageDigests::Settled,
         }
     }
@@ -257,7 +261,7 @@ impl Control<'_> {
         let now = self.now();
         let bake_time = self.bake_time_of_alarms(service);
         let deployment = self.services[service.index()].newest();
-        if deployment.is_in_progress() {
+        if deployment.is_in_progress() && deployment.task_set.is_none() {
             deployment.bakes_since.get_or_insert(now);
             let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
             if bakes_until <= now {
@@ -270,6 +274,10 @@ impl Control<'_> {
         if !state.is_steady {
             state.said.clear();
         }
+        if !self.services[service.index()].is_steady {
+            self.say_providers_are_steady(service);
+        }
+        let state = &mut self.services[service.index()];
         let interval = self.scenario.assumptions.steady_state_interval;
         let mut again_at = *state.steady_again_at.get_or_insert(now + interval);
         if !state.is_steady || again_at <= now {
@@ -281,6 +289,31 @@ impl Control<'_> {
             self.log.put(now, cause, "service.steady_state", self.service_resource(service), message);
         }
         self.schedule_service_at(service, again_at);
+    }
+
+    /// Whether so many tasks of a rolling update are healthy, and its alarms have been quiet for so long, that it is complete though
+    /// others are still to come.
+    pub(super) fn look_at_early_success(&mut self, service: Id<ServiceDefinition>, roll: &Roll) {
+        let now = self.now();
+        let state = &self.services[service.index()];
+        let deployment = state.primary();
+        let Some(early) = state.configuration.early_success else { return };
+        let is_rolling = deployment.shift.is_none() && deployment.task_set.is_none();
+        if !deployment.is_in_progress()
+            || !is_rolling
+            || roll.staying_healthy < early.healthy_tasks(state.desired_count)
+        {
+            return;
+        }
+        let bake_time = self.bake_time_of_alarms(service);
+        let deployment = self.services[service.index()].newest();
+        deployment.bakes_since.get_or_insert(now);
+        let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
+        if bakes_until > now {
+            self.schedule_service_at(service, bakes_until);
+        } else if early.cleanup_is_deferred || !roll.has_older_tasks() {
+            self.deployment_completes(service);
+        }
     }
 
     pub(super) fn deployment_completes(&mut self, service: Id<ServiceDefinition>) {

@@ -1,5 +1,7 @@
 //! What a service says of itself, in ECS's words (*Amazon ECS service event messages*).
 
+use std::collections::BTreeSet;
+
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::Task;
 use crate::control::Control;
@@ -18,8 +20,8 @@ impl Control<'_> {
         }
         let names: Vec<String> = placed.iter().map(|task| format!("(task {})", task_name(*task))).collect();
         let message = format!(
-            "(service {}) has started {} tasks: {}.",
-            self.scenario.services[service].name,
+            "{} has started {} tasks: {}.",
+            self.service_and_task_set(service, self.cluster.tasks[placed[0]].deployment),
             placed.len(),
             names.join(" ")
         );
@@ -41,8 +43,8 @@ impl Control<'_> {
         }
         let names: Vec<String> = tasks.iter().map(|task| format!("(task {})", task_name(*task))).collect();
         let message = format!(
-            "(service {}) has stopped {} running tasks: {}.",
-            self.scenario.services[service].name,
+            "{} has stopped {} running tasks: {}.",
+            self.service_and_task_set(service, self.cluster.tasks[tasks[0]].deployment),
             tasks.len(),
             names.join(" ")
         );
@@ -68,6 +70,20 @@ impl Control<'_> {
              Update the minimumHealthyPercent or maximumPercent value and try again.",
             None,
         );
+    }
+
+    /// Says of each capacity provider that has tasks of a service that it has all that were meant for it: ECS sends
+    /// `CAPACITY_PROVIDER_STEADY_STATE` to EventBridge (*Amazon ECS service action events*); the words are ours.
+    pub(super) fn say_providers_are_steady(&mut self, service: Id<ServiceDefinition>) {
+        let tasks = self.services[service.index()].tasks.iter();
+        let providers: BTreeSet<_> = tasks.filter_map(|it| self.cluster.tasks[*it].capacity_provider).collect();
+        let cause = self.services[service.index()].wanted_because;
+        for provider in providers {
+            let (name, of) = (&self.scenario.services[service].name, &self.scenario.capacity_providers[provider].name);
+            let message = format!("(service {name}) (capacity-provider {of}) has reached a steady state.");
+            let resource = self.service_resource(service);
+            self.log.put(self.agenda.now(), cause, "service.capacity_provider_steady_state", resource, message);
+        }
     }
 
     /// Logs an event of a service, unless the same was said and its cause is still there.

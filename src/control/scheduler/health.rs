@@ -75,9 +75,4 @@ impl Control<'_> {
             self.services[service.index()].unhealthy_cause = Some(decision);
         }
     }
-
-    /// Whether tasks of a launcher are registered with a target group.
-    pub(in crate::control) fn has_load_balancer(&self, launcher: Launcher) -> bool {
-        launcher.service().is_some_and(|it| self.scenario.services[it].load_balancer.is_some())
-    }
 }

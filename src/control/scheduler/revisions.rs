@@ -18,7 +18,10 @@ impl Service {
     /// none had completed.
     pub(super) fn completed_before(&self) -> Option<usize> {
         let (primary, older) = self.deployments.split_last()?;
-        if primary.is_completed() { None } else { older.iter().rposition(Deployment::is_completed) }
+        if primary.is_completed() || primary.task_set.is_some() {
+            return None;
+        }
+        older.iter().rposition(Deployment::is_completed)
     }
 
     /// The number of that deployment.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
+use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem, choose_provider};
 use crate::aws::cluster_query::Expression;
 use crate::aws::launch::Launcher;
 use crate::aws::run_task::Overrides;
@@ -220,17 +220,29 @@ impl Control<'_> {
         launches.1 < most
     }
 
+    /// The capacity provider strategy of a service's tasks, or of those of one of its task sets.
+    pub(super) fn strategy_of(
+        &self,
+        service: Id<ServiceDefinition>,
+        deployment: u32,
+    ) -> &[CapacityProviderStrategyItem] {
+        match self.scenario.services[service].task_sets.get(deployment as usize) {
+            Some(set) => &set.capacity_provider_strategy,
+            None => &self.services[service.index()].capacity_provider_strategy,
+        }
+    }
+
     /// The provider that the next task of a service goes to; `None` is launch type EC2.
     fn choose_capacity_provider(
         &self,
         service: Id<ServiceDefinition>,
         refused: &[Id<CapacityProvider>],
     ) -> Option<Id<CapacityProvider>> {
-        let strategy = &self.services[service.index()].capacity_provider_strategy;
+        let deployment = self.services[service.index()].launching().number;
+        let strategy = self.strategy_of(service, deployment);
         if strategy.is_empty() {
             return None;
         }
-        let deployment = self.services[service.index()].launching().number;
         let counts: Vec<u32> = strategy
             .iter()
             .map(|item| {

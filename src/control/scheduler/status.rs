@@ -29,8 +29,13 @@ impl Control<'_> {
         let state = &mut self.services[service.index()];
         state.status = ServiceStatus::Active;
         state.wanted_because = Some(cause);
-        state.deployments[0].created_at = now;
-        state.deployments[0].image_digests = ImageDigests::of_new(runs, desired);
+        match state.has_task_sets() {
+            true => state.deployments.iter_mut().for_each(|it| it.created_at = now),
+            false => {
+                state.deployments[0].created_at = now;
+                state.deployments[0].image_digests = ImageDigests::of_new(runs, desired);
+            }
+        }
         if is_daemon {
             self.daemons.push(service);
             self.daemons.sort_unstable();

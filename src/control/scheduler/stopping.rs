@@ -27,7 +27,10 @@ impl Control<'_> {
         let mut stopped = Vec::new();
         let reason = |control: &Control<'_>, task: Id<Task>| match control.retired.contains(&task) {
             true => RETIRED.to_owned(),
-            false => format!("Scaling activity initiated by (deployment {deployment})"),
+            false => match control.task_set_name(service, control.cluster.tasks[task].deployment) {
+                Some(set) => format!("Scaling activity initiated by (taskSet {set})"),
+                None => format!("Scaling activity initiated by (deployment {deployment})"),
+            },
         };
         let (protected, mut leaving) = self.protected_and_others(service, std::mem::take(&mut roll.leaving));
         roll.leaving = protected;
@@ -128,7 +131,8 @@ impl Control<'_> {
 
     /// The provider whose tasks are too many first when a service has a surplus; `None` where any may go.
     fn provider_to_leave(&self, service: Id<ServiceDefinition>, among: &[Id<Task>]) -> Option<Id<CapacityProvider>> {
-        let strategy = &self.services[service.index()].capacity_provider_strategy;
+        let deployment = among.first().map_or(0, |it| self.cluster.tasks[*it].deployment);
+        let strategy = self.strategy_of(service, deployment);
         let count = |provider| {
             let is_there = |it: &&Id<Task>| self.cluster.tasks[**it].capacity_provider == Some(provider);
             among.iter().filter(is_there).count() as u32
