@@ -311,6 +311,7 @@ mod tests {
             "VPCZoneIdentifier",
             "capacityProviderName",
             "family",
+            "id",
             "name",
             "revision",
             "serviceName",
