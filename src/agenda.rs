@@ -50,6 +50,8 @@ pub enum Event {
     ContainersAdvance(Id<Task>),
     /// The two minutes of a task's termination notice are over.
     SpotTakesTask(Id<Task>),
+    /// The target of a task that `StopTask` was called for is deregistered.
+    TargetOfStoppedTaskLeaves(Id<Task>),
     /// A health check ends: it passed or not.
     ProbeEnds(Id<Target>, bool),
     /// A health check may have been answered.

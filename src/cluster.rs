@@ -341,15 +341,21 @@ pub enum StopCode {
 }
 
 impl StopCode {
-    /// Whether ECS learns that a task ends only when it is over: the scheduler had no hand in it, and AWS gave no notice.
+    /// Whether ECS learns that a task ends only when it is over: neither the scheduler nor a call had a hand in it, and AWS gave no
+    /// notice.
     pub fn is_unforeseen(self) -> bool {
         match self {
-            StopCode::TaskFailedToStart
-            | StopCode::EssentialContainerExited
+            StopCode::TaskFailedToStart | StopCode::EssentialContainerExited | StopCode::InfrastructureHealth => true,
+            StopCode::ServiceSchedulerInitiated
             | StopCode::UserInitiated
-            | StopCode::InfrastructureHealth => true,
-            StopCode::ServiceSchedulerInitiated | StopCode::TerminationNotice | StopCode::SpotInterruption => false,
+            | StopCode::TerminationNotice
+            | StopCode::SpotInterruption => false,
         }
+    }
+
+    /// Whether a task is sent SIGTERM without waiting for its target to be drained.
+    pub fn waits_for_no_target(self) -> bool {
+        matches!(self, StopCode::SpotInterruption | StopCode::UserInitiated)
     }
 
     /// As the API spells it.

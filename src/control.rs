@@ -418,6 +418,7 @@ impl<'a> Control<'a> {
         match event {
             Event::TimelineIsDue(index) => self.timeline_is_due(index),
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
+            Event::TargetOfStoppedTaskLeaves(task) => self.target_of_stopped_task_leaves(task),
             Event::FaultEnds(index) => self.fault_ends(index),
             Event::AgentsReconnect(index) => self.agents_reconnect(index),
             Event::FargateTasksAreRetired(index) => self.fargate_tasks_are_retired(index),

@@ -570,6 +570,15 @@ pub enum TimelineChange {
         /// For how long; until the end of the run, or of the task, where `None`.
         lasts: Option<Span>,
     },
+    /// `StopTask` is called for running tasks of a service, the oldest first.
+    StopTasks {
+        /// The service.
+        service: Id<ServiceDefinition>,
+        /// How many.
+        tasks: u32,
+        /// `stoppedReason`
+        reason: String,
+    },
     /// Something is done to container instances of a group by hand.
     ContainerInstances {
         /// The group.
@@ -880,6 +889,9 @@ pub struct Assumptions {
     pub warm_start_time: Span,
     /// Pause between the scheduler's passes after something changed: 5 s.
     pub scheduler_delay: Span,
+    /// From the SIGTERM of a task that `StopTask` was called for until its target is deregistered, and gets requests all the same: 4 s
+    /// (clients were seen to get errors for 3 to 5 s, containers-roadmap #708).
+    pub stop_task_deregistration_time: Span,
     /// From the end of a task that ran until its replacement is decided, whatever has the scheduler look earlier: 15 s.
     pub replacement_delay: Span,
     /// The same of a task that never came to RUNNING: 10 s. From the fourth launch in a row that fails so it doubles each time,
@@ -1119,6 +1131,7 @@ impl Default for Assumptions {
             zone_imbalance: 2,
             warm_start_time: Span::seconds(25),
             scheduler_delay: Span::seconds(5),
+            stop_task_deregistration_time: Span::seconds(4),
             replacement_delay: Span::seconds(15),
             failed_launch_delay: Span::seconds(10),
             agent_pick_up_time: Span::seconds(1),

@@ -411,11 +411,9 @@ impl Control<'_> {
         }
     }
 
-    /// SIGTERM is sent to a task: its target is gone by then, but of one that is interrupted.
-    pub(super) fn sigterm_meets_target(&mut self, task: Id<Task>) {
-        if !self.was_interrupted(task) {
-            self.take_out_of_rotation(task);
-        } else if self.scenario.assumptions.fargate.spot_deregisters_at_warning
+    /// SIGTERM is sent to a task that is interrupted.
+    pub(super) fn interruption_meets_target(&mut self, task: Id<Task>) {
+        if self.scenario.assumptions.fargate.spot_deregisters_at_warning
             && let Some(target) = self.cluster.tasks[task].target
         {
             self.drain_target(target);

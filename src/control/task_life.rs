@@ -277,9 +277,8 @@ impl<'a> Control<'a> {
     fn running_task_leaves(&mut self, task: Id<Task>, cause: Option<Decision>) {
         let now = self.now();
         let row = &mut self.cluster.tasks[task];
-        let is_interrupted = row.stopped_reason.as_ref().is_some_and(|it| it.0 == StopCode::SpotInterruption);
-        // Spot waits for nobody.
-        let Some(target) = row.target.filter(|_| !is_interrupted) else {
+        let waits = !row.stopped_reason.as_ref().is_some_and(|it| it.0.waits_for_no_target());
+        let Some(target) = row.target.filter(|_| waits) else {
             self.send_sigterm(task);
             return;
         };
@@ -437,7 +436,7 @@ impl<'a> Control<'a> {
 
     pub(super) fn processes_are_gone(&mut self, task: Id<Task>) {
         self.forget_containers(task);
-        if !self.keeps_target_until_stopped(task) {
+        if !self.keeps_target_until_stopped(task) && !self.target_is_left_behind(task) {
             self.take_out_of_rotation(task);
         }
         self.free_slot_when(task, SlotFreedAt::Stopping);
@@ -471,7 +470,9 @@ impl<'a> Control<'a> {
         let (never_ran, created_at) = (row.started_at.is_none(), row.created_at);
         let code = row.stopped_reason.as_ref().map(|(code, _)| *code);
         self.cluster.return_address(subnet);
-        self.take_out_of_rotation(task);
+        if !self.target_is_left_behind(task) {
+            self.take_out_of_rotation(task);
+        }
         self.leave_fargate(task);
         self.free_slot_when(task, SlotFreedAt::Stopped);
         self.cluster.leave(task);
@@ -513,6 +514,37 @@ impl<'a> Control<'a> {
     pub(super) fn take_out_of_rotation(&mut self, task: Id<Task>) {
         if let Some(target) = self.cluster.tasks[task].target.take() {
             self.remove_target(target);
+        }
+    }
+
+    /// Whether `StopTask` was called for a task, and its target does not know yet.
+    fn target_is_left_behind(&self, task: Id<Task>) -> bool {
+        let row = &self.cluster.tasks[task];
+        let lag = self.scenario.assumptions.stop_task_deregistration_time;
+        row.stopped_reason.as_ref().is_some_and(|it| it.0 == StopCode::UserInitiated)
+            && row.sigterm_at.is_some_and(|it| self.now() < it + lag)
+    }
+
+    /// SIGTERM is sent to a task: its target is gone by then, but of one that is stopped without waiting for that.
+    pub(super) fn sigterm_meets_target(&mut self, task: Id<Task>) {
+        match self.cluster.tasks[task].stopped_reason.as_ref().map(|it| it.0) {
+            Some(StopCode::SpotInterruption) => self.interruption_meets_target(task),
+            Some(StopCode::UserInitiated) => {
+                let at = self.now() + self.scenario.assumptions.stop_task_deregistration_time;
+                self.agenda.put(at, Event::TargetOfStoppedTaskLeaves(task));
+            }
+            _ => self.take_out_of_rotation(task),
+        }
+    }
+
+    pub(super) fn target_of_stopped_task_leaves(&mut self, task: Id<Task>) {
+        match self.cluster.tasks[task].status {
+            TaskStatus::Stopped => self.take_out_of_rotation(task),
+            _ => {
+                if let Some(target) = self.cluster.tasks[task].target {
+                    self.drain_target(target);
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::agenda::Event;
 use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::service::ServiceDefinition;
-use crate::cluster::{Change, Task, TaskStatus};
+use crate::cluster::{Change, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::scenario::TimelineChange;
@@ -59,6 +59,7 @@ impl Control<'_> {
                 self.change_container_instances(index, *auto_scaling_group, *count, *availability_zone, change);
             }
             TimelineChange::UpdateCapacityPool(pool) => self.update_capacity_pool(pool),
+            TimelineChange::StopTasks { service, tasks, reason } => self.stop_tasks_by_call(*service, *tasks, reason),
             TimelineChange::InterruptFargateSpot(interruption) => self.interrupt_spot_tasks(interruption),
             TimelineChange::RetireFargateTasks { service, notice } => {
                 self.give_notice_of_retirement(index, *service, *notice);
@@ -142,13 +143,34 @@ impl Control<'_> {
         self.schedule_service(*service);
     }
 
+    /// The oldest running tasks of a service, so many at most.
+    fn oldest_running(&self, service: Id<ServiceDefinition>, tasks: u32) -> Vec<Id<Task>> {
+        let is_running = |it: &Id<Task>| self.cluster.tasks[*it].status == TaskStatus::Running;
+        let mut running: Vec<Id<Task>> =
+            self.services[service.index()].tasks.iter().copied().filter(is_running).collect();
+        running.sort_unstable();
+        running.truncate(tasks as usize);
+        running
+    }
+
+    /// `StopTask` is called: SIGTERM goes out at once, whatever requests are under way.
+    fn stop_tasks_by_call(&mut self, service: Id<ServiceDefinition>, tasks: u32, reason: &str) {
+        let stopped = self.oldest_running(service, tasks);
+        let names: Vec<String> = stopped.iter().copied().map(task_name).collect();
+        let name = &self.scenario.services[service].name;
+        let message = format!("(service {name}) StopTask for {} running tasks: {}", names.len(), names.join(", "));
+        let resource = self.service_resource(service);
+        let cause = Some(self.log.put(self.agenda.now(), None, "timeline.stop_task", resource, message));
+        for task in stopped {
+            self.stop_task(task, StopCode::UserInitiated, reason.to_owned(), cause);
+        }
+        self.services[service.index()].wanted_because = cause;
+        self.schedule_service(service);
+    }
+
     /// The oldest running tasks of a service begin to fail.
     fn break_tasks(&mut self, index: usize, service: Id<ServiceDefinition>, tasks: u32, error_share: f64) {
-        let is_running = |it: &Id<Task>| self.cluster.tasks[*it].status == TaskStatus::Running;
-        let mut broken: Vec<Id<Task>> =
-            self.services[service.index()].tasks.iter().copied().filter(is_running).collect();
-        broken.sort_unstable();
-        broken.truncate(tasks as usize);
+        let broken = self.oldest_running(service, tasks);
         for &task in &broken {
             self.cluster.tasks[task].error_share = error_share;
             self.broken_tasks.insert(task, index);

@@ -40,6 +40,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("rebalanceRecommendationLead", &mut a.rebalance_recommendation_lead),
         ("warmStartTime", &mut a.warm_start_time),
         ("schedulerDelay", &mut a.scheduler_delay),
+        ("stopTaskDeregistrationTime", &mut a.stop_task_deregistration_time),
         ("replacementDelay", &mut a.replacement_delay),
         ("failedLaunchDelay", &mut a.failed_launch_delay),
         ("agentPickUpTime", &mut a.agent_pick_up_time),

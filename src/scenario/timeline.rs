@@ -35,6 +35,9 @@ use crate::scenario::{ContainerInstanceChange, PartOfTasks, SpotInterruption, Ti
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
+/// `stoppedReason` where `StopTask` is called without a `reason`.
+const STOPPED_BY_USER: &str = "Task stopped by user";
+
 const CHANGES: &[&str] = &[
     "updateService",
     "deploy",
@@ -46,6 +49,7 @@ const CHANGES: &[&str] = &[
     "updateServicePrimaryTaskSet",
     "terminateInstances",
     "targetErrors",
+    "stopTask",
     "registerScalableTarget",
     "updateAutoScalingGroup",
     "updateContainerInstancesState",
@@ -269,6 +273,14 @@ fn change(
             let change = target_errors(reader, &mut fields, around);
             fields.finish(reader, &Shape::OURS);
             change
+        }
+        "stopTask" => {
+            fields.required(reader, "service");
+            let service = fields.reference(reader, "service", around.service_names);
+            let tasks = fields.count_or(reader, "tasks", 1..=5_000, 1);
+            let reason = fields.text(reader, "reason").unwrap_or(STOPPED_BY_USER).to_owned();
+            fields.finish(reader, &Shape::OURS);
+            Some(TimelineChange::StopTasks { service: service?, tasks, reason })
         }
         "updateContainerInstancesState" | "deregisterContainerInstances" | "disconnectAgents" | "putAttributes" => {
             container_instances(reader, name, fields, around)

@@ -44,6 +44,7 @@ mod scenario_file;
 mod schema;
 mod service_scheduler;
 mod start_tasks;
+mod stop_task;
 mod task_sets;
 mod theory;
 mod waits;

@@ -273,7 +273,8 @@ impl Lane {
         let Lane { station_of_task, occupied, vacant, cpu_done, stations, sharing, .. } = self;
         station_of_task.retain(|&task, place| {
             let is_idle = stations[*place].in_flight == 0 && sharing[*place].held() == 0;
-            let stays = cluster.tasks[task].stopped_at.is_none() || !is_idle;
+            let row = &cluster.tasks[task];
+            let stays = row.stopped_at.is_none() || row.target.is_some() || !is_idle;
             if !stays {
                 cpu_done[*place] = 0.0;
                 vacant.push(*place);
