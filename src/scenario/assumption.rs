@@ -1,349 +1,513 @@
-//! `assumptions` and `prices`: what AWS does not document, and what it charges.
+//! What AWS does not document: `assumptions`, each with its default.
 
-use crate::aws::fargate::{TASK_CPUS, task_cpu};
+mod reading;
+
+use crate::aws::anomaly_detection::AnomalyRule;
+use crate::aws::fargate::FargateCapacity;
+use crate::aws::network::NetworkTimes;
+use crate::aws::operating_system::OperatingSystemFamily;
 use crate::aws::placement::TieBreak;
-use crate::aws::price::{self, Prices};
 use crate::aws::task_definition::CappedTaskWeight;
-use crate::aws::volume::VolumeType;
-use crate::scenario::aws_fields::Shape;
-use crate::scenario::problem::{Problem, nearest};
-use crate::scenario::quantity;
-use crate::scenario::reader::{Fields, Reader, What, listed};
-use crate::scenario::{
-    Assumptions, CooldownStart, FargateBilledFrom, SlotFreedAt, SpreadCounts, StepScalingDatapoints,
-    TargetTrackingValue,
-};
+use crate::distribution::Distribution;
+use crate::scenario::EventBridgeAssumptions;
 use crate::units::Span;
 
-/// The section `assumptions`: the defaults, where it says nothing else.
-pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assumptions {
-    let mut assumptions = Assumptions::default();
-    let Some(mut fields) = scenario.map(reader, "assumptions") else { return assumptions };
-    let a = &mut assumptions;
-    for (name, place) in [
-        ("instanceLaunchTime", &mut a.instance_launch_time),
-        ("windowsInstanceLaunchTime", &mut a.windows_instance_launch_time),
-        ("agentRegistrationTime", &mut a.agent_registration_time),
-        ("scheduleOffset", &mut a.event_bridge.schedule_offset),
-        ("objectEventDelay", &mut a.event_bridge.object_event_delay),
-        ("eventDelay", &mut a.event_bridge.event_delay),
-    ] {
-        *place = fields.distribution_or(reader, name, place.clone());
-    }
-    for (name, place) in [
-        ("autoScalingGroupDelay", &mut a.auto_scaling_group_delay),
-        ("insufficientCapacityRetry", &mut a.insufficient_capacity_retry),
-        ("insufficientCapacityRetryMaximum", &mut a.insufficient_capacity_retry_maximum),
-        ("administrativeSuspensionAfter", &mut a.administrative_suspension_after),
-        ("groupHealthCheckInterval", &mut a.group_health_check_interval),
-        ("impairedInstanceWait", &mut a.impaired_instance_wait),
-        ("rebalanceRecommendationLead", &mut a.rebalance_recommendation_lead),
-        ("warmStartTime", &mut a.warm_start_time),
-        ("schedulerDelay", &mut a.scheduler_delay),
-        ("stopTaskDeregistrationTime", &mut a.stop_task_deregistration_time),
-        ("replacementDelay", &mut a.replacement_delay),
-        ("failedLaunchDelay", &mut a.failed_launch_delay),
-        ("agentPickUpTime", &mut a.agent_pick_up_time),
-        ("networkInterfaceAttachTime", &mut a.network_interface_attach_time),
-        ("networkInterfaceDetachTime", &mut a.network_interface_detach_time),
-        ("trunkAttachTime", &mut a.trunk_attach_time),
-        ("imagePullOverhead", &mut a.image_pull_overhead),
-        ("imageDigestTime", &mut a.image_digest_time),
-        ("containerCreateTime", &mut a.container_create_time),
-        ("efsMountTime", &mut a.efs_mount_time),
-        ("ebsAttachTime", &mut a.ebs_attach_time),
-        ("pendingTimeout", &mut a.pending_timeout),
-        ("instanceLossDetection", &mut a.instance_loss_detection),
-        ("managedDrainingMaximum", &mut a.managed_draining_maximum),
-        ("placementRetryFast", &mut a.placement_retry_fast),
-        ("placementRetryWindow", &mut a.placement_retry_window),
-        ("placementRetrySlow", &mut a.placement_retry_slow),
-        ("provisioningTimeout", &mut a.provisioning_timeout),
-        ("deploymentHangsAfter", &mut a.deployment_hangs_after),
-        ("healthyAfter", &mut a.healthy_after),
-        ("zoneRebalancingDelay", &mut a.zone_rebalancing_delay),
-        ("steadyStateInterval", &mut a.steady_state_interval),
-        ("targetRegistrationTime", &mut a.target_registration_time),
-        ("ecsMetricDelay", &mut a.ecs_metric_delay),
-        ("loadBalancerMetricDelay", &mut a.load_balancer_metric_delay),
-        ("capacityProviderMetricDelay", &mut a.capacity_provider_metric_delay),
-        ("highResolutionMetricDelay", &mut a.high_resolution_metric_delay),
-        ("clusterMetricDelay", &mut a.cluster_metric_delay),
-        ("containerInsightsMetricDelay", &mut a.container_insights_metric_delay),
-        ("instanceMetricDelay", &mut a.instance_metric_delay),
-        ("basicInstanceMetricDelay", &mut a.basic_instance_metric_delay),
-        ("groupMetricDelay", &mut a.group_metric_delay),
-        ("suppliedMetricDelay", &mut a.supplied_metric_delay),
-        ("queueMetricDelayAfterInactivity", &mut a.queue_metric_delay_after_inactivity),
-        ("activityTimeout", &mut a.activity_timeout),
-        ("scheduledActionDelay", &mut a.scheduled_action_delay),
-        ("anomalyInterval", &mut a.anomaly.interval),
-        ("anomalyWindow", &mut a.anomaly.window),
-        ("dnsTimeToLive", &mut a.dns_time_to_live),
-        ("internetRoundTrip", &mut a.network_times.internet_round_trip),
-        ("internalRoundTrip", &mut a.network_times.internal_round_trip),
-        ("sameZoneRoundTrip", &mut a.network_times.same_zone_round_trip),
-        ("otherZoneRoundTrip", &mut a.network_times.other_zone_round_trip),
-        ("httpOverhead", &mut a.network_times.http_overhead),
-        ("httpsOverhead", &mut a.network_times.https_overhead),
-        ("tcpOverhead", &mut a.network_times.tcp_overhead),
-        ("bridgeLatency", &mut a.network_times.bridge_latency),
-        ("hostLatency", &mut a.network_times.host_latency),
-        ("awsvpcLatency", &mut a.network_times.awsvpc_latency),
-        ("sameZoneConnection", &mut a.network_times.same_zone_connection),
-        ("otherZoneConnection", &mut a.network_times.other_zone_connection),
-        ("tlsHandshakeCpuTime", &mut a.tls_handshake_cpu_time),
-        ("fargateProvisioningTime", &mut a.fargate.provisioning_time),
-        ("fargateWindowsProvisioningTime", &mut a.fargate.windows_provisioning_time),
-        ("fargatePendingTime", &mut a.fargate.pending_time),
-        ("registryTimeout", &mut a.registry_timeout),
-        ("fargateRegistryTimeout", &mut a.fargate.registry_timeout),
-        ("fargateLazyLoadingTime", &mut a.fargate.lazy_loading_time),
-        ("fargateContainerCreateTime", &mut a.fargate.container_create_time),
-        ("fargateDeprovisioningTime", &mut a.fargate.deprovisioning_time),
-    ] {
-        *place = fields.span_or(reader, name, *place);
-    }
-    // A pause of nothing would be a loop without end.
-    for (name, span) in [
-        ("placementRetryFast", a.placement_retry_fast),
-        ("placementRetrySlow", a.placement_retry_slow),
-        ("zoneRebalancingDelay", a.zone_rebalancing_delay),
-        ("steadyStateInterval", a.steady_state_interval),
-        ("anomalyInterval", a.anomaly.interval),
-        ("groupHealthCheckInterval", a.group_health_check_interval),
-        ("insufficientCapacityRetry", a.insufficient_capacity_retry),
-        ("insufficientCapacityRetryMaximum", a.insufficient_capacity_retry_maximum),
-    ] {
-        if span == Span::ZERO {
-            let at = fields.place_of(name);
-            reader.refuse(Problem::new(at, format!("`{name}` of `assumptions` must be longer than nothing")));
-        }
-    }
-    for (name, place) in [
-        ("placementRetryOnCapacity", &mut a.placement_retry_on_capacity),
-        ("maximumPercentCountsStopping", &mut a.maximum_percent_counts_stopping),
-        ("unhealthyTasksStopFirst", &mut a.unhealthy_tasks_stop_first),
-        ("taskGroupsByDesiredStatus", &mut a.task_groups_by_desired_status),
-        ("drainFullDelay", &mut a.drain_full_delay),
-        ("firstGrowthByFormula", &mut a.first_growth_by_formula),
-        ("capacityGrowsByMinimumStep", &mut a.capacity_grows_by_minimum_step),
-        ("retryFailedPlacement", &mut a.event_bridge.retry_failed_placement),
-        ("fargateSpotDeregistersAtWarning", &mut a.fargate.spot_deregisters_at_warning),
-        ("burstCredits", &mut a.burst_credits),
-        ("managedAlarmsBilled", &mut a.managed_alarms_billed),
-    ] {
-        *place = fields.flag_or(reader, name, *place);
-    }
-    for (name, place) in [
-        ("provisioningMaximum", &mut a.provisioning_maximum),
-        ("launchesPerMinute", &mut a.launches_per_minute),
-        ("fargateLaunchesPerMinute", &mut a.fargate.launches_per_minute),
-        ("zoneImbalance", &mut a.zone_imbalance),
-        ("anomalyRequestsLeast", &mut a.anomaly.requests_least),
-    ] {
-        *place = fields.count_or(reader, name, 1..=1_000_000, *place);
-    }
-    for (name, place) in
-        [("fargateVcpuQuota", &mut a.fargate.on_demand.vcpu), ("fargateSpotVcpuQuota", &mut a.fargate.spot.vcpu)]
-    {
-        *place = fields.count_or(reader, name, 0..=1_000_000, *place);
-    }
-    for (name, place) in [
-        ("fargateLaunchBurst", &mut a.fargate.on_demand.launch_burst),
-        ("fargateSpotLaunchBurst", &mut a.fargate.spot.launch_burst),
-        ("fargateLaunchesPerSecond", &mut a.fargate.on_demand.launches_per_second),
-        ("fargateSpotLaunchesPerSecond", &mut a.fargate.spot.launches_per_second),
-        ("clusterModifyBurst", &mut a.cluster_modify_burst),
-        ("clusterModifyCallsPerSecond", &mut a.cluster_modify_calls_per_second),
-        ("serviceModifyBurst", &mut a.service_modify_burst),
-        ("serviceModifyCallsPerSecond", &mut a.service_modify_calls_per_second),
-        ("fargateRunTaskBurst", &mut a.fargate.run_task_burst),
-        ("fargateRunTaskCallsPerSecond", &mut a.fargate.run_task_calls_per_second),
-        ("runTaskMaxAttempts", &mut a.run_task_max_attempts),
-    ] {
-        *place = fields.count_or(reader, name, 1..=1_000_000, *place);
-    }
-    for (name, place) in [
-        ("alarmLowRatio", &mut a.alarm_low_ratio),
-        ("groupAlarmLowRatio", &mut a.group_alarm_low_ratio),
-        ("scaleInMaxFraction", &mut a.scale_in_max_fraction),
-        ("capacityScaleInMaxFraction", &mut a.capacity_scale_in_max_fraction),
-        ("duplicateEventShare", &mut a.event_bridge.duplicate_event_share),
-        ("anomalyErrorShare", &mut a.anomaly.error_share),
-        ("anomalyWeightFactor", &mut a.anomaly.weight_factor),
-        ("anomalyWeightFloor", &mut a.anomaly.weight_floor),
-        ("anomalyWeightStep", &mut a.anomaly.weight_step),
-    ] {
-        *place = fields.number_or(reader, name, 0.0..=1.0, *place);
-    }
-    for (name, place, most) in [
-        ("requestBytes", &mut a.request_bytes, 1e9),
-        ("responseBytes", &mut a.response_bytes, 1e9),
-        ("fargateUnpackedImageRatio", &mut a.fargate.unpacked_image_ratio, 100.0),
-        ("spotInterruptionsPerHour", &mut a.spot_interruptions_per_hour, 3600.0),
-        ("fargateSpotInterruptionsPerHour", &mut a.fargate.spot_interruptions_per_hour, 3600.0),
-        ("anomalyErrorRatio", &mut a.anomaly.error_ratio, 1e6),
-    ] {
-        *place = fields.number_or(reader, name, 0.0..=most, *place);
-    }
-    for (name, place) in [
-        ("imagePullMbPerSecond", &mut a.image_pull_mb_per_second),
-        ("requestsPerConnection", &mut a.requests_per_connection),
-        ("fargatePullMbPerSecond", &mut a.fargate.pull_mb_per_second),
-    ] {
-        *place = fields.positive_or(reader, name, *place);
-    }
-    a.image_pulls_at_once = fields.count(reader, "imagePullsAtOnce", 1..=1_000_000);
-    a.registry_mb_per_second = fields.number(reader, "registryMbPerSecond", 0.001..=1e9);
-    for entry in fields.entries(reader, "fargatePullMbPerSecondFrom") {
-        let of = "`fargatePullMbPerSecondFrom` of `assumptions`";
-        let Some(row) = quantity::whole(&entry.key).and_then(|it| task_cpu(u32::try_from(it).ok()?)) else {
-            let sizes: Vec<String> = TASK_CPUS.iter().map(|it| it.cpu_units.to_string()).collect();
-            let message = format!("{of} has the speed of tasks with `{}` CPU units", entry.key);
-            let help = format!("Fargate has tasks of {}", listed(sizes.iter().map(String::as_str)));
-            reader.refuse(Problem::new(entry.key_place, message).help(help));
-            continue;
-        };
-        let speed = reader.number(What { field: &entry.key, of }, &entry.node, 0.001..=1e6);
-        a.fargate.pull_mb_per_second_from.extend(speed.map(|it| (row.cpu_units, it)));
-    }
-    a.fargate.pull_mb_per_second_from.sort_by_key(|it| it.0);
-    let moments = [
-        ("deactivating", SlotFreedAt::Deactivating),
-        ("stopping", SlotFreedAt::Stopping),
-        ("stopped", SlotFreedAt::Stopped),
-    ];
-    a.slot_freed_at = fields.word_or(reader, "slotFreedAt", &moments, a.slot_freed_at);
-    let moments = [
-        ("launched", FargateBilledFrom::Launched),
-        ("pullStarted", FargateBilledFrom::PullStarted),
-        ("running", FargateBilledFrom::Running),
-    ];
-    a.fargate.billed_from = fields.word_or(reader, "fargateBilledFrom", &moments, a.fargate.billed_from);
-    let starts = [("fulfilled", CooldownStart::Fulfilled), ("set", CooldownStart::Set)];
-    a.cooldown_start = fields.word_or(reader, "cooldownStart", &starts, a.cooldown_start);
-    let values =
-        [("newest", TargetTrackingValue::Newest), ("meanOfAlarmWindow", TargetTrackingValue::MeanOfAlarmWindow)];
-    a.target_tracking_value = fields.word_or(reader, "targetTrackingValue", &values, a.target_tracking_value);
-    let datapoints = [("alarmWindow", StepScalingDatapoints::AlarmWindow), ("newest", StepScalingDatapoints::Newest)];
-    a.step_scaling_datapoints = fields.word_or(reader, "stepScalingDatapoints", &datapoints, a.step_scaling_datapoints);
-    let breaks = [("random", TieBreak::Random), ("lexical", TieBreak::Lexical)];
-    a.tie_break = fields.word_or(reader, "tieBreak", &breaks, a.tie_break);
-    for (name, place) in [
-        ("capacityAlarmHighDatapoints", &mut a.capacity_alarm_high_datapoints),
-        ("capacityAlarmLowDatapoints", &mut a.capacity_alarm_low_datapoints),
-    ] {
-        // CloudWatch evaluates periods of a minute over a day at most.
-        *place = fields.count_or(reader, name, 1..=1440, *place);
-    }
-    let counts = [("service", SpreadCounts::Service), ("deployment", SpreadCounts::Deployment)];
-    a.spread_counts = fields.word_or(reader, "spreadCounts", &counts, a.spread_counts);
-    let weights = [("kernelDefault", CappedTaskWeight::KernelDefault), ("taskCpu", CappedTaskWeight::TaskCpu)];
-    a.capped_task_weight = fields.word_or(reader, "cappedTaskWeight", &weights, a.capped_task_weight);
-    a.deployment_alarm_bake_time = fields.span(reader, "deploymentAlarmBakeTime");
-    a.alarm_phase = fields.span(reader, "alarmPhase");
-    if a.alarm_phase.is_some_and(|it| it >= Span::MINUTE) {
-        let at = fields.place_of("alarmPhase");
-        reader.refuse(Problem::new(at, "`alarmPhase` of `assumptions` must be shorter than a minute"));
-    }
-    a.evaluation_range_extra = fields.count(reader, "evaluationRangeExtra", 0..=1_000);
-    a.empty_capacity_provider_metric = fields.number(reader, "emptyCapacityProviderMetric", 0.0..=1_000.0);
-    fields.finish(reader, &Shape::OURS);
-    assumptions
+pub use reading::assumptions;
+
+/// When ECS counts the slot of a task that is stopped as free: new tasks are sent to the instance while the old one still ends,
+/// and wait there in PENDING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SlotFreedAt {
+    /// When it begins to leave its target group.
+    Deactivating,
+    /// When SIGTERM is sent.
+    Stopping,
+    /// When it is STOPPED.
+    Stopped,
 }
 
-/// The section `prices`, over the price table of the region that it or the first zone names.
-pub fn prices(reader: &mut Reader<'_>, scenario: &mut Fields<'_>, first_zone: &str, instance_types: &[&str]) -> Prices {
-    let of_zone = first_zone.trim_end_matches(|it: char| it.is_ascii_alphabetic());
-    let mut fields = scenario.map(reader, "prices");
-    let mut region = of_zone.to_owned();
-    if let Some(fields) = &mut fields {
-        fields.derived(reader, "region", of_zone);
-        if let Some(said) = fields.text(reader, "region") {
-            said.clone_into(&mut region);
+/// Which tasks `spread` counts, and the tie-break by the fewest tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpreadCounts {
+    /// Those of the service, or of the standalone tasks' group, whichever deployment they belong to.
+    Service,
+    /// Of a service those of the same deployment only.
+    Deployment,
+}
+
+/// What AWS does not document, each with the default that the semantics reference suggests. A scenario may set any of
+/// them under `assumptions`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assumptions {
+    /// From RunInstances to the EC2 state `running` and InService: 35 s.
+    pub instance_launch_time: Distribution,
+    /// The same of an instance that runs Windows: 260 s, so that it is ACTIVE 300 s after its launch (inferred; AWS publishes none).
+    pub windows_instance_launch_time: Distribution,
+    /// From InService until the agent has registered with the cluster: 40 s.
+    pub agent_registration_time: Distribution,
+    /// From a change of a group's desired capacity to its activity: 10 s.
+    pub auto_scaling_group_delay: Span,
+    /// After `InsufficientInstanceCapacity` a group tries again so soon (30 s), each time after twice as long, ...
+    pub insufficient_capacity_retry: Span,
+    /// ... and so late at last: 300 s.
+    pub insufficient_capacity_retry_maximum: Span,
+    /// A group that has tried to launch instances for so long without launching any has its process Launch suspended by AWS: 24 h
+    /// (*Suspend and resume Amazon EC2 Auto Scaling processes*: "over 24 hours"; which processes it does not say).
+    pub administrative_suspension_after: Span,
+    /// How often a group looks at its instances, and how long it takes to notice that one is gone: 60 s.
+    pub group_health_check_interval: Span,
+    /// From when EC2's status checks fail until a group takes it for more than a hiccup: 180 s.
+    pub impaired_instance_wait: Span,
+    /// Interruptions of a Spot Instance, an hour, in the mean, where its pool says nothing: 0.
+    pub spot_interruptions_per_hour: f64,
+    /// How long a rebalance recommendation comes before the interruption notice: 0, together with it.
+    pub rebalance_recommendation_lead: Span,
+    /// Difference between two zones' numbers of instances from which a group rebalances them: 2.
+    pub zone_imbalance: u32,
+    /// Start of a stopped instance of a warm pool, until it is in service: 25 s.
+    pub warm_start_time: Span,
+    /// Pause between the scheduler's passes after something changed: 5 s.
+    pub scheduler_delay: Span,
+    /// From the SIGTERM of a task that `StopTask` was called for until its target is deregistered, and gets requests all the same: 4 s
+    /// (clients were seen to get errors for 3 to 5 s, containers-roadmap #708).
+    pub stop_task_deregistration_time: Span,
+    /// From the end of a task that ran until its replacement is decided, whatever has the scheduler look earlier: 15 s.
+    pub replacement_delay: Span,
+    /// The same of a task that never came to RUNNING: 10 s. From the fourth launch in a row that fails so it doubles each time,
+    /// up to 27 minutes.
+    pub failed_launch_delay: Span,
+    /// The agent's pick-up of a placed task: 1 s.
+    pub agent_pick_up_time: Span,
+    /// ENI attachment of `awsvpc` tasks: 5 s.
+    pub network_interface_attach_time: Span,
+    /// ENI detachment of `awsvpc` tasks: 5 s.
+    pub network_interface_detach_time: Span,
+    /// Attachment of the trunk network interface of a new instance, while it is REGISTERING: 5 s, as of other interfaces.
+    pub trunk_attach_time: Span,
+    /// Fixed part of an image pull (manifest): 1 s.
+    pub image_pull_overhead: Span,
+    /// From when a task's images begin to be pulled until ECS knows their digests, where the agent tells them with the manifest: 1 s, the
+    /// fixed part of a pull.
+    pub image_digest_time: Span,
+    /// Speed of an image pull on EC2, MB/s of compressed layers: 50.
+    pub image_pull_mb_per_second: f64,
+    /// Pulls that go at once on an instance; the others wait for their turn. As many as there are where `None`, as
+    /// Docker and the agent do.
+    pub image_pulls_at_once: Option<u32>,
+    /// What all registries together give, MB/s of compressed layers, one pull after the other; as much as one likes
+    /// where `None`.
+    pub registry_mb_per_second: Option<f64>,
+    /// From when an attempt to pull an image begins until Docker gives it up because no registry answers: 15 s, its
+    /// HTTP client's time limit.
+    pub registry_timeout: Span,
+    /// Creating and starting containers: 1 s (with `awsvpc` one more).
+    pub container_create_time: Span,
+    /// Mounting a task's EFS file systems: 2 s.
+    pub efs_mount_time: Span,
+    /// Creating and attaching a task's EBS volume: 15 s.
+    pub ebs_attach_time: Span,
+    /// A task whose containers have not all been started so long after the agent took it up is stopped: 3 h.
+    pub pending_timeout: Span,
+    /// From EC2's loss of an instance until its tasks count as stopped: 30 s.
+    pub instance_loss_detection: Span,
+    /// How long managed draining waits for the tasks of an instance: 48 h (developer guide, *Managed instance draining*).
+    pub managed_draining_maximum: Span,
+    /// Placement retries: this often at first (10 s) ...
+    pub placement_retry_fast: Span,
+    /// ... for this long (60 s) ...
+    pub placement_retry_window: Span,
+    /// ... and then this often (300 s).
+    pub placement_retry_slow: Span,
+    /// Whether a placement is also tried again when an instance registers or a task stops: no.
+    pub placement_retry_on_capacity: bool,
+    /// How long a task waits in PROVISIONING for capacity: 1800 s.
+    pub provisioning_timeout: Span,
+    /// Most tasks in PROVISIONING: 500.
+    pub provisioning_maximum: u32,
+    /// Calls of `RunTask` for instances and of `StartTask` that may be made at once: 100, the bucket of requests that modify the
+    /// resources of a cluster (*Request throttling for the Amazon ECS API*; that these calls are among them is inferred). ECS itself
+    /// launches and stops as many tasks of services at once; what is more waits for its turn.
+    pub cluster_modify_burst: u32,
+    /// Such calls a second that come back: 40.
+    pub cluster_modify_calls_per_second: u32,
+    /// How often a throttled call of `RunTask` is made, on instances or on Fargate, the first time included: 3, `max_attempts` of
+    /// the SDKs' standard mode.
+    pub run_task_max_attempts: u32,
+    /// Calls that change services (`CreateService`, `UpdateService`, `DeleteService` and those of task sets) that the timeline may
+    /// make at once: 50 (the same page; which calls share the bucket is inferred).
+    pub service_modify_burst: u32,
+    /// Such calls a second that come back: 5.
+    pub service_modify_calls_per_second: u32,
+    /// How EventBridge delivers.
+    pub event_bridge: EventBridgeAssumptions,
+    /// Most tasks launched a minute for one service: 500.
+    pub launches_per_minute: u32,
+    /// A deployment hangs that has not moved for so long, no new task healthy and no old one stopped: 15 minutes.
+    pub deployment_hangs_after: Span,
+    /// Whether `maximumPercent` counts tasks that are stopping, as the developer guide of 2023 had it: no, as the API Reference of
+    /// 2026 has it.
+    pub maximum_percent_counts_stopping: bool,
+    /// Whether unhealthy tasks stop before their replacements start, as before about 2023: no.
+    pub unhealthy_tasks_stop_first: bool,
+    /// From a steady state until ECS looks whether the service's tasks are even over the zones, and from each move until the next:
+    /// 60 s (inferred).
+    pub zone_rebalancing_delay: Span,
+    /// A steady state that lasts is said again after: 6 h.
+    pub steady_state_interval: Span,
+    /// A running task of a service without load balancer counts as healthy after: 40 s.
+    pub healthy_after: Span,
+    /// Registration of a target until its first probe may be sent: 1 s.
+    pub target_registration_time: Span,
+    /// Whether a drained target keeps its task waiting for the whole deregistration delay: yes.
+    pub drain_full_delay: bool,
+    /// Whether `task:group` counts tasks of an instance by their desired status, so that one that is asked to stop is no
+    /// longer there: no, it is there until it is STOPPED.
+    pub task_groups_by_desired_status: bool,
+    /// When the slot of a task that is stopped is free for another one: when it is STOPPING.
+    pub slot_freed_at: SlotFreedAt,
+    /// Final tie-break of placement, and of which task stops: a seeded draw.
+    pub tie_break: TieBreak,
+    /// Which tasks placement counts where it spreads: those of the service.
+    pub spread_counts: SpreadCounts,
+    /// The weight of tasks with a task-level `cpu` on a busy instance: the kernel's default.
+    pub capped_task_weight: CappedTaskWeight,
+    /// Publication delay of ECS service metrics: 90 s.
+    pub ecs_metric_delay: Span,
+    /// Publication delay of load balancer metrics: 60 s.
+    pub load_balancer_metric_delay: Span,
+    /// Publication delay of `CapacityProviderReservation`: 30 s.
+    pub capacity_provider_metric_delay: Span,
+    /// Publication delay of ECS service metrics each 20 s: 15 s.
+    pub high_resolution_metric_delay: Span,
+    /// Publication delay of metrics of the cluster: 60 s.
+    pub cluster_metric_delay: Span,
+    /// Publication delay of Container Insights: 60 s.
+    pub container_insights_metric_delay: Span,
+    /// Publication delay of EC2's metrics with detailed monitoring: 60 s.
+    pub instance_metric_delay: Span,
+    /// Publication delay of EC2's metrics without it, each five minutes: 120 s.
+    pub basic_instance_metric_delay: Span,
+    /// Publication delay of metrics of Auto Scaling groups: 60 s.
+    pub group_metric_delay: Span,
+    /// Publication delay of metrics that the scenario supplies, where they do not say their own: 60 s, as of SQS.
+    pub supplied_metric_delay: Span,
+    /// The same of the first datapoint of a queue (`AWS/SQS`) after six hours without any: 300 s. AWS says up to 15 minutes.
+    pub queue_metric_delay_after_inactivity: Span,
+    /// How many periods more than `EvaluationPeriods` an alarm fetches; `None` is `max(2, EvaluationPeriods / 3)`.
+    pub evaluation_range_extra: Option<u32>,
+    /// Second of the minute at which alarms are evaluated; `None` is a stable one for each alarm, from its name.
+    pub alarm_phase: Option<Span>,
+    /// How long the alarms of a rolling update are watched once all of its tasks run; `None` is as long as the slowest of them looks
+    /// back, `Period` times `EvaluationPeriods` (the developer guide says only that it follows from the alarms).
+    pub deployment_alarm_bake_time: Option<Span>,
+    /// Threshold of a target tracking policy's low alarm, as a share of the target: 0.9.
+    pub alarm_low_ratio: f64,
+    /// The same of a policy of an Auto Scaling group: 0.7.
+    pub group_alarm_low_ratio: f64,
+    /// Largest share of running tasks that target tracking removes at once: 0.10.
+    pub scale_in_max_fraction: f64,
+    /// Largest share of instances that managed scaling removes in a minute: 0.49.
+    pub capacity_scale_in_max_fraction: f64,
+    /// Datapoints of a minute above the target that managed scaling's high alarm wants, all of them in a row: 1 (measured;
+    /// containers-roadmap 638, 900, 1220).
+    pub capacity_alarm_high_datapoints: u32,
+    /// The same of its low alarm: 15 (*Amazon ECS managed scaling behavior*). Neither can be set in AWS.
+    pub capacity_alarm_low_datapoints: u32,
+    /// Whether a group over several zones or types always grows by `minimumScalingStepSize`, whatever waits, as managed scaling
+    /// had it in 2020 (containers-roadmap 960) and the API's reference said until 2025: no.
+    pub capacity_grows_by_minimum_step: bool,
+    /// A scaling activity is fulfilled when running equals desired, or after: 600 s.
+    pub activity_timeout: Span,
+    /// When the cooldown after a scaling activity begins: when it is fulfilled.
+    pub cooldown_start: CooldownStart,
+    /// The value that target tracking computes with: the newest datapoint.
+    pub target_tracking_value: TargetTrackingValue,
+    /// Which datapoints `MetricAggregationType` of step scaling aggregates. AWS: the most recent ones of the alarm.
+    pub step_scaling_datapoints: StepScalingDatapoints,
+    /// Delay of a scheduled action: 5 s.
+    pub scheduled_action_delay: Span,
+    /// `CapacityProviderReservation` of an empty group without need: the target (`None`), or this value (100 was older).
+    pub empty_capacity_provider_metric: Option<f64>,
+    /// First growth from zero: two instances (`false`), or the formula `ceil(200 / target)`.
+    pub first_growth_by_formula: bool,
+    /// Requests that one connection carries, to a load balancer or from it to a task, for its capacity units and for what
+    /// opening connections costs: 10.
+    pub requests_per_connection: f64,
+    /// Bytes of a request, for `ProcessedBytes` and capacity units: 0, so that bytes are not counted.
+    pub request_bytes: f64,
+    /// Bytes of a response, for the same: 0.
+    pub response_bytes: f64,
+    /// Thresholds, floor and ramp of Automatic Target Weights.
+    pub anomaly: AnomalyRule,
+    /// How long callers keep what DNS says of a load balancer's nodes: 60 s, AWS's time to live.
+    pub dns_time_to_live: Span,
+    /// What the network takes between callers, load balancers and tasks.
+    pub network_times: NetworkTimes,
+    /// CPU time of a task for the TLS handshake of a new connection, where its target group speaks HTTPS or TLS: 1 ms.
+    pub tls_handshake_cpu_time: Span,
+    /// Launch rates and vCPU quotas of Fargate, and how long its tasks take to start.
+    pub fargate: FargateAssumptions,
+    /// Cut of EC2's burst credits: whether T2's instances slow down without credits and others pay: yes.
+    pub burst_credits: bool,
+    /// Whether the alarms that target tracking and managed scaling make are billed like others: yes.
+    pub managed_alarms_billed: bool,
+}
+
+impl Assumptions {
+    /// From RunInstances to InService of an instance that runs an operating system.
+    pub fn launch_time_of(&self, operating_system_family: OperatingSystemFamily) -> &Distribution {
+        match operating_system_family.is_windows() {
+            true => &self.windows_instance_launch_time,
+            false => &self.instance_launch_time,
         }
     }
-    let mut prices = price::prices(&region).unwrap_or_else(|| {
-        reader.note(format!("there are no prices for the region `{region}`: those of us-east-1 are taken"));
-        Prices { region: region.clone(), ..price::prices("us-east-1").expect("the table has us-east-1") }
-    });
-    let Some(mut fields) = fields else { return prices };
-    let [first, second, third, fourth] = &mut prices.metric_month;
-    let [small_build, medium_build, large_build] = &mut prices.build_minute;
-    fields.derived(reader, "date", prices.date.as_str());
-    if let Some(date) = fields.text(reader, "date") {
-        date.clone_into(&mut prices.date);
-    }
-    for (name, place) in [
-        ("loadBalancerHour", &mut prices.load_balancer_hour),
-        ("loadBalancerCapacityUnitHour", &mut prices.load_balancer_capacity_unit_hour),
-        ("networkLoadBalancerHour", &mut prices.network_load_balancer_hour),
-        ("networkLoadBalancerCapacityUnitHour", &mut prices.network_load_balancer_capacity_unit_hour),
-        ("classicLoadBalancerHour", &mut prices.classic_load_balancer_hour),
-        ("classicLoadBalancerGb", &mut prices.classic_load_balancer_gb),
-        ("fargateVcpuHour", &mut prices.fargate_vcpu_hour),
-        ("fargateGbHour", &mut prices.fargate_gb_hour),
-        ("fargateArmVcpuHour", &mut prices.fargate_arm_vcpu_hour),
-        ("fargateArmGbHour", &mut prices.fargate_arm_gb_hour),
-        ("fargateWindowsVcpuHour", &mut prices.fargate_windows_vcpu_hour),
-        ("fargateWindowsGbHour", &mut prices.fargate_windows_gb_hour),
-        ("fargateWindowsLicenseVcpuHour", &mut prices.fargate_windows_license_vcpu_hour),
-        ("fargateStorageGbHour", &mut prices.fargate_storage_gb_hour),
-        ("cpuCreditsVcpuHour", &mut prices.cpu_credits_vcpu_hour),
-        ("cpuCreditsArmVcpuHour", &mut prices.cpu_credits_arm_vcpu_hour),
-        ("cpuCreditsWindowsVcpuHour", &mut prices.cpu_credits_windows_vcpu_hour),
-        ("natGatewayHour", &mut prices.nat_gateway_hour),
-        ("natGatewayGb", &mut prices.nat_gateway_gb),
-        ("buildSmallMinute", small_build),
-        ("buildMediumMinute", medium_build),
-        ("buildLargeMinute", large_build),
-        ("alarmMonth", &mut prices.alarm_month),
-        ("highResolutionAlarmMonth", &mut prices.high_resolution_alarm_month),
-        ("compositeAlarmMonth", &mut prices.composite_alarm_month),
-        ("metricMonth", first),
-        ("metricMonthAbove10000", second),
-        ("metricMonthAbove250000", third),
-        ("metricMonthAbove1000000", fourth),
-    ] {
-        *place = fields.number_or(reader, name, 0.0..=1e9, *place);
-    }
-    prices.windows_license_vcpu_hour = fields.number(reader, "windowsLicenseVcpuHour", 0.0..=1e3);
-    prices.spot_share = fields.number_or(reader, "spotShare", 0.0..=1.0, prices.spot_share);
-    prices.fargate_spot_share = fields.number_or(reader, "fargateSpotShare", 0.0..=1.0, prices.fargate_spot_share);
-    for entry in fields.entries(reader, "instances") {
-        let of = "`instances` of `prices`";
-        if !instance_types.contains(&entry.key.as_str()) {
-            let message = format!("{of} has a price of `{}`, which is no instance type", entry.key);
-            let problem = Problem::new(entry.key_place, message);
-            reader.refuse(match nearest(&entry.key, instance_types.iter().copied()) {
-                Some(near) => problem.label(format!("did you mean `{near}`?")),
-                None => problem.help("types that are not in the catalogue are described under `instanceTypes`"),
-            });
-            continue;
+}
+
+/// When the cooldown after a scaling activity begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CooldownStart {
+    /// When as many tasks run as are desired, or the activity times out.
+    #[default]
+    Fulfilled,
+    /// When the desired count is set.
+    Set,
+}
+
+/// The value of a metric that target tracking computes the new capacity with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetTrackingValue {
+    /// The newest datapoint that can be read.
+    #[default]
+    Newest,
+    /// The mean of the periods that the alarm evaluates.
+    MeanOfAlarmWindow,
+}
+
+/// The datapoints that choose a step of step scaling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StepScalingDatapoints {
+    /// Those that the alarm looks at: as many as its `EvaluationPeriods`.
+    #[default]
+    AlarmWindow,
+    /// The newest alone, which every aggregation leaves as it is.
+    Newest,
+}
+
+impl Default for Assumptions {
+    fn default() -> Self {
+        Assumptions {
+            instance_launch_time: Distribution::Constant(Span::seconds(35)),
+            windows_instance_launch_time: Distribution::Constant(Span::seconds(260)),
+            agent_registration_time: Distribution::Constant(Span::seconds(40)),
+            auto_scaling_group_delay: Span::seconds(10),
+            insufficient_capacity_retry: Span::seconds(30),
+            insufficient_capacity_retry_maximum: Span::seconds(300),
+            administrative_suspension_after: Span::seconds(24 * 3_600),
+            group_health_check_interval: Span::MINUTE,
+            impaired_instance_wait: Span::seconds(180),
+            spot_interruptions_per_hour: 0.0,
+            rebalance_recommendation_lead: Span::ZERO,
+            zone_imbalance: 2,
+            warm_start_time: Span::seconds(25),
+            scheduler_delay: Span::seconds(5),
+            stop_task_deregistration_time: Span::seconds(4),
+            replacement_delay: Span::seconds(15),
+            failed_launch_delay: Span::seconds(10),
+            agent_pick_up_time: Span::seconds(1),
+            network_interface_attach_time: Span::seconds(5),
+            network_interface_detach_time: Span::seconds(5),
+            trunk_attach_time: Span::seconds(5),
+            image_pull_overhead: Span::seconds(1),
+            image_digest_time: Span::seconds(1),
+            image_pull_mb_per_second: 50.0,
+            image_pulls_at_once: None,
+            registry_mb_per_second: None,
+            registry_timeout: Span::seconds(15),
+            container_create_time: Span::seconds(1),
+            efs_mount_time: Span::seconds(2),
+            ebs_attach_time: Span::seconds(15),
+            pending_timeout: Span::seconds(3 * 3600),
+            instance_loss_detection: Span::seconds(30),
+            managed_draining_maximum: Span::seconds(48 * 3600),
+            placement_retry_fast: Span::seconds(10),
+            placement_retry_window: Span::seconds(60),
+            placement_retry_slow: Span::seconds(300),
+            placement_retry_on_capacity: false,
+            provisioning_timeout: Span::seconds(1800),
+            provisioning_maximum: 500,
+            cluster_modify_burst: 100,
+            cluster_modify_calls_per_second: 40,
+            run_task_max_attempts: 3,
+            service_modify_burst: 50,
+            service_modify_calls_per_second: 5,
+            event_bridge: EventBridgeAssumptions::default(),
+            launches_per_minute: 500,
+            deployment_hangs_after: Span::seconds(900),
+            maximum_percent_counts_stopping: false,
+            unhealthy_tasks_stop_first: false,
+            zone_rebalancing_delay: Span::MINUTE,
+            steady_state_interval: Span::seconds(6 * 3600),
+            healthy_after: Span::seconds(40),
+            target_registration_time: Span::seconds(1),
+            drain_full_delay: true,
+            task_groups_by_desired_status: false,
+            slot_freed_at: SlotFreedAt::Stopping,
+            tie_break: TieBreak::Random,
+            spread_counts: SpreadCounts::Service,
+            capped_task_weight: CappedTaskWeight::KernelDefault,
+            ecs_metric_delay: Span::seconds(90),
+            load_balancer_metric_delay: Span::seconds(60),
+            capacity_provider_metric_delay: Span::seconds(30),
+            high_resolution_metric_delay: Span::seconds(15),
+            cluster_metric_delay: Span::seconds(60),
+            container_insights_metric_delay: Span::seconds(60),
+            instance_metric_delay: Span::seconds(60),
+            basic_instance_metric_delay: Span::seconds(120),
+            group_metric_delay: Span::seconds(60),
+            supplied_metric_delay: Span::seconds(60),
+            queue_metric_delay_after_inactivity: Span::seconds(300),
+            evaluation_range_extra: None,
+            alarm_phase: None,
+            deployment_alarm_bake_time: None,
+            managed_alarms_billed: true,
+            alarm_low_ratio: 0.9,
+            group_alarm_low_ratio: 0.7,
+            scale_in_max_fraction: 0.10,
+            capacity_scale_in_max_fraction: 0.49,
+            capacity_alarm_high_datapoints: 1,
+            capacity_alarm_low_datapoints: 15,
+            capacity_grows_by_minimum_step: false,
+            activity_timeout: Span::seconds(600),
+            cooldown_start: CooldownStart::default(),
+            target_tracking_value: TargetTrackingValue::default(),
+            step_scaling_datapoints: StepScalingDatapoints::default(),
+            scheduled_action_delay: Span::seconds(5),
+            empty_capacity_provider_metric: None,
+            first_growth_by_formula: false,
+            requests_per_connection: 10.0,
+            request_bytes: 0.0,
+            response_bytes: 0.0,
+            anomaly: AnomalyRule::default(),
+            dns_time_to_live: Span::seconds(60),
+            network_times: NetworkTimes::default(),
+            tls_handshake_cpu_time: Span::millis(1),
+            fargate: FargateAssumptions::default(),
+            burst_credits: true,
         }
-        let usd_per_hour = reader.number(What { field: &entry.key, of }, &entry.node, 0.0..=1e6);
-        prices.instances.extend(usd_per_hour.map(|it| (entry.key.clone(), it)));
     }
-    for entry in fields.entries(reader, "volumes") {
-        let Some(place) = VolumeType::WORDS.iter().position(|it| it.0 == entry.key) else {
-            let message = format!("`volumes` of `prices` has a price of `{}`, which is no type of volume", entry.key);
-            let help = format!("EBS has {}", listed(VolumeType::WORDS.map(|it| it.0)));
-            reader.refuse(Problem::new(entry.key_place, message).help(help));
-            continue;
-        };
-        let of = format!("`{}` of `volumes` of `prices`", entry.key);
-        let Some(mut volume) = reader.fields(&entry.node, of) else { continue };
-        let price = &mut prices.volumes[place];
-        for (name, place) in [
-            ("gbMonth", &mut price.gb_month),
-            ("iopsMonth", &mut price.iops_month),
-            ("throughputMonth", &mut price.throughput_month),
-        ] {
-            *place = volume.number_or(reader, name, 0.0..=1e6, *place);
+}
+
+/// What a scenario can assume of Fargate: the account's quotas, with AWS's own defaults, and times that are measured, not
+/// documented.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FargateAssumptions {
+    /// Quotas of on-demand capacity.
+    pub on_demand: FargateQuotas,
+    /// Quotas of Spot capacity.
+    pub spot: FargateQuotas,
+    /// Most tasks launched a minute for one service: 500, as in the large regions; elsewhere it is 125 (*Amazon ECS endpoints and
+    /// quotas*).
+    pub launches_per_minute: u32,
+    /// Calls of `RunTask` for tasks on Fargate that may be made at once: 20 (*Fargate throttling quotas*).
+    pub run_task_burst: u32,
+    /// Such calls a second that come back: 20.
+    pub run_task_calls_per_second: u32,
+    /// PROVISIONING, in which a task gets its micro-VM and network interface: 15 s.
+    pub provisioning_time: Span,
+    /// The same of a task on Windows: 180 s (inferred; AWS publishes none).
+    pub windows_provisioning_time: Span,
+    /// PENDING, until the pull begins: 5 s.
+    pub pending_time: Span,
+    /// Speed of an image pull, MB/s of compressed layers: 13. Nothing is ever cached.
+    pub pull_mb_per_second: f64,
+    /// The same for larger tasks: from so many CPU units on, MB/s; in ascending order. None by default.
+    pub pull_mb_per_second_from: Vec<(u32, f64)>,
+    /// Until an image that is loaded lazily (SOCI) can be started: 5 s.
+    pub lazy_loading_time: Span,
+    /// From when an attempt to reach a registry begins until it is given up because none answers: 30 s, containerd's
+    /// time limit for a connection.
+    pub registry_timeout: Span,
+    /// Creating and starting containers: 5 s.
+    pub container_create_time: Span,
+    /// DEPROVISIONING: 10 s.
+    pub deprovisioning_time: Span,
+    /// Size of an image once it is unpacked, which lies on the ephemeral storage beside the compressed one, times the size
+    /// of that: 2.5.
+    pub unpacked_image_ratio: f64,
+    /// Interruptions of a Spot task, an hour, in the mean: 0.
+    pub spot_interruptions_per_hour: f64,
+    /// Whether the target of an interrupted Spot task is deregistered at the warning: yes; else it stays registered until
+    /// the task is STOPPED, as AWS warns that it may.
+    pub spot_deregisters_at_warning: bool,
+    /// From when on a task is billed: from when its image pull starts (AWS Fargate pricing).
+    pub billed_from: FargateBilledFrom,
+}
+
+/// From when on a task on Fargate is billed, until it is STOPPED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FargateBilledFrom {
+    /// When it is launched: PROVISIONING and PENDING too.
+    Launched,
+    /// When the pull of its images starts.
+    PullStarted,
+    /// When it is RUNNING.
+    Running,
+}
+
+impl FargateAssumptions {
+    /// PROVISIONING of a task that runs an operating system.
+    pub fn provisioning_time_of(&self, operating_system_family: OperatingSystemFamily) -> Span {
+        if operating_system_family.is_windows() { self.windows_provisioning_time } else { self.provisioning_time }
+    }
+
+    /// Quotas of one kind of capacity.
+    pub fn quotas(&self, capacity: FargateCapacity) -> &FargateQuotas {
+        match capacity {
+            FargateCapacity::OnDemand => &self.on_demand,
+            FargateCapacity::Spot => &self.spot,
         }
-        volume.finish(reader, &Shape::OURS);
     }
-    fields.finish(reader, &Shape::OURS);
-    prices
+
+    /// Speed of an image pull of a task of so many CPU units, MB/s.
+    pub fn pull_speed(&self, cpu_units: u32) -> f64 {
+        let from = self.pull_mb_per_second_from.iter().rev().find(|it| it.0 <= cpu_units);
+        from.map_or(self.pull_mb_per_second, |it| it.1)
+    }
+}
+
+/// Quotas of one kind of Fargate capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FargateQuotas {
+    /// vCPUs of tasks that run at once: 6 in a new account; it grows with use, or on request.
+    pub vcpu: u32,
+    /// Launches at once: 100 (25 in smaller regions).
+    pub launch_burst: u32,
+    /// Launches a second that come back: 20 (5 in smaller regions).
+    pub launches_per_second: u32,
+}
+
+impl Default for FargateAssumptions {
+    fn default() -> Self {
+        let quotas = FargateQuotas { vcpu: 6, launch_burst: 100, launches_per_second: 20 };
+        FargateAssumptions {
+            on_demand: quotas,
+            spot: quotas,
+            launches_per_minute: 500,
+            run_task_burst: 20,
+            run_task_calls_per_second: 20,
+            provisioning_time: Span::seconds(15),
+            windows_provisioning_time: Span::seconds(180),
+            pending_time: Span::seconds(5),
+            pull_mb_per_second: 13.0,
+            pull_mb_per_second_from: Vec::new(),
+            lazy_loading_time: Span::seconds(5),
+            registry_timeout: Span::seconds(30),
+            container_create_time: Span::seconds(5),
+            deprovisioning_time: Span::seconds(10),
+            unpacked_image_ratio: 2.5,
+            spot_interruptions_per_hour: 0.0,
+            spot_deregisters_at_warning: true,
+            billed_from: FargateBilledFrom::PullStarted,
+        }
+    }
 }

@@ -40,7 +40,7 @@ use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
 use crate::scenario::upkeep::attach_target_groups;
 use crate::scenario::{
-    Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, event_bridge, expectation, files, patch,
+    Assumptions, Scenario, TimelineChange, TimelineEntry, assumption, event_bridge, expectation, files, patch, price,
     run_task, sections, service, timeline, workload,
 };
 use crate::table::{Id, Table};
@@ -251,7 +251,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let cluster = fields.map(reader, "cluster");
     let mut capacity = Capacity::read(reader, cluster, instance_types, groups, providers);
     let first_zone = capacity.zones.iter().next().map_or("", |it| it.name.as_str());
-    let prices = assumption::prices(reader, &mut fields, first_zone, &capacity.instance_type_names());
+    let prices = price::prices(reader, &mut fields, first_zone, &capacity.instance_type_names());
     capacity.take_prices(reader, &prices);
     if let Some(timeline) = root.get("timeline") {
         capacity.expect_types_of(timeline);
