@@ -192,7 +192,11 @@ impl Lane {
         };
         let workloads = || scenario.workloads.iter().filter(|it| scenario.target_groups_of(it).contains(&target_group));
         let is_split = |workload: &Workload| match workload.destination {
-            Destination::Rule { rule, .. } => scenario.actions_of(rule).any(|it| !it.is_whole()).then_some(rule),
+            Destination::Rule { rule, .. } => {
+                let is_whole =
+                    scenario.target_groups_of(workload).len() == 1 && scenario.actions_of(rule).all(|it| it.is_whole());
+                (!is_whole).then_some(rule)
+            }
             Destination::Service(_) => None,
         };
         let needs_clients = |it: &Workload| is_split(it).is_some_and(|rule| is_ever_sticky(scenario, rule));

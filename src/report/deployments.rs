@@ -190,6 +190,9 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> String {
             };
             format!("FAILED after {}: {}{then}", since(failure.at), failure.reason)
         }
+        Verdict::Superseded(after) if it.task_set.is_some() => {
+            format!("deleted after {}, without ever being steady.", in_seconds(after))
+        }
         Verdict::Superseded(after) => format!("superseded by a newer one after {}.", in_seconds(after)),
         Verdict::UnderWay => "still under way at the end.".to_owned(),
     };
@@ -270,6 +273,8 @@ pub fn under_way(run: &Run) -> (f64, f64) {
     };
     let began = told(run).map(|it| it.began_at).min().unwrap_or(Instant::START).as_seconds();
     let ended = told(run).map(ended_at).max().unwrap_or(end).as_seconds();
+    // Task sets stand side by side for as long as their controller wants.
+    let ended = if told(run).any(|it| it.task_set.is_some()) { end.as_seconds() } else { ended };
     let around = f64::max(60.0, 0.15 * (ended - began));
     let (from, to) = (f64::max(0.0, began - around), f64::min(end.as_seconds(), ended + around));
     if to - from > 0.6 * end.as_seconds() { (0.0, end.as_seconds()) } else { (from, to) }

@@ -310,6 +310,26 @@ fn the_timeline_shifts_weights() {
     conserved(&run);
 }
 
+/// All requests go from one group to another, one that has tasks or one that has none.
+#[test]
+fn the_timeline_moves_all_requests_at_once() {
+    for (group, served) in [("b", true), ("nobody", false)] {
+        let rest = format!(
+            "workloads: {{ users: {{ loadBalancer: front, arrivals: {{ poisson: {{ rate: 100 }} }} }} }}
+timeline: [{{ at: 120s, modifyListener: {{ loadBalancer: front, port: 443, DefaultActions: [{{ Type: forward, TargetGroupArn: {group} }}] }} }}]"
+        );
+        let scenario = behind("", "{ Type: forward, TargetGroupArn: a }", &rest);
+        let run = replay(&scenario, 9);
+        let unmoved =
+            replay(&behind("", "{ Type: forward, TargetGroupArn: a }", rest.split('\n').next().unwrap_or("")), 9);
+        assert_eq!(conserved(&run), conserved(&unmoved), "the same requests come");
+        let of_a: Vec<u64> =
+            run.service_minutes.iter().filter(|it| it.service == 0).map(|it| it.counts.arrived).collect();
+        assert!(of_a[..2].iter().all(|it| *it > 5_000) && of_a[2..].iter().all(|it| *it == 0), "{of_a:?}");
+        assert_eq!(arrived(&run)[1] > 15_000, served);
+    }
+}
+
 /// Clients who never leave are picked for once: weights that change move none of them before the cookie ends.
 #[test]
 fn a_client_stays_with_its_target_group_for_the_duration_from_the_pick() {
