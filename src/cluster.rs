@@ -629,6 +629,11 @@ impl Cluster {
         self.has_changed(Change::Instance(instance));
     }
 
+    /// What has changed since the last time.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
     /// The one of some subnets in a zone with the most free addresses, the first of equals; an error where all there are full.
     /// `Ok(None)` where none is in the zone.
     ///

@@ -318,9 +318,8 @@ fn add_totals(all: &mut RequestTotals, other: RequestTotals) {
     all.response_time_ms = response_times(&all.histogram);
 }
 
-/// Takes note of what the cluster says has changed; that is looked at again when the traffic goes on.
-pub fn note_changes(traffic: &mut Traffic, cluster: &mut Cluster) {
-    let mut changes = std::mem::take(&mut cluster.changes);
+/// Takes note of what of the cluster has changed; that is looked at again when the traffic goes on.
+pub fn note_changes(traffic: &mut Traffic, cluster: &Cluster, changes: &[Change]) {
     let Traffic { lanes, stale, own_answers, roster, lanes_of_group, lanes_of_service, .. } = traffic;
     let all = 0..lanes.len();
     // A task that a lane knows nothing of is none of its business until its target is registered.
@@ -330,8 +329,8 @@ pub fn note_changes(traffic: &mut Traffic, cluster: &mut Cluster) {
             stale.push(place);
         }
     };
-    for change in changes.drain(..) {
-        match change {
+    for change in changes {
+        match *change {
             Change::Task(task) => {
                 roster.has_changed_of(cluster, task);
                 let service = cluster.tasks[task].service();
@@ -352,7 +351,6 @@ pub fn note_changes(traffic: &mut Traffic, cluster: &mut Cluster) {
             }
         }
     }
-    cluster.changes = changes;
 }
 
 /// Serves: completions and timeouts at or before `until`, arrivals before it.

@@ -30,7 +30,8 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
     let mut control = Control::new(scenario, seed);
     while let Some(event) = control.agenda.next_until(end) {
         let now = control.now();
-        data::note_changes(&mut traffic, &mut control.cluster);
+        let changes = control.cluster.take_changes();
+        data::note_changes(&mut traffic, &control.cluster, &changes);
         data::advance(&mut traffic, scenario, &control.cluster, now);
         match event {
             Event::TargetsAreCompared => data::tally_targets(&mut traffic),
@@ -45,7 +46,8 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
         }
         control.handle(event, &traffic);
     }
-    data::note_changes(&mut traffic, &mut control.cluster);
+    let changes = control.cluster.take_changes();
+    data::note_changes(&mut traffic, &control.cluster, &changes);
     data::advance(&mut traffic, scenario, &control.cluster, end);
     finish(scenario, seed, control, &mut traffic)
 }

@@ -404,7 +404,8 @@ impl Watched<'_> {
     fn set(&mut self, target: usize, state: TargetState) {
         self.cluster.targets[Id::new(target)].state = state;
         self.cluster.has_changed(Change::Target(Id::new(target)));
-        note_changes(&mut self.traffic, &mut self.cluster);
+        let changes = self.cluster.take_changes();
+        note_changes(&mut self.traffic, &self.cluster, &changes);
     }
 }
 

@@ -48,7 +48,8 @@ fn by_second(scenario: &Scenario) -> Vec<Vec<u32>> {
         if second == 11 {
             cluster.targets[Id::new(2)].state = TargetState::Healthy;
             cluster.has_changed(Change::Target(Id::new(2)));
-            note_changes(&mut traffic, &mut cluster);
+            let changes = cluster.take_changes();
+            note_changes(&mut traffic, &cluster, &changes);
         }
         advance(&mut traffic, scenario, &cluster, Instant::START + Span::seconds(second));
         let counts: Vec<u32> = (0..3).map(|it| traffic.in_flight(Id::new(it))).collect();
@@ -123,7 +124,8 @@ fn turned(group: &str, state: TargetState) -> ([u32; 3], u64) {
         cluster.target_groups[0].retain(|it| it.index() != 0);
     }
     cluster.has_changed(Change::Target(Id::new(0)));
-    note_changes(&mut traffic, &mut cluster);
+    let changes = cluster.take_changes();
+    note_changes(&mut traffic, &cluster, &changes);
     advance(&mut traffic, &scenario, &cluster, at(5) + Span(1));
     let then = traffic.in_flight(Id::new(0));
     advance(&mut traffic, &scenario, &cluster, at(10));

@@ -372,7 +372,8 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
     let scenario = case.scenario();
     let mut cluster = case.cluster(&scenario);
     let mut traffic = Traffic::new(&scenario, Seed { seed: case.seed, replication: 0 });
-    note_changes(&mut traffic, &mut cluster);
+    let of_cluster = cluster.take_changes();
+    note_changes(&mut traffic, &cluster, &of_cluster);
     let mut stops: VecDeque<Instant> = stops.iter().copied().collect();
     for change in changes {
         while stops.front().is_some_and(|stop| *stop <= change.at) {
@@ -394,7 +395,8 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
                 let instance = cluster.tasks[Id::new(change.task)].instance().expect("it has one");
                 cluster.instances[instance].registered_cpu_units = cpu_units;
                 cluster.has_changed(cluster::Change::Instance(instance));
-                note_changes(&mut traffic, &mut cluster);
+                let of_cluster = cluster.take_changes();
+                note_changes(&mut traffic, &cluster, &of_cluster);
                 second_passes(&mut traffic, &scenario, &cluster);
             }
             (What::Weight(weight), _) => cluster.targets[Id::new(change.task)].weight = weight,
@@ -403,7 +405,8 @@ fn by_kernels(case: &Case, changes: &[Change], stops: &[Instant]) -> (RequestCou
         }
         cluster.has_changed(cluster::Change::Task(Id::new(change.task)));
         cluster.has_changed(cluster::Change::Target(Id::new(change.task)));
-        note_changes(&mut traffic, &mut cluster);
+        let of_cluster = cluster.take_changes();
+        note_changes(&mut traffic, &cluster, &of_cluster);
     }
     for stop in stops {
         advance(&mut traffic, &scenario, &cluster, stop);

@@ -117,7 +117,8 @@ fn a_zone_without_healthy_targets_leaves_dns() {
             };
             cluster.targets[Id::new(0)].state = state;
             cluster.has_changed(Change::Target(Id::new(0)));
-            note_changes(&mut traffic, &mut cluster);
+            let changes = cluster.take_changes();
+            note_changes(&mut traffic, &cluster, &changes);
         }
         assert_eq!(counts[10], 0);
         counts
