@@ -26,6 +26,8 @@ use crate::units::{Instant, NANOS_PER_SECOND};
 pub enum Event {
     /// An entry of the timeline, by its place.
     TimelineIsDue(usize),
+    /// Application Auto Scaling, whose call for a service was throttled, makes it again.
+    ScalingCallIsMadeAgain(Id<ServiceDefinition>),
     /// Tasks that an entry of the timeline has broken, by its place, are whole again.
     TargetErrorsEnd(usize),
     /// A fault of the timeline no longer holds.

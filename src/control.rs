@@ -417,6 +417,7 @@ impl<'a> Control<'a> {
     pub fn handle(&mut self, event: Event, traffic: &Traffic) {
         match event {
             Event::TimelineIsDue(index) => self.timeline_is_due(index),
+            Event::ScalingCallIsMadeAgain(service) => self.scaling_call_is_made_again(service),
             Event::TargetErrorsEnd(index) => self.target_errors_end(index),
             Event::TargetOfStoppedTaskLeaves(task) => self.target_of_stopped_task_leaves(task),
             Event::FaultEnds(index) => self.fault_ends(index),

@@ -171,6 +171,7 @@ fn deployments_of(
                 desired_count,
                 began_at: deployment.created_at,
                 completed_at: deployment.completed_at,
+                early_success: deployment.early_success,
                 superseded_at: deployment.interrupted_at,
                 failure,
                 bakes: deployment.bakes(end),

@@ -24,7 +24,9 @@ use crate::table::Id;
 use crate::units::{Instant, Span};
 
 pub use self::capacity::quantile;
-pub use self::deployment::{DeploymentFailure, DeploymentHang, DeploymentLife, DeploymentStage, SpareNeeded, Verdict};
+pub use self::deployment::{
+    DeploymentFailure, DeploymentHang, DeploymentLife, DeploymentStage, EarlySuccessLife, SpareNeeded, Verdict,
+};
 
 /// What came of simulating a scenario.
 #[derive(Clone, Debug)]

@@ -453,7 +453,7 @@ impl Control<'_> {
             let before = self.services[service.index()].desired_count;
             self.note_scale_out(service, asked.alarm, &policy.name, (before, desired), decision);
         }
-        self.set_desired_count(service, desired, Some(decision));
+        self.update_desired_count(service, desired, Some(decision));
         self.agenda.put(now + self.scenario.assumptions.activity_timeout, Event::TargetIsScaled(target));
     }
 

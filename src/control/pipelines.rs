@@ -208,6 +208,10 @@ impl Control<'_> {
                 return;
             }
             let Some(place) = state.executions.iter().position(|it| is_waiting_to_deploy(it.stage)) else { return };
+            if let Some(pause) = self.pipelines_call_is_throttled(pipeline) {
+                self.agenda.put(self.now() + pause, Event::PipelineAdvances(pipeline));
+                return;
+            }
             self.deployment_begins(pipeline, place);
         }
     }

@@ -77,7 +77,9 @@ impl Control<'_> {
             None => state.primary().number == number && state.is_deploying(),
         };
         let (healthy, old) = self.healthy_and_old(service, number);
-        let waits_on_purpose = self.services[service.index()].primary().waits_on_purpose();
+        // Old tasks that were asked to stop do so in their own time, and that is bounded.
+        let cleans_up = old == 0 && healthy >= self.services[service.index()].desired_count_of(number);
+        let waits_on_purpose = self.services[service.index()].primary().waits_on_purpose() || cleans_up;
         let Some(rollout) = self.records.rollouts.get_mut(&(service.index(), number)) else { return };
         let moves = healthy > rollout.most_healthy || old < rollout.fewest_old || waits_on_purpose;
         if moves || !is_under_way {

@@ -7,6 +7,7 @@ pub mod blue_green;
 pub mod deployment;
 mod events;
 mod health;
+mod hooks;
 mod rebalancing;
 mod replacing;
 mod revisions;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
-use crate::aws::deployment::DeploymentConfiguration;
+use crate::aws::deployment::{DeploymentConfiguration, LifecycleStage};
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::service::{ServiceDefinition, ServiceStatus, deployment_bounds};
 use crate::cluster::{InstanceStatus, Task};
@@ -182,11 +183,6 @@ impl Roll {
         (self.staying.len() + leaving + self.unhealthy.len()) as u32 + self.stopping
     }
 
-    /// Whether tasks that are to be replaced have not been asked to stop.
-    fn has_older_tasks(&self) -> bool {
-        !(self.leaving_healthy.is_empty() && self.leaving_not_yet_healthy.is_empty() && self.leaving.is_empty())
-    }
-
     fn is_settled(&self, desired: u32) -> bool {
         self.leaving_healthy.is_empty()
             && self.leaving_not_yet_healthy.is_empty()
@@ -334,6 +330,11 @@ impl Control<'_> {
             self.check_activity(service);
             return;
         }
+        if self.hooks_hold_up(service, LifecycleStage::PreScaleUp) {
+            self.keep_revision_before(service);
+            self.check_activity(service);
+            return;
+        }
         let state = &self.services[service.index()];
         let desired = state.desired_count;
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
@@ -365,8 +366,12 @@ impl Control<'_> {
         }
         let roll = self.roll(service);
         if roll.is_settled(desired) {
+            self.look_at_early_success(service, &roll);
             self.is_steady(service);
-            self.rebalance_service(service, &roll);
+            // A deployment whose old tasks still stop has not completed, and goes first.
+            if !self.services[service.index()].is_deploying() {
+                self.rebalance_service(service, &roll);
+            }
         } else {
             if self.services[service.index()].rebalancing.extra_tasks() == 0 {
                 self.services[service.index()].is_steady = false;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod batch;
+mod connecting;
 mod dns;
 mod flows;
 mod health_check;
@@ -28,6 +29,7 @@ use crate::data::histogram::Histogram;
 use crate::data::kernel::{Lanes, SERVERS_MAXIMUM};
 use crate::data::lane::accounts::{InFlight, Window};
 use crate::data::lane::batch::{Batch, Drawn, Handshakes, Law, Patience, Source, StatusShares};
+use crate::data::lane::connecting::Connecting;
 use crate::data::lane::dns::ZonesInDns;
 use crate::data::lane::flows::Flows;
 use crate::data::lane::outlived::Outlived;
@@ -128,6 +130,8 @@ pub struct Lane {
     /// Whether something of the cluster that it must see has changed since it last looked.
     is_stale: bool,
     in_flight: Vec<InFlight>,
+    /// Requests to targets that nothing comes through to.
+    connecting: Vec<Connecting>,
     outlived: Outlived,
     /// Look for those that have ended when so many are in flight.
     settle_at: usize,
@@ -329,6 +333,7 @@ impl Lane {
             kernel: Kernel::Careful,
             is_stale: true,
             in_flight: Vec::new(),
+            connecting: Vec::new(),
             outlived: Outlived::default(),
             settle_at: SETTLED_AT_LEAST,
             queues_are_stale: false,
@@ -396,14 +401,18 @@ impl Lane {
             // Where the batch ends, what still waits is kept: the next one may have to know how many do.
             let horizon = if due < arrivals.len() { until } else { arrivals[due - 1] };
             self.serve(due, horizon);
-            if self.in_flight.len() + self.outlived.len() >= self.settle_at {
+            if self.under_way() >= self.settle_at {
                 // What is found to have ended pays for the looking.
                 self.settle(horizon);
-                self.settle_at = SETTLED_AT_LEAST.max(2 * (self.in_flight.len() + self.outlived.len()));
+                self.settle_at = SETTLED_AT_LEAST.max(2 * self.under_way());
             }
         }
         self.run_surge(until);
         self.run_sharing(until);
+    }
+
+    fn under_way(&self) -> usize {
+        self.in_flight.len() + self.connecting.len() + self.outlived.len()
     }
 
     /// Something of the cluster has changed that it must see; tells whether that is news.
@@ -425,6 +434,7 @@ impl Lane {
     pub fn holds_no_request(&self) -> bool {
         !self.may_wait
             && self.in_flight.is_empty()
+            && self.connecting.is_empty()
             && self.outlived.len() == 0
             && self.sharing.iter().all(|it| it.held() == 0)
     }
@@ -461,7 +471,7 @@ impl Lane {
         let now = now.0 as f64;
         let is_here = |it: &&InFlight| self.stations[it.place as usize].target == target && it.is_awaited(now);
         let of_outlived = self.outlived.each().filter(|it| self.stations[it.2].target == target && it.1 > now).count();
-        let of_queues = of_outlived + self.in_flight.iter().filter(is_here).count();
+        let of_queues = of_outlived + self.in_flight.iter().filter(is_here).count() + self.connecting_to(target, now);
         let here = self.stations.iter().zip(&self.sharing).filter(|(station, _)| station.target == target);
         let of_sharing: usize = here.map(|(_, it)| it.jobs().filter(|it| it.is_awaited(now)).count()).sum();
         (of_queues + of_sharing) as u32

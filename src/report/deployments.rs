@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::report::chart::{Line, PALETTE, Panel, Stroke};
 use crate::report::comparison::number;
 use crate::report::words::{in_seconds, one_or_more, plural, sentence, wrap};
-use crate::run::{DeploymentLife, DeploymentStage, Run, SpareNeeded, TaskLife, Verdict};
+use crate::run::{DeploymentLife, DeploymentStage, EarlySuccessLife, Run, SpareNeeded, TaskLife, Verdict};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -76,13 +76,16 @@ pub struct DeploymentRow<'a> {
     hangs_because: Option<&'a str>,
     failed_because: Option<&'a str>,
     rolled_back_s: Option<f64>,
+    early_healthy_tasks: Option<u32>,
+    early_old_tasks: Option<u32>,
+    early_over_s: Option<f64>,
 }
 
 /// The header of `deployments.csv`.
 pub const COLUMNS: &str = "service deployment task_definition desired_count began_s verdict took_s old_tasks_gone_s \
     tasks_started tasks_never_healthy spare_tasks_needed longest_stage take_up_s image_pull_s container_start_s health_s \
     deregistration_s shutdown_s instance_s bake_s scheduler_s requests requests_lost hangs_since_s hangs_because \
-    failed_because rolled_back_s";
+    failed_because rolled_back_s early_healthy_tasks early_old_tasks early_over_s";
 
 /// Deployments worth telling of: all but those that services began with, and of these what hung.
 fn told(run: &Run) -> impl Iterator<Item = &DeploymentLife> {
@@ -108,6 +111,7 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
         let since_began = |at: Instant| at.since(it.began_at).as_seconds();
         let (verdict, took) = match it.verdict() {
             Verdict::Finished(took) => ("finished", Some(took)),
+            Verdict::FinishedEarly(took, _) => ("finished-early", Some(took)),
             Verdict::Hangs(_) => ("hangs", None),
             Verdict::Failed(failure) => ("failed", Some(failure.at.since(it.began_at))),
             Verdict::Superseded(took) => ("superseded", Some(took)),
@@ -145,6 +149,9 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
             hangs_because: hang.map(|it| it.because.as_str()),
             failed_because: it.failure.as_ref().map(|it| it.reason.as_str()),
             rolled_back_s: it.failure.as_ref().and_then(|it| it.rolled_back_at).map(since_began),
+            early_healthy_tasks: it.early_success.map(|it| it.healthy),
+            early_old_tasks: it.early_success.map(|it| it.old_tasks),
+            early_over_s: it.early_success_over_at(run).map(since_began),
         }
     })
 }
@@ -181,6 +188,9 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> String {
             Some(gone) => format!("finished in {}, the old tasks gone after {}.", in_seconds(took), since(gone)),
             None => format!("finished in {}.", in_seconds(took)),
         },
+        Verdict::FinishedEarly(took, early) => {
+            format!("finished early in {}, {}", in_seconds(took), left_to_do(run, it, early))
+        }
         Verdict::Hangs(hang) => format!("HANGS since {}. {}", hang.since, sentence(&hang.because)),
         Verdict::Failed(failure) => {
             let then = match (failure.rolls_back_to, failure.rolled_back_at) {
@@ -219,6 +229,20 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> String {
         wrap(&mut text, &told, 4);
     }
     text
+}
+
+/// What was left of a deployment that finished early, and when that was over.
+fn left_to_do(run: &Run, it: &DeploymentLife, early: &EarlySuccessLife) -> String {
+    let EarlySuccessLife { healthy, desired, old_tasks, .. } = *early;
+    let old = match old_tasks {
+        0 => String::new(),
+        _ => format!(" and {} still to be cleaned up", plural(old_tasks, "old task")),
+    };
+    let over = match it.early_success_over_at(run) {
+        Some(at) => format!("; nothing was left after {}.", in_seconds(at.since(it.began_at))),
+        None => "; that was not over at the end.".to_owned(),
+    };
+    format!("with {healthy} of {desired} tasks healthy{old}{over}")
 }
 
 fn spare(it: &DeploymentLife) -> Option<String> {
@@ -269,7 +293,11 @@ pub fn under_way(run: &Run) -> (f64, f64) {
     let ended_at = |it: &DeploymentLife| {
         let failed_at = it.failure.as_ref().map(|it| it.rolled_back_at.unwrap_or(it.at));
         let old_ones_gone_at = it.old_tasks_gone_at(run);
-        [it.completed_at, old_ones_gone_at, it.superseded_at, failed_at].into_iter().flatten().max().unwrap_or(end)
+        [it.completed_at, old_ones_gone_at, it.early_success_over_at(run), it.superseded_at, failed_at]
+            .into_iter()
+            .flatten()
+            .max()
+            .unwrap_or(end)
     };
     let began = told(run).map(|it| it.began_at).min().unwrap_or(Instant::START).as_seconds();
     let ended = told(run).map(ended_at).max().unwrap_or(end).as_seconds();
@@ -310,7 +338,15 @@ pub fn panels(run: &Run, (from, to): (f64, f64)) -> Vec<Panel> {
             points.push((to, Some(f64::from(count))));
             let name = match &deployment.task_set {
                 Some(set) => format!("{} (task set {set})", deployment.task_definition),
-                None => format!("{} (deployment {})", deployment.task_definition, deployment.number),
+                None => {
+                    let early = deployment.early_success.zip(deployment.completed_at).map(|(early, at)| {
+                        let EarlySuccessLife { healthy, desired, .. } = early;
+                        let after = in_seconds(at.since(deployment.began_at));
+                        format!(", finished early after {after} with {healthy} of {desired} healthy")
+                    });
+                    let early = early.unwrap_or_default();
+                    format!("{} (deployment {}{early})", deployment.task_definition, deployment.number)
+                }
             };
             Line { name, colour: PALETTE[place % PALETTE.len()], stroke: Stroke::Step, points }
         });

@@ -22,6 +22,8 @@ pub struct DeploymentLife {
     pub began_at: Instant,
     /// When it completed.
     pub completed_at: Option<Instant>,
+    /// What was left to do when it completed, where that was something: it was an early success.
+    pub early_success: Option<EarlySuccessLife>,
     /// When a newer one took its place before that.
     pub superseded_at: Option<Instant>,
     /// Why it failed.
@@ -32,6 +34,19 @@ pub struct DeploymentLife {
     pub spare: SpareNeeded,
     /// When it stood still for too long.
     pub hangs: Vec<DeploymentHang>,
+}
+
+/// What was left to do of a deployment that completed by its `earlySuccessCriteria`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlySuccessLife {
+    /// Its tasks that were healthy then.
+    pub healthy: u32,
+    /// Tasks that were desired then.
+    pub desired: u32,
+    /// Tasks of older deployments that were not STOPPED then.
+    pub old_tasks: u32,
+    /// When all that were desired were healthy; `None` if they never were.
+    pub all_healthy_at: Option<Instant>,
 }
 
 /// A deployment's failure.
@@ -85,6 +100,8 @@ pub enum SpareNeeded {
 pub enum Verdict<'d> {
     /// It completed, after so long.
     Finished(Span),
+    /// It completed by its `earlySuccessCriteria`, after so long, with some of it still to come.
+    FinishedEarly(Span, &'d EarlySuccessLife),
     /// It is under way and does not move.
     Hangs(&'d DeploymentHang),
     /// It failed.
@@ -140,7 +157,10 @@ impl DeploymentLife {
             return Verdict::Failed(failure);
         }
         match (self.completed_at, self.superseded_at, self.hangs.last()) {
-            (Some(at), ..) => Verdict::Finished(at.since(self.began_at)),
+            (Some(at), ..) => match &self.early_success {
+                Some(early) => Verdict::FinishedEarly(at.since(self.began_at), early),
+                None => Verdict::Finished(at.since(self.began_at)),
+            },
             (None, Some(at), _) => Verdict::Superseded(at.since(self.began_at)),
             (None, None, Some(hang)) if hang.until.is_none() => Verdict::Hangs(hang),
             (None, None, _) => Verdict::UnderWay,
@@ -244,6 +264,14 @@ impl DeploymentLife {
         let is_old = |it: &&TaskLife| it.deployment < self.number && it.stopped_at.is_none_or(|at| at > self.began_at);
         let old: Vec<Option<Instant>> = self.own_tasks(run).filter(is_old).map(|it| it.stopped_at).collect();
         old.into_iter().max_by_key(|it| it.unwrap_or(Instant::NEVER))?
+    }
+
+    /// When nothing was left to do after an early success: all desired tasks were healthy, and the old ones gone; `None` of other
+    /// deployments, and while something was left.
+    pub fn early_success_over_at(&self, run: &Run) -> Option<Instant> {
+        let early = self.early_success.as_ref()?;
+        let gone_at = if early.old_tasks > 0 { self.old_tasks_gone_at(run)? } else { self.completed_at? };
+        Some(early.all_healthy_at?.max(gone_at))
     }
 
     /// Tasks that it started, and those of them that stopped without ever being healthy.

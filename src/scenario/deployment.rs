@@ -147,11 +147,20 @@ fn early_success(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Opt
     let mut it = reader.fields(node, format!("`earlySuccessCriteria` of {}", fields.of))?;
     it.required(reader, "enable");
     let is_enabled = it.flag(reader, "enable");
-    let healthy_percent = it.count_or(reader, "healthyPercent", 0..=100, 100);
+    for name in ["healthyPercent", "sourceServiceRevisionCleanup"] {
+        if is_enabled == Some(true) && !it.has(name) {
+            let problem = Problem::new(it.place_of_key(name), format!("{} is enabled and lacks `{name}`", it.of));
+            reader.refuse(problem.label("add it here"));
+        }
+    }
+    let healthy_percent = it.count(reader, "healthyPercent", 0..=100);
     let words = [("BLOCKING", false), ("DEFERRED", true)];
-    let cleanup_is_deferred = it.word_or(reader, "sourceServiceRevisionCleanup", &words, false);
+    let cleanup_is_deferred = it.word(reader, "sourceServiceRevisionCleanup", &words);
     it.finish(reader, &Shape::OURS);
-    Some(is_enabled?.then_some(EarlySuccess { healthy_percent, cleanup_is_deferred }))
+    if !is_enabled? {
+        return Some(None);
+    }
+    Some(Some(EarlySuccess { healthy_percent: healthy_percent?, cleanup_is_deferred: cleanup_is_deferred? }))
 }
 
 fn deployment_alarms(
@@ -246,9 +255,12 @@ pub fn check_strategy(
     let at = fields.place_of_key("deploymentConfiguration");
     let word = strategy.as_str();
     if strategy == DeploymentStrategy::Rolling {
-        if !configuration.lifecycle_hooks.is_empty() {
+        let of_rolling = [LifecycleStage::PreScaleUp, LifecycleStage::PostScaleUp];
+        let is_called = |hook: &LifecycleHook| !is_daemon && hook.stages.iter().all(|it| of_rolling.contains(it));
+        if !configuration.lifecycle_hooks.iter().all(is_called) {
+            let called = if is_daemon { "none" } else { "no more than `PRE_SCALE_UP` and `POST_SCALE_UP`" };
             reader.note(format!(
-                "rolling updates of {of} call none of its lifecycle hooks: ECS documents these for `BLUE_GREEN`, `LINEAR` and `CANARY`"
+                "rolling updates of {of} call {called} of its lifecycle hooks; the other stages are for `strategy: BLUE_GREEN`, `LINEAR` and `CANARY`"
             ));
         }
         return;

@@ -213,11 +213,12 @@ fn alarms_that_stay_quiet_have_their_bake_time() {
     let quiet = Setup { deployment: WATCHED, more: ERRORS, ..Setup::default() }.run();
     let alone = Setup::default().run();
     let completed = |run: &Run| said(run, &["service.deployment_completed"])[0].0;
-    // Five periods of a minute.
-    assert!((completed(&quiet) - completed(&alone) - 300.0).abs() < 1e-6);
+    let settled = said(&alone, &["service.steady_state"])[0].0;
+    // Five periods of a minute, while the old tasks stop.
+    assert!((completed(&quiet) - settled - 300.0).abs() < 1e-6);
     let more = format!("{ERRORS}\nassumptions: {{ deploymentAlarmBakeTime: 40s }}");
     let assumed = Setup { deployment: WATCHED, more: &more, ..Setup::default() }.run();
-    assert!((completed(&assumed) - completed(&alone) - 40.0).abs() < 1e-6);
+    assert!((completed(&assumed) - settled - 40.0).abs() < 1e-6);
 }
 
 #[test]
@@ -439,7 +440,7 @@ fn code_deploy_shifts_by_its_predefined_configurations() {
     assert_eq!(running_at_end(&scaled, "web:2"), 6);
 }
 
-/// Two of the four tasks of the new revision are enough; the old ones take five minutes to drain.
+/// Two of the four tasks of the new revision are enough; the old ones take 10 s to drain.
 fn early(cleanup: &str) -> String {
     format!(
         "minimumHealthyPercent: 50, maximumPercent: 150, earlySuccessCriteria: {{ enable: true, healthyPercent: 50, sourceServiceRevisionCleanup: {cleanup} }}"
@@ -458,6 +459,93 @@ fn early_success_completes_a_rolling_update_before_its_last_tasks() {
     assert_eq!((all, still_all), (4, 4), "the others follow outside of the deployment");
     let (blocking, _) = completed(&early("BLOCKING"), "");
     assert!(deferred <= blocking && blocking <= whole, "{deferred} {blocking} {whole}");
+}
+
+/// Tasks of the revision before that were not STOPPED when the deployment completed.
+fn old_tasks_left(run: &Run) -> usize {
+    let completed_at = run.deployments[1].completed_at.expect("it completes");
+    run.tasks.iter().filter(|it| it.deployment == 0 && it.stopped_at.is_none_or(|at| at > completed_at)).count()
+}
+
+#[test]
+fn a_deployment_waits_until_its_old_tasks_are_stopped_unless_that_is_deferred() {
+    let of = |deployment: &str| Setup { deployment, ..Setup::default() }.run();
+    let whole = of("minimumHealthyPercent: 50, maximumPercent: 150");
+    assert_eq!((old_tasks_left(&whole), whole.deployments[1].early_success), (0, None));
+    let blocking = of(&early("BLOCKING"));
+    assert_eq!(old_tasks_left(&blocking), 0);
+    let deferred = of(&early("DEFERRED"));
+    let left = old_tasks_left(&deferred) as u32;
+    let early = deferred.deployments[1].early_success.expect("others were to come");
+    assert!(left > 0 && early.old_tasks == left && early.desired == 4, "{early:?}");
+    assert!((2..=4).contains(&early.healthy), "{early:?}");
+    let over_at = deferred.deployments[1].early_success_over_at(&deferred).expect("all is done in the end");
+    assert_eq!(deferred.deployments[1].old_tasks_gone_at(&deferred).max(early.all_healthy_at), Some(over_at));
+    assert!(deferred.deployments[1].completed_at.is_some_and(|it| it < over_at));
+    let told = plimsoll::report::deployments::paragraphs(&[vec![&deferred]]);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = format!(
+        "with {} of 4 tasks healthy and {left} old tasks still to be cleaned up; nothing was left after",
+        early.healthy
+    );
+    assert!(told.contains("finished early in ") && told.contains(&words), "{told}");
+}
+
+#[test]
+fn rolling_updates_call_hooks_before_their_first_task_and_after_their_last() {
+    let of = |hook: &str| {
+        let deployment = format!("lifecycleHooks: [{{ {hook} }}]");
+        Setup { deployment: &deployment, ..Setup::default() }.run()
+    };
+    let plain = Setup::default().run();
+    let first = |run: &Run| {
+        let new = run.tasks.iter().filter(|it| it.deployment == 1).map(|it| it.created_at).min();
+        new.map(|it| it.since(Instant::START + Span::MINUTE * 5).as_seconds())
+    };
+    let completed = |run: &Run| said(run, &["service.deployment_completed"])[0].0;
+    let before = of("lifecycleStages: [PRE_SCALE_UP], completes: 100s");
+    let begins = first(&plain).expect("new tasks are started");
+    assert_eq!(first(&before), Some(begins + 100.0));
+    assert_eq!(words(&before, &["service.deployment_stage"]), ["(service web) (deployment 1) PRE_SCALE_UP"]);
+    assert_eq!(running_at_end(&before, "web:2"), 4);
+    let after = of("targetType: PAUSE, lifecycleStages: [POST_SCALE_UP], completes: 10m");
+    let settled = said(&plain, &["service.steady_state"])[0].0;
+    assert!((completed(&after) - settled - 600.0).abs() < 1e-6, "{} {settled}", completed(&after));
+    // Nobody continues it for 20 minutes.
+    let ignored =
+        of("targetType: PAUSE, lifecycleStages: [POST_SCALE_UP], timeoutConfiguration: { timeoutInMinutes: 20 }");
+    let failed = of("lifecycleStages: [POST_SCALE_UP], completes: 40s, failureShare: 1");
+    for (run, at) in [(&ignored, settled + 1200.0), (&failed, settled + 40.0)] {
+        let [(failed_at, words)] = &said(run, &["service.deployment_failed"])[..] else { panic!("it fails once") };
+        assert!((failed_at - at).abs() < 1e-6, "{failed_at} {at}");
+        assert_eq!(words, "(service web) (deployment 1) deployment failed: lifecycle hook failed at POST_SCALE_UP.");
+        assert_eq!((running_at_end(run, "web:1"), running_at_end(run, "web:2")), (4, 0));
+    }
+    let never = of("lifecycleStages: [PRE_SCALE_UP], completes: 40s, failureShare: 1");
+    assert_eq!((running_at_end(&never, "web:1"), first(&never)), (4, None));
+}
+
+#[test]
+fn auto_scaling_and_pipelines_call_from_the_bucket_of_the_account() {
+    let more = "assumptions: { serviceModifyBurst: 1, serviceModifyCallsPerSecond: 1 }
+scalableTargets: { web: { ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, service: web, MinCapacity: 1, MaxCapacity: 20 } }
+scheduledActions:
+  up: { ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, service: web, Schedule: rate(10 minutes), ScalableTargetAction: { MinCapacity: 6 } }
+pipelines:
+  one: { service: web, commits: { at: [20m] }, sourceTime: 0s, build: { provisioningTime: 0s, time: 1m, cachedTime: 1m, cacheShare: 0, pushMbPerSecond: 50 } }
+  two: { service: web, commits: { at: [20m] }, sourceTime: 0s, build: { provisioningTime: 0s, time: 1m, cachedTime: 1m, cacheShare: 0, pushMbPerSecond: 50 } }";
+    let update = "  - { at: 10m, updateService: { service: web, healthCheckGracePeriodSeconds: 5 } }\n";
+    let run = Setup { timeline: update, more, ..Setup::default() }.run();
+    let throttled = words(&run, &["service.call_throttled"]);
+    for caller in ["Application Auto Scaling", "pipeline two"] {
+        let begins =
+            format!("UpdateService web by {caller}: ThrottlingException: Rate exceeded. It is made again after ");
+        assert!(throttled.iter().any(|it| it.starts_with(&begins)), "{caller}: {throttled:?}");
+    }
+    let desired = said(&run, &["service.desired_count"]);
+    assert!(desired[0].1.ends_with("desired count 4 to 6") && (300.0..330.0).contains(&desired[0].0), "{desired:?}");
+    let begun = words(&run, &["service.deployment_in_progress"]);
+    assert_eq!(begun.len(), 3, "both pipelines come to deploy: {begun:?}");
 }
 
 #[test]

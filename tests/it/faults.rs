@@ -386,6 +386,44 @@ fn an_interface_of_its_own_has_the_groups_of_its_service() {
 }
 
 #[test]
+fn a_connection_that_times_out_is_counted_when_it_ends() {
+    let story = |duration: &str, timeout: &str| {
+        let cluster = "securityGroups: { shut: { IpPermissions: [] } }";
+        // Unhealthy for a quarter of an hour, and the only target: the load balancer sends to it all the same. At 9:55 come ten seconds
+        // of requests, each of which is tried for ten seconds.
+        let service = format!("{BALANCED}, healthCheckGracePeriodSeconds: 1200");
+        let more = format!(
+            "workloads: {{ users: {{ service: web, timeout: {timeout}, arrivals: {{ steps: [{{ at: 0s, rate: 0 }}, {{ at: 595s, rate: 20 }}, {{ at: 605s, rate: 0 }}] }} }} }}"
+        );
+        let text =
+            Story { cluster, service: &service, group: "SecurityGroupIds: [shut]", more: &more, ..Story::default() };
+        let text = text.text().replace("duration: 30m", &format!("duration: {duration}"));
+        let story = scenario::read(Path::new("faults.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+            .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
+        simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+    };
+    let of_minute = |run: &Run, minute: u64| {
+        let row = run.service_minutes.iter().find(|it| it.minute == minute).expect("the run is so long");
+        row.counts.clone()
+    };
+    let run = story("30m", "30s");
+    let (before, after) = (of_minute(&run, 9), of_minute(&run, 10));
+    assert!(before.arrived > 50 && after.arrived > 50, "{before:?} {after:?}");
+    assert_eq!((before.elb_504, after.elb_504), (0, before.arrived + after.arrived), "all end after the minute");
+    assert_eq!((after.served, after.client_timeout), (0, 0));
+    // Callers who give up before the load balancer does.
+    let run = story("30m", "3s");
+    let (before, after) = (of_minute(&run, 9), of_minute(&run, 10));
+    assert_eq!(before.elb_504 + after.elb_504, 0);
+    assert_eq!(before.client_timeout + after.client_timeout, before.arrived + after.arrived);
+    assert!(before.client_timeout < before.arrived, "those of the last three seconds end in the next minute");
+    // A run that ends meanwhile leaves them in flight.
+    let run = story("10m", "30s");
+    let totals = &run.requests[0];
+    assert!(totals.in_flight > 50 && totals.counts.arrived == totals.in_flight, "{:?}", totals.counts);
+}
+
+#[test]
 fn a_load_balancer_of_other_zones_never_uses_its_targets() {
     let more = "loadBalancers: { front: { AvailabilityZones: [us-east-1b] } }
 targetGroups: { web: { loadBalancer: front, deregistrationDelay: 10s } }";

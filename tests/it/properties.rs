@@ -180,7 +180,7 @@ timeline:
 }
 
 /// Replays the log of tasks: on each instance, what is reserved never exceeds what is registered.
-fn no_instance_is_over_committed(run: &Run) {
+pub fn no_instance_is_over_committed(run: &Run) {
     for (number, instance) in run.instances.iter().enumerate() {
         let here: Vec<_> = run.tasks.iter().filter(|it| it.instance == Some(number)).collect();
         for task in &here {
@@ -197,7 +197,7 @@ fn no_instance_is_over_committed(run: &Run) {
 }
 
 /// A task's states come in their order, and whatever ends it, it stops once.
-fn every_task_lives_in_order(run: &Run) {
+pub fn every_task_lives_in_order(run: &Run) {
     for task in &run.tasks {
         let on_its_way = [
             Some(task.created_at),

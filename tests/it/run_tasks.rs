@@ -248,6 +248,23 @@ timeline: [{ at: 5m55s, terminateInstances: { autoScalingGroup: nodes, count: 2 
 }
 
 #[test]
+fn the_health_of_a_standalone_task_matters_to_nobody() {
+    let run = of(
+        CLUSTER,
+        "  job: { containerDefinitions: [{ name: job, memory: 64, healthCheck: { command: [CMD, check], interval: 10, timeout: 5, retries: 1 } }] }
+runTasks: { sick: { taskDefinition: job, at: 1m, runTime: 30m } }
+applications: { job: { unhealthyAfter: 1m } }",
+    );
+    let [task] = &run.tasks[..] else { panic!("it is never replaced: {:?}", run.tasks) };
+    let ran = task.stopped_at.expect("it ends").since(task.running_at.expect("it runs"));
+    assert!(ran >= Span::MINUTE * 30, "{ran}");
+    assert_eq!(
+        (task.stop_code, task.stopped_reason.as_deref()),
+        (Some("EssentialContainerExited"), Some("Essential container in task exited"))
+    );
+}
+
+#[test]
 fn the_time_of_containers_one_by_one_counts_from_running_and_ends_the_task() {
     let run = of(
         CLUSTER,

@@ -141,7 +141,7 @@ impl Control<'_> {
         self.activity_ends(target, "Overridden");
         self.records.scale_outs += u32::from(wanted > desired);
         let row = self.record_activity(service, what, (desired, wanted), None, rule);
-        self.set_desired_count(service, wanted, Some(cause));
+        self.update_desired_count(service, wanted, Some(cause));
         let (is_scale_out, began_at) = (wanted > desired, self.now());
         self.scaled_targets[target.index()].moved =
             Some(Activity { desired: wanted, began_at, is_scale_out, cooldown: Span::ZERO, row, decision: cause });

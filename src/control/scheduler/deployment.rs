@@ -15,8 +15,10 @@ use crate::control::Control;
 use crate::control::image_digests::ImageDigests;
 use crate::control::log::Decision;
 use crate::control::scheduler::blue_green::Shift;
+use crate::control::scheduler::hooks::CalledHooks;
 use crate::control::scheduler::task_sets::TaskSet;
 use crate::control::scheduler::{Roll, Service};
+use crate::run::EarlySuccessLife;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -35,6 +37,8 @@ pub struct Deployment {
     pub created_at: Instant,
     /// When it completed for the first time.
     pub completed_at: Option<Instant>,
+    /// What was left to do then, where that was something.
+    pub early_success: Option<EarlySuccessLife>,
     /// Whether the service goes back to it, and has not come there yet: it is in progress again.
     pub is_gone_back_to: bool,
     /// Tasks that it has lost since the next one began, or that a scale-out has added to it.
@@ -53,6 +57,8 @@ pub struct Deployment {
     pub bakes_until: Option<Instant>,
     /// How traffic comes to it, where it is not rolling.
     pub shift: Option<Shift>,
+    /// The hooks that it has called last, where it is rolling.
+    pub(super) hooks: Option<CalledHooks>,
     /// The stages that it has come to, in turn.
     pub stages: Vec<Stage>,
     /// What it is beside, where it is a task set of an external deployment controller.
@@ -61,7 +67,7 @@ pub struct Deployment {
     pub image_digests: ImageDigests,
 }
 
-/// A stage of a deployment that is not rolling.
+/// A stage of a deployment that is not rolling, or has hooks.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage {
     /// Which.
@@ -145,6 +151,7 @@ impl Deployment {
             target_group: None,
             created_at,
             completed_at: None,
+            early_success: None,
             is_gone_back_to: false,
             missing_tasks: 0,
             interrupted_at: None,
@@ -154,6 +161,7 @@ impl Deployment {
             bakes_since: None,
             bakes_until: None,
             shift: None,
+            hooks: None,
             stages: Vec::new(),
             task_set: None,
             image_digests: ImageDigests::Settled,
@@ -163,7 +171,8 @@ impl Deployment {
     /// Whether it stands still because it was told to: its alarms are watched, or a stage waits for hooks, traffic or its bake time.
     pub fn waits_on_purpose(&self) -> bool {
         let waits = |it: &Shift| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
-        self.bakes_until.is_some() || self.shift.as_ref().is_some_and(waits)
+        let has_called_hooks = self.shift.is_none() && self.stages.last().is_some_and(|it| it.ended_at.is_none());
+        self.bakes_until.is_some() || self.shift.as_ref().is_some_and(waits) || has_called_hooks
     }
 
     /// When it waited for its alarms, hooks, steps of traffic and bake times, as far as `end`.
@@ -171,7 +180,8 @@ impl Deployment {
         let over = self.failure.map(|it| it.at).or(self.completed_at).or(self.interrupted_at).unwrap_or(end);
         let is_bake = |it: &&Stage| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
         let stages = self.stages.iter().filter(is_bake).map(|it| (it.began_at, it.ended_at.unwrap_or(over)));
-        stages.chain(self.bakes_since.map(|it| (it, over))).filter(|it| it.0 < it.1).collect()
+        let watched_until = self.bakes_until.map_or(over, |it| it.min(over));
+        stages.chain(self.bakes_since.map(|it| (it, watched_until))).filter(|it| it.0 < it.1).collect()
     }
 
     /// `rolloutState: COMPLETED`
@@ -260,15 +270,20 @@ impl Control<'_> {
     pub(in crate::control) fn is_steady(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
         let bake_time = self.bake_time_of_alarms(service);
+        let are_old_gone = self.old_tasks_are_gone(service);
+        let waits_for_hooks = self.hooks_hold_up(service, LifecycleStage::PostScaleUp);
         let deployment = self.services[service.index()].newest();
-        if deployment.is_in_progress() && deployment.task_set.is_none() {
+        if deployment.is_in_progress() && deployment.task_set.is_none() && !waits_for_hooks {
             deployment.bakes_since.get_or_insert(now);
             let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
-            if bakes_until <= now {
-                self.deployment_completes(service);
-            } else {
+            if bakes_until > now {
                 self.schedule_service_at(service, bakes_until);
+            } else if are_old_gone {
+                self.deployment_completes(service);
             }
+        }
+        if let Some(it) = &mut self.services[service.index()].newest().early_success {
+            it.all_healthy_at.get_or_insert(now);
         }
         let state = &mut self.services[service.index()];
         if !state.is_steady {
@@ -302,6 +317,7 @@ impl Control<'_> {
         if !deployment.is_in_progress()
             || !is_rolling
             || roll.staying_healthy < early.healthy_tasks(state.desired_count)
+            || self.hooks_hold_up(service, LifecycleStage::PostScaleUp)
         {
             return;
         }
@@ -311,9 +327,34 @@ impl Control<'_> {
         let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
         if bakes_until > now {
             self.schedule_service_at(service, bakes_until);
-        } else if early.cleanup_is_deferred || !roll.has_older_tasks() {
+        } else if early.cleanup_is_deferred || self.old_tasks_are_gone(service) {
             self.deployment_completes(service);
+            self.notes_early_success(service, roll.staying_healthy);
         }
+    }
+
+    /// Puts down what is left to do of a deployment that has completed early; nothing where that is nothing.
+    fn notes_early_success(&mut self, service: Id<ServiceDefinition>, healthy: u32) {
+        let (now, old_tasks) = (self.now(), self.old_tasks(service));
+        let state = &mut self.services[service.index()];
+        let desired = state.desired_count;
+        if healthy >= desired && old_tasks == 0 {
+            return;
+        }
+        let all_healthy_at = (healthy >= desired).then_some(now);
+        state.newest().early_success = Some(EarlySuccessLife { healthy, desired, old_tasks, all_healthy_at });
+    }
+
+    /// Tasks of older deployments that are not STOPPED.
+    fn old_tasks(&self, service: Id<ServiceDefinition>) -> u32 {
+        let state = &self.services[service.index()];
+        let number = state.primary().number;
+        state.tasks.iter().filter(|it| self.cluster.tasks[**it].deployment != number).count() as u32
+    }
+
+    /// Whether *the tasks on the source service revision are cleaned up*: a deployment waits until they are STOPPED.
+    fn old_tasks_are_gone(&self, service: Id<ServiceDefinition>) -> bool {
+        self.old_tasks(service) == 0
     }
 
     pub(super) fn deployment_completes(&mut self, service: Id<ServiceDefinition>) {

@@ -159,6 +159,7 @@ impl Lane {
         self.outlived.each().map(|(arrival, end, _)| end.min(now) - arrival).sum::<f64>()
             + of_queues.map(|it| it.caller_end.min(now) - it.arrival).sum::<f64>()
             + of_sharing.map(|it| it.deadline.min(now) - it.arrival).sum::<f64>()
+            + self.connecting.iter().map(|it| it.ends_at.min(now) - it.arrival).sum::<f64>()
     }
 
     /// The whole run so far, the open minute included.
@@ -178,6 +179,13 @@ impl Lane {
                 in_flight += 1;
             } else if !it.caller_has_ended {
                 open.count(it.outcome, it.caller_end - it.arrival, it.place as usize);
+            }
+        }
+        for it in &self.connecting {
+            if it.ends_at > now.0 as f64 {
+                in_flight += 1;
+            } else {
+                open.count(it.outcome, it.ends_at - it.arrival, it.place as usize);
             }
         }
         let jobs = self.sharing.iter().enumerate().flat_map(|(place, it)| it.jobs().map(move |job| (place, job)));
@@ -230,7 +238,8 @@ impl Lane {
                 let of_outlived = self.outlived.each().filter(|it| it.1 > now).count();
                 let of_queues = of_outlived + self.in_flight.iter().filter(|it| it.is_awaited(now)).count();
                 let jobs = self.sharing.iter().flat_map(Sharing::jobs);
-                (of_queues + jobs.filter(|it| it.is_awaited(now)).count()) as u64
+                let connecting = self.connecting.iter().filter(|it| it.ends_at > now).count();
+                (of_queues + connecting + jobs.filter(|it| it.is_awaited(now)).count()) as u64
             }
             None => 0,
         }
@@ -283,6 +292,9 @@ impl Lane {
     /// Counts what has ended by `until` of the requests in flight.
     pub(super) fn settle(&mut self, until: f64) {
         self.settle_outlived(until);
+        if !self.connecting.is_empty() {
+            self.settle_connecting(until);
+        }
         if self.in_flight.is_empty() {
             return;
         }

@@ -98,7 +98,7 @@ impl Lane {
             let awaited = sharing.jobs().filter(|it| !it.caller_has_ended);
             awaited.map(move |it| Awaited { node: it.node as usize, place, until: f64::INFINITY })
         });
-        let awaited: Vec<Awaited> = awaited.chain(of_sharing).collect();
+        let awaited: Vec<Awaited> = awaited.chain(of_sharing).chain(self.awaited_connections(now)).collect();
         self.rotation.count_anew(&awaited);
     }
 

@@ -12,12 +12,7 @@ use crate::data::lane::batch::{Batch, Law};
 use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::lane::{Kernel, LANES_LEAST, Lane};
 use crate::data::rotation::GAP_UNKNOWN;
-use crate::data::sharing::{Job, JobKind, StatusClass};
-use crate::units::Span;
-
-/// How long a load balancer tries to connect to a target (*HTTP 504: Gateway timeout* in the user guide of Application
-/// Load Balancers).
-const CONNECTION_TIMEOUT: Span = Span::seconds(10);
+use crate::data::sharing::{Job, StatusClass};
 
 impl Lane {
     /// Serves the next `due` requests of the batch, all of which arrive before `until`.
@@ -273,7 +268,7 @@ impl Lane {
         self.routed_to[place] += 1.0;
         self.fails_too(request, place);
         if !self.stations[place].is_reachable {
-            self.finds_no_way(request, place);
+            self.finds_no_way(request, place, until);
             return;
         }
         if self.stations[place].shares_cpu {
@@ -289,21 +284,6 @@ impl Lane {
         }
         let job = self.job_of(request, place);
         self.serve_at(&job, place, arrival, until);
-    }
-
-    /// No connection comes in to a request's target: its load balancer gives up after a while, where its caller does
-    /// not before. It is counted on its arrival.
-    fn finds_no_way(&mut self, request: usize, place: usize) {
-        let mut job = self.job_of(request, place);
-        let given_up = job.arrival + CONNECTION_TIMEOUT.0 as f64;
-        if given_up < job.deadline
-            && let JobKind::Request { status, .. } = job.kind
-        {
-            job.deadline = given_up;
-            job.kind = JobKind::Request { is_callers_patience: false, status };
-        }
-        self.minute.count_job(&job, f64::INFINITY, place);
-        self.answers(job.user, job.deadline, place);
     }
 
     /// The station of a request; `None` where it goes to none, which has then been counted.

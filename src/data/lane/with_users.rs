@@ -41,9 +41,9 @@ impl Lane {
             if self.draw_one(at, sender) {
                 self.serve(1, until);
             }
-            if self.in_flight.len() >= self.settle_at {
+            if self.under_way() >= self.settle_at {
                 self.settle(at);
-                self.settle_at = SETTLED_AT_LEAST.max(2 * self.in_flight.len());
+                self.settle_at = SETTLED_AT_LEAST.max(2 * self.under_way());
             }
         }
     }
