@@ -14,6 +14,7 @@ mod measured;
 mod memory;
 mod outstanding;
 mod own_answers;
+mod quiet_probe;
 mod roster;
 mod rotation;
 mod second;
@@ -36,6 +37,7 @@ use crate::data::histogram::Histogram;
 use crate::data::lane::{Lane, response_times};
 use crate::data::measured::{Samples, TaskSamples, TwentySeconds};
 use crate::data::own_answers::OwnAnswers;
+use crate::data::quiet_probe::QuietProbe;
 use crate::data::roster::Roster;
 use crate::rng::Seed;
 use crate::run::{LoadBalancerCounts, RequestTotals};
@@ -89,6 +91,8 @@ pub struct Traffic {
     out_of_memory: Vec<(Id<Task>, usize)>,
     now: Instant,
     roster: Roster,
+    /// What health checks come to at targets that nothing else is asked of, as far as that is known.
+    quiet_probes: Vec<Option<QuietProbe>>,
 }
 
 impl Traffic {
@@ -145,6 +149,7 @@ impl Traffic {
             out_of_memory: Vec::new(),
             now: Instant::START,
             roster: Roster::default(),
+            quiet_probes: Vec::new(),
         }
     }
 
@@ -358,6 +363,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     while let Some(place) = traffic.stale.pop() {
         traffic.due[place] = f64::NAN;
         traffic.done.push(place);
+        let targets = traffic.lanes[place].targets();
+        targets.for_each(|it| Traffic::forget_quiet_probe(&mut traffic.quiet_probes, it));
     }
     while let Some(place) = traffic.take_due(until.0 as f64) {
         traffic.done.push(place);
@@ -381,6 +388,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
 pub enum ProbeAnswer {
     /// Nobody answers: the process is down, its queue is full, or it has gone with the check.
     Refused,
+    /// It is answered before anything else happens to the target, which is healthy.
+    Passed,
     /// It is answered after so long.
     After(Span),
     /// When it is answered depends on what else comes; not before so long, and it has to be asked for then.
@@ -395,6 +404,9 @@ pub enum ProbeAnswer {
 pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
     if !cluster.targets[target].is_reachable {
         return ProbeAnswer::Never;
+    }
+    if traffic.answers_quietly(scenario, cluster, target) {
+        return ProbeAnswer::Passed;
     }
     let now = traffic.now;
     let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };

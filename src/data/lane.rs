@@ -451,6 +451,11 @@ impl Lane {
         self.place_of(task).and_then(|it| self.tallies.get(it)).copied().unwrap_or_default()
     }
 
+    /// The targets of its stations, in no particular order.
+    pub fn targets(&self) -> impl Iterator<Item = Id<Target>> {
+        self.occupied.iter().map(|it| self.stations[*it].target)
+    }
+
     /// Where its requests go.
     pub fn target_group(&self) -> Id<TargetGroup> {
         self.target_group
