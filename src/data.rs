@@ -62,6 +62,9 @@ pub struct Traffic {
     tallied: Vec<usize>,
     /// Of each lane, whether something may have come of it since it was last found to be at rest.
     is_awake: Vec<bool>,
+    /// Of each lane, whether it was awake in the open minute, and whether nothing at all was to be told of the last one.
+    was_awake: Vec<bool>,
+    had_nothing: Vec<bool>,
     /// Lanes that must look at the cluster again.
     stale: Vec<usize>,
     /// The lanes of each target group.
@@ -119,6 +122,8 @@ impl Traffic {
             agenda: BinaryHeap::new(),
             done: Vec::new(),
             is_awake: vec![true; lanes.len()],
+            was_awake: vec![true; lanes.len()],
+            had_nothing: vec![false; lanes.len()],
             is_untallied: vec![true; lanes.len()],
             has_tally: vec![false; scenario.target_groups.len()],
             tallied: Vec::new(),
@@ -194,6 +199,17 @@ impl Traffic {
     pub fn probe_answer(&self, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
         let lane = self.lane_of_target(cluster, target).map(|it| &self.lanes[it]);
         lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
+    }
+
+    /// Whether the minute that closes was as empty as the last one of these lanes, so that what was told of that is to be told again.
+    fn stays_empty(&mut self, lanes: Range<usize>) -> bool {
+        let stays_empty = lanes.clone().all(|it| self.had_nothing[it] && !self.was_awake[it] && !self.is_awake[it]);
+        for place in lanes.filter(|_| !stays_empty) {
+            let was_awake = std::mem::replace(&mut self.was_awake[place], false);
+            self.had_nothing[place] =
+                !was_awake && !self.is_awake[place] && self.lanes[place].tells_of_requests_alone();
+        }
+        stays_empty
     }
 
     /// Closes the minute of several lanes of one service.
@@ -431,6 +447,7 @@ pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Clust
         if !traffic.is_awake[place] {
             continue;
         }
+        traffic.was_awake[place] = true;
         let lane = &mut traffic.lanes[place];
         lane.second_begins(now);
         traffic.is_awake[place] = !lane.is_at_rest(now);
@@ -484,11 +501,13 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
     for service in scenario.services.ids() {
         let (samples, tasks) = traffic.samples[service.index()].close();
         let lanes = traffic.lanes_of_service[service.index()].clone();
-        let mut minute = match lanes.len() {
-            0 => ServiceTraffic::default(),
-            1 => traffic.lanes[lanes.start].close_minute(traffic.now),
-            _ => traffic.close_minute_of(lanes),
-        };
+        if !traffic.stays_empty(lanes.clone()) {
+            traffic.minutes[service.index()] = match lanes.len() {
+                1 => traffic.lanes[lanes.start].close_minute(traffic.now),
+                _ => traffic.close_minute_of(lanes),
+            };
+        }
+        let minute = &mut traffic.minutes[service.index()];
         (minute.cpu_percent, minute.memory_percent) = samples.percent();
         minute.used = Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };
         minute.tasks = tasks;
@@ -496,6 +515,5 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
             let load_balancer = scenario.target_groups[definition.target_group].load_balancer;
             traffic.load_balancer_minutes[load_balancer.index()].non_sticky += minute.non_sticky;
         }
-        traffic.minutes[service.index()] = minute;
     }
 }

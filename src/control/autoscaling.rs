@@ -183,6 +183,13 @@ impl Control<'_> {
         if asked.is_empty() || !self.is_active(service) {
             return;
         }
+        let refused = self.refuses_scale_in(target);
+        if let Some((_, words)) = &refused
+            && asked.iter().all(|it| it.is_scale_in_of_tracking)
+            && !self.scaled_targets[target.index()].last_reasons.would_be_news(false, words)
+        {
+            return;
+        }
         let mut out: Option<(u32, &Asked)> = None;
         let mut steps_in: Option<(u32, &Asked)> = None;
         let mut tracking_in: Option<&Asked> = None;
@@ -241,16 +248,6 @@ impl Control<'_> {
             // One that leads to no more tasks holds nothing back: policies are not coordinated but for their outcome.
         }
         let Some(inwards) = steps_in.map(|it| *it.1).or(tracking_in.copied()) else { return };
-        let state = &self.scaled_targets[target.index()];
-        let least = state.least();
-        // At the minimum nothing else matters: whatever holds a scale-in back holds none back there.
-        let refused = if self.services[service.index()].desired_count <= least {
-            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {least}")))
-        } else if state.suspended_state.dynamic_scaling_in {
-            Some(("DynamicScalingInSuspended", "no scale-in: it is suspended".to_owned()))
-        } else {
-            None
-        };
         if let Some((code, words)) = refused {
             let metric = self.value_in_force(&inwards);
             let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
@@ -283,6 +280,21 @@ impl Control<'_> {
                 let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
                 self.say_target_not_scaled(target, *it, reason);
             }
+        }
+    }
+
+    /// Why no policy can scale a target in, whatever it is that it calls for.
+    fn refuses_scale_in(&self, target: Id<ScalableTarget>) -> Option<(&'static str, String)> {
+        let service = self.scenario.scalable_targets[target].service;
+        let state = &self.scaled_targets[target.index()];
+        let least = state.least();
+        // At the minimum nothing else matters: whatever holds a scale-in back holds none back there.
+        if self.services[service.index()].desired_count <= least {
+            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {least}")))
+        } else if state.suspended_state.dynamic_scaling_in {
+            Some(("DynamicScalingInSuspended", "no scale-in: it is suspended".to_owned()))
+        } else {
+            None
         }
     }
 

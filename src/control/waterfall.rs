@@ -54,7 +54,8 @@ impl RecentArrivals {
 
     /// Arrivals of the seconds from one instant to another; `None` where these are not kept.
     fn between(&self, from: Instant, until: Instant) -> Option<Vec<f64>> {
-        let seconds: Vec<f64> = self.minutes.iter().flatten().map(|it| f64::from(*it)).collect();
+        let of_minute = |it: &Vec<u32>| (0..60).map(|second| it.get(second).map_or(0.0, |it| f64::from(*it))).collect();
+        let seconds: Vec<f64> = self.minutes.iter().flat_map::<Vec<f64>, _>(of_minute).collect();
         let begins = self.until.0.checked_sub(seconds.len() as u64 * Span::SECOND.0)?;
         let place = |at: Instant| Some((at.0.checked_sub(begins)? / Span::SECOND.0) as usize);
         seconds.get(place(from)?..place(until)?).map(<[f64]>::to_vec)
@@ -91,7 +92,7 @@ impl Control<'_> {
         let now = self.now();
         for (target, definition) in self.scenario.scalable_targets.entries() {
             let of_minute = &traffic.last_minute(definition.service).arrivals_by_second;
-            let by_second = (0..60).map(|second| of_minute.get(second).map_or(0, |it| *it as u32)).collect();
+            let by_second = of_minute.iter().map(|it| *it as u32).collect();
             self.recent_arrivals[target.index()].push(by_second, now);
         }
     }
