@@ -62,8 +62,10 @@ pub struct Traffic {
     tallied: Vec<usize>,
     /// Of each lane, whether something may have come of it since it was last found to be at rest.
     is_awake: Vec<bool>,
-    /// Of each lane, whether it was awake in the open minute, and whether nothing at all was to be told of the last one.
+    /// Of each lane, whether it was awake in the open minute, and whether nothing at all was to be told of the last one; of each service,
+    /// whether that holds for all of its lanes.
     was_awake: Vec<bool>,
+    rested: Vec<bool>,
     had_nothing: Vec<bool>,
     /// Lanes that must look at the cluster again.
     stale: Vec<usize>,
@@ -123,7 +125,8 @@ impl Traffic {
             done: Vec::new(),
             is_awake: vec![true; lanes.len()],
             was_awake: vec![true; lanes.len()],
-            had_nothing: vec![false; lanes.len()],
+            rested: vec![false; lanes.len()],
+            had_nothing: vec![false; scenario.services.len()],
             is_untallied: vec![true; lanes.len()],
             has_tally: vec![false; scenario.target_groups.len()],
             tallied: Vec::new(),
@@ -203,11 +206,10 @@ impl Traffic {
 
     /// Whether the minute that closes was as empty as the last one of these lanes, so that what was told of that is to be told again.
     fn stays_empty(&mut self, lanes: Range<usize>) -> bool {
-        let stays_empty = lanes.clone().all(|it| self.had_nothing[it] && !self.was_awake[it] && !self.is_awake[it]);
+        let stays_empty = lanes.clone().all(|it| self.rested[it] && !self.was_awake[it] && !self.is_awake[it]);
         for place in lanes.filter(|_| !stays_empty) {
             let was_awake = std::mem::replace(&mut self.was_awake[place], false);
-            self.had_nothing[place] =
-                !was_awake && !self.is_awake[place] && self.lanes[place].tells_of_requests_alone();
+            self.rested[place] = !was_awake && !self.is_awake[place] && self.lanes[place].tells_of_requests_alone();
         }
         stays_empty
     }
@@ -248,6 +250,11 @@ impl Traffic {
             tally.add(self.lanes[lane].tally_of(task));
         }
         tally
+    }
+
+    /// Whether nothing came to a service in its last closed minute, and nothing was under way: but for what its tasks used.
+    pub fn had_nothing(&self, service: Id<ServiceDefinition>) -> bool {
+        self.had_nothing[service.index()]
     }
 
     /// A service's last closed minute.
@@ -501,7 +508,8 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
     for service in scenario.services.ids() {
         let (samples, tasks) = traffic.samples[service.index()].close();
         let lanes = traffic.lanes_of_service[service.index()].clone();
-        if !traffic.stays_empty(lanes.clone()) {
+        traffic.had_nothing[service.index()] = traffic.stays_empty(lanes.clone());
+        if !traffic.had_nothing(service) {
             traffic.minutes[service.index()] = match lanes.len() {
                 1 => traffic.lanes[lanes.start].close_minute(traffic.now),
                 _ => traffic.close_minute_of(lanes),

@@ -108,7 +108,6 @@ const FLAPPING: &str = "AutoScalingAnticipatedFlapping";
 impl Control<'_> {
     /// Closes the minute of every service: a row for the report.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
-        self.keep_arrivals(traffic);
         let minute = self.now().0 / Span::MINUTE.0 - 1;
         for (service, definition) in self.scenario.services.entries() {
             let closed = traffic.last_minute(service);
@@ -119,22 +118,26 @@ impl Control<'_> {
             let running = count(&[TaskStatus::Running]);
             let groups = definition.load_balancer.iter().flat_map(|it| it.target_groups());
             let healthy: usize = groups.map(|it| self.cluster.healthy_targets(it)).sum();
-            let row = ServiceMinute {
+            let mut row = ServiceMinute {
                 minute,
                 service: service.index(),
                 desired_count: state.desired_count,
                 running_count: running,
                 pending_count: count(&[TaskStatus::Provisioning, TaskStatus::Pending, TaskStatus::Activating]),
-                counts: closed.counts.clone(),
                 cpu_percent: closed.cpu_percent,
                 memory_percent: closed.memory_percent,
-                response_time_ms: closed.response_time_ms,
                 healthy_targets: healthy as u32,
-                new_flows: closed.new_flows,
-                active_flows: closed.active_flows,
-                surge_queue_length: closed.surge_queue_length,
-                spillover: closed.spillover,
+                ..ServiceMinute::default()
             };
+            if !traffic.had_nothing(service) {
+                row.counts = closed.counts.clone();
+                row.response_time_ms = closed.response_time_ms;
+                (row.new_flows, row.active_flows) = (closed.new_flows, closed.active_flows);
+                (row.surge_queue_length, row.spillover) = (closed.surge_queue_length, closed.spillover);
+                if let Some(target) = self.relations.target_of(service) {
+                    self.recent_arrivals[target.index()].push(&closed.arrivals_by_second, self.agenda.now());
+                }
+            }
             self.log.close_period(&row);
             self.records.service_minutes.push(row);
         }
