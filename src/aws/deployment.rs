@@ -21,7 +21,7 @@ pub struct DeploymentConfiguration {
     /// `bakeTimeInMinutes`: how long old and new tasks run side by side once the new ones have all traffic, 0 to 24 h; of strategies
     /// other than `ROLLING`.
     pub bake_time: Span,
-    /// `lifecycleHooks`, of strategies other than `ROLLING`.
+    /// `lifecycleHooks`; a rolling update comes to two of the stages, see `control::scheduler::hooks`.
     pub lifecycle_hooks: Vec<LifecycleHook>,
     /// `earlySuccessCriteria`, where enabled; of rolling updates only.
     pub early_success: Option<EarlySuccess>,
@@ -114,7 +114,8 @@ impl DeploymentChange {
 pub struct EarlySuccess {
     /// `healthyPercent`, from `minimumHealthyPercent` to 100: so many of the desired tasks are to be healthy, rounded up.
     pub healthy_percent: u32,
-    /// `sourceServiceRevisionCleanup`: whether old tasks may outlive the deployment (`DEFERRED`), or it waits for them (`BLOCKING`).
+    /// `sourceServiceRevisionCleanup`: whether old tasks may outlive the deployment (`DEFERRED`), or it waits until they are STOPPED
+    /// (`BLOCKING`).
     pub cleanup_is_deferred: bool,
 }
 

@@ -1,8 +1,10 @@
 //! Deployments: how one begins, when it is over, and what fails it.
 //!
 //! Follows *Amazon ECS service deployments*, *How the Amazon ECS deployment circuit breaker detects failures* and *How CloudWatch alarms
-//! detect Amazon ECS deployment failures* in the developer guide (2026). What these leave open: the breaker's count goes on from its
-//! first stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are; a service that goes back to
+//! detect Amazon ECS deployment failures* in the developer guide (2026); when it is over, *Complete Amazon ECS rolling deployments early
+//! with early success criteria* (2026): its tasks are healthy, the bake time has elapsed, and the old tasks are cleaned up. What these leave
+//! open: old tasks are cleaned up when they are STOPPED, and the bake time runs meanwhile; the breaker's count goes on from its first
+//! stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are; a service that goes back to
 //! a deployment is watched as in any other, so that this can fail too.
 
 use crate::aws::deployment::{DeploymentStrategy, LifecycleStage, TaskFailures};
@@ -271,7 +273,12 @@ impl Control<'_> {
         let now = self.now();
         let bake_time = self.bake_time_of_alarms(service);
         let are_old_gone = self.old_tasks_are_gone(service);
+        let number = self.services[service.index()].primary().number;
         let waits_for_hooks = self.hooks_hold_up(service, LifecycleStage::PostScaleUp);
+        if self.services[service.index()].primary().number != number {
+            // A hook has failed it, and the service goes back.
+            return;
+        }
         let deployment = self.services[service.index()].newest();
         if deployment.is_in_progress() && deployment.task_set.is_none() && !waits_for_hooks {
             deployment.bakes_since.get_or_insert(now);
