@@ -528,7 +528,7 @@ fn rolling_updates_call_hooks_before_their_first_task_and_after_their_last() {
 #[test]
 fn auto_scaling_and_pipelines_call_from_the_bucket_of_the_account() {
     let more = "assumptions: { serviceModifyBurst: 1, serviceModifyCallsPerSecond: 1 }
-scalableTargets: { web: { ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, service: web, MinCapacity: 1, MaxCapacity: 20 } }
+scalableTargets: { web: { ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, MinCapacity: 1, MaxCapacity: 20 } }
 scheduledActions:
   up: { ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, service: web, Schedule: rate(10 minutes), ScalableTargetAction: { MinCapacity: 6 } }
 pipelines:

@@ -393,7 +393,7 @@ fn a_connection_that_times_out_is_counted_when_it_ends() {
         // of requests, each of which is tried for ten seconds.
         let service = format!("{BALANCED}, healthCheckGracePeriodSeconds: 1200");
         let more = format!(
-            "workloads: {{ users: {{ service: web, timeout: {timeout}, arrivals: {{ steps: [{{ at: 0s, rate: 0 }}, {{ at: 595s, rate: 20 }}, {{ at: 605s, rate: 0 }}] }} }} }}"
+            "targetGroups: {{ web: {{}} }}\nworkloads: {{ users: {{ service: web, timeout: {timeout}, arrivals: {{ steps: [{{ at: 0s, rate: 0 }}, {{ at: 595s, rate: 20 }}, {{ at: 605s, rate: 0 }}] }} }} }}"
         );
         let text =
             Story { cluster, service: &service, group: "SecurityGroupIds: [shut]", more: &more, ..Story::default() };

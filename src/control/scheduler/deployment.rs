@@ -224,6 +224,12 @@ impl Control<'_> {
         cause: Option<Decision>,
     ) {
         let now = self.now();
+        let newest = self.services[service.index()].newest();
+        if newest.is_in_progress() && newest.shift.is_some_and(|it| it.stage == LifecycleStage::CleanUp) {
+            // All traffic has come to it for good: it is what the next one replaces, and the old tasks go on stopping.
+            newest.stages.last_mut().iter_mut().for_each(|it| it.ended_at = Some(now));
+            self.deployment_completes(service);
+        }
         let state = &self.services[service.index()];
         let number = 1 + state.deployments.iter().map(|it| it.number).max().unwrap_or(0);
         let before = state.primary();
