@@ -529,12 +529,11 @@ fn rolling_updates_call_hooks_before_their_first_task_and_after_their_last() {
 fn auto_scaling_and_pipelines_call_from_the_bucket_of_the_account() {
     let more = "assumptions: { serviceModifyBurst: 1, serviceModifyCallsPerSecond: 1 }
 scalableTargets: { web: { ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, MinCapacity: 1, MaxCapacity: 20 } }
-scheduledActions:
-  up: { ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, service: web, Schedule: rate(10 minutes), ScalableTargetAction: { MinCapacity: 6 } }
 pipelines:
   one: { service: web, commits: { at: [20m] }, sourceTime: 0s, build: { provisioningTime: 0s, time: 1m, cachedTime: 1m, cacheShare: 0, pushMbPerSecond: 50 } }
   two: { service: web, commits: { at: [20m] }, sourceTime: 0s, build: { provisioningTime: 0s, time: 1m, cachedTime: 1m, cacheShare: 0, pushMbPerSecond: 50 } }";
-    let update = "  - { at: 10m, updateService: { service: web, healthCheckGracePeriodSeconds: 5 } }\n";
+    let update = "  - { at: 10m, updateService: { service: web, healthCheckGracePeriodSeconds: 5 } }
+  - { at: 10m, registerScalableTarget: { service: web, MinCapacity: 6 } }";
     let run = Setup { timeline: update, more, ..Setup::default() }.run();
     let throttled = words(&run, &["service.call_throttled"]);
     for caller in ["Application Auto Scaling", "pipeline two"] {
