@@ -6,6 +6,7 @@
 //! a task is given: it is frozen for a simulated second from what all tasks of its instance used in the last.
 //! (`tests/it/theory.rs` measures the error.)
 
+mod awake;
 mod forwarding;
 pub mod histogram;
 mod kernel;
@@ -33,6 +34,7 @@ use crate::aws::cpu_sharing::CpuCredits;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::cluster::{Change, Cluster, ContainerInstance, Target, Task};
+use crate::data::awake::Awake;
 use crate::data::histogram::Histogram;
 use crate::data::lane::{Lane, response_times};
 use crate::data::measured::{Samples, TaskSamples, TwentySeconds};
@@ -60,8 +62,8 @@ pub struct Traffic {
     has_tally: Vec<bool>,
     /// Lanes that were tallied then.
     tallied: Vec<usize>,
-    /// Of each lane, whether something may have come of it since it was last found to be at rest.
-    is_awake: Vec<bool>,
+    /// Lanes of which something may have come since they were last found to be at rest.
+    awake: Awake,
     /// Of each lane, whether it was awake in the open minute, and whether nothing at all was to be told of the last one; of each service,
     /// whether that holds for all of its lanes.
     was_awake: Vec<bool>,
@@ -123,7 +125,7 @@ impl Traffic {
             due: vec![0.0; lanes.len()],
             agenda: BinaryHeap::new(),
             done: Vec::new(),
-            is_awake: vec![true; lanes.len()],
+            awake: Awake::all(lanes.len()),
             was_awake: vec![true; lanes.len()],
             rested: vec![false; lanes.len()],
             had_nothing: vec![false; scenario.services.len()],
@@ -206,10 +208,11 @@ impl Traffic {
 
     /// Whether the minute that closes was as empty as the last one of these lanes, so that what was told of that is to be told again.
     fn stays_empty(&mut self, lanes: Range<usize>) -> bool {
-        let stays_empty = lanes.clone().all(|it| self.rested[it] && !self.was_awake[it] && !self.is_awake[it]);
+        let stays_empty = lanes.clone().all(|it| self.rested[it] && !self.was_awake[it] && !self.awake.contains(it));
         for place in lanes.filter(|_| !stays_empty) {
             let was_awake = std::mem::replace(&mut self.was_awake[place], false);
-            self.rested[place] = !was_awake && !self.is_awake[place] && self.lanes[place].tells_of_requests_alone();
+            let rests = !was_awake && !self.awake.contains(place);
+            self.rested[place] = rests && self.lanes[place].tells_of_requests_alone();
         }
         stays_empty
     }
@@ -395,7 +398,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     for done in 0..traffic.done.len() {
         let place = traffic.done[done];
         traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
-        (traffic.is_awake[place], traffic.is_untallied[place]) = (true, true);
+        traffic.awake.wake(place);
+        traffic.is_untallied[place] = true;
     }
     while let Some(place) = traffic.done.pop() {
         traffic.is_due_anew(place);
@@ -434,7 +438,7 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     let now = traffic.now;
     let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };
     let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
-    traffic.is_awake[lane] = true;
+    traffic.awake.wake(lane);
     traffic.is_due_anew(lane);
     answer
 }
@@ -444,25 +448,24 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
 pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
     let now = traffic.now;
     traffic.out_of_memory.clear();
-    for place in 0..traffic.lanes.len() {
-        if traffic.is_awake[place] {
-            traffic.lanes[place].second_ends(now);
-        }
-    }
+    let awake = traffic.awake.take();
+    awake.iter().for_each(|it| traffic.lanes[*it].second_ends(now));
+    traffic.awake.give_back(awake);
     traffic.share_instances(scenario, cluster);
-    for place in 0..traffic.lanes.len() {
-        if !traffic.is_awake[place] {
-            continue;
-        }
+    let awake = traffic.awake.take();
+    for &place in &awake {
         traffic.was_awake[place] = true;
         let lane = &mut traffic.lanes[place];
         lane.second_begins(now);
-        traffic.is_awake[place] = !lane.is_at_rest(now);
+        if lane.is_at_rest(now) {
+            traffic.awake.rests(place);
+        }
         let due = lane.due();
         if due != traffic.due[place] {
             traffic.is_due_anew(place);
         }
     }
+    traffic.awake.give_back(awake);
 }
 
 /// Closes what was counted of the requests and errors of each target since the last time.

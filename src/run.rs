@@ -313,10 +313,10 @@ pub struct LoadBalancerMinute {
     pub hosts: Option<HostMinute>,
     /// `RequestCountPerTarget`; `None` where no target was healthy for any of the minute. Of a target group.
     pub request_count_per_target: Option<f64>,
-    /// What the load balancer did by itself; `counts` has its answers too. Of a whole load balancer.
-    pub own: LoadBalancerCounts,
-    /// What is counted for a whole load balancer only.
-    pub capacity: Option<LoadBalancerCapacity>,
+    /// What the load balancer did by itself; `counts` has its answers too. Of a whole load balancer, which few rows are.
+    pub own: Option<Box<LoadBalancerCounts>>,
+    /// What else is counted for a whole load balancer only.
+    pub capacity: Option<Box<LoadBalancerCapacity>>,
 }
 
 /// Targets of a group over a minute.

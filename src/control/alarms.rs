@@ -32,15 +32,15 @@ pub struct AlarmInForce {
     pub breach: Option<Breach>,
     /// Its last change of state.
     pub decision: Option<Decision>,
+    /// Its rule, once more: alarms are what a quiet cluster looks at most, and what they go by lies in one place so.
+    rule: AlarmRule,
     /// `None` where it watches metric math.
     seen: Option<Seen>,
 }
 
-/// What an alarm on one metric goes by, and what it saw at its last evaluation, all in one place: alarms are what a quiet cluster looks
-/// at most.
+/// What an alarm on one metric saw at its last evaluation.
 #[derive(Clone, Debug)]
 struct Seen {
-    rule: AlarmRule,
     /// Where the series of its metric stands.
     series: usize,
     statistic: Statistic,
@@ -234,7 +234,6 @@ impl Control<'_> {
         self.metrics.watch(self.scenario, &alarm.watches);
         let seen = match &alarm.watches {
             Watched::Stat(stat) => Some(Seen {
-                rule: alarm.rule,
                 series: self.metrics.place(stat.metric),
                 statistic: stat.statistic,
                 end: Instant::START,
@@ -243,6 +242,7 @@ impl Control<'_> {
             }),
             Watched::Math(_) => None,
         };
+        let rule = alarm.rule;
         let alarm = self.alarms.push(alarm);
         let state = AlarmState::InsufficientData;
         self.alarms_in_force.push(AlarmInForce {
@@ -251,6 +251,7 @@ impl Control<'_> {
             changed_at: Instant::START,
             breach: None,
             decision: None,
+            rule,
             seen,
         });
         self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
@@ -271,17 +272,18 @@ impl Control<'_> {
         let now = self.now();
         let range_extra = self.scenario.assumptions.evaluation_range_extra;
         let row = &mut self.alarms_in_force[alarm.index()];
-        let state = row.state;
-        let (rule, windows) = if let Some(seen) = &mut row.seen {
-            let (rule, series) = (seen.rule, self.metrics.at(seen.series));
-            let windows = newest_windows(&rule, std::iter::once(series), rule.evaluation_range(range_extra), now);
+        let (state, rule) = (row.state, row.rule);
+        let count = rule.evaluation_range(range_extra);
+        let windows = if let Some(seen) = &mut row.seen {
+            let series = self.metrics.at(seen.series);
+            let windows = newest_windows(&rule, std::iter::once(series), count, now);
             seen.read(series, windows, now, points);
-            (rule, windows)
+            windows
         } else {
-            let Alarm { rule, watches, .. } = &self.alarms[alarm];
-            let windows = self.windows_of(rule, watches, rule.evaluation_range(range_extra));
+            let watches = &self.alarms[alarm].watches;
+            let windows = self.windows_of(&rule, watches, count);
             *points = self.points(watches, windows, now);
-            (*rule, windows)
+            windows
         };
         self.agenda.put(now + rule.evaluated_every(), Event::AlarmIsEvaluated(alarm));
         (windows, rule.evaluate(points, state))
@@ -347,7 +349,7 @@ impl Control<'_> {
         let row = &self.alarms_in_force[alarm.index()];
         let since = self.now().since(row.changed_at).0;
         // Re-invocations keep the second of the transition that began them; others are stale.
-        if since > 0 && since.is_multiple_of(self.alarms[alarm].rule.acts_again_every().0) {
+        if since > 0 && since.is_multiple_of(row.rule.acts_again_every().0) {
             self.alarm_acts(alarm);
         }
     }
@@ -360,7 +362,7 @@ impl Control<'_> {
             return;
         }
         let cause = row.decision;
-        self.agenda.put(self.now() + self.alarms[alarm].rule.acts_again_every(), Event::AlarmActsAgain(alarm));
+        self.agenda.put(self.agenda.now() + row.rule.acts_again_every(), Event::AlarmActsAgain(alarm));
         for action in actions {
             match action {
                 Action::TrackOut(policy) | Action::Step(policy) => self.ask(policy, alarm, false),

@@ -12,8 +12,7 @@ use crate::data::histogram::Histogram;
 use crate::data::lane::response_times;
 use crate::data::{ServiceTraffic, Traffic};
 use crate::run::{
-    HostMinute, Level, LoadBalancerCapacity, LoadBalancerCounts, LoadBalancerMinute, RequestCounts, ResponseTimes,
-    RoutingCounts,
+    HostMinute, Level, LoadBalancerCapacity, LoadBalancerMinute, RequestCounts, ResponseTimes, RoutingCounts,
 };
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -231,7 +230,7 @@ impl Control<'_> {
                     routing: sum.routing,
                     hosts,
                     request_count_per_target: hosts.and_then(|it| per_target(sum.routing.routed, it.healthy)),
-                    own: LoadBalancerCounts::default(),
+                    own: None,
                     capacity: None,
                 });
             }
@@ -250,8 +249,8 @@ impl Control<'_> {
                 routing: whole.routing,
                 hosts: None,
                 request_count_per_target: None,
-                own,
-                capacity: Some(capacity),
+                own: Some(Box::new(own)),
+                capacity: Some(Box::new(capacity)),
             };
             if scenario.counts_apart(load_balancer) {
                 self.log.close_load_balancer_period(&row);

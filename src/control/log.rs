@@ -55,7 +55,8 @@ impl Log {
 
     /// Adds a load balancer's closed period to the fingerprint.
     pub fn close_load_balancer_period(&mut self, row: &LoadBalancerMinute) {
-        let LoadBalancerCounts { requests, redirects, non_sticky, .. } = &row.own;
+        let Some(own) = row.own.as_deref() else { return };
+        let LoadBalancerCounts { requests, redirects, non_sticky, .. } = own;
         let load_balancer = row.load_balancer as u64;
         for number in [row.minute, load_balancer, requests.arrived, requests.failed(), *redirects, *non_sticky] {
             self.hash.update(number.to_le_bytes());

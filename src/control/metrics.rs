@@ -244,7 +244,8 @@ impl Control<'_> {
         let rows = &self.records.load_balancer_minutes;
         let first = rows.len().checked_sub(self.relations.rows_of_load_balancers())?;
         let row = rows.get(first + self.relations.row(load_balancer, group))?;
-        let (counts, routing, own, hosts) = (&row.counts, &row.routing, &row.own, row.hosts);
+        let (counts, routing, hosts) = (&row.counts, &row.routing, row.hosts);
+        let (own, capacity) = (row.own.as_deref(), row.capacity.as_deref());
         let count = |count: u64| (count > 0).then(|| Datapoint::of(count as f64, 1.0));
         let amount = |amount: f64| (amount > 0.0).then(|| Datapoint::of(amount, 1.0));
         let services = self.relations.services_behind(load_balancer, group);
@@ -279,18 +280,18 @@ impl Control<'_> {
             L::UnhealthyRoutingRequestCount => count(routing.unhealthy_routed),
             L::TargetConnectionErrorCount => count(routing.target_connection_errors),
             L::NewConnectionCount => {
-                row.capacity.and_then(|it| amount(it.new_client_connections + it.new_target_connections))
+                capacity.and_then(|it| amount(it.new_client_connections + it.new_target_connections))
             }
-            L::ActiveConnectionCount => row.capacity.and_then(|it| amount(2.0 * it.active_client_connections)),
-            L::ProcessedBytes => row.capacity.and_then(|it| amount(it.processed_bytes)),
-            L::ConsumedLcus => row.capacity.map(|it| Datapoint::of(it.consumed_lcus, 1.0)),
-            L::PeakLcus => row.capacity.map(|it| Datapoint::of(it.peak_lcus, 1.0)),
+            L::ActiveConnectionCount => capacity.and_then(|it| amount(2.0 * it.active_client_connections)),
+            L::ProcessedBytes => capacity.and_then(|it| amount(it.processed_bytes)),
+            L::ConsumedLcus => capacity.map(|it| Datapoint::of(it.consumed_lcus, 1.0)),
+            L::PeakLcus => capacity.map(|it| Datapoint::of(it.peak_lcus, 1.0)),
             L::RuleEvaluations => count(routing.rule_evaluations.all),
-            L::HttpRedirectCount => count(own.redirects),
-            L::HttpFixedResponseCount => count(own.fixed_responses()),
-            L::NonStickyRequestCount => count(own.non_sticky),
-            L::NewFlowCount => row.capacity.and_then(|it| amount(it.new_client_connections)),
-            L::ActiveFlowCount => row.capacity.map(|it| Datapoint::of(it.active_client_connections, 1.0)),
+            L::HttpRedirectCount => own.and_then(|it| count(it.redirects)),
+            L::HttpFixedResponseCount => own.and_then(|it| count(it.fixed_responses())),
+            L::NonStickyRequestCount => own.and_then(|it| count(it.non_sticky)),
+            L::NewFlowCount => capacity.and_then(|it| amount(it.new_client_connections)),
+            L::ActiveFlowCount => capacity.map(|it| Datapoint::of(it.active_client_connections, 1.0)),
             L::SurgeQueueLength => {
                 minutes().map(|it| it.surge_queue_length).max().map(|it| Datapoint::of(it as f64, 1.0))
             }

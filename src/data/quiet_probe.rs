@@ -34,7 +34,7 @@ impl Traffic {
         let known = self.quiet_probes[target.index()];
         let Some(probe) = known.or_else(|| self.quiet_probe(scenario, cluster, target)) else { return false };
         self.quiet_probes[target.index()] = Some(probe);
-        let is_at_rest = !self.is_awake[probe.lane] && self.roster.is_at_rest[probe.machine];
+        let is_at_rest = !self.awake.contains(probe.lane) && !self.roster.awake.contains(probe.machine);
         let end = self.now + probe.lasts;
         let second_ends = Instant(self.now.0.next_multiple_of(NANOS_PER_SECOND));
         // At the very end of a second it would belong to the next.
@@ -61,10 +61,10 @@ impl Traffic {
     /// What a target's health checks come to, if they always come to the same.
     fn quiet_probe(&self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> Option<QuietProbe> {
         let Target { task, target_group, .. } = cluster.targets[target];
-        let lane = self.lane_of_target(cluster, target).filter(|it| !self.is_awake[*it])?;
+        let lane = self.lane_of_target(cluster, target).filter(|it| !self.awake.contains(*it))?;
         let place = self.lanes[lane].place_of(task)?;
         let (machine, guest) = self.roster.machine_of_station.get(lane)?.get(place).copied().flatten()?;
-        if !self.roster.is_at_rest[machine] || self.roster.machines[machine].burst.is_some() {
+        if self.roster.awake.contains(machine) || self.roster.machines[machine].burst.is_some() {
             return None;
         }
         let (cpu_time, lasts) = self.lanes[lane].constant_probe(scenario, cluster, place)?;

@@ -300,7 +300,7 @@ fn load_balancer_usd(
         let requests: u64 = whole().map(|row| row.counts.arrived).sum();
         let evaluations: u64 = whole().map(|row| row.routing.rule_evaluations.billed).sum();
         let (mut active, mut bytes, mut flows) = (0.0, 0.0, 0.0);
-        for capacity in rows.iter().filter_map(|row| row.capacity) {
+        for capacity in rows.iter().filter_map(|row| row.capacity.as_deref()) {
             active += capacity.active_client_connections / 60.0;
             bytes += capacity.processed_bytes;
             flows += capacity.new_client_connections;

@@ -10,7 +10,7 @@ use crate::report::pipelines;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::report::waterfall;
-use crate::run::{LoadBalancerCapacity, LoadBalancerMinute, Run};
+use crate::run::{LoadBalancerCapacity, LoadBalancerCounts, LoadBalancerMinute, Run};
 use crate::table::Id;
 
 #[derive(Serialize)]
@@ -518,7 +518,8 @@ fn reported_amount(amount: f64) -> Option<f64> {
 
 fn load_balancer_row<'a>(run: &'a Run, row: &LoadBalancerMinute) -> LoadBalancerRow<'a> {
     let (counts, routing, times, hosts) = (&row.counts, &row.routing, &row.target_response_time_ms, row.hosts);
-    let capacity = |of: fn(&LoadBalancerCapacity) -> f64| row.capacity.as_ref().map(of);
+    let capacity = |of: fn(&LoadBalancerCapacity) -> f64| row.capacity.as_deref().map(of);
+    let own = |of: fn(&LoadBalancerCounts) -> u64| row.own.as_deref().map(of).and_then(reported);
     LoadBalancerRow {
         minute: row.minute,
         load_balancer: &run.scenario.load_balancers[Id::new(row.load_balancer)].name,
@@ -557,9 +558,9 @@ fn load_balancer_row<'a>(run: &'a Run, row: &LoadBalancerMinute) -> LoadBalancer
         consumed_lcus: capacity(|it| it.consumed_lcus),
         peak_lcus: capacity(|it| it.peak_lcus),
         rule_evaluations: row.capacity.as_ref().and_then(|_| reported(routing.rule_evaluations.all)),
-        http_redirect_count: reported(row.own.redirects),
-        http_fixed_response_count: reported(row.own.fixed_responses()),
-        non_sticky_request_count: reported(row.own.non_sticky),
+        http_redirect_count: own(|it| it.redirects),
+        http_fixed_response_count: own(LoadBalancerCounts::fixed_responses),
+        non_sticky_request_count: own(|it| it.non_sticky),
         unhealthy_state_routing_max: hosts.map(|it| it.unhealthy_state_routing_maximum),
         healthy_state_dns_min: hosts.map(|it| it.healthy_state_dns.minimum),
         unhealthy_state_dns_max: hosts.map(|it| it.unhealthy_state_dns_maximum),

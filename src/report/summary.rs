@@ -200,7 +200,8 @@ pub fn worst_minute(run: &Run) -> Option<WorstMinute> {
         let mut counts = RequestCounts::default();
         minute.iter().for_each(|row| counts.add(&row.counts));
         let number = minute[0].minute;
-        run.load_balancers_in(number..number + 1).iter().for_each(|it| counts.add(&it.own.requests));
+        let load_balancers = run.load_balancers_in(number..number + 1).iter();
+        load_balancers.filter_map(|it| it.own.as_deref()).for_each(|it| counts.add(&it.requests));
         if counts.ended() == 0 {
             continue;
         }

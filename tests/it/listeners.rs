@@ -6,7 +6,7 @@ use plimsoll::cluster::{Change, Cluster, TargetState};
 use plimsoll::data::{Traffic, advance, note_changes};
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
-use plimsoll::run::{RequestCounts, Run};
+use plimsoll::run::{LoadBalancerCounts, RequestCounts, Run};
 use plimsoll::scenario::{self, Scenario};
 use plimsoll::table::Id;
 use plimsoll::units::{Instant, Span};
@@ -126,7 +126,12 @@ fn fixed_responses_and_redirects_are_counted_once() {
     assert!(own.redirects.abs_diff(14 * 300) <= 2, "{}", own.redirects);
     assert_eq!(own.requests.failed(), own.requests.fixed_response_5xx);
     assert!(conserved(&run).abs_diff(16 * 300) <= 3);
-    let minutes: u64 = run.load_balancer_minutes.iter().map(|it| it.own.fixed_responses()).sum();
+    let minutes: u64 = run
+        .load_balancer_minutes
+        .iter()
+        .filter_map(|it| it.own.as_deref())
+        .map(LoadBalancerCounts::fixed_responses)
+        .sum();
     assert_eq!(minutes, own.fixed_responses());
 }
 
@@ -267,7 +272,7 @@ fn rules_beyond_the_first_ten_take_capacity() {
         for row in &rows[1..] {
             let evaluations = row.routing.rule_evaluations;
             assert_eq!((evaluations.all, evaluations.billed), (6000 * all, 6000 * billed), "{path}");
-            let consumed = row.capacity.expect("of a load balancer").consumed_lcus;
+            let consumed = row.capacity.as_deref().expect("of a load balancer").consumed_lcus;
             // Ten new connections a second are 0.4 units.
             let expected = (billed as f64 / 10.0).max(0.4);
             assert!((consumed - expected).abs() < 1e-9, "{path}: {consumed}");
@@ -298,7 +303,8 @@ fn the_timeline_shifts_weights() {
         .load_balancer_minutes
         .iter()
         .filter(|it| it.target_group.is_none())
-        .map(|it| it.own.requests.fixed_response_5xx)
+        .filter_map(|it| it.own.as_deref())
+        .map(|it| it.requests.fixed_response_5xx)
         .collect();
     let (a, b) = (minute(0), minute(1));
     let half = |it: u64| (2_700..3_300).contains(&it);

@@ -168,7 +168,7 @@ fn codes_add_up_and_what_is_zero_is_absent() {
     assert_eq!(routed, totals.arrived - totals.elb_503);
     for (whole, group) in of_load_balancer(&run).iter().zip(of_group(&run)) {
         assert_eq!((&whole.counts, whole.routing), (&group.counts, group.routing), "one group is all of it");
-        let capacity = whole.capacity.expect("a load balancer has it");
+        let capacity = whole.capacity.as_deref().expect("a load balancer has it");
         let bytes =
             400.0 * whole.counts.arrived as f64 + 5000.0 * (whole.counts.ended() - whole.counts.client_timeout) as f64;
         assert_eq!(capacity.processed_bytes, bytes);
@@ -222,8 +222,10 @@ fn connections_follow_the_requests_in_flight() {
         ),
         1,
     );
-    let active: Vec<f64> =
-        of_load_balancer(&run).iter().map(|it| it.capacity.expect("it has it").active_client_connections).collect();
+    let active: Vec<f64> = of_load_balancer(&run)
+        .iter()
+        .map(|it| it.capacity.as_deref().expect("it has it").active_client_connections)
+        .collect();
     // Nothing at first; 40/s x 30 s later on; in between it grows for half a minute.
     assert!((active[0] - (0.5 * 600.0 + 0.5 * 1200.0)).abs() < 20.0, "{active:?}");
     assert!(active[1..].iter().all(|it| (it - 1200.0).abs() < 1.0), "{active:?}");

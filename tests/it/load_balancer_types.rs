@@ -245,7 +245,7 @@ workloads: {{ users: {{ service: web, arrivals: {{ constant: {{ rate: 100 }} }} 
     let got = run.cost.load_balancers_usd;
     assert!((got - (0.0225 + 0.006 * gb)).abs() < 1e-6, "{got}: bytes weigh more over an hour");
     let minute = run.load_balancer_minutes.iter().filter(|it| it.target_group.is_none()).nth(1).expect("ten minutes");
-    let capacity = minute.capacity.expect("of a load balancer");
+    let capacity = minute.capacity.as_deref().expect("of a load balancer");
     // 1 MB a second weighs 3.6 units, 100 connections a second 2.
     assert!((capacity.consumed_lcus - 3.6).abs() < 1e-9, "{capacity:?}");
     assert_eq!((capacity.new_client_connections, capacity.new_target_connections), (6000.0, 0.0));

@@ -32,6 +32,7 @@ mod placement_constraints;
 mod predictive_scaling;
 mod processes;
 mod properties;
+mod quiet_health_checks;
 mod real_data;
 mod reference;
 mod refusals;

@@ -577,7 +577,7 @@ proptest! {
             prop_assert!(hosts.is_none_or(|it| f64::from(it.minimum) <= it.mean && it.mean <= f64::from(it.maximum)));
             prop_assert!(row.routing.unhealthy_routed <= row.routing.routed);
             prop_assert!(row.routing.target_connection_errors <= row.counts.elb_502);
-            prop_assert!(row.capacity.is_none_or(|it| it.active_client_connections > -1e-6), "{:?}", row.capacity);
+            prop_assert!(row.capacity.as_deref().is_none_or(|it| it.active_client_connections > -1e-6), "{:?}", row.capacity);
         }
         if LOAD_BALANCERS[story.load_balancer] != "application" {
             // Others refuse what they have no target for, or keep it waiting.
