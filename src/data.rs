@@ -6,6 +6,7 @@
 //! a task is given: it is frozen for a simulated second from what all tasks of its instance used in the last.
 //! (`tests/it/theory.rs` measures the error.)
 
+mod awake;
 mod forwarding;
 pub mod histogram;
 mod kernel;
@@ -14,6 +15,7 @@ mod measured;
 mod memory;
 mod outstanding;
 mod own_answers;
+mod quiet_probe;
 mod roster;
 mod rotation;
 mod second;
@@ -32,10 +34,12 @@ use crate::aws::cpu_sharing::CpuCredits;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::cluster::{Change, Cluster, ContainerInstance, Target, Task};
+use crate::data::awake::Awake;
 use crate::data::histogram::Histogram;
 use crate::data::lane::{Lane, response_times};
 use crate::data::measured::{Samples, TaskSamples, TwentySeconds};
 use crate::data::own_answers::OwnAnswers;
+use crate::data::quiet_probe::QuietProbe;
 use crate::data::roster::Roster;
 use crate::rng::Seed;
 use crate::run::{LoadBalancerCounts, RequestTotals};
@@ -58,8 +62,13 @@ pub struct Traffic {
     has_tally: Vec<bool>,
     /// Lanes that were tallied then.
     tallied: Vec<usize>,
-    /// Of each lane, whether something may have come of it since it was last found to be at rest.
-    is_awake: Vec<bool>,
+    /// Lanes of which something may have come since they were last found to be at rest.
+    awake: Awake,
+    /// Of each lane, whether it was awake in the open minute, and whether nothing at all was to be told of the last one; of each service,
+    /// whether that holds for all of its lanes.
+    was_awake: Vec<bool>,
+    rested: Vec<bool>,
+    had_nothing: Vec<bool>,
     /// Lanes that must look at the cluster again.
     stale: Vec<usize>,
     /// The lanes of each target group.
@@ -89,6 +98,8 @@ pub struct Traffic {
     out_of_memory: Vec<(Id<Task>, usize)>,
     now: Instant,
     roster: Roster,
+    /// What health checks come to at targets that nothing else is asked of, as far as that is known.
+    quiet_probes: Vec<Option<QuietProbe>>,
 }
 
 impl Traffic {
@@ -114,7 +125,10 @@ impl Traffic {
             due: vec![0.0; lanes.len()],
             agenda: BinaryHeap::new(),
             done: Vec::new(),
-            is_awake: vec![true; lanes.len()],
+            awake: Awake::all(lanes.len()),
+            was_awake: vec![true; lanes.len()],
+            rested: vec![false; lanes.len()],
+            had_nothing: vec![false; scenario.services.len()],
             is_untallied: vec![true; lanes.len()],
             has_tally: vec![false; scenario.target_groups.len()],
             tallied: Vec::new(),
@@ -145,6 +159,7 @@ impl Traffic {
             out_of_memory: Vec::new(),
             now: Instant::START,
             roster: Roster::default(),
+            quiet_probes: Vec::new(),
         }
     }
 
@@ -191,6 +206,17 @@ impl Traffic {
         lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
     }
 
+    /// Whether the minute that closes was as empty as the last one of these lanes, so that what was told of that is to be told again.
+    fn stays_empty(&mut self, lanes: Range<usize>) -> bool {
+        let stays_empty = lanes.clone().all(|it| self.rested[it] && !self.was_awake[it] && !self.awake.contains(it));
+        for place in lanes.filter(|_| !stays_empty) {
+            let was_awake = std::mem::replace(&mut self.was_awake[place], false);
+            let rests = !was_awake && !self.awake.contains(place);
+            self.rested[place] = rests && self.lanes[place].tells_of_requests_alone();
+        }
+        stays_empty
+    }
+
     /// Closes the minute of several lanes of one service.
     fn close_minute_of(&mut self, lanes: Range<usize>) -> ServiceTraffic {
         let (mut all, mut served) = (ServiceTraffic::default(), Histogram::default());
@@ -227,6 +253,11 @@ impl Traffic {
             tally.add(self.lanes[lane].tally_of(task));
         }
         tally
+    }
+
+    /// Whether nothing came to a service in its last closed minute, and nothing was under way: but for what its tasks used.
+    pub fn had_nothing(&self, service: Id<ServiceDefinition>) -> bool {
+        self.had_nothing[service.index()]
     }
 
     /// A service's last closed minute.
@@ -358,6 +389,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     while let Some(place) = traffic.stale.pop() {
         traffic.due[place] = f64::NAN;
         traffic.done.push(place);
+        let targets = traffic.lanes[place].targets();
+        targets.for_each(|it| Traffic::forget_quiet_probe(&mut traffic.quiet_probes, it));
     }
     while let Some(place) = traffic.take_due(until.0 as f64) {
         traffic.done.push(place);
@@ -365,7 +398,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     for done in 0..traffic.done.len() {
         let place = traffic.done[done];
         traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
-        (traffic.is_awake[place], traffic.is_untallied[place]) = (true, true);
+        traffic.awake.wake(place);
+        traffic.is_untallied[place] = true;
     }
     while let Some(place) = traffic.done.pop() {
         traffic.is_due_anew(place);
@@ -381,6 +415,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
 pub enum ProbeAnswer {
     /// Nobody answers: the process is down, its queue is full, or it has gone with the check.
     Refused,
+    /// It is answered before anything else happens to the target, which is healthy.
+    Passed,
     /// It is answered after so long.
     After(Span),
     /// When it is answered depends on what else comes; not before so long, and it has to be asked for then.
@@ -396,10 +432,13 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     if !cluster.targets[target].is_reachable {
         return ProbeAnswer::Never;
     }
+    if traffic.answers_quietly(scenario, cluster, target) {
+        return ProbeAnswer::Passed;
+    }
     let now = traffic.now;
     let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };
     let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
-    traffic.is_awake[lane] = true;
+    traffic.awake.wake(lane);
     traffic.is_due_anew(lane);
     answer
 }
@@ -409,24 +448,24 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
 pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
     let now = traffic.now;
     traffic.out_of_memory.clear();
-    for place in 0..traffic.lanes.len() {
-        if traffic.is_awake[place] {
-            traffic.lanes[place].second_ends(now);
-        }
-    }
+    let awake = traffic.awake.take();
+    awake.iter().for_each(|it| traffic.lanes[*it].second_ends(now));
+    traffic.awake.give_back(awake);
     traffic.share_instances(scenario, cluster);
-    for place in 0..traffic.lanes.len() {
-        if !traffic.is_awake[place] {
-            continue;
-        }
+    let awake = traffic.awake.take();
+    for &place in &awake {
+        traffic.was_awake[place] = true;
         let lane = &mut traffic.lanes[place];
         lane.second_begins(now);
-        traffic.is_awake[place] = !lane.is_at_rest(now);
+        if lane.is_at_rest(now) {
+            traffic.awake.rests(place);
+        }
         let due = lane.due();
         if due != traffic.due[place] {
             traffic.is_due_anew(place);
         }
     }
+    traffic.awake.give_back(awake);
 }
 
 /// Closes what was counted of the requests and errors of each target since the last time.
@@ -472,11 +511,14 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
     for service in scenario.services.ids() {
         let (samples, tasks) = traffic.samples[service.index()].close();
         let lanes = traffic.lanes_of_service[service.index()].clone();
-        let mut minute = match lanes.len() {
-            0 => ServiceTraffic::default(),
-            1 => traffic.lanes[lanes.start].close_minute(traffic.now),
-            _ => traffic.close_minute_of(lanes),
-        };
+        traffic.had_nothing[service.index()] = traffic.stays_empty(lanes.clone());
+        if !traffic.had_nothing(service) {
+            traffic.minutes[service.index()] = match lanes.len() {
+                1 => traffic.lanes[lanes.start].close_minute(traffic.now),
+                _ => traffic.close_minute_of(lanes),
+            };
+        }
+        let minute = &mut traffic.minutes[service.index()];
         (minute.cpu_percent, minute.memory_percent) = samples.percent();
         minute.used = Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };
         minute.tasks = tasks;
@@ -484,6 +526,5 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
             let load_balancer = scenario.target_groups[definition.target_group].load_balancer;
             traffic.load_balancer_minutes[load_balancer.index()].non_sticky += minute.non_sticky;
         }
-        traffic.minutes[service.index()] = minute;
     }
 }

@@ -101,6 +101,8 @@ pub struct Series {
     /// When the first period begins.
     begins: Instant,
     points: Vec<Option<Datapoint>>,
+    /// The two newest once more, at hand for those who look at them every minute.
+    newest: [Option<Datapoint>; 2],
     /// Periods whose datapoints come later than others, and all those after them not before: the first after inactivity.
     first_after_inactivity: Vec<usize>,
     /// From the end of such a period until its datapoint can be read.
@@ -119,8 +121,10 @@ impl Series {
 
     /// A metric whose datapoints are known from `begins` on.
     pub fn supplied(resolution: Span, delay: Span, begins: Instant, points: Vec<Option<Datapoint>>) -> Series {
+        let mut newest = points.iter().rev().cloned();
+        let newest = [newest.next().flatten(), newest.next().flatten()];
         let first_after_inactivity = Vec::new();
-        Series { resolution, delay, begins, points, first_after_inactivity, delay_after_inactivity: Span::ZERO }
+        Series { resolution, delay, begins, points, newest, first_after_inactivity, delay_after_inactivity: Span::ZERO }
     }
 
     /// The same where the first datapoint after a time without any comes later than others.
@@ -153,7 +157,17 @@ impl Series {
 
     /// Appends the datapoint of the next period; `None` is no data.
     pub fn publish(&mut self, point: Option<Datapoint>) {
+        self.newest.swap(0, 1);
+        self.newest[0] = point.clone();
         self.points.push(point);
+    }
+
+    /// The datapoint of a period.
+    fn point(&self, place: usize) -> Option<&Datapoint> {
+        match self.points.len() - place {
+            back @ (1 | 2) => self.newest[back - 1].as_ref(),
+            _ => self.points[place].as_ref(),
+        }
     }
 
     /// What came in periods that end later than `from` and at `to` at the latest, as far as it can be read at `now`.
@@ -162,7 +176,7 @@ impl Series {
     fn within(&self, from: Instant, to: Instant, now: Instant) -> impl Iterator<Item = &Datapoint> {
         let upto = self.ended(to).min(self.readable(now));
         // The first period that ends after `from`.
-        self.points[self.ended(from).min(upto)..upto].iter().flatten()
+        (self.ended(from).min(upto)..upto).filter_map(|it| self.point(it))
     }
 
     /// How many periods have ended at an instant.

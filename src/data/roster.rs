@@ -7,6 +7,7 @@ use crate::aws::instance_type::Burst;
 use crate::aws::operating_system::windows_cpu_limit;
 use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
 use crate::cluster::{Cluster, Container, ContainerInstance, ContainerStatus, Host, InstanceStatus, Task, TaskStatus};
+use crate::data::awake::Awake;
 use crate::data::memory::{is_there, requests_within_limits};
 use crate::data::{Samples, TaskSamples, Traffic, TwentySeconds, Used};
 use crate::scenario::Scenario;
@@ -22,8 +23,8 @@ pub struct Roster {
     pub(super) machines: Vec<Machine>,
     pub(super) machine_at: BTreeMap<Place, usize>,
     pub(super) vacant: Vec<usize>,
-    /// Of each machine, whether its seconds are all alike until one of its stations is busy.
-    pub(super) is_at_rest: Vec<bool>,
+    /// Machines whose seconds may differ; those of the others are all alike until one of their stations is busy.
+    pub(super) awake: Awake,
     /// Seconds that have passed.
     pub(super) seconds: u64,
     /// The machine that each station of each lane stands on, and the place of its task among the guests there.
@@ -273,6 +274,8 @@ impl Roster {
             before = std::mem::take(&mut machine.guests);
             for (lane, station) in before.iter().filter_map(|it| it.station) {
                 self.machine_of_station[lane][station] = None;
+                let target = traffic.lanes[lane].station(station).0.target;
+                Traffic::forget_quiet_probe(&mut traffic.quiet_probes, target);
             }
         }
         let now = self.look_at(place, (traffic, scenario, cluster), Vec::with_capacity(before.len()));
@@ -290,7 +293,6 @@ impl Roster {
                 self.machine_at.insert(place, number);
                 if number == self.machines.len() {
                     self.machines.push(machine);
-                    self.is_at_rest.push(false);
                 } else {
                     self.machines[number] = machine;
                 }
@@ -299,13 +301,13 @@ impl Roster {
             (None, Some(number)) => {
                 self.machine_at.remove(&place);
                 self.machines[number] = Machine::new(place, scenario, cluster, self.seconds);
-                self.is_at_rest[number] = true;
+                self.awake.rests(number);
                 self.vacant.push(number);
                 return;
             }
             (None, None) => return,
         };
-        self.is_at_rest[number] = false;
+        self.awake.wake(number);
         for (place, guest) in self.machines[number].guests.iter().enumerate() {
             let Some((lane, station)) = guest.station else { continue };
             let of_lane = &mut self.machine_of_station[lane];

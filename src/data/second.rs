@@ -20,8 +20,10 @@ impl Traffic {
         }
         self.wake_machines(&mut roster);
         roster.seconds += 1;
-        let Roster { machines, demands, offers, within, is_at_rest, seconds, .. } = &mut roster;
-        for (machine, is_at_rest) in machines.iter_mut().zip(is_at_rest).filter(|it| !*it.1) {
+        let awake = roster.awake.take();
+        let Roster { machines, awake: awake_machines, demands, offers, within, seconds, .. } = &mut roster;
+        for &number in &awake {
+            let machine = &mut machines[number];
             demands.clear();
             let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
             let mut has_background = false;
@@ -85,7 +87,9 @@ impl Traffic {
             }
             machine.added_up = *seconds;
             let is_idle = cpu_of_all == 0.0 && machine.burst.is_none() && !has_background;
-            *is_at_rest = is_idle && is_steady;
+            if is_idle && is_steady {
+                awake_machines.rests(number);
+            }
             if is_idle && machine.has_idle_offers {
                 continue;
             }
@@ -113,28 +117,32 @@ impl Traffic {
                     let changes = station.is_offered(requests) | (station.part_of_quota != part_of_quota);
                     station.part_of_quota = part_of_quota;
                     // A lane at rest has nothing there that would go faster or slower.
-                    if changes && !self.is_awake[lane] {
-                        self.is_awake[lane] = self.lanes[lane].is_given_at_rest(place, self.now);
+                    if changes && !self.awake.contains(lane) && self.lanes[lane].is_given_at_rest(place, self.now) {
+                        self.awake.wake(lane);
                     }
                 }
             }
         }
+        roster.awake.give_back(awake);
         self.roster = roster;
     }
 
     /// Wakes the machines that busy stations stand on.
     fn wake_machines(&mut self, roster: &mut Roster) {
-        let Roster { machines, is_at_rest, seconds, machine_of_station, .. } = roster;
-        let Traffic { lanes, is_awake, samples, twenty_seconds, used, .. } = self;
-        for (place, lane) in lanes.iter().enumerate().filter(|it| is_awake[it.0]) {
+        let Roster { machines, awake: awake_machines, seconds, machine_of_station, .. } = roster;
+        let Traffic { lanes, awake, samples, twenty_seconds, used, .. } = self;
+        let awake_lanes = awake.take();
+        for &place in &awake_lanes {
             let of_lane = &machine_of_station[place];
-            for (machine, guest) in lane.busy_stations().filter_map(|it| of_lane.get(it).copied().flatten()) {
+            for (machine, guest) in lanes[place].busy_stations().filter_map(|it| of_lane.get(it).copied().flatten()) {
                 machines[machine].guests[guest].is_busy = true;
-                if std::mem::take(&mut is_at_rest[machine]) {
+                if !awake_machines.contains(machine) {
+                    awake_machines.wake(machine);
                     machines[machine].add_up(*seconds, (samples, twenty_seconds, used));
                 }
             }
         }
+        awake.give_back(awake_lanes);
     }
 
     /// Adds up what machines at rest have come to.
