@@ -16,6 +16,7 @@ pub mod event_bridge;
 pub mod fargate;
 pub mod file_system;
 pub mod host_ports;
+pub mod image_cache;
 pub mod image_digest;
 pub mod instance_replacement;
 pub mod instance_requirements;

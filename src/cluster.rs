@@ -16,6 +16,7 @@ use crate::aws::run_task::Overrides;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
+use crate::aws::volume::EbsVolume;
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 
@@ -150,10 +151,6 @@ pub struct ContainerInstance {
     pub tasks: Vec<Id<Task>>,
     /// Tasks that were placed on it and are not STOPPED, whether or not they still hold their reservation.
     pub hosted: Vec<Id<Task>>,
-    /// Layers in its image cache.
-    pub cached_layers: BTreeSet<String>,
-    /// Images that tasks have pulled to it.
-    pub cached_images: BTreeSet<String>,
     /// Whether its group may not choose it for scale-in.
     pub is_protected_from_scale_in: bool,
     /// When EC2 began to launch it.
@@ -200,6 +197,8 @@ pub struct Task {
     pub overrides: Overrides,
     /// The network configuration that the timeline had given its service when it was created; the service's own where `None`.
     pub network: Option<Id<NetworkConfiguration>>,
+    /// The EBS volume that it gets from its placement until it is STOPPED.
+    pub volume: Option<EbsVolume>,
     /// Placement constraints that the timeline had given its service when it was created; the service's own where `None`.
     pub placement_constraints: Option<Id<Vec<PlacementConstraint>>>,
     /// The zone that it is started in to rebalance its service; any where `None`.

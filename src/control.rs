@@ -36,6 +36,7 @@ pub mod run_tasks;
 pub mod scheduler;
 mod service_calls;
 mod start_tasks;
+mod start_up;
 mod stop_causes;
 pub mod task_life;
 pub mod timeline;
@@ -51,6 +52,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::metric::Resolution;
 use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::service::ServiceDefinition;
+use crate::aws::start_failure::StartFailure;
 use crate::aws::stop_cause::StopCause;
 use crate::aws::token_bucket::TokenBucket;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
@@ -75,6 +77,7 @@ use crate::control::rollout::Rollout;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::service_calls::ServiceCalls;
+use crate::control::start_up::Variation;
 use crate::control::task_life::Agent;
 use crate::control::waterfall::RecentArrivals;
 use crate::data::Traffic;
@@ -185,6 +188,10 @@ pub struct Control<'a> {
     pub placements_seen_version: Option<u64>,
     /// What is to become of containers that are followed one by one, by their task.
     pub followed: BTreeMap<Id<Task>, Followed>,
+    /// What is to end tasks on their way to RUNNING whose containers are not followed, once they have come there.
+    pub start_failures: BTreeMap<Id<Task>, StartFailure>,
+    /// How much the start of each task varies, where it does.
+    pub variations: BTreeMap<Id<Task>, Variation>,
     /// Container instances whose agents the timeline has disconnected, by the place of the entry.
     pub disconnected_agents: BTreeMap<Id<ContainerInstance>, usize>,
     /// The agent of each instance.
@@ -223,6 +230,8 @@ pub struct TaskStreams {
     pub spot_interruptions: Stream,
     /// When their processes end because the timeline has them crash.
     pub crashes: Stream,
+    /// How much longer or shorter the phases of their start take than usual.
+    pub start_up: Stream,
 }
 
 impl TaskStreams {
@@ -232,6 +241,7 @@ impl TaskStreams {
             times: seed.stream("task times", launcher),
             spot_interruptions: seed.stream("spot interruptions", launcher),
             crashes: seed.stream("crashes", launcher),
+            start_up: seed.stream("start-up", launcher),
         }
     }
 }
@@ -382,6 +392,8 @@ impl<'a> Control<'a> {
             last_placements: vec![Vec::new(); scenario.services.len()],
             placements_seen_version: None,
             followed: BTreeMap::new(),
+            start_failures: BTreeMap::new(),
+            variations: BTreeMap::new(),
             disconnected_agents: BTreeMap::new(),
             agents: Vec::new(),
             streams,

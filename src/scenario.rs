@@ -311,7 +311,7 @@ impl Scenario {
         let concerns = |it: &Fault| match it {
             Fault::Missing(missing) => is_of_container(missing),
             Fault::Registry { .. } | Fault::ApplicationCrashes { .. } => true,
-            Fault::SlowDependency { .. } | Fault::ThrottledCalls { .. } => false,
+            Fault::SlowDependency { .. } | Fault::SlowContainerRuntime { .. } | Fault::ThrottledCalls { .. } => false,
         };
         self.missing.iter().any(is_of_container)
             || self.subnets.iter().any(|it| it.default_route != DefaultRoute::NatGateway)

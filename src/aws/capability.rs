@@ -9,8 +9,9 @@
 //! and which versions of Docker's API an ECS-optimized AMI has, are recalled.
 
 use crate::aws::cluster_query::Version;
+use crate::aws::image_cache::ImageCleanup;
 use crate::aws::operating_system::is_of_operating_system;
-use crate::aws::start_failure::ImagePullBehavior;
+use crate::aws::start_failure::{AgentTimeouts, ImagePullBehavior};
 use crate::aws::task_definition::NetworkMode;
 
 /// The prefix of the older attributes.
@@ -106,6 +107,10 @@ pub struct AgentConfiguration {
     pub cluster: Option<String>,
     /// `ECS_IMAGE_PULL_BEHAVIOR`
     pub image_pull_behavior: ImagePullBehavior,
+    /// `ECS_IMAGE_CLEANUP_INTERVAL` and what else is said of images that nobody needs.
+    pub image_cleanup: ImageCleanup,
+    /// How long it waits for Docker.
+    pub timeouts: AgentTimeouts,
     /// `ECS_AVAILABLE_LOGGING_DRIVERS`
     pub available_logging_drivers: Vec<String>,
     /// `ECS_ENABLE_TASK_IAM_ROLE`
@@ -133,6 +138,8 @@ impl Default for AgentConfiguration {
         AgentConfiguration {
             cluster: None,
             image_pull_behavior: ImagePullBehavior::default(),
+            image_cleanup: ImageCleanup::default(),
+            timeouts: AgentTimeouts::default(),
             available_logging_drivers: drivers.map(str::to_owned).to_vec(),
             enable_task_iam_role: true,
             enable_task_iam_role_network_host: true,
@@ -158,8 +165,16 @@ impl AgentConfiguration {
             enable_task_cpu_mem_limit: false,
             enable_awslogs_executionrole_override: false,
             runs_on_windows: true,
+            timeouts: AgentTimeouts::of_windows(),
             ..AgentConfiguration::default()
         }
+    }
+
+    /// How images are cleared away: not at all where what is there is preferred to a pull (agent source,
+    /// `docker_image_manager.go`).
+    pub fn image_cleanup(&self) -> ImageCleanup {
+        let is_enabled = self.image_cleanup.is_enabled && self.image_pull_behavior != ImagePullBehavior::PreferCached;
+        ImageCleanup { is_enabled, ..self.image_cleanup }
     }
 
     /// Whether an agent of a version registers an attribute that task definitions require.

@@ -136,6 +136,8 @@ pub enum ContainerInsightsMetric {
     DeploymentCount,
     /// Task sets of a service whose deployment controller is EXTERNAL.
     TaskSetCount,
+    /// How often restart policies have started containers again, of tasks that run; only where one has such a policy.
+    RestartCount,
     /// Of a cluster: tasks that run.
     TaskCount,
     /// Of a cluster.
@@ -366,12 +368,13 @@ pub fn load_balancer_namespace(kind: LoadBalancerType) -> &'static str {
 
 impl ContainerInsightsMetric {
     /// Their names: those of services, and those of clusters.
-    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 11] = [
+    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 12] = [
         ("DesiredTaskCount", ContainerInsightsMetric::DesiredTaskCount),
         ("RunningTaskCount", ContainerInsightsMetric::RunningTaskCount),
         ("PendingTaskCount", ContainerInsightsMetric::PendingTaskCount),
         ("DeploymentCount", ContainerInsightsMetric::DeploymentCount),
         ("TaskSetCount", ContainerInsightsMetric::TaskSetCount),
+        ("RestartCount", ContainerInsightsMetric::RestartCount),
         ("CpuUtilized", ContainerInsightsMetric::CpuUtilized),
         ("CpuReserved", ContainerInsightsMetric::CpuReserved),
         ("MemoryUtilized", ContainerInsightsMetric::MemoryUtilized),
@@ -380,9 +383,10 @@ impl ContainerInsightsMetric {
         ("NetworkTxBytes", ContainerInsightsMetric::NetworkTxBytes),
     ];
     /// See [`OF_SERVICES`](ContainerInsightsMetric::OF_SERVICES).
-    pub const OF_CLUSTERS: [Named<ContainerInsightsMetric>; 9] = [
+    pub const OF_CLUSTERS: [Named<ContainerInsightsMetric>; 10] = [
         ("TaskCount", ContainerInsightsMetric::TaskCount),
         ("ServiceCount", ContainerInsightsMetric::ServiceCount),
+        ("RestartCount", ContainerInsightsMetric::RestartCount),
         ("ContainerInstanceCount", ContainerInsightsMetric::ContainerInstanceCount),
         ("CpuUtilized", ContainerInsightsMetric::CpuUtilized),
         ("CpuReserved", ContainerInsightsMetric::CpuReserved),

@@ -33,6 +33,59 @@ impl ImagePullBehavior {
     }
 }
 
+/// How long an agent waits for Docker before it gives a container up (agent's README; `config.go` and `config_unix.go`, 2026-06).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentTimeouts {
+    /// `ECS_IMAGE_PULL_TIMEOUT`: for a pull with all that it is tried again, 2 h.
+    pub image_pull: Span,
+    /// `ECS_IMAGE_PULL_INACTIVITY_TIMEOUT`: for the next sign of life of one attempt, 1 min; at least 1 min.
+    pub image_pull_inactivity: Span,
+    /// `ECS_CONTAINER_CREATE_TIMEOUT`: 4 min; at least 1 min.
+    pub container_create: Span,
+    /// `ECS_CONTAINER_START_TIMEOUT`: 3 min; at least 45 s.
+    pub container_start: Span,
+}
+
+impl AgentTimeouts {
+    /// The shortest that an agent takes of each that has a bound: inactivity, creation, start.
+    pub const SHORTEST: [Span; 3] = [Span::MINUTE, Span::MINUTE, Span::seconds(45)];
+    /// The same on Windows.
+    pub const SHORTEST_ON_WINDOWS: [Span; 3] = [Span::MINUTE, Span::MINUTE, Span::seconds(120)];
+
+    /// As the agent for Windows has them (`config_windows.go`).
+    pub fn of_windows() -> AgentTimeouts {
+        AgentTimeouts {
+            image_pull_inactivity: Span::seconds(180),
+            container_start: Span::seconds(480),
+            ..AgentTimeouts::default()
+        }
+    }
+
+    /// How long it takes to create a container and to start it, half of the time for each, and whether Docker has done
+    /// so in time.
+    pub fn until_started(&self, takes: Span) -> (Span, Option<StartFailure>) {
+        let half = Span(takes.0 / 2);
+        if half > self.container_create {
+            (self.container_create, Some(StartFailure::TimedOut("created", self.container_create)))
+        } else if half > self.container_start {
+            (half + self.container_start, Some(StartFailure::TimedOut("started", self.container_start)))
+        } else {
+            (takes, None)
+        }
+    }
+}
+
+impl Default for AgentTimeouts {
+    fn default() -> AgentTimeouts {
+        AgentTimeouts {
+            image_pull: Span::seconds(2 * 3_600),
+            image_pull_inactivity: Span::MINUTE,
+            container_create: Span::seconds(240),
+            container_start: Span::seconds(180),
+        }
+    }
+}
+
 /// How often a pull is tried before it is given up (the agent's `maximumPullRetries`; Fargate says as much).
 pub const PULL_ATTEMPTS: u32 = 5;
 
@@ -75,6 +128,10 @@ pub enum StartFailure {
     ImageNotFound(String),
     /// The registry of this image does not answer, or no route leads there.
     RegistryNotReached(String),
+    /// The registry of this image begins to send layers, and then sends nothing more.
+    PullStalls(String),
+    /// Docker has not come so far (`pulled`, `created`, `started`) within a time that the agent gives it.
+    TimedOut(&'static str, Span),
     /// The registry of this image turns pulls away.
     TooManyRequests(String),
     /// The registry of this image has counted too many pulls, and says so.
@@ -145,6 +202,18 @@ impl StartFailure {
                     ),
                 }
             }
+            StartFailure::PullStalls(image) => match is_on_fargate {
+                true => format!(
+                    "CannotPullContainerError: ref pull has been retried 5 time(s): failed to copy: httpReadSeeker: failed open: failed to do \
+                     request: Get \"{}\": dial tcp: i/o timeout",
+                    Reference::of(image).manifest()
+                ),
+                false => "CannotPullContainerError: inactivity time exceeded timeout while pulling image".to_owned(),
+            },
+            StartFailure::TimedOut(transition, after) => {
+                let waited = go_duration(*after);
+                format!("DockerTimeoutError: Could not transition to {transition}; timed out after waiting {waited}")
+            }
             StartFailure::PlatformNotInManifest(platform) => format!(
                 "CannotPullContainerError: pull image manifest has been retried 5 time(s): image Manifest does not contain descriptor matching \
                  platform '{platform}'"
@@ -206,6 +275,17 @@ impl StartFailure {
     }
 }
 
+/// A length of time as the agent prints it: `2h0m0s`, `3m0s`, `45s`, `1m0.5s`.
+fn go_duration(span: Span) -> String {
+    let (hours, minutes) = (span.0 / Span::seconds(3_600).0, span.0 / Span::MINUTE.0 % 60);
+    let seconds = Span(span.0 % Span::MINUTE.0).as_seconds();
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 /// An image's name in parts.
 struct Reference<'i> {
     registry: &'i str,
@@ -260,6 +340,21 @@ mod tests {
     fn pulls_are_tried_five_times_with_growing_pauses() {
         let pauses: Vec<f64> = (1..PULL_ATTEMPTS).map(|it| pause_after(it).as_seconds()).collect();
         assert_eq!(pauses, [1.1, 2.2, 4.4, 5.0]);
+    }
+
+    #[test]
+    fn docker_has_four_minutes_to_create_a_container_and_three_to_start_it() {
+        let until_started = |seconds| {
+            let (after, failure) = AgentTimeouts::default().until_started(Span::seconds(seconds));
+            (after.as_seconds(), failure.map(|it| it.stopped_reason(false, "us-east-1")))
+        };
+        let says = |words: &str| Some(format!("DockerTimeoutError: Could not transition to {words}"));
+        assert_eq!(until_started(360), (360.0, None));
+        assert_eq!(until_started(362), (361.0, says("started; timed out after waiting 3m0s")));
+        assert_eq!(until_started(482), (240.0, says("created; timed out after waiting 4m0s")));
+        let pulled = StartFailure::TimedOut("pulled", AgentTimeouts::default().image_pull);
+        assert_eq!(Some(pulled.stopped_reason(false, "us-east-1")), says("pulled; timed out after waiting 2h0m0s"));
+        assert_eq!([go_duration(Span::seconds(45)), go_duration(Span::millis(90_500))], ["45s", "1m30.5s"]);
     }
 
     #[test]

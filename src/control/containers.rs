@@ -15,10 +15,10 @@ use crate::aws::file_system::{not_mounted_on_fargate, not_mounted_on_instance, n
 use crate::aws::launch::Launcher;
 use crate::aws::start_failure::StartFailure;
 use crate::aws::stop_cause::StopCause;
-use crate::aws::task_definition::{CpuArchitecture, NetworkMode, VolumeKind};
+use crate::aws::task_definition::{CpuArchitecture, VolumeKind};
 use crate::cluster::{Change, Container, ContainerInstance, ContainerStatus, StopCode, TargetState, Task, TaskStatus};
 use crate::control::Control;
-use crate::control::image_pulls::Pull;
+use crate::control::image_pulls::{Pull, PullTime};
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
 use crate::scenario::SlotFreedAt;
@@ -31,8 +31,8 @@ pub struct Followed {
     containers: Vec<Next>,
     /// What the first containers wait for beside their images: the pause container and mounts; none once they have.
     preparation: Span,
-    /// When all images are pulled, and when they are there, where they are pulled before the first container starts.
-    pulled_upfront: Option<(Instant, Instant)>,
+    /// When all images are pulled, and how long they take, where they are pulled before the first container starts.
+    pulled_upfront: Option<(Instant, PullTime)>,
     /// When a task that has not come to run by then is given up.
     gives_up_at: Option<Instant>,
     wakes_at: Option<Instant>,
@@ -41,7 +41,7 @@ pub struct Followed {
 /// What happens to a container next.
 #[derive(Clone, Debug, Default)]
 struct Next {
-    pull_fails: Option<(Instant, StartFailure)>,
+    fails_to_start: Option<(Instant, StartFailure)>,
     pulled_at: Option<Instant>,
     starts_at: Option<Instant>,
     listens_at: Option<Instant>,
@@ -60,7 +60,7 @@ struct Next {
 /// Something that is due for a container; what falls on one instant happens in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    PullFails,
+    FailsToStart,
     IsPulled,
     Starts,
     Listens,
@@ -74,7 +74,7 @@ enum Due {
 impl Next {
     fn due(&self) -> impl Iterator<Item = (Instant, Due)> {
         [
-            (self.pull_fails.as_ref().map(|it| it.0), Due::PullFails),
+            (self.fails_to_start.as_ref().map(|it| it.0), Due::FailsToStart),
             (self.pulled_at, Due::IsPulled),
             (self.starts_at, Due::Starts),
             (self.listens_at, Due::Listens),
@@ -109,18 +109,19 @@ impl Control<'_> {
             // Each container adds what it takes to create it.
             let whole = assumptions.fargate.container_create_time;
             preparation += whole.max(assumptions.container_create_time) - assumptions.container_create_time;
-        } else if definition.network_mode == NetworkMode::Awsvpc {
-            preparation += Span::SECOND;
+        } else {
+            preparation += self.pause_container(task);
         }
         if definition.has_volume(VolumeKind::Efs) {
             preparation += assumptions.efs_mount_time;
         }
+        preparation = self.until_prepared(task, preparation, now);
         let all: Vec<usize> = (0..definition.containers.len()).collect();
         let upfront = !on_fargate && self.group_of(task).pull_dependent_containers_upfront;
         if upfront {
             self.count_pull_through_nat(task, &all);
         }
-        let pulled_upfront = upfront.then(|| (now, now + self.pull_time(task, &all)));
+        let pulled_upfront = upfront.then(|| (now, self.pull_time(task, &all)));
         let gives_up_at = Some(now + assumptions.pending_timeout);
         self.cluster.tasks[task].containers = vec![Container::default(); all.len()];
         let containers = vec![Next::default(); all.len()];
@@ -184,7 +185,7 @@ impl Control<'_> {
             && at <= now
         {
             match due {
-                Due::PullFails => self.container_pull_fails(task, place),
+                Due::FailsToStart => self.container_fails_to_start(task, place),
                 Due::IsPulled => self.image_is_pulled(task, place),
                 Due::Starts => self.container_starts(task, place),
                 Due::Listens => self.container_listens(task, place),
@@ -234,7 +235,8 @@ impl Control<'_> {
             for place in 0..self.cluster.tasks[task].containers.len() {
                 let row = &self.cluster.tasks[task].containers[place];
                 let next = &self.followed[&task].containers[place];
-                let is_under_way = next.pull_fails.is_some() || next.pulled_at.is_some() || next.starts_at.is_some();
+                let is_under_way =
+                    next.fails_to_start.is_some() || next.pulled_at.is_some() || next.starts_at.is_some();
                 if row.status != ContainerStatus::Pending || is_under_way {
                     continue;
                 }
@@ -253,8 +255,8 @@ impl Control<'_> {
         if ready.is_empty() {
             return;
         }
+        self.clean_up_images_for(task);
         let now = self.now();
-        let create = self.scenario.assumptions.container_create_time;
         let upfront = self.followed[&task].pulled_upfront;
         let began = upfront.map_or(now, |it| it.0);
         let pulls: Vec<Pull> = ready.iter().map(|&it| self.pull_is_made(task, it, began)).collect();
@@ -264,35 +266,52 @@ impl Control<'_> {
             self.count_pull_through_nat(task, &pulled);
         }
         let pull_time = match upfront {
-            Some((began, ready_at)) => ready_at.since(began),
-            None if pulled.is_empty() => Span::ZERO,
+            Some((_, time)) => time,
+            None if pulled.is_empty() => PullTime::default(),
             None => self.pull_time(task, &pulled),
         };
-        let followed = self.followed.get_mut(&task).expect("its containers are followed");
+        let timeout = self.pull_timeout(task);
         let mut preparation = None;
         for (place, pull) in ready.into_iter().zip(pulls) {
-            let next = &mut followed.containers[place];
             let pulled_at = match pull {
                 Pull::Fails(after, failure) => {
-                    next.pull_fails = Some(((began + after).max(now), failure));
+                    self.next(task, place).fails_to_start = Some(((began + after).max(now), failure));
                     continue;
                 }
                 Pull::Spared(after) => began + after,
-                Pull::Begins(after) => began + after + pull_time,
+                Pull::Begins(after) if after + pull_time.takes > timeout => {
+                    let at = began + pull_time.waits + timeout;
+                    if !self.serves_without_pull(task, place) {
+                        let failure = StartFailure::TimedOut("pulled", timeout);
+                        self.next(task, place).fails_to_start = Some((at.max(now), failure));
+                        continue;
+                    }
+                    at
+                }
+                Pull::Begins(after) => began + after + pull_time.waits + pull_time.takes,
             };
             let pulled_at = pulled_at.max(now);
             // The first containers wait for it, side by side.
-            let prepared = *preparation.get_or_insert_with(|| std::mem::take(&mut followed.preparation));
-            (next.pulled_at, next.starts_at) = (Some(pulled_at), Some(pulled_at + prepared + create));
+            let prepared = *preparation.get_or_insert_with(|| {
+                std::mem::take(&mut self.followed.get_mut(&task).expect("its containers are followed").preparation)
+            });
+            let (after, failure) = self.until_started(task, pulled_at + prepared);
+            let at = pulled_at + prepared + after;
+            let next = self.next(task, place);
+            next.pulled_at = Some(pulled_at);
+            match failure {
+                Some(failure) => next.fails_to_start = Some((at, failure)),
+                None => next.starts_at = Some(at),
+            }
         }
     }
 
-    /// A container has neither its image nor its secrets: without what is essential, and without secrets, there is no
-    /// task.
-    fn container_pull_fails(&mut self, task: Id<Task>, place: usize) {
+    /// A container has neither its image nor its secrets, or Docker does not start it: without what is essential, and without
+    /// secrets, there is no task.
+    fn container_fails_to_start(&mut self, task: Id<Task>, place: usize) {
         let now = self.now();
-        let (_, failure) = self.next(task, place).pull_fails.take().expect("the end of its pull is due");
-        let reason = self.pull_has_failed(task, &failure);
+        let (_, failure) = self.next(task, place).fails_to_start.take().expect("its failure is due");
+        let reason = self.words_of_start_failure(task, &failure);
         let row = &mut self.cluster.tasks[task].containers[place];
         (row.status, row.stopped_at) = (ContainerStatus::Stopped, Some(now));
         row.reason = Some(reason.clone());

@@ -68,7 +68,7 @@ impl Control<'_> {
         let (subnet, cached) = match row.host {
             Some(Host::Instance(instance)) => {
                 let host = &self.cluster.instances[instance];
-                (host.subnet, Some(&host.cached_layers))
+                (host.subnet, Some(&self.agents[instance.index()].images))
             }
             _ => (row.subnet, None),
         };
@@ -77,7 +77,7 @@ impl Control<'_> {
         }
         let definition = &self.scenario.task_definitions[row.task_definition];
         let layers = containers.iter().flat_map(|&it| &definition.containers[it].application.layers);
-        let missing = layers.filter(|it| !cached.is_some_and(|cached| cached.contains(&it.name)));
+        let missing = layers.filter(|it| !cached.is_some_and(|cached| cached.has_layer(&it.name)));
         let each: BTreeMap<&str, u64> = missing.map(|it| (it.name.as_str(), (it.size_mb * 1e6) as u64)).collect();
         let bytes: u64 = each.values().sum();
         self.cluster.tasks[task].pulled_through_nat_bytes += bytes;

@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
+use crate::control::start_up::Phase;
 use crate::distribution::Distribution;
 use crate::run::FargateMinute;
 use crate::scenario::{FargateQuotas, SpotInterruption, TimelineChange};
@@ -192,7 +193,8 @@ impl Control<'_> {
         self.comes_to_fargate(task, zone, capacity);
         let assumptions = &self.scenario.assumptions;
         let volume = self.definition_of(task).has_volume(VolumeKind::Ebs).then_some(assumptions.ebs_attach_time);
-        let provisioned = assumptions.fargate.provisioning_time_of(self.definition_of(task).operating_system_family);
+        let usual = assumptions.fargate.provisioning_time_of(self.definition_of(task).operating_system_family);
+        let provisioned = self.varied(task, Phase::Provisioning, usual);
         self.wake_task(task, volume.map_or(provisioned, |it| it.max(provisioned)));
     }
 

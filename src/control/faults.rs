@@ -75,7 +75,10 @@ impl Control<'_> {
                 });
                 self.calls = throttled.last().unwrap_or_else(|| usual_calls(scenario));
             }
-            Fault::Missing(_) | Fault::Registry { .. } | Fault::ApplicationCrashes { .. } => {}
+            Fault::Missing(_)
+            | Fault::Registry { .. }
+            | Fault::ApplicationCrashes { .. }
+            | Fault::SlowContainerRuntime { .. } => {}
         }
     }
 
@@ -90,6 +93,7 @@ impl Control<'_> {
                 let registry = registry.as_ref().map_or("every registry".to_owned(), |it| format!("registry {it}"));
                 match fault {
                     RegistryFault::Unreachable => format!("{registry} does not answer"),
+                    RegistryFault::Stalls => format!("{registry} stalls: layers do not come"),
                     RegistryFault::TooManyRequests => format!("{registry} turns pulls away: toomanyrequests"),
                     RegistryFault::Slow(factor) => format!("{registry} is {factor} times as slow"),
                 }
@@ -98,6 +102,12 @@ impl Control<'_> {
                 let which =
                     container.as_ref().map_or("essential containers".to_owned(), |it| format!("containers {it}"));
                 format!("{which} of (service {}) that start exit with code {code}", services[*service].name)
+            }
+            Fault::SlowContainerRuntime { auto_scaling_group, factor } => {
+                let of = auto_scaling_group.map_or("every instance".to_owned(), |it| {
+                    format!("instances of {}", self.scenario.auto_scaling_groups[it].name)
+                });
+                format!("Docker takes {factor} times as long on {of} to create and start containers")
             }
             Fault::SlowDependency { service, factor } => {
                 format!("what requests of (service {}) wait for takes {factor} times as long", services[*service].name)
@@ -122,6 +132,11 @@ impl Control<'_> {
             Fault::ApplicationCrashes { service, .. } => {
                 ("timeline.application_crashes", self.service_resource(*service))
             }
+            Fault::SlowContainerRuntime { auto_scaling_group, .. } => (
+                "timeline.slow_container_runtime",
+                auto_scaling_group
+                    .map_or(format!("cluster/{}", self.scenario.cluster_name), |it| self.group_resource(it)),
+            ),
             Fault::SlowDependency { service, .. } => ("timeline.slow_dependency", self.service_resource(*service)),
             Fault::ThrottledCalls { .. } => {
                 ("timeline.throttled_calls", format!("cluster/{}", self.scenario.cluster_name))

@@ -15,6 +15,7 @@ use crate::aws::task_definition::CpuArchitecture;
 use crate::cluster::{ContainerInstance, StopCode, Task};
 use crate::control::Control;
 use crate::control::health::task_name;
+use crate::control::start_up::Phase;
 use crate::scenario::{Fault, Missing, RegistryFault};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -28,6 +29,15 @@ pub(super) enum Pull {
     Begins(Span),
     /// The last attempt has failed after so long.
     Fails(Span, StartFailure),
+}
+
+/// How long the images of some containers of a task take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PullTime {
+    /// Until it is their turn.
+    pub waits: Span,
+    /// From then on.
+    pub takes: Span,
 }
 
 impl Control<'_> {
@@ -69,15 +79,45 @@ impl Control<'_> {
             let Some(failure) = failure.or_else(|| self.wrong_platform(task, place)) else {
                 return Pull::Begins(after);
             };
-            let is_silent = matches!(failure, StartFailure::RegistryNotReached(_));
-            after += if is_silent { timeout } else { assumptions.image_pull_overhead };
-            if attempt == PULL_ATTEMPTS {
+            after += match failure {
+                StartFailure::RegistryNotReached(_) => timeout,
+                StartFailure::PullStalls(_) => self.pull_inactivity_timeout(task),
+                _ => assumptions.image_pull_overhead,
+            };
+            let whole = self.pull_timeout(task);
+            if attempt == PULL_ATTEMPTS || after > whole {
                 let serves = is_there && behavior.falls_back();
-                return if serves { Pull::Spared(after) } else { Pull::Fails(after, failure) };
+                return match after > whole {
+                    _ if serves => Pull::Spared(after.min(whole)),
+                    true => Pull::Fails(whole, StartFailure::TimedOut("pulled", whole)),
+                    false => Pull::Fails(after, failure),
+                };
             }
             after += pause_after(attempt);
             attempt += 1;
         }
+    }
+
+    /// How long the agent gives a pull, however often it is tried again; Fargate is not known to give up.
+    pub(super) fn pull_timeout(&self, task: Id<Task>) -> Span {
+        match self.cluster.tasks[task].instance() {
+            Some(_) => self.group_of(task).agent_configuration.timeouts.image_pull,
+            None => Span(u64::MAX),
+        }
+    }
+
+    /// How long an attempt may go without a sign of life.
+    fn pull_inactivity_timeout(&self, task: Id<Task>) -> Span {
+        match self.cluster.tasks[task].instance() {
+            Some(_) => self.group_of(task).agent_configuration.timeouts.image_pull_inactivity,
+            None => self.scenario.assumptions.fargate.registry_timeout,
+        }
+    }
+
+    /// Whether a container can do with the image that its instance has, where its pull fails.
+    pub(super) fn serves_without_pull(&self, task: Id<Task>, place: usize) -> bool {
+        self.image_pull_behavior(task).falls_back()
+            && self.has_image(task, &self.definition_of(task).containers[place].image)
     }
 
     /// The same, of a pull that is made: registries that count pulls count it.
@@ -165,29 +205,30 @@ impl Control<'_> {
 
     /// The time to pull what the task's host does not have yet of the images of these containers, side by side, in
     /// their turn.
-    pub(super) fn pull_time(&mut self, task: Id<Task>, containers: &[usize]) -> Span {
+    pub(super) fn pull_time(&mut self, task: Id<Task>, containers: &[usize]) -> PullTime {
         let definition = self.definition_of(task);
         let Some(instance) = self.cluster.tasks[task].instance() else {
             let slowest = containers.iter().map(|&it| self.slowness_of(&definition.containers[it].image));
             let slowness = slowest.fold(1.0, f64::max);
             let layers = containers.iter().flat_map(|&it| &definition.containers[it].application.layers);
             let bytes = 1e6 * layers.map(|it| it.size_mb).sum::<f64>();
-            let own = self.fargate_pull_time(task, containers, slowness);
-            return self.registry_takes(Span::ZERO, own, bytes);
+            let usual = self.fargate_pull_time(task, containers, slowness);
+            let own = self.varied(task, Phase::Pull, usual);
+            return PullTime { waits: Span::ZERO, takes: self.registry_takes(Span::ZERO, own, bytes) };
         };
         let spares = |it: &usize| {
             self.image_pull_behavior(task).spares_pull() && self.has_image(task, &definition.containers[*it].image)
         };
         let pulled: Vec<usize> = containers.iter().copied().filter(|it| !spares(it)).collect();
         if pulled.is_empty() {
-            return Span::ZERO;
+            return PullTime::default();
         }
-        let cached = &self.cluster.instances[instance].cached_layers;
+        let cached = &self.agents[instance.index()].images;
         let mut seen: BTreeSet<(&str, u64)> = BTreeSet::new();
         let (mut bytes, mut slowed) = (0, 0.0);
         for container in pulled.iter().map(|&it| &definition.containers[it]) {
             let slowness = self.slowness_of(&container.image);
-            for layer in container.application.layers.iter().filter(|it| !cached.contains(&it.name)) {
+            for layer in container.application.layers.iter().filter(|it| !cached.has_layer(&it.name)) {
                 let size = (layer.size_mb * 1e6) as u64;
                 if seen.insert((layer.name.as_str(), size)) {
                     bytes += size;
@@ -196,12 +237,13 @@ impl Control<'_> {
             }
         }
         let assumptions = &self.scenario.assumptions;
-        let own = assumptions.image_pull_overhead
+        let usual = assumptions.image_pull_overhead
             + Span::from_seconds_f64(slowed / (assumptions.image_pull_mb_per_second * 1e6));
+        let own = self.varied(task, Phase::Pull, usual);
         let waits = self.pull_waits(instance);
-        let took = self.registry_takes(waits, own, bytes as f64);
-        self.pull_ends(instance, waits + took);
-        waits + took
+        let takes = self.registry_takes(waits, own, bytes as f64);
+        self.pull_ends(instance, waits + takes.min(self.pull_timeout(task)));
+        PullTime { waits, takes }
     }
 
     /// How long a pull waits for its turn on an instance.
@@ -236,8 +278,8 @@ impl Control<'_> {
         own.max(free_at.since(begins))
     }
 
-    /// A container of a task can have neither its image nor its secrets.
-    pub(super) fn pull_has_failed(&mut self, task: Id<Task>, failure: &StartFailure) -> String {
+    /// Why a container of a task does not start, as ECS words it there.
+    pub(super) fn words_of_start_failure(&self, task: Id<Task>, failure: &StartFailure) -> String {
         let is_on_fargate = self.cluster.tasks[task].is_on_fargate();
         failure.stopped_reason(is_on_fargate, &self.scenario.prices.region)
     }
@@ -279,7 +321,24 @@ impl Control<'_> {
 
     fn has_image(&self, task: Id<Task>, image: &str) -> bool {
         let instance = self.cluster.tasks[task].instance();
-        instance.is_some_and(|it| self.cluster.instances[it].cached_images.contains(image))
+        instance.is_some_and(|it| self.agents[it.index()].images.has_image(image))
+    }
+
+    /// What the agent of an instance has cleared away by now is gone.
+    pub(super) fn clean_up_images(&mut self, instance: Id<ContainerInstance>) {
+        let now = self.now();
+        let row = &self.cluster.instances[instance];
+        let configuration = &self.scenario.auto_scaling_groups[row.auto_scaling_group].agent_configuration;
+        if let Some(started_at) = row.registered_at {
+            self.agents[instance.index()].images.clean_up(&configuration.image_cleanup(), started_at, now);
+        }
+    }
+
+    /// Before a task asks which images its instance has.
+    pub(super) fn clean_up_images_for(&mut self, task: Id<Task>) {
+        if let Some(instance) = self.cluster.tasks[task].instance() {
+            self.clean_up_images(instance);
+        }
     }
 
     /// Why a pull of an image fails that is tried at an instant.
@@ -296,6 +355,7 @@ impl Control<'_> {
         for fault in of_registry {
             match fault {
                 RegistryFault::Unreachable => return not_reached(),
+                RegistryFault::Stalls => return Some(StartFailure::PullStalls(image.to_owned())),
                 RegistryFault::TooManyRequests => return Some(StartFailure::TooManyRequests(image.to_owned())),
                 RegistryFault::Slow(_) => {}
             }

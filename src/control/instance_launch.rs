@@ -1,7 +1,5 @@
 //! Launches of instances: which purchase option, zone and type come next, and what happens where EC2 has nothing.
 
-use std::collections::BTreeSet;
-
 use crate::aws::auto_scaling_group::{
     AutoScalingGroup, AvailabilityZone, CapacityDistributionStrategy, launch_order_of_zones,
 };
@@ -360,8 +358,6 @@ impl Control<'_> {
             set_aside: RegisteredResources::default(),
             tasks: Vec::new(),
             hosted: Vec::new(),
-            cached_layers: BTreeSet::new(),
-            cached_images: BTreeSet::new(),
             is_protected_from_scale_in: definition.new_instances_protected_from_scale_in,
             launched_at: now,
             in_service_at: None,

@@ -326,6 +326,7 @@ impl Control<'_> {
                 deployments.len() as f64
             }
             C::TaskSetCount => state.task_sets_there().len() as f64,
+            C::RestartCount => running().flat_map(|it| &it.containers).map(|it| f64::from(it.restart_count)).sum(),
             C::ServiceCount => 1.0,
             C::ContainerInstanceCount => 0.0,
             C::CpuUtilized => closed.used.cpu_units,
@@ -342,6 +343,7 @@ impl Control<'_> {
         let running = || self.cluster.tasks.iter().filter(|it| it.status == TaskStatus::Running);
         match of {
             C::TaskCount | C::RunningTaskCount => running().count() as f64,
+            C::RestartCount => running().flat_map(|it| &it.containers).map(|it| f64::from(it.restart_count)).sum(),
             C::ContainerInstanceCount => {
                 self.registered().filter(|it| self.running_on(it).next().is_some()).count() as f64
             }

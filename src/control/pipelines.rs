@@ -5,6 +5,7 @@ use crate::aws::pipeline::{DEPLOYMENT_POLL, EXECUTIONS_AT_ONCE_MAXIMUM, Executio
 use crate::aws::task_definition::TaskDefinition;
 use crate::control::Control;
 use crate::control::log::Decision;
+use crate::control::scheduler::deployment::NewRevision;
 use crate::rng::{Seed, Stream};
 use crate::run::{ExecutionStatus, PipelineExecution};
 use crate::scenario::Scenario;
@@ -245,7 +246,8 @@ impl Control<'_> {
             "pipeline.deploy",
             &format!("execution {number} updates its service to {}", self.scenario.task_definitions[revision].name()),
         );
-        self.start_deployment(definition.service, Some(revision), None, Some(cause));
+        let revision = NewRevision { task_definition: Some(revision), ..NewRevision::default() };
+        self.start_deployment(definition.service, revision, Some(cause));
         let deployment = self.services[definition.service.index()].primary().number;
         let execution = &mut self.pipelines[pipeline.index()].executions[place];
         if definition.deploy.waits_for_service {

@@ -87,6 +87,8 @@ pub struct Service {
     /// When that is said again, if it lasts.
     pub(super) steady_again_at: Option<Instant>,
     rebalancing: Rebalancing,
+    /// Whether tasks were started in the place of unhealthy ones, so that a surplus of healthy tasks comes of these getting well.
+    replaces_unhealthy: bool,
 }
 
 impl Service {
@@ -110,6 +112,7 @@ impl Service {
             deployments: match definition.task_sets.is_empty() {
                 true => vec![Deployment {
                     target_group: definition.load_balancer.as_ref().map(|it| it.target_group),
+                    volume: definition.launch.volume,
                     ..Deployment::new(0, (definition.task_definition, None), Instant::START)
                 }],
                 false => Service::task_sets_of(definition, Instant::START),
@@ -130,6 +133,7 @@ impl Service {
             is_steady: false,
             steady_again_at: None,
             rebalancing: Rebalancing::default(),
+            replaces_unhealthy: false,
         }
     }
 
@@ -291,6 +295,7 @@ impl Control<'_> {
         }
         let state = &mut self.services[service.index()];
         state.desired_count = desired;
+        state.replaces_unhealthy &= desired > before;
         state.wanted_because = Some(decision);
         state.is_steady = false;
         state.retries.clear();
@@ -354,10 +359,15 @@ impl Control<'_> {
         let wanted = lacking.min(upper.saturating_sub(roll.all()));
         let has_failed = self.services[service.index()].primary().failure.is_some();
         if wanted > 0 && !has_failed {
+            let instead_of_unhealthy = roll.staying.len() + roll.unhealthy.len() >= in_all as usize;
+            self.services[service.index()].replaces_unhealthy |= instead_of_unhealthy && !roll.unhealthy.is_empty();
             self.start_tasks(service, wanted);
         }
         let surplus = (roll.staying.len() as u32).saturating_sub(in_all);
-        if surplus > 0 && !has_failed {
+        // Those that were to be replaced may have got well: which of all stops is decided when their replacements are healthy.
+        let waits =
+            self.services[service.index()].replaces_unhealthy && (roll.staying_healthy as usize) < roll.staying.len();
+        if surplus > 0 && !has_failed && !waits {
             self.scale_in(service, &mut roll.staying, surplus);
         }
         let has_older = !(roll.leaving_healthy.is_empty() && roll.leaving.is_empty());
@@ -367,6 +377,7 @@ impl Control<'_> {
         let roll = self.roll(service);
         if roll.is_settled(desired) {
             self.look_at_early_success(service, &roll);
+            self.services[service.index()].replaces_unhealthy = false;
             self.is_steady(service);
             // A deployment whose old tasks still stop has not completed, and goes first.
             if !self.services[service.index()].is_deploying() {

@@ -9,13 +9,16 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::container::EXIT_CODE_KILLED;
 use crate::aws::deployment::TaskFailures;
 use crate::aws::fargate;
+use crate::aws::image_cache::ImageCache;
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
+use crate::aws::start_failure::StartFailure;
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
 use crate::cluster::{Change, ContainerInstance, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
+use crate::control::start_up::Phase;
 use crate::data::Traffic;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
@@ -39,6 +42,8 @@ pub struct Agent {
     pub(super) next_port: u16,
     /// When the pulls under way end, in order, where only so many go at once.
     pub(super) pulls_end_at: Vec<Instant>,
+    /// Images on the instance.
+    pub(super) images: ImageCache<Id<Task>>,
 }
 
 impl<'a> Control<'a> {
@@ -51,11 +56,18 @@ impl<'a> Control<'a> {
 
     /// The same, of a deployment of its service by number; 0 of a standalone task.
     pub(super) fn create_task_of_deployment(&mut self, wanted: &Wanted, deployment: u32) -> Id<Task> {
+        let volume = match wanted.launcher {
+            Launcher::Service(service) => {
+                self.services[service.index()].deployment(deployment).and_then(|it| it.volume)
+            }
+            Launcher::RunTask(_) => self.scenario.launch(wanted.launcher).volume,
+        };
         let task = Task {
             launcher: wanted.launcher,
             task_definition: wanted.task_definition,
             overrides: wanted.overrides,
             network: wanted.network,
+            volume,
             placement_constraints: wanted.placement_constraints,
             started_for_zone: wanted.availability_zone,
             deployment,
@@ -87,6 +99,7 @@ impl<'a> Control<'a> {
             error_share: 0.0,
         };
         let id = self.cluster.create(task);
+        self.draw_start_up(id, wanted.launcher);
         match wanted.launcher {
             Launcher::Service(service) => self.services[service.index()].tasks.push(id),
             Launcher::RunTask(_) => {}
@@ -112,13 +125,14 @@ impl<'a> Control<'a> {
         let assumptions = &self.scenario.assumptions;
         let definition = self.definition_of(task);
         let needs_interface = definition.network_mode == NetworkMode::Awsvpc;
-        let interface = needs_interface.then_some(assumptions.network_interface_attach_time);
+        let interface =
+            needs_interface.then(|| self.varied(task, Phase::Provisioning, assumptions.network_interface_attach_time));
         let volume = definition.has_volume(VolumeKind::Ebs).then_some(assumptions.ebs_attach_time);
         if let Some(attached) = interface.max(volume) {
             self.wake_task(task, waits + attached);
         } else {
             self.cluster.tasks[task].status = TaskStatus::Pending;
-            let after = waits + assumptions.agent_pick_up_time;
+            let after = waits + self.varied(task, Phase::PickUp, assumptions.agent_pick_up_time);
             self.wake_task(task, after);
         }
     }
@@ -185,7 +199,7 @@ impl<'a> Control<'a> {
                 let on_fargate = row.is_on_fargate();
                 let pending =
                     if on_fargate { assumptions.fargate.pending_time } else { assumptions.agent_pick_up_time };
-                self.wake_task(task, pending);
+                self.wake_task(task, self.varied(task, Phase::PickUp, pending));
             }
             TaskStatus::Pending => {
                 if self.fails_for_want_of_role(task) {
@@ -204,10 +218,17 @@ impl<'a> Control<'a> {
                 self.agent_looks(instance);
             }
             TaskStatus::Activating if row.pull_stopped_at.is_none() => {
-                row.pull_stopped_at = Some(now);
+                if self.is_given_up(task) {
+                    return;
+                }
+                self.cluster.tasks[task].pull_stopped_at = Some(now);
                 self.cache_layers(task);
-                let after = self.container_create_time(task);
+                let (after, failure) = self.until_all_have_started(task);
+                self.start_failures.extend(failure.map(|it| (task, it)));
                 self.wake_task(task, after);
+            }
+            TaskStatus::Activating if self.start_failures.contains_key(&task) => {
+                self.is_given_up(task);
             }
             TaskStatus::Activating => match self.take_host_ports(task) {
                 true => self.task_runs(task),
@@ -453,7 +474,7 @@ impl<'a> Control<'a> {
                 true => assumptions.fargate.deprovisioning_time,
                 false => assumptions.network_interface_detach_time,
             };
-            self.wake_task(task, after);
+            self.wake_task(task, self.varied(task, Phase::Deprovisioning, after));
         } else {
             self.task_is_stopped(task);
         }
@@ -481,6 +502,8 @@ impl<'a> Control<'a> {
             self.terminate_soon_if_drained(instance);
         }
         self.task_wakes.remove(&task);
+        self.start_failures.remove(&task);
+        self.variations.remove(&task);
         self.cluster.has_changed(Change::Task(task));
         let Launcher::Service(service) = launcher else { return };
         let state = &mut self.services[service.index()];
@@ -566,11 +589,14 @@ impl<'a> Control<'a> {
     pub(super) fn cache_layers_of(&mut self, task: Id<Task>, containers: &[usize]) {
         // Nothing stays on Fargate.
         let Some(instance) = self.cluster.tasks[task].instance() else { return };
+        self.clean_up_images(instance);
+        let now = self.now();
         let definition = self.definition_of(task);
-        let layers = containers.iter().flat_map(|&it| &definition.containers[it].application.layers);
-        let host = &mut self.cluster.instances[instance];
-        host.cached_layers.extend(layers.map(|it| it.name.clone()));
-        host.cached_images.extend(containers.iter().map(|&it| definition.containers[it].image.clone()));
+        let images = &mut self.agents[instance.index()].images;
+        for container in containers.iter().map(|&it| &definition.containers[it]) {
+            let layers = container.application.layers.iter().map(|it| it.name.as_str());
+            images.is_used(&container.image, layers, task, now);
+        }
     }
 
     fn agent_takes(&mut self, task: Id<Task>) {
@@ -586,7 +612,9 @@ impl<'a> Control<'a> {
     fn agent_drops(&mut self, task: Id<Task>) {
         let row = &self.cluster.tasks[task];
         let Some(instance) = row.instance() else { return };
+        let removed_at = self.agenda.now() + self.group_of(task).agent_configuration.image_cleanup.task_cleanup_wait;
         let agent = &mut self.agents[instance.index()];
+        agent.images.task_has_stopped(task, removed_at);
         agent.waiting.retain(|it| *it != task);
         if agent.holding.remove(&task) {
             agent.cpu_units -= row.reservation.cpu_units;
@@ -631,6 +659,7 @@ impl<'a> Control<'a> {
         let row = &mut self.cluster.tasks[task];
         row.status = TaskStatus::Activating;
         row.pull_started_at = Some(now);
+        self.clean_up_images_for(task);
         let definition = self.definition_of(task);
         if self.fails_for_want_of_storage(task) {
             return;
@@ -641,19 +670,13 @@ impl<'a> Control<'a> {
         } else {
             let all: Vec<usize> = (0..definition.containers.len()).collect();
             self.count_pull_through_nat(task, &all);
-            let after = self.pull_time(task, &all);
-            self.wake_task(task, after);
+            let pull = self.pull_time(task, &all);
+            let timeout = self.pull_timeout(task);
+            if pull.takes > timeout && !all.iter().all(|it| self.serves_without_pull(task, *it)) {
+                self.start_failures.insert(task, StartFailure::TimedOut("pulled", timeout));
+            }
+            self.wake_task(task, pull.waits + pull.takes.min(timeout));
         }
-    }
-
-    /// From when a task's images are there until its containers have started.
-    fn container_create_time(&self, task: Id<Task>) -> Span {
-        let assumptions = &self.scenario.assumptions;
-        if self.cluster.tasks[task].is_on_fargate() {
-            return assumptions.fargate.container_create_time;
-        }
-        let pause_container = u64::from(self.definition_of(task).network_mode == NetworkMode::Awsvpc);
-        assumptions.container_create_time + Span::SECOND * pause_container
     }
 
     /// `stopTimeout` of containers that do not say.

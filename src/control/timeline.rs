@@ -6,6 +6,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::cluster::{Change, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
+use crate::control::scheduler::deployment::NewRevision;
 use crate::scenario::TimelineChange;
 use crate::table::Id;
 
@@ -92,8 +93,9 @@ impl Control<'_> {
             service,
             task_definition,
             network,
+            volume,
             desired_count,
-            force_new_deployment,
+            force_new_deployment: _,
             minimum_healthy_percent,
             maximum_percent,
             health_check_grace_period,
@@ -137,8 +139,9 @@ impl Control<'_> {
         if let Some(desired) = desired_count {
             self.set_desired_count(*service, *desired, Some(cause));
         }
-        if task_definition.is_some() || network.is_some() || *force_new_deployment {
-            self.start_deployment(*service, *task_definition, *network, Some(cause));
+        if change.begins_deployment() {
+            let revision = NewRevision { task_definition: *task_definition, network: *network, volume: *volume };
+            self.start_deployment(*service, revision, Some(cause));
         }
         self.schedule_service(*service);
     }

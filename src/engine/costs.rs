@@ -265,7 +265,7 @@ fn task_by_itself(scenario: &Scenario, control: &Control, task: &Task, cost: &mu
         }
     }
     let has_volume = scenario.task_definitions[task.task_definition].has_volume(VolumeKind::Ebs);
-    let volume = scenario.launch(task.launcher).volume.as_ref().filter(|_| has_volume);
+    let volume = task.volume.as_ref().filter(|_| has_volume);
     if let (Some(volume), Some(since)) = (volume, task.placed_at) {
         cost.volumes_usd += scenario.prices.volume_usd(volume, until.since(since));
         let usd_per_hour = scenario.prices.volume_usd_per_hour(volume);

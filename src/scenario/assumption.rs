@@ -76,6 +76,9 @@ pub struct Assumptions {
     /// The same of a task that never came to RUNNING: 10 s. From the fourth launch in a row that fails so it doubles each time,
     /// up to 27 minutes.
     pub failed_launch_delay: Span,
+    /// How much the phases of each task's start, and the return of its network interface, vary at random: up to so much more or less
+    /// than usual, from 0 to 1; 0, not at all.
+    pub start_up_jitter: f64,
     /// The agent's pick-up of a placed task: 1 s.
     pub agent_pick_up_time: Span,
     /// ENI attachment of `awsvpc` tasks: 5 s.
@@ -313,6 +316,7 @@ impl Default for Assumptions {
             stop_task_deregistration_time: Span::seconds(4),
             replacement_delay: Span::seconds(15),
             failed_launch_delay: Span::seconds(10),
+            start_up_jitter: 0.0,
             agent_pick_up_time: Span::seconds(1),
             network_interface_attach_time: Span::seconds(5),
             network_interface_detach_time: Span::seconds(5),

@@ -359,14 +359,12 @@ impl Shape {
         not_simulated: &[
             "deploymentController",
             "gatewayConnectors",
-            "loadBalancers",
             "monitoring",
             "serviceConnectConfiguration",
             "serviceRegistries",
-            "volumeConfigurations",
             "vpcLatticeConfigurations",
         ],
-        accepted: &["cluster", "enableECSManagedTags", "enableExecuteCommand", "platformVersion", "propagateTags"],
+        accepted: &["cluster", "enableECSManagedTags", "enableExecuteCommand", "propagateTags"],
     };
 
     /// `TaskSet`, and what `CreateTaskSet` takes.

@@ -63,6 +63,9 @@ pub fn check_registration_failure(
     }
 }
 
+/// Most container instances of a cluster (*Amazon ECS endpoints and quotas*, 2026).
+const CONTAINER_INSTANCES_MAXIMUM: u64 = 5_000;
+
 /// The cluster and what it runs on.
 pub struct Capacity {
     /// The cluster's name.
@@ -179,6 +182,13 @@ impl Capacity {
             let group = capacity.group(reader, entry);
             let id = group.map(|it| capacity.groups.push(it));
             capacity.group_names.add(&entry.key, id);
+        }
+        let at_most: u64 = capacity.groups.iter().map(|it| u64::from(it.max_size)).sum();
+        if at_most > CONTAINER_INSTANCES_MAXIMUM {
+            reader.note(format!(
+                "the groups may grow to {at_most} instances together, and a cluster has at most {CONTAINER_INSTANCES_MAXIMUM} container \
+                 instances (Amazon ECS endpoints and quotas): here more would register, at AWS they do not"
+            ));
         }
         for entry in providers {
             if FargateCapacity::ALL.iter().any(|it| it.provider_name() == entry.key) {

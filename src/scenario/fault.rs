@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::start_failure::{registry_of, role_name};
 use crate::aws::task_definition::TaskDefinition;
@@ -35,6 +36,8 @@ pub enum Missing {
 pub enum RegistryFault {
     /// It does not answer.
     Unreachable,
+    /// It takes connections and begins to answer, and then sends nothing more.
+    Stalls,
     /// It turns pulls away.
     TooManyRequests,
     /// Pulls take so many times as long, 1 or more.
@@ -69,6 +72,13 @@ pub enum Fault {
         /// The service.
         service: Id<ServiceDefinition>,
         /// More than 0.
+        factor: f64,
+    },
+    /// Docker takes so many times as long to create and start containers.
+    SlowContainerRuntime {
+        /// On instances of this group; on all where `None`.
+        auto_scaling_group: Option<Id<AutoScalingGroup>>,
+        /// 1 or more.
         factor: f64,
     },
     /// Amazon ECS takes fewer of its own calls that launch and stop tasks.
@@ -188,8 +198,11 @@ pub fn fault(
         "deleteRole" => deleted(reader, &mut fields, "RoleName", Kind::Role, around),
         "deleteInstanceProfile" => deleted(reader, &mut fields, "InstanceProfileName", Kind::InstanceProfile, around),
         "registryOutage" => {
-            let errors =
-                [("unreachable", RegistryFault::Unreachable), ("tooManyRequests", RegistryFault::TooManyRequests)];
+            let errors = [
+                ("unreachable", RegistryFault::Unreachable),
+                ("stalls", RegistryFault::Stalls),
+                ("tooManyRequests", RegistryFault::TooManyRequests),
+            ];
             let fault = fields.word_or(reader, "error", &errors, RegistryFault::Unreachable);
             let registry = registry(reader, &mut fields, around);
             registry.map(|registry| Fault::Registry { registry, fault })
@@ -199,6 +212,13 @@ pub fn fault(
             let registry = registry(reader, &mut fields, around);
             let fault = factor.map(RegistryFault::Slow);
             registry.zip(fault).map(|(registry, fault)| Fault::Registry { registry, fault })
+        }
+        "slowContainerRuntime" => {
+            let factor = factor(reader, &mut fields, 1.0);
+            let has_group = fields.has("AutoScalingGroupName");
+            let group = fields.reference(reader, "AutoScalingGroupName", &around.capacity.group_names);
+            let is_read = group.is_some() || !has_group;
+            factor.filter(|_| is_read).map(|factor| Fault::SlowContainerRuntime { auto_scaling_group: group, factor })
         }
         "applicationCrashes" => application_crashes(reader, &mut fields, around),
         "slowDependency" => {

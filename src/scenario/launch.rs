@@ -90,6 +90,16 @@ pub fn refuse_placement_on_fargate(reader: &mut Reader<'_>, fields: &mut Fields<
     }
 }
 
+/// Platform versions as they are written.
+pub fn platform_versions() -> [(&'static str, PlatformVersion); 4] {
+    [
+        ("LATEST", PlatformVersion::default()),
+        (PlatformVersion::V1_4.as_str(), PlatformVersion::V1_4),
+        (PlatformVersion::V1_3.as_str(), PlatformVersion::V1_3),
+        (PlatformVersion::V1_0.as_str(), PlatformVersion::V1_0),
+    ]
+}
+
 /// The platform version and family, and whether there is the network configuration that Fargate asks for.
 fn platform(
     reader: &mut Reader<'_>,
@@ -98,19 +108,13 @@ fn platform(
     strategy: &[CapacityProviderStrategyItem],
 ) -> (PlatformVersion, Option<OperatingSystemFamily>) {
     let of = fields.of.clone();
-    let versions = [
-        ("LATEST", PlatformVersion::default()),
-        (PlatformVersion::V1_4.as_str(), PlatformVersion::V1_4),
-        (PlatformVersion::V1_3.as_str(), PlatformVersion::V1_3),
-        (PlatformVersion::V1_0.as_str(), PlatformVersion::V1_0),
-    ];
     if !strategy.iter().any(|it| capacity.is_fargate(it.capacity_provider)) {
         fields.take("platformVersion");
         fields.take("platformFamily");
         return (PlatformVersion::default(), None);
     }
     let at = fields.place_of("platformFamily");
-    let version = fields.word_or(reader, "platformVersion", &versions, PlatformVersion::default());
+    let version = fields.word_or(reader, "platformVersion", &platform_versions(), PlatformVersion::default());
     // `DescribeServices` writes `Linux`.
     let family = match fields.text(reader, "platformFamily") {
         Some(said) if said.eq_ignore_ascii_case("LINUX") => Some(OperatingSystemFamily::Linux),

@@ -11,6 +11,7 @@ use crate::aws::metric::{
     SuppliedMetric,
 };
 use crate::aws::service::ServiceDefinition;
+use crate::aws::task_definition::TaskDefinition;
 use crate::scenario::ContainerInsights;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -30,6 +31,8 @@ pub struct Watchable<'a> {
     pub services: &'a Table<ServiceDefinition>,
     /// Their names.
     pub service_names: &'a Names<ServiceDefinition>,
+    /// Task definitions.
+    pub task_definitions: &'a Table<TaskDefinition>,
     /// Load balancers and target groups.
     pub load_balancing: &'a LoadBalancing,
     /// Groups and capacity providers.
@@ -78,7 +81,7 @@ const NAMESPACES: [(&str, Namespace); 8] = [
 const UNNAMED_LOAD_BALANCER: &str = "default";
 
 /// Metrics of these namespaces that AWS has, and that ask what is not simulated.
-const NOT_SIMULATED: [&str; 37] = [
+const NOT_SIMULATED: [&str; 47] = [
     "CPUCreditBalance",
     "CPUCreditUsage",
     "CPUSurplusCreditBalance",
@@ -108,7 +111,6 @@ const NOT_SIMULATED: [&str; 37] = [
     "PeakPacketsPerSecond",
     "PortAllocationErrorCount",
     "RejectedConnectionCount",
-    "RestartCount",
     "StatusCheckFailed",
     "StorageReadBytes",
     "StorageWriteBytes",
@@ -116,6 +118,17 @@ const NOT_SIMULATED: [&str; 37] = [
     "TCP_ELB_Reset_Count",
     "TCP_Target_Reset_Count",
     "TargetTLSNegotiationErrorCount",
+    "instance_cpu_limit",
+    "instance_cpu_reserved_capacity",
+    "instance_cpu_usage_total",
+    "instance_cpu_utilization",
+    "instance_filesystem_utilization",
+    "instance_memory_limit",
+    "instance_memory_reserved_capacity",
+    "instance_memory_utilization",
+    "instance_memory_working_set",
+    "instance_network_total_bytes",
+    "instance_number_of_running_tasks",
 ];
 
 fn find<M: Copy>(names: &[Named<M>], name: &str) -> Option<M> {
@@ -356,6 +369,16 @@ impl Watchable<'_> {
                 if self.container_insights == ContainerInsights::Disabled {
                     let message = format!("{what} is `{name}`, which Container Insights publishes, and that is off");
                     reader.refuse(Problem::new(at, message).help("add `containerInsights: enabled` to `cluster`"));
+                    return None;
+                }
+                let has_restarts = |it: &TaskDefinition| it.containers.iter().any(|it| it.restart_policy.is_some());
+                let of_service = dimensions.service.map(|it| self.services[it].task_definition);
+                let family = of_service.map(|it| &self.task_definitions[it].family);
+                let mut concerned = self.task_definitions.iter().filter(|it| family.is_none_or(|of| it.family == *of));
+                if metric == ContainerInsightsMetric::RestartCount && !concerned.any(has_restarts) {
+                    let message = format!("{what} is `{name}`, and no container there has a restart policy");
+                    let help = "Container Insights publishes it only for containers with a `restartPolicy`";
+                    reader.refuse(Problem::new(at, message).help(help));
                     return None;
                 }
                 Some(Metric::ContainerInsights(dimensions.service, metric))

@@ -46,6 +46,9 @@ pub struct Around<'a> {
     pub listeners: &'a Listeners,
 }
 
+/// Most services of a cluster (*Amazon ECS endpoints and quotas*, 2026).
+const SERVICES_MAXIMUM: usize = 5_000;
+
 /// The section `services`; task sets that the timeline creates belong to them, and their network configurations go to `networks`.
 pub fn services(
     reader: &mut Reader<'_>,
@@ -55,6 +58,11 @@ pub fn services(
     (timeline, networks): (Option<&Node>, &mut Table<NetworkConfiguration>),
 ) -> (Table<ServiceDefinition>, Names<ServiceDefinition>) {
     let (mut table, mut names) = (Table::<ServiceDefinition>::new(), Names::new("service", "services"));
+    if let Some(beyond) = entries.get(SERVICES_MAXIMUM) {
+        let message = format!("{} services are more than a cluster has", entries.len());
+        let quota = format!("AWS's quota: {SERVICES_MAXIMUM} services per cluster (Amazon ECS endpoints and quotas)");
+        reader.refuse(Problem::new(beyond.key_place, message).help(quota));
+    }
     // ECS lets services share a target group, to which the tasks of all are registered.
     let mut first_of_group: BTreeMap<Id<TargetGroup>, (&str, Place)> = BTreeMap::new();
     for entry in entries {

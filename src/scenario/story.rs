@@ -322,6 +322,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let watchable = Watchable {
         services: &services,
         service_names: &names,
+        task_definitions: &task_definitions.table,
         load_balancing: &load_balancing,
         capacity: &capacity,
         supplied: &supplied,
@@ -538,14 +539,8 @@ fn tasks_at_once<'t>(
         (service.task_definition, service.desired_count, service.maximum_percent);
     let mut times = vec![steady(definition, desired.max(by_scaling))];
     for change in changes {
-        let TimelineChange::UpdateService {
-            service,
-            task_definition,
-            desired_count,
-            force_new_deployment,
-            maximum_percent,
-            ..
-        } = change.change
+        let TimelineChange::UpdateService { service, task_definition, desired_count, maximum_percent, .. } =
+            change.change
         else {
             continue;
         };
@@ -556,7 +551,7 @@ fn tasks_at_once<'t>(
         let new = task_definition.unwrap_or(definition);
         let count = desired.max(by_scaling);
         times.push(steady(new, count));
-        if task_definition.is_some() || force_new_deployment {
+        if change.change.begins_deployment() {
             let beside = deployment_bounds(count, 100, percent).1.saturating_sub(count).min(count);
             let cpu = |it: Id<TaskDefinition>| definitions.table[it].cpu;
             let (larger, smaller) = if cpu(new) > cpu(definition) { (new, definition) } else { (definition, new) };

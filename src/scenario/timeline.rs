@@ -6,12 +6,14 @@ use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::composite_alarm::CompositeAlarm;
 use crate::aws::deployment::DeploymentController;
 use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
+use crate::aws::launch::Launch;
 use crate::aws::listener::Action;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::scaling_policy::ScalableTarget;
 use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
 use crate::aws::subnet::NetworkConfiguration;
-use crate::aws::task_definition::VolumeKind;
+use crate::aws::task_definition::{TaskDefinition, Volume, VolumeKind};
+use crate::aws::volume::EbsVolume;
 use crate::scenario::alarms::AlarmsByName;
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::{Bounds, Capacity, REGISTRATION_FAILURES, attributes, check_registration_failure};
@@ -20,6 +22,7 @@ use crate::scenario::deployment::{SaidDeployment, check_strategy, deployment_con
 use crate::scenario::fargate::refuse_on_fargate;
 use crate::scenario::fault::fault;
 use crate::scenario::group_change::{KnownAlarms, group_change, interrupt_spot_instances, new_launch_template};
+use crate::scenario::launch::{invalid_parameter_exception, platform_versions, volume_configurations};
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::mixed_instances::capacity_pool;
@@ -78,6 +81,7 @@ const CHANGES: &[&str] = &[
     "deleteInstanceProfile",
     "registryOutage",
     "slowRegistry",
+    "slowContainerRuntime",
     "applicationCrashes",
     "slowDependency",
     "throttleCalls",
@@ -229,6 +233,7 @@ fn change(
                 desired_count: None,
                 network: None,
                 force_new_deployment: false,
+                volume: None,
                 minimum_healthy_percent: None,
                 maximum_percent: None,
                 health_check_grace_period: None,
@@ -315,6 +320,7 @@ fn change(
         | "deleteInstanceProfile"
         | "registryOutage"
         | "slowRegistry"
+        | "slowContainerRuntime"
         | "applicationCrashes"
         | "slowDependency"
         | "throttleCalls" => fault(reader, name, fields, around),
@@ -598,17 +604,11 @@ fn update_service(
 ) -> Option<TimelineChange> {
     fields.required(reader, "service");
     let service = fields.reference(reader, "service", around.service_names);
+    refuse_changes_under_code_deploy(reader, fields, service, around);
     let node = fields.take("taskDefinition");
-    let task_definition = node.and_then(|it| new_definition(reader, it, "`updateService`", service, around));
-    let by_code_deploy =
-        service.is_some_and(|it| around.services[it].deployment.controller == DeploymentController::CodeDeploy);
-    if let (Some(node), true) = (node, by_code_deploy) {
-        let message = format!("{} changes the task definition of a service that CodeDeploy deploys", fields.of);
-        let says = "Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to \
-                    trigger a new deployment.";
-        let says = format!("AWS says: InvalidParameterException: {says}");
-        reader.refuse(Problem::new(node.place, message).help(says).help("`deploy` does so here"));
-    }
+    let brings_volume = fields.has("volumeConfigurations");
+    let task_definition =
+        node.and_then(|it| new_definition_beside(reader, it, "`updateService`", service, around, brings_volume));
     refuse_deployments_of_external(reader, fields, service, around);
     let is_daemon = service.is_some_and(|it| around.services[it].scheduling_strategy == SchedulingStrategy::Daemon);
     if is_daemon {
@@ -623,7 +623,9 @@ fn update_service(
     let node = fields.take("capacityProviderStrategy");
     let capacity_provider_strategy = node.map(|it| around.capacity.strategy(reader, it, &fields.of));
     let deployment_place = fields.place_of("deploymentConfiguration");
-    let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false);
+    let new_deployment = service.and_then(|it| new_revision(reader, fields, it, task_definition, around));
+    let (is_other_revision, volume) = new_deployment.unwrap_or_default();
+    let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false) || is_other_revision;
     let deployment = fields.map(reader, "deploymentConfiguration");
     let said = deployment
         .map_or(SaidDeployment::default(), |it| deployment_configuration(reader, it, Some(&around.alarms_by_name)));
@@ -652,6 +654,7 @@ fn update_service(
         desired_count,
         network,
         force_new_deployment,
+        volume,
         minimum_healthy_percent: said.minimum_healthy_percent,
         maximum_percent: said.maximum_percent,
         deployment: Box::new(said.change),
@@ -661,6 +664,96 @@ fn update_service(
         capacity_provider_strategy,
         availability_zone_rebalancing,
     })
+}
+
+/// What else of `UpdateService` begins a deployment: whether something does, and the EBS volume that its tasks get.
+///
+/// *UpdateService* in the API's reference (2026): `loadBalancers`, `platformVersion` and `volumeConfigurations` trigger one even where
+/// they say what holds already.
+fn new_revision(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    service: Id<ServiceDefinition>,
+    task_definition: Option<Id<TaskDefinition>>,
+    around: &Around<'_>,
+) -> Option<(bool, Option<EbsVolume>)> {
+    let definition = &around.services[service];
+    let name = &definition.name;
+    let runs = &around.task_definitions.table[task_definition.unwrap_or(definition.task_definition)];
+    let is_daemon = definition.scheduling_strategy == SchedulingStrategy::Daemon;
+    let mut is_other = false;
+    if fields.has("platformVersion") {
+        let at = fields.place_of_key("platformVersion");
+        let version = fields.word(reader, "platformVersion", &platform_versions())?;
+        let on_fargate = |it: &CapacityProviderStrategyItem| around.capacity.is_fargate(it.capacity_provider);
+        if !definition.launch.capacity_provider_strategy.iter().any(on_fargate) {
+            let problem =
+                Problem::new(at, format!("`platformVersion` is not for service `{name}`, which launches on EC2"));
+            let says = "The platform version must be null when specifying an EC2 launch type.";
+            reader.refuse(problem.help(invalid_parameter_exception(says)));
+        }
+        let launch = Launch { platform_version: version, ..definition.launch.clone() };
+        refuse_on_fargate(reader, at, &format!("service `{name}`"), (&launch, around.capacity), runs);
+        is_other = true;
+    }
+    if fields.has("loadBalancers") {
+        let at = fields.place_of_key("loadBalancers");
+        let problems = reader.problems.len();
+        let of_services = service::Around {
+            task_definitions: around.task_definitions,
+            capacity: around.capacity,
+            load_balancing: around.load_balancing,
+            listeners: around.listeners,
+        };
+        let said = service::load_balancer(reader, fields, &of_services, Some(runs));
+        if reader.problems.len() == problems && said != definition.load_balancer {
+            let message =
+                format!("another target group, container or port in `loadBalancers` of {} (`{name}`)", fields.of);
+            reader.not_simulated(at, message);
+        }
+        is_other = true;
+    }
+    let mut volume = None;
+    if fields.has("volumeConfigurations") {
+        if is_daemon {
+            let at = fields.place_of_key("volumeConfigurations");
+            let message =
+                format!("`volumeConfigurations` is not for service `{name}`, whose scheduling strategy is DAEMON");
+            reader.refuse(Problem::new(at, message).help("EBS volumes of tasks are for REPLICA services"));
+        }
+        volume = volume_configurations(reader, fields, Some(runs));
+    }
+    Some((is_other, volume))
+}
+
+/// What only CodeDeploy changes of the services that it deploys (*UpdateService* in the API's reference, 2026).
+fn refuse_changes_under_code_deploy(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    service: Option<Id<ServiceDefinition>>,
+    around: &Around<'_>,
+) {
+    let by_code_deploy =
+        service.is_some_and(|it| around.services[it].deployment.controller == DeploymentController::CodeDeploy);
+    for (field, words) in [
+        ("taskDefinition", "task definition"),
+        ("networkConfiguration", "network configuration"),
+        ("platformVersion", "platform version"),
+        ("loadBalancers", "load balancers"),
+    ] {
+        if by_code_deploy && fields.has(field) {
+            let message = format!("{} changes the {words} of a service that CodeDeploy deploys", fields.of);
+            let says = format!(
+                "Unable to update {words} on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new \
+                 deployment."
+            );
+            let problem = Problem::new(fields.place_of(field), message).help(invalid_parameter_exception(&says));
+            reader.refuse(match field {
+                "taskDefinition" => problem.help("`deploy` does so here"),
+                _ => problem,
+            });
+        }
+    }
 }
 
 /// What `UpdateService` does not change of a service with task sets.
@@ -677,6 +770,9 @@ pub fn refuse_deployments_of_external(
         "capacityProviderStrategy",
         "forceNewDeployment",
         "availabilityZoneRebalancing",
+        "platformVersion",
+        "loadBalancers",
+        "volumeConfigurations",
     ] {
         if fields.has(name) {
             let message = format!(
@@ -784,7 +880,19 @@ pub fn new_definition(
     of: &str,
     service: Option<Id<ServiceDefinition>>,
     around: &Around<'_>,
-) -> Option<Id<crate::aws::task_definition::TaskDefinition>> {
+) -> Option<Id<TaskDefinition>> {
+    new_definition_beside(reader, node, of, service, around, false)
+}
+
+/// The same where the call says as well what EBS volumes tasks get, or does not.
+fn new_definition_beside(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    of: &str,
+    service: Option<Id<ServiceDefinition>>,
+    around: &Around<'_>,
+    brings_volume: bool,
+) -> Option<Id<TaskDefinition>> {
     let id = around.task_definitions.reference(reader, What { field: "taskDefinition", of }, node)?;
     let service = &around.services[service?];
     let definition = &around.task_definitions.table[id];
@@ -806,7 +914,8 @@ pub fn new_definition(
         return None;
     }
     let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);
-    if let Some(volume) = new.volumes.iter().find(|it| it.kind == VolumeKind::Ebs && !old.volumes.contains(it)) {
+    let is_new = |it: &&Volume| it.kind == VolumeKind::Ebs && !old.volumes.contains(it);
+    if let Some(volume) = new.volumes.iter().find(is_new).filter(|_| !brings_volume) {
         let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
         let help = format!("`volumeConfigurations` of the service does not say what its volume `{}` is", volume.name);
         reader.refuse(Problem::new(node.place, message).help(help));

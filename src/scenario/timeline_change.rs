@@ -13,6 +13,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::task_set::TaskSetChange;
+use crate::aws::volume::EbsVolume;
 use crate::scenario::{Fault, GroupChange, NewLaunchTemplate};
 use crate::table::Id;
 use crate::units::{Instant, Span, ceil_capacity};
@@ -39,8 +40,10 @@ pub enum TimelineChange {
         desired_count: Option<u32>,
         /// `networkConfiguration`, which starts a deployment too.
         network: Option<Id<NetworkConfiguration>>,
-        /// `forceNewDeployment`
+        /// Whether it begins a deployment whatever else is new: `forceNewDeployment`, or a `platformVersion` or `loadBalancers`.
         force_new_deployment: bool,
+        /// The EBS volume that tasks get from then on (`volumeConfigurations`), which starts a deployment too.
+        volume: Option<EbsVolume>,
         /// `minimumHealthyPercent`
         minimum_healthy_percent: Option<u32>,
         /// `maximumPercent`
@@ -216,6 +219,19 @@ pub enum TimelineChange {
         /// What it does; never to or from a redirect.
         action: Action,
     },
+}
+
+impl TimelineChange {
+    /// Whether it is an `UpdateService` that begins a deployment: a new revision of the service, or the same by force
+    /// (*UpdateService* in the API's reference, 2026). What else it changes is applied in place.
+    pub fn begins_deployment(&self) -> bool {
+        match self {
+            TimelineChange::UpdateService { task_definition, network, force_new_deployment, volume, .. } => {
+                task_definition.is_some() || network.is_some() || volume.is_some() || *force_new_deployment
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Tasks on `FARGATE_SPOT` that are interrupted at once, the oldest first.

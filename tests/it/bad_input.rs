@@ -84,10 +84,10 @@ fn many_mistakes_are_told_in_short() {
     for number in 0..20_000 {
         text.push_str(&format!("  s{number}: {{desiredCont: 1}}\n"));
     }
-    let problems = read_bytes(text.as_bytes()).expect_err("two mistakes a service");
-    assert_eq!(problems.len(), 40_000);
+    let problems = read_bytes(text.as_bytes()).expect_err("two mistakes a service, and too many services");
+    assert_eq!(problems.len(), 40_001);
     let rendered = problems.render(false);
-    assert!(rendered.ends_with("and 39950 more\n"));
+    assert!(rendered.ends_with("and 39951 more\n"));
     assert!(rendered.contains("did you mean `desiredCount`?"));
 }
 

@@ -538,3 +538,39 @@ timeline: [{ at: 8m, updateService: { service: web, desiredCount: 0 } }]");
     let states: Vec<&str> = changes(&run, "busy").iter().map(|it| it.to).collect();
     assert_eq!(states, ["OK", "INSUFFICIENT_DATA"]);
 }
+
+#[test]
+fn restarts_of_containers_are_counted_where_a_policy_makes_them() {
+    let alarm = |of: &str, name: &str| {
+        format!(
+            "  {name}: {{ Namespace: ECS/ContainerInsights, MetricName: RestartCount, Dimensions: [{{ Name: ClusterName, Value: default }}{of}], EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }}\n"
+        )
+    };
+    let text = |policy: &str| {
+        format!(
+            "duration: 20m
+cluster: {{ containerInsights: enhanced }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions:
+  web: {{ containerDefinitions: [{{ name: web, memory: 64 }}, {{ name: side, memory: 64, essential: false, {policy} }}] }}
+applications:
+  side: {{ exit: {{ after: 5m, code: 1 }} }}
+services:
+  web: {{ taskDefinition: web, desiredCount: 2 }}
+alarms:
+{}{}",
+            alarm(", { Name: ServiceName, Value: web }", "of-service"),
+            alarm("", "of-cluster")
+        )
+    };
+    let run = run(&text("restartPolicy: { enabled: true, restartAttemptPeriod: 60 }"));
+    for dimension in ["ServiceName=web", "ClusterName"] {
+        let name = format!("ECS/ContainerInsights RestartCount {dimension}");
+        let last = points(&run, &name).last().expect("it is published").value;
+        // Every five minutes and a second, of two tasks.
+        assert_eq!(last, 6.0, "{name}");
+    }
+    let refused = scenario::read(Path::new("restarts.yaml"), &mut |_| Ok(text("").as_bytes().to_vec()));
+    let words = refused.expect_err("nothing is published").render(false);
+    assert!(words.contains("no container there has a restart policy"), "{words}");
+}

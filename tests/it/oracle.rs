@@ -1,7 +1,7 @@
 //! The oracle: one event per request in one heap, written to be read. The kernels give the same numbers.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::path::Path;
 
 use plimsoll::aws::container_instance::RegisteredResources;
@@ -302,8 +302,6 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             set_aside: RegisteredResources::default(),
             tasks: Vec::new(),
             hosted: Vec::new(),
-            cached_layers: BTreeSet::new(),
-            cached_images: Default::default(),
             is_protected_from_scale_in: false,
             launched_at: Instant::START,
             in_service_at: None,
@@ -317,6 +315,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             network: None,
             run_time: None,
             task_definition: Id::new(0),
+            volume: None,
             placement_constraints: None,
             started_for_zone: None,
             deployment: 0,

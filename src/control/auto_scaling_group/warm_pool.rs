@@ -98,6 +98,8 @@ impl Control<'_> {
         if pool.pool_state == LifecycleState::WarmedRunning {
             self.begins_to_run(instance);
         } else {
+            // Its agent clears nothing away while it is stopped.
+            self.clean_up_images(instance);
             self.ceases_to_run(instance, false);
             self.in_group(instance).stopped_since = Some(now);
         }

@@ -12,6 +12,7 @@ use crate::aws::load_balancer::TargetGroup;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
+use crate::aws::volume::EbsVolume;
 use crate::cluster::Task;
 use crate::control::Control;
 use crate::control::image_digests::ImageDigests;
@@ -24,6 +25,17 @@ use crate::run::EarlySuccessLife;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
+/// What a deployment brings; what is `None` stays as it was.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewRevision {
+    /// `taskDefinition`
+    pub task_definition: Option<Id<TaskDefinition>>,
+    /// `networkConfiguration`
+    pub network: Option<Id<NetworkConfiguration>>,
+    /// `volumeConfigurations`
+    pub volume: Option<EbsVolume>,
+}
+
 /// One deployment of a service.
 #[derive(Clone, Debug)]
 pub struct Deployment {
@@ -33,6 +45,8 @@ pub struct Deployment {
     pub task_definition: Id<TaskDefinition>,
     /// The network configuration that the timeline has given the service; its own where `None`.
     pub network: Option<Id<NetworkConfiguration>>,
+    /// The EBS volume that each of its tasks gets.
+    pub volume: Option<EbsVolume>,
     /// The target group of its tasks; `None` without a load balancer.
     pub target_group: Option<Id<TargetGroup>>,
     /// When it began.
@@ -150,6 +164,7 @@ impl Deployment {
             number,
             task_definition,
             network,
+            volume: None,
             target_group: None,
             created_at,
             completed_at: None,
@@ -219,8 +234,7 @@ impl Control<'_> {
     pub(in crate::control) fn start_deployment(
         &mut self,
         service: Id<ServiceDefinition>,
-        task_definition: Option<Id<TaskDefinition>>,
-        network: Option<Id<NetworkConfiguration>>,
+        revision: NewRevision,
         cause: Option<Decision>,
     ) {
         let now = self.now();
@@ -233,8 +247,9 @@ impl Control<'_> {
         let state = &self.services[service.index()];
         let number = 1 + state.deployments.iter().map(|it| it.number).max().unwrap_or(0);
         let before = state.primary();
-        let task_definition = task_definition.unwrap_or(before.task_definition);
-        let network = network.or(before.network);
+        let task_definition = revision.task_definition.unwrap_or(before.task_definition);
+        let network = revision.network.or(before.network);
+        let volume = revision.volume.or(before.volume);
         let production = state.last_completed().unwrap_or(0);
         let (blue, blue_group) = (state.deployments[production].number, state.deployments[production].target_group);
         let strategy = state.configuration.strategy;
@@ -248,6 +263,7 @@ impl Control<'_> {
         let desired = if self.daemons.contains(&service) { 1 } else { self.services[service.index()].desired_count };
         self.stop_rebalancing(service);
         let mut deployment = Deployment::new(number, (task_definition, network), now);
+        deployment.volume = volume;
         deployment.image_digests = ImageDigests::of_new(&self.scenario.task_definitions[task_definition], desired);
         deployment.ignores_alarms = self.alarm_of_deployment(service).is_some();
         deployment.target_group = blue_group;

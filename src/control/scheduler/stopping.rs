@@ -5,7 +5,7 @@
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider_to_leave};
 use crate::aws::deployment::TaskFailures;
 use crate::aws::fargate::RETIRED;
-use crate::aws::placement::{StopCandidate, choose_to_stop};
+use crate::aws::placement::{StopCandidate, TieBreak, choose_to_stop};
 use crate::aws::service::ServiceDefinition;
 use crate::cluster::{InstanceStatus, StopCode, Task, TaskStatus};
 use crate::control::Control;
@@ -80,7 +80,8 @@ impl Control<'_> {
         count
     }
 
-    /// Stops tasks that are more than desired.
+    /// Stops tasks that are more than desired: by placement after a scale-in (*UpdateService* in the API's reference), at random where
+    /// unhealthy tasks were replaced and got well, so that all are healthy (*Amazon ECS services* in the developer guide, 2026).
     pub(super) fn scale_in(&mut self, service: Id<ServiceDefinition>, staying: &mut Vec<Id<Task>>, surplus: u32) {
         let (protected, mut others) = self.protected_and_others(service, std::mem::take(staying));
         let held = surplus.saturating_sub(others.len() as u32);
@@ -90,8 +91,15 @@ impl Control<'_> {
             self.say_once(service, "service.unable_to_scale_in", &words, cause);
         }
         let surplus = surplus - held;
+        let at_random = self.services[service.index()].replaces_unhealthy
+            && self.scenario.assumptions.tie_break == TieBreak::Random;
         let mut victims = Vec::new();
         for _ in 0..surplus {
+            if at_random {
+                let draw = self.streams.services[service.index()].placement.below(others.len());
+                victims.push(others.remove(draw));
+                continue;
+            }
             let leaves = self.provider_to_leave(service, &others);
             let victim = self.choose_victim(service, &others, leaves);
             victims.push(others.remove(victim));

@@ -167,6 +167,7 @@ pub fn assumptions(reader: &mut Reader<'_>, scenario: &mut Fields<'_>) -> Assump
         ("groupAlarmLowRatio", &mut a.group_alarm_low_ratio),
         ("scaleInMaxFraction", &mut a.scale_in_max_fraction),
         ("capacityScaleInMaxFraction", &mut a.capacity_scale_in_max_fraction),
+        ("startUpJitter", &mut a.start_up_jitter),
         ("duplicateEventShare", &mut a.event_bridge.duplicate_event_share),
         ("anomalyErrorShare", &mut a.anomaly.error_share),
         ("anomalyWeightFactor", &mut a.anomaly.weight_factor),
