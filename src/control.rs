@@ -12,6 +12,7 @@ pub mod containers;
 pub mod costs;
 pub mod daemon;
 mod event_bridge;
+mod failed_calls;
 pub mod fargate;
 mod faults;
 pub mod group_scaling;
@@ -75,14 +76,15 @@ use crate::control::rollout::Rollout;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::service_calls::ServiceCalls;
+use crate::control::stop_causes::CheckedBy;
 use crate::control::task_life::Agent;
 use crate::control::waterfall::RecentArrivals;
 use crate::data::Traffic;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, FargateMinute, ForecastHour, InstanceChange, InstanceReason, LoadBalancerMinute,
-    ManagedScalingMinute, RunTaskMinute, ScaleOut, ScalingActivity, ServiceMinute, ServicePlacement, TargetChange,
-    ZonePlacement,
+    AlarmChange, CapacityMinute, FailedCalls, FargateMinute, ForecastHour, InstanceChange, InstanceReason,
+    LoadBalancerMinute, ManagedScalingMinute, RunTaskMinute, ScaleOut, ScalingActivity, ServiceMinute,
+    ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -181,6 +183,8 @@ pub struct Control<'a> {
     pub placements_seen_version: Option<u64>,
     /// What is to become of containers that are followed one by one, by their task.
     pub followed: BTreeMap<Id<Task>, Followed>,
+    /// Why tasks are unhealthy, where that is known, by who checks them.
+    why_unhealthy: BTreeMap<(Id<Task>, CheckedBy), StopCause>,
     /// Container instances whose agents the timeline has disconnected, by the place of the entry.
     pub disconnected_agents: BTreeMap<Id<ContainerInstance>, usize>,
     /// The agent of each instance.
@@ -267,6 +271,8 @@ pub struct Records {
     pub instance_reasons: Vec<InstanceReason>,
     /// The place of each instance's last row there.
     pub(crate) last_instance_reason: Vec<Option<usize>>,
+    /// What calls were refused or throttled for.
+    pub failed_calls: Vec<FailedCalls>,
     /// Scale-outs of services by policies, each with what it hangs on.
     pub service_scale_outs: Vec<ScaleOut>,
     /// State changes of instances.
@@ -376,6 +382,7 @@ impl<'a> Control<'a> {
             last_placements: vec![Vec::new(); scenario.services.len()],
             placements_seen_version: None,
             followed: BTreeMap::new(),
+            why_unhealthy: BTreeMap::new(),
             disconnected_agents: BTreeMap::new(),
             agents: Vec::new(),
             streams,

@@ -81,6 +81,8 @@ pub enum StartFailure {
     PullQuotaExceeded {
         /// The image.
         image: String,
+        /// The place of the quota among the scenario's.
+        quota: usize,
         /// What it says.
         says: &'static str,
     },
@@ -151,7 +153,7 @@ impl StartFailure {
             ),
             StartFailure::TooManyRequests(_) | StartFailure::PullQuotaExceeded { .. } => {
                 let (image, says) = match self {
-                    StartFailure::PullQuotaExceeded { image, says } => (image, *says),
+                    StartFailure::PullQuotaExceeded { image, says, .. } => (image, *says),
                     StartFailure::TooManyRequests(image) => {
                         (image, "toomanyrequests: You have reached your pull rate limit.")
                     }
