@@ -167,8 +167,12 @@ pub struct Control<'a> {
     pub composite_alarms: Vec<CompositeAlarmInForce>,
     /// Metrics that something watches.
     pub metrics: Metrics,
+    /// Room for what the alarm that is looked at has seen.
+    points_of_alarm: Vec<Option<f64>>,
     /// Targets by their health, of each target group.
     pub hosts: Vec<HostCounts>,
+    /// When their last minute ended.
+    hosts_closed_at: Instant,
     /// Requests in flight behind each load balancer in the last minute, in the mean.
     pub in_flight_before: Vec<f64>,
     /// What anomaly detection has counted, of each target group.
@@ -375,6 +379,8 @@ impl<'a> Control<'a> {
             composite_alarms: Vec::new(),
             metrics: Metrics::default(),
             hosts: vec![HostCounts::default(); scenario.target_groups.len()],
+            hosts_closed_at: Instant::START,
+            points_of_alarm: Vec::new(),
             in_flight_before: vec![0.0; scenario.load_balancers.len()],
             comparisons: vec![Comparisons::default(); scenario.target_groups.len()],
             anomaly_causes: BTreeMap::new(),

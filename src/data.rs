@@ -14,6 +14,7 @@ mod measured;
 mod memory;
 mod outstanding;
 mod own_answers;
+mod quiet_probe;
 mod roster;
 mod rotation;
 mod second;
@@ -36,6 +37,7 @@ use crate::data::histogram::Histogram;
 use crate::data::lane::{Lane, response_times};
 use crate::data::measured::{Samples, TaskSamples, TwentySeconds};
 use crate::data::own_answers::OwnAnswers;
+use crate::data::quiet_probe::QuietProbe;
 use crate::data::roster::Roster;
 use crate::rng::Seed;
 use crate::run::{LoadBalancerCounts, RequestTotals};
@@ -60,6 +62,11 @@ pub struct Traffic {
     tallied: Vec<usize>,
     /// Of each lane, whether something may have come of it since it was last found to be at rest.
     is_awake: Vec<bool>,
+    /// Of each lane, whether it was awake in the open minute, and whether nothing at all was to be told of the last one; of each service,
+    /// whether that holds for all of its lanes.
+    was_awake: Vec<bool>,
+    rested: Vec<bool>,
+    had_nothing: Vec<bool>,
     /// Lanes that must look at the cluster again.
     stale: Vec<usize>,
     /// The lanes of each target group.
@@ -89,6 +96,8 @@ pub struct Traffic {
     out_of_memory: Vec<(Id<Task>, usize)>,
     now: Instant,
     roster: Roster,
+    /// What health checks come to at targets that nothing else is asked of, as far as that is known.
+    quiet_probes: Vec<Option<QuietProbe>>,
 }
 
 impl Traffic {
@@ -115,6 +124,9 @@ impl Traffic {
             agenda: BinaryHeap::new(),
             done: Vec::new(),
             is_awake: vec![true; lanes.len()],
+            was_awake: vec![true; lanes.len()],
+            rested: vec![false; lanes.len()],
+            had_nothing: vec![false; scenario.services.len()],
             is_untallied: vec![true; lanes.len()],
             has_tally: vec![false; scenario.target_groups.len()],
             tallied: Vec::new(),
@@ -145,6 +157,7 @@ impl Traffic {
             out_of_memory: Vec::new(),
             now: Instant::START,
             roster: Roster::default(),
+            quiet_probes: Vec::new(),
         }
     }
 
@@ -191,6 +204,16 @@ impl Traffic {
         lane.map_or(ProbeAnswer::Refused, |it| it.probe_answer(cluster, target, self.now))
     }
 
+    /// Whether the minute that closes was as empty as the last one of these lanes, so that what was told of that is to be told again.
+    fn stays_empty(&mut self, lanes: Range<usize>) -> bool {
+        let stays_empty = lanes.clone().all(|it| self.rested[it] && !self.was_awake[it] && !self.is_awake[it]);
+        for place in lanes.filter(|_| !stays_empty) {
+            let was_awake = std::mem::replace(&mut self.was_awake[place], false);
+            self.rested[place] = !was_awake && !self.is_awake[place] && self.lanes[place].tells_of_requests_alone();
+        }
+        stays_empty
+    }
+
     /// Closes the minute of several lanes of one service.
     fn close_minute_of(&mut self, lanes: Range<usize>) -> ServiceTraffic {
         let (mut all, mut served) = (ServiceTraffic::default(), Histogram::default());
@@ -227,6 +250,11 @@ impl Traffic {
             tally.add(self.lanes[lane].tally_of(task));
         }
         tally
+    }
+
+    /// Whether nothing came to a service in its last closed minute, and nothing was under way: but for what its tasks used.
+    pub fn had_nothing(&self, service: Id<ServiceDefinition>) -> bool {
+        self.had_nothing[service.index()]
     }
 
     /// A service's last closed minute.
@@ -358,6 +386,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     while let Some(place) = traffic.stale.pop() {
         traffic.due[place] = f64::NAN;
         traffic.done.push(place);
+        let targets = traffic.lanes[place].targets();
+        targets.for_each(|it| Traffic::forget_quiet_probe(&mut traffic.quiet_probes, it));
     }
     while let Some(place) = traffic.take_due(until.0 as f64) {
         traffic.done.push(place);
@@ -381,6 +411,8 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
 pub enum ProbeAnswer {
     /// Nobody answers: the process is down, its queue is full, or it has gone with the check.
     Refused,
+    /// It is answered before anything else happens to the target, which is healthy.
+    Passed,
     /// It is answered after so long.
     After(Span),
     /// When it is answered depends on what else comes; not before so long, and it has to be asked for then.
@@ -395,6 +427,9 @@ pub enum ProbeAnswer {
 pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> ProbeAnswer {
     if !cluster.targets[target].is_reachable {
         return ProbeAnswer::Never;
+    }
+    if traffic.answers_quietly(scenario, cluster, target) {
+        return ProbeAnswer::Passed;
     }
     let now = traffic.now;
     let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };
@@ -419,6 +454,7 @@ pub fn second_passes(traffic: &mut Traffic, scenario: &Scenario, cluster: &Clust
         if !traffic.is_awake[place] {
             continue;
         }
+        traffic.was_awake[place] = true;
         let lane = &mut traffic.lanes[place];
         lane.second_begins(now);
         traffic.is_awake[place] = !lane.is_at_rest(now);
@@ -472,11 +508,14 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
     for service in scenario.services.ids() {
         let (samples, tasks) = traffic.samples[service.index()].close();
         let lanes = traffic.lanes_of_service[service.index()].clone();
-        let mut minute = match lanes.len() {
-            0 => ServiceTraffic::default(),
-            1 => traffic.lanes[lanes.start].close_minute(traffic.now),
-            _ => traffic.close_minute_of(lanes),
-        };
+        traffic.had_nothing[service.index()] = traffic.stays_empty(lanes.clone());
+        if !traffic.had_nothing(service) {
+            traffic.minutes[service.index()] = match lanes.len() {
+                1 => traffic.lanes[lanes.start].close_minute(traffic.now),
+                _ => traffic.close_minute_of(lanes),
+            };
+        }
+        let minute = &mut traffic.minutes[service.index()];
         (minute.cpu_percent, minute.memory_percent) = samples.percent();
         minute.used = Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };
         minute.tasks = tasks;
@@ -484,6 +523,5 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
             let load_balancer = scenario.target_groups[definition.target_group].load_balancer;
             traffic.load_balancer_minutes[load_balancer.index()].non_sticky += minute.non_sticky;
         }
-        traffic.minutes[service.index()] = minute;
     }
 }

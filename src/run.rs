@@ -264,7 +264,7 @@ pub struct RequestTotals {
 }
 
 /// One service over one minute.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ServiceMinute {
     /// Minutes since the run began, from 0.
     pub minute: u64,

@@ -199,10 +199,10 @@ impl AlarmRule {
     /// Reproduces the tables of *Configuring how CloudWatch alarms treat missing data*.
     pub fn evaluate(&self, points: &[Option<f64>], current: AlarmState) -> AlarmState {
         let (n, m) = (self.evaluation_periods as usize, self.datapoints_to_alarm as usize);
-        let real: Vec<bool> = points.iter().flatten().map(|&value| self.breaches(value)).collect();
-        let breaching = real.iter().filter(|&&it| it).count();
+        let real = || points.iter().flatten().map(|&value| self.breaches(value));
+        let (found, breaching) = (real().count(), real().filter(|it| *it).count());
         let verdict = |is_alarm| if is_alarm { AlarmState::Alarm } else { AlarmState::Ok };
-        if real.is_empty() {
+        if found == 0 {
             return match self.treat_missing_data {
                 TreatMissingData::Missing => AlarmState::InsufficientData,
                 TreatMissingData::Ignore => current,
@@ -210,17 +210,17 @@ impl AlarmRule {
                 TreatMissingData::NotBreaching => AlarmState::Ok,
             };
         }
-        if real.len() >= n {
+        if found >= n {
             // Enough real datapoints: the newest of them, however far back; missing ones do not count.
-            return verdict(real[real.len() - n..].iter().filter(|&&it| it).count() >= m);
+            return verdict(real().skip(found - n).filter(|it| *it).count() >= m);
         }
         if self.treat_missing_data == TreatMissingData::Breaching {
-            return verdict(breaching + n - real.len() >= m);
+            return verdict(breaching + n - found >= m);
         }
         if breaching >= m {
             return AlarmState::Alarm;
         }
-        if self.treat_missing_data == TreatMissingData::NotBreaching || breaching < real.len() {
+        if self.treat_missing_data == TreatMissingData::NotBreaching || breaching < found {
             return AlarmState::Ok;
         }
         if self.treat_missing_data == TreatMissingData::Ignore {

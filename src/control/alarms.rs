@@ -32,25 +32,29 @@ pub struct AlarmInForce {
     pub breach: Option<Breach>,
     /// Its last change of state.
     pub decision: Option<Decision>,
-    /// Where the series of its metric stands; `None` where it watches metric math.
-    series: Option<usize>,
-    seen: Seen,
+    /// `None` where it watches metric math.
+    seen: Option<Seen>,
 }
 
-/// What an alarm saw at its last evaluation.
-#[derive(Clone, Debug, Default)]
+/// What an alarm on one metric goes by, and what it saw at its last evaluation, all in one place: alarms are what a quiet cluster looks
+/// at most.
+#[derive(Clone, Debug)]
 struct Seen {
+    rule: AlarmRule,
+    /// Where the series of its metric stands.
+    series: usize,
+    statistic: Statistic,
     /// Where the newest of its periods ended.
     end: Instant,
-    /// Values of the periods, oldest first.
-    values: Vec<Option<f64>>,
+    /// Values of the periods, oldest first; `NAN` is no data.
+    values: Vec<f64>,
     /// Of these, how many of the oldest will not change any more.
     whole: usize,
 }
 
 impl Seen {
-    /// Reads what has changed since.
-    fn read(&mut self, series: &Series, windows: Windows, statistic: Statistic, now: Instant) -> &[Option<f64>] {
+    /// Reads what has changed since, into `points`.
+    fn read(&mut self, series: &Series, windows: Windows, now: Instant, points: &mut Vec<Option<f64>>) {
         let Windows { end, period, count } = windows;
         let passed = (end.since(self.end).0 / period.0) as usize;
         let goes_on = self.values.len() == count && end.since(self.end) == period * passed as u64;
@@ -59,18 +63,19 @@ impl Seen {
             self.whole -= passed;
         } else {
             self.values.clear();
-            self.values.resize(count, None);
+            self.values.resize(count, f64::NAN);
             self.whole = 0;
         }
         self.end = end;
         let whole_before = self.whole;
         for (at, window) in windows.each().enumerate().skip(whole_before) {
-            self.values[at] = window.and_then(|it| series.value(it, statistic, now));
+            self.values[at] = window.and_then(|it| series.value(it, self.statistic, now)).unwrap_or(f64::NAN);
             if self.whole == at && window.is_none_or(|it| series.is_whole(it, now)) {
                 self.whole += 1;
             }
         }
-        &self.values
+        points.clear();
+        points.extend(self.values.iter().map(|it| (!it.is_nan()).then_some(*it)));
     }
 }
 
@@ -227,8 +232,15 @@ impl Control<'_> {
         let own = Span::seconds(fnv(alarm.name.as_bytes(), 0) % (every.0 / Span::SECOND.0));
         let phase = self.scenario.assumptions.alarm_phase.map_or(own, |it| Span(it.0 % every.0));
         self.metrics.watch(self.scenario, &alarm.watches);
-        let series = match &alarm.watches {
-            Watched::Stat(stat) => Some(self.metrics.place(stat.metric)),
+        let seen = match &alarm.watches {
+            Watched::Stat(stat) => Some(Seen {
+                rule: alarm.rule,
+                series: self.metrics.place(stat.metric),
+                statistic: stat.statistic,
+                end: Instant::START,
+                values: Vec::new(),
+                whole: 0,
+            }),
             Watched::Math(_) => None,
         };
         let alarm = self.alarms.push(alarm);
@@ -239,40 +251,50 @@ impl Control<'_> {
             changed_at: Instant::START,
             breach: None,
             decision: None,
-            series,
-            seen: Seen::default(),
+            seen,
         });
         self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
         alarm
     }
 
     pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {
+        let mut points = std::mem::take(&mut self.points_of_alarm);
+        let (windows, state) = self.alarm_looks(alarm, &mut points);
+        if state != self.alarms_in_force[alarm.index()].state && !self.has_too_few_samples(alarm, windows) {
+            self.alarm_changes(alarm, state, windows, &points);
+        }
+        self.points_of_alarm = points;
+    }
+
+    /// Where the periods of an alarm lie now, what they come to, which goes into `points`, and the state that follows.
+    fn alarm_looks(&mut self, alarm: Id<Alarm>, points: &mut Vec<Option<f64>>) -> (Windows, AlarmState) {
+        let now = self.now();
+        let range_extra = self.scenario.assumptions.evaluation_range_extra;
+        let row = &mut self.alarms_in_force[alarm.index()];
+        let state = row.state;
+        let (rule, windows) = if let Some(seen) = &mut row.seen {
+            let (rule, series) = (seen.rule, self.metrics.at(seen.series));
+            let windows = newest_windows(&rule, std::iter::once(series), rule.evaluation_range(range_extra), now);
+            seen.read(series, windows, now, points);
+            (rule, windows)
+        } else {
+            let Alarm { rule, watches, .. } = &self.alarms[alarm];
+            let windows = self.windows_of(rule, watches, rule.evaluation_range(range_extra));
+            *points = self.points(watches, windows, now);
+            (*rule, windows)
+        };
+        self.agenda.put(now + rule.evaluated_every(), Event::AlarmIsEvaluated(alarm));
+        (windows, rule.evaluate(points, state))
+    }
+
+    fn alarm_changes(&mut self, alarm: Id<Alarm>, state: AlarmState, windows: Windows, points: &[Option<f64>]) {
         let now = self.now();
         let Alarm { name, rule, watches, .. } = &self.alarms[alarm];
-        self.agenda.put(now + rule.evaluated_every(), Event::AlarmIsEvaluated(alarm));
-        let count = rule.evaluation_range(self.scenario.assumptions.evaluation_range_extra);
-        let row = &mut self.alarms_in_force[alarm.index()];
-        let from = row.state;
-        let (windows, points) = if let (Some(place), Watched::Stat(stat)) = (row.series, watches) {
-            let series = self.metrics.at(place);
-            let windows = newest_windows(rule, std::iter::once(series), count, now);
-            let points = row.seen.read(series, windows, stat.statistic, now);
-            if rule.evaluate(points, from) == from {
-                return;
-            }
-            (windows, points.to_vec())
-        } else {
-            let windows = self.windows_of(rule, watches, count);
-            (windows, self.points(watches, windows, now))
-        };
-        let state = rule.evaluate(&points, from);
-        if state == from || self.has_too_few_samples(alarm, windows) {
-            return;
-        }
-        let breach = self.breach_of(rule, watches, windows, &points);
+        let from = self.alarms_in_force[alarm.index()].state;
+        let breach = self.breach_of(rule, watches, windows, points);
         let newest = points.iter().rev().copied().flatten().next();
-        let message = format!("{name} {} to {}: {}", from.as_str(), state.as_str(), in_short(rule, &points, newest));
-        let reason = rule.state_reason(&points, self.periods(windows), state);
+        let message = format!("{name} {} to {}: {}", from.as_str(), state.as_str(), in_short(rule, points, newest));
+        let reason = rule.state_reason(points, self.periods(windows), state);
         let change = AlarmChange {
             at: now,
             alarm: name.clone(),

@@ -108,7 +108,6 @@ const FLAPPING: &str = "AutoScalingAnticipatedFlapping";
 impl Control<'_> {
     /// Closes the minute of every service: a row for the report.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
-        self.keep_arrivals(traffic);
         let minute = self.now().0 / Span::MINUTE.0 - 1;
         for (service, definition) in self.scenario.services.entries() {
             let closed = traffic.last_minute(service);
@@ -119,22 +118,26 @@ impl Control<'_> {
             let running = count(&[TaskStatus::Running]);
             let groups = definition.load_balancer.iter().flat_map(|it| it.target_groups());
             let healthy: usize = groups.map(|it| self.cluster.healthy_targets(it)).sum();
-            let row = ServiceMinute {
+            let mut row = ServiceMinute {
                 minute,
                 service: service.index(),
                 desired_count: state.desired_count,
                 running_count: running,
                 pending_count: count(&[TaskStatus::Provisioning, TaskStatus::Pending, TaskStatus::Activating]),
-                counts: closed.counts.clone(),
                 cpu_percent: closed.cpu_percent,
                 memory_percent: closed.memory_percent,
-                response_time_ms: closed.response_time_ms,
                 healthy_targets: healthy as u32,
-                new_flows: closed.new_flows,
-                active_flows: closed.active_flows,
-                surge_queue_length: closed.surge_queue_length,
-                spillover: closed.spillover,
+                ..ServiceMinute::default()
             };
+            if !traffic.had_nothing(service) {
+                row.counts = closed.counts.clone();
+                row.response_time_ms = closed.response_time_ms;
+                (row.new_flows, row.active_flows) = (closed.new_flows, closed.active_flows);
+                (row.surge_queue_length, row.spillover) = (closed.surge_queue_length, closed.spillover);
+                if let Some(target) = self.relations.target_of(service) {
+                    self.recent_arrivals[target.index()].push(&closed.arrivals_by_second, self.agenda.now());
+                }
+            }
             self.log.close_period(&row);
             self.records.service_minutes.push(row);
         }
@@ -181,6 +184,13 @@ impl Control<'_> {
         let service = self.scenario.scalable_targets[target].service;
         self.check_activity(service);
         if asked.is_empty() || !self.is_active(service) {
+            return;
+        }
+        let refused = self.refuses_scale_in(target);
+        if let Some((_, words)) = &refused
+            && asked.iter().all(|it| it.is_scale_in_of_tracking)
+            && !self.scaled_targets[target.index()].last_reasons.would_be_news(false, words)
+        {
             return;
         }
         let mut out: Option<(u32, &Asked)> = None;
@@ -241,16 +251,6 @@ impl Control<'_> {
             // One that leads to no more tasks holds nothing back: policies are not coordinated but for their outcome.
         }
         let Some(inwards) = steps_in.map(|it| *it.1).or(tracking_in.copied()) else { return };
-        let state = &self.scaled_targets[target.index()];
-        let least = state.least();
-        // At the minimum nothing else matters: whatever holds a scale-in back holds none back there.
-        let refused = if self.services[service.index()].desired_count <= least {
-            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {least}")))
-        } else if state.suspended_state.dynamic_scaling_in {
-            Some(("DynamicScalingInSuspended", "no scale-in: it is suspended".to_owned()))
-        } else {
-            None
-        };
         if let Some((code, words)) = refused {
             let metric = self.value_in_force(&inwards);
             let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
@@ -283,6 +283,21 @@ impl Control<'_> {
                 let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
                 self.say_target_not_scaled(target, *it, reason);
             }
+        }
+    }
+
+    /// Why no policy can scale a target in, whatever it is that it calls for.
+    fn refuses_scale_in(&self, target: Id<ScalableTarget>) -> Option<(&'static str, String)> {
+        let service = self.scenario.scalable_targets[target].service;
+        let state = &self.scaled_targets[target.index()];
+        let least = state.least();
+        // At the minimum nothing else matters: whatever holds a scale-in back holds none back there.
+        if self.services[service.index()].desired_count <= least {
+            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {least}")))
+        } else if state.suspended_state.dynamic_scaling_in {
+            Some(("DynamicScalingInSuspended", "no scale-in: it is suspended".to_owned()))
+        } else {
+            None
         }
     }
 

@@ -109,6 +109,7 @@ impl Control<'_> {
         let now = self.now();
         let ends = self.cluster.targets[target].probe_sent_at + self.check_of(target).timeout;
         let (at, event) = match answer {
+            ProbeAnswer::Passed => return self.probe_ends(target, true),
             ProbeAnswer::Answered => (now, Event::ProbeEnds(target, true)),
             ProbeAnswer::After(span) if now + span <= ends => (now + span, Event::ProbeEnds(target, true)),
             ProbeAnswer::NotBefore(span) if now + span <= ends => (now + span, Event::ProbeIsAwaited(target)),

@@ -34,6 +34,9 @@ pub struct HostCounts {
     /// came to.
     by_zone: Vec<(Gauge, Gauge)>,
     last_by_zone: Vec<(Level, Level)>,
+    /// Whether any was set since the minute began, and what the last one came to if none had been.
+    has_changed: bool,
+    last_steady: Option<Option<HostMinute>>,
 }
 
 /// A number that holds until it is set anew, over the open minute.
@@ -72,8 +75,23 @@ impl HostCounts {
         self.last_by_zone.get(zone.index()).copied()
     }
 
+    /// Something will be set now; the open minute began at `began`.
+    fn begins_to_change(&mut self, began: Instant) {
+        self.has_changed = true;
+        if self.last_steady.take().is_some() {
+            // What stayed as it was has not been closed since.
+            let HostCounts { registered, healthy, unhealthy, anomalous, mitigated, healthy_zones, zones_in_dns, .. } = self;
+            let of_group = [registered, healthy, unhealthy, anomalous, mitigated, healthy_zones, zones_in_dns];
+            let of_zones = self.by_zone.iter_mut().flat_map(|(one, other)| [one, other]);
+            of_group.into_iter().chain(of_zones).for_each(|it| it.since = it.since.max(began));
+        }
+    }
+
     /// Closes the minute; `None` where no target was registered in it.
     fn close(&mut self, at: Instant) -> Option<HostMinute> {
+        if let Some(minute) = self.last_steady {
+            return minute;
+        }
         let registered = self.registered.close(at);
         self.last_by_zone = self.by_zone.iter_mut().map(|(one, other)| (one.close(at), other.close(at))).collect();
         let (healthy_zones, zones_in_dns) = (self.healthy_zones.close(at), self.zones_in_dns.close(at));
@@ -88,7 +106,9 @@ impl HostCounts {
             healthy_state_routing: healthy_zones,
             healthy_state_dns: zones_in_dns,
         };
-        (registered.maximum > 0).then_some(minute)
+        let minute = (registered.maximum > 0).then_some(minute);
+        self.last_steady = (!std::mem::take(&mut self.has_changed)).then_some(minute);
+        minute
     }
 }
 
@@ -155,6 +175,7 @@ impl Control<'_> {
             let load_balancer = &self.scenario.load_balancers[group.load_balancer];
             let pools = self.cluster.target_pools(id, group, load_balancer);
             let hosts = &mut self.hosts[id.index()];
+            hosts.begins_to_change(self.hosts_closed_at);
             let targets = || pools.iter().flatten().map(|it| &self.cluster.targets[*it]);
             let in_state = |state: TargetState| targets().filter(|it| it.state == state).count();
             hosts.registered.set(now, self.cluster.target_groups[id.index()].len());
@@ -193,7 +214,8 @@ impl Control<'_> {
             let mut whole = Sum::default();
             for &group in self.relations.groups_of(load_balancer) {
                 let mut sum = Sum::default();
-                for &service in self.relations.services_behind(load_balancer, Some(group)) {
+                let services = self.relations.services_behind(load_balancer, Some(group)).iter();
+                for &service in services.filter(|it| !traffic.had_nothing(**it)) {
                     sum.add(traffic.last_minute_at(service, group));
                     whole.add(traffic.last_minute_at(service, group));
                 }
@@ -234,6 +256,7 @@ impl Control<'_> {
             }
             self.records.load_balancer_minutes.insert(place, row);
         }
+        self.hosts_closed_at = now;
     }
 
     fn capacity_of(

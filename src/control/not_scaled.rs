@@ -35,13 +35,17 @@ pub(super) struct LastReasons([String; 4]);
 impl LastReasons {
     /// Whether a reason is another than the last of its direction; it is the last from then on.
     pub fn is_news(&mut self, reason: &NotScaled) -> bool {
-        // What stands before the figures in brackets decides.
-        let news = reason.words.split('(').next().unwrap_or_default();
+        let news = without_figures(&reason.words);
         let without_step = usize::from(reason.code == "NoStepAdjustment");
         let last = &mut self.0[usize::from(reason.is_scale_out) + 2 * without_step];
         let is_news = *last != news;
         news.clone_into(last);
         is_news
+    }
+
+    /// Whether a reason that has a step, or needs none, is another than the last of its direction.
+    pub fn would_be_news(&self, is_scale_out: bool, words: &str) -> bool {
+        self.0[usize::from(is_scale_out)] != without_figures(words)
     }
 
     /// What was last said of a direction, without its figures.
@@ -55,6 +59,11 @@ impl LastReasons {
             self.0[usize::from(is_scale_out) + without_step].clear();
         }
     }
+}
+
+/// What decides whether a reason is said again: what stands before the figures in brackets.
+fn without_figures(words: &str) -> &str {
+    words.split('(').next().unwrap_or_default()
 }
 
 /// An alarm has invoked a step policy of which no step covers the value: "no action" (*Step scaling policies*).

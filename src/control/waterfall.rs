@@ -6,24 +6,22 @@ use crate::aws::alarm::{Alarm, AlarmRule, AlarmState, Watched};
 use crate::aws::service::ServiceDefinition;
 use crate::control::Control;
 use crate::control::log::Decision;
-use crate::data::Traffic;
 use crate::metrics::Windows;
 use crate::run::ScaleOut;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
 /// Minutes of arrivals that are kept to find when the load rose: more than any alarm of target tracking looks back.
-const MINUTES_KEPT: usize = 20;
+const MINUTES_KEPT: u64 = 20;
 
 /// A rise by less is told by its period as a whole: the second of it would be found in what is random.
 const RISE_LEAST: f64 = 1.2;
 
-/// Arrivals of a scaled service by second, minute by minute, the newest last.
+/// Arrivals of a scaled service by second, minute by minute: when each ended, the newest last. Those without any are not in it, and
+/// seconds after the last arrival of a minute neither.
 #[derive(Clone, Debug, Default)]
 pub struct RecentArrivals {
-    minutes: VecDeque<Vec<u32>>,
-    /// The end of the newest.
-    until: Instant,
+    minutes: VecDeque<(Instant, Vec<u32>)>,
 }
 
 /// The datapoints that brought an alarm to ALARM.
@@ -44,36 +42,42 @@ pub struct Breach {
 }
 
 impl RecentArrivals {
-    fn push(&mut self, minute: Vec<u32>, until: Instant) {
-        self.minutes.push_back(minute);
-        self.until = until;
-        if self.minutes.len() > MINUTES_KEPT {
+    /// A minute that has just ended.
+    pub(super) fn push(&mut self, by_second: &[u64], ended: Instant) {
+        let is_kept = |it: &(Instant, _)| ended.since(it.0) < Span::MINUTE * MINUTES_KEPT;
+        while self.minutes.front().is_some_and(|it| !is_kept(it)) {
             self.minutes.pop_front();
         }
+        self.minutes.push_back((ended, by_second.iter().map(|it| *it as u32).collect()));
     }
 
-    /// Arrivals of the seconds from one instant to another; `None` where these are not kept.
-    fn between(&self, from: Instant, until: Instant) -> Option<Vec<f64>> {
-        let seconds: Vec<f64> = self.minutes.iter().flatten().map(|it| f64::from(*it)).collect();
-        let begins = self.until.0.checked_sub(seconds.len() as u64 * Span::SECOND.0)?;
-        let place = |at: Instant| Some((at.0.checked_sub(begins)? / Span::SECOND.0) as usize);
-        seconds.get(place(from)?..place(until)?).map(<[f64]>::to_vec)
+    /// Arrivals of the seconds from one instant to another, when the last minute has ended; `None` where these are not kept.
+    fn between(&self, from: Instant, until: Instant, ended: Instant) -> Option<Vec<f64>> {
+        let kept = (ended.0 / Span::MINUTE.0).min(MINUTES_KEPT);
+        let begins = ended.0 - kept * Span::MINUTE.0;
+        let second = |at: u64| Some((at.checked_sub(begins)? / Span::SECOND.0) as usize);
+        let mut seconds = vec![0.0; 60 * kept as usize];
+        for (minute_ended, by_second) in &self.minutes {
+            let Some(first) = second(minute_ended.0 - Span::MINUTE.0) else { continue };
+            seconds[first..].iter_mut().zip(by_second).for_each(|(second, it)| *second = f64::from(*it));
+        }
+        seconds.get(second(from.0)?..second(until.0)?).map(<[f64]>::to_vec)
     }
 
     /// The second at which the load rose to what breached: in the period before the first that did, where the cumulative sum of the
     /// arrivals less the middle between both levels is least (Page's CUSUM, 1954). `None` where there is nothing to tell, or the load
     /// grows rather than steps.
-    pub fn rose_at(&self, breach: &Breach) -> Option<Instant> {
+    pub fn rose_at(&self, breach: &Breach, ended: Instant) -> Option<Instant> {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
         let period = breach.period.max(Span::MINUTE);
         let began = breach.first_period_began;
         let before = Instant(began.0.checked_sub(2 * period.0)?);
         let partly = Instant(began.0 - period.0);
-        let low = mean(&self.between(before, partly)?);
+        let low = mean(&self.between(before, partly, ended)?);
         // Of short periods the last may end in the minute that is under way, of which nothing is kept yet.
-        let high = mean(&self.between(began, breach.last_period_ended.min(self.until))?);
+        let high = mean(&self.between(began, breach.last_period_ended.min(ended), ended)?);
         let middle = low.midpoint(high);
-        let seconds = self.between(partly, began)?;
+        let seconds = self.between(partly, began, ended)?;
         let (mut sum, mut least, mut rose) = (0.0, 0.0, 0);
         for (place, arrivals) in seconds.iter().enumerate() {
             sum += arrivals - middle;
@@ -86,16 +90,6 @@ impl RecentArrivals {
 }
 
 impl Control<'_> {
-    /// Keeps the arrivals of the minute that closes, of services that are scaled.
-    pub(super) fn keep_arrivals(&mut self, traffic: &Traffic) {
-        let now = self.now();
-        for (target, definition) in self.scenario.scalable_targets.entries() {
-            let of_minute = &traffic.last_minute(definition.service).arrivals_by_second;
-            let by_second = (0..60).map(|second| of_minute.get(second).map_or(0, |it| *it as u32)).collect();
-            self.recent_arrivals[target.index()].push(by_second, now);
-        }
-    }
-
     /// The datapoints of these periods that bring an alarm to ALARM now.
     pub(super) fn breach_of(
         &self,
@@ -136,7 +130,8 @@ impl Control<'_> {
         let in_force = &self.alarms_in_force[alarm.index()];
         let Some(breach) = in_force.breach.filter(|_| in_force.state == AlarmState::Alarm) else { return };
         let target = self.relations.target_of(service);
-        let rose_at = target.and_then(|it| self.recent_arrivals[it.index()].rose_at(&breach));
+        let ended = Instant(self.now().0 / Span::MINUTE.0 * Span::MINUTE.0);
+        let rose_at = target.and_then(|it| self.recent_arrivals[it.index()].rose_at(&breach, ended));
         self.records.service_scale_outs.push(ScaleOut {
             service: service.index(),
             policy: policy.to_owned(),
@@ -171,8 +166,8 @@ mod tests {
         for minute in 0..6 {
             let rate = |second: u64| if second < step { 10 } else { 30 };
             let wobble = |second: u64| [0, 6, 2, 4][second as usize % 4];
-            let by_second = (60 * minute..60 * minute + 60).map(|it| rate(it) - 3 + wobble(it)).collect();
-            recent.push(by_second, at(60 * (minute + 1)));
+            let by_second = (60 * minute..60 * minute + 60).map(|it| rate(it) - 3 + wobble(it));
+            recent.push(&by_second.collect::<Vec<u64>>(), at(60 * (minute + 1)));
         }
         recent
     }
@@ -191,7 +186,7 @@ mod tests {
     #[test]
     fn a_step_is_found_by_its_second() {
         for step in [121, 135, 163, 179] {
-            assert_eq!(stepped(step).rose_at(&breach(180, 360)), Some(at(step)));
+            assert_eq!(stepped(step).rose_at(&breach(180, 360), at(360)), Some(at(step)));
         }
     }
 
@@ -199,13 +194,13 @@ mod tests {
     fn periods_of_20_s_end_within_the_minute_under_way() {
         let short = Breach { period: Span::seconds(20), ..breach(320, 380) };
         for step in [301, 310, 319] {
-            assert_eq!(stepped(step).rose_at(&short), Some(at(step)));
+            assert_eq!(stepped(step).rose_at(&short, at(360)), Some(at(step)));
         }
     }
 
     #[test]
     fn what_did_not_rise_is_not_told() {
-        assert_eq!(stepped(1000).rose_at(&breach(180, 360)), None);
-        assert_eq!(stepped(163).rose_at(&breach(60, 240)), None, "there is nothing to compare with");
+        assert_eq!(stepped(1000).rose_at(&breach(180, 360), at(360)), None);
+        assert_eq!(stepped(163).rose_at(&breach(60, 240), at(360)), None, "there is nothing to compare with");
     }
 }

@@ -451,6 +451,16 @@ impl Lane {
         self.place_of(task).and_then(|it| self.tallies.get(it)).copied().unwrap_or_default()
     }
 
+    /// Whether its minutes have nothing to tell as long as it rests: no requests are put off, and no connections stay open.
+    pub fn tells_of_requests_alone(&self) -> bool {
+        !self.may_wait && self.flows.is_none()
+    }
+
+    /// The targets of its stations, in no particular order.
+    pub fn targets(&self) -> impl Iterator<Item = Id<Target>> {
+        self.occupied.iter().map(|it| self.stations[*it].target)
+    }
+
     /// Where its requests go.
     pub fn target_group(&self) -> Id<TargetGroup> {
         self.target_group

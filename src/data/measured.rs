@@ -20,7 +20,7 @@ pub struct ServiceTraffic {
     pub target_response_time: Histogram,
     /// Requests in flight, in the mean over the minute.
     pub in_flight_mean: f64,
-    /// Arrivals, by second.
+    /// Arrivals, by second; those after the last one are not in it.
     pub arrivals_by_second: Vec<u64>,
     /// Requests to a target group with sticky sessions for which a target was chosen anew.
     pub non_sticky: u64,

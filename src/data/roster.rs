@@ -273,6 +273,8 @@ impl Roster {
             before = std::mem::take(&mut machine.guests);
             for (lane, station) in before.iter().filter_map(|it| it.station) {
                 self.machine_of_station[lane][station] = None;
+                let target = traffic.lanes[lane].station(station).0.target;
+                Traffic::forget_quiet_probe(&mut traffic.quiet_probes, target);
             }
         }
         let now = self.look_at(place, (traffic, scenario, cluster), Vec::with_capacity(before.len()));

@@ -130,6 +130,11 @@ impl Lane {
     /// Counts the arrivals of a segment by the second they come in.
     pub(super) fn count_arrivals(&mut self, requests: Range<usize>) {
         let Range { mut start, end } = requests;
+        if self.minute.arrivals.is_empty() && self.arrived_in_second == 0 {
+            // Of minutes without anything nobody has told the lane.
+            let minute_began = self.batch.arrival[start] - self.batch.arrival[start] % Span::MINUTE.0 as f64;
+            self.second_ends_at = self.second_ends_at.max(minute_began + NANOS_PER_SECOND as f64);
+        }
         while self.batch.arrival[end - 1] >= self.second_ends_at {
             let within = self.batch.arrival[start..end].partition_point(|it| *it < self.second_ends_at);
             self.arrived_in_second += within as u64;
@@ -139,11 +144,12 @@ impl Lane {
         self.arrived_in_second += (end - start) as u64;
     }
 
-    /// Closes the seconds that have ended by `now`.
+    /// Closes the seconds up to the end of a minute, those without arrivals at its end unwritten.
     fn count_seconds(&mut self, now: f64) {
-        while self.second_ends_at <= now {
+        if self.arrived_in_second > 0 {
             self.second_passes();
         }
+        self.second_ends_at = now + NANOS_PER_SECOND as f64;
     }
 
     fn second_passes(&mut self) {

@@ -5,6 +5,7 @@ use crate::data::ProbeAnswer;
 use crate::data::lane::accounts::{InFlight, Outcome};
 use crate::data::lane::{Lane, serving_application};
 use crate::data::sharing::{Job, JobKind};
+use crate::distribution::{Distribution, whole_nanos};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -54,6 +55,23 @@ impl Lane {
             dropped: None,
         });
         ProbeAnswer::After(Span((end - arrival) as u64))
+    }
+
+    /// CPU time of a health check of the idle task at a place, nanoseconds, and after how long it is answered; `None` where they differ.
+    pub fn constant_probe(&self, scenario: &Scenario, cluster: &Cluster, place: usize) -> Option<(f64, Span)> {
+        let station = &self.stations[place];
+        let revision = cluster.tasks[station.task].task_definition;
+        let application = serving_application(scenario, revision, self.container);
+        let Distribution::Constant(cpu) = application.health_check_cpu_time else { return None };
+        if self.may_wait || !station.is_up || station.is_throttled {
+            return None;
+        }
+        if !station.shares_cpu {
+            return Some((cpu.0 as f64, cpu));
+        }
+        let vcpu = station.offered_vcpu().min(1.0);
+        let lasts = whole_nanos(cpu.0 as f64 / vcpu);
+        Some((lasts * vcpu, Span(lasts as u64)))
     }
 
     pub(super) fn probe_sharing(&mut self, place: usize, cpu: f64, now: f64) -> ProbeAnswer {
