@@ -80,7 +80,9 @@ impl HostCounts {
         self.has_changed = true;
         if self.last_steady.take().is_some() {
             // What stayed as it was has not been closed since.
-            let HostCounts { registered, healthy, unhealthy, anomalous, mitigated, healthy_zones, zones_in_dns, .. } = self;
+            let HostCounts {
+                registered, healthy, unhealthy, anomalous, mitigated, healthy_zones, zones_in_dns, ..
+            } = self;
             let of_group = [registered, healthy, unhealthy, anomalous, mitigated, healthy_zones, zones_in_dns];
             let of_zones = self.by_zone.iter_mut().flat_map(|(one, other)| [one, other]);
             of_group.into_iter().chain(of_zones).for_each(|it| it.since = it.since.max(began));

@@ -62,7 +62,7 @@ fn busy(requests: &str, more_of_application: &str) -> Run {
         "duration: 15m
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 2, MaxSize: 2 }} }}
 taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 256, memory: 256, portMappings: [{{ containerPort: 80 }}] }}] }} }}
-applications: {{ web: {{ cpuTime: 100ms, ioTime: 900ms, workers: 1, {more_of_application} }} }}
+applications: {{ web: {{ cpuTime: 100ms, waitTime: 900ms, concurrency: 1, {more_of_application} }} }}
 targetGroups: {{ web: {{ HealthCheckIntervalSeconds: 5, HealthCheckTimeoutSeconds: 2, UnhealthyThresholdCount: 2 }} }}
 services: {{ web: {{ taskDefinition: web, desiredCount: 2, loadBalancers: [{{ targetGroupArn: web, containerName: web, containerPort: 80 }}] }} }}
 workloads: {{ visitors: {{ service: web, arrivals: {{ poisson: {{ rate: {requests} }} }}, timeout: 30s }} }}"
@@ -74,14 +74,14 @@ fn a_process_that_is_too_busy_for_its_checks_is_told_of_as_such() {
     let slow = causes(&busy("8/s", ""));
     assert!(!slow.is_empty());
     assert!(slow.iter().all(|it| *it == StopCause::AnswersTooLate(Span::seconds(2))), "{slow:?}");
-    let run = busy("8/s", "queueLimit: 0");
+    let run = busy("8/s", "queue: 0");
     let full = causes(&run);
     assert!(!full.is_empty());
     assert!(full.iter().all(|it| *it == StopCause::QueueIsFull), "{full:?}");
     assert!(
         told(&run).contains("Its process was busy, and its queue had no room left for the load balancer's checks.")
     );
-    assert!(causes(&busy("1/s", "")).is_empty(), "who answers in time stays");
+    assert!(causes(&busy("0.1/s", "")).is_empty(), "who answers in time stays");
 }
 
 /// One task of a service whose image comes from Docker Hub, on Fargate in a subnet.
