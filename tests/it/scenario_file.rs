@@ -916,7 +916,7 @@ taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu
 services: {{ web: {{ taskDefinition: web, {service} }} }}
 timeline: [{{ at: 5m, updateService: {{ service: web, {update} }} }}]"
         );
-        let story = scenario::read(Path::new("bounds.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        let story = read(Path::new("bounds.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
             .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
         story.notes.into_iter().filter(|it| it.contains("can never replace") || it.contains("can replace no")).collect()
     };
@@ -956,7 +956,7 @@ taskDefinitions: {{ job: {{ containerDefinitions: [{{ name: job, image: job, cpu
 buckets: {{ up: {{ objects: {{ poisson: {{ rate: 1/s }} }}, keys: [{{ key: a, weight: 1 }}] }} }}
 rules: {{ up: {{ EventPattern: {{ source: [aws.s3], detail-type: [Object Created], detail: {{ {detail} }} }}, Targets: [{{ Id: it, EcsParameters: {{ TaskDefinitionArn: job }} }}] }} }}"
         );
-        match scenario::read(Path::new("filters.yaml"), &mut |_| Ok(text.as_bytes().to_vec())) {
+        match read(Path::new("filters.yaml"), &mut |_| Ok(text.as_bytes().to_vec())) {
             Ok(story) => story.unsupported.messages().map(str::to_owned).collect::<Vec<_>>().join("\n"),
             Err(problems) => panic!("{detail}\n{}", problems.render(false)),
         }
