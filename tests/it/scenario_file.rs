@@ -918,7 +918,11 @@ timeline: [{{ at: 5m, updateService: {{ service: web, {update} }} }}]"
         );
         let story = read(Path::new("bounds.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
             .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-        story.notes.into_iter().filter(|it| it.contains("can never replace") || it.contains("can replace no")).collect()
+        story
+            .notes
+            .into_iter()
+            .filter(|it| it.contains("can never replace") || it.contains("can replace no"))
+            .collect::<Vec<String>>()
     };
     let none: [String; 0] = [];
     assert_eq!(notes("", "desiredCount: 2"), none);
