@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
 use crate::report::{
-    self, capacity, comparison::comparison, deployments, event_bridge, findings, pipelines, placement, refusals,
-    stopped_tasks, summary::SCHEMA_VERSION, waits, waterfall, words::plural,
+    self, capacity, comparison::comparison, deployments, event_bridge, failed_calls, findings, pipelines, placement,
+    refusals, stopped_tasks, summary::SCHEMA_VERSION, waits, waterfall, words::plural,
 };
 use crate::rng::Seed;
 use crate::run::Run;
@@ -420,6 +420,7 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             waterfall::paragraphs(&variants),
             findings::paragraphs(&variants),
             refusals::throttled_paragraphs(&variants),
+            failed_calls::paragraphs(&variants),
             event_bridge::lines(&variants),
             pipelines::lines(&variants),
         ];

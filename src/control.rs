@@ -12,6 +12,7 @@ pub mod containers;
 pub mod costs;
 pub mod daemon;
 mod event_bridge;
+mod failed_calls;
 pub mod fargate;
 mod faults;
 pub mod group_scaling;
@@ -78,14 +79,15 @@ use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
 use crate::control::service_calls::ServiceCalls;
 use crate::control::start_up::Variation;
+use crate::control::stop_causes::CheckedBy;
 use crate::control::task_life::Agent;
 use crate::control::waterfall::RecentArrivals;
 use crate::data::Traffic;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, FargateMinute, ForecastHour, InstanceChange, InstanceReason, LoadBalancerMinute,
-    ManagedScalingMinute, RunTaskMinute, ScaleOut, ScalingActivity, ServiceMinute, ServicePlacement, TargetChange,
-    ZonePlacement,
+    AlarmChange, CapacityMinute, FailedCalls, FargateMinute, ForecastHour, InstanceChange, InstanceReason,
+    LoadBalancerMinute, ManagedScalingMinute, RunTaskMinute, ScaleOut, ScalingActivity, ServiceMinute,
+    ServicePlacement, TargetChange, ZonePlacement,
 };
 use crate::scenario::Scenario;
 use crate::table::{Id, Table};
@@ -192,6 +194,8 @@ pub struct Control<'a> {
     pub start_failures: BTreeMap<Id<Task>, StartFailure>,
     /// How much the start of each task varies, where it does.
     pub variations: BTreeMap<Id<Task>, Variation>,
+    /// Why tasks are unhealthy, where that is known, by who checks them.
+    why_unhealthy: BTreeMap<(Id<Task>, CheckedBy), StopCause>,
     /// Container instances whose agents the timeline has disconnected, by the place of the entry.
     pub disconnected_agents: BTreeMap<Id<ContainerInstance>, usize>,
     /// The agent of each instance.
@@ -281,6 +285,8 @@ pub struct Records {
     pub instance_reasons: Vec<InstanceReason>,
     /// The place of each instance's last row there.
     pub(crate) last_instance_reason: Vec<Option<usize>>,
+    /// What calls were refused or throttled for.
+    pub failed_calls: Vec<FailedCalls>,
     /// Scale-outs of services by policies, each with what it hangs on.
     pub service_scale_outs: Vec<ScaleOut>,
     /// State changes of instances.
@@ -394,6 +400,7 @@ impl<'a> Control<'a> {
             followed: BTreeMap::new(),
             start_failures: BTreeMap::new(),
             variations: BTreeMap::new(),
+            why_unhealthy: BTreeMap::new(),
             disconnected_agents: BTreeMap::new(),
             agents: Vec::new(),
             streams,

@@ -8,6 +8,7 @@ pub mod costs;
 pub mod csv_files;
 pub mod deployments;
 pub mod event_bridge;
+pub mod failed_calls;
 pub mod findings;
 pub mod pipelines;
 pub mod placement;

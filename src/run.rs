@@ -2,6 +2,7 @@
 
 mod capacity;
 mod deployment;
+mod failed_calls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use self::capacity::quantile;
 pub use self::deployment::{
     DeploymentFailure, DeploymentHang, DeploymentLife, DeploymentStage, EarlySuccessLife, SpareNeeded, Verdict,
 };
+pub use self::failed_calls::FailedCalls;
 
 /// What came of simulating a scenario.
 #[derive(Clone, Debug)]
@@ -80,6 +82,8 @@ pub struct Run {
     pub managed_scaling_minutes: Vec<ManagedScalingMinute>,
     /// Why each instance was there, each in order of time.
     pub instance_reasons: Vec<InstanceReason>,
+    /// What calls were refused or throttled for, in order of the first.
+    pub failed_calls: Vec<FailedCalls>,
     /// Scale-outs of services by policies, in order of time.
     pub service_scale_outs: Vec<ScaleOut>,
     /// State changes of alarms, in order of time.

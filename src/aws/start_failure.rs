@@ -138,6 +138,8 @@ pub enum StartFailure {
     PullQuotaExceeded {
         /// The image.
         image: String,
+        /// The place of the quota among the scenario's.
+        quota: usize,
         /// What it says.
         says: &'static str,
     },
@@ -220,7 +222,7 @@ impl StartFailure {
             ),
             StartFailure::TooManyRequests(_) | StartFailure::PullQuotaExceeded { .. } => {
                 let (image, says) = match self {
-                    StartFailure::PullQuotaExceeded { image, says } => (image, *says),
+                    StartFailure::PullQuotaExceeded { image, says, .. } => (image, *says),
                     StartFailure::TooManyRequests(image) => {
                         (image, "toomanyrequests: You have reached your pull rate limit.")
                     }

@@ -1,11 +1,12 @@
 //! What makes tasks end where `stoppedReason` does not say it: the thing that has to be changed.
 //!
 //! ECS says *Task failed ELB health checks* whatever the reason; *Troubleshooting service load balancers* in the developer guide (2026) lists
-//! what to look for. Left out: checks that a busy process answers too late, of which no setting is the cause.
+//! what to look for; of images that cannot be pulled *CannotPullContainer task errors* does.
 
 use std::ops::RangeInclusive;
 
-use crate::aws::security_group::IpPermission;
+use crate::aws::security_group::{HTTPS_PORT, IpPermission};
+use crate::aws::subnet::{DefaultRoute, EndpointService};
 use crate::aws::task_definition::{CpuArchitecture, Protocol};
 use crate::units::Span;
 
@@ -38,6 +39,45 @@ pub enum StopCause {
     StartPeriodTooShort(Span),
     /// The image has not the command that `healthCheck` runs.
     LacksCommand(String),
+    /// The container's process hung, so that its own check got no answer within this time.
+    Hangs(Span),
+    /// The process was busy with requests that came before the load balancer's check, and did not answer within this time.
+    AnswersTooLate(Span),
+    /// The process had no room left in its queue for the load balancer's check.
+    QueueIsFull,
+    /// The process had ended, and the task went on without it or started it again.
+    ProcessIsDown,
+    /// Its instance had gone, or nothing on it answered any more.
+    InstanceIsLost,
+    /// Nothing that a task needs beforehand can be reached, whatever answers there: `whom`, an image's registry or a service of AWS.
+    NotLetOut {
+        /// Whom.
+        whom: String,
+        /// What keeps the call in.
+        by: NoEgress,
+    },
+    /// The registry did not answer.
+    RegistryIsSilent(String),
+    /// The registry turned all pulls away.
+    RegistryTurnsAway(String),
+    /// So many pulls in so long had been made of a registry before.
+    PullQuotaUsedUp {
+        /// The registry.
+        registry: String,
+        /// So many pulls ...
+        pulls: u32,
+        /// ... in so long.
+        window: Span,
+        /// Who made them.
+        by: PullCaller,
+    },
+    /// No instance had room within the time that a task may wait in PROVISIONING.
+    NoRoom {
+        /// That time.
+        waited: Span,
+        /// The group that would have to grow and its `MaxSize`, where it had come to that.
+        largest_group: Option<(String, u32)>,
+    },
     /// The image is for one architecture, and the machine has another.
     Architecture {
         /// What the image is for.
@@ -45,6 +85,72 @@ pub enum StopCause {
         /// What it was to run on.
         machine: CpuArchitecture,
     },
+}
+
+/// Whom a registry counts pulls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullCaller {
+    /// The account whose credentials they come with.
+    Account,
+    /// A NAT gateway's address, which all behind it share.
+    NatGateway,
+    /// The public address of an instance or of a task on Fargate.
+    OwnAddress,
+}
+
+/// What keeps a call to registries and services of AWS inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoEgress {
+    /// Security groups that let nothing out to port 443.
+    SecurityGroups {
+        /// Their ids.
+        names: Vec<String>,
+        /// All of their rules.
+        egress: Vec<IpPermission>,
+    },
+    /// No route of the subnet.
+    Route {
+        /// The subnet.
+        subnet: String,
+        /// Where its default route leads.
+        default_route: DefaultRoute,
+        /// Whether a task's own interface would need the public address, and not its instance's.
+        is_on_fargate: bool,
+        /// What a VPC endpoint would be for, where one would do.
+        endpoint: Option<EndpointService>,
+    },
+}
+
+impl NoEgress {
+    fn words(&self, whom: &str) -> String {
+        match self {
+            NoEgress::SecurityGroups { names, egress } => {
+                let (groups, let_out) = match names.len() {
+                    1 => ("security group", "lets"),
+                    _ => ("security groups", "let"),
+                };
+                format!(
+                    "calls to {whom} time out, since {groups} {} {let_out} out {} and not port TCP {HTTPS_PORT}",
+                    listed(names),
+                    permitted(egress)
+                )
+            }
+            NoEgress::Route { subnet, default_route, is_on_fargate, endpoint } => {
+                let why = match (default_route, is_on_fargate) {
+                    (DefaultRoute::InternetGateway, true) => {
+                        "leads to an internet gateway only, and the task has no public address (assignPublicIp is DISABLED)"
+                    }
+                    (DefaultRoute::InternetGateway, false) => {
+                        "leads to an internet gateway only, and the instance has no public address"
+                    }
+                    (DefaultRoute::None | DefaultRoute::NatGateway, _) => "has no default route",
+                };
+                let endpoint =
+                    endpoint.map_or(String::new(), |it| format!(" and no VPC endpoint for {}", it.endpoints()));
+                format!("calls to {whom} time out, since subnet `{subnet}` {why}{endpoint}")
+            }
+        }
+    }
 }
 
 impl StopCause {
@@ -68,14 +174,13 @@ impl StopCause {
     pub fn words(&self) -> String {
         match self {
             StopCause::SecurityGroups { names, ingress, protocol, ports, is_host_port } => {
-                let names: Vec<String> = names.iter().map(|it| format!("`{it}`")).collect();
                 let groups = if names.len() == 1 { "security group" } else { "security groups" };
                 let lets = if names.len() == 1 { "lets" } else { "let" };
                 let port = if *is_host_port { "host port" } else { "port" };
                 format!(
                     "the load balancer's connections time out, since {groups} {} {lets} in {} and not {port}{} {} {}",
-                    names.join(", "),
-                    admitted(ingress),
+                    listed(names),
+                    permitted(ingress),
                     if ports.start() == ports.end() { "" } else { "s" },
                     protocol_name(*protocol),
                     range(ports)
@@ -91,6 +196,39 @@ impl StopCause {
                 format!("its process was still starting, and startPeriod of healthCheck is {}", period.as_seconds())
             }
             StopCause::LacksCommand(command) => format!("the image lacks {command}, which its healthCheck runs"),
+            StopCause::Hangs(timeout) => {
+                format!(
+                    "its process hung, and its healthCheck had no answer within timeout of {}",
+                    timeout.as_seconds()
+                )
+            }
+            StopCause::AnswersTooLate(timeout) => format!(
+                "its process was busy with requests that came before the load balancer's checks, and did not answer them within \
+                 HealthCheckTimeoutSeconds of {}",
+                timeout.as_seconds()
+            ),
+            StopCause::QueueIsFull => {
+                "its process was busy, and its queue had no room left for the load balancer's checks".to_owned()
+            }
+            StopCause::ProcessIsDown => "its process had ended, and nobody answered the checks".to_owned(),
+            StopCause::InstanceIsLost => "its instance was lost, and nothing there answered the checks".to_owned(),
+            StopCause::NotLetOut { whom, by } => by.words(whom),
+            StopCause::RegistryIsSilent(registry) => format!("registry `{registry}` did not answer"),
+            StopCause::RegistryTurnsAway(registry) => format!("registry `{registry}` turned all pulls away"),
+            StopCause::PullQuotaUsedUp { registry, pulls, window, by } => {
+                let whom = match by {
+                    PullCaller::Account => "an account",
+                    PullCaller::NatGateway => "an address, here the NAT gateway's that all behind it share",
+                    PullCaller::OwnAddress => "an address",
+                };
+                format!("registry `{registry}` lets {whom} pull {pulls} times in {window}, and that was used up")
+            }
+            StopCause::NoRoom { waited, largest_group } => {
+                let group = largest_group.as_ref();
+                let group =
+                    group.map_or(String::new(), |it| format!(", and `{}` was at its MaxSize of {}", it.0, it.1));
+                format!("no instance had room for it within the {waited} that a task may wait in PROVISIONING{group}")
+            }
             StopCause::Architecture { image, machine } => {
                 format!(
                     "exec format error, since the image is for {} and the machine is {}",
@@ -116,13 +254,18 @@ fn range(ports: &RangeInclusive<u16>) -> String {
     }
 }
 
-/// What rules of ingress let in: `TCP 80 and UDP 53 to 60`, `nothing`.
-fn admitted(ingress: &[IpPermission]) -> String {
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|it| format!("`{it}`")).collect();
+    names.join(", ")
+}
+
+/// What rules let in or out: `TCP 80 and UDP 53 to 60`, `nothing`.
+fn permitted(rules: &[IpPermission]) -> String {
     let rule = |it: &IpPermission| match it.protocol {
         Some(protocol) => format!("{} {}", protocol_name(protocol), range(&it.ports)),
         None => "everything".to_owned(),
     };
-    let rules: Vec<String> = ingress.iter().map(rule).collect();
+    let rules: Vec<String> = rules.iter().map(rule).collect();
     match rules.split_last() {
         None => "nothing".to_owned(),
         Some((last, [])) => last.clone(),

@@ -6,6 +6,7 @@
 
 use crate::aws::auto_scaling_group::AvailabilityZone;
 use crate::aws::security_group::SecurityGroup;
+use crate::aws::start_failure::is_ecr;
 use crate::table::Id;
 
 /// Most subnets of one service (`AwsVpcConfiguration`).
@@ -47,6 +48,23 @@ pub enum EndpointService {
     SecretsManager,
     /// `ssm`
     Ssm,
+}
+
+impl EndpointService {
+    /// What a call to a registry can take; `None` where the internet alone leads there.
+    pub fn of_registry(registry: &str) -> Option<EndpointService> {
+        is_ecr(registry).then_some(EndpointService::Ecr)
+    }
+
+    /// The endpoints that it takes, by the ends of their names.
+    pub fn endpoints(self) -> &'static str {
+        match self {
+            EndpointService::Ecs => "ecs, ecs-agent and ecs-telemetry",
+            EndpointService::Ecr => "ecr.api, ecr.dkr and s3",
+            EndpointService::SecretsManager => "secretsmanager",
+            EndpointService::Ssm => "ssm",
+        }
+    }
 }
 
 /// A subnet of the cluster's VPC.

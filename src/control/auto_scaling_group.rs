@@ -86,7 +86,7 @@ pub struct InstanceInGroup {
     /// Why its group finds it unhealthy.
     unhealthy: Option<&'static str>,
     /// When EC2 began to find it impaired.
-    impaired_since: Option<Instant>,
+    pub(super) impaired_since: Option<Instant>,
     /// When its interruption notice comes.
     notice_at: Option<Instant>,
     /// When EC2 takes it back.

@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::control::image_pulls::{Pull, PullTime};
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
+use crate::control::stop_causes::CheckedBy;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -311,7 +312,7 @@ impl Control<'_> {
     fn container_fails_to_start(&mut self, task: Id<Task>, place: usize) {
         let now = self.now();
         let (_, failure) = self.next(task, place).fails_to_start.take().expect("its failure is due");
-        let reason = self.words_of_start_failure(task, &failure);
+        let reason = self.start_has_failed(task, &failure);
         let row = &mut self.cluster.tasks[task].containers[place];
         (row.status, row.stopped_at) = (ContainerStatus::Stopped, Some(now));
         row.reason = Some(reason.clone());
@@ -468,7 +469,7 @@ impl Control<'_> {
     }
 
     /// The container whose process answers requests; the first essential one where no load balancer names one.
-    fn serving_container(&self, task: Id<Task>) -> usize {
+    pub(super) fn serving_container(&self, task: Id<Task>) -> usize {
         let service = self.cluster.tasks[task].service().map(|it| &self.scenario.services[it]);
         let first_essential = || self.definition_of(task).containers.iter().position(|it| it.essential).unwrap_or(0);
         let load_balancer = service.and_then(|it| it.load_balancer.as_ref());
@@ -656,6 +657,11 @@ impl Control<'_> {
         let next = self.next(task, place);
         next.probe_times_out_at = None;
         next.probe_is_sent_at = Some(now + check.interval);
+        let why = match (next.is_hanging, next.is_listening) {
+            (true, _) => Some(StopCause::Hangs(check.timeout)),
+            (false, false) => Some(StopCause::StartPeriodTooShort(check.start_period)),
+            (false, true) => None,
+        };
         next.health.probe_ended(&check, now.since(started_at), passed);
         let status = next.health.status;
         let row = &mut self.cluster.tasks[task];
@@ -674,12 +680,12 @@ impl Control<'_> {
         let mut decision = self.say_of_container(task, place, kind, &words);
         if container.essential {
             if is_unhealthy {
-                self.note_why_checks_fail(task);
+                self.note_why_container_is_unhealthy(task, place, why);
                 let words = "failed container health checks.";
                 decision = self.say_of_task(task, Some(decision), "task.unhealthy", words);
                 self.note_unhealthy(launcher, decision);
             } else {
-                self.records.stop_causes.remove(&task);
+                self.forget_why_unhealthy(task, CheckedBy::Containers);
             }
             self.note_first_healthy(task);
             if let Launcher::Service(service) = launcher {

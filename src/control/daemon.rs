@@ -393,9 +393,9 @@ impl<'a> Control<'a> {
         }
         let draw = self.streams.services[service.index()].placement.below(roll.unhealthy.len());
         let task = roll.unhealthy[draw];
-        let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
         let cause = self.services[service.index()].unhealthy_cause;
-        self.stop_daemons(service, &[task], &format!("Task failed {by} health checks"), cause);
+        let reason = self.fails_health_checks(task);
+        self.stop_daemons(service, &[task], &reason, cause);
     }
 
     fn stop_daemons(

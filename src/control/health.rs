@@ -4,6 +4,7 @@ use crate::agenda::Event;
 use crate::aws::load_balancer::TargetGroup;
 use crate::cluster::{Change, Target, TargetHealthReason, TargetState, Task};
 use crate::control::Control;
+use crate::control::stop_causes::CheckedBy;
 use crate::data::{ProbeAnswer, Traffic};
 use crate::run::TargetChange;
 use crate::table::Id;
@@ -158,7 +159,7 @@ impl Control<'_> {
             return;
         }
         self.note_first_healthy(task);
-        self.records.stop_causes.remove(&task);
+        self.forget_why_unhealthy(task, CheckedBy::LoadBalancer);
         let group_name = &self.scenario.target_groups[group].name;
         self.say_of_task(task, None, "target.healthy", &format!("is healthy in (target-group {group_name})"));
         self.schedule_service(self.service_of_target(task));
@@ -170,7 +171,7 @@ impl Control<'_> {
         let group = &self.scenario.target_groups[target_group].name;
         let words = format!("is unhealthy in (target-group {group}) due to (reason {})", why.words_of_event());
         let decision = self.say_of_task(task, None, "target.unhealthy", &words);
-        self.note_why_checks_fail(task);
+        self.note_why_target_is_unhealthy(target, why);
         let service = self.service_of_target(task);
         self.services[service.index()].unhealthy_cause = Some(decision);
         self.schedule_service(service);

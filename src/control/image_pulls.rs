@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use crate::aws::launch::Launcher;
 use crate::aws::registry::PullQuota;
+use crate::aws::security_group::SecurityGroup;
 use crate::aws::start_failure::{
-    ImagePullBehavior, PULL_ATTEMPTS, StartFailure, is_ecr, is_of_secrets_manager, pause_after, registry_of, role_name,
+    ImagePullBehavior, PULL_ATTEMPTS, StartFailure, is_of_secrets_manager, pause_after, registry_of, role_name,
 };
 use crate::aws::subnet::{DefaultRoute, EndpointService, Subnet};
 use crate::aws::task_definition::CpuArchitecture;
@@ -40,7 +41,17 @@ pub(super) struct PullTime {
     pub takes: Span,
 }
 
-impl Control<'_> {
+/// Where calls for a task's images and secrets come from.
+pub(super) struct Egress<'a> {
+    /// The subnet; `None` where the scenario has none.
+    pub subnet: Option<&'a Subnet>,
+    /// Whether the interface has a public address.
+    pub has_public_ip: bool,
+    /// The interface's security groups.
+    pub security_groups: &'a [Id<SecurityGroup>],
+}
+
+impl<'a> Control<'a> {
     /// Whether containers of a task are followed one by one.
     pub(super) fn follows_containers(&self, task: Id<Task>) -> bool {
         self.faults_concern_containers || self.definition_of(task).follows_containers()
@@ -167,8 +178,8 @@ impl Control<'_> {
             let counts = |it: &&Instant| **it <= at && at < **it + quota.window;
             pulls.is_some_and(|them| them.iter().filter(counts).count() >= quota.pulls as usize)
         });
-        let (_, quota) = exceeded.next()?;
-        Some(StartFailure::PullQuotaExceeded { image: image.to_owned(), says: quota.says() })
+        let (number, quota) = exceeded.next()?;
+        Some(StartFailure::PullQuotaExceeded { image: image.to_owned(), quota: number, says: quota.says() })
     }
 
     /// Whom a registry takes a task's pull to come from: the account, or the public address of the instance, of the task on Fargate, or
@@ -178,28 +189,25 @@ impl Control<'_> {
             return "account".to_owned();
         }
         let row = &self.cluster.tasks[task];
-        let (subnet, own) = match row.instance() {
-            Some(instance) => {
-                let it = &self.cluster.instances[instance];
-                (it.subnet, (it.name.clone(), it.subnet.is_some_and(|it| self.scenario.subnets[it].maps_public_ip)))
-            }
-            None => {
-                let network = self.scenario.network_of(row.launcher, row.network);
-                (row.subnet.or(network.subnets.first().copied()), (task_name(task), network.assign_public_ip))
-            }
-        };
-        let (name, has_public_ip) = own;
-        let goes_by_nat = match subnet {
-            Some(subnet) => !has_public_ip || self.scenario.subnets[subnet].default_route == DefaultRoute::NatGateway,
-            None => self.scenario.nat_gateways.is_some(),
-        };
-        if !goes_by_nat {
-            return name;
+        if !self.goes_by_nat(task) {
+            return match row.instance() {
+                Some(instance) => self.cluster.instances[instance].name.clone(),
+                None => task_name(task),
+            };
         }
         let several = self.scenario.nat_gateways.as_ref().is_none_or(|it| it.number > 1);
         match self.cluster.zone_of_task(task).filter(|_| several) {
             Some(zone) => format!("nat-gateway/{}", self.scenario.availability_zones[zone].name),
             None => "nat-gateway".to_owned(),
+        }
+    }
+
+    /// Whether calls for a task's images come from a NAT gateway's address.
+    pub(super) fn goes_by_nat(&self, task: Id<Task>) -> bool {
+        let egress = self.egress_of(task);
+        match egress.subnet {
+            Some(subnet) => !egress.has_public_ip || subnet.default_route == DefaultRoute::NatGateway,
+            None => self.scenario.nat_gateways.is_some(),
         }
     }
 
@@ -278,8 +286,9 @@ impl Control<'_> {
         own.max(free_at.since(begins))
     }
 
-    /// Why a container of a task does not start, as ECS words it there.
-    pub(super) fn words_of_start_failure(&self, task: Id<Task>, failure: &StartFailure) -> String {
+    /// A container of a task does not start: why not, as ECS words it there.
+    pub(super) fn start_has_failed(&mut self, task: Id<Task>, failure: &StartFailure) -> String {
+        self.note_why_pull_fails(task, failure);
         let is_on_fargate = self.cluster.tasks[task].is_on_fargate();
         failure.stopped_reason(is_on_fargate, &self.scenario.prices.region)
     }
@@ -345,7 +354,7 @@ impl Control<'_> {
     fn pull_failure(&self, task: Id<Task>, image: &str, at: Instant) -> Option<StartFailure> {
         let registry = registry_of(image);
         let not_reached = || Some(StartFailure::RegistryNotReached(image.to_owned()));
-        if !self.is_reached(task, is_ecr(registry).then_some(EndpointService::Ecr)) {
+        if !self.is_reached(task, EndpointService::of_registry(registry)) {
             return not_reached();
         }
         let of_registry = self.scenario.faults_at(at).filter_map(|(_, it)| match it {
@@ -380,22 +389,34 @@ impl Control<'_> {
         factors.product()
     }
 
-    /// Whether a route leads from where a task's images and secrets are fetched, and security groups let calls out: on EC2 that is the
-    /// agent, on its instance; on Fargate the task itself.
+    /// Whether a route leads from where a task's images and secrets are fetched, and security groups let calls out.
     fn is_reached(&self, task: Id<Task>, service: Option<EndpointService>) -> bool {
+        let egress = self.egress_of(task);
+        self.scenario.lets_out(egress.security_groups)
+            && egress.subnet.is_none_or(|it| it.reaches(service, egress.has_public_ip))
+    }
+
+    /// Where a task's images and secrets are fetched from: on EC2 that is the agent, on its instance; on Fargate the task itself.
+    pub(super) fn egress_of(&self, task: Id<Task>) -> Egress<'a> {
         let row = &self.cluster.tasks[task];
         match row.instance() {
             Some(instance) => {
                 let subnet = self.cluster.instances[instance].subnet.map(|it| &self.scenario.subnets[it]);
-                let is_let_out = self.scenario.lets_out(&self.group_of(task).security_groups);
-                is_let_out && subnet.is_none_or(|it: &Subnet| it.reaches(service, it.maps_public_ip))
+                Egress {
+                    subnet,
+                    has_public_ip: subnet.is_some_and(|it| it.maps_public_ip),
+                    security_groups: &self.group_of(task).security_groups,
+                }
             }
             None => {
                 let network = self.scenario.network_of(row.launcher, row.network);
                 // Before it has its address, the first that it may come from speaks for all.
-                let subnet = row.subnet.or(network.subnets.first().copied()).map(|it| &self.scenario.subnets[it]);
-                let is_let_out = self.scenario.lets_out(&network.security_groups);
-                is_let_out && subnet.is_none_or(|it| it.reaches(service, network.assign_public_ip))
+                let subnet = row.subnet.or(network.subnets.first().copied());
+                Egress {
+                    subnet: subnet.map(|it| &self.scenario.subnets[it]),
+                    has_public_ip: network.assign_public_ip,
+                    security_groups: &network.security_groups,
+                }
             }
         }
     }

@@ -163,14 +163,17 @@ impl Control<'_> {
             };
             return format!("{tasks}{why}{stays}");
         }
-        let ended = || own().filter(|it| it.stopped_at.is_some() && it.healthy_at.is_none());
-        let last_words = |tasks: &mut dyn Iterator<Item = &Task>| {
-            let last = tasks.max_by_key(|it| it.stopped_at)?;
+        let of_deployment = |it: &(Id<Task>, &Task)| it.1.service() == Some(service) && it.1.deployment == number;
+        let own = || self.cluster.tasks.entries().filter(of_deployment);
+        let ended = || own().filter(|it| it.1.stopped_at.is_some() && it.1.healthy_at.is_none());
+        let last_words = |tasks: &mut dyn Iterator<Item = (Id<Task>, &Task)>| {
+            let (id, last) = tasks.max_by_key(|it| it.1.stopped_at)?;
             let (code, reason) = last.stopped_reason.as_ref()?;
-            Some(format!("{}: {reason}{}", code.as_str(), self.cause_of_last_stop(service, number)))
+            let cause = self.records.stop_causes.get(&id).map_or(String::new(), |it| format!(": {}", it.words()));
+            Some(format!("{}: {reason}{cause}", code.as_str()))
         };
-        let never_ran = || ended().filter(|it| it.started_at.is_none());
-        let ran = || ended().filter(|it| it.started_at.is_some());
+        let never_ran = || ended().filter(|it| it.1.started_at.is_none());
+        let ran = || ended().filter(|it| it.1.started_at.is_some());
         let told = |count: usize, what: &str, words: Option<String>| {
             let words = words.map_or(String::new(), |it| format!(" (the last: {it})"));
             format!("{count} of its tasks {what}{words}")
@@ -194,16 +197,6 @@ impl Control<'_> {
             return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be");
         }
         format!("{old} old tasks are still there")
-    }
-
-    /// What made the last task of a deployment end of those of which it is known, after a colon; empty where it is of none.
-    fn cause_of_last_stop(&self, service: Id<ServiceDefinition>, number: u32) -> String {
-        let is_of = |task: Id<Task>| {
-            let row = &self.cluster.tasks[task];
-            row.service() == Some(service) && row.deployment == number
-        };
-        let cause = self.records.stop_causes.iter().rev().find(|it| is_of(*it.0));
-        cause.map_or(String::new(), |it| format!(": {}", it.1.words()))
     }
 
     /// The room that the deployment of a service whose tasks are launched needs beyond what there is.

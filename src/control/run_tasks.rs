@@ -287,6 +287,10 @@ impl Control<'_> {
         totals.failed_calls += 1;
         totals.failed_cpu_units += u64::from(cpu_units) * count;
         *totals.failures.entry(exception).or_default() += count;
+        if exception != THROTTLED {
+            let target = self.scenario.launcher_words(Launcher::RunTask(run_task));
+            self.note_failed_call("RunTask", target, exception, true);
+        }
         let words = format!("RunTask failed for {count} tasks: {exception}");
         self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_failed", &words);
     }

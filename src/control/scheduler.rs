@@ -364,10 +364,13 @@ impl Control<'_> {
             self.start_tasks(service, wanted);
         }
         let surplus = (roll.staying.len() as u32).saturating_sub(in_all);
-        // Those that were to be replaced may have got well: which of all stops is decided when their replacements are healthy.
-        let waits =
-            self.services[service.index()].replaces_unhealthy && (roll.staying_healthy as usize) < roll.staying.len();
+        // Those that were to be replaced may have got well: which of all stops is decided when their replacements are healthy. Those that
+        // have no place yet are taken back before.
+        let placed = roll.staying.iter().filter(|it| self.cluster.tasks[**it].host.is_some()).count();
+        let healthy = roll.staying_healthy as usize;
+        let waits = self.services[service.index()].replaces_unhealthy && healthy < placed;
         if surplus > 0 && !has_failed && !waits {
+            self.services[service.index()].replaces_unhealthy &= healthy == roll.staying.len();
             self.scale_in(service, &mut roll.staying, surplus);
         }
         let has_older = !(roll.leaving_healthy.is_empty() && roll.leaving.is_empty());

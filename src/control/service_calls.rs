@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::agenda::Event;
 use crate::aws::pipeline::Pipeline;
+use crate::aws::launch::Launcher;
 use crate::aws::run_task::{THROTTLED, retry_pause};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_set::TaskSetChange;
@@ -95,7 +96,8 @@ impl Control<'_> {
         let throttled = self.service_calls.throttled.entry(index).or_default();
         *throttled += 1;
         let attempts = *throttled;
-        let then = if attempts < ATTEMPTS {
+        let is_given_up = attempts >= ATTEMPTS;
+        let then = if !is_given_up {
             let pause = retry_pause(attempts - 1, self.service_calls.jitter.unit());
             self.agenda.put(now + pause, Event::TimelineIsDue(index));
             format!("It is made again after {pause}.")
@@ -105,6 +107,8 @@ impl Control<'_> {
         let message = format!("{call} {}: {THROTTLED} {then}", scenario.services[service].name);
         let resource = self.service_resource(service);
         self.log.put(now, None, kind, resource, message);
+        let target = scenario.launcher_words(Launcher::Service(service));
+        self.note_failed_call(call, target, THROTTLED, is_given_up);
         true
     }
     /// Application Auto Scaling calls `UpdateService`; where that is throttled, again until it is answered.

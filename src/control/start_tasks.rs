@@ -88,6 +88,9 @@ impl<'a> Control<'a> {
         } else {
             failures.insert(THROTTLED, instances.len() as u32);
         }
+        for error in failures.keys().filter(|it| **it != THROTTLED) {
+            self.note_failed_call("StartTask", self.scenario.launcher_words(Launcher::RunTask(run_task)), error, true);
+        }
         self.count_failures(run_task, size, &failures);
         self.say_start_task(run_task, &started, &failures);
     }

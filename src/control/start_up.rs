@@ -95,7 +95,7 @@ impl Control<'_> {
     /// A task whose containers are not followed is given up on its way, if something has been found to fail by now; whether it was.
     pub(super) fn is_given_up(&mut self, task: Id<Task>) -> bool {
         let Some(failure) = self.start_failures.remove(&task) else { return false };
-        let reason = failure.stopped_reason(false, &self.scenario.prices.region);
+        let reason = self.start_has_failed(task, &failure);
         let cause = self.say_of_task(task, None, "task.failed_to_start", &format!("failed to start: {reason}"));
         self.stop_task(task, StopCode::TaskFailedToStart, reason, Some(cause));
         true

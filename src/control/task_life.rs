@@ -693,6 +693,7 @@ impl<'a> Control<'a> {
         let wanted = Wanted::of(&self.cluster.tasks[task]);
         let lacked = self.records.refusals.reason_of(&wanted).map_or(NO_CONTAINER_INSTANCES, Reason::of_api);
         let reason = format!("TaskFailedToStart: {lacked}");
+        self.note_lack_of_room(task);
         self.stop_task(task, StopCode::TaskFailedToStart, reason, None);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::aws::stop_cause::StopCause;
 use crate::report::capacity;
 use crate::report::costs;
 use crate::report::deployments;
@@ -191,6 +192,7 @@ struct TaskRow<'a> {
     capacity_provider: Option<&'a str>,
     pull_started_s: Option<f64>,
     run_task: Option<&'a str>,
+    stop_cause: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -376,6 +378,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         capacity_provider: row.capacity_provider.as_deref(),
         pull_started_s: row.pull_started_at.map(seconds),
         run_task: row.run_task.map(|it| run.scenario.run_tasks[Id::new(it)].name.as_str()),
+        stop_cause: row.stop_cause.as_ref().map(StopCause::words),
     });
     let containers = run.tasks.iter().flat_map(|task| {
         let service = task.service.map(service_name);
@@ -592,7 +595,7 @@ const INSTANCES: &str = "time_s instance auto_scaling_group instance_type availa
     purchase_option usd_per_hour lifecycle_state";
 const TASKS: &str = "task service task_definition instance availability_zone created_s placed_s pulled_s running_s \
     healthy_s stopping_s stopped_s stop_code stopped_reason exit_code reserved_cpu_units reserved_memory_mib task_group capacity_provider \
-    pull_started_s run_task";
+    pull_started_s run_task stop_cause";
 const CONTAINERS: &str =
     "task service container last_status started_s stopped_s exit_code reason health_status restart_count";
 const ALARMS: &str = "time_s alarm from_state to_state value threshold reason";

@@ -106,7 +106,7 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
     told(run).map(|it| {
         let waits = it.waits(run);
         let waited = |stage| waits.iter().find(|wait| wait.0 == stage).map_or(0.0, |wait| wait.1.as_seconds());
-        let (tasks_started, tasks_never_healthy) = it.tasks_started(run);
+        let (tasks_started, tasks_never_healthy, _) = it.tasks_started(run);
         let requests = it.requests(run);
         let since_began = |at: Instant| at.since(it.began_at).as_seconds();
         let (verdict, took) = match it.verdict() {
@@ -270,10 +270,15 @@ fn spare(it: &DeploymentLife) -> Option<String> {
 }
 
 fn never_healthy(run: &Run, it: &DeploymentLife) -> Option<String> {
-    let (started, never_healthy) = it.tasks_started(run);
+    let (started, never_healthy, unwanted) = it.tasks_started(run);
     (never_healthy > 0).then(|| {
         let started = plural(started, "task");
-        format!("Of {started} that it started {never_healthy} stopped without ever being healthy.")
+        let why = match unwanted {
+            0 => String::new(),
+            _ if unwanted == never_healthy => ", no longer wanted".to_owned(),
+            _ => format!(", {unwanted} of them no longer wanted"),
+        };
+        format!("Of {started} that it started {never_healthy} stopped without ever being healthy{why}.")
     })
 }
 

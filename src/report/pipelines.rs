@@ -58,6 +58,9 @@ pub struct PipelineSummary<'a> {
     commits: usize,
     /// Executions by what became of them.
     executions: BTreeMap<&'static str, usize>,
+    /// Executions that failed, by why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    failed: BTreeMap<&'a str, usize>,
     /// From the commit to the end of those that succeeded, seconds: half of them took no longer.
     commit_to_deployed_p50_s: Option<f64>,
     /// The longest of these.
@@ -74,6 +77,10 @@ pub fn summaries(run: &Run) -> Vec<PipelineSummary<'_>> {
             run.pipeline_executions.iter().filter(|it| it.pipeline == id.index()).collect();
         let mut by_status: BTreeMap<&'static str, usize> = BTreeMap::new();
         executions.iter().for_each(|it| *by_status.entry(it.status.as_str()).or_default() += 1);
+        let mut failed: BTreeMap<&str, usize> = BTreeMap::new();
+        for it in executions.iter().filter(|it| it.status == ExecutionStatus::Failed) {
+            *failed.entry(it.reason.as_str()).or_default() += 1;
+        }
         let succeeded = || executions.iter().filter(|it| it.status == ExecutionStatus::Succeeded);
         let mut times: Vec<f64> =
             succeeded().filter_map(|it| Some(it.ended_at?.since(it.committed_at).as_seconds())).collect();
@@ -84,6 +91,7 @@ pub fn summaries(run: &Run) -> Vec<PipelineSummary<'_>> {
             name: &pipeline.name,
             commits: executions.len(),
             executions: by_status,
+            failed,
             commit_to_deployed_p50_s: quantile(&times, 0.5),
             commit_to_deployed_longest_s: quantile(&times, 1.0),
             deployed_out_of_order: updates().filter(is_late).count(),
@@ -106,6 +114,9 @@ pub fn lines(variants: &[Vec<&Run>]) -> String {
             }
             if it.deployed_out_of_order > 0 {
                 line += &format!("; {} deployed over a later commit", it.deployed_out_of_order);
+            }
+            for (reason, executions) in it.failed {
+                line += &format!("; {executions} failed: {reason}");
             }
             wrap(&mut text, &line, 2);
         }

@@ -9,8 +9,6 @@ use crate::table::Id;
 
 /// Kinds of ends that are told in the terminal of one variant, the most frequent first.
 const TOLD_MAXIMUM: usize = 6;
-/// Letters of a reason that the terminal shows.
-const REASON_MAXIMUM: usize = 180;
 
 /// Tasks that stopped alike.
 #[derive(Debug, PartialEq, Serialize)]
@@ -85,11 +83,9 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
         let rows = stopped_tasks(run);
         for row in rows.iter().take(TOLD_MAXIMUM) {
             let code = row.exit_code.map_or(String::new(), |it| format!(", exit code {it}"));
-            let reason: String = row.stopped_reason.chars().take(REASON_MAXIMUM).collect();
-            let more = if reason.len() < row.stopped_reason.len() { " ..." } else { "" };
             let line = format!(
-                "{}: {} × `{}`: {}: {reason}{more}{code}",
-                run.scenario.variant, row.tasks, row.launcher, row.stop_code
+                "{}: {} × `{}`: {}: {}{code}",
+                run.scenario.variant, row.tasks, row.launcher, row.stop_code, row.stopped_reason
             );
             wrap(&mut text, &line, 2);
             if let Some(cause) = &row.cause {

@@ -7,6 +7,7 @@ use crate::report::capacity::{ReasonTotal, reason_totals, scales_groups};
 use crate::report::costs::{OwnerCost, a_month, by_owner};
 use crate::report::deployments::{self, DeploymentRow};
 use crate::report::event_bridge::{self, TargetSummary};
+use crate::report::failed_calls::{self, FailedCallsSummary};
 use crate::report::findings::{Finding, findings};
 use crate::report::pipelines::{self, PipelineSummary};
 use crate::report::refusals::{Refused, refused};
@@ -58,6 +59,9 @@ struct Summary<'a> {
     /// Tasks that stopped otherwise than they were meant to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stopped_tasks: Vec<StoppedTasks<'a>>,
+    /// Calls that AWS refused or throttled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_calls: Vec<FailedCallsSummary<'a>>,
     cost_volumes_usd: f64,
     cost_cloudwatch_usd: f64,
     /// Where there are any.
@@ -295,6 +299,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         }),
         event_targets: event_bridge::summaries(run),
         pipelines: pipelines::summaries(run),
+        failed_calls: failed_calls::summaries(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");
     bytes.push(b'\n');

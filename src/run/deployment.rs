@@ -274,10 +274,12 @@ impl DeploymentLife {
         Some(early.all_healthy_at?.max(gone_at))
     }
 
-    /// Tasks that it started, and those of them that stopped without ever being healthy.
-    pub fn tasks_started(&self, run: &Run) -> (usize, usize) {
+    /// Tasks that it started, those of them that stopped without ever being healthy, and of these the ones that were stopped since they
+    /// were no longer wanted.
+    pub fn tasks_started(&self, run: &Run) -> (usize, usize, usize) {
         let own = || self.own_tasks(run).filter(|it| it.deployment == self.number);
-        (own().count(), own().filter(|it| it.stopped_at.is_some() && it.healthy_at.is_none()).count())
+        let never_healthy = || own().filter(|it| it.stopped_at.is_some() && it.healthy_at.is_none());
+        (own().count(), never_healthy().count(), never_healthy().filter(|it| !it.has_failed()).count())
     }
 
     /// What became of its service's requests in the minutes in which it was under way and its old tasks stopped.

@@ -332,10 +332,31 @@ impl Shape {
         accepted: &["EnableECSManagedTags", "EnableExecuteCommand", "PropagateTags", "ReferenceId", "Tags"],
     };
 
+    /// `EventPattern`.
+    pub const EVENT_PATTERN: Shape = Shape {
+        name: "`EventPattern`",
+        not_simulated: &["$or", "account", "id", "region", "resources", "time", "version"],
+        accepted: &[],
+    };
+
+    /// `detail` of the pattern of events that S3 sends.
+    pub const EVENT_DETAIL: Shape = Shape {
+        name: "`detail` of a pattern",
+        not_simulated: &["$or", "reason", "request-id", "requester", "source-ip-address", "version"],
+        accepted: &[],
+    };
+
+    /// `object` of the pattern of events that S3 sends.
+    pub const EVENT_OBJECT: Shape = Shape {
+        name: "`object` of a pattern",
+        not_simulated: &["$or", "etag", "sequencer", "size", "version-id"],
+        accepted: &[],
+    };
+
     /// What a key of an object is to be like.
     pub const KEY_PATTERN: Shape = Shape {
         name: "pattern of a key",
-        not_simulated: &["anything-but", "equals-ignore-case", "exists"],
+        not_simulated: &["anything-but", "cidr", "equals-ignore-case", "exists", "numeric"],
         accepted: &[],
     };
 

@@ -402,11 +402,11 @@ fn objects(reader: &mut Reader<'_>, node: &Node, of: &str, buckets: &mut Buckets
     only(reader, &mut fields, "source", "aws.s3");
     only(reader, &mut fields, "detail-type", "Object Created");
     let detail = fields.required(reader, "detail");
-    fields.finish(reader, &Shape::OURS);
+    fields.finish(reader, &Shape::EVENT_PATTERN);
     let mut detail = reader.fields(detail?, format!("`detail` of the pattern of {of}"))?;
     let bucket_node = detail.required(reader, "bucket");
     let object_node = detail.take("object");
-    detail.finish(reader, &Shape::OURS);
+    detail.finish(reader, &Shape::EVENT_DETAIL);
     let mut bucket = reader.fields(bucket_node?, format!("`bucket` of the pattern of {of}"))?;
     bucket.required(reader, "name");
     let names = bucket.list(reader, "name");
@@ -420,6 +420,10 @@ fn objects(reader: &mut Reader<'_>, node: &Node, of: &str, buckets: &mut Buckets
         reader.refuse(problem.help("it is to name one; give each other bucket a rule of its own"));
         return None;
     };
+    if let Some(filter) = content_filter(name) {
+        reader.not_simulated(name.place, format!("the content filter `{filter}` as `name` of the bucket of {of}"));
+        return None;
+    }
     let what = What { field: "name", of: &format!("the bucket of {of}") };
     let text = last_name(reader.text(what, name)?);
     let Some(place) = buckets.known.iter().position(|it| it.name == text) else {
@@ -452,12 +456,24 @@ fn objects(reader: &mut Reader<'_>, node: &Node, of: &str, buckets: &mut Buckets
     Some(cause)
 }
 
+/// What a part of a pattern is matched by, where that is not a value itself: `anything-but`, `prefix` and others.
+fn content_filter(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Map(entries) => entries.first().map(|it| it.key.as_str()),
+        _ => None,
+    }
+}
+
 /// A list that may have one value.
 fn only(reader: &mut Reader<'_>, fields: &mut Fields<'_>, field: &'static str, value: &str) {
     let Some(node) = fields.required(reader, field) else { return };
     let items = reader.list(What { field, of: &fields.of }, node);
     if let Some(other) = items.iter().find(|it| it.text() != Some(value)) {
-        let found = other.text().map_or_else(|| other.kind().to_owned(), |it| format!("`{it}`"));
+        let found = match (other.text(), content_filter(other)) {
+            (Some(text), _) => format!("`{text}`"),
+            (None, Some(filter)) => format!("the content filter `{filter}`"),
+            (None, None) => other.kind().to_owned(),
+        };
         reader.not_simulated(other.place, format!("{found} as `{field}` of {}", fields.of));
     }
 }
@@ -466,7 +482,7 @@ fn only(reader: &mut Reader<'_>, fields: &mut Fields<'_>, field: &'static str, v
 fn key_patterns(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Option<Vec<KeyPattern>>> {
     let mut fields = reader.fields(node, format!("`object` of the pattern of {of}"))?;
     let nodes = fields.list(reader, "key");
-    fields.finish(reader, &Shape::OURS);
+    fields.finish(reader, &Shape::EVENT_OBJECT);
     let mut patterns = Vec::new();
     for node in nodes {
         if let Value::Map(_) = node.value {
@@ -475,7 +491,8 @@ fn key_patterns(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Option
             patterns.extend(one.text(reader, "prefix").map(|it| KeyPattern::Prefix(it.to_owned())));
             patterns.extend(one.text(reader, "suffix").map(|it| KeyPattern::Suffix(it.to_owned())));
             patterns.extend(one.text(reader, "wildcard").map(|it| KeyPattern::Wildcard(it.to_owned())));
-            if patterns.len() != before + 1 {
+            let is_told_of = Shape::KEY_PATTERN.not_simulated.iter().any(|it| one.has(it));
+            if patterns.len() != before + 1 && !is_told_of {
                 let problem = Problem::new(node.place, format!("{} is to have one of its fields", one.of));
                 reader.refuse(problem.help("several patterns are several items of the list"));
             }

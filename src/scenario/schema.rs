@@ -170,6 +170,9 @@ impl Builder<'_> {
                 }
                 (None, _) => json!({ UNREAD: true }),
             };
+            if sections::is_json_text(field.name) && schema.get("pattern").is_some() {
+                schema["pattern"] = json!(r"^(file://|\s*\{)");
+            }
             if let Some(Usual::Value(Node { value: Value::Scalar { text, .. }, .. })) = &field.usual {
                 schema["default"] = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
             }

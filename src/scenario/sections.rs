@@ -64,13 +64,18 @@ pub fn normalised(reader: &mut Reader<'_>, root: Node) -> Node {
 /// Fields of EventBridge that AWS has as a text of JSON.
 const JSON_TEXTS: [&str; 2] = ["EventPattern", "Input"];
 
+/// Whether a field may be a text of JSON in place of the map that it stands for.
+pub fn is_json_text(field: &str) -> bool {
+    JSON_TEXTS.iter().any(|it| is_same_field(it, field))
+}
+
 /// Puts the map in place of each text of JSON that is one, where it stands; another text is left to who reads it.
 fn spell_out_json(node: &mut Node) {
     match &mut node.value {
         Value::List(items) => items.iter_mut().for_each(spell_out_json),
         Value::Map(entries) => {
             for entry in entries {
-                let is_json = JSON_TEXTS.iter().any(|it| is_same_field(it, &entry.key));
+                let is_json = is_json_text(&entry.key);
                 let parsed = entry.node.text().filter(|_| is_json).and_then(|it| parse(it, 0).ok());
                 match parsed.filter(|it| matches!(it.value, Value::Map(_))) {
                     Some(parsed) => entry.node = at_place(parsed, entry.node.place),

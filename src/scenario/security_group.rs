@@ -29,10 +29,10 @@ impl SecurityGroups {
                 continue;
             };
             let ingress = ip_permissions(reader, &mut fields, "IpPermissions", &entry.key);
-            let egress = match fields.has("IpPermissionsEgress") {
-                true => ip_permissions(reader, &mut fields, "IpPermissionsEgress", &entry.key),
-                false => vec![IpPermission::ALL],
-            };
+            // Asked for in any case, so that a name that is nearly this one is known as such.
+            let says_egress = fields.has("IpPermissionsEgress");
+            let rules = ip_permissions(reader, &mut fields, "IpPermissionsEgress", &entry.key);
+            let egress = if says_egress { rules } else { vec![IpPermission::ALL] };
             fields.finish(reader, &Shape::SECURITY_GROUP);
             let id = self.table.push(SecurityGroup { name: entry.key.clone(), ingress, egress });
             self.names.add(&entry.key, Some(id));

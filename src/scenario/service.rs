@@ -11,7 +11,8 @@ use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
 use crate::aws::service::{
-    AlternateTargetGroup, NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, not_rebalanced,
+    AlternateTargetGroup, NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, deployment_bounds,
+    not_rebalanced,
 };
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::{NetworkMode, TaskDefinition};
@@ -114,6 +115,7 @@ fn service(
         note_what_task_sets_say(reader, &mut fields);
         Some(task_sets(reader, &mut fields, &entry.key, (timeline, group), around, networks)?)
     } else {
+        refuse_task_sets_of_ecs(reader, &fields, controller);
         None
     };
     let task_definition = match &task_sets {
@@ -147,10 +149,7 @@ fn service(
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, maximum_percent);
     }
-    if minimum_healthy_percent == 100 && maximum_percent == 100 {
-        let note = "can never replace a task: minimumHealthyPercent and maximumPercent are both 100";
-        reader.note(format!("{} {note}", fields.of));
-    }
+    note_bounds_without_a_move(reader, &fields.of, desired_count, (minimum_healthy_percent, maximum_percent));
     let health_check_grace_period =
         fields.seconds_or(reader, "healthCheckGracePeriodSeconds", 0..=2_147_483_647, Span::ZERO);
     let (mut launch, on_ec2_because) = match &task_sets {
@@ -347,8 +346,22 @@ fn refuse_launch_of_daemon(reader: &mut Reader<'_>, fields: &Fields<'_>, capacit
     reader.refuse(Problem::new(at, message).help(help));
 }
 
+/// Bounds between which a rolling update may neither stop nor start a task. AWS takes them, and the deployment hangs.
+pub fn note_bounds_without_a_move(reader: &mut Reader<'_>, of: &str, desired: u32, (minimum, maximum): (u32, u32)) {
+    let (lower, upper) = deployment_bounds(desired, minimum, maximum);
+    if minimum == 100 && maximum == 100 {
+        reader.note(format!("{of} can never replace a task: minimumHealthyPercent and maximumPercent are both 100"));
+    } else if desired > 0 && lower >= desired && upper <= desired {
+        reader.note(format!(
+            "{of} can replace no task while {} wanted: minimumHealthyPercent {minimum} keeps {lower}, rounded up, and maximumPercent \
+             {maximum} allows {upper}, rounded down",
+            if desired == 1 { "1 is".to_owned() } else { format!("{desired} are") },
+        ));
+    }
+}
+
 /// Early success with fewer healthy tasks than ECS keeps anyway, where the minimum is not said beside it.
-fn refuse_early_success_below_minimum(
+pub fn refuse_early_success_below_minimum(
     reader: &mut Reader<'_>,
     at: Place,
     of: &str,
@@ -377,6 +390,17 @@ fn controller(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> DeploymentCon
     let found = controller.word(reader, "type", &words).unwrap_or(usual);
     controller.finish(reader, &Shape::OURS);
     found
+}
+
+/// Task sets of a service whose deployments are ECS's own; of one that CodeDeploy deploys `DescribeServices` shows those that it has made.
+fn refuse_task_sets_of_ecs(reader: &mut Reader<'_>, fields: &Fields<'_>, controller: DeploymentController) {
+    let has_some = fields.peek("taskSets").is_some_and(|it| !it.is_blank());
+    if has_some && controller == DeploymentController::Ecs {
+        let message = format!("{} has task sets, and its deployment controller is ECS", fields.of);
+        let help =
+            "`deploymentController: {type: EXTERNAL}` makes a service of task sets; without it remove `taskSets`";
+        reader.refuse(Problem::new(fields.place_of_key("taskSets"), message).help(help));
+    }
 }
 
 /// `DescribeServices` writes what the PRIMARY task set has at the service as well.

@@ -273,7 +273,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     applications.check_used(reader);
     let fields_of_missing = fields.map(reader, "missing");
     let entries = section(reader, &mut fields, "registries");
-    let pull_quotas = pull_quotas(reader, entries);
+    let pull_quotas = pull_quotas(reader, entries, &task_definitions.table);
     let missing = missing(reader, fields_of_missing, &task_definitions.table, &capacity);
     let around = service::Around {
         task_definitions: &task_definitions,

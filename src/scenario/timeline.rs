@@ -30,7 +30,10 @@ use crate::scenario::placement::{new_placement, refuse_too_many_constraints};
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::scaling::{ecs_only, suspended_state};
-use crate::scenario::service::{self, new_rebalancing, refuse_desired_count_of_daemon, refuse_maximum_of_daemon};
+use crate::scenario::service::{
+    self, new_rebalancing, note_bounds_without_a_move, refuse_desired_count_of_daemon,
+    refuse_early_success_below_minimum, refuse_maximum_of_daemon,
+};
 use crate::scenario::task_definition::TaskDefinitions;
 use crate::scenario::task_set::change_of_task_set;
 use crate::scenario::tree::{Entry, Node};
@@ -631,6 +634,20 @@ fn update_service(
         .map_or(SaidDeployment::default(), |it| deployment_configuration(reader, it, Some(&around.alarms_by_name)));
     if is_daemon {
         refuse_maximum_of_daemon(reader, deployment_place, &fields.of, said.maximum_percent.unwrap_or(100));
+    }
+    if let Some(definition) = service.map(|it| &around.services[it]) {
+        let minimum = said.minimum_healthy_percent.unwrap_or(definition.minimum_healthy_percent);
+        let maximum = said.maximum_percent.unwrap_or(definition.maximum_percent);
+        let mut deployment = definition.deployment.clone();
+        said.change.apply(&mut deployment);
+        if said.minimum_healthy_percent.is_some() || said.change.early_success.is_some() {
+            refuse_early_success_below_minimum(reader, deployment_place, &fields.of, (&deployment, minimum));
+        }
+        if said.minimum_healthy_percent.is_some() || said.maximum_percent.is_some() {
+            let of = format!("{} of service `{}`: it", fields.of, definition.name);
+            let desired = desired_count.unwrap_or(definition.desired_count);
+            note_bounds_without_a_move(reader, &of, desired, (minimum, maximum));
+        }
     }
     let has_task_sets = service.is_some_and(|it| !around.services[it].task_sets.is_empty());
     if let (Some(service), Some(_), false) = (service, said.change.strategy, has_task_sets) {

@@ -113,7 +113,7 @@ timeline: [{ at: 5m, updateService: { service: web, taskDefinition: web:2 } }]")
     let Verdict::Hangs(hang) = it.verdict() else { panic!("{:?}", it.verdict()) };
     assert!(hang.because.contains("ran, and stopped before they were healthy"), "{}", hang.because);
     assert!(hang.because.contains("Task failed ELB health checks"), "{}", hang.because);
-    let (started, never_healthy) = it.tasks_started(&looping);
+    let (started, never_healthy, _) = it.tasks_started(&looping);
     let still_there = looping.tasks.iter().filter(|it| it.deployment == 1 && it.stopped_at.is_none()).count();
     assert!(never_healthy >= 10 && never_healthy + still_there == started, "{started} {never_healthy} {still_there}");
     assert_eq!(it.waits(&looping)[0].0, DeploymentStage::Health, "that is what it waits for");

@@ -905,3 +905,74 @@ scheduledActions: {{up: {{service: web, Schedule: {schedule}, ScalableTargetActi
     assert_eq!(notes("cron(30 6 * * 2 *)"), 1);
     assert_eq!(notes("cron(30 6 ? * MON *)"), 0);
 }
+
+#[test]
+fn bounds_that_leave_an_update_no_move_are_noted() {
+    let notes = |service: &str, update: &str| {
+        let text = format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 64, memory: 64 }}] }} }}
+services: {{ web: {{ taskDefinition: web, {service} }} }}
+timeline: [{{ at: 5m, updateService: {{ service: web, {update} }} }}]"
+        );
+        let story = read(Path::new("bounds.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+            .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
+        story
+            .notes
+            .into_iter()
+            .filter(|it| it.contains("can never replace") || it.contains("can replace no"))
+            .collect::<Vec<String>>()
+    };
+    let none: [String; 0] = [];
+    assert_eq!(notes("", "desiredCount: 2"), none);
+    let both = "deploymentConfiguration: { minimumHealthyPercent: 100, maximumPercent: 100 }";
+    assert_eq!(
+        notes("", both),
+        [
+            "`updateService` of service `web`: it can never replace a task: minimumHealthyPercent and maximumPercent are both 100"
+        ]
+    );
+    assert_eq!(notes(both, "desiredCount: 2").len(), 1, "of the service itself");
+    let halves = "deploymentConfiguration: { minimumHealthyPercent: 50, maximumPercent: 150 }";
+    assert_eq!(
+        notes("desiredCount: 1", halves),
+        [
+            "`updateService` of service `web`: it can replace no task while 1 is wanted: minimumHealthyPercent 50 keeps 1, rounded up, and \
+          maximumPercent 150 allows 1, rounded down"
+        ]
+    );
+    assert_eq!(notes("desiredCount: 2", halves), none);
+    assert_eq!(
+        notes("desiredCount: 2", "deploymentConfiguration: { maximumPercent: 100 }").len(),
+        1,
+        "with the minimum that the service has"
+    );
+}
+
+#[test]
+fn content_filters_that_are_not_simulated_are_named() {
+    let told = |detail: &str| {
+        let text = format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ job: {{ containerDefinitions: [{{ name: job, image: job, cpu: 64, memory: 64 }}] }} }}
+buckets: {{ up: {{ objects: {{ poisson: {{ rate: 1/s }} }}, keys: [{{ key: a, weight: 1 }}] }} }}
+rules: {{ up: {{ EventPattern: {{ source: [aws.s3], detail-type: [Object Created], detail: {{ {detail} }} }}, Targets: [{{ Id: it, EcsParameters: {{ TaskDefinitionArn: job }} }}] }} }}"
+        );
+        match read(Path::new("filters.yaml"), &mut |_| Ok(text.as_bytes().to_vec())) {
+            Ok(story) => story.unsupported.messages().map(str::to_owned).collect::<Vec<_>>().join("\n"),
+            Err(problems) => panic!("{detail}\n{}", problems.render(false)),
+        }
+    };
+    for (detail, filter) in [
+        ("bucket: { name: [up] }, object: { key: [{ anything-but: b }] }", "anything-but"),
+        ("bucket: { name: [up] }, object: { key: [{ exists: true }] }", "exists"),
+        ("bucket: { name: [{ prefix: up }] }", "prefix"),
+        ("bucket: { name: [up] }, object: { key: [a], size: [{ numeric: [\">\", 0] }] }", "size"),
+        ("bucket: { name: [up] }, reason: [PutObject]", "reason"),
+    ] {
+        assert!(told(detail).contains(&format!("`{filter}`")), "{detail}: {}", told(detail));
+    }
+    assert_eq!(told("bucket: { name: [up] }, object: { key: [{ prefix: a }] }"), "");
+}

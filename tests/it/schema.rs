@@ -65,6 +65,26 @@ fn the_schema_refuses_what_the_reader_refuses() {
 }
 
 #[test]
+fn the_schema_takes_texts_of_json_where_aws_has_them() {
+    let validator = validator();
+    let rule = |pattern: &str, input: &str| {
+        format!(
+            "{{duration: 1h, rules: {{up: {{EventPattern: {pattern}, Targets: [{{Id: it, Input: {input}, EcsParameters: {{TaskDefinitionArn: \
+             web}}}}]}}}}}}"
+        )
+    };
+    let map = "{source: [aws.s3], detail-type: [Object Created], detail: {bucket: {name: [up]}}}";
+    let text = r#"'{"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": ["up"]}}}'"#;
+    for (pattern, input) in
+        [(map, "{cpu: 512}"), (text, "{cpu: 512}"), (map, r#"'{"cpu": "512"}'"#), (text, "file://in.json")]
+    {
+        assert!(validator.is_valid(&as_json(&rule(pattern, input))), "{pattern} {input}");
+    }
+    assert!(!validator.is_valid(&as_json(&rule("aws.s3", "{cpu: 512}"))));
+    assert!(!validator.is_valid(&as_json(&rule(map, "run"))));
+}
+
+#[test]
 fn a_file_with_its_defaults_is_the_same_scenario() {
     for path in shipped() {
         let mut open = |it: &Path| std::fs::read(it);

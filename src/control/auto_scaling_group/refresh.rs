@@ -57,8 +57,10 @@ impl Control<'_> {
         let now = self.now();
         let resource = self.group_resource(group);
         if self.groups[group.index()].refresh.is_some() {
-            let message = "InstanceRefreshInProgress: an instance refresh is in progress already".to_owned();
-            self.log.put(now, None, "group.instance_refresh", resource, message);
+            let error = "InstanceRefreshInProgress: an instance refresh is in progress already";
+            self.log.put(now, None, "group.instance_refresh", resource, error.to_owned());
+            let name = &self.scenario.auto_scaling_groups[group].name;
+            self.note_failed_call("StartInstanceRefresh", format!("group `{name}`"), error, true);
             return;
         }
         if let Some(alarm) = self.alarm_against(preferences) {

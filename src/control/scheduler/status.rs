@@ -51,17 +51,18 @@ impl Control<'_> {
         let resource = self.service_resource(service);
         let is_daemon = self.daemons.contains(&service);
         let is_scaled = self.services[service.index()].desired_count > 0 && !is_daemon;
-        let message = if !self.is_active(service) {
-            format!("DeleteService {name}: ServiceNotActiveException: Service was not ACTIVE.")
+        let error = if !self.is_active(service) {
+            Some("ServiceNotActiveException: Service was not ACTIVE.")
         } else if is_scaled && !is_forced {
-            format!(
-                "DeleteService {name}: InvalidParameterException: The service cannot be stopped while it is scaled above 0."
-            )
+            Some("InvalidParameterException: The service cannot be stopped while it is scaled above 0.")
         } else {
-            format!("DeleteService {name}")
+            None
         };
+        let because = error.map_or(String::new(), |it| format!(": {it}"));
+        let message = format!("DeleteService {name}{because}");
         let cause = self.log.put(now, None, "timeline.delete_service", resource, message);
-        if !self.is_active(service) || (is_scaled && !is_forced) {
+        if let Some(error) = error {
+            self.note_failed_call("DeleteService", format!("service `{name}`"), error, true);
             return;
         }
         self.stop_rebalancing(service);
@@ -104,17 +105,18 @@ impl Control<'_> {
         &mut self,
         service: Id<ServiceDefinition>,
         kind: &'static str,
-        call: &str,
+        call: &'static str,
     ) -> bool {
         if self.is_active(service) {
             return false;
         }
         let name = &self.scenario.services[service].name;
-        let message = match self.services[service.index()].status {
-            ServiceStatus::Missing => format!("{call} {name}: ServiceNotFoundException: Service not found."),
-            _ => format!("{call} {name}: ServiceNotActiveException: Service was not ACTIVE."),
+        let error = match self.services[service.index()].status {
+            ServiceStatus::Missing => "ServiceNotFoundException: Service not found.",
+            _ => "ServiceNotActiveException: Service was not ACTIVE.",
         };
-        self.log.put(self.now(), None, kind, self.service_resource(service), message);
+        self.log.put(self.now(), None, kind, self.service_resource(service), format!("{call} {name}: {error}"));
+        self.note_failed_call(call, format!("service `{name}`"), error, true);
         true
     }
 }

@@ -66,8 +66,7 @@ impl Control<'_> {
         for _ in 0..superfluous.max(one_for_room).max(at_once).min(unhealthy) {
             let draw = self.streams.services[service.index()].placement.below(roll.unhealthy.len());
             let task = roll.unhealthy.remove(draw);
-            let by = if self.has_unhealthy_containers(task) { "container" } else { "ELB" };
-            stopped.push((task, format!("Task failed {by} health checks"), unhealthy_cause));
+            stopped.push((task, self.fails_health_checks(task), unhealthy_cause));
             self.count_for_breaker(task, unhealthy_cause, TaskFailures::task_failed_its_checks);
         }
         let tasks: Vec<Id<Task>> = stopped.iter().map(|it| it.0).collect();

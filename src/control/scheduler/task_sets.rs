@@ -100,7 +100,7 @@ impl Control<'_> {
             return;
         }
         let (name, set) = (&self.scenario.services[service].name, &self.scenario.services[service].task_sets[task_set]);
-        let call = format!("{call} {name} {}", set.external_id);
+        let (action, call) = (call, format!("{call} {name} {}", set.external_id));
         let state = &self.services[service.index()];
         let found = state.deployment(number).and_then(|it| it.task_set).expect("a task set has a number");
         let computed = state.desired_count_of(number);
@@ -123,7 +123,8 @@ impl Control<'_> {
         };
         let now = self.now();
         let cause = self.log.put(now, None, kind, self.service_resource(service), message);
-        if refusal.is_some() {
+        if let Some(error) = refusal {
+            self.note_failed_call(action, format!("task set `{}` of service `{name}`", set.external_id), error, true);
             return;
         }
         let state = &mut self.services[service.index()];
