@@ -512,7 +512,10 @@ impl<'a> Control<'a> {
             state.newest_that_never_ran = Some((task, now));
         }
         if code == Some(StopCode::ServiceSchedulerInitiated) {
-            self.schedule_service(service);
+            match self.has_come_to_its_end(service) {
+                true => self.schedule_service_at(service, now),
+                false => self.schedule_service(service),
+            }
         } else {
             let deployment = self.cluster.tasks[task].deployment;
             if never_ran {

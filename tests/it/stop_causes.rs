@@ -110,7 +110,7 @@ fn a_task_that_reaches_no_registry_names_what_keeps_it_in() {
     by_route(
         "defaultRoute: none",
         DefaultRoute::None,
-        "dial tcp: i/o timeout Calls of registry `docker.io` time out, since subnet `subnet-a` has no default route.",
+        "dial tcp: i/o timeout Calls to registry `docker.io` time out, since subnet `subnet-a` has no default route.",
     );
     by_route(
         "defaultRoute: internetGateway",

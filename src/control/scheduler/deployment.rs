@@ -314,6 +314,9 @@ impl Control<'_> {
         if let Some(it) = &mut self.services[service.index()].newest().early_success {
             it.all_healthy_at.get_or_insert(now);
         }
+        if !are_old_gone {
+            return;
+        }
         let state = &mut self.services[service.index()];
         if !state.is_steady {
             state.said.clear();
@@ -379,6 +382,12 @@ impl Control<'_> {
         let state = &self.services[service.index()];
         let number = state.primary().number;
         state.tasks.iter().filter(|it| self.cluster.tasks[**it].deployment != number).count() as u32
+    }
+
+    /// Whether nothing is left of a deployment but to see that it is complete: its tasks are healthy, and the last old one has just stopped.
+    pub(in crate::control) fn has_come_to_its_end(&self, service: Id<ServiceDefinition>) -> bool {
+        let deployment = self.services[service.index()].primary();
+        deployment.is_in_progress() && deployment.bakes_since.is_some() && self.old_tasks_are_gone(service)
     }
 
     /// Whether *the tasks on the source service revision are cleaned up*: a deployment waits until they are STOPPED.
