@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use crate::agenda::Event;
-use crate::aws::pipeline::Pipeline;
 use crate::aws::launch::Launcher;
+use crate::aws::pipeline::Pipeline;
 use crate::aws::run_task::{THROTTLED, retry_pause};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_set::TaskSetChange;
