@@ -69,6 +69,8 @@ pub struct Traffic {
     was_awake: Vec<bool>,
     rested: Vec<bool>,
     had_nothing: Vec<bool>,
+    /// Of each lane, whether it may serve requests later than they come.
+    puts_off: Vec<bool>,
     /// Lanes that must look at the cluster again.
     stale: Vec<usize>,
     /// The lanes of each target group.
@@ -127,6 +129,7 @@ impl Traffic {
             done: Vec::new(),
             awake: Awake::all(lanes.len()),
             was_awake: vec![true; lanes.len()],
+            puts_off: vec![false; lanes.len()],
             rested: vec![false; lanes.len()],
             had_nothing: vec![false; scenario.services.len()],
             is_untallied: vec![true; lanes.len()],
@@ -389,8 +392,6 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     while let Some(place) = traffic.stale.pop() {
         traffic.due[place] = f64::NAN;
         traffic.done.push(place);
-        let targets = traffic.lanes[place].targets();
-        targets.for_each(|it| Traffic::forget_quiet_probe(&mut traffic.quiet_probes, it));
     }
     while let Some(place) = traffic.take_due(until.0 as f64) {
         traffic.done.push(place);
@@ -400,6 +401,7 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
         traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
         traffic.awake.wake(place);
         traffic.is_untallied[place] = true;
+        traffic.puts_off[place] = traffic.lanes[place].puts_off();
     }
     while let Some(place) = traffic.done.pop() {
         traffic.is_due_anew(place);

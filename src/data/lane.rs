@@ -466,9 +466,9 @@ impl Lane {
         !self.may_wait && self.flows.is_none()
     }
 
-    /// The targets of its stations, in no particular order.
-    pub fn targets(&self) -> impl Iterator<Item = Id<Target>> {
-        self.occupied.iter().map(|it| self.stations[*it].target)
+    /// Whether requests may be served later than they come, until somebody looks.
+    pub fn puts_off(&self) -> bool {
+        self.may_wait
     }
 
     /// Where its requests go.

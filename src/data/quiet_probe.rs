@@ -34,6 +34,9 @@ impl Traffic {
         let known = self.quiet_probes[target.index()];
         let Some(probe) = known.or_else(|| self.quiet_probe(scenario, cluster, target)) else { return false };
         self.quiet_probes[target.index()] = Some(probe);
+        if self.puts_off[probe.lane] {
+            return false;
+        }
         let is_at_rest = !self.awake.contains(probe.lane) && !self.roster.awake.contains(probe.machine);
         let end = self.now + probe.lasts;
         let second_ends = Instant(self.now.0.next_multiple_of(NANOS_PER_SECOND));

@@ -1,6 +1,6 @@
 //! Who computes where: the machines, and the tasks that are guests there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::aws::cpu_sharing::{CpuDemand, CpuOffers};
 use crate::aws::instance_type::Burst;
@@ -17,8 +17,8 @@ use crate::units::Instant;
 /// Who computes where, as long as the cluster stands still.
 #[derive(Default)]
 pub struct Roster {
-    /// What computes has changed there since it was looked at.
-    pub(super) is_stale: BTreeSet<Place>,
+    /// What computes has changed there since it was looked at: these tasks, or more than tasks.
+    pub(super) is_stale: BTreeMap<Place, Changed>,
     /// Machines, with vacant places among them, which are at rest.
     pub(super) machines: Vec<Machine>,
     pub(super) machine_at: BTreeMap<Place, usize>,
@@ -32,6 +32,15 @@ pub struct Roster {
     pub(super) demands: Vec<CpuDemand>,
     pub(super) offers: CpuOffers,
     pub(super) within: (Vec<CpuDemand>, CpuOffers),
+}
+
+/// What has changed of a place.
+#[derive(Debug)]
+pub(super) enum Changed {
+    /// Some of its tasks; what is known of the others holds.
+    Tasks(Vec<Id<Task>>),
+    /// All of it may have.
+    All,
 }
 
 /// Where tasks compute: on an instance, or one of them by itself on Fargate.
@@ -90,6 +99,8 @@ pub(super) struct Guest {
     pub(super) is_busy: bool,
     /// Its demand is last second's.
     pub(super) demand: CpuDemand,
+    /// What its station was last told that it may use, and the part of its quota; `NAN` before that.
+    pub(super) given: (f64, f64),
     /// What its containers compute whatever they serve; `None` where that is nothing and no container has a bound of its own.
     pub(super) background: Option<Background>,
     pub(super) memory_base_mib: f64,
@@ -220,19 +231,34 @@ impl Machine {
     }
 }
 
+impl Changed {
+    /// What was known of a task, where that still holds. What its containers compute beside those that serve lies with the machine.
+    fn stays<'g>(&self, before: &'g [Guest], task: Id<Task>) -> Option<&'g Guest> {
+        match self {
+            Changed::Tasks(tasks) if !tasks.contains(&task) => {
+                before.iter().find(|it| it.task == task && it.background.is_none())
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Roster {
     /// Of what computes there, something has changed.
     pub(super) fn has_changed_on(&mut self, instance: Id<ContainerInstance>) {
-        self.is_stale.insert(Place::Instance(instance));
+        self.is_stale.insert(Place::Instance(instance), Changed::All);
     }
 
     /// A task has changed.
     pub(super) fn has_changed_of(&mut self, cluster: &Cluster, task: Id<Task>) {
-        match cluster.tasks[task].host {
-            Some(Host::Instance(instance)) => self.is_stale.insert(Place::Instance(instance)),
-            Some(Host::Fargate(_)) => self.is_stale.insert(Place::Fargate(task)),
-            None => false,
+        let place = match cluster.tasks[task].host {
+            Some(Host::Instance(instance)) => Place::Instance(instance),
+            Some(Host::Fargate(_)) => Place::Fargate(task),
+            None => return,
         };
+        if let Changed::Tasks(tasks) = self.is_stale.entry(place).or_insert(Changed::Tasks(Vec::new())) {
+            tasks.push(task);
+        }
     }
 
     /// Who computes at a place as the cluster stands; `None` where nobody does, and no credits are earned.
@@ -240,8 +266,9 @@ impl Roster {
         &self,
         place: Place,
         (traffic, scenario, cluster): (&Traffic, &Scenario, &Cluster),
-        guests: Vec<Guest>,
+        (before, changed): (&[Guest], &Changed),
     ) -> Option<Machine> {
+        let guests = Vec::with_capacity(before.len() + 1);
         let mut machine = Machine { guests, ..Machine::new(place, scenario, cluster, self.seconds) };
         let hosted = match &place {
             Place::Instance(id) => {
@@ -257,7 +284,10 @@ impl Roster {
         for &task in hosted.iter().filter(|it| computes(&cluster.tasks[**it])) {
             match memory_of_quiet(scenario, &cluster.tasks[task]) {
                 Some(memory_mib) => machine.quiet_memory_mib += memory_mib,
-                None => machine.welcome(traffic, scenario, cluster, task),
+                None => match changed.stays(before, task) {
+                    Some(guest) => machine.guests.push(*guest),
+                    None => machine.welcome(traffic, scenario, cluster, task),
+                },
             }
         }
         let is_quiet = machine.quiet_memory_mib == 0.0 || machine.instance.is_none();
@@ -265,7 +295,13 @@ impl Roster {
     }
 
     /// Looks again at a place.
-    pub(super) fn renew(&mut self, place: Place, traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster) {
+    pub(super) fn renew(
+        &mut self,
+        (place, changed): (Place, Changed),
+        traffic: &mut Traffic,
+        scenario: &Scenario,
+        cluster: &Cluster,
+    ) {
         let known = self.machine_at.get(&place).copied();
         let mut before = Vec::new();
         if let Some(number) = known {
@@ -274,11 +310,15 @@ impl Roster {
             before = std::mem::take(&mut machine.guests);
             for (lane, station) in before.iter().filter_map(|it| it.station) {
                 self.machine_of_station[lane][station] = None;
+            }
+        }
+        for guest in before.iter().filter(|it| changed.stays(&before, it.task).is_none()) {
+            if let Some((lane, station)) = guest.station {
                 let target = traffic.lanes[lane].station(station).0.target;
                 Traffic::forget_quiet_probe(&mut traffic.quiet_probes, target);
             }
         }
-        let now = self.look_at(place, (traffic, scenario, cluster), Vec::with_capacity(before.len()));
+        let now = self.look_at(place, (traffic, scenario, cluster), (&before, &changed));
         let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));
         for guest in before.iter().filter(|it| it.background.is_some() && !stays(it.task)) {
             traffic.background_given.remove(&guest.task);
@@ -367,6 +407,7 @@ fn guest(
         serving,
         station: lanes.find_map(|it| Some((it, traffic.lanes[it].place_of(task)?))),
         is_busy: false,
+        given: (f64::NAN, f64::NAN),
         demand: CpuDemand {
             demand: 0.0,
             weight: f64::from(definition.cpu_weight(task_cpu, scenario.assumptions.capped_task_weight)),

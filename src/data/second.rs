@@ -15,8 +15,8 @@ impl Traffic {
     pub(super) fn share_instances(&mut self, scenario: &Scenario, cluster: &Cluster) {
         let mut roster = std::mem::take(&mut self.roster);
         roster.machine_of_station.resize(self.lanes.len(), Vec::new());
-        while let Some(place) = roster.is_stale.pop_first() {
-            roster.renew(place, self, scenario, cluster);
+        while let Some(stale) = roster.is_stale.pop_first() {
+            roster.renew(stale, self, scenario, cluster);
         }
         self.wake_machines(&mut roster);
         roster.seconds += 1;
@@ -96,7 +96,7 @@ impl Traffic {
             machine.has_idle_offers = is_idle;
             let capacity = self.pass_credits(machine, cpu_of_all);
             offer_cpu(capacity, demands, offers);
-            for ((guest, &offer), demand) in machine.guests.iter().zip(&offers.offers).zip(&*demands) {
+            for ((guest, &offer), demand) in machine.guests.iter_mut().zip(&offers.offers).zip(&*demands) {
                 let mut requests = offer;
                 let mut part_of_quota = 1.0;
                 if let Some(background) = guest.background {
@@ -112,7 +112,10 @@ impl Traffic {
                         _ => (shared.requests, 1.0),
                     };
                 }
-                if let Some((lane, place)) = guest.station {
+                if let Some((lane, place)) = guest.station
+                    && guest.given != (requests, part_of_quota)
+                {
+                    guest.given = (requests, part_of_quota);
                     let station = self.lanes[lane].station(place).0;
                     let changes = station.is_offered(requests) | (station.part_of_quota != part_of_quota);
                     station.part_of_quota = part_of_quota;

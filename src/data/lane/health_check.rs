@@ -63,7 +63,7 @@ impl Lane {
         let revision = cluster.tasks[station.task].task_definition;
         let application = serving_application(scenario, revision, self.container);
         let Distribution::Constant(cpu) = application.health_check_cpu_time else { return None };
-        if self.may_wait || !station.is_up || station.is_throttled {
+        if !station.is_up || station.is_throttled {
             return None;
         }
         if !station.shares_cpu {
