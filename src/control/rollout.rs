@@ -69,6 +69,12 @@ impl Control<'_> {
         self.agenda.put(self.now() + LOOKED_AT_EVERY, Event::DeploymentIsWatched(service, number));
     }
 
+    /// Whether the agents of all of a service's tasks are connected.
+    fn all_agents_hear(&self, service: Id<ServiceDefinition>) -> bool {
+        let instances = self.services[service.index()].tasks.iter().filter_map(|it| self.cluster.tasks[*it].instance());
+        instances.into_iter().all(|it| !self.disconnected_agents.contains_key(&it))
+    }
+
     pub(super) fn deployment_is_watched(&mut self, service: Id<ServiceDefinition>, number: u32) {
         let now = self.now();
         let state = &self.services[service.index()];
@@ -77,8 +83,10 @@ impl Control<'_> {
             None => state.primary().number == number && state.is_deploying(),
         };
         let (healthy, old) = self.healthy_and_old(service, number);
-        // Old tasks that were asked to stop do so in their own time, and that is bounded.
-        let cleans_up = old == 0 && healthy >= self.services[service.index()].desired_count_of(number);
+        // Old tasks that were asked to stop do so in their own time, and that is bounded where their agents hear of it.
+        let cleans_up = old == 0
+            && healthy >= self.services[service.index()].desired_count_of(number)
+            && self.all_agents_hear(service);
         let waits_on_purpose = self.services[service.index()].primary().waits_on_purpose() || cleans_up;
         let Some(rollout) = self.records.rollouts.get_mut(&(service.index(), number)) else { return };
         let moves = healthy > rollout.most_healthy || old < rollout.fewest_old || waits_on_purpose;

@@ -283,6 +283,8 @@ impl Control<'_> {
 
     /// Changes a service's desired count; the PRIMARY deployment follows in place.
     pub(super) fn set_desired_count(&mut self, service: Id<ServiceDefinition>, desired: u32, cause: Option<Decision>) {
+        // A call of auto scaling that was throttled is older than this one.
+        self.service_calls.forget_scaling(service);
         let before = self.services[service.index()].desired_count;
         if before == desired || !self.is_active(service) {
             return;
@@ -381,7 +383,11 @@ impl Control<'_> {
         if roll.is_settled(desired) {
             self.look_at_early_success(service, &roll);
             self.services[service.index()].replaces_unhealthy = false;
-            self.is_steady(service);
+            let primary = self.services[service.index()].primary();
+            // A hook may have failed it just now.
+            if primary.number == number && (has_failed || primary.failure.is_none()) {
+                self.is_steady(service);
+            }
             // A deployment whose old tasks still stop has not completed, and goes first.
             if !self.services[service.index()].is_deploying() {
                 self.rebalance_service(service, &roll);

@@ -85,6 +85,13 @@ pub(super) fn words_of(change: TaskSetChange) -> (&'static str, &'static str) {
     }
 }
 
+impl ServiceCalls {
+    /// What auto scaling still wants of a service is no longer to be done.
+    pub(super) fn forget_scaling(&mut self, service: Id<ServiceDefinition>) {
+        self.scaling.remove(&service);
+    }
+}
+
 impl Control<'_> {
     /// Whether the call of an entry of the timeline is throttled; then that is told, and it is made again soon, or given up.
     pub(super) fn service_call_is_throttled(&mut self, index: usize) -> bool {
@@ -111,6 +118,7 @@ impl Control<'_> {
         self.note_failed_call(call, target, THROTTLED, is_given_up);
         true
     }
+
     /// Application Auto Scaling calls `UpdateService`; where that is throttled, again until it is answered.
     pub(super) fn update_desired_count(
         &mut self,

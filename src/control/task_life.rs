@@ -19,6 +19,7 @@ use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
 use crate::control::start_up::Phase;
+use crate::control::stop_causes::CheckedBy;
 use crate::data::Traffic;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
@@ -504,6 +505,8 @@ impl<'a> Control<'a> {
         self.task_wakes.remove(&task);
         self.start_failures.remove(&task);
         self.variations.remove(&task);
+        self.forget_why_unhealthy(task, CheckedBy::LoadBalancer);
+        self.forget_why_unhealthy(task, CheckedBy::Containers);
         self.cluster.has_changed(Change::Task(task));
         let Launcher::Service(service) = launcher else { return };
         let state = &mut self.services[service.index()];

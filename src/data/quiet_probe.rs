@@ -1,5 +1,9 @@
 //! Health checks of tasks that nothing else is asked of: what comes of them is known when they are sent, so that neither the
 //! task's lane nor its machine has to wake for them.
+//!
+//! What differs from one that is asked of the task: a task that ends in the milliseconds until the answer has answered all the same,
+//! and the machine does not count the check among what its tasks ask of the next second. What is known of a target is forgotten with
+//! its task's place on the machine (`roster`); a lane that has to look at the cluster anew stays awake until that is done.
 
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::{TaskSamples, Traffic};

@@ -66,7 +66,7 @@ fn words(it: &FailedCalls) -> String {
         }
         (true, attempts) => {
             let in_the_end = match it.given_up {
-                0 => "all were made again, and went through".to_owned(),
+                0 => "all were made again".to_owned(),
                 1 => "1 call was given up, and nothing came of it".to_owned(),
                 calls => format!("{calls} calls were given up, and nothing came of them"),
             };

@@ -251,9 +251,19 @@ impl Control<'_> {
 
     /// Keeps as many tasks of one deployment as are desired of it, by the percentages of the service.
     pub(super) fn keep_revision(&mut self, service: Id<ServiceDefinition>, number: u32, desired: u32) {
+        self.keep_revisions(service, (&|it| it == number, number), desired);
+    }
+
+    /// Keeps as many tasks of some deployments together; one of them starts what is lacking.
+    pub(super) fn keep_revisions(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        (some, number): (&dyn Fn(u32) -> bool, u32),
+        desired: u32,
+    ) {
         let state = &self.services[service.index()];
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
-        let mut roll = self.roll_of(service, &|it| (it == number).then_some(true));
+        let mut roll = self.roll_of(service, &|it| some(it).then_some(true));
         self.stop_what_leaves(service, &mut roll, lower, upper, desired);
         let lacking = desired.saturating_sub(roll.staying.len() as u32);
         let lacking = self.without_those_replaced_later(service, number, lacking);

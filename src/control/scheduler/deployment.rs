@@ -283,6 +283,7 @@ impl Control<'_> {
         }
         state.deployments.push(deployment);
         state.wanted_because = Some(decision);
+        state.replaces_unhealthy = false;
         state.failed_starts = 0;
         state.retries.clear();
         state.is_steady = false;
@@ -297,8 +298,9 @@ impl Control<'_> {
         let are_old_gone = self.old_tasks_are_gone(service);
         let number = self.services[service.index()].primary().number;
         let waits_for_hooks = self.hooks_hold_up(service, LifecycleStage::PostScaleUp);
-        if self.services[service.index()].primary().number != number {
-            // A hook has failed it, and the service goes back.
+        let primary = self.services[service.index()].primary();
+        if primary.number != number || (waits_for_hooks && primary.failure.is_some()) {
+            // A hook has failed it.
             return;
         }
         let deployment = self.services[service.index()].newest();
@@ -380,6 +382,10 @@ impl Control<'_> {
     /// Tasks of older deployments that are not STOPPED.
     fn old_tasks(&self, service: Id<ServiceDefinition>) -> u32 {
         let state = &self.services[service.index()];
+        if state.has_task_sets() {
+            // They stand side by side for as long as whoever deploys them wants it.
+            return 0;
+        }
         let number = state.primary().number;
         state.tasks.iter().filter(|it| self.cluster.tasks[**it].deployment != number).count() as u32
     }
@@ -387,7 +393,7 @@ impl Control<'_> {
     /// Whether nothing is left of a deployment but to see that it is complete: its tasks are healthy, and the last old one has just stopped.
     pub(in crate::control) fn has_come_to_its_end(&self, service: Id<ServiceDefinition>) -> bool {
         let deployment = self.services[service.index()].primary();
-        deployment.is_in_progress() && deployment.bakes_since.is_some() && self.old_tasks_are_gone(service)
+        deployment.is_in_progress() && deployment.bakes_until.is_some() && self.old_tasks_are_gone(service)
     }
 
     /// Whether *the tasks on the source service revision are cleaned up*: a deployment waits until they are STOPPED.
@@ -442,9 +448,11 @@ impl Control<'_> {
         again.task_failures = TaskFailures::default();
         again.ignores_alarms = ignores_alarms;
         again.bakes_until = None;
+        again.early_success = None;
         again.shift = None;
         let message = format!("(service {name}) rolling back to deployment {}.", again.number);
         state.deployments.push(again);
+        state.replaces_unhealthy = false;
         state.failed_starts = 0;
         state.retries.clear();
         let decision = self.log.put(now, Some(decision), "service.deployment_rolling_back", resource, message);

@@ -29,6 +29,7 @@ impl Control<'_> {
         let is_called_by = state.configuration.strategy == DeploymentStrategy::Rolling
             && deployment.is_in_progress()
             && !deployment.is_gone_back_to
+            && !(deployment.number == 0 && self.scenario.begins_settled)
             && deployment.shift.is_none()
             && deployment.task_set.is_none()
             && !self.daemons.contains(&service);
@@ -77,11 +78,12 @@ impl Control<'_> {
         called
     }
 
-    /// Keeps the revision that a service had before its rolling update, as long as that has not begun to start tasks.
+    /// Keeps what a service has of older revisions, as long as its rolling update has not begun to start tasks. What is lacking of all
+    /// is started of the one before.
     pub(super) fn keep_revision_before(&mut self, service: Id<ServiceDefinition>) {
         let desired = self.services[service.index()].desired_count;
         if let Some(before) = self.services[service.index()].number_completed_before() {
-            self.keep_revision(service, before, desired);
+            self.keep_revisions(service, (&|_| true, before), desired);
         }
     }
 }
