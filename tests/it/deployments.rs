@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
-use plimsoll::run::Run;
+use plimsoll::run::{Run, TaskLife};
 use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
 
@@ -495,6 +495,32 @@ fn a_deployment_waits_until_its_old_tasks_are_stopped_unless_that_is_deferred() 
         early.healthy
     );
     assert!(told.contains("finished early in ") && told.contains(&words), "{told}");
+}
+
+#[test]
+fn what_an_interrupted_update_has_come_to_stays_until_the_hooks_of_the_next_one_are_over() {
+    // Some of the second revision have come by turns when the third asks its hook.
+    let run = Setup {
+        deployment: "minimumHealthyPercent: 75, maximumPercent: 100, lifecycleHooks: [{ lifecycleStages: [PRE_SCALE_UP], completes: 100s }]",
+        timeline: "  - { at: 420s, deploy: { service: web, taskDefinition: web:3 } }",
+        ..Setup::default()
+    }
+    .run();
+    let there_at = |seconds: u64, definition: &str| {
+        let at = Instant::START + Span::seconds(seconds);
+        let is_there = |it: &&TaskLife| it.created_at <= at && it.stopping_at.is_none_or(|it| it > at);
+        run.tasks
+            .iter()
+            .filter(is_there)
+            .filter(|it| definition.is_empty() || &*it.task_definition == definition)
+            .count()
+    };
+    let second = there_at(515, "web:2");
+    assert!((1..4).contains(&second), "{second} of the second revision");
+    for seconds in (430..520).step_by(5) {
+        assert!((3..=4).contains(&there_at(seconds, "")), "{} at {seconds} s", there_at(seconds, ""));
+    }
+    assert_eq!(running_at_end(&run, "web:3"), 4);
 }
 
 #[test]

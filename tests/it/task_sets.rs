@@ -154,6 +154,15 @@ fn traffic_shifts_by_the_listener_and_the_old_task_set_is_deleted() {
 }
 
 #[test]
+fn a_service_is_steady_with_task_sets_side_by_side() {
+    let timeline = format!("  - {{ at: 10m, {GREEN} }}");
+    let run = Setup { timeline: &timeline, ..Setup::default() }.run();
+    let steady = run.events.iter().filter(|it| it.kind == "service.steady_state").map(|it| it.at).max();
+    assert!(steady.is_some_and(|it| it > Instant::START + Span::MINUTE * 10), "{steady:?}");
+    assert_eq!((running_at(&run, "web:1", 30), running_at(&run, "web:2", 30)), (5, 3));
+}
+
+#[test]
 fn a_task_set_without_room_never_comes_to_be_steady() {
     let timeline = format!("  - {{ at: 5m, {GREEN} }}");
     let run = Setup { desired: 4, instances: 2, timeline: &timeline, ..Setup::default() }.run();
