@@ -182,15 +182,24 @@ impl Control<'_> {
         };
         let never_ran = || ended().filter(|it| it.1.started_at.is_none());
         let ran = || ended().filter(|it| it.1.started_at.is_some());
-        let told = |count: usize, what: &str, words: Option<String>| {
+        let now = self.now();
+        let told = |count: usize, what: String, words: Option<String>| {
             let words = words.map_or(String::new(), |it| format!(" (the last: {it})"));
             format!("{count} of its tasks {what}{words}")
         };
         if state.failed_starts > 0 && never_ran().next().is_some() {
-            return told(never_ran().count(), "stopped before they ran", last_words(&mut never_ran()));
+            return told(
+                never_ran().count(),
+                format!("stopped by {now} before they ran"),
+                last_words(&mut never_ran()),
+            );
         }
         if ran().next().is_some() {
-            return told(ran().count(), "ran, and stopped before they were healthy", last_words(&mut ran()));
+            return told(
+                ran().count(),
+                format!("ran by {now}, and stopped before they were healthy"),
+                last_words(&mut ran()),
+            );
         }
         let is_protected = |it: &Task| {
             let until = it.started_at.zip(self.scenario.services[service].task_protection).map(|it| it.0 + it.1);

@@ -699,11 +699,12 @@ fn new_revision(
     let runs = &around.task_definitions.table[task_definition.unwrap_or(definition.task_definition)];
     let is_daemon = definition.scheduling_strategy == SchedulingStrategy::Daemon;
     let mut is_other = false;
+    let on_fargate = |it: &CapacityProviderStrategyItem| around.capacity.is_fargate(it.capacity_provider);
+    let is_on_fargate = definition.launch.capacity_provider_strategy.iter().any(on_fargate);
     if fields.has("platformVersion") {
         let at = fields.place_of_key("platformVersion");
         let version = fields.word(reader, "platformVersion", &platform_versions())?;
-        let on_fargate = |it: &CapacityProviderStrategyItem| around.capacity.is_fargate(it.capacity_provider);
-        if !definition.launch.capacity_provider_strategy.iter().any(on_fargate) {
+        if !is_on_fargate {
             let problem =
                 Problem::new(at, format!("`platformVersion` is not for service `{name}`, which launches on EC2"));
             let says = "The platform version must be null when specifying an EC2 launch type.";
@@ -712,6 +713,8 @@ fn new_revision(
         let launch = Launch { platform_version: version, ..definition.launch.clone() };
         refuse_on_fargate(reader, at, &format!("service `{name}`"), (&launch, around.capacity), runs);
         is_other = true;
+    } else if is_on_fargate {
+        fields.take("platformVersion");
     }
     if fields.has("loadBalancers") {
         let at = fields.place_of_key("loadBalancers");
@@ -729,6 +732,8 @@ fn new_revision(
             reader.not_simulated(at, message);
         }
         is_other = true;
+    } else {
+        fields.take("loadBalancers");
     }
     let mut volume = None;
     if fields.has("volumeConfigurations") {
@@ -739,6 +744,8 @@ fn new_revision(
             reader.refuse(Problem::new(at, message).help("EBS volumes of tasks are for REPLICA services"));
         }
         volume = volume_configurations(reader, fields, Some(runs));
+    } else {
+        fields.take("volumeConfigurations");
     }
     Some((is_other, volume))
 }

@@ -111,7 +111,11 @@ services: { web: { taskDefinition: web:1, desiredCount: 1, loadBalancers: [{ tar
 timeline: [{ at: 5m, updateService: { service: web, taskDefinition: web:2 } }]");
     let it = the_deployment(&looping);
     let Verdict::Hangs(hang) = it.verdict() else { panic!("{:?}", it.verdict()) };
-    assert!(hang.because.contains("ran, and stopped before they were healthy"), "{}", hang.because);
+    assert!(
+        hang.because.contains("12 of its tasks ran by 00:20:00, and stopped before they were healthy"),
+        "{}",
+        hang.because
+    );
     assert!(hang.because.contains("Task failed ELB health checks"), "{}", hang.because);
     let (started, never_healthy, _) = it.tasks_started(&looping);
     let still_there = looping.tasks.iter().filter(|it| it.deployment == 1 && it.stopped_at.is_none()).count();
