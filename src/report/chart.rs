@@ -238,9 +238,18 @@ fn draw_panel(run: &Run, panel: &Panel, (from, to): (f64, f64), area: &DrawingAr
         }
         path(vec![(left, lower), (right, lower)], FRAME.stroke_width(1))?;
         area.draw(&Text::new(format!("{}  ({})", panel.title, panel.unit), (24, 14), heading.clone()))?;
+        let width = |text: &str| 8 * text.chars().count() as i32;
+        let heading_ends = 24 + width(&format!("{}  ({})", panel.title, panel.unit));
         let mut at = right;
-        for line in panel.lines.iter().rev() {
-            at -= 30 + 8 * line.name.chars().count() as i32;
+        for (place, line) in panel.lines.iter().enumerate().rev() {
+            at -= 30 + width(&line.name);
+            // Where not all have room, the newest do.
+            let more = format!("{place} more");
+            if place > 0 && at - 30 - width(&panel.lines[place - 1].name) < heading_ends + width(&more) + 20 {
+                legend(line, at, 22, area)?;
+                area.draw(&Text::new(more, (at - 12, 22), small.pos(Pos::new(HPos::Right, VPos::Center))))?;
+                break;
+            }
             legend(line, at, 22, area)?;
         }
         if !has_data && !panel.when_empty.is_empty() {
