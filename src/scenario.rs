@@ -55,6 +55,7 @@ pub mod task_set;
 pub mod timeline;
 pub mod timeline_change;
 pub mod tree;
+pub mod update_service;
 pub mod upkeep;
 pub mod volume;
 pub mod windows;

@@ -294,7 +294,6 @@ impl Control<'_> {
     /// A service has all of its tasks, and these are healthy.
     pub(in crate::control) fn is_steady(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
-        let bake_time = self.bake_time_of_alarms(service);
         let are_old_gone = self.old_tasks_are_gone(service);
         let number = self.services[service.index()].primary().number;
         let waits_for_hooks = self.hooks_hold_up(service, LifecycleStage::PostScaleUp);
@@ -305,11 +304,7 @@ impl Control<'_> {
         }
         let deployment = self.services[service.index()].newest();
         if deployment.is_in_progress() && deployment.task_set.is_none() && !waits_for_hooks {
-            deployment.bakes_since.get_or_insert(now);
-            let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
-            if bakes_until > now {
-                self.schedule_service_at(service, bakes_until);
-            } else if are_old_gone {
+            if self.has_baked(service) && are_old_gone {
                 self.deployment_completes(service);
             }
         }
@@ -343,7 +338,7 @@ impl Control<'_> {
     /// Whether so many tasks of a rolling update are healthy, and its alarms have been quiet for so long, that it is complete though
     /// others are still to come.
     pub(super) fn look_at_early_success(&mut self, service: Id<ServiceDefinition>, roll: &Roll) {
-        let now = self.now();
+        let _now = self.now();
         let state = &self.services[service.index()];
         let deployment = state.primary();
         let Some(early) = state.configuration.early_success else { return };
@@ -355,16 +350,23 @@ impl Control<'_> {
         {
             return;
         }
+        if self.has_baked(service) && (early.cleanup_is_deferred || self.old_tasks_are_gone(service)) {
+            self.deployment_completes(service);
+            self.notes_early_success(service, roll.staying_healthy);
+        }
+    }
+
+    /// Whether the bake time of a deployment whose tasks are healthy is over; it begins with the first time that this is asked.
+    fn has_baked(&mut self, service: Id<ServiceDefinition>) -> bool {
+        let now = self.now();
         let bake_time = self.bake_time_of_alarms(service);
         let deployment = self.services[service.index()].newest();
         deployment.bakes_since.get_or_insert(now);
         let bakes_until = *deployment.bakes_until.get_or_insert(now + bake_time);
         if bakes_until > now {
             self.schedule_service_at(service, bakes_until);
-        } else if early.cleanup_is_deferred || self.old_tasks_are_gone(service) {
-            self.deployment_completes(service);
-            self.notes_early_success(service, roll.staying_healthy);
         }
+        bakes_until <= now
     }
 
     /// Puts down what is left to do of a deployment that has completed early; nothing where that is nothing.
