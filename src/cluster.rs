@@ -476,6 +476,14 @@ pub struct Target {
     pub weight: f64,
 }
 
+impl Target {
+    /// Whether its load balancer sends to it, or would if it were healthy: it is in one of its zones and not on its way out.
+    pub fn is_in_rotation(&self) -> bool {
+        self.zone_of_load_balancer.is_some()
+            && matches!(self.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy)
+    }
+}
+
 impl ContainerInstance {
     /// What placement can give away: what remains, less what is set aside.
     pub fn available(&self) -> RegisteredResources {
@@ -689,11 +697,13 @@ impl Cluster {
         load_balancer: &LoadBalancer,
     ) -> Vec<Vec<Id<Target>>> {
         let zones = load_balancer.availability_zones.len().max(1);
-        let mut pools = vec![Vec::new(); if group.cross_zone { 1 } else { zones }];
-        for &target in &self.target_groups[id.index()] {
+        let registered = &self.target_groups[id.index()];
+        let count = if group.cross_zone { 1 } else { zones };
+        let mut pools: Vec<Vec<Id<Target>>> =
+            (0..count).map(|_| Vec::with_capacity(registered.len().div_ceil(count))).collect();
+        for &target in registered {
             let row = &self.targets[target];
-            let is_in_pool = matches!(row.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy);
-            if let Some(zone) = row.zone_of_load_balancer.filter(|_| is_in_pool) {
+            if let Some(zone) = row.zone_of_load_balancer.filter(|_| row.is_in_rotation()) {
                 pools[if group.cross_zone { 0 } else { zone }].push(target);
             }
         }

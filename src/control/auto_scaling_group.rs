@@ -406,7 +406,10 @@ impl Control<'_> {
 
     /// Something that a group kept only for its tasks may be free to go.
     pub(super) fn reconcile_group_soon_if_above(&mut self, group: Id<AutoScalingGroup>) {
-        if self.group_capacity(group, None) > self.groups[group.index()].desired_capacity {
+        let state = &self.groups[group.index()];
+        // A group that has no more instances than it wants need not count them.
+        let may_be_above = state.instances.len() > state.desired_capacity as usize || self.has_weights(group);
+        if may_be_above && self.group_capacity(group, None) > state.desired_capacity {
             let at = self.now() + self.scenario.assumptions.auto_scaling_group_delay;
             self.reconcile_group_at(group, at);
         }

@@ -69,9 +69,7 @@ impl Control<'_> {
 
     /// Whether the target is still checked.
     pub fn is_checked(&self, target: Id<Target>) -> bool {
-        let row = &self.cluster.targets[target];
-        row.zone_of_load_balancer.is_some()
-            && matches!(row.state, TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy)
+        self.cluster.targets[target].is_in_rotation()
     }
 
     /// ECS finds a target `unused` for as long as another would need to fail its checks, and takes that for unhealthy

@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::aws::task_definition::ColdStart;
-use crate::cluster::{Target, Task};
+use crate::cluster::{Target, TargetState, Task};
 use crate::data::kernel::SERVERS_MAXIMUM;
 use crate::table::Id;
+use crate::units::Instant;
 
 /// CPU units of a whole vCPU, which is what one thread can use.
 pub const VCPU: f64 = 1024.0;
@@ -25,6 +26,8 @@ pub struct Station {
     pub law: usize,
     /// What the network adds between the load balancer and it, nanoseconds: response times have it, its own do not.
     pub to_target: f64,
+    /// Its target's state, slow start and weight, as its lane last saw them; nothing where no requests may come to it.
+    pub in_rotation: Option<(TargetState, Option<Instant>, f64)>,
     /// Whether its target is unhealthy, so that its connections have been reset if they are.
     pub is_reset: bool,
     /// Servers.
@@ -74,6 +77,7 @@ impl Station {
             target,
             law,
             to_target: 0.0,
+            in_rotation: None,
             is_reset: false,
             servers,
             queue,

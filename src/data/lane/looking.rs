@@ -32,12 +32,12 @@ impl Lane {
         tasks.sort_unstable();
         tasks.dedup();
         let welcomes = (all || targets) && self.add_stations(scenario, cluster, &tasks, now);
-        let changes = self.look_at_tasks(scenario, cluster, &tasks, now);
+        let (changes, rotates) = self.look_at_tasks(scenario, cluster, &tasks, now);
         let forgets = self.forget_stopped(cluster, &tasks);
-        if !(all || targets || welcomes || changes || forgets) {
+        if !(all || welcomes || changes || rotates || forgets) {
             return;
         }
-        if all || targets {
+        if all || rotates {
             self.deal_evenly();
             let pools = self.pools(scenario, cluster, now);
             self.rotation.renew(pools);
@@ -67,11 +67,18 @@ impl Lane {
         !new.is_empty()
     }
 
-    /// Looks at the processes and targets of some tasks; tells whether that changes who serves, and how.
-    fn look_at_tasks(&mut self, scenario: &Scenario, cluster: &Cluster, tasks: &[Id<Task>], now: Instant) -> bool {
+    /// Looks at the processes and targets of some tasks; tells whether that changes who serves and how, and whether it changes
+    /// the rotation.
+    fn look_at_tasks(
+        &mut self,
+        scenario: &Scenario,
+        cluster: &Cluster,
+        tasks: &[Id<Task>],
+        now: Instant,
+    ) -> (bool, bool) {
         let group = &scenario.target_groups[self.target_group];
         let mut gone = Vec::new();
-        let mut changes = false;
+        let (mut changes, mut rotates) = (false, false);
         for task in tasks {
             let Some(&place) = self.station_of_task.get(task) else { continue };
             let station = &mut self.stations[place];
@@ -82,7 +89,10 @@ impl Lane {
             if is_up && !was_up && now > Instant::START {
                 station.begins(self.laws[station.law].cold_start, now.0 as f64);
             }
-            let state = cluster.targets[station.target].state;
+            let target = &cluster.targets[station.target];
+            let state = target.state;
+            let in_rotation = target.is_in_rotation().then_some((state, target.slow_start_since, target.weight));
+            rotates |= std::mem::replace(&mut station.in_rotation, in_rotation) != in_rotation;
             let is_cut_off = match state {
                 TargetState::Unused => group.cuts_deregistered,
                 TargetState::Unhealthy => group.resets_unhealthy && !station.is_reset,
@@ -100,7 +110,7 @@ impl Lane {
         if !gone.is_empty() {
             self.cut_off(&gone, now.0 as f64);
         }
-        changes || !gone.is_empty()
+        (changes || !gone.is_empty(), rotates)
     }
 
     /// Whether nobody asks what the lane's requests do before the next minute, health check or change of the cluster: they
@@ -158,7 +168,8 @@ impl Lane {
             // A Classic Load Balancer has no fail-open.
             let is_fail_open =
                 self.kind != LoadBalancerType::Classic && group.unhealthy_state_routing.is_missed(healthy, pool.len());
-            let targets = of_pool().filter(|it| is_fail_open || is_healthy(it)).map(candidate).collect();
+            let mut targets = Vec::with_capacity(pool.len());
+            targets.extend(of_pool().filter(|it| is_fail_open || is_healthy(it)).map(candidate));
             Candidates { targets, is_fail_open }
         });
         chosen.collect()
