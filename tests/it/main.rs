@@ -52,6 +52,7 @@ mod stop_causes;
 mod stop_task;
 mod task_sets;
 mod theory;
+mod unhealthy_tasks;
 mod update_service;
 mod waits;
 mod waterfall;

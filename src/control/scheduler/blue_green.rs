@@ -269,14 +269,12 @@ impl Control<'_> {
         let lacking = self.without_those_replaced_later(service, number, lacking);
         let wanted = lacking.min(upper.saturating_sub(roll.all()));
         if wanted > 0 {
+            self.note_replacements(service, number, &roll, desired);
             self.services[service.index()].launches_for = Some(number);
             self.start_tasks(service, wanted);
             self.services[service.index()].launches_for = None;
         }
-        let surplus = (roll.staying.len() as u32).saturating_sub(desired);
-        if surplus > 0 {
-            self.scale_in(service, &mut roll.staying, surplus);
-        }
+        self.stop_surplus(service, number, &mut roll, (lower, desired));
     }
 
     /// The target group that a deployment does not use whose blue one is this.

@@ -63,6 +63,8 @@ pub struct Deployment {
     pub interrupted_at: Option<Instant>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// Whether tasks were started in the place of unhealthy ones, so that a surplus of healthy tasks comes of these getting well.
+    pub(super) replaces_unhealthy: bool,
     /// What the circuit breaker has counted.
     pub task_failures: TaskFailures,
     /// Whether an alarm was in ALARM when it began, so that its alarms are ignored.
@@ -173,6 +175,7 @@ impl Deployment {
             missing_tasks: 0,
             interrupted_at: None,
             failure: None,
+            replaces_unhealthy: false,
             task_failures: TaskFailures::default(),
             ignores_alarms: false,
             bakes_since: None,
@@ -283,7 +286,6 @@ impl Control<'_> {
         }
         state.deployments.push(deployment);
         state.wanted_because = Some(decision);
-        state.replaces_unhealthy = false;
         state.failed_starts = 0;
         state.retries.clear();
         state.is_steady = false;
@@ -435,6 +437,8 @@ impl Control<'_> {
         let rolls_back_to = back.map(|it| state.deployments[it].number);
         let deployment = state.newest();
         deployment.failure = Some(Failure { at: now, reason, rolls_back_to, rolled_back_at: None });
+        let has_not_begun = reason == FailureReason::HookFailed(LifecycleStage::PreScaleUp);
+        let was_blue = deployment.shift.is_some_and(|it| Some(it.blue) == rolls_back_to);
         deployment.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
         let message =
             format!("(service {name}) (deployment {}) deployment failed: {}", deployment.number, reason.words());
@@ -447,6 +451,8 @@ impl Control<'_> {
         // It is PRIMARY again, and no one can go back to it before it has completed once more.
         let mut again = state.deployments.remove(back);
         again.is_gone_back_to = true;
+        // A rolling update has stopped and replaced its tasks meanwhile.
+        again.replaces_unhealthy &= was_blue || has_not_begun;
         again.task_failures = TaskFailures::default();
         again.ignores_alarms = ignores_alarms;
         again.bakes_until = None;
@@ -454,7 +460,6 @@ impl Control<'_> {
         again.shift = None;
         let message = format!("(service {name}) rolling back to deployment {}.", again.number);
         state.deployments.push(again);
-        state.replaces_unhealthy = false;
         state.failed_starts = 0;
         state.retries.clear();
         let decision = self.log.put(now, Some(decision), "service.deployment_rolling_back", resource, message);
