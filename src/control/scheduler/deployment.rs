@@ -225,10 +225,15 @@ impl Service {
         self.deployments.last_mut().expect("a service has a deployment")
     }
 
-    /// The deployment that a service can go back to, and that has production traffic while another one begins: the last one that has
-    /// completed.
+    /// The deployment that a service can go back to: the last one that has completed.
     fn last_completed(&self) -> Option<usize> {
         self.deployments.iter().rposition(Deployment::is_completed)
+    }
+
+    /// The deployment that has production traffic while another one begins: the last one that has completed at any time, which the
+    /// service may be going back to.
+    fn in_production(&self) -> Option<usize> {
+        self.deployments.iter().rposition(|it| it.completed_at.is_some())
     }
 }
 
@@ -253,7 +258,7 @@ impl Control<'_> {
         let task_definition = revision.task_definition.unwrap_or(before.task_definition);
         let network = revision.network.or(before.network);
         let volume = revision.volume.or(before.volume);
-        let production = state.last_completed().unwrap_or(0);
+        let production = state.in_production().unwrap_or(0);
         let (blue, blue_group) = (state.deployments[production].number, state.deployments[production].target_group);
         let strategy = state.configuration.strategy;
         let message = format!(
