@@ -376,8 +376,8 @@ impl Control<'_> {
             if primary.number == number && (has_failed || primary.failure.is_none()) {
                 self.is_steady(service);
             }
-            // A deployment whose old tasks still stop has not completed, and goes first.
-            if !self.services[service.index()].is_deploying() {
+            // A deployment whose old tasks still stop has not completed, and goes first; of one that has failed no task is started.
+            if self.services[service.index()].primary().is_completed() {
                 self.rebalance_service(service, &roll);
             }
         } else {

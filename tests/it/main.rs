@@ -9,6 +9,7 @@ mod containers;
 mod costs;
 mod cpu_in_a_task;
 mod daemons;
+mod deployment_ends;
 mod deployment_laws;
 mod deployments;
 mod event_bridge;

@@ -4,8 +4,9 @@
 //! detect Amazon ECS deployment failures* in the developer guide (2026); when it is over, *Complete Amazon ECS rolling deployments early
 //! with early success criteria* (2026): its tasks are healthy, the bake time has elapsed, and the old tasks are cleaned up. What these leave
 //! open: old tasks are cleaned up when they are STOPPED, and the bake time runs meanwhile; the breaker's count goes on from its first
-//! stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are; a service that goes back to
-//! a deployment is watched as in any other, so that this can fail too.
+//! stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are, and its service is steady
+//! with them where it *is healthy and at the desired number of tasks* (*Service event messages*), whatever revisions they are of; a
+//! service that goes back to a deployment is watched as in any other, so that this can fail too.
 
 use crate::aws::deployment::{DeploymentStrategy, LifecycleStage, TaskFailures};
 use crate::aws::load_balancer::TargetGroup;
@@ -318,7 +319,9 @@ impl Control<'_> {
         if let Some(it) = &mut self.services[service.index()].newest().early_success {
             it.all_healthy_at.get_or_insert(now);
         }
-        if !are_old_gone {
+        // A deployment that has failed for good takes the place of none.
+        let old_ones_stay = self.services[service.index()].primary().failure.is_some();
+        if !are_old_gone && !old_ones_stay {
             return;
         }
         let state = &mut self.services[service.index()];
@@ -345,7 +348,6 @@ impl Control<'_> {
     /// Whether so many tasks of a rolling update are healthy, and its alarms have been quiet for so long, that it is complete though
     /// others are still to come.
     pub(super) fn look_at_early_success(&mut self, service: Id<ServiceDefinition>, roll: &Roll) {
-        let _now = self.now();
         let state = &self.services[service.index()];
         let deployment = state.primary();
         let Some(early) = state.configuration.early_success else { return };
@@ -450,7 +452,10 @@ impl Control<'_> {
         let resource = self.service_resource(service);
         let decision = self.log.put(now, cause, "service.deployment_failed", resource.clone(), message);
         self.services[service.index()].is_steady = false;
-        let Some(back) = back else { return };
+        let Some(back) = back else {
+            self.schedule_service(service);
+            return;
+        };
         let ignores_alarms = self.alarm_of_deployment(service).is_some();
         let state = &mut self.services[service.index()];
         // It is PRIMARY again, and no one can go back to it before it has completed once more.

@@ -1,0 +1,70 @@
+//! How deployments end that do not go as planned: what is steady after a failure, what a hook's failure cost, what is kept of an early
+//! success, what holds up the last old tasks, and until when a shift of traffic goes back.
+
+use plimsoll::report;
+use plimsoll::run::{DeploymentStage, Run, TaskLife, Verdict};
+use plimsoll::units::{Instant, Span};
+
+use crate::deployments::{
+    BREAKER, ERRORS, NEVER_LISTENS, Setup, TWO_GROUPS, VERDICTS, early, run, running_at_end, said, staged, words,
+};
+
+const STEADY: &[&str] = &["service.steady_state"];
+
+#[test]
+fn a_service_is_steady_with_what_a_failed_deployment_has_left_of_both_revisions() {
+    // One after the other is replaced; two of the minutes with errors end the update halfway.
+    let watched = "alarms: { alarmNames: [errors], enable: true, rollback: false }, minimumHealthyPercent: 95, maximumPercent: 100";
+    let run =
+        Setup { desired: 24, deployment: watched, new: "errorShare: 0.5", more: ERRORS, ..Setup::default() }.run();
+    let failed = said(&run, &["service.deployment_failed"]);
+    let [(failed_at, _)] = failed[..] else { panic!("it fails once: {failed:?}") };
+    let (old, new) = (running_at_end(&run, "web:1"), running_at_end(&run, "web:2"));
+    assert!(old > 0 && new > 0 && old + new == 24, "{old} {new}");
+    let healthy_at = run.tasks.iter().filter(|it| it.stopping_at.is_none()).filter_map(|it| it.healthy_at).max();
+    let healthy_at = healthy_at.expect("all are").since(Instant::START + Span::MINUTE * 5).as_seconds();
+    let steady = said(&run, STEADY);
+    let [(steady_at, _)] = steady[..] else { panic!("it is said once: {steady:?}") };
+    assert!(steady_at >= failed_at.max(healthy_at) && steady_at < healthy_at.max(failed_at) + 10.0, "{steady_at}");
+}
+
+#[test]
+fn a_service_is_steady_after_a_failure_only_at_its_desired_count() {
+    let deployment = |bounds: &str| {
+        format!(
+            "deploymentCircuitBreaker: {{ enable: true, rollback: false, thresholdConfiguration: {{ type: COUNT, value: 3 }} }}, {bounds}"
+        )
+    };
+    let of = |bounds: &str| Setup { deployment: &deployment(bounds), new: NEVER_LISTENS, ..Setup::default() }.run();
+    let all_old = of("minimumHealthyPercent: 100, maximumPercent: 200");
+    let failed_at = said(&all_old, &["service.deployment_failed"])[0].0;
+    assert_eq!(running_at_end(&all_old, "web:1"), 4);
+    assert!(said(&all_old, STEADY)[0].0 >= failed_at);
+    let half = of("minimumHealthyPercent: 50, maximumPercent: 100");
+    assert_eq!(words(&half, &["service.deployment_failed"]).len(), 1);
+    assert!(running_at_end(&half, "web:1") < 4);
+    assert_eq!(words(&half, STEADY), [] as [String; 0]);
+}
+
+#[test]
+fn rebalancing_starts_no_task_of_a_deployment_that_has_failed() {
+    // The old tasks are uneven over the zones when the breaker has tripped.
+    let deployment = "deploymentCircuitBreaker: { enable: true, rollback: false, thresholdConfiguration: { type: COUNT, value: 3 } }";
+    let drain = "  - { at: 4m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 1, availabilityZone: us-east-1a, status: DRAINING } }
+  - { at: 6m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 1, availabilityZone: us-east-1a, status: ACTIVE } }";
+    let setup = Setup { desired: 2, deployment, new: NEVER_LISTENS, timeline: drain, ..Setup::default() };
+    let two = |text: String| {
+        let nodes = "{ InstanceType: m5.large, MinSize: 6, MaxSize: 6 }";
+        assert!(text.contains(nodes));
+        let text = text.replace(nodes, "{ InstanceType: m5.large, MinSize: 2, MaxSize: 2 }");
+        let text = text.replace(
+            "    taskDefinition: web:1\n",
+            "    taskDefinition: web:1\n    availabilityZoneRebalancing: ENABLED\n",
+        );
+        run(&format!("cluster: {{ availabilityZones: [us-east-1a, us-east-1b] }}\n{text}"))
+    };
+    let run = two(setup.text());
+    let failed_at = run.deployments[1].failure.as_ref().expect("the breaker trips").at;
+    let late = |it: &&TaskLife| it.deployment == 1 && it.created_at > failed_at;
+    assert_eq!(run.tasks.iter().filter(late).count(), 0);
+}
