@@ -68,3 +68,25 @@ fn rebalancing_starts_no_task_of_a_deployment_that_has_failed() {
     let late = |it: &&TaskLife| it.deployment == 1 && it.created_at > failed_at;
     assert_eq!(run.tasks.iter().filter(late).count(), 0);
 }
+
+/// An agent is disconnected for good just before the deployment.
+const DEAF: &str = "  - { at: 290s, disconnectAgents: { autoScalingGroup: nodes, count: 1 } }";
+
+/// What is said of the only task that runs on an instance whose agent is disconnected.
+fn kept_by_its_agent(run: &Run) -> String {
+    let at = Instant::START + Span::seconds(290);
+    let there = |it: &&TaskLife| it.deployment == 0 && it.stopping_at > Some(at) && it.stopped_at.is_none();
+    let kept: Vec<&TaskLife> = run.tasks.iter().filter(there).collect();
+    let [task] = kept[..] else { panic!("one old task cannot be stopped: {kept:?}") };
+    let instance = &run.instances[task.instance.expect("it runs on one")].name;
+    format!("1 old task cannot be stopped, since its agent is disconnected: t-{:05} on {instance}", task.task)
+}
+
+#[test]
+fn a_task_that_its_disconnected_agent_keeps_is_named_where_an_update_hangs() {
+    let run = Setup { desired: 6, timeline: DEAF, ..Setup::default() }.run();
+    let it = &run.deployments[1];
+    let Verdict::Hangs(hang) = it.verdict() else { panic!("{:?}", it.verdict()) };
+    assert_eq!(hang.because, kept_by_its_agent(&run));
+    assert_eq!(running_at_end(&run, "web:2"), 6, "that is all that is left to do");
+}

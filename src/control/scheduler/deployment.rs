@@ -190,10 +190,10 @@ impl Deployment {
     }
 
     /// Whether it stands still because it was told to: its alarms are watched, or a stage waits for hooks, traffic or its bake time.
-    pub fn waits_on_purpose(&self) -> bool {
+    pub fn waits_on_purpose(&self, now: Instant) -> bool {
         let waits = |it: &Shift| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
         let has_called_hooks = self.shift.is_none() && self.stages.last().is_some_and(|it| it.ended_at.is_none());
-        self.bakes_until.is_some() || self.shift.as_ref().is_some_and(waits) || has_called_hooks
+        self.bakes_until.is_some_and(|it| it > now) || self.shift.as_ref().is_some_and(waits) || has_called_hooks
     }
 
     /// When it waited for its alarms, hooks, steps of traffic and bake times, as far as `end`.
