@@ -240,9 +240,15 @@ fn left_to_do(run: &Run, it: &DeploymentLife, early: &EarlySuccessLife) -> Strin
     };
     let over = match it.early_success_over_at(run) {
         Some(at) => format!("; nothing was left after {}.", in_seconds(at.since(it.began_at))),
+        None if is_followed(run, it) => "; a newer one took its place before that was over.".to_owned(),
         None => "; that was not over at the end.".to_owned(),
     };
     format!("with {healthy} of {desired} tasks healthy{old}{over}")
+}
+
+/// Whether a newer deployment of its service has begun.
+fn is_followed(run: &Run, it: &DeploymentLife) -> bool {
+    run.deployments.iter().any(|other| other.service == it.service && other.number > it.number)
 }
 
 fn spare(it: &DeploymentLife) -> Option<String> {

@@ -69,6 +69,30 @@ fn rebalancing_starts_no_task_of_a_deployment_that_has_failed() {
     assert_eq!(run.tasks.iter().filter(late).count(), 0);
 }
 
+#[test]
+fn a_service_that_goes_back_to_an_early_success_keeps_its_verdict() {
+    let deployment = format!("{}, {BREAKER}", early("DEFERRED"));
+    let timeline = "  - { at: 30m, deploy: { service: web, taskDefinition: web:3 } }";
+    let plain = Setup { deployment: &deployment, ..Setup::default() }.run();
+    let text = Setup { deployment: &deployment, timeline, ..Setup::default() }.text();
+    let never = format!("  web:2/web: {{ startTime: 2s }}\n  web:3/web: {{ {NEVER_LISTENS} }}\n");
+    let back = run(&text.replace("  web:2/web: { startTime: 2s }\n", &never));
+    let words = words(&back, &VERDICTS);
+    assert!(words.iter().any(|it| it.ends_with("rolling back to deployment 1.")), "{words:?}");
+    assert!(back.deployments[2].failure.as_ref().is_some_and(|it| it.rolled_back_at.is_some()));
+    let first = plain.deployments[1].verdict();
+    assert!(matches!(first, Verdict::FinishedEarly(..)), "{first:?}");
+    assert_eq!(back.deployments[1].verdict(), first);
+
+    // The next one comes while the first has some left to do.
+    let soon = plain.deployments[1].completed_at.expect("it completes").as_seconds() as u64 + 1;
+    let timeline = format!("  - {{ at: {soon}s, deploy: {{ service: web, taskDefinition: web:3 }} }}");
+    let followed = Setup { deployment: &deployment, timeline: &timeline, ..Setup::default() }.run();
+    let told = report::deployments::paragraphs(&[vec![&followed]]);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("; a newer one took its place before that was over."), "{told}");
+}
+
 /// An agent is disconnected for good just before the deployment.
 const DEAF: &str = "  - { at: 290s, disconnectAgents: { autoScalingGroup: nodes, count: 1 } }";
 

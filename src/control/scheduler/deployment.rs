@@ -378,12 +378,14 @@ impl Control<'_> {
         bakes_until <= now
     }
 
-    /// Puts down what is left to do of a deployment that has completed early; nothing where that is nothing.
+    /// Puts down what is left to do of a deployment that has completed early; nothing where that is nothing, and when a service goes
+    /// back to one that had completed before.
     fn notes_early_success(&mut self, service: Id<ServiceDefinition>, healthy: u32) {
         let (now, old_tasks) = (self.now(), self.old_tasks(service));
         let state = &mut self.services[service.index()];
         let desired = state.desired_count;
-        if healthy >= desired && old_tasks == 0 {
+        let had_completed = state.primary().completed_at.is_some_and(|it| it < now);
+        if had_completed || (healthy >= desired && old_tasks == 0) {
             return;
         }
         let all_healthy_at = (healthy >= desired).then_some(now);
@@ -466,7 +468,6 @@ impl Control<'_> {
         again.task_failures = TaskFailures::default();
         again.ignores_alarms = ignores_alarms;
         again.bakes_until = None;
-        again.early_success = None;
         again.shift = None;
         let message = format!("(service {name}) rolling back to deployment {}.", again.number);
         state.deployments.push(again);
