@@ -114,3 +114,71 @@ fn a_task_that_its_disconnected_agent_keeps_is_named_where_an_update_hangs() {
     assert_eq!(hang.because, kept_by_its_agent(&run));
     assert_eq!(running_at_end(&run, "web:2"), 6, "that is all that is left to do");
 }
+
+/// The same with more hours, and few requests.
+fn in_hours(text: &str, hours: u32) -> Run {
+    let (short, many) = ("duration: 2h\n", "rate: 10/s");
+    assert!(text.contains(short) && text.contains(many), "{text}");
+    run(&text.replace(short, &format!("duration: {hours}h\n")).replace(many, "rate: 1/min"))
+}
+
+#[test]
+fn nothing_rolls_a_shift_of_traffic_back_whose_blue_tasks_are_being_stopped() {
+    let text = Setup {
+        desired: 6,
+        deployment: &staged("BLUE_GREEN"),
+        balancer: TWO_GROUPS,
+        timeline: DEAF,
+        ..Setup::default()
+    };
+    let run = in_hours(&text.text(), 30);
+    let stages = words(&run, &["service.deployment_stage"]);
+    assert!(stages.last().is_some_and(|it| it.ends_with("CLEAN_UP")), "{stages:?}");
+    assert_eq!(words(&run, &VERDICTS), ["(service web) (deployment 1) in progress: web:2"]);
+    assert_eq!(words(&run, &["service.traffic_shifted"]).len(), 1, "it stays with green");
+    assert_eq!(running_at_end(&run, "web:2"), 6);
+    let Verdict::Hangs(hang) = run.deployments[1].verdict() else { panic!("{:?}", run.deployments[1].verdict()) };
+    assert_eq!(hang.because, kept_by_its_agent(&run));
+}
+
+/// By a deployment group of CodeDeploy that terminates the original task set after so many minutes.
+fn by_code_deploy(configuration: &str, terminates_after: u32, timeline: &str) -> String {
+    let text = Setup { timeline, ..Setup::default() }.text();
+    let web = "loadBalancers: [{ targetGroupArn: blue, containerName: web, containerPort: 80,  }]";
+    assert!(text.contains(web), "{text}");
+    let own = format!(
+        "loadBalancers: [{{ targetGroupArn: blue, containerName: web, containerPort: 80, {TWO_GROUPS} }}]
+    deploymentController: {{ type: CODE_DEPLOY }}
+    deploymentGroup: {{ deploymentConfigName: CodeDeployDefault.{configuration}, terminationWaitTimeInMinutes: {terminates_after} }}"
+    );
+    text.replace(web, &own)
+}
+
+#[test]
+fn blue_stays_while_code_deploy_waits_for_green_to_be_steady_after_a_scaling_event() {
+    // Scaled beyond what there is room for, two minutes before all traffic has come to green.
+    let plain = run(&by_code_deploy("ECSCanary10Percent5Minutes", 0, ""));
+    let shifted_at = said(&plain, &["service.traffic_shifted"])[1].0;
+    let too_many =
+        format!("  - {{ at: {}s, updateService: {{ service: web, desiredCount: 60 }} }}", 180 + shifted_at as u64);
+    let upset = run(&by_code_deploy("ECSCanary10Percent5Minutes", 0, &too_many));
+    let failed = said(&upset, &["service.deployment_failed"]);
+    let [(failed_at, _)] = failed[..] else { panic!("it fails once: {failed:?}") };
+    assert_eq!(failed_at, (shifted_at as u64 - 120 + 300) as f64);
+    let stages = words(&upset, &["service.deployment_stage"]);
+    assert!(stages.last().is_some_and(|it| it.ends_with("BAKE_TIME")), "{stages:?}");
+    let at = Instant::START + Span::MINUTE * 5 + Span::from_nanos_f64(failed_at * 1e9);
+    let is_blue = |it: &&TaskLife| it.deployment == 0 && it.created_at < at && it.stopping_at.is_none_or(|it| it > at);
+    assert!(upset.tasks.iter().filter(is_blue).count() >= 4, "blue can take the traffic");
+}
+
+#[test]
+fn code_deploy_may_keep_the_original_task_set_for_two_days() {
+    let run = in_hours(&by_code_deploy("ECSAllAtOnce", 2_880, ""), 50);
+    let stages = said(&run, &["service.deployment_stage"]);
+    let last = stages.len() - 1;
+    assert!(stages[last].1.ends_with("CLEAN_UP"), "{stages:?}");
+    assert_eq!(stages[last].0 - stages[last - 1].0, 172_800.0);
+    assert_eq!(words(&run, &VERDICTS).len(), 2);
+    assert_eq!((running_at_end(&run, "web:1"), running_at_end(&run, "web:2")), (0, 4));
+}
