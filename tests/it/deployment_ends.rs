@@ -70,6 +70,25 @@ fn rebalancing_starts_no_task_of_a_deployment_that_has_failed() {
 }
 
 #[test]
+fn the_time_that_a_failing_hook_took_is_told_though_old_tasks_drain_meanwhile() {
+    for stage in ["PRE_SCALE_UP", "POST_SCALE_UP"] {
+        let hook = format!("lifecycleHooks: [{{ lifecycleStages: [{stage}], completes: 8s, failureShare: 1 }}]");
+        let run = Setup { deployment: &hook, ..Setup::default() }.run();
+        let it = &run.deployments[1];
+        let Verdict::Failed(failure) = it.verdict() else { panic!("{:?}", it.verdict()) };
+        let waits = it.waits(&run);
+        let of = |stage| waits.iter().find(|it| it.0 == stage).map(|it| it.1);
+        assert_eq!(of(DeploymentStage::Bake), Some(Span::seconds(8)), "{stage}: {waits:?}");
+        let all = waits.iter().fold(Span::ZERO, |sum, it| sum + it.1);
+        assert_eq!(all, failure.at.since(it.began_at), "{stage}");
+        // Old tasks were deregistered in these 8 s.
+        let drains =
+            run.tasks.iter().filter(|it| it.deployment == 0).any(|it| it.stopping_at.is_some_and(|at| at < failure.at));
+        assert_eq!(drains, stage == "POST_SCALE_UP");
+    }
+}
+
+#[test]
 fn a_service_that_goes_back_to_an_early_success_keeps_its_verdict() {
     let deployment = format!("{}, {BREAKER}", early("DEFERRED"));
     let timeline = "  - { at: 30m, deploy: { service: web, taskDefinition: web:3 } }";

@@ -205,6 +205,12 @@ impl Deployment {
         stages.chain(self.bakes_since.map(|it| (it, watched_until))).filter(|it| it.0 < it.1).collect()
     }
 
+    /// When the hooks were called of which one has failed it; `None` where none has.
+    pub fn failing_hooks_called_at(&self) -> Option<Instant> {
+        let FailureReason::HookFailed(stage) = self.failure?.reason else { return None };
+        self.stages.iter().rfind(|it| it.stage == stage).map(|it| it.began_at)
+    }
+
     /// `rolloutState: COMPLETED`
     pub fn is_completed(&self) -> bool {
         self.completed_at.is_some() && !self.is_gone_back_to
