@@ -158,6 +158,7 @@ fn deployments_of(
             let failure = deployment.failure.map(|it| DeploymentFailure {
                 at: it.at,
                 reason: it.reason.words(),
+                hooks_called_at: deployment.failing_hooks_called_at(),
                 rolls_back_to: it.rolls_back_to,
                 rolled_back_at: it.rolled_back_at,
             });

@@ -13,6 +13,7 @@ use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::{Protocol, Reservation};
 use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
 use crate::control::Control;
+use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::placing::is_candidate;
 use crate::run::{DeploymentHang, SpareNeeded};
@@ -21,6 +22,8 @@ use crate::units::{Instant, Span};
 
 /// How often a deployment under way is looked at.
 const LOOKED_AT_EVERY: Span = Span::MINUTE;
+/// Tasks that are named one by one.
+const NAMED_MOST: usize = 3;
 
 /// What is seen of one deployment.
 #[derive(Clone, Debug)]
@@ -69,10 +72,25 @@ impl Control<'_> {
         self.agenda.put(self.now() + LOOKED_AT_EVERY, Event::DeploymentIsWatched(service, number));
     }
 
-    /// Whether the agents of all of a service's tasks are connected.
-    fn all_agents_hear(&self, service: Id<ServiceDefinition>) -> bool {
-        let instances = self.services[service.index()].tasks.iter().filter_map(|it| self.cluster.tasks[*it].instance());
-        instances.into_iter().all(|it| !self.disconnected_agents.contains_key(&it))
+    /// Old tasks that were asked to stop and go on, as their agents are disconnected, in words; `None` where there are none.
+    fn kept_by_deaf_agents(&self, service: Id<ServiceDefinition>, number: u32) -> Option<String> {
+        let runs_on = |task: Id<Task>| {
+            let row = &self.cluster.tasks[task];
+            let has_not_heard = matches!(row.status, TaskStatus::Running | TaskStatus::Deactivating);
+            let is_old = row.deployment != number && row.is_asked_to_stop && has_not_heard;
+            let instance = row.instance().filter(|_| is_old && !self.agent_hears_of(task))?;
+            Some(format!("{} on {}", task_name(task), self.cluster.instances[instance].name))
+        };
+        let kept: Vec<String> = self.services[service.index()].tasks.iter().filter_map(|it| runs_on(*it)).collect();
+        let names = match kept.as_slice() {
+            [] => return None,
+            all if all.len() <= NAMED_MOST => all.join(", "),
+            all => format!("{} and {} more", all[..NAMED_MOST].join(", "), all.len() - NAMED_MOST),
+        };
+        Some(match kept.len() {
+            1 => format!("1 old task cannot be stopped, since its agent is disconnected: {names}"),
+            count => format!("{count} old tasks cannot be stopped, since their agents are disconnected: {names}"),
+        })
     }
 
     pub(super) fn deployment_is_watched(&mut self, service: Id<ServiceDefinition>, number: u32) {
@@ -86,8 +104,8 @@ impl Control<'_> {
         // Old tasks that were asked to stop do so in their own time, and that is bounded where their agents hear of it.
         let cleans_up = old == 0
             && healthy >= self.services[service.index()].desired_count_of(number)
-            && self.all_agents_hear(service);
-        let waits_on_purpose = self.services[service.index()].primary().waits_on_purpose() || cleans_up;
+            && self.kept_by_deaf_agents(service, number).is_none();
+        let waits_on_purpose = self.services[service.index()].primary().waits_on_purpose(now) || cleans_up;
         let Some(rollout) = self.records.rollouts.get_mut(&(service.index(), number)) else { return };
         let moves = healthy > rollout.most_healthy || old < rollout.fewest_old || waits_on_purpose;
         if moves || !is_under_way {
@@ -150,6 +168,10 @@ impl Control<'_> {
         }
         let of_deployment = |it: &&Task| it.service() == Some(service) && it.deployment == number;
         let own = || self.cluster.tasks.iter().filter(of_deployment);
+        let kept = self.kept_by_deaf_agents(service, number);
+        if let Some(kept) = kept.as_ref().filter(|_| old == 0 && healthy >= desired) {
+            return kept.clone();
+        }
         let waiting = own().filter(|it| it.host.is_none() && it.status == TaskStatus::Provisioning).count() as u32;
         if waiting > 0 || state.has_failed_placements() {
             let launcher = Launcher::Service(service);
@@ -169,7 +191,9 @@ impl Control<'_> {
                 ),
                 _ => String::new(),
             };
-            return format!("{tasks}{why}{stays}");
+            // They still hold what they had reserved.
+            let kept = kept.map_or(String::new(), |it| format!(" {it}."));
+            return format!("{tasks}{why}{stays}{kept}");
         }
         let of_deployment = |it: &(Id<Task>, &Task)| it.1.service() == Some(service) && it.1.deployment == number;
         let own = || self.cluster.tasks.entries().filter(of_deployment);
@@ -211,7 +235,8 @@ impl Control<'_> {
             return format!("{protected} old tasks are protected from scale-in and deployments");
         }
         if healthy < desired {
-            return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be");
+            let kept = kept.map_or(String::new(), |it| format!("; {it}"));
+            return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be{kept}");
         }
         format!("{old} old tasks are still there")
     }

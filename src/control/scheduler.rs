@@ -87,8 +87,6 @@ pub struct Service {
     /// When that is said again, if it lasts.
     pub(super) steady_again_at: Option<Instant>,
     rebalancing: Rebalancing,
-    /// Whether tasks were started in the place of unhealthy ones, so that a surplus of healthy tasks comes of these getting well.
-    replaces_unhealthy: bool,
 }
 
 impl Service {
@@ -133,7 +131,6 @@ impl Service {
             is_steady: false,
             steady_again_at: None,
             rebalancing: Rebalancing::default(),
-            replaces_unhealthy: false,
         }
     }
 
@@ -297,7 +294,7 @@ impl Control<'_> {
         }
         let state = &mut self.services[service.index()];
         state.desired_count = desired;
-        state.replaces_unhealthy &= desired > before;
+        state.deployments.iter_mut().for_each(|it| it.replaces_unhealthy &= desired > before);
         state.wanted_because = Some(decision);
         state.is_steady = false;
         state.retries.clear();
@@ -361,19 +358,11 @@ impl Control<'_> {
         let wanted = lacking.min(upper.saturating_sub(roll.all()));
         let has_failed = self.services[service.index()].primary().failure.is_some();
         if wanted > 0 && !has_failed {
-            let instead_of_unhealthy = roll.staying.len() + roll.unhealthy.len() >= in_all as usize;
-            self.services[service.index()].replaces_unhealthy |= instead_of_unhealthy && !roll.unhealthy.is_empty();
+            self.note_replacements(service, number, &roll, in_all);
             self.start_tasks(service, wanted);
         }
-        let surplus = (roll.staying.len() as u32).saturating_sub(in_all);
-        // Those that were to be replaced may have got well: which of all stops is decided when their replacements are healthy. Those that
-        // have no place yet are taken back before.
-        let placed = roll.staying.iter().filter(|it| self.cluster.tasks[**it].host.is_some()).count();
-        let healthy = roll.staying_healthy as usize;
-        let waits = self.services[service.index()].replaces_unhealthy && healthy < placed;
-        if surplus > 0 && !has_failed && !waits {
-            self.services[service.index()].replaces_unhealthy &= healthy == roll.staying.len();
-            self.scale_in(service, &mut roll.staying, surplus);
+        if !has_failed {
+            self.stop_surplus(service, number, &mut roll, (lower, in_all));
         }
         let has_older = !(roll.leaving_healthy.is_empty() && roll.leaving.is_empty());
         if has_older && lower >= desired && upper <= desired && desired > 0 {
@@ -382,14 +371,13 @@ impl Control<'_> {
         let roll = self.roll(service);
         if roll.is_settled(desired) {
             self.look_at_early_success(service, &roll);
-            self.services[service.index()].replaces_unhealthy = false;
             let primary = self.services[service.index()].primary();
             // A hook may have failed it just now.
             if primary.number == number && (has_failed || primary.failure.is_none()) {
                 self.is_steady(service);
             }
-            // A deployment whose old tasks still stop has not completed, and goes first.
-            if !self.services[service.index()].is_deploying() {
+            // A deployment whose old tasks still stop has not completed, and goes first; of one that has failed no task is started.
+            if self.services[service.index()].primary().is_completed() {
                 self.rebalance_service(service, &roll);
             }
         } else {

@@ -58,7 +58,7 @@ pub fn charts(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     if deployments::has_deployments(run) {
         let between = deployments::under_way(run);
         let panels = deployments::panels(run, between);
-        charts.push(("deployments.svg", panels_between(run, "Old and new revisions", &panels, between)));
+        charts.push(("deployments.svg", panels_between(run, &deployments::title(run), &panels, between)));
     }
     if !run.run_task_totals.is_empty() {
         charts.push(("run_tasks.svg", panels(run, "Standalone tasks", &standalone::panels(run))));

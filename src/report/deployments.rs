@@ -240,9 +240,15 @@ fn left_to_do(run: &Run, it: &DeploymentLife, early: &EarlySuccessLife) -> Strin
     };
     let over = match it.early_success_over_at(run) {
         Some(at) => format!("; nothing was left after {}.", in_seconds(at.since(it.began_at))),
+        None if is_followed(run, it) => "; a newer one took its place before that was over.".to_owned(),
         None => "; that was not over at the end.".to_owned(),
     };
     format!("with {healthy} of {desired} tasks healthy{old}{over}")
+}
+
+/// Whether a newer deployment of its service has begun.
+fn is_followed(run: &Run, it: &DeploymentLife) -> bool {
+    run.deployments.iter().any(|other| other.service == it.service && other.number > it.number)
 }
 
 fn spare(it: &DeploymentLife) -> Option<String> {
@@ -313,11 +319,24 @@ pub fn under_way(run: &Run) -> (f64, f64) {
     if to - from > 0.6 * end.as_seconds() { (0.0, end.as_seconds()) } else { (from, to) }
 }
 
+fn services_told(run: &Run) -> Vec<usize> {
+    let mut services: Vec<usize> = told(run).map(|it| it.service).collect();
+    services.dedup();
+    services
+}
+
+/// The title of the chart that [`panels`] makes: it tells of how many services it shows only some.
+pub fn title(run: &Run) -> String {
+    match services_told(run).len() {
+        ..=PANELS_MOST => "Old and new revisions".to_owned(),
+        count => format!("Old and new revisions ({PANELS_MOST} of {count} services)"),
+    }
+}
+
 /// A panel for each service that was deployed: running tasks of each of its revisions, side by side, from and to so many seconds
 /// since the start.
 pub fn panels(run: &Run, (from, to): (f64, f64)) -> Vec<Panel> {
-    let mut services: Vec<usize> = told(run).map(|it| it.service).collect();
-    services.dedup();
+    let services = services_told(run);
     let panel = |service: usize| {
         let of_service: Vec<&DeploymentLife> = run.deployments.iter().filter(|it| it.service == service).collect();
         let first = of_service.len().saturating_sub(LINES_MOST);
@@ -355,8 +374,16 @@ pub fn panels(run: &Run, (from, to): (f64, f64)) -> Vec<Panel> {
             };
             Line { name, colour: PALETTE[place % PALETTE.len()], stroke: Stroke::Step, points }
         });
+        let name = &run.scenario.services[Id::new(service)].name;
+        let title = match of_service.len() {
+            ..=LINES_MOST => name.clone(),
+            count => {
+                let what = if of_service[0].task_set.is_some() { "task sets" } else { "deployments" };
+                format!("{name} (the last {LINES_MOST} of {count} {what})")
+            }
+        };
         Panel {
-            title: run.scenario.services[Id::new(service)].name.clone(),
+            title,
             unit: "running tasks".to_owned(),
             lines: lines.collect(),
             is_logarithmic: false,

@@ -56,6 +56,8 @@ pub struct DeploymentFailure {
     pub at: Instant,
     /// Why, in ECS's words where these are known.
     pub reason: String,
+    /// When the hooks were called of which one has failed it; `None` where something else has.
+    pub hooks_called_at: Option<Instant>,
     /// The number of the deployment that the service went back to.
     pub rolls_back_to: Option<u32>,
     /// When it had come back to it.
@@ -179,11 +181,12 @@ impl DeploymentLife {
     }
 
     /// What it waited for, in turn, from when to when: at each instant for the new task that has come least far, else for old
-    /// ones that are on their way out.
+    /// ones that are on their way out; but for nothing else than the hooks that have failed it, while these were asked.
     pub fn stages(&self, run: &Run) -> Vec<(DeploymentStage, Instant, Instant)> {
         use DeploymentStage as S;
         // Before all others: a task that has its place, and whose agent waits for the room until an old one is gone.
         const PLACED_BEHIND_OLD: usize = DeploymentStage::ALL.len();
+        const FAILED_BY_HOOKS: usize = PLACED_BEHIND_OLD + 1;
         let end = self.ended_at(run);
         let mut marks: Vec<(Instant, usize, i32)> = Vec::new();
         let mut put = |rank: usize, from: Option<Instant>, until: Option<Instant>| {
@@ -222,8 +225,9 @@ impl DeploymentLife {
         for (from, until) in &self.bakes {
             put(S::Bake as usize, Some(*from), Some(*until));
         }
+        put(FAILED_BY_HOOKS, self.failure.as_ref().and_then(|it| it.hooks_called_at), None);
         marks.sort_unstable();
-        let mut under_way = [0; PLACED_BEHIND_OLD + 1];
+        let mut under_way = [0; FAILED_BY_HOOKS + 1];
         let mut stages: Vec<(DeploymentStage, Instant, Instant)> = Vec::new();
         let mut at = self.began_at;
         let mut marks = marks.into_iter().peekable();
@@ -231,9 +235,12 @@ impl DeploymentLife {
             while let Some((_, rank, change)) = marks.next_if(|it| it.0 <= at) {
                 under_way[rank] += change;
             }
-            let stage = match under_way[PLACED_BEHIND_OLD] {
-                0 => S::ALL.into_iter().find(|it| under_way[*it as usize] > 0).unwrap_or(S::Scheduler),
-                _ => S::Shutdown,
+            let stage = if under_way[FAILED_BY_HOOKS] > 0 {
+                S::Bake
+            } else if under_way[PLACED_BEHIND_OLD] > 0 {
+                S::Shutdown
+            } else {
+                S::ALL.into_iter().find(|it| under_way[*it as usize] > 0).unwrap_or(S::Scheduler)
             };
             let until = marks.peek().map_or(end, |it| it.0.min(end));
             match stages.last_mut().filter(|it| it.0 == stage) {

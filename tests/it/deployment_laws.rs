@@ -31,6 +31,8 @@ struct Story {
     minimum_healthy: u32,
     maximum: u32,
     is_balanced: bool,
+    /// The percentage of hooks that fail, where there are some: before the first task of each deployment and after the last.
+    hooks: Option<u32>,
     shutdown_s: u32,
     /// Seconds at which it is deployed.
     deployed_at: Vec<u32>,
@@ -57,8 +59,9 @@ fn stories() -> impl Strategy<Value = Story> {
         prop_oneof![Just(None), (60u32..900, 60u32..900).prop_map(Some)],
     );
     let deployed_at = proptest::collection::vec(600u32..1_800, 1..4);
-    (kind, sizes, percents, any::<bool>(), 0u32..30, deployed_at, upsets, 0u64..1000).prop_map(
-        |(kind, sizes, percents, is_balanced, shutdown_s, mut deployed_at, (crashes, drains), seed)| {
+    let switches = (any::<bool>(), prop_oneof![Just(None), Just(Some(0u32)), Just(Some(40))]);
+    (kind, sizes, percents, switches, 0u32..30, deployed_at, upsets, 0u64..1000).prop_map(
+        |(kind, sizes, percents, (is_balanced, hooks), shutdown_s, mut deployed_at, (crashes, drains), seed)| {
             deployed_at.sort_unstable();
             Story {
                 kind,
@@ -68,6 +71,7 @@ fn stories() -> impl Strategy<Value = Story> {
                 minimum_healthy: percents.0,
                 maximum: percents.1,
                 is_balanced: is_balanced || kind == Kind::TaskSets,
+                hooks: hooks.filter(|_| kind != Kind::TaskSets),
                 shutdown_s,
                 deployed_at,
                 crashes,
@@ -98,7 +102,12 @@ impl Story {
                 format!("loadBalancers: [{target}],")
             }
         };
-        let percents = format!("minimumHealthyPercent: {}, maximumPercent: {}", self.minimum_healthy, self.maximum);
+        let hooks = self.hooks.map_or(String::new(), |it| {
+            let fails = f64::from(it) / 100.0;
+            format!(", lifecycleHooks: [{{ lifecycleStages: [PRE_SCALE_UP, POST_SCALE_UP], completes: 90s, failureShare: {fails} }}]")
+        });
+        let percents =
+            format!("minimumHealthyPercent: {}, maximumPercent: {}{hooks}", self.minimum_healthy, self.maximum);
         let service = match self.kind {
             Kind::TaskSets => format!(
                 "{{ desiredCount: {desired}, deploymentController: {{ type: EXTERNAL }}, deploymentConfiguration: {{ {percents} }},
@@ -185,6 +194,39 @@ timeline:
     }
 }
 
+impl Story {
+    /// The tasks of a deployment that the service scheduler keeps at an instant: what is computed of a task set, which only grows.
+    fn desired_of(&self, deployment: u32, at: Instant) -> u32 {
+        let full_at = Instant::START + Span::seconds(u64::from(self.deployed_at[0]) + 200);
+        match self.kind == Kind::TaskSets && deployment == 1 && at <= full_at {
+            true => self.desired.div_ceil(2),
+            false => self.desired,
+        }
+    }
+
+    /// Whether a task was stopped since that is what its deployment had come to, whatever else ran: in RECONCILE_SERVICE and CLEAN_UP,
+    /// of a shift of traffic that had failed, and of a task set that was deleted.
+    fn was_cleaned_up(&self, run: &Run, task: &TaskLife) -> bool {
+        if self.kind == Kind::TaskSets {
+            return task.stopped_reason.as_ref().is_some_and(|it| it.ends_with("was deleted"));
+        }
+        let stages =
+            run.events.iter().filter(|it| it.kind == "service.deployment_stage" && Some(it.at) <= task.stopping_at);
+        let mut later = stages.filter_map(|it| {
+            let (_, words) = it.message.split_once("(deployment ")?;
+            let (number, stage) = words.split_once(") ")?;
+            (number.parse::<u32>().ok()? > task.deployment).then_some(stage)
+        });
+        let own = run.deployments.iter().find(|it| it.service == 0 && it.number == task.deployment);
+        let was_interrupted = own.is_some_and(|it| it.superseded_at.is_some());
+        let had_failed = own.and_then(|it| it.failure.as_ref()).is_some_and(|it| Some(it.at) <= task.stopping_at);
+        if had_failed && self.kind != Kind::Rolling {
+            return true;
+        }
+        later.any(|it| it == "CLEAN_UP" || (it == "RECONCILE_SERVICE" && was_interrupted))
+    }
+}
+
 /// When the last deployment of the service completed.
 fn completed_at(run: &Run) -> Option<Instant> {
     run.deployments.iter().rfind(|it| it.service == 0)?.completed_at
@@ -198,7 +240,7 @@ proptest! {
         let run = story.run();
         every_task_lives_in_order(&run);
         no_instance_is_over_committed(&run);
-        let (lower, upper) = deployment_bounds(story.desired, story.minimum_healthy, story.maximum);
+        let (_, upper) = deployment_bounds(story.desired, story.minimum_healthy, story.maximum);
         let deleted_at = Instant::START + Span::seconds(u64::from(DELETED_AT));
         let of_web: Vec<&TaskLife> = run.tasks.iter().filter(|it| it.service == Some(0)).collect();
         for task in &of_web {
@@ -206,18 +248,26 @@ proptest! {
             let is_there = |it: &&&TaskLife| it.created_at <= at && it.stopping_at.is_none_or(|stopping| stopping > at);
             let there = of_web.iter().filter(is_there).filter(|it| story.are_counted_together(task, it)).count() as u32;
             prop_assert!(there <= upper, "{there} of {upper} at {at}: {story:?}");
-            // What the service scheduler stops, but for what has failed its checks, and what it was told to clean up whatever runs.
+            // What the service scheduler stops, but for what has failed its checks, and what it cleans up whatever runs. A crash is not
+            // its doing, but it takes nothing from what is left after one.
             let by_scheduler = task.stop_code == Some("ServiceSchedulerInitiated")
                 && task.stopped_reason.as_ref().is_some_and(|it| !it.contains("health checks"));
             let Some(at) = task.stopping_at.filter(|it| by_scheduler && *it < deleted_at) else { continue };
-            let is_told = story.kind == Kind::TaskSets || (story.kind != Kind::Rolling && story.crashes.is_some());
-            if is_told || task.healthy_at.is_none_or(|it| it >= at) {
+            if story.was_cleaned_up(&run, task) || task.healthy_at.is_none_or(|it| it >= at) {
                 continue;
             }
+            let desired = story.desired_of(task.deployment, at);
+            let (lower, _) = deployment_bounds(desired, story.minimum_healthy, story.maximum);
             let is_healthy = |it: &&&TaskLife| {
                 it.healthy_at.is_some_and(|healthy| healthy <= at) && it.stopping_at.is_none_or(|stopping| stopping > at)
             };
-            let healthy = of_web.iter().filter(is_healthy).count() as u32;
+            // A service that goes back from a shift of traffic counts what is left of both, as a rolling update does.
+            let mut failures =
+                run.deployments.iter().filter(|it| it.service == 0).filter_map(|it| it.failure.as_ref());
+            let goes_back = failures.any(|it| it.at <= at && it.rolled_back_at.is_none_or(|back| back >= at));
+            let is_counted = |it: &&&TaskLife| goes_back || story.are_counted_together(task, it);
+            let healthy = of_web.iter().filter(is_healthy).filter(is_counted);
+            let healthy = healthy.count() as u32;
             prop_assert!(healthy >= lower, "{healthy} healthy at {at}, {lower} must be: {story:?}");
         }
         // What is stopped has freed all that it held, neither less nor more: what follows finds the instances empty.

@@ -9,16 +9,16 @@ use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
 
 /// A service `web` on six instances whose revision 2 is deployed at 5 minutes.
-struct Setup<'a> {
-    desired: u32,
-    deployment: &'a str,
+pub struct Setup<'a> {
+    pub desired: u32,
+    pub deployment: &'a str,
     /// Of the service's load balancer, beyond its target group.
-    balancer: &'a str,
+    pub balancer: &'a str,
     /// The application of the new revision.
-    new: &'a str,
+    pub new: &'a str,
     /// More of the timeline.
-    timeline: &'a str,
-    more: &'a str,
+    pub timeline: &'a str,
+    pub more: &'a str,
 }
 
 impl Default for Setup<'_> {
@@ -28,14 +28,14 @@ impl Default for Setup<'_> {
 }
 
 /// A process that comes up, but listens only when the run is over.
-const NEVER_LISTENS: &str = "startTime: 10h";
+pub const NEVER_LISTENS: &str = "startTime: 10h";
 
 impl Setup<'_> {
-    fn run(&self) -> Run {
+    pub fn run(&self) -> Run {
         run(&self.text())
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let Setup { desired, deployment, balancer, new, timeline, more } = self;
         format!(
             "duration: 2h
@@ -70,7 +70,7 @@ timeline:
     }
 }
 
-fn run(text: &str) -> Run {
+pub fn run(text: &str) -> Run {
     let story = scenario::read(Path::new("deployments.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
         .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
@@ -78,17 +78,17 @@ fn run(text: &str) -> Run {
 }
 
 /// Events of some kinds with their seconds since the deployment at 5 minutes.
-fn said(run: &Run, kinds: &[&str]) -> Vec<(f64, String)> {
+pub fn said(run: &Run, kinds: &[&str]) -> Vec<(f64, String)> {
     let deployed_at = Instant::START + Span::MINUTE * 5;
     let after = run.events.iter().filter(|it| it.at >= deployed_at && kinds.contains(&it.kind));
     after.map(|it| (it.at.since(deployed_at).as_seconds(), it.message.clone())).collect()
 }
 
-fn words(run: &Run, kinds: &[&str]) -> Vec<String> {
+pub fn words(run: &Run, kinds: &[&str]) -> Vec<String> {
     said(run, kinds).into_iter().map(|it| it.1).collect()
 }
 
-const VERDICTS: [&str; 4] = [
+pub const VERDICTS: [&str; 4] = [
     "service.deployment_in_progress",
     "service.deployment_failed",
     "service.deployment_rolling_back",
@@ -102,12 +102,12 @@ fn tasks_of(run: &Run, definition: &str) -> usize {
 }
 
 /// Tasks of a task definition that run when all is over.
-fn running_at_end(run: &Run, definition: &str) -> usize {
+pub fn running_at_end(run: &Run, definition: &str) -> usize {
     let runs = |it: &&plimsoll::run::TaskLife| it.running_at.is_some() && it.stopping_at.is_none();
     run.tasks.iter().filter(|it| &*it.task_definition == definition).filter(runs).count()
 }
 
-const BREAKER: &str = "deploymentCircuitBreaker: { enable: true, rollback: true }";
+pub const BREAKER: &str = "deploymentCircuitBreaker: { enable: true, rollback: true }";
 
 #[test]
 fn the_circuit_breaker_fails_a_deployment_and_goes_back() {
@@ -190,7 +190,7 @@ fn a_deployment_interrupted_by_a_third_is_never_gone_back_to() {
 }
 
 /// An alarm on what the service's targets answer with 5xx.
-const ERRORS: &str = "alarms:
+pub const ERRORS: &str = "alarms:
   errors: { Namespace: AWS/ApplicationELB, MetricName: HTTPCode_Target_5XX_Count, serviceName: web, Statistic: Sum, Period: 60, EvaluationPeriods: 5, DatapointsToAlarm: 2, Threshold: 5, ComparisonOperator: GreaterThanThreshold, TreatMissingData: notBreaching }";
 const WATCHED: &str = "alarms: { alarmNames: [errors], enable: true, rollback: true }";
 
@@ -236,9 +236,9 @@ fn an_alarm_that_is_in_alarm_at_the_start_is_ignored() {
     assert_eq!(words(&run, &VERDICTS)[1..], ["(service web) (deployment 1) deployment completed."]);
 }
 
-const TWO_GROUPS: &str = "advancedConfiguration: { alternateTargetGroupArn: green, productionListenerRule: { loadBalancer: front, port: 443 }, testListenerRule: { loadBalancer: front, port: 8443 } }";
+pub const TWO_GROUPS: &str = "advancedConfiguration: { alternateTargetGroupArn: green, productionListenerRule: { loadBalancer: front, port: 443 }, testListenerRule: { loadBalancer: front, port: 8443 } }";
 
-fn staged(strategy: &str) -> String {
+pub fn staged(strategy: &str) -> String {
     format!("strategy: {strategy}, bakeTimeInMinutes: 5")
 }
 
@@ -447,7 +447,7 @@ fn code_deploy_shifts_by_its_predefined_configurations() {
 }
 
 /// Two of the four tasks of the new revision are enough; the old ones take 10 s to drain.
-fn early(cleanup: &str) -> String {
+pub fn early(cleanup: &str) -> String {
     format!(
         "minimumHealthyPercent: 50, maximumPercent: 150, earlySuccessCriteria: {{ enable: true, healthyPercent: 50, sourceServiceRevisionCleanup: {cleanup} }}"
     )

@@ -149,6 +149,31 @@ fn the_terminal_tells_the_verdict_and_what_it_rests_on() {
     assert!(told.lines().all(|it| it.chars().count() <= 118), "{told}");
 }
 
+#[test]
+fn a_chart_of_some_deployments_tells_of_how_many() {
+    let deployed = |times: u32| {
+        let again = |it: u32| {
+            format!("  - {{ at: {}m, updateService: {{ service: web, forceNewDeployment: true }} }}\n", 5 * it)
+        };
+        let timeline: String = (1..=times).map(again).collect();
+        let run = run(&format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 2, MaxSize: 2 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 512, memory: 256 }}] }} }}
+applications: {{ web: {{ startTime: 0s }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 2 }} }}
+timeline:
+{timeline}"
+        ));
+        let files = report::files(&run);
+        let chart = files.iter().find(|it| it.0 == "deployments.svg").expect("there is a chart");
+        String::from_utf8(chart.1.clone()).expect("it is text")
+    };
+    let (six, nine) = (deployed(5), deployed(8));
+    assert!(!six.contains("the last 6 of"), "all are drawn");
+    assert!(nine.contains("web (the last 6 of 9 deployments)"), "{nine}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -3,8 +3,9 @@
 //! Follows *Amazon ECS blue/green deployments*, *linear* and *canary deployments* and *Lifecycle hooks for Amazon ECS service
 //! deployments* in the developer guide (2026). What these leave open: hooks of a stage are called together, when its traffic has
 //! shifted; a desired count that changes holds for blue and green alike; another deployment that begins gives blue its traffic back and
-//! stops green's tasks in RECONCILE_SERVICE; alarms are watched until blue is cleaned up; the first deployment of a service has no blue
-//! and is rolling.
+//! stops green's tasks in RECONCILE_SERVICE; alarms are watched until blue is cleaned up, and from then on nothing rolls the deployment
+//! back, as there is no blue that could take the traffic: CLEAN_UP lasts until blue's tasks are STOPPED, however long these take; the
+//! first deployment of a service has no blue and is rolling.
 
 use crate::aws::deployment::{
     ALL_TRAFFIC, DEPLOYMENT_MAXIMUM, DeploymentController, HookResult, LifecycleStage, STAGE_MAXIMUM,
@@ -34,7 +35,7 @@ pub struct Shift {
     waits_until: Instant,
     /// When it fails, by a hook.
     fails_at: Option<Instant>,
-    /// After when it has lasted too long.
+    /// After when it has lasted too long; [`Instant::NEVER`] where that fails nothing.
     expires_at: Instant,
     /// By when green must be steady, after the desired count has changed under CodeDeploy.
     steady_by: Option<Instant>,
@@ -98,7 +99,7 @@ impl Control<'_> {
             return None;
         }
         let created_at = self.services[service.index()].primary().created_at;
-        if now >= created_at + DEPLOYMENT_MAXIMUM {
+        if now >= created_at + DEPLOYMENT_MAXIMUM && stage < LifecycleStage::CleanUp {
             self.deployment_fails(service, FailureReason::TimedOut, true, None);
             return None;
         }
@@ -114,6 +115,8 @@ impl Control<'_> {
             && match stage {
                 LifecycleStage::ReconcileService => self.tasks_of_others(service).is_empty(),
                 LifecycleStage::ScaleUp => self.green_is_up(service),
+                // Blue stays as long as it may get its traffic back.
+                LifecycleStage::BakeTime => self.shift(service).steady_by.is_none(),
                 LifecycleStage::CleanUp => {
                     let green = self.services[service.index()].primary().number;
                     let tasks = &self.services[service.index()].tasks;
@@ -170,7 +173,11 @@ impl Control<'_> {
             LifecycleStage::BakeTime => waits_until = now + configuration.bake_time,
             _ => {}
         }
-        let mut expires_at = now + configuration.controller.stage_maximum(stage);
+        let mut expires_at = match stage {
+            LifecycleStage::CleanUp => Instant::NEVER,
+            // CodeDeploy may wait for two days before it terminates the original task set.
+            _ => waits_until.max(now + configuration.controller.stage_maximum(stage)),
+        };
         let mut fails_at: Option<Instant> = None;
         for hook in configuration.lifecycle_hooks.iter().filter(|it| it.stages.contains(&stage)) {
             let (after, result) = hook.ends(&mut self.streams.deployment_hooks[service.index()]);
@@ -186,7 +193,8 @@ impl Control<'_> {
         let shifted = shift.shifted;
         let deployment = self.services[service.index()].deployments.last_mut().expect("a service has a deployment");
         deployment.stages.push(Stage { stage, shifted, began_at: now, ended_at: None });
-        for at in [Some(waits_until), fails_at, Some(expires_at)].into_iter().flatten().filter(|it| *it > now) {
+        let looks_at = [Some(waits_until), fails_at, Some(expires_at)].into_iter().flatten();
+        for at in looks_at.filter(|it| *it > now && *it < Instant::NEVER) {
             self.schedule_service_at(service, at);
         }
     }
@@ -269,14 +277,12 @@ impl Control<'_> {
         let lacking = self.without_those_replaced_later(service, number, lacking);
         let wanted = lacking.min(upper.saturating_sub(roll.all()));
         if wanted > 0 {
+            self.note_replacements(service, number, &roll, desired);
             self.services[service.index()].launches_for = Some(number);
             self.start_tasks(service, wanted);
             self.services[service.index()].launches_for = None;
         }
-        let surplus = (roll.staying.len() as u32).saturating_sub(desired);
-        if surplus > 0 {
-            self.scale_in(service, &mut roll.staying, surplus);
-        }
+        self.stop_surplus(service, number, &mut roll, (lower, desired));
     }
 
     /// The target group that a deployment does not use whose blue one is this.

@@ -4,8 +4,9 @@
 //! detect Amazon ECS deployment failures* in the developer guide (2026); when it is over, *Complete Amazon ECS rolling deployments early
 //! with early success criteria* (2026): its tasks are healthy, the bake time has elapsed, and the old tasks are cleaned up. What these leave
 //! open: old tasks are cleaned up when they are STOPPED, and the bake time runs meanwhile; the breaker's count goes on from its first
-//! stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are; a service that goes back to
-//! a deployment is watched as in any other, so that this can fail too.
+//! stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are, and its service is steady
+//! with them where it *is healthy and at the desired number of tasks* (*Service event messages*), whatever revisions they are of; a
+//! service that goes back to a deployment is watched as in any other, so that this can fail too.
 
 use crate::aws::deployment::{DeploymentStrategy, LifecycleStage, TaskFailures};
 use crate::aws::load_balancer::TargetGroup;
@@ -63,6 +64,8 @@ pub struct Deployment {
     pub interrupted_at: Option<Instant>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// Whether tasks were started in the place of unhealthy ones, so that a surplus of healthy tasks comes of these getting well.
+    pub(super) replaces_unhealthy: bool,
     /// What the circuit breaker has counted.
     pub task_failures: TaskFailures,
     /// Whether an alarm was in ALARM when it began, so that its alarms are ignored.
@@ -173,6 +176,7 @@ impl Deployment {
             missing_tasks: 0,
             interrupted_at: None,
             failure: None,
+            replaces_unhealthy: false,
             task_failures: TaskFailures::default(),
             ignores_alarms: false,
             bakes_since: None,
@@ -186,10 +190,10 @@ impl Deployment {
     }
 
     /// Whether it stands still because it was told to: its alarms are watched, or a stage waits for hooks, traffic or its bake time.
-    pub fn waits_on_purpose(&self) -> bool {
+    pub fn waits_on_purpose(&self, now: Instant) -> bool {
         let waits = |it: &Shift| !matches!(it.stage, LifecycleStage::ScaleUp | LifecycleStage::CleanUp);
         let has_called_hooks = self.shift.is_none() && self.stages.last().is_some_and(|it| it.ended_at.is_none());
-        self.bakes_until.is_some() || self.shift.as_ref().is_some_and(waits) || has_called_hooks
+        self.bakes_until.is_some_and(|it| it > now) || self.shift.as_ref().is_some_and(waits) || has_called_hooks
     }
 
     /// When it waited for its alarms, hooks, steps of traffic and bake times, as far as `end`.
@@ -199,6 +203,12 @@ impl Deployment {
         let stages = self.stages.iter().filter(is_bake).map(|it| (it.began_at, it.ended_at.unwrap_or(over)));
         let watched_until = self.bakes_until.map_or(over, |it| it.min(over));
         stages.chain(self.bakes_since.map(|it| (it, watched_until))).filter(|it| it.0 < it.1).collect()
+    }
+
+    /// When the hooks were called of which one has failed it; `None` where none has.
+    pub fn failing_hooks_called_at(&self) -> Option<Instant> {
+        let FailureReason::HookFailed(stage) = self.failure?.reason else { return None };
+        self.stages.iter().rfind(|it| it.stage == stage).map(|it| it.began_at)
     }
 
     /// `rolloutState: COMPLETED`
@@ -222,10 +232,15 @@ impl Service {
         self.deployments.last_mut().expect("a service has a deployment")
     }
 
-    /// The deployment that a service can go back to, and that has production traffic while another one begins: the last one that has
-    /// completed.
+    /// The deployment that a service can go back to: the last one that has completed.
     fn last_completed(&self) -> Option<usize> {
         self.deployments.iter().rposition(Deployment::is_completed)
+    }
+
+    /// The deployment that has production traffic while another one begins: the last one that has completed at any time, which the
+    /// service may be going back to.
+    fn in_production(&self) -> Option<usize> {
+        self.deployments.iter().rposition(|it| it.completed_at.is_some())
     }
 }
 
@@ -250,7 +265,7 @@ impl Control<'_> {
         let task_definition = revision.task_definition.unwrap_or(before.task_definition);
         let network = revision.network.or(before.network);
         let volume = revision.volume.or(before.volume);
-        let production = state.last_completed().unwrap_or(0);
+        let production = state.in_production().unwrap_or(0);
         let (blue, blue_group) = (state.deployments[production].number, state.deployments[production].target_group);
         let strategy = state.configuration.strategy;
         let message = format!(
@@ -283,7 +298,6 @@ impl Control<'_> {
         }
         state.deployments.push(deployment);
         state.wanted_because = Some(decision);
-        state.replaces_unhealthy = false;
         state.failed_starts = 0;
         state.retries.clear();
         state.is_steady = false;
@@ -310,7 +324,9 @@ impl Control<'_> {
         if let Some(it) = &mut self.services[service.index()].newest().early_success {
             it.all_healthy_at.get_or_insert(now);
         }
-        if !are_old_gone {
+        // A deployment that has failed for good takes the place of none.
+        let old_ones_stay = self.services[service.index()].primary().failure.is_some();
+        if !are_old_gone && !old_ones_stay {
             return;
         }
         let state = &mut self.services[service.index()];
@@ -337,7 +353,6 @@ impl Control<'_> {
     /// Whether so many tasks of a rolling update are healthy, and its alarms have been quiet for so long, that it is complete though
     /// others are still to come.
     pub(super) fn look_at_early_success(&mut self, service: Id<ServiceDefinition>, roll: &Roll) {
-        let _now = self.now();
         let state = &self.services[service.index()];
         let deployment = state.primary();
         let Some(early) = state.configuration.early_success else { return };
@@ -368,12 +383,14 @@ impl Control<'_> {
         bakes_until <= now
     }
 
-    /// Puts down what is left to do of a deployment that has completed early; nothing where that is nothing.
+    /// Puts down what is left to do of a deployment that has completed early; nothing where that is nothing, and when a service goes
+    /// back to one that had completed before.
     fn notes_early_success(&mut self, service: Id<ServiceDefinition>, healthy: u32) {
         let (now, old_tasks) = (self.now(), self.old_tasks(service));
         let state = &mut self.services[service.index()];
         let desired = state.desired_count;
-        if healthy >= desired && old_tasks == 0 {
+        let had_completed = state.primary().completed_at.is_some_and(|it| it < now);
+        if had_completed || (healthy >= desired && old_tasks == 0) {
             return;
         }
         let all_healthy_at = (healthy >= desired).then_some(now);
@@ -434,26 +451,31 @@ impl Control<'_> {
         let rolls_back_to = back.map(|it| state.deployments[it].number);
         let deployment = state.newest();
         deployment.failure = Some(Failure { at: now, reason, rolls_back_to, rolled_back_at: None });
+        let has_not_begun = reason == FailureReason::HookFailed(LifecycleStage::PreScaleUp);
+        let was_blue = deployment.shift.is_some_and(|it| Some(it.blue) == rolls_back_to);
         deployment.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
         let message =
             format!("(service {name}) (deployment {}) deployment failed: {}", deployment.number, reason.words());
         let resource = self.service_resource(service);
         let decision = self.log.put(now, cause, "service.deployment_failed", resource.clone(), message);
         self.services[service.index()].is_steady = false;
-        let Some(back) = back else { return };
+        let Some(back) = back else {
+            self.schedule_service(service);
+            return;
+        };
         let ignores_alarms = self.alarm_of_deployment(service).is_some();
         let state = &mut self.services[service.index()];
         // It is PRIMARY again, and no one can go back to it before it has completed once more.
         let mut again = state.deployments.remove(back);
         again.is_gone_back_to = true;
+        // A rolling update has stopped and replaced its tasks meanwhile.
+        again.replaces_unhealthy &= was_blue || has_not_begun;
         again.task_failures = TaskFailures::default();
         again.ignores_alarms = ignores_alarms;
         again.bakes_until = None;
-        again.early_success = None;
         again.shift = None;
         let message = format!("(service {name}) rolling back to deployment {}.", again.number);
         state.deployments.push(again);
-        state.replaces_unhealthy = false;
         state.failed_starts = 0;
         state.retries.clear();
         let decision = self.log.put(now, Some(decision), "service.deployment_rolling_back", resource, message);

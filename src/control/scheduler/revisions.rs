@@ -9,19 +9,18 @@ use crate::aws::service::ServiceDefinition;
 use crate::cluster::Task;
 use crate::control::Control;
 use crate::control::placing::Wanted;
-use crate::control::scheduler::deployment::Deployment;
 use crate::control::scheduler::{Roll, Service};
 use crate::table::Id;
 
 impl Service {
-    /// The place of the deployment that the service had completed before the one in progress; `None` where none is in progress, or
-    /// none had completed.
+    /// The place of the deployment that the service had completed before the one in progress, or was going back to; `None` where none
+    /// is in progress, or none had completed.
     pub(super) fn completed_before(&self) -> Option<usize> {
         let (primary, older) = self.deployments.split_last()?;
         if primary.is_completed() || primary.task_set.is_some() {
             return None;
         }
-        older.iter().rposition(Deployment::is_completed)
+        older.iter().rposition(|it| it.completed_at.is_some())
     }
 
     /// The number of that deployment.

@@ -79,10 +79,59 @@ impl Control<'_> {
         count
     }
 
+    /// Tasks of a deployment are about to be started; puts down whether they take the place of unhealthy ones.
+    pub(super) fn note_replacements(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        deployment: u32,
+        roll: &Roll,
+        wanted: u32,
+    ) {
+        let instead_of_unhealthy = roll.staying.len() + roll.unhealthy.len() >= wanted as usize;
+        if instead_of_unhealthy && !roll.unhealthy.is_empty() {
+            self.replaces_unhealthy(service, deployment, true);
+        }
+    }
+
+    fn replaces_unhealthy(&mut self, service: Id<ServiceDefinition>, deployment: u32, replaces: bool) {
+        let deployments = &mut self.services[service.index()].deployments;
+        deployments.iter_mut().filter(|it| it.number == deployment).for_each(|it| it.replaces_unhealthy = replaces);
+    }
+
+    /// Stops what is more than `wanted` of the tasks that a deployment keeps. Where unhealthy tasks were replaced these may have got
+    /// well: which of all stops is decided when their replacements are healthy. Those that have no place yet are taken back before.
+    pub(super) fn stop_surplus(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        deployment: u32,
+        roll: &mut Roll,
+        (lower, wanted): (u32, u32),
+    ) {
+        let surplus = (roll.staying.len() as u32).saturating_sub(wanted);
+        let placed = roll.staying.iter().filter(|it| self.cluster.tasks[**it].host.is_some()).count();
+        let healthy = roll.staying_healthy as usize;
+        let replaces = self.services[service.index()].deployment(deployment).is_some_and(|it| it.replaces_unhealthy);
+        if surplus > 0 && !(replaces && healthy < placed) {
+            let all_are_healthy = healthy == roll.staying.len();
+            self.replaces_unhealthy(service, deployment, replaces && all_are_healthy);
+            self.scale_in(service, roll, (lower, surplus), replaces && all_are_healthy);
+        }
+        if replaces && roll.is_settled(wanted) {
+            self.replaces_unhealthy(service, deployment, false);
+        }
+    }
+
     /// Stops tasks that are more than desired: by placement after a scale-in (*UpdateService* in the API's reference), at random where
-    /// unhealthy tasks were replaced and got well, so that all are healthy (*Amazon ECS services* in the developer guide, 2026).
-    pub(super) fn scale_in(&mut self, service: Id<ServiceDefinition>, staying: &mut Vec<Id<Task>>, surplus: u32) {
-        let (protected, mut others) = self.protected_and_others(service, std::mem::take(staying));
+    /// unhealthy tasks were replaced and got well, so that all are healthy (*Amazon ECS services* in the developer guide, 2026). Healthy
+    /// ones stop only as far as the minimum has enough without them.
+    fn scale_in(
+        &mut self,
+        service: Id<ServiceDefinition>,
+        roll: &mut Roll,
+        (lower, surplus): (u32, u32),
+        is_of_replaced: bool,
+    ) {
+        let (protected, mut others) = self.protected_and_others(service, std::mem::take(&mut roll.staying));
         let held = surplus.saturating_sub(others.len() as u32);
         if held > 0 {
             let words = format!("was unable to scale in due to {} tasks under protection.", protected.len());
@@ -90,21 +139,28 @@ impl Control<'_> {
             self.say_once(service, "service.unable_to_scale_in", &words, cause);
         }
         let surplus = surplus - held;
-        let at_random = self.services[service.index()].replaces_unhealthy
-            && self.scenario.assumptions.tie_break == TieBreak::Random;
+        let at_random = is_of_replaced && self.scenario.assumptions.tie_break == TieBreak::Random;
         let mut victims = Vec::new();
         for _ in 0..surplus {
-            if at_random {
-                let draw = self.streams.services[service.index()].placement.below(others.len());
-                victims.push(others.remove(draw));
-                continue;
+            if roll.healthy() <= lower {
+                let (needed, spare) = others.into_iter().partition(|it| self.is_healthy(*it));
+                (others, roll.staying) = (spare, [std::mem::take(&mut roll.staying), needed].concat());
             }
-            let leaves = self.provider_to_leave(service, &others);
-            let victim = self.choose_victim(service, &others, leaves);
-            victims.push(others.remove(victim));
+            if others.is_empty() {
+                break;
+            }
+            let victim = if at_random {
+                self.streams.services[service.index()].placement.below(others.len())
+            } else {
+                let leaves = self.provider_to_leave(service, &others);
+                self.choose_victim(service, &others, leaves)
+            };
+            let victim = others.remove(victim);
+            roll.staying_healthy -= u32::from(self.is_healthy(victim));
+            victims.push(victim);
         }
-        *staying = protected;
-        staying.extend(others);
+        roll.staying.extend(protected);
+        roll.staying.extend(others);
         let cause = self.services[service.index()].wanted_because;
         let decision = self.say_stopped(service, &victims, cause);
         for task in victims {

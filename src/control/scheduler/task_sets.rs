@@ -181,10 +181,14 @@ impl Control<'_> {
         if computed == before {
             return;
         }
-        if let Some(it) = self.services[service.index()].task_set(number) {
+        let state = &mut self.services[service.index()];
+        if let Some(it) = state.task_set(number) {
             it.stability = StabilityStatus::Stabilizing;
         }
-        self.services[service.index()].is_steady = false;
+        // Whatever is unhealthy, a scale-in is one.
+        let scales_in = |it: &&mut Deployment| it.number == number && computed < before;
+        state.deployments.iter_mut().filter(scales_in).for_each(|it| it.replaces_unhealthy = false);
+        state.is_steady = false;
         let name = &self.scenario.services[service].name;
         let set = self.task_set_name(service, number).unwrap_or_default();
         let message = format!("(service {name}) updated computedDesiredCount for taskSet {set} to {computed}.");
