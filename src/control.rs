@@ -7,6 +7,7 @@ pub mod anomaly;
 pub mod auto_scaling_group;
 pub mod autoscaling;
 pub mod capacity_provider;
+mod container_insights;
 pub mod container_instances;
 pub mod containers;
 pub mod costs;
