@@ -364,7 +364,10 @@ impl<'a> Control<'a> {
                 .run_tasks
                 .iter()
                 .zip(&scenario.task_calls)
-                .map(|(it, calls)| Calls::new(TaskCallSource::new(calls, seed, &it.name), seed, &it.name))
+                .map(|(it, calls)| {
+                    let rule = it.caller.event_bridge().map_or(&it.name, |it| &it.name);
+                    Calls::new(TaskCallSource::new(calls, seed, &it.name), seed, &it.name, rule)
+                })
                 .collect(),
             pipelines: PipelineInForce::of(scenario, seed),
             standalone_passes: BTreeSet::new(),
