@@ -57,11 +57,11 @@ pub struct Cluster {
 /// What of the cluster has changed, for the data plane, which looks again at that alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A task: its place, its status, its processes.
+    /// A task: its place and whether it holds its room there, its status, its processes.
     Task(Id<Task>),
     /// A target: its state, its weight, its registration.
     Target(Id<Target>),
-    /// A container instance: its status, the tasks that it has room for.
+    /// A container instance: its status.
     Instance(Id<ContainerInstance>),
     /// What requests of a service wait for.
     WaitFactor(Id<ServiceDefinition>),
@@ -536,7 +536,7 @@ impl Cluster {
         host.hosted.push(task);
         debug_assert!(self.is_balanced(instance), "what is left and what tasks hold make up what is registered");
         self.instances_changed.push(instance);
-        self.has_changed(Change::Instance(instance));
+        self.has_changed(Change::Task(task));
     }
 
     /// Whether what an instance has left and what its tasks hold make up what it registered.
@@ -625,7 +625,7 @@ impl Cluster {
         );
         debug_assert!(self.is_balanced(instance), "a stopped task gives back exactly what it held");
         self.instances_changed.push(instance);
-        self.has_changed(Change::Instance(instance));
+        self.has_changed(Change::Task(task));
     }
 
     /// What has changed since the last time.

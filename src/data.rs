@@ -356,31 +356,29 @@ fn add_totals(all: &mut RequestTotals, other: RequestTotals) {
 pub fn note_changes(traffic: &mut Traffic, cluster: &Cluster, changes: &[Change]) {
     let Traffic { lanes, stale, own_answers, roster, lanes_of_group, lanes_of_service, .. } = traffic;
     let all = 0..lanes.len();
-    // A task that a lane knows nothing of is none of its business until its target is registered.
-    let mut must_look = |place: usize, task: Option<Id<Task>>| {
-        let lane = &mut lanes[place];
-        if task.is_none_or(|it| lane.place_of(it).is_some()) && lane.must_look() {
-            stale.push(place);
-        }
-    };
     for change in changes {
         match *change {
             Change::Task(task) => {
                 roster.has_changed_of(cluster, task);
-                let service = cluster.tasks[task].service();
-                service
-                    .map_or(0..0, |it| lanes_of_service[it.index()].clone())
-                    .for_each(|it| must_look(it, Some(task)));
+                let of_service = cluster.tasks[task].service().map_or(0..0, |it| lanes_of_service[it.index()].clone());
+                stale.extend(of_service.filter(|it| lanes[*it].hears_of_task(task)));
             }
             Change::Target(target) => {
                 let Target { task, target_group, .. } = cluster.targets[target];
-                roster.has_changed_of(cluster, task);
-                lanes_of_group[target_group.index()].iter().for_each(|it| must_look(*it, None));
+                for &place in &lanes_of_group[target_group.index()] {
+                    if lanes[place].place_of(task).is_none() {
+                        // Where it stands in the lane is known once the lane has looked.
+                        roster.has_changed_of(cluster, task);
+                    }
+                    stale.extend(lanes[place].hears_of_target_of(task).then_some(place));
+                }
             }
             Change::Instance(instance) => roster.has_changed_on(instance),
-            Change::WaitFactor(service) => lanes_of_service[service.index()].clone().for_each(|it| must_look(it, None)),
+            Change::WaitFactor(service) => {
+                stale.extend(lanes_of_service[service.index()].clone().filter(|it| lanes[*it].must_look()));
+            }
             Change::Actions => {
-                all.clone().for_each(|it| must_look(it, None));
+                stale.extend(all.clone().filter(|it| lanes[*it].must_look()));
                 own_answers.iter_mut().for_each(OwnAnswers::actions_have_changed);
             }
         }

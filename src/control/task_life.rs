@@ -306,6 +306,7 @@ impl<'a> Control<'a> {
         };
         row.stopping_at = Some(now);
         row.status = TaskStatus::Deactivating;
+        self.cluster.has_changed(Change::Task(task));
         self.free_slot_when(task, SlotFreedAt::Deactivating);
         let group = self.cluster.targets[target].target_group;
         self.drain_target(target);

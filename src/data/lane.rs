@@ -100,6 +100,10 @@ pub struct Lane {
     stations: Vec<Station>,
     /// What each station holds while its CPU is short.
     sharing: Vec<Sharing>,
+    /// Whether any of them may hold something, or has used CPU in this second.
+    holds_jobs: bool,
+    /// The places of those that may use other CPU from the next second on.
+    offered_anew: Vec<usize>,
     abreast: Abreast,
     /// When the servers of each station are free next: a row of `stride` for each, its first `servers` in use.
     free_at: Vec<f64>,
@@ -127,8 +131,10 @@ pub struct Lane {
     /// Of a Classic Load Balancer.
     surge: Option<SurgeQueues>,
     kernel: Kernel,
-    /// Whether something of the cluster that it must see has changed since it last looked.
-    is_stale: bool,
+    /// What of the cluster it must see that has changed since it last looked.
+    news: News,
+    /// Tasks that have stopped, whose stations may still hold something.
+    leaving: Vec<Id<Task>>,
     in_flight: Vec<InFlight>,
     /// Requests to targets that nothing comes through to.
     connecting: Vec<Connecting>,
@@ -153,6 +159,23 @@ pub struct Lane {
     total_counts: RequestCounts,
     total_histogram: Histogram,
     lanes: Lanes,
+}
+
+/// What of the cluster has changed for a lane.
+#[derive(Debug, Default)]
+struct News {
+    /// Anything may have.
+    all: bool,
+    /// Some of its targets have been registered, have another state or weight, or are gone.
+    targets: bool,
+    /// Tasks that have changed, or whose targets have.
+    tasks: Vec<Id<Task>>,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        !self.all && self.tasks.is_empty()
+    }
 }
 
 /// How requests can be served while the candidates stand as they do.
@@ -316,6 +339,8 @@ impl Lane {
             sources_have_ended: !workloads().any(|_| true),
             stations: Vec::new(),
             sharing: Vec::new(),
+            holds_jobs: false,
+            offered_anew: Vec::new(),
             abreast: Abreast::default(),
             free_at: Vec::new(),
             stride: applications.iter().map(|it| it.servers() as usize).max().unwrap_or(1).min(SERVERS_MAXIMUM),
@@ -331,7 +356,8 @@ impl Lane {
             },
             error_chances: breaks_targets(scenario, service).then(|| seed.stream("target errors", name)),
             kernel: Kernel::Careful,
-            is_stale: true,
+            news: News { all: true, ..News::default() },
+            leaving: Vec::new(),
             in_flight: Vec::new(),
             connecting: Vec::new(),
             outlived: Outlived::default(),
@@ -374,7 +400,7 @@ impl Lane {
         } else {
             return 0.0;
         };
-        if !self.may_share {
+        if !self.holds_jobs {
             return next_arrival;
         }
         self.places_short_of_cpu().map(|it| self.sharing[it].next()).fold(next_arrival, f64::min)
@@ -415,9 +441,28 @@ impl Lane {
         self.in_flight.len() + self.connecting.len() + self.outlived.len()
     }
 
-    /// Something of the cluster has changed that it must see; tells whether that is news.
+    /// A task has changed, of which it need not know anything; tells whether it has to look, and had not to before.
+    pub fn hears_of_task(&mut self, task: Id<Task>) -> bool {
+        let is_first = self.place_of(task).is_some() && self.news.is_empty();
+        if self.place_of(task).is_some() {
+            self.news.tasks.push(task);
+        }
+        is_first
+    }
+
+    /// A target of its group, which is this task's, has changed; tells whether it has to look, and had not to before.
+    pub fn hears_of_target_of(&mut self, task: Id<Task>) -> bool {
+        let is_first = self.news.is_empty();
+        self.news.targets = true;
+        self.news.tasks.push(task);
+        is_first
+    }
+
+    /// All that it sees of the cluster may have changed; tells whether it has to look, and had not to before.
     pub fn must_look(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_stale, true)
+        let is_first = self.news.is_empty();
+        self.news.all = true;
+        is_first
     }
 
     /// Gives each target its part of what was dealt evenly among those that still are the candidates.
@@ -436,7 +481,7 @@ impl Lane {
             && self.in_flight.is_empty()
             && self.connecting.is_empty()
             && self.outlived.len() == 0
-            && self.sharing.iter().all(|it| it.held() == 0)
+            && (!self.holds_jobs || self.sharing.iter().all(|it| it.held() == 0))
     }
 
     /// Whoever asks for tallies gets none.
@@ -508,16 +553,26 @@ impl Lane {
             self.cpu_done[it.place as usize] += done - it.cpu_counted;
             it.cpu_counted = done;
         }
-        if !self.may_share {
+        if !self.holds_jobs {
             return;
         }
+        self.holds_jobs = false;
         for &place in &self.occupied {
             let station = &mut self.stations[place];
             if !station.shares_cpu {
                 continue;
             }
-            self.cpu_done[place] += self.sharing[place].used(now) - station.used_before;
+            let used = self.sharing[place].used(now);
+            self.cpu_done[place] += used - std::mem::replace(&mut station.used_before, used);
             station.in_flight = self.sharing[place].held() as u32;
+            self.holds_jobs |= station.in_flight > 0;
+        }
+    }
+
+    /// A station may use other CPU from the second on that begins now.
+    pub fn is_offered_anew(&mut self, place: usize) {
+        if self.may_share {
+            self.offered_anew.push(place);
         }
     }
 
@@ -530,18 +585,23 @@ impl Lane {
             self.cpu_done[it.place as usize] += it.cpu - it.cpu_counted;
             it.cpu_counted = it.cpu;
         }
-        if self.may_share {
-            let mut has_changed = false;
-            for occupied in 0..self.occupied.len() {
-                has_changed |= self.shares_or_not(self.occupied[occupied], now);
-            }
-            if has_changed {
-                self.count_awaited(now);
-            }
+        let mut has_changed = false;
+        let mut offered_anew = std::mem::take(&mut self.offered_anew);
+        offered_anew.sort_unstable();
+        for place in offered_anew.drain(..) {
+            has_changed |= self.shares_or_not(place, now);
         }
-        if self.may_share || self.laws.iter().any(|it| it.cold_start.is_some()) {
+        self.offered_anew = offered_anew;
+        if has_changed {
+            self.count_awaited(now);
+        }
+        if has_changed || self.has_cold_starts() {
             self.choose_kernel(now);
         }
+    }
+
+    fn has_cold_starts(&self) -> bool {
+        self.laws.iter().any(|it| it.cold_start.is_some())
     }
 
     /// Whether seconds leave nothing behind as long as nothing comes: all CPU time is done, nothing is left that takes memory, and no
@@ -549,12 +609,14 @@ impl Lane {
     pub fn is_at_rest(&self, now: Instant) -> bool {
         (self.may_wait || self.holds_no_request())
             && self.cpu_done.iter().all(|it| *it == 0.0)
-            && !self.occupied.iter().any(|it| self.stations[*it].is_cold(now.0 as f64))
+            && !(self.has_cold_starts() && self.occupied.iter().any(|it| self.stations[*it].is_cold(now.0 as f64)))
     }
 
     /// The places of stations that used CPU in this second or hold requests.
     pub fn busy_stations(&self) -> impl Iterator<Item = usize> {
-        self.occupied.iter().copied().filter(|&it| self.stations[it].in_flight > 0 || self.cpu_done[it] != 0.0)
+        let none_is = self.holds_no_request() && self.cpu_done.iter().all(|it| *it == 0.0);
+        let some = if none_is { &[][..] } else { &self.occupied[..] };
+        some.iter().copied().filter(|&it| self.stations[it].in_flight > 0 || self.cpu_done[it] != 0.0)
     }
 }
 

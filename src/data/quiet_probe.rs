@@ -85,11 +85,4 @@ impl Traffic {
             cpu_units: cpu_time * 1024.0 / NANOS_PER_SECOND as f64,
         })
     }
-
-    /// What was known of a task's health checks may hold no more.
-    pub(super) fn forget_quiet_probe(quiet_probes: &mut [Option<QuietProbe>], target: Id<Target>) {
-        if let Some(known) = quiet_probes.get_mut(target.index()) {
-            *known = None;
-        }
-    }
 }

@@ -61,6 +61,8 @@ pub(super) struct Machine {
     pub(super) guests: Vec<Guest>,
     /// What containers compute beside those that serve, guest by guest.
     pub(super) others: Vec<CpuDemand>,
+    /// Whether some guest's containers compute whatever they serve, or have bounds of their own.
+    has_background: bool,
     /// MiB of tasks on it that are no guests, since they use the same always and no CPU.
     pub(super) quiet_memory_mib: f64,
     /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
@@ -73,7 +75,7 @@ pub(super) struct Machine {
 pub(super) type Sums<'t> = (&'t mut [Samples], &'t mut [Option<TwentySeconds>], &'t mut [Used]);
 
 /// What the containers of a task compute whatever they serve.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Background {
     /// The container that serves; its demand is last second's.
     pub(super) serving: CpuDemand,
@@ -86,7 +88,7 @@ pub(super) struct Background {
 }
 
 /// A task that computes: one that drains or stops does so until its processes are gone.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Guest {
     pub(super) task: Id<Task>,
     pub(super) task_definition: Id<TaskDefinition>,
@@ -116,6 +118,13 @@ pub(super) struct Guest {
     pub(super) base: Option<(f64, f64)>,
 }
 
+impl Guest {
+    /// Whether somebody who looks at the task again finds the same.
+    fn is_as_before(&self, now: &Guest) -> bool {
+        *self == Guest { is_busy: self.is_busy, given: self.given, ..*now }
+    }
+}
+
 impl Machine {
     /// Nobody computes on it.
     fn new(place: Place, scenario: &Scenario, cluster: &Cluster, seconds: u64) -> Machine {
@@ -127,6 +136,7 @@ impl Machine {
             burst: None,
             guests: Vec::new(),
             others: Vec::new(),
+            has_background: false,
             quiet_memory_mib: 0.0,
             has_idle_offers: false,
             added_up: seconds,
@@ -192,7 +202,10 @@ impl Machine {
         let definition = &scenario.task_definitions[guest.task_definition];
         let followed = &cluster.tasks[task].containers;
         let caps_containers = definition.caps_containers(cluster.tasks[task].is_on_fargate());
-        guest.background = self.background(definition, guest.serving, followed, caps_containers);
+        if computes_in_background(definition, caps_containers) {
+            guest.background = self.background(definition, guest.serving, followed, caps_containers);
+            self.has_background = true;
+        }
         self.guests.push(guest);
     }
 
@@ -281,17 +294,80 @@ impl Roster {
             Place::Fargate(task) if cluster.fargate_tasks.contains(task) => std::slice::from_ref(task),
             Place::Fargate(_) => return None,
         };
-        for &task in hosted.iter().filter(|it| computes(&cluster.tasks[**it])) {
-            match memory_of_quiet(scenario, &cluster.tasks[task]) {
-                Some(memory_mib) => machine.quiet_memory_mib += memory_mib,
-                None => match changed.stays(before, task) {
-                    Some(guest) => machine.guests.push(*guest),
+        for &task in hosted {
+            if let Some(guest) = changed.stays(before, task) {
+                machine.guests.push(*guest);
+            } else if computes(&cluster.tasks[task]) {
+                match memory_of_quiet(scenario, &cluster.tasks[task]) {
+                    Some(memory_mib) => machine.quiet_memory_mib += memory_mib,
                     None => machine.welcome(traffic, scenario, cluster, task),
-                },
+                }
             }
         }
         let is_quiet = machine.quiet_memory_mib == 0.0 || machine.instance.is_none();
         (!machine.guests.is_empty() || machine.burst.is_some() || !is_quiet).then_some(machine)
+    }
+
+    /// Looks again at some tasks of a machine; tells whether that is all there is to look at. What all guests share is looked at as
+    /// a whole where some containers compute in the background, or standalone tasks come or go.
+    fn renew_guests(
+        &mut self,
+        number: usize,
+        tasks: &[Id<Task>],
+        traffic: &mut Traffic,
+        scenario: &Scenario,
+        cluster: &Cluster,
+    ) -> bool {
+        let machine = &mut self.machines[number];
+        let Some((instance, _)) = machine.instance else { return false };
+        let is_looked_at_as_a_whole = |task: &Id<Task>| {
+            let row = &cluster.tasks[*task];
+            let definition = &scenario.task_definitions[row.task_definition];
+            row.service().is_none()
+                || computes_in_background(definition, definition.caps_containers(row.is_on_fargate()))
+        };
+        if machine.has_background || tasks.iter().any(is_looked_at_as_a_whole) {
+            return false;
+        }
+        let instance = &cluster.instances[instance];
+        let computes = |task: &Id<Task>| instance.tasks.contains(task) && computes(&cluster.tasks[*task]);
+        let mut first_moved = usize::MAX;
+        // Who leaves goes first: then all guests are among the instance's tasks, and in their order.
+        for task in tasks {
+            let Some(place) = machine.guests.iter().position(|it| it.task == *task) else { continue };
+            let station = machine.guests[place].station;
+            forget_quiet_probe(traffic, station);
+            if !computes(task) {
+                machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
+                machine.guests.remove(place);
+                leaves(&mut self.machine_of_station, station, number);
+                first_moved = first_moved.min(place);
+            }
+        }
+        for task in tasks.iter().filter(|it| computes(it)) {
+            let now = guest(traffic, scenario, cluster, *task, instance.registered_cpu_units);
+            let known = machine.guests.iter().position(|it| it.task == *task);
+            if known.is_some_and(|it| machine.guests[it].is_as_before(&now)) {
+                continue;
+            }
+            machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
+            let place = known.unwrap_or_else(|| {
+                let mut guests = machine.guests.iter().map(|it| it.task).peekable();
+                let earlier = instance.tasks.iter().take_while(|it| *it != task);
+                earlier.filter(|it| guests.next_if_eq(it).is_some()).count()
+            });
+            match known {
+                Some(_) => machine.guests[place] = now,
+                None => machine.guests.insert(place, now),
+            }
+            machine.has_idle_offers = false;
+            self.awake.wake(number);
+            first_moved = first_moved.min(place);
+        }
+        for (place, guest) in machine.guests.iter().enumerate().skip(first_moved) {
+            stands_on(&mut self.machine_of_station, guest.station, (number, place));
+        }
+        !machine.guests.is_empty()
     }
 
     /// Looks again at a place.
@@ -303,20 +379,20 @@ impl Roster {
         cluster: &Cluster,
     ) {
         let known = self.machine_at.get(&place).copied();
+        if let (Changed::Tasks(tasks), Some(number)) = (&changed, known)
+            && self.renew_guests(number, tasks, traffic, scenario, cluster)
+        {
+            return;
+        }
         let mut before = Vec::new();
         if let Some(number) = known {
             let machine = &mut self.machines[number];
             machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
             before = std::mem::take(&mut machine.guests);
-            for (lane, station) in before.iter().filter_map(|it| it.station) {
-                self.machine_of_station[lane][station] = None;
-            }
+            before.iter().for_each(|it| leaves(&mut self.machine_of_station, it.station, number));
         }
         for guest in before.iter().filter(|it| changed.stays(&before, it.task).is_none()) {
-            if let Some((lane, station)) = guest.station {
-                let target = traffic.lanes[lane].station(station).0.target;
-                Traffic::forget_quiet_probe(&mut traffic.quiet_probes, target);
-            }
+            forget_quiet_probe(traffic, guest.station);
         }
         let now = self.look_at(place, (traffic, scenario, cluster), (&before, &changed));
         let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));
@@ -349,14 +425,39 @@ impl Roster {
         };
         self.awake.wake(number);
         for (place, guest) in self.machines[number].guests.iter().enumerate() {
-            let Some((lane, station)) = guest.station else { continue };
-            let of_lane = &mut self.machine_of_station[lane];
-            if of_lane.len() <= station {
-                of_lane.resize(station + 1, None);
-            }
-            of_lane[station] = Some((number, place));
+            stands_on(&mut self.machine_of_station, guest.station, (number, place));
         }
     }
+}
+
+/// What was known of the health checks of a station may hold no more.
+fn forget_quiet_probe(traffic: &mut Traffic, station: Option<(usize, usize)>) {
+    let Some((lane, station)) = station else { return };
+    let target = traffic.lanes[lane].station(station).0.target;
+    if let Some(known) = traffic.quiet_probes.get_mut(target.index()) {
+        *known = None;
+    }
+}
+
+/// A station stands on a machine no more; a task that has its place by now may stand on another.
+fn leaves(machine_of_station: &mut [Vec<Option<(usize, usize)>>], station: Option<(usize, usize)>, machine: usize) {
+    if let Some((lane, station)) = station {
+        machine_of_station[lane][station].take_if(|it| it.0 == machine);
+    }
+}
+
+/// Puts down the machine that a station stands on, and the place of its task among the guests there.
+fn stands_on(
+    machine_of_station: &mut [Vec<Option<(usize, usize)>>],
+    station: Option<(usize, usize)>,
+    place: (usize, usize),
+) {
+    let Some((lane, station)) = station else { return };
+    let of_lane = &mut machine_of_station[lane];
+    if of_lane.len() <= station {
+        of_lane.resize(station + 1, None);
+    }
+    of_lane[station] = Some(place);
 }
 
 /// Whether a task uses CPU and memory.
@@ -378,6 +479,11 @@ fn memory_of_quiet(scenario: &Scenario, task: &Task) -> Option<f64> {
     let there = (0..definition.containers.len()).filter(|&it| is_there(&task.containers, it));
     let memory_mib: f64 = there.map(|it| definition.containers[it].application.memory_base_mib).sum();
     (is_quiet && memory_mib <= f64::from(task.reservation.memory_mib)).then_some(memory_mib)
+}
+
+/// Whether containers of a task compute whatever they serve, or have bounds of their own.
+fn computes_in_background(definition: &TaskDefinition, caps_containers: bool) -> bool {
+    caps_containers || definition.containers.iter().any(|it| it.application.background_cpu_units > 0.0)
 }
 
 /// A task that computes on a machine of so many CPU units.

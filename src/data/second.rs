@@ -119,9 +119,11 @@ impl Traffic {
                     let station = self.lanes[lane].station(place).0;
                     let changes = station.is_offered(requests) | (station.part_of_quota != part_of_quota);
                     station.part_of_quota = part_of_quota;
-                    // A lane at rest has nothing there that would go faster or slower.
-                    if changes && !self.awake.contains(lane) && self.lanes[lane].is_given_at_rest(place, self.now) {
-                        self.awake.wake(lane);
+                    if changes {
+                        self.lanes[lane].is_offered_anew(place);
+                        if !self.awake.contains(lane) {
+                            self.lanes[lane].second_begins(self.now);
+                        }
                     }
                 }
             }

@@ -361,6 +361,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             weight: 1.0,
         });
         cluster.target_groups[0].push(target);
+        cluster.tasks[task].target = Some(target);
         cluster.has_changed(cluster::Change::Instance(instance));
     }
     cluster

@@ -303,10 +303,9 @@ impl Control<'_> {
             return;
         }
         let deployment = self.services[service.index()].newest();
-        if deployment.is_in_progress() && deployment.task_set.is_none() && !waits_for_hooks {
-            if self.has_baked(service) && are_old_gone {
-                self.deployment_completes(service);
-            }
+        let may_complete = deployment.is_in_progress() && deployment.task_set.is_none() && !waits_for_hooks;
+        if may_complete && self.has_baked(service) && are_old_gone {
+            self.deployment_completes(service);
         }
         if let Some(it) = &mut self.services[service.index()].newest().early_success {
             it.all_healthy_at.get_or_insert(now);

@@ -3,7 +3,7 @@
 use crate::aws::load_balancer::LoadBalancerType;
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::kernel::SERVERS_MAXIMUM;
-use crate::data::lane::{Kernel, Lane, serving_application};
+use crate::data::lane::{Kernel, Lane, News, serving_application};
 use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp};
 use crate::data::sharing::{Quota, Sharing};
 use crate::data::station::{Station, VCPU};
@@ -15,53 +15,33 @@ use crate::workload::users::NOBODY;
 impl Lane {
     /// Reacts to what control has changed since the last look: at the instant of the change, before anything arrives.
     pub(super) fn look(&mut self, scenario: &Scenario, cluster: &Cluster, now: Instant) {
-        if !std::mem::take(&mut self.is_stale) {
+        if self.news.is_empty() {
             return;
         }
+        let News { all, targets, mut tasks } = std::mem::take(&mut self.news);
         self.catch_up(now);
         self.settle(now.0 as f64);
         self.look_after_outlived();
-        self.sources.iter_mut().filter_map(|it| it.forwarding.as_mut()).for_each(|it| it.look(cluster));
-        let registered = &cluster.target_groups[self.target_group.index()];
-        for &target in registered {
-            let task = cluster.targets[target].task;
-            if !self.station_of_task.contains_key(&task) {
-                self.add_station(scenario, cluster, (task, target), now);
-            }
+        if all {
+            self.sources.iter_mut().filter_map(|it| it.forwarding.as_mut()).for_each(|it| it.look(cluster));
+            let registered = &cluster.target_groups[self.target_group.index()];
+            tasks.extend(registered.iter().map(|it| cluster.targets[*it].task));
+            tasks.extend(self.station_of_task.keys());
+            self.waits_change(cluster.wait_factors.get(&self.service).copied().unwrap_or(1.0));
         }
-        let mut gone = Vec::new();
-        for (&task, &place) in &self.station_of_task {
-            let station = &mut self.stations[place];
-            let is_up = cluster.tasks[task].process_is_up;
-            let was_up = std::mem::replace(&mut station.is_up, is_up);
-            // What is up when a run begins has been up for long.
-            if is_up && !was_up && now > Instant::START {
-                station.begins(self.laws[station.law].cold_start, now.0 as f64);
-            }
-            let group = &scenario.target_groups[self.target_group];
-            let is_cut_off = match cluster.targets[station.target].state {
-                TargetState::Unused => group.cuts_deregistered,
-                TargetState::Unhealthy => group.resets_unhealthy && !station.is_reset,
-                _ => false,
-            };
-            station.is_reset = cluster.targets[station.target].state == TargetState::Unhealthy;
-            if was_up && !is_up {
-                gone.push((place, true));
-            } else if is_cut_off {
-                gone.push((place, false));
-            }
+        tasks.sort_unstable();
+        tasks.dedup();
+        let welcomes = (all || targets) && self.add_stations(scenario, cluster, &tasks, now);
+        let changes = self.look_at_tasks(scenario, cluster, &tasks, now);
+        let forgets = self.forget_stopped(cluster, &tasks);
+        if !(all || targets || welcomes || changes || forgets) {
+            return;
         }
-        if !gone.is_empty() {
-            self.cut_off(&gone, now.0 as f64);
+        if all || targets {
+            self.deal_evenly();
+            let pools = self.pools(scenario, cluster, now);
+            self.rotation.renew(pools);
         }
-        self.forget_stopped(cluster);
-        for (&task, &place) in &self.station_of_task {
-            self.stations[place].error_share = cluster.tasks[task].error_share;
-        }
-        self.waits_change(cluster.wait_factors.get(&self.service).copied().unwrap_or(1.0));
-        self.deal_evenly();
-        let pools = self.pools(scenario, cluster, now);
-        self.rotation.renew(pools);
         self.count_awaited(now.0 as f64);
         if self.sessions.is_some() {
             let stations = &self.stations;
@@ -71,6 +51,56 @@ impl Lane {
         self.empty_surge_queues(now.0 as f64);
         self.choose_kernel(now.0 as f64);
         self.may_wait = self.may_wait_in(scenario, cluster);
+    }
+
+    /// Adds stations for those of these tasks whose targets were registered, in that order; tells whether there are any.
+    fn add_stations(&mut self, scenario: &Scenario, cluster: &Cluster, tasks: &[Id<Task>], now: Instant) -> bool {
+        let registered = &cluster.target_groups[self.target_group.index()];
+        let is_new = |task: &Id<Task>| !self.station_of_task.contains_key(task);
+        let target_of = |task: Id<Task>| cluster.tasks[task].target.map(|it| (it, task));
+        let mut new: Vec<(Id<Target>, Id<Task>)> = tasks.iter().copied().filter(is_new).filter_map(target_of).collect();
+        new.retain(|(target, _)| registered.contains(target));
+        new.sort_unstable();
+        for &(target, task) in &new {
+            self.add_station(scenario, cluster, (task, target), now);
+        }
+        !new.is_empty()
+    }
+
+    /// Looks at the processes and targets of some tasks; tells whether that changes who serves, and how.
+    fn look_at_tasks(&mut self, scenario: &Scenario, cluster: &Cluster, tasks: &[Id<Task>], now: Instant) -> bool {
+        let group = &scenario.target_groups[self.target_group];
+        let mut gone = Vec::new();
+        let mut changes = false;
+        for task in tasks {
+            let Some(&place) = self.station_of_task.get(task) else { continue };
+            let station = &mut self.stations[place];
+            let row = &cluster.tasks[*task];
+            let is_up = row.process_is_up;
+            let was_up = std::mem::replace(&mut station.is_up, is_up);
+            // What is up when a run begins has been up for long.
+            if is_up && !was_up && now > Instant::START {
+                station.begins(self.laws[station.law].cold_start, now.0 as f64);
+            }
+            let state = cluster.targets[station.target].state;
+            let is_cut_off = match state {
+                TargetState::Unused => group.cuts_deregistered,
+                TargetState::Unhealthy => group.resets_unhealthy && !station.is_reset,
+                _ => false,
+            };
+            station.is_reset = state == TargetState::Unhealthy;
+            changes |=
+                is_up != was_up || std::mem::replace(&mut station.error_share, row.error_share) != row.error_share;
+            if was_up && !is_up {
+                gone.push((place, true));
+            } else if is_cut_off {
+                gone.push((place, false));
+            }
+        }
+        if !gone.is_empty() {
+            self.cut_off(&gone, now.0 as f64);
+        }
+        changes || !gone.is_empty()
     }
 
     /// Whether nobody asks what the lane's requests do before the next minute, health check or change of the cluster: they
@@ -268,19 +298,27 @@ impl Lane {
         self.shares_or_not(place, now.0 as f64);
     }
 
-    /// Gives the places of stopped tasks back. Their processes are gone, so nothing of theirs is in flight.
-    fn forget_stopped(&mut self, cluster: &Cluster) {
-        let Lane { station_of_task, occupied, vacant, cpu_done, stations, sharing, .. } = self;
-        station_of_task.retain(|&task, place| {
-            let is_idle = stations[*place].in_flight == 0 && sharing[*place].held() == 0;
-            let row = &cluster.tasks[task];
-            let stays = row.stopped_at.is_none() || row.target.is_some() || !is_idle;
+    /// Gives the places of stopped tasks back, of these or of those whose stations held something until now; tells whether there
+    /// are any. Their processes are gone, so nothing of theirs stays in flight.
+    fn forget_stopped(&mut self, cluster: &Cluster, tasks: &[Id<Task>]) -> bool {
+        let has_stopped = |it: &Id<Task>| cluster.tasks[*it].stopped_at.is_some();
+        self.leaving.extend(tasks.iter().copied().filter(has_stopped));
+        self.leaving.sort_unstable();
+        self.leaving.dedup();
+        let Lane { station_of_task, occupied, vacant, cpu_done, stations, sharing, leaving, .. } = self;
+        let stood = occupied.len();
+        leaving.retain(|task| {
+            let Some(&place) = station_of_task.get(task) else { return false };
+            let stays =
+                cluster.tasks[*task].target.is_some() || stations[place].in_flight > 0 || sharing[place].held() > 0;
             if !stays {
-                cpu_done[*place] = 0.0;
-                vacant.push(*place);
-                occupied.retain(|it| it != place);
+                station_of_task.remove(task);
+                cpu_done[place] = 0.0;
+                vacant.push(place);
+                occupied.retain(|it| *it != place);
             }
             stays
         });
+        occupied.len() < stood
     }
 }

@@ -8,13 +8,12 @@ use crate::data::lane::batch::{Batch, Law, Source};
 use crate::data::sharing::abreast::{self, Departure, Segment};
 use crate::data::sharing::{Job, JobKind, Sharing, Standing};
 use crate::data::station::Station;
-use crate::units::Instant;
 use crate::workload::users::NOBODY;
 
 impl Lane {
     /// Lets the stations whose CPU is short run until `until`.
     pub(super) fn run_sharing(&mut self, until: f64) {
-        if !self.may_share {
+        if !self.holds_jobs {
             return;
         }
         for occupied in 0..self.occupied.len() {
@@ -62,6 +61,7 @@ impl Lane {
     /// Gives a job to a station whose CPU is short; tells whether it was taken.
     #[inline(always)]
     pub(super) fn take_job(&mut self, place: usize, now: f64, job: Job) -> bool {
+        self.holds_jobs = true;
         let way = self.way_to(place);
         let Lane { sharing, rotation, minute, users, .. } = self;
         let counts_requests = rotation.counts_requests();
@@ -74,11 +74,6 @@ impl Lane {
                 }
             }
         })
-    }
-
-    /// A station of a lane at rest is given other CPU; tells whether more of the lane depends on it.
-    pub fn is_given_at_rest(&mut self, place: usize, now: Instant) -> bool {
-        self.may_share && self.shares_or_not(place, now.0 as f64)
     }
 
     /// Lets the threads of a station share its CPU, or not, as it is short of it or not; tells whether that has changed.
@@ -105,6 +100,7 @@ impl Lane {
 
     /// Moves what a station holds from its servers, who had a vCPU each, to its threads.
     pub(super) fn begin_sharing(&mut self, place: usize, now: f64) {
+        self.holds_jobs = true;
         self.look_after_outlived();
         let Lane { in_flight, sharing, stations, free_at, stride, cpu_done, users, .. } = self;
         let mut moved: Vec<InFlight> = Vec::new();
@@ -207,6 +203,7 @@ impl Lane {
 
     /// Requests to stations that all are short of CPU, which run until `until`.
     pub(super) fn serve_sharing(&mut self, range: Range<usize>, law: usize, until: f64) {
+        self.holds_jobs = true;
         let Lane { batch, rotation, sharing, stations, minute, laws, sources, abreast, .. } = self;
         let Batch { arrival, node, chance, source, place, end: responses, .. } = batch;
         let law = &laws[law];
