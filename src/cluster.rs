@@ -581,6 +581,7 @@ impl Cluster {
     pub fn create(&mut self, task: Task) -> Id<Task> {
         let launcher = task.launcher;
         let id = self.tasks.push(task);
+        self.version += 1;
         self.waiting.insert((launcher, id));
         id
     }

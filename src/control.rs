@@ -189,6 +189,8 @@ pub struct Control<'a> {
     pub last_placements: Vec<Vec<ZonePlacement>>,
     /// See `last_placements`.
     pub placements_seen_version: Option<u64>,
+    /// The version of the cluster of which the last rows of services tell.
+    pub minutes_seen_version: Option<u64>,
     /// What is to become of containers that are followed one by one, by their task.
     pub followed: BTreeMap<Id<Task>, Followed>,
     /// What is to end tasks on their way to RUNNING whose containers are not followed, once they have come there.
@@ -401,6 +403,7 @@ impl<'a> Control<'a> {
             broken_tasks: BTreeMap::new(),
             last_placements: vec![Vec::new(); scenario.services.len()],
             placements_seen_version: None,
+            minutes_seen_version: None,
             followed: BTreeMap::new(),
             start_failures: BTreeMap::new(),
             variations: BTreeMap::new(),

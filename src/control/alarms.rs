@@ -357,13 +357,16 @@ impl Control<'_> {
     /// Invokes what the alarm's state calls for, now and as long as the state stays.
     fn alarm_acts(&mut self, alarm: Id<Alarm>) {
         let row = &self.alarms_in_force[alarm.index()];
-        let actions: Vec<Action> = row.actions.iter().filter(|it| it.0 == row.state).map(|it| it.1).collect();
-        if actions.is_empty() {
+        let (state, cause, count) = (row.state, row.decision, row.actions.len());
+        if !row.actions.iter().any(|it| it.0 == state) {
             return;
         }
-        let cause = row.decision;
         self.agenda.put(self.agenda.now() + row.rule.acts_again_every(), Event::AlarmActsAgain(alarm));
-        for action in actions {
+        for place in 0..count {
+            let (of_state, action) = self.alarms_in_force[alarm.index()].actions[place];
+            if of_state != state {
+                continue;
+            }
             match action {
                 Action::TrackOut(policy) | Action::Step(policy) => self.ask(policy, alarm, false),
                 Action::TrackIn(policy) => self.ask(policy, alarm, true),

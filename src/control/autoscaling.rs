@@ -102,6 +102,9 @@ impl ScaledTarget {
     }
 }
 
+/// Nothing scales in below the minimum.
+const AT_MINIMUM: &str = "AlreadyAtMinCapacity";
+
 /// One task less would bring the metric above its target.
 const FLAPPING: &str = "AutoScalingAnticipatedFlapping";
 
@@ -109,24 +112,26 @@ impl Control<'_> {
     /// Closes the minute of every service: a row for the report.
     pub(super) fn publish_service_minutes(&mut self, traffic: &Traffic) {
         let minute = self.now().0 / Span::MINUTE.0 - 1;
-        for (service, definition) in self.scenario.services.entries() {
+        let stands_still = self.minutes_seen_version.replace(self.cluster.version) == Some(self.cluster.version);
+        let last_minute = self.records.service_minutes.len().wrapping_sub(self.scenario.services.len());
+        for service in self.scenario.services.ids() {
             let closed = traffic.last_minute(service);
-            let state = &self.services[service.index()];
-            let count = |wanted: &[TaskStatus]| {
-                state.tasks.iter().filter(|&&it| wanted.contains(&self.cluster.tasks[it].status)).count() as u32
+            let (running_count, pending_count, healthy_targets) = match stands_still {
+                true => {
+                    let last = &self.records.service_minutes[last_minute + service.index()];
+                    (last.running_count, last.pending_count, last.healthy_targets)
+                }
+                false => self.tasks_of_minute(service),
             };
-            let running = count(&[TaskStatus::Running]);
-            let groups = definition.load_balancer.iter().flat_map(|it| it.target_groups());
-            let healthy: usize = groups.map(|it| self.cluster.healthy_targets(it)).sum();
             let mut row = ServiceMinute {
                 minute,
                 service: service.index(),
-                desired_count: state.desired_count,
-                running_count: running,
-                pending_count: count(&[TaskStatus::Provisioning, TaskStatus::Pending, TaskStatus::Activating]),
+                desired_count: self.services[service.index()].desired_count,
+                running_count,
+                pending_count,
                 cpu_percent: closed.cpu_percent,
                 memory_percent: closed.memory_percent,
-                healthy_targets: healthy as u32,
+                healthy_targets,
                 ..ServiceMinute::default()
             };
             if !traffic.had_nothing(service) {
@@ -143,14 +148,39 @@ impl Control<'_> {
         }
     }
 
+    /// Tasks of a service that are RUNNING, those that are not yet, and its healthy targets.
+    fn tasks_of_minute(&self, service: Id<ServiceDefinition>) -> (u32, u32, u32) {
+        let tasks = &self.services[service.index()].tasks;
+        let count = |wanted: &[TaskStatus]| {
+            tasks.iter().filter(|&&it| wanted.contains(&self.cluster.tasks[it].status)).count() as u32
+        };
+        let groups = self.scenario.services[service].load_balancer.iter().flat_map(|it| it.target_groups());
+        let healthy: usize = groups.map(|it| self.cluster.healthy_targets(it)).sum();
+        let pending = count(&[TaskStatus::Provisioning, TaskStatus::Pending, TaskStatus::Activating]);
+        (count(&[TaskStatus::Running]), pending, healthy as u32)
+    }
+
     /// An alarm invokes a policy.
     pub(super) fn ask(&mut self, policy: Id<ScalingPolicy>, alarm: Id<Alarm>, is_scale_in_of_tracking: bool) {
         let target = match self.scenario.scaling_policies[policy].target {
             ScalingTarget::Service(target) => target,
             ScalingTarget::Group(group) => return self.ask_group(group, policy, alarm, is_scale_in_of_tracking),
         };
+        if is_scale_in_of_tracking && self.stays_at_minimum(target) {
+            return;
+        }
         self.scaled_targets[target.index()].asked.push(Asked { policy, alarm, is_scale_in_of_tracking });
         self.agenda.put(self.now(), Event::TargetIsScaled(target));
+    }
+
+    /// Whether a scale-in would be refused at the minimum, as was said before, and nothing else would come of asking for it.
+    fn stays_at_minimum(&self, target: Id<ScalableTarget>) -> bool {
+        let state = &self.scaled_targets[target.index()];
+        let service = &self.services[self.scenario.scalable_targets[target].service.index()];
+        state.last_reasons.at_minimum == Some(state.least())
+            && service.desired_count <= state.least()
+            && state.activity.is_none()
+            && state.moved.is_none()
     }
 
     /// Writes an activity down and tells its place.
@@ -255,6 +285,8 @@ impl Control<'_> {
             let metric = self.value_in_force(&inwards);
             let reason = NotScaled { is_scale_out: false, code, words, base: Some(running), metric };
             self.say_target_not_scaled(target, inwards, reason);
+            let state = &mut self.scaled_targets[target.index()];
+            state.last_reasons.at_minimum = (code == AT_MINIMUM).then_some(state.least());
             return;
         }
         let tracked = tracking_in.map(|it| (self.tracked_scale_in(target, running, *it), it));
@@ -293,7 +325,7 @@ impl Control<'_> {
         let least = state.least();
         // At the minimum nothing else matters: whatever holds a scale-in back holds none back there.
         if self.services[service.index()].desired_count <= least {
-            Some(("AlreadyAtMinCapacity", format!("no scale-in: AlreadyAtMinCapacity {least}")))
+            Some((AT_MINIMUM, format!("no scale-in: {AT_MINIMUM} {least}")))
         } else if state.suspended_state.dynamic_scaling_in {
             Some(("DynamicScalingInSuspended", "no scale-in: it is suspended".to_owned()))
         } else {

@@ -30,33 +30,41 @@ pub(super) struct NotScaled {
 /// Why a target or a group last did not scale in, and out, so that the same is not said every minute. What step policies without a
 /// step say stands by itself, as another policy may have another reason at the same time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastReasons([String; 4]);
+pub(super) struct LastReasons {
+    words: [String; 4],
+    /// The minimum, where that is why it did not scale in.
+    pub at_minimum: Option<u32>,
+}
 
 impl LastReasons {
     /// Whether a reason is another than the last of its direction; it is the last from then on.
     pub fn is_news(&mut self, reason: &NotScaled) -> bool {
         let news = without_figures(&reason.words);
         let without_step = usize::from(reason.code == "NoStepAdjustment");
-        let last = &mut self.0[usize::from(reason.is_scale_out) + 2 * without_step];
+        let last = &mut self.words[usize::from(reason.is_scale_out) + 2 * without_step];
         let is_news = *last != news;
+        if is_news && !reason.is_scale_out {
+            self.at_minimum = None;
+        }
         news.clone_into(last);
         is_news
     }
 
     /// Whether a reason that has a step, or needs none, is another than the last of its direction.
     pub fn would_be_news(&self, is_scale_out: bool, words: &str) -> bool {
-        self.0[usize::from(is_scale_out)] != without_figures(words)
+        self.words[usize::from(is_scale_out)] != without_figures(words)
     }
 
     /// What was last said of a direction, without its figures.
     pub fn last_of(&self, is_scale_out: bool) -> &str {
-        self.0[usize::from(is_scale_out)].trim_end()
+        self.words[usize::from(is_scale_out)].trim_end()
     }
 
     /// What was last said of a direction counts no more.
     pub fn forget(&mut self, is_scale_out: bool) {
+        self.at_minimum = self.at_minimum.filter(|_| is_scale_out);
         for without_step in [0, 2] {
-            self.0[usize::from(is_scale_out) + without_step].clear();
+            self.words[usize::from(is_scale_out) + without_step].clear();
         }
     }
 }
