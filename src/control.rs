@@ -7,6 +7,7 @@ pub mod anomaly;
 pub mod auto_scaling_group;
 pub mod autoscaling;
 pub mod capacity_provider;
+mod container_insights;
 pub mod container_instances;
 pub mod containers;
 pub mod costs;
@@ -365,7 +366,10 @@ impl<'a> Control<'a> {
                 .run_tasks
                 .iter()
                 .zip(&scenario.task_calls)
-                .map(|(it, calls)| Calls::new(TaskCallSource::new(calls, seed, &it.name), seed, &it.name))
+                .map(|(it, calls)| {
+                    let rule = it.caller.event_bridge().map_or(&it.name, |it| &it.name);
+                    Calls::new(TaskCallSource::new(calls, seed, &it.name), seed, &it.name, rule)
+                })
                 .collect(),
             pipelines: PipelineInForce::of(scenario, seed),
             standalone_passes: BTreeSet::new(),

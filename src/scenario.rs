@@ -73,7 +73,7 @@ use crate::aws::file_system::FileSystem;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
 use crate::aws::listener::{Action, Listener, ListenerRule};
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, TargetGroup};
-use crate::aws::metric::{Metric, MetricStat, SuppliedMetric, load_balancer_namespace};
+use crate::aws::metric::{InsightsOf, Metric, MetricStat, SuppliedMetric, load_balancer_namespace};
 use crate::aws::nat_gateway::NatGateways;
 use crate::aws::pipeline::Pipeline;
 use crate::aws::placement::PlacementConstraint;
@@ -398,11 +398,12 @@ impl Scenario {
 
     /// Services of which something watches how the CPU or memory use of tasks differs.
     pub fn services_with_task_samples(&self) -> BTreeSet<Id<ServiceDefinition>> {
-        let service_of = |it: MetricStat| match it.metric {
-            Metric::Service(service, ..) if it.statistic.needs_samples() => Some(service),
-            _ => None,
+        let services_of = |it: MetricStat| match it.metric {
+            Metric::Service(service, ..) | Metric::ContainerInsights(InsightsOf::Service(service), _) => vec![service],
+            Metric::ContainerInsights(..) => self.services.ids().collect(),
+            _ => Vec::new(),
         };
-        self.stats().filter_map(service_of).collect()
+        self.stats().filter(|it| it.statistic.needs_samples()).flat_map(services_of).collect()
     }
 
     /// Target groups of which something watches the targets in single zones.
@@ -416,7 +417,13 @@ impl Scenario {
 
     /// Whether something watches the CPU use of single instances.
     pub fn keeps_instance_samples(&self) -> bool {
-        self.stats().any(|it| matches!(it.metric, Metric::InstanceCpuUtilization(_)))
+        let is_of_instances = |it| matches!(it, Metric::InstanceCpuUtilization(_) | Metric::ContainerInstances(_));
+        self.stats().any(|it| is_of_instances(it.metric))
+    }
+
+    /// Whether something watches what the CloudWatch agent publishes of container instances, so that it runs on them.
+    pub fn has_instance_level_insights(&self) -> bool {
+        self.stats().any(|it| matches!(it.metric, Metric::ContainerInstances(_)))
     }
 
     /// The name of what is watched: the metric's, or the expression.
@@ -463,10 +470,14 @@ impl Scenario {
                     self.availability_zones[zone].name
                 )
             }
-            Metric::ContainerInsights(Some(service), _) => {
+            Metric::ContainerInsights(InsightsOf::Service(service), _) => {
                 format!("ECS/ContainerInsights {name} ServiceName={}", self.services[service].name)
             }
-            Metric::ContainerInsights(None, _) => {
+            Metric::ContainerInsights(InsightsOf::Family(first), _) => {
+                let family = &self.task_definitions[first].family;
+                format!("ECS/ContainerInsights {name} TaskDefinitionFamily={family}")
+            }
+            Metric::ContainerInsights(InsightsOf::Cluster, _) | Metric::ContainerInstances(_) => {
                 format!("ECS/ContainerInsights {name} ClusterName={}", self.cluster_name)
             }
             Metric::InstanceCpuUtilization(group) => {

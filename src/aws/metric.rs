@@ -2,14 +2,15 @@
 //!
 //! Follows *Amazon ECS CloudWatch metrics*, *Amazon ECS Container Insights metrics*, *CloudWatch metrics for your Application /
 //! Network / Classic Load Balancer*, *CloudWatch metrics for Amazon EC2 Auto Scaling* and *List the available CloudWatch
-//! metrics for your instances* (2023 to 2026 copies). Left out: requests by Availability Zone, what is counted by task definition
-//! family or single instance, and what needs disks, packets or the operating system.
+//! metrics for your instances* (2023 to 2026 copies). Left out: requests by Availability Zone, what is counted by single instance or
+//! task, and what needs disks, packets or the operating system.
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
 use crate::aws::service::ServiceDefinition;
 use crate::aws::statistic::Statistic;
+use crate::aws::task_definition::TaskDefinition;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -28,8 +29,10 @@ pub enum Metric {
     HealthyHostsOfZone(Id<TargetGroup>, Id<AvailabilityZone>),
     /// `UnHealthyHostCount` likewise.
     UnHealthyHostsOfZone(Id<TargetGroup>, Id<AvailabilityZone>),
-    /// `ECS/ContainerInsights` by `ClusterName`, or by that and `ServiceName`.
-    ContainerInsights(Option<Id<ServiceDefinition>>, ContainerInsightsMetric),
+    /// `ECS/ContainerInsights` by `ClusterName`, or by that and something else.
+    ContainerInsights(InsightsOf, ContainerInsightsMetric),
+    /// `ECS/ContainerInsights` by `ClusterName`, of container instances: a sample of each.
+    ContainerInstances(InstanceMetric),
     /// `AWS/EC2`, `CPUUtilization` by `AutoScalingGroupName`.
     InstanceCpuUtilization(Id<AutoScalingGroup>),
     /// `AWS/AutoScaling` by `AutoScalingGroupName`.
@@ -43,10 +46,21 @@ impl Metric {
     pub fn service(self) -> Option<Id<ServiceDefinition>> {
         match self {
             Metric::Service(service, ..) => Some(service),
-            Metric::ContainerInsights(service, _) => service,
+            Metric::ContainerInsights(InsightsOf::Service(service), _) => Some(service),
             _ => None,
         }
     }
+}
+
+/// Whose tasks a metric of Container Insights is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InsightsOf {
+    /// All of the cluster's, by `ClusterName` alone.
+    Cluster,
+    /// By `ServiceName`.
+    Service(Id<ServiceDefinition>),
+    /// By `TaskDefinitionFamily`: the first task definition of the family stands for it.
+    Family(Id<TaskDefinition>),
 }
 
 /// How often ECS publishes a metric of a service.
@@ -144,18 +158,46 @@ pub enum ContainerInsightsMetric {
     ServiceCount,
     /// Of a cluster: container instances with a running task.
     ContainerInstanceCount,
-    /// CPU units.
+    /// CPU units; a sample of each task, as all that follow.
     CpuUtilized,
-    /// CPU units.
+    /// CPU units; those of its instance for a task that reserves none.
     CpuReserved,
     /// MiB, though the unit says megabytes.
     MemoryUtilized,
     /// MiB.
     MemoryReserved,
-    /// Bytes a second, of requests that tasks received.
+    /// Bytes a second, of requests that tasks received; of network modes `awsvpc` and `bridge`.
     NetworkRxBytes,
-    /// Bytes a second, of responses that tasks sent.
+    /// Bytes a second, of responses that tasks sent; of network modes `awsvpc` and `bridge`.
     NetworkTxBytes,
+    /// GB of 10^9 bytes, of tasks on Fargate that run Linux.
+    EphemeralStorageReserved,
+    /// The same that images take, compressed and unpacked.
+    EphemeralStorageUtilized,
+}
+
+/// A metric of `ECS/ContainerInsights` of container instances, which the CloudWatch agent on each of them publishes: of its tasks, not
+/// of what the operating system and agents use beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InstanceMetric {
+    /// CPU units of the instance.
+    CpuLimit,
+    /// Percent of its CPU units that running tasks reserve.
+    CpuReservedCapacity,
+    /// CPU units in use.
+    CpuUsageTotal,
+    /// Percent of its CPU units in use.
+    CpuUtilization,
+    /// Bytes that its operating system sees.
+    MemoryLimit,
+    /// Percent of these that running tasks reserve.
+    MemoryReservedCapacity,
+    /// Percent of these in use.
+    MemoryUtilization,
+    /// Bytes in use.
+    MemoryWorkingSet,
+    /// Running tasks.
+    NumberOfRunningTasks,
 }
 
 /// A metric of `AWS/AutoScaling`, at the end of a minute.
@@ -366,34 +408,76 @@ pub fn load_balancer_namespace(kind: LoadBalancerType) -> &'static str {
     }
 }
 
+use ContainerInsightsMetric as C;
+
 impl ContainerInsightsMetric {
-    /// Their names: those of services, and those of clusters.
-    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 12] = [
-        ("DesiredTaskCount", ContainerInsightsMetric::DesiredTaskCount),
-        ("RunningTaskCount", ContainerInsightsMetric::RunningTaskCount),
-        ("PendingTaskCount", ContainerInsightsMetric::PendingTaskCount),
-        ("DeploymentCount", ContainerInsightsMetric::DeploymentCount),
-        ("TaskSetCount", ContainerInsightsMetric::TaskSetCount),
-        ("RestartCount", ContainerInsightsMetric::RestartCount),
-        ("CpuUtilized", ContainerInsightsMetric::CpuUtilized),
-        ("CpuReserved", ContainerInsightsMetric::CpuReserved),
-        ("MemoryUtilized", ContainerInsightsMetric::MemoryUtilized),
-        ("MemoryReserved", ContainerInsightsMetric::MemoryReserved),
-        ("NetworkRxBytes", ContainerInsightsMetric::NetworkRxBytes),
-        ("NetworkTxBytes", ContainerInsightsMetric::NetworkTxBytes),
+    /// Their names: those of services, of clusters and of families of task definitions.
+    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 14] = [
+        ("DesiredTaskCount", C::DesiredTaskCount),
+        ("RunningTaskCount", C::RunningTaskCount),
+        ("PendingTaskCount", C::PendingTaskCount),
+        ("DeploymentCount", C::DeploymentCount),
+        ("TaskSetCount", C::TaskSetCount),
+        ("RestartCount", C::RestartCount),
+        ("CpuUtilized", C::CpuUtilized),
+        ("CpuReserved", C::CpuReserved),
+        ("MemoryUtilized", C::MemoryUtilized),
+        ("MemoryReserved", C::MemoryReserved),
+        ("NetworkRxBytes", C::NetworkRxBytes),
+        ("NetworkTxBytes", C::NetworkTxBytes),
+        ("EphemeralStorageReserved", C::EphemeralStorageReserved),
+        ("EphemeralStorageUtilized", C::EphemeralStorageUtilized),
     ];
     /// See [`OF_SERVICES`](ContainerInsightsMetric::OF_SERVICES).
-    pub const OF_CLUSTERS: [Named<ContainerInsightsMetric>; 10] = [
-        ("TaskCount", ContainerInsightsMetric::TaskCount),
-        ("ServiceCount", ContainerInsightsMetric::ServiceCount),
-        ("RestartCount", ContainerInsightsMetric::RestartCount),
-        ("ContainerInstanceCount", ContainerInsightsMetric::ContainerInstanceCount),
-        ("CpuUtilized", ContainerInsightsMetric::CpuUtilized),
-        ("CpuReserved", ContainerInsightsMetric::CpuReserved),
-        ("MemoryUtilized", ContainerInsightsMetric::MemoryUtilized),
-        ("MemoryReserved", ContainerInsightsMetric::MemoryReserved),
-        ("NetworkRxBytes", ContainerInsightsMetric::NetworkRxBytes),
-        ("NetworkTxBytes", ContainerInsightsMetric::NetworkTxBytes),
+    pub const OF_CLUSTERS: [Named<ContainerInsightsMetric>; 12] = [
+        ("TaskCount", C::TaskCount),
+        ("ServiceCount", C::ServiceCount),
+        ("RestartCount", C::RestartCount),
+        ("ContainerInstanceCount", C::ContainerInstanceCount),
+        ("CpuUtilized", C::CpuUtilized),
+        ("CpuReserved", C::CpuReserved),
+        ("MemoryUtilized", C::MemoryUtilized),
+        ("MemoryReserved", C::MemoryReserved),
+        ("NetworkRxBytes", C::NetworkRxBytes),
+        ("NetworkTxBytes", C::NetworkTxBytes),
+        ("EphemeralStorageReserved", C::EphemeralStorageReserved),
+        ("EphemeralStorageUtilized", C::EphemeralStorageUtilized),
+    ];
+    /// See [`OF_SERVICES`](ContainerInsightsMetric::OF_SERVICES).
+    pub const OF_FAMILIES: [Named<ContainerInsightsMetric>; 9] = [
+        ("RestartCount", C::RestartCount),
+        ("CpuUtilized", C::CpuUtilized),
+        ("CpuReserved", C::CpuReserved),
+        ("MemoryUtilized", C::MemoryUtilized),
+        ("MemoryReserved", C::MemoryReserved),
+        ("NetworkRxBytes", C::NetworkRxBytes),
+        ("NetworkTxBytes", C::NetworkTxBytes),
+        ("EphemeralStorageReserved", C::EphemeralStorageReserved),
+        ("EphemeralStorageUtilized", C::EphemeralStorageUtilized),
+    ];
+
+    /// The names of those that something has.
+    pub fn names(of: InsightsOf) -> &'static [Named<ContainerInsightsMetric>] {
+        match of {
+            InsightsOf::Cluster => &ContainerInsightsMetric::OF_CLUSTERS,
+            InsightsOf::Service(_) => &ContainerInsightsMetric::OF_SERVICES,
+            InsightsOf::Family(_) => &ContainerInsightsMetric::OF_FAMILIES,
+        }
+    }
+}
+
+impl InstanceMetric {
+    /// Their names.
+    pub const NAMES: [Named<InstanceMetric>; 9] = [
+        ("instance_cpu_limit", InstanceMetric::CpuLimit),
+        ("instance_cpu_reserved_capacity", InstanceMetric::CpuReservedCapacity),
+        ("instance_cpu_usage_total", InstanceMetric::CpuUsageTotal),
+        ("instance_cpu_utilization", InstanceMetric::CpuUtilization),
+        ("instance_memory_limit", InstanceMetric::MemoryLimit),
+        ("instance_memory_reserved_capacity", InstanceMetric::MemoryReservedCapacity),
+        ("instance_memory_utilization", InstanceMetric::MemoryUtilization),
+        ("instance_memory_working_set", InstanceMetric::MemoryWorkingSet),
+        ("instance_number_of_running_tasks", InstanceMetric::NumberOfRunningTasks),
     ];
 }
 
@@ -456,6 +540,7 @@ impl Metric {
             Metric::UnHealthyHostsOfZone(..) => Some("UnHealthyHostCount"),
             Metric::ContainerInsights(_, metric) => find(&ContainerInsightsMetric::OF_SERVICES, &metric)
                 .or_else(|| find(&ContainerInsightsMetric::OF_CLUSTERS, &metric)),
+            Metric::ContainerInstances(metric) => find(&InstanceMetric::NAMES, &metric),
             Metric::InstanceCpuUtilization(_) => Some("CPUUtilization"),
             Metric::AutoScalingGroup(_, metric) => find(&GroupMetric::NAMES, &metric),
             Metric::Supplied(_) => None,

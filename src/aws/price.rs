@@ -40,6 +40,11 @@ pub const CONTAINER_INSIGHTS_METRICS_OF_CLUSTER: u64 = 8;
 pub const CONTAINER_INSIGHTS_METRICS_OF_SERVICE: u64 = 11;
 /// Those of a task definition family; with enhanced observability each task has as many besides.
 pub const CONTAINER_INSIGHTS_METRICS_OF_FAMILY: u64 = 6;
+/// Metrics of a cluster's container instances together that CloudWatch agents on them publish (*Amazon ECS Container Insights
+/// metrics*, by `ClusterName`).
+pub const INSTANCE_LEVEL_METRICS_OF_CLUSTER: u64 = 11;
+/// Those of each container instance (by `InstanceId` and `ContainerInstanceId` besides).
+pub const INSTANCE_LEVEL_METRICS_OF_INSTANCE: u64 = 7;
 /// Metrics that EC2 sends for an instance with detailed monitoring, each billed as a custom metric (CloudWatch pricing).
 pub const DETAILED_MONITORING_METRICS: u64 = 7;
 

@@ -35,7 +35,7 @@ pub enum Caller {
     Program,
     /// A rule or schedule of EventBridge, which calls `RunTask`.
     EventBridge(EcsTarget),
-    /// A program that chooses instances itself, and calls `StartTask`.
+    /// A program that chooses instances itself, and calls `StartTask`; throttled calls are made again as of `RunTask`.
     StartTask(StartTask),
 }
 

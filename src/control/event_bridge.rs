@@ -25,7 +25,12 @@ impl Control<'_> {
             let deliveries = &mut calls.deliveries;
             let delay = match target.delivery {
                 Delivery::WithinTheMinute => {
-                    *calls.offset.get_or_insert_with(|| assumptions.schedule_offset.sample(deliveries))
+                    let offsets = &mut calls.offsets;
+                    *calls.offset.get_or_insert_with(|| {
+                        // The second draw of the stream, whose first says whether an event is doubled.
+                        offsets.unit();
+                        assumptions.schedule_offset.sample(offsets)
+                    })
                 }
                 Delivery::WithinWindow(window) => Span::from_nanos_f64(window.0 as f64 * deliveries.unit()),
                 Delivery::OfObject => {
@@ -36,7 +41,9 @@ impl Control<'_> {
             calls.totals.events.duplicates += u64::from(is_duplicate);
             let at = call.at + delay;
             let run_times = calls.ask(call.count);
-            self.put_off(run_task, Call { run_times, size: call.size, attempts: 0, since: at }, at);
+            let container_instances = Vec::new();
+            let call = Call { run_times, container_instances, size: call.size, attempts: 0, since: at };
+            self.put_off(run_task, call, at);
         }
     }
 

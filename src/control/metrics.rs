@@ -10,13 +10,13 @@ use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::lifecycle::LifecycleState;
 use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::metric::{
-    ClusterMetric, ContainerInsightsMetric, GroupMetric, LoadBalancerMetric, Metric, MetricStat, Resolution,
-    ServiceMetric,
+    ClusterMetric, GroupMetric, LoadBalancerMetric, Metric, MetricStat, Resolution, ServiceMetric,
 };
 use crate::aws::metric_math::{MetricMath, Periods};
 use crate::aws::service::ServiceDefinition;
-use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
+use crate::cluster::{ContainerInstance, Task, TaskStatus};
 use crate::control::Control;
+use crate::control::placing::is_candidate;
 use crate::data::histogram::Histogram;
 use crate::data::{Traffic, Utilization};
 use crate::metrics::{Datapoint, Series, Windows};
@@ -101,7 +101,9 @@ fn series_of(scenario: &Scenario, metric: Metric) -> Series {
         Metric::LoadBalancer(..) | Metric::HealthyHostsOfZone(..) | Metric::UnHealthyHostsOfZone(..) => {
             Series::new(Span::MINUTE, a.load_balancer_metric_delay)
         }
-        Metric::ContainerInsights(..) => Series::new(Span::MINUTE, a.container_insights_metric_delay),
+        Metric::ContainerInsights(..) | Metric::ContainerInstances(_) => {
+            Series::new(Span::MINUTE, a.container_insights_metric_delay)
+        }
         Metric::InstanceCpuUtilization(group) if scenario.auto_scaling_groups[group].detailed_monitoring => {
             Series::new(Span::MINUTE, a.instance_metric_delay)
         }
@@ -167,22 +169,20 @@ impl Control<'_> {
             }
             Metric::HealthyHostsOfZone(group, zone) => self.hosts[group.index()].of_zone(zone).map(|it| level(it.0)),
             Metric::UnHealthyHostsOfZone(group, zone) => self.hosts[group.index()].of_zone(zone).map(|it| level(it.1)),
-            Metric::ContainerInsights(Some(service), of) => {
-                Some(Datapoint::of(self.of_service(service, of, traffic), 1.0))
-            }
-            Metric::ContainerInsights(None, of) => Some(Datapoint::of(self.insights_of_cluster(of, traffic), 1.0)),
+            Metric::ContainerInsights(of, metric) => self.container_insights(of, metric, traffic),
+            Metric::ContainerInstances(of) => self.container_instances(of, traffic),
             Metric::AutoScalingGroup(group, of) => Some(Datapoint::of(self.of_group(group, of), 1.0)),
             Metric::InstanceCpuUtilization(_) | Metric::CapacityProviderReservation(_) | Metric::Supplied(_) => None,
         }
     }
 
     /// Container instances that are ACTIVE or DRAINING.
-    fn registered(&self) -> impl Iterator<Item = &ContainerInstance> {
-        let counts = |it: &&ContainerInstance| matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining);
-        self.cluster.instances.iter().filter(counts)
+    pub(super) fn registered(&self) -> impl Iterator<Item = &ContainerInstance> {
+        self.cluster.instances.iter().filter(|it| is_candidate(it))
     }
 
-    fn running_on<'a>(&'a self, instance: &'a ContainerInstance) -> impl Iterator<Item = &'a Task> {
+    /// Tasks that are RUNNING on an instance.
+    pub(super) fn running_on<'a>(&'a self, instance: &'a ContainerInstance) -> impl Iterator<Item = &'a Task> {
         instance.hosted.iter().map(|it| &self.cluster.tasks[*it]).filter(|it| it.status == TaskStatus::Running)
     }
 
@@ -276,60 +276,6 @@ impl Control<'_> {
                 minutes().map(|it| it.surge_queue_length).max().map(|it| Datapoint::of(it as f64, 1.0))
             }
             L::SpilloverCount => count(minutes().map(|it| it.spillover).sum()),
-        }
-    }
-
-    /// A service's metric of Container Insights, which is 0 where there is nothing.
-    fn of_service(&self, service: Id<ServiceDefinition>, of: ContainerInsightsMetric, traffic: &Traffic) -> f64 {
-        use ContainerInsightsMetric as C;
-        let state = &self.services[service.index()];
-        let tasks = || state.tasks.iter().map(|it| &self.cluster.tasks[*it]);
-        let running = || tasks().filter(|it| it.status == TaskStatus::Running);
-        let closed = traffic.last_minute(service);
-        let assumptions = &self.scenario.assumptions;
-        match of {
-            C::DesiredTaskCount => f64::from(state.desired_count),
-            C::RunningTaskCount | C::TaskCount => running().count() as f64,
-            C::PendingTaskCount => {
-                let waits = |it: &&Task| {
-                    matches!(it.status, TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating)
-                };
-                tasks().filter(waits).count() as f64
-            }
-            C::DeploymentCount => {
-                let mut deployments: Vec<u32> =
-                    tasks().filter(|it| !it.is_asked_to_stop).map(|it| it.deployment).collect();
-                // The newest is PRIMARY before its first task.
-                deployments.push(state.primary().number);
-                deployments.sort_unstable();
-                deployments.dedup();
-                deployments.len() as f64
-            }
-            C::TaskSetCount => state.task_sets_there().len() as f64,
-            C::RestartCount => running().flat_map(|it| &it.containers).map(|it| f64::from(it.restart_count)).sum(),
-            C::ServiceCount => 1.0,
-            C::ContainerInstanceCount => 0.0,
-            C::CpuUtilized => closed.used.cpu_units,
-            C::MemoryUtilized => closed.used.memory_mib,
-            C::CpuReserved => running().map(|it| f64::from(it.reservation.cpu_units)).sum(),
-            C::MemoryReserved => running().map(|it| f64::from(it.reservation.memory_mib)).sum(),
-            C::NetworkRxBytes => closed.routing.routed as f64 * assumptions.request_bytes / 60.0,
-            C::NetworkTxBytes => closed.target_response_time.count() as f64 * assumptions.response_bytes / 60.0,
-        }
-    }
-
-    fn insights_of_cluster(&self, of: ContainerInsightsMetric, traffic: &Traffic) -> f64 {
-        use ContainerInsightsMetric as C;
-        let running = || self.cluster.tasks.iter().filter(|it| it.status == TaskStatus::Running);
-        match of {
-            C::TaskCount | C::RunningTaskCount => running().count() as f64,
-            C::RestartCount => running().flat_map(|it| &it.containers).map(|it| f64::from(it.restart_count)).sum(),
-            C::ContainerInstanceCount => {
-                self.registered().filter(|it| self.running_on(it).next().is_some()).count() as f64
-            }
-            C::CpuReserved => running().map(|it| f64::from(it.reservation.cpu_units)).sum(),
-            C::MemoryReserved => running().map(|it| f64::from(it.reservation.memory_mib)).sum(),
-            _ => self.scenario.services.ids().map(|it| self.of_service(it, of, traffic)).sum(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::run_task::{Caller, PROVISIONING_LIMIT, RunTask, TASKS_OF_A_CALL, THROTTLED, retry_pause};
-use crate::cluster::{StopCode, Task, TaskStatus};
+use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
@@ -39,8 +39,9 @@ pub struct Calls {
     pub(super) retries: Stream,
     /// For when events of EventBridge come to their target, and how often.
     pub(super) deliveries: Stream,
-    /// The second of the minute at which a schedule invokes its target.
+    /// The second of the minute at which a schedule invokes its target, and where it is drawn from: all targets of a rule have one.
     pub(super) offset: Option<Span>,
+    pub(super) offsets: Stream,
     /// What a scheduler that calls `StartTask` has in mind.
     pub(super) own_scheduler: OwnScheduler,
     pub(super) totals: RunTaskTotals,
@@ -49,8 +50,8 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Before the first call.
-    pub fn new(source: TaskCallSource, seed: Seed, name: &str) -> Calls {
+    /// Before the first call of an entry; `rule` is the rule or schedule whose target it is, else the entry.
+    pub fn new(source: TaskCallSource, seed: Seed, name: &str, rule: &str) -> Calls {
         Calls {
             source,
             next: None,
@@ -59,6 +60,7 @@ impl Calls {
             retries: seed.stream("calls again", name),
             deliveries: seed.stream("event deliveries", name),
             offset: None,
+            offsets: seed.stream("event deliveries", rule),
             own_scheduler: OwnScheduler::default(),
             totals: RunTaskTotals::default(),
             at_last_minute: RunTaskTotals::default(),
@@ -80,10 +82,12 @@ impl Calls {
     }
 }
 
-/// One call of `RunTask`.
+/// One call of `RunTask` or `StartTask`.
 pub(super) struct Call {
     /// How long each of its tasks runs. Drawn whatever becomes of the task, so that variants run the same ones.
     pub(super) run_times: Vec<Option<Span>>,
+    /// The instances that a call of `StartTask` names, one for each task, `None` where one is not there; none of `RunTask`.
+    pub(super) container_instances: Vec<Option<Id<ContainerInstance>>>,
     /// Which of the sizes they have.
     pub(super) size: usize,
     /// How often it was made in vain.
@@ -124,7 +128,9 @@ impl Control<'_> {
                 while left > 0 {
                     let count = left.min(TASKS_OF_A_CALL);
                     let run_times = self.run_tasks[run_task.index()].ask(count);
-                    self.call(run_task, Call { run_times, size: call.size, attempts: 0, since: call.at });
+                    let container_instances = Vec::new();
+                    let call = Call { run_times, container_instances, size: call.size, attempts: 0, since: call.at };
+                    self.call(run_task, call);
                     left -= count;
                 }
             }
@@ -142,7 +148,8 @@ impl Control<'_> {
         let call = first.remove();
         match &self.scenario.run_tasks[run_task].caller {
             Caller::EventBridge(target) => self.target_is_invoked(run_task, target, call),
-            Caller::Program | Caller::StartTask(_) => self.call(run_task, call),
+            Caller::Program => self.call(run_task, call),
+            Caller::StartTask(_) => self.call_start_task(run_task, call),
         }
     }
 
@@ -155,7 +162,7 @@ impl Control<'_> {
     }
 
     /// A call is throttled: it is made again after a while, as long as it may.
-    fn call_is_throttled(&mut self, run_task: Id<RunTask>, mut call: Call) {
+    pub(super) fn call_is_throttled(&mut self, run_task: Id<RunTask>, mut call: Call) {
         let now = self.now();
         call.attempts += 1;
         if call.attempts >= self.scenario.assumptions.run_task_max_attempts {
@@ -163,9 +170,13 @@ impl Control<'_> {
             return;
         }
         let at = now + retry_pause(call.attempts - 1, self.run_tasks[run_task.index()].retries.unit());
-        let words = format!("RunTask for {} tasks is tried again at {at}: {THROTTLED}", call.run_times.len());
+        let (operation, kind) = match self.scenario.run_tasks[run_task].caller {
+            Caller::StartTask(_) => ("StartTask", "task.start_task_throttled"),
+            Caller::Program | Caller::EventBridge(_) => ("RunTask", "task.run_task_throttled"),
+        };
+        let words = format!("{operation} for {} tasks is tried again at {at}: {THROTTLED}", call.run_times.len());
         self.put_off(run_task, call, at);
-        self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_throttled", &words);
+        self.say_of_launcher(Launcher::RunTask(run_task), None, kind, &words);
     }
 
     /// Makes one call for a program.
@@ -291,8 +302,12 @@ impl Control<'_> {
             let target = self.scenario.launcher_words(Launcher::RunTask(run_task));
             self.note_failed_call("RunTask", target, exception, true);
         }
-        let words = format!("RunTask failed for {count} tasks: {exception}");
-        self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_failed", &words);
+        let (operation, kind) = match self.scenario.run_tasks[run_task].caller {
+            Caller::StartTask(_) => ("StartTask", "task.start_task_failed"),
+            Caller::Program | Caller::EventBridge(_) => ("RunTask", "task.run_task_failed"),
+        };
+        let words = format!("{operation} failed for {count} tasks: {exception}");
+        self.say_of_launcher(Launcher::RunTask(run_task), None, kind, &words);
     }
 
     /// CPU units of a task of one of the sizes.

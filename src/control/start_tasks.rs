@@ -10,13 +10,14 @@ use crate::agenda::Event;
 use crate::aws::cluster_query::{InstanceFacts, matches};
 use crate::aws::launch::Launcher;
 use crate::aws::placement::Reason;
-use crate::aws::run_task::{RunTask, THROTTLED};
+use crate::aws::run_task::RunTask;
 use crate::aws::start_task::{
     Choice, CustomScheduler, INACTIVE, INSTANCES_OF_A_CALL, InstancesNamed, MISSING, Manner, StartTask,
 };
 use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::placing::{Asked, Wanted, is_candidate};
+use crate::control::run_tasks::Call;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 use crate::workload::task_calls::DrawnCall;
@@ -64,34 +65,36 @@ impl<'a> Control<'a> {
         }
         let instances = self.instances_named(&start_task.container_instances);
         for chunk in instances.chunks(INSTANCES_OF_A_CALL) {
-            self.call_start_task(run_task, chunk, call.size);
+            let run_times = self.run_tasks[run_task.index()].ask(chunk.len() as u32);
+            let container_instances = chunk.to_vec();
+            let call = Call { run_times, container_instances, size: call.size, attempts: 0, since: call.at };
+            self.call_start_task(run_task, call);
         }
     }
 
-    /// One call: a task on each of the instances; `None` is one that is not there.
-    fn call_start_task(&mut self, run_task: Id<RunTask>, instances: &[Option<Id<ContainerInstance>>], size: usize) {
-        let run_times = self.run_tasks[run_task.index()].ask(instances.len() as u32);
+    /// One call: a task on each of the instances. One that is throttled is made again, as AWS's SDKs do.
+    pub(super) fn call_start_task(&mut self, run_task: Id<RunTask>, call: Call) {
+        if !self.may_call(run_task) {
+            self.call_is_throttled(run_task, call);
+            return;
+        }
         let mut failures: BTreeMap<&'static str, u32> = BTreeMap::new();
         let mut started = Vec::new();
-        if self.may_call(run_task) {
-            let (wanted, asked) = self.asked_by_start_task(run_task, size);
-            for (instance, run_time) in instances.iter().zip(run_times) {
-                let failure = match instance {
-                    Some(instance) => self.start_task_failure(&asked, *instance),
-                    None => Some(MISSING),
-                };
-                match (failure, instance) {
-                    (None, Some(instance)) => started.push(self.start_on(&wanted, *instance, run_time)),
-                    (failure, _) => *failures.entry(failure.unwrap_or(MISSING)).or_default() += 1,
-                }
+        let (wanted, asked) = self.asked_by_start_task(run_task, call.size);
+        for (instance, run_time) in call.container_instances.iter().zip(call.run_times) {
+            let failure = match instance {
+                Some(instance) => self.start_task_failure(&asked, *instance),
+                None => Some(MISSING),
+            };
+            match (failure, instance) {
+                (None, Some(instance)) => started.push(self.start_on(&wanted, *instance, run_time)),
+                (failure, _) => *failures.entry(failure.unwrap_or(MISSING)).or_default() += 1,
             }
-        } else {
-            failures.insert(THROTTLED, instances.len() as u32);
         }
-        for error in failures.keys().filter(|it| **it != THROTTLED) {
+        for error in failures.keys() {
             self.note_failed_call("StartTask", self.scenario.launcher_words(Launcher::RunTask(run_task)), error, true);
         }
-        self.count_failures(run_task, size, &failures);
+        self.count_failures(run_task, call.size, &failures);
         self.say_start_task(run_task, &started, &failures);
     }
 

@@ -8,8 +8,9 @@ use crate::aws::launch::Launcher;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType};
 use crate::aws::price::{
     AlarmKind, CONTAINER_INSIGHTS_METRICS_OF_CLUSTER, CONTAINER_INSIGHTS_METRICS_OF_FAMILY,
-    CONTAINER_INSIGHTS_METRICS_OF_SERVICE, DETAILED_MONITORING_METRICS, billed, billed_on_fargate,
-    load_balancer_capacity_units, network_load_balancer_capacity_units,
+    CONTAINER_INSIGHTS_METRICS_OF_SERVICE, DETAILED_MONITORING_METRICS, INSTANCE_LEVEL_METRICS_OF_CLUSTER,
+    INSTANCE_LEVEL_METRICS_OF_INSTANCE, billed, billed_on_fargate, load_balancer_capacity_units,
+    network_load_balancer_capacity_units,
 };
 use crate::aws::split_cost::{Amount, split};
 use crate::aws::task_definition::VolumeKind;
@@ -391,8 +392,8 @@ fn cloud_watch(scenario: &Scenario, control: &Control, cost: &mut Cost, ledger: 
     }
 }
 
-/// How many custom metrics are published in each hour: by detailed monitoring of instances, at 20 s by services, and by Container
-/// Insights.
+/// How many custom metrics are published in each hour: by detailed monitoring of instances, at 20 s by services, by Container
+/// Insights, and by CloudWatch agents on container instances.
 fn custom_metrics(scenario: &Scenario, control: &Control, ledger: &Ledger) -> Vec<u64> {
     let of_services: usize = scenario.services.iter().map(|it| it.high_resolution_metrics.len()).sum();
     let families: BTreeSet<&str> = scenario.task_definitions.iter().map(|it| it.family.as_str()).collect();
@@ -404,7 +405,8 @@ fn custom_metrics(scenario: &Scenario, control: &Control, ledger: &Ledger) -> Ve
                 + CONTAINER_INSIGHTS_METRICS_OF_FAMILY * families.len() as u64
         }
     };
-    let mut metrics = vec![of_services as u64 + of_insights; ledger.hours() as usize];
+    let of_agent = if scenario.has_instance_level_insights() { INSTANCE_LEVEL_METRICS_OF_CLUSTER } else { 0 };
+    let mut metrics = vec![of_services as u64 + of_insights + of_agent; ledger.hours() as usize];
     let mut add = |since: Instant, until: Option<Instant>, count: u64| {
         let last = (until.unwrap_or(ledger.end).0.max(since.0 + 1) - 1) / HOUR;
         for hour in since.0 / HOUR..=last.min(ledger.hours().max(1) - 1) {
@@ -414,6 +416,9 @@ fn custom_metrics(scenario: &Scenario, control: &Control, ledger: &Ledger) -> Ve
     for row in &control.cluster.instances {
         if scenario.auto_scaling_groups[row.auto_scaling_group].detailed_monitoring {
             add(row.launched_at, row.terminated_at, DETAILED_MONITORING_METRICS);
+        }
+        if let Some(since) = row.registered_at.filter(|_| of_agent > 0) {
+            add(since, row.terminated_at, INSTANCE_LEVEL_METRICS_OF_INSTANCE);
         }
     }
     if scenario.container_insights == ContainerInsights::Enhanced {

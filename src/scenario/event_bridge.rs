@@ -352,8 +352,9 @@ fn scheduled(
 fn flexible_time_window(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Span> {
     let mut window = fields.map(reader, "FlexibleTimeWindow")?;
     let is_flexible = window.word_or(reader, "Mode", &[("OFF", false), ("FLEXIBLE", true)], false);
+    let has_window = window.has("MaximumWindowInMinutes");
     let minutes = window.count(reader, "MaximumWindowInMinutes", 1..=1_440);
-    if is_flexible != minutes.is_some() {
+    if is_flexible != has_window {
         let (message, help) = match is_flexible {
             true => ("FLEXIBLE and has no window", "`MaximumWindowInMinutes: 15` would be one"),
             false => ("OFF and has a window", "`Mode: FLEXIBLE` makes use of it"),

@@ -7,8 +7,8 @@ use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
 use crate::aws::metric::{
-    ClusterMetric, ContainerInsightsMetric, GroupMetric, LoadBalancerMetric, Metric, Named, Resolution, ServiceMetric,
-    SuppliedMetric,
+    ClusterMetric, ContainerInsightsMetric, GroupMetric, InsightsOf, InstanceMetric, LoadBalancerMetric, Metric, Named,
+    Resolution, ServiceMetric, SuppliedMetric,
 };
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::TaskDefinition;
@@ -53,6 +53,8 @@ struct Dimensions {
     group: Option<Id<AutoScalingGroup>>,
     provider: Option<Id<CapacityProvider>>,
     zone: Option<Id<AvailabilityZone>>,
+    /// The first task definition of a family.
+    family: Option<Id<TaskDefinition>>,
 }
 
 /// A namespace whose metrics are simulated.
@@ -81,7 +83,7 @@ const NAMESPACES: [(&str, Namespace); 8] = [
 const UNNAMED_LOAD_BALANCER: &str = "default";
 
 /// Metrics of these namespaces that AWS has, and that ask what is not simulated.
-const NOT_SIMULATED: [&str; 47] = [
+const NOT_SIMULATED: [&str; 36] = [
     "CPUCreditBalance",
     "CPUCreditUsage",
     "CPUSurplusCreditBalance",
@@ -98,8 +100,6 @@ const NOT_SIMULATED: [&str; 47] = [
     "EBSReadOps",
     "EBSReservation",
     "EBSWriteOps",
-    "EphemeralStorageReserved",
-    "EphemeralStorageUtilized",
     "ForwardedInvalidHeaderRequestCount",
     "GrpcRequestCount",
     "IPv6ProcessedBytes",
@@ -118,17 +118,8 @@ const NOT_SIMULATED: [&str; 47] = [
     "TCP_ELB_Reset_Count",
     "TCP_Target_Reset_Count",
     "TargetTLSNegotiationErrorCount",
-    "instance_cpu_limit",
-    "instance_cpu_reserved_capacity",
-    "instance_cpu_usage_total",
-    "instance_cpu_utilization",
     "instance_filesystem_utilization",
-    "instance_memory_limit",
-    "instance_memory_reserved_capacity",
-    "instance_memory_utilization",
-    "instance_memory_working_set",
     "instance_network_total_bytes",
-    "instance_number_of_running_tasks",
 ];
 
 fn find<M: Copy>(names: &[Named<M>], name: &str) -> Option<M> {
@@ -248,13 +239,15 @@ impl Watchable<'_> {
                 "AvailabilityZone" => {
                     dimensions.zone = reader.reference(what, value, &self.capacity.zone_names);
                 }
-                "InstanceId" | "TaskDefinitionFamily" | "TaskId" | "ContainerName" => {
+                "TaskDefinitionFamily" => dimensions.family = self.family(reader, what, value),
+                "InstanceId" | "ContainerInstanceId" | "TaskId" | "ContainerName" => {
                     reader.not_simulated(node.place, format!("dimension `{name}` in {what}"));
                 }
                 _ => {
-                    const KNOWN: [&str; 8] = [
+                    const KNOWN: [&str; 9] = [
                         "AvailabilityZone",
                         "ServiceName",
+                        "TaskDefinitionFamily",
                         "ClusterName",
                         "TargetGroup",
                         "LoadBalancer",
@@ -273,6 +266,24 @@ impl Watchable<'_> {
         dimensions
     }
 
+    /// The first task definition of the family that is named.
+    fn family(&self, reader: &mut Reader<'_>, what: What<'_>, value: &Node) -> Option<Id<TaskDefinition>> {
+        let said = reader.text(what, value)?;
+        let known = || self.task_definitions.iter().map(|it| it.family.as_str());
+        let first = self.task_definitions.find(|it| it.family == said);
+        if first.is_none() {
+            let mut problem =
+                Problem::new(value.place, format!("{what} names family `{said}`, which no task definition has"));
+            if let Some(near) = nearest(said, known()) {
+                problem = problem.label(format!("did you mean `{near}`?"));
+            }
+            let mut families: Vec<&str> = known().collect();
+            families.dedup();
+            reader.refuse(problem.help(format!("families are {}", listed(families))));
+        }
+        first
+    }
+
     /// The load balancer that is named; the one that target groups have without any, whatever it is called.
     fn load_balancer(&self, reader: &mut Reader<'_>, what: What<'_>, value: &Node) -> Option<Id<LoadBalancer>> {
         let known = &self.load_balancing.load_balancer_names;
@@ -288,9 +299,11 @@ impl Watchable<'_> {
 
     /// The namespace that a metric without one belongs to.
     fn namespace_of(&self, name: &str, dimensions: &Dimensions) -> Namespace {
-        let is_of_insights = find(&ContainerInsightsMetric::OF_SERVICES, name)
-            .or(find(&ContainerInsightsMetric::OF_CLUSTERS, name))
-            .is_some();
+        let is_of_insights = dimensions.family.is_some()
+            || find(&InstanceMetric::NAMES, name).is_some()
+            || find(&ContainerInsightsMetric::OF_SERVICES, name)
+                .or(find(&ContainerInsightsMetric::OF_CLUSTERS, name))
+                .is_some();
         let kinds = [LoadBalancerType::Application, LoadBalancerType::Network, LoadBalancerType::Classic];
         let is_of_load_balancers = kinds.iter().any(|it| find(LoadBalancerMetric::names(*it), name).is_some());
         if dimensions.group.is_some() {
@@ -353,36 +366,7 @@ impl Watchable<'_> {
                 }
                 _ => lacks("CapacityProviderName", vec!["CapacityProviderReservation"]),
             },
-            Namespace::ContainerInsights => {
-                let known: &[Named<ContainerInsightsMetric>] = if dimensions.service.is_some() {
-                    &ContainerInsightsMetric::OF_SERVICES
-                } else {
-                    &ContainerInsightsMetric::OF_CLUSTERS
-                };
-                let Some(metric) = find(known, name) else {
-                    let dimension = if dimensions.service.is_some() { "ClusterName" } else { "ServiceName" };
-                    let mut all = names(&ContainerInsightsMetric::OF_SERVICES);
-                    all.extend(names(&ContainerInsightsMetric::OF_CLUSTERS));
-                    all.dedup();
-                    return lacks(dimension, all);
-                };
-                if self.container_insights == ContainerInsights::Disabled {
-                    let message = format!("{what} is `{name}`, which Container Insights publishes, and that is off");
-                    reader.refuse(Problem::new(at, message).help("add `containerInsights: enabled` to `cluster`"));
-                    return None;
-                }
-                let has_restarts = |it: &TaskDefinition| it.containers.iter().any(|it| it.restart_policy.is_some());
-                let of_service = dimensions.service.map(|it| self.services[it].task_definition);
-                let family = of_service.map(|it| &self.task_definitions[it].family);
-                let mut concerned = self.task_definitions.iter().filter(|it| family.is_none_or(|of| it.family == *of));
-                if metric == ContainerInsightsMetric::RestartCount && !concerned.any(has_restarts) {
-                    let message = format!("{what} is `{name}`, and no container there has a restart policy");
-                    let help = "Container Insights publishes it only for containers with a `restartPolicy`";
-                    reader.refuse(Problem::new(at, message).help(help));
-                    return None;
-                }
-                Some(Metric::ContainerInsights(dimensions.service, metric))
-            }
+            Namespace::ContainerInsights => self.of_container_insights(reader, dimensions, (what, at, name)),
             Namespace::LoadBalancer => self.of_load_balancer(reader, dimensions, (what, at, name)),
             Namespace::Ec2 => match (dimensions.group, name) {
                 (Some(group), "CPUUtilization") => Some(Metric::InstanceCpuUtilization(group)),
@@ -402,6 +386,84 @@ impl Watchable<'_> {
                 _ => lacks("AutoScalingGroupName", names(&GroupMetric::NAMES)),
             },
         }
+    }
+
+    fn of_container_insights(
+        &self,
+        reader: &mut Reader<'_>,
+        dimensions: &Dimensions,
+        (what, at, name): (What<'_>, Place, &str),
+    ) -> Option<Metric> {
+        let of = match (dimensions.service, dimensions.family) {
+            (Some(_), Some(_)) => {
+                let message = format!("{what} is `{name}` by `ServiceName` and `TaskDefinitionFamily`");
+                let help = "Container Insights has each by itself, beside `ClusterName`";
+                reader.refuse(Problem::new(at, message).help(help));
+                return None;
+            }
+            (Some(service), None) => InsightsOf::Service(service),
+            (None, Some(first)) => InsightsOf::Family(first),
+            (None, None) => InsightsOf::Cluster,
+        };
+        let of_instances = find(&InstanceMetric::NAMES, name);
+        let of_tasks = find(ContainerInsightsMetric::names(of), name);
+        let metric = match (of_tasks, of_instances) {
+            (Some(metric), _) => Metric::ContainerInsights(of, metric),
+            (None, Some(metric)) if of == InsightsOf::Cluster => Metric::ContainerInstances(metric),
+            _ => {
+                self.refuse_insights(reader, of, (what, at, name));
+                return None;
+            }
+        };
+        if self.container_insights == ContainerInsights::Disabled {
+            let message = format!("{what} is `{name}`, which Container Insights publishes, and that is off");
+            reader.refuse(Problem::new(at, message).help("add `containerInsights: enabled` to `cluster`"));
+            return None;
+        }
+        if of_tasks == Some(ContainerInsightsMetric::RestartCount) && !self.concerned(of).any(has_restarts) {
+            let message = format!("{what} is `{name}`, and no container there has a restart policy");
+            let help = "Container Insights publishes it only for containers with a `restartPolicy`";
+            reader.refuse(Problem::new(at, message).help(help));
+            return None;
+        }
+        Some(metric)
+    }
+
+    /// A name that Container Insights does not have of this, or not at all.
+    fn refuse_insights(&self, reader: &mut Reader<'_>, of: InsightsOf, (what, at, name): (What<'_>, Place, &str)) {
+        let mut all = names(&ContainerInsightsMetric::OF_SERVICES);
+        all.extend(names(&ContainerInsightsMetric::OF_CLUSTERS));
+        all.extend(names(&InstanceMetric::NAMES));
+        all.sort_unstable();
+        all.dedup();
+        if !all.contains(&name) {
+            refuse_name(reader, at, what, name, &all);
+            return;
+        }
+        let is_of = |known: &[Named<ContainerInsightsMetric>]| find(known, name).is_some();
+        let (dimension, help) = match of {
+            InsightsOf::Family(_) if is_of(&ContainerInsightsMetric::OF_SERVICES) => {
+                ("ServiceName", "say `ServiceName` instead of `TaskDefinitionFamily`")
+            }
+            InsightsOf::Cluster => ("ServiceName", "add `ServiceName` to `Dimensions`"),
+            InsightsOf::Service(_) => ("ClusterName", "leave `ServiceName` out of `Dimensions`, and say `ClusterName`"),
+            InsightsOf::Family(_) => {
+                ("ClusterName", "leave `TaskDefinitionFamily` out of `Dimensions`, and say `ClusterName`")
+            }
+        };
+        let message = format!("{what} is `{name}`, which has the dimension `{dimension}`");
+        reader.refuse(Problem::new(at, message).help(help));
+    }
+
+    /// The task definitions whose tasks a metric is of, as the file begins.
+    fn concerned(&self, of: InsightsOf) -> impl Iterator<Item = &TaskDefinition> {
+        let family = match of {
+            InsightsOf::Cluster => None,
+            InsightsOf::Service(service) => Some(self.services[service].task_definition),
+            InsightsOf::Family(first) => Some(first),
+        };
+        let family = family.map(|it| self.task_definitions[it].family.as_str());
+        self.task_definitions.iter().filter(move |it| family.is_none_or(|of| it.family == of))
     }
 
     fn of_load_balancer(
@@ -471,6 +533,7 @@ impl Watchable<'_> {
         all.extend(names(LoadBalancerMetric::names(LoadBalancerType::Application)));
         all.extend(names(&ContainerInsightsMetric::OF_SERVICES));
         all.extend(names(&ContainerInsightsMetric::OF_CLUSTERS));
+        all.extend(names(&InstanceMetric::NAMES));
         all.extend(names(&GroupMetric::NAMES));
         all.push("CapacityProviderReservation");
         all
@@ -493,6 +556,10 @@ impl Watchable<'_> {
         }
         metric
     }
+}
+
+fn has_restarts(definition: &TaskDefinition) -> bool {
+    definition.containers.iter().any(|it| it.restart_policy.is_some())
 }
 
 fn refuse_name(reader: &mut Reader<'_>, at: Place, what: What<'_>, name: &str, known: &[&str]) {

@@ -382,58 +382,6 @@ fn percentiles_of_few_samples_can_be_ignored() {
     assert!(changes(&alarm("ignore"), "slow").is_empty());
 }
 
-#[test]
-fn container_insights_count_what_there_is() {
-    let alarm = |name: &str, of: &str| {
-        format!(
-            "  {name}-{}: {{ Namespace: ECS/ContainerInsights, MetricName: {name}, Dimensions: [{{ Name: ClusterName, Value: default }}{of}], EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }}\n",
-            of.len()
-        )
-    };
-    let service = ", { Name: ServiceName, Value: web }";
-    let of_service = [
-        "DesiredTaskCount",
-        "RunningTaskCount",
-        "PendingTaskCount",
-        "DeploymentCount",
-        "CpuUtilized",
-        "CpuReserved",
-        "MemoryUtilized",
-        "MemoryReserved",
-    ];
-    let of_cluster = ["TaskCount", "ServiceCount", "ContainerInstanceCount", "CpuReserved", "MemoryUtilized"];
-    let alarms: String =
-        of_service.iter().map(|it| alarm(it, service)).chain(of_cluster.iter().map(|it| alarm(it, ""))).collect();
-    let rest = format!("cluster: {{ containerInsights: enhanced }}\nalarms:\n{alarms}");
-    let run = run(&format!("duration: 10m{}", web(3, "{ at: 0s, rate: 120/s }", &rest)));
-    let of = |name: &str, dimension: &str| {
-        points(&run, &format!("ECS/ContainerInsights {name} {dimension}")).last().expect(name).value
-    };
-    for (name, expected) in [
-        ("DesiredTaskCount", 3.0),
-        ("RunningTaskCount", 3.0),
-        ("PendingTaskCount", 0.0),
-        ("DeploymentCount", 1.0),
-        ("CpuReserved", 3072.0),
-        ("MemoryUtilized", 1536.0),
-        ("MemoryReserved", 3072.0),
-    ] {
-        assert!((of(name, "ServiceName=web") - expected).abs() < 1e-6, "{name}: {}", of(name, "ServiceName=web"));
-    }
-    let used = of("CpuUtilized", "ServiceName=web");
-    assert!((used - 1.2 * 1024.0).abs() < 60.0, "{used}");
-    for (name, expected) in
-        [("TaskCount", 3.0), ("ServiceCount", 1.0), ("CpuReserved", 3072.0), ("MemoryUtilized", 1536.0)]
-    {
-        assert!((of(name, "ClusterName") - expected).abs() < 1e-6, "{name}");
-    }
-    assert!((1.0..=3.0).contains(&of("ContainerInstanceCount", "ClusterName")));
-    // 25 metrics, 6 of each of three tasks, and two at 20 s.
-    let metrics = (25.0 + 18.0 + 2.0) * 0.3 / 730.0;
-    let alarms = f64::from(of_service.len() as u32 + of_cluster.len() as u32) * 0.1 / 730.0;
-    assert!((run.cost.cloud_watch_usd - alarms - metrics).abs() < 1e-12, "{}", run.cost.cloud_watch_usd);
-}
-
 /// What something watches must not change what happens: the same requests, tasks and minutes.
 #[test]
 fn watching_changes_nothing() {
@@ -539,38 +487,48 @@ timeline: [{ at: 8m, updateService: { service: web, desiredCount: 0 } }]");
     assert_eq!(states, ["OK", "INSUFFICIENT_DATA"]);
 }
 
+/// Of the ECS reference: three tasks of 512 units that use 128, 256 and 512, here of three task sets.
 #[test]
-fn restarts_of_containers_are_counted_where_a_policy_makes_them() {
-    let alarm = |of: &str, name: &str| {
+fn we_45_a_service_of_three_tasks_has_three_samples() {
+    let sets: Vec<String> = (1..=3)
+        .map(|it| {
+            let status = if it == 1 { "status: PRIMARY, " } else { "" };
+            format!("{{ externalId: set-{it}, taskDefinition: \"web:{it}\", {status}scale: {{ value: 100, unit: PERCENT }} }}")
+        })
+        .collect();
+    let definition =
+        |it: u32| format!("  \"web:{it}\": {{ containerDefinitions: [{{ name: web, cpu: 512, memory: 512 }}] }}\n");
+    let application = |(it, cpu): (u32, u32)| format!("  \"web:{it}/web\": {{ backgroundCpu: {cpu} }}\n");
+    let statistics = ["Average", "SampleCount", "Minimum", "Maximum"];
+    let alarm = |statistic: &&str| {
         format!(
-            "  {name}: {{ Namespace: ECS/ContainerInsights, MetricName: RestartCount, Dimensions: [{{ Name: ClusterName, Value: default }}{of}], EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }}\n"
+            "  {statistic}:
+    Metrics:
+      - {{ Id: m1, MetricStat: {{ Metric: {{ Namespace: AWS/ECS, MetricName: CPUUtilization, Dimensions: [{{ Name: ServiceName, Value: web }}] }}, Period: 60, Stat: {statistic} }}, ReturnData: false }}
+      - {{ Id: e1, Expression: m1 * 1, Label: of {statistic} }}
+    EvaluationPeriods: 1
+    Threshold: 0
+    ComparisonOperator: GreaterThanThreshold
+"
         )
     };
-    let text = |policy: &str| {
-        format!(
-            "duration: 20m
-cluster: {{ containerInsights: enhanced }}
-autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+    let run = run(&format!(
+        "duration: 10m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 2, MaxSize: 2 }} }}
 taskDefinitions:
-  web: {{ containerDefinitions: [{{ name: web, memory: 64 }}, {{ name: side, memory: 64, essential: false, {policy} }}] }}
-applications:
-  side: {{ exit: {{ after: 5m, code: 1 }} }}
-services:
-  web: {{ taskDefinition: web, desiredCount: 2 }}
+{}applications:
+{}services:
+  web: {{ desiredCount: 1, deploymentController: {{ type: EXTERNAL }}, taskSets: [{}] }}
 alarms:
-{}{}",
-            alarm(", { Name: ServiceName, Value: web }", "of-service"),
-            alarm("", "of-cluster")
-        )
-    };
-    let run = run(&text("restartPolicy: { enabled: true, restartAttemptPeriod: 60 }"));
-    for dimension in ["ServiceName=web", "ClusterName"] {
-        let name = format!("ECS/ContainerInsights RestartCount {dimension}");
-        let last = points(&run, &name).last().expect("it is published").value;
-        // Every five minutes and a second, of two tasks.
-        assert_eq!(last, 6.0, "{name}");
-    }
-    let refused = scenario::read(Path::new("restarts.yaml"), &mut |_| Ok(text("").as_bytes().to_vec()));
-    let words = refused.expect_err("nothing is published").render(false);
-    assert!(words.contains("no container there has a restart policy"), "{words}");
+{}",
+        (1..=3).map(definition).collect::<String>(),
+        [(1, 128), (2, 256), (3, 512)].map(application).concat(),
+        sets.join(", "),
+        statistics.iter().map(alarm).collect::<String>()
+    ));
+    assert_eq!(run.tasks.len(), 3);
+    let value = |statistic: &str| points(&run, &format!("of {statistic}")).last().expect("a datapoint").value;
+    assert!((value("Average") - 58.333).abs() < 5e-4, "{}", value("Average"));
+    assert_eq!(value("SampleCount"), 3.0);
+    assert!((value("Minimum") - 25.0).abs() < 1e-9 && (value("Maximum") - 100.0).abs() < 1e-9);
 }

@@ -268,6 +268,46 @@ fn a_container_that_is_not_essential_is_killed_for_its_memory_alone() {
     assert_eq!(memory_percent(&run, 20), 10.0, "its memory is free again");
 }
 
+/// As one process, and followed by itself: the kernel's kill of an essential container is the end of its task, and no failed start.
+#[test]
+fn an_essential_container_that_is_killed_for_its_memory_ends_its_task() {
+    for health_check in ["", ", healthCheck: {}"] {
+        let container = format!("      - {{ name: web, memory: 100{health_check} }}");
+        let run = run(&container, "  web: { memory: { base: 80MiB, leakPerHour: 240MiB }, shutdownTime: 30s }", "");
+        let first = &run.tasks[0];
+        assert_eq!((first.stop_code, first.exit_code), (Some("EssentialContainerExited"), Some(137)));
+        let words = "OutOfMemoryError: Container killed due to memory usage";
+        assert_eq!(first.stopped_reason.as_deref(), Some(words));
+        // 20 MiB at 4 a minute, and nobody waits for a SIGTERM.
+        let lived = first.stopped_at.expect("it ends").since(first.running_at.expect("it ran")).as_seconds();
+        assert!((lived - 300.0).abs() <= 2.0, "{lived}");
+        assert!(run.tasks.len() > 4, "it is replaced each time");
+        assert_eq!(messages(&run, "service.task_start_impaired").count(), 0, "and not throttled");
+    }
+}
+
+/// With soft limits alone an instance can run out of memory: the container goes that is furthest above what it reserves.
+#[test]
+fn an_instance_without_memory_kills_who_is_furthest_above_its_reservation() {
+    let run = simulated(
+        "duration: 30m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
+taskDefinitions:
+  modest: { containerDefinitions: [{ name: modest, memoryReservation: 4000 }] }
+  greedy: { containerDefinitions: [{ name: greedy, memoryReservation: 1000 }] }
+applications:
+  modest: { memory: { base: 4500MiB } }
+  greedy: { memory: { base: 2500MiB, leakPerHour: 6000MiB } }
+services: { modest: { taskDefinition: modest, desiredCount: 1 }, greedy: { taskDefinition: greedy, desiredCount: 1 } }
+",
+    );
+    let killed: Vec<&TaskLife> = run.tasks.iter().filter(|it| it.exit_code == Some(137)).collect();
+    assert!(killed.len() >= 2 && killed.iter().all(|it| it.service == Some(1)), "{killed:?}");
+    // 811 of the 7811 MiB are left, at 100 a minute: 500 above their reservation against 2311.
+    let lived = killed[0].stopped_at.expect("it ends").as_seconds();
+    assert!((lived - 486.6).abs() <= 2.0, "{lived}");
+}
+
 #[test]
 fn an_image_of_another_architecture_ends_at_its_start() {
     let containers = "      - { name: web, memory: 64 }";
@@ -284,6 +324,25 @@ fn an_image_of_another_architecture_ends_at_its_start() {
     let fits = simulated(&text.replace("imageArchitecture: ARM64", "imageArchitecture: X86_64"));
     assert_eq!(fits.tasks.len(), 1);
     assert!(fits.tasks[0].healthy_at.is_some());
+}
+
+/// 5.2: the phases of a start and a stop on EC2, with an image of 100 MB at 50 MB/s.
+#[test]
+fn a_start_on_an_instance_takes_the_phases_of_the_reference() {
+    let phases = |definition: &str| {
+        let more = "  - { at: 10m, updateService: { service: web, desiredCount: 0 } }\n";
+        let application = "  web: { image: { size: 100MB }, startTime: 0s, shutdownTime: 7s }";
+        let run = simulated(&text("      - { name: web, memory: 64 }", definition, application, more));
+        let [task] = &run.tasks[..] else { panic!("one task: {:?}", run.tasks) };
+        let life =
+            [task.placed_at, task.pull_started_at, task.pulled_at, task.running_at, task.stopping_at, task.stopped_at];
+        let seconds = life.map(|it| it.expect("it came so far").as_seconds());
+        (task.created_at.as_seconds(), seconds)
+    };
+    // Asked for at 60 s, and 5 s later by the scheduler: agent 1 s, pull 1 s and 2 s of layers, creation 1 s; SIGTERM at 605 s.
+    assert_eq!(phases(""), (65.0, [65.0, 66.0, 69.0, 70.0, 605.0, 612.0]));
+    // A network interface of 5 s before, and 5 s after; a pause container of a second more.
+    assert_eq!(phases("    networkMode: awsvpc"), (65.0, [65.0, 71.0, 74.0, 76.0, 605.0, 617.0]));
 }
 
 /// What is followed but nothing happens to lives as what is not.

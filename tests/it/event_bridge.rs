@@ -92,6 +92,22 @@ rules: {{ hourly: {{ ScheduleExpression: rate(1 hour), Targets: [{{ Id: it, EcsP
     assert!(one.events.iter().any(|it| it.resource == "task/hourly" && it.kind == "task.started"));
 }
 
+/// Traffic 7: the second is fixed for a rule, and all of its targets are invoked at it.
+#[test]
+fn all_targets_of_a_rule_are_invoked_at_its_second() {
+    let target = |id: &str| format!("{{ Id: {id}, EcsParameters: {{ TaskDefinitionArn: batch }}, runTime: 5m }}");
+    let created = |targets: &str| {
+        let text =
+            format!("{CLUSTER}\nrules: {{ hourly: {{ ScheduleExpression: rate(1 hour), Targets: [{targets}] }} }}");
+        run(&text).tasks.iter().map(|it| it.created_at).collect::<Vec<Instant>>()
+    };
+    let (one, two) = (created(&target("a")), created(&format!("{}, {}", target("a"), target("b"))));
+    assert_eq!((one.len(), two.len()), (6, 12));
+    for (both, alone) in two.chunks(2).zip(&one) {
+        assert_eq!(both, [*alone; 2]);
+    }
+}
+
 /// 22:00 in Berlin is 21:00 UTC before the clock goes forward on 2026-03-29, and 20:00 after; 2:30 of that night does not exist.
 #[test]
 fn a_schedule_goes_by_the_wall_clock() {
@@ -199,6 +215,15 @@ buckets: {{ up: {{ objects: {{ batches: {{ rate: 2/h, size: 400, sizes: fixed }}
     let batches = it.invocations / 400;
     assert_eq!((it.delivered, it.failed), (100 * batches, 300 * batches), "what is not tried again is dropped");
     assert_eq!(run.run_task_totals[0].failures.iter().collect::<Vec<_>>(), [(&THROTTLED, &(300 * batches))]);
+    // What is tried again comes 40 a second at the most, and all of it.
+    let patient = self::run(&text.replace(", RetryPolicy: { MaximumRetryAttempts: 0 }", ""));
+    let first = of_first_batch(&patient);
+    assert!(first.len() >= 400, "{}", first.len());
+    for at in [0.0, 0.5, 1.0, 2.0, 4.0, 7.0] {
+        let accepted = first.iter().filter(|it| it.0 <= at).count();
+        assert!(accepted as f64 <= 100.0 + 40.0 * at + 1e-9, "{accepted} calls within {at} s");
+    }
+    assert!(first.iter().filter(|it| it.0 <= 1.0).count() > 130, "and nearly so many do");
 }
 
 #[test]
@@ -361,4 +386,61 @@ fn the_input_of_a_target_overrides_what_is_reserved() {
     assert_eq!(rule(r#"{"cpu": "1024", "memory": "2048"}"#), (1024, 2048));
     let of_container = r#"{"containerOverrides": [{"name": "batch", "cpu": 256, "memoryReservation": 300, "command": ["x"], "environment": []}]}"#;
     assert_eq!(rule(of_container), (256, 300));
+}
+
+/// Seconds from the first task of the first batch of objects on: when each of that batch's tasks was created, and launched.
+fn of_first_batch(run: &Run) -> Vec<(f64, f64)> {
+    let first = run.tasks.iter().map(|it| it.created_at).min().expect("there is a batch");
+    let since = |at: Instant| at.since(first).as_seconds();
+    let tasks = run.tasks.iter().filter(|it| since(it.created_at) < 600.0);
+    tasks.map(|it| (since(it.created_at), since(it.placed_at.expect("launched")))).collect()
+}
+
+/// Worked example 14 of the traffic reference: a burst of 300 objects, and one of 30 with ten tasks each.
+#[test]
+fn w14_a_burst_of_objects_goes_by_the_calls_or_by_the_launches() {
+    let of = |objects: u32, task_count: u32| {
+        let text = format!(
+            "{FARGATE}assumptions: {{ fargateVcpuQuota: 4000, objectEventDelay: 0s, eventDelay: 0s }}
+buckets: {{ up: {{ objects: {{ batches: {{ rate: 2/h, size: {objects}, sizes: fixed }} }} }} }}
+{}",
+            rule_of_objects(&format!("TaskCount: {task_count}, {ON_FARGATE}"), "")
+        );
+        let mut tasks = of_first_batch(&run(&text.replace("duration: 2h", "duration: 6h")));
+        tasks.sort_by(|one, other| one.1.total_cmp(&other.1));
+        assert_eq!(tasks.len(), 300);
+        tasks
+    };
+    let by_calls = of(300, 1);
+    let last = by_calls.iter().map(|it| it.0).fold(0.0, f64::max);
+    assert!((14.0..600.0).contains(&last), "20 at once, and 20 a second: {last}");
+    for at in [0.0, 1.0, 5.0, 10.0, 13.9] {
+        let accepted = by_calls.iter().filter(|it| it.0 <= at).count();
+        assert!(accepted as f64 <= 20.0 + 20.0 * at + 1e-9, "{accepted} calls within {at} s");
+    }
+    assert!(by_calls.iter().all(|it| it.0 == it.1), "100 launches at once, and 20 a second, never hold one up");
+    let by_launches = of(30, 10);
+    assert_eq!(by_launches.iter().filter(|it| it.0 == 0.0).count(), 200, "20 calls at once");
+    assert_eq!(by_launches.iter().filter(|it| it.1 == 0.0).count(), 100);
+    let last = by_launches[299].1;
+    assert!((last - 10.0).abs() < 1e-6, "200 more at 20 a second: {last}");
+}
+
+/// Where Fargate has no capacity the call as a whole is an error, which EventBridge tries again; a program's call has failures.
+#[test]
+fn what_fargate_has_no_capacity_for_is_tried_again() {
+    let text = format!(
+        "{FARGATE}schedules: {{ one: {{ ScheduleExpression: 'at(2026-01-05T00:10:00)', Target: {{ runTime: 1m, EcsParameters: {{ TaskDefinitionArn: batch, TaskCount: 2, {ON_FARGATE} }} }} }} }}
+runTasks: {{ program: {{ taskDefinition: batch, at: 10m, count: 3, launchType: FARGATE, networkConfiguration: {{ awsvpcConfiguration: {{ subnets: [subnet-a] }} }} }} }}
+timeline: [{{ at: 0s, fargateCapacityUnavailable: {{ capacityProvider: FARGATE, for: 20m }} }}]"
+    );
+    let run = run(&text);
+    let place = run.run_task_totals.iter().position(|it| it.events.invocations > 0).expect("the schedule's");
+    let (schedule, program) = (&run.run_task_totals[place], &run.run_task_totals[1 - place]);
+    assert_eq!((schedule.events.delivered, schedule.events.tasks_lost, schedule.failed()), (1, 0, 0));
+    assert!(schedule.events.retries > 5, "{:?}", schedule.events);
+    let words = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+    assert_eq!(program.failures.iter().collect::<Vec<_>>(), [(&words, &3)]);
+    assert_eq!(run.tasks.len(), 2);
+    assert!(run.tasks.iter().all(|it| it.created_at >= Instant::START + Span::MINUTE * 20));
 }

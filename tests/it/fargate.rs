@@ -487,6 +487,22 @@ timeline:
     assert!(warned[1].starts_with("2 tasks"), "those that have a notice get no second one: {warned:?}");
 }
 
+/// 5.4: nobody replaces a standalone task that Spot has interrupted.
+#[test]
+fn standalone_tasks_on_spot_are_not_replaced() {
+    let more = "runTasks: { jobs: { taskDefinition: web, at: 1m, count: 3, capacityProviderStrategy: [{ capacityProvider: FARGATE_SPOT, weight: 1 }], networkConfiguration: { awsvpcConfiguration: {} } } }
+timeline: [{ at: 5m, interruptFargateSpot: { share: 1 } }]";
+    let run = run(&service(0, ON_DEMAND, more));
+    assert_eq!(run.tasks.len(), 3);
+    for task in &run.tasks {
+        assert_eq!(
+            (task.stop_code, task.capacity_provider.as_deref()),
+            (Some("SpotInterruption"), Some("FARGATE_SPOT"))
+        );
+        assert_eq!(task.stopping_at, Some(Instant::START + Span::seconds(300)));
+    }
+}
+
 /// Services replace what is retired as a deployment would; nobody replaces standalone tasks; what came after the notice stays.
 #[test]
 fn retired_tasks_are_replaced_within_the_bounds() {

@@ -114,6 +114,32 @@ fn w5_an_idle_task_is_drained_for_the_whole_delay() {
     }
 }
 
+/// 1.11: what is still in flight when the delay is over gets a 502; `drainFullDelay: false` ends the delay with the last request.
+#[test]
+fn requests_in_flight_have_as_long_as_the_delay() {
+    let of = |delay: &str, more: &str| {
+        let rest = format!(
+            "duration: 15m\ntimeline: [{{ at: 5m, updateService: {{ service: web, desiredCount: 4 }} }}]\n{more}"
+        );
+        // Requests of 20 s, one each second: four in flight at each of five tasks.
+        let text = story(delay, "waitTime: 20s, concurrency: 100", "arrivals: { constant: { rate: 1/s } }", &rest);
+        let run = run(&text, 1);
+        let task = run.tasks.iter().find(|it| it.stopped_at.is_some()).expect("one was stopped");
+        let [from, sigterm] = [task.stopping_at, task.stopped_at].map(|it| it.expect("it has stopped").as_seconds());
+        let counts = run.requests[0].counts.clone();
+        assert_eq!(counts.failed(), counts.elb_502);
+        (sigterm - from, counts.elb_502)
+    };
+    // A second is the process's own after SIGTERM. Of the 20 s of each request 5 have passed: three or so are left.
+    let (took, lost) = of("deregistrationDelay: 5s", "");
+    assert!(took == 6.0 && (2..=4).contains(&lost), "{took} s, {lost} lost");
+    assert_eq!(of("deregistrationDelay: 25s", ""), (26.0, 0));
+    let (took, lost) = of("deregistrationDelay: 300s", "assumptions: { drainFullDelay: false }");
+    assert!((15.0..=22.0).contains(&took) && lost == 0, "{took} s, {lost} lost");
+    let (took, lost) = of("deregistrationDelay: 5s", "assumptions: { drainFullDelay: false }");
+    assert!(took == 6.0 && (2..=4).contains(&lost), "{took} s, {lost} lost");
+}
+
 /// Worked example 6: 504 at the idle timeout, 460 when the caller gives up before; the task works on either way.
 #[test]
 fn w6_504_and_460() {

@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod cloudwatch;
 mod cluster_over_time;
+mod container_insights;
 mod container_instances;
 mod containers;
 mod costs;

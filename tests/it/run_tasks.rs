@@ -99,6 +99,21 @@ fn failures_name_what_the_closest_instance_lacks() {
 }
 
 #[test]
+fn failures_name_interfaces_attributes_and_agents() {
+    let interfaces =
+        CLUSTER.replace("cpu: 512, memoryReservation: 1024 }]", "cpu: 64, memory: 64 }], networkMode: awsvpc");
+    let run = of(&interfaces, "runTasks: { many: { taskDefinition: batch, at: 1m, count: 5 } }");
+    assert_eq!((run.tasks.len(), failures(&run, 0)), (4, vec![("RESOURCE:ENI", 1)]), "two on each m5.large");
+    let arm = CLUSTER.replace("batch: {", "batch: { runtimePlatform: { cpuArchitecture: ARM64 },");
+    let run = of(&arm, "runTasks: { one: { taskDefinition: batch, at: 1m } }");
+    assert_eq!((run.tasks.len(), failures(&run, 0)), (0, vec![("ATTRIBUTE", 1)]));
+    let away = "runTasks: { one: { taskDefinition: batch, at: [1m, 5m], runTime: 1m } }
+timeline: [{ at: 30s, disconnectAgents: { autoScalingGroup: nodes, count: 2, for: 2m } }]";
+    let run = of(CLUSTER, away);
+    assert_eq!((run.tasks.len(), failures(&run, 0)), (1, vec![("AGENT", 1)]), "those at five minutes find them again");
+}
+
+#[test]
 fn a_capacity_provider_lets_them_wait_and_grows() {
     let strategy = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
     let run =
@@ -244,6 +259,7 @@ timeline: [{ at: 5m55s, terminateInstances: { autoScalingGroup: nodes, count: 2 
     // They would have ended by themselves before ECS notices.
     for task in &run.tasks {
         assert_eq!((task.stop_code, task.exit_code), (Some("InfrastructureHealth"), None), "{task:?}");
+        assert_eq!(task.stopped_at, Some(at(355 + 30)), "2.2: ECS reacts 30 s after EC2 has terminated it");
     }
 }
 

@@ -177,6 +177,24 @@ fn we_55_a_full_instance_waits_for_ever() {
     assert_eq!(count(&waits, "service.task_placement_failure"), 1, "duplicates are suppressed for six hours");
     assert_eq!(count(&waits, "service.deployment_completed"), 0);
     assert_eq!(steps(&full((0, 100))), [-2, 2]);
+    // The example's own figures: one task that fills its instance.
+    let one = |percents: (u32, u32)| {
+        run(&format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 2048, memory: 512 }}] }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 1, deploymentConfiguration: {{ minimumHealthyPercent: {}, maximumPercent: {} }} }} }}
+timeline: [{{ at: 10m, updateService: {{ service: web, forceNewDeployment: true }} }}]
+",
+            percents.0, percents.1
+        ))
+    };
+    let waits = one((100, 200));
+    assert_eq!((steps(&waits), waits.tasks.len()), (vec![], 1));
+    assert!(
+        messages(&waits, "service.task_placement_failure").next().is_some_and(|it| it.contains("insufficient CPU"))
+    );
+    assert_eq!(steps(&one((0, 100))), [-1, 1]);
 }
 
 #[test]

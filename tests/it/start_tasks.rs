@@ -79,12 +79,30 @@ timeline: [{{ at: 5m, updateContainerInstancesState: {{ autoScalingGroup: nodes,
     assert_eq!(said.message, "(task group family:batch) StartTask had failures: 3 INACTIVE.");
 }
 
-/// Ten instances a call: 105 calls are 1,050 instances, of which the bucket lets 100 calls through.
+/// Ten instances a call: 105 calls are 1,050 instances, of which the bucket lets 100 calls through at once. The others are made again, as
+/// AWS's SDKs do, up to three times.
 #[test]
 fn calls_of_ten_instances_are_throttled_beyond_100() {
     let cluster = CLUSTER.replace("MinSize: 3, MaxSize: 3", "MinSize: 1050, MaxSize: 1050");
-    let run = run(&format!("{cluster}startTasks: {{ own: {{ taskDefinition: batch, at: 10m, runTime: 1m }} }}"));
-    assert_eq!((run.tasks.len(), failures(&run)), (1000, vec![("ThrottlingException: Rate exceeded.", 50)]));
+    let of = |more: &str| {
+        run(&format!("{cluster}startTasks: {{ own: {{ taskDefinition: batch, at: 10m, runTime: 1m }} }}\n{more}"))
+    };
+    let once = of("assumptions: { runTaskMaxAttempts: 1 }");
+    assert_eq!((once.tasks.len(), failures(&once)), (1000, vec![("ThrottlingException: Rate exceeded.", 50)]));
+    let said = once.events.iter().find(|it| it.kind == "task.start_task_failed").expect("it is said");
+    let words = "(task group family:batch) StartTask failed for 10 tasks: ThrottlingException: Rate exceeded.";
+    assert_eq!((said.message.as_str(), once.run_task_totals[0].failed_calls), (words, 5));
+    let again = of("");
+    assert_eq!((again.tasks.len(), failures(&again), again.run_task_totals[0].asked), (1050, vec![], 1050));
+    assert!(again.run_task_totals[0].throttled >= 5);
+    let mut instances = places(&again);
+    instances.sort_unstable();
+    instances.dedup();
+    assert_eq!(instances.len(), 1050, "each call names the same instances again");
+    let last = again.tasks.iter().filter_map(|it| it.placed_at).max().expect("they are placed");
+    assert!(last > Instant::START + Span::seconds(600) && last < Instant::START + Span::seconds(603), "{last}");
+    let told = again.events.iter().filter(|it| it.kind == "task.start_task_throttled").count() as u64;
+    assert_eq!(told, again.run_task_totals[0].throttled);
 }
 
 #[test]
