@@ -118,6 +118,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         tasks,
         managed_scaling_minutes: records.managed_scaling_minutes,
         instance_reasons,
+        drain_holds: records.drain_holds,
         failed_calls: records.failed_calls,
         service_scale_outs: records.service_scale_outs,
         alarm_changes: records.alarm_changes,

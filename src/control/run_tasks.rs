@@ -23,6 +23,7 @@ use crate::control::placing::Wanted;
 use crate::control::start_tasks::OwnScheduler;
 use crate::rng::{Seed, Stream};
 use crate::run::{RefusalOutcome, RunTaskMinute, RunTaskTotals};
+use crate::spelling::{one_or_more, plural};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 use crate::workload::task_calls::{DrawnCall, TaskCallSource};
@@ -163,7 +164,7 @@ impl Control<'_> {
             return;
         }
         let at = now + retry_pause(call.attempts - 1, self.run_tasks[run_task.index()].retries.unit());
-        let words = format!("RunTask for {} tasks is tried again at {at}: {THROTTLED}", call.run_times.len());
+        let words = format!("RunTask for {} is tried again at {at}: {THROTTLED}", plural(call.run_times.len(), "task"));
         self.put_off(run_task, call, at);
         self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_throttled", &words);
     }
@@ -291,7 +292,7 @@ impl Control<'_> {
             let target = self.scenario.launcher_words(Launcher::RunTask(run_task));
             self.note_failed_call("RunTask", target, exception, true);
         }
-        let words = format!("RunTask failed for {count} tasks: {exception}");
+        let words = format!("RunTask failed for {}: {exception}", plural(count, "task"));
         self.say_of_launcher(Launcher::RunTask(run_task), None, "task.run_task_failed", &words);
     }
 
@@ -331,7 +332,8 @@ impl Control<'_> {
             cause = Some(self.say_of_tasks(launcher, None, "task.started", "has started", started));
         }
         if waiting > 0 {
-            let words = format!("{waiting} tasks wait in PROVISIONING for their capacity provider.");
+            let (wait, their) = one_or_more(waiting, ("waits", "its"), ("wait", "their"));
+            let words = format!("{} {wait} in PROVISIONING for {their} capacity provider.", plural(waiting, "task"));
             cause = Some(self.say_of_launcher(launcher, cause, "task.provisioning", &words));
         }
         if !failures.is_empty() {

@@ -11,6 +11,7 @@ mod cpu_in_a_task;
 mod daemons;
 mod deployment_laws;
 mod deployments;
+mod draining;
 mod event_bridge;
 mod failed_calls;
 mod fargate;
