@@ -383,9 +383,15 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let container_insights = capacity.container_insights;
     let known = AlarmsByName { alarms: &alarms.names, composite: &composite_alarms, managed: &managed_alarms };
     let mut services = services;
+    // One that is deleted before it is created was there from the beginning.
+    let mut seen = BTreeSet::new();
     for entry in &timeline {
-        if let TimelineChange::CreateService { service } = entry.change {
-            services[service].is_created_later = true;
+        match entry.change {
+            TimelineChange::CreateService { service } => services[service].is_created_later |= seen.insert(service),
+            TimelineChange::DeleteService { service, .. } => {
+                seen.insert(service);
+            }
+            _ => {}
         }
     }
     link_alarms(reader, service_entries, &names, &mut services, &known);
