@@ -33,7 +33,7 @@ impl Control<'_> {
                     |it: &&mut DrainHold| it.task == task.index() && discriminant(&it.reason) == discriminant(&reason);
                 match rows.iter_mut().rev().find(is_alike) {
                     Some(row) => {
-                        row.lasted = row.lasted + Span::MINUTE;
+                        row.lasted += Span::MINUTE;
                         (row.until, row.reason) = (now, reason);
                     }
                     None => rows.push(DrainHold {

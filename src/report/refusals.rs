@@ -263,7 +263,7 @@ fn reasons_of(rows: &[&PlacementRefusal]) -> Vec<ReasonInAll> {
             Some(it) => {
                 it.attempts += row.attempts;
                 it.last_at = it.last_at.max(row.last_at);
-                it.stood = it.stood + row.stood();
+                it.stood += row.stood();
             }
             None => reasons.push(ReasonInAll {
                 reason,
