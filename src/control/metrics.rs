@@ -126,7 +126,9 @@ impl Control<'_> {
             let Metric::Service(service, of, Resolution::TwentySeconds) = self.metrics.series[place].0 else {
                 continue;
             };
-            let point = self.utilization(service, of, traffic.last_twenty_seconds(service));
+            let is_running = |it: &&Id<Task>| self.cluster.tasks[**it].status == TaskStatus::Running;
+            let running = self.services[service.index()].tasks.iter().filter(is_running).count();
+            let point = utilization(running as u32, of, traffic.last_twenty_seconds(service));
             self.metrics.series[place].1.publish(point);
         }
         self.put_twenty_seconds();
@@ -153,7 +155,10 @@ impl Control<'_> {
     fn minute_of(&self, metric: Metric, traffic: &Traffic) -> Option<Datapoint> {
         match metric {
             Metric::Service(service, of, _) => {
-                self.utilization(service, of, traffic.last_minute(service).utilization())
+                // The rows of this minute have just been put down, a service after the other.
+                let rows = &self.records.service_minutes;
+                let row = &rows[rows.len() - self.scenario.services.len() + service.index()];
+                utilization(row.running_count, of, traffic.last_minute(service).utilization())
             }
             Metric::Cluster(of) => self.of_cluster(of, traffic).map(|value| Datapoint::of(value, 1.0)),
             Metric::LoadBalancer(load_balancer, group, of) => {
@@ -169,31 +174,6 @@ impl Control<'_> {
             Metric::AutoScalingGroup(group, of) => Some(Datapoint::of(self.of_group(group, of), 1.0)),
             Metric::InstanceCpuUtilization(_) | Metric::CapacityProviderReservation(_) | Metric::Supplied(_) => None,
         }
-    }
-
-    /// One sample of each running task.
-    fn utilization(
-        &self,
-        service: Id<ServiceDefinition>,
-        of: ServiceMetric,
-        period: Utilization<'_>,
-    ) -> Option<Datapoint> {
-        let is_running = |it: &&Id<Task>| self.cluster.tasks[**it].status == TaskStatus::Running;
-        let running = self.services[service.index()].tasks.iter().filter(is_running).count();
-        let percent = match of {
-            ServiceMetric::CpuUtilization => period.cpu_percent,
-            ServiceMetric::MemoryUtilization => period.memory_percent,
-        };
-        let of_task = |&(cpu, memory): &(f64, f64)| match of {
-            ServiceMetric::CpuUtilization => cpu,
-            ServiceMetric::MemoryUtilization => memory,
-        };
-        let point = Datapoint::of(percent?, f64::from(running.max(1) as u32));
-        let samples = Datapoint::of_samples(period.tasks.iter().map(|it| (of_task(it), 1.0)).collect());
-        Some(match samples {
-            Some(of_tasks) => Datapoint { sum: point.sum, sample_count: point.sample_count, ..of_tasks },
-            None => point,
-        })
     }
 
     /// Container instances that are ACTIVE or DRAINING.
@@ -563,4 +543,22 @@ fn response_time<'a>(histograms: impl Iterator<Item = &'a Histogram>, keeps_samp
     let samples = answers.filled().map(|(nanos, count)| (nanos / 1e9, count as f64)).collect();
     let known = Datapoint::of_samples(samples)?;
     Some(Datapoint { sum: point.sum, sample_count: point.sample_count, ..known })
+}
+
+/// One sample of each task that runs.
+fn utilization(running: u32, of: ServiceMetric, period: Utilization<'_>) -> Option<Datapoint> {
+    let percent = match of {
+        ServiceMetric::CpuUtilization => period.cpu_percent,
+        ServiceMetric::MemoryUtilization => period.memory_percent,
+    };
+    let of_task = |&(cpu, memory): &(f64, f64)| match of {
+        ServiceMetric::CpuUtilization => cpu,
+        ServiceMetric::MemoryUtilization => memory,
+    };
+    let point = Datapoint::of(percent?, f64::from(running.max(1)));
+    let samples = Datapoint::of_samples(period.tasks.iter().map(|it| (of_task(it), 1.0)).collect());
+    Some(match samples {
+        Some(of_tasks) => Datapoint { sum: point.sum, sample_count: point.sample_count, ..of_tasks },
+        None => point,
+    })
 }
