@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::simulate;
 use crate::report::{
-    self, capacity, comparison::comparison, deployments, event_bridge, failed_calls, findings, pipelines, placement,
-    refusals, stopped_tasks, summary::SCHEMA_VERSION, waits, waterfall, words::plural,
+    self, capacity, comparison::comparison, deployments, draining, event_bridge, failed_calls, findings, pipelines,
+    placement, refusals, stopped_tasks, summary::SCHEMA_VERSION, waits, waterfall, words::plural,
 };
 use crate::rng::Seed;
 use crate::run::Run;
@@ -415,6 +415,7 @@ fn conclude(arguments: &RunArguments, stories: &[Story], cells: &[Cell], done: &
             refusals::fargate_paragraphs(&variants),
             deployments::paragraphs(&variants),
             stopped_tasks::paragraphs(&variants),
+            draining::paragraphs(&variants),
             capacity::managed_scaling_paragraphs(&variants),
             capacity::paragraphs(&variants),
             waterfall::paragraphs(&variants),

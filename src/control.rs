@@ -12,6 +12,7 @@ pub mod container_instances;
 pub mod containers;
 pub mod costs;
 pub mod daemon;
+mod draining;
 mod event_bridge;
 mod failed_calls;
 pub mod fargate;
@@ -86,7 +87,7 @@ use crate::control::waterfall::RecentArrivals;
 use crate::data::Traffic;
 use crate::rng::{Seed, Stream};
 use crate::run::{
-    AlarmChange, CapacityMinute, FailedCalls, FargateMinute, ForecastHour, InstanceChange, InstanceReason,
+    AlarmChange, CapacityMinute, DrainHold, FailedCalls, FargateMinute, ForecastHour, InstanceChange, InstanceReason,
     LoadBalancerMinute, ManagedScalingMinute, RunTaskMinute, ScaleOut, ScalingActivity, ServiceMinute,
     ServicePlacement, TargetChange, ZonePlacement,
 };
@@ -288,6 +289,8 @@ pub struct Records {
     pub instance_reasons: Vec<InstanceReason>,
     /// The place of each instance's last row there.
     pub(crate) last_instance_reason: Vec<Option<usize>>,
+    /// What kept container instances that drain.
+    pub drain_holds: Vec<DrainHold>,
     /// What calls were refused or throttled for.
     pub failed_calls: Vec<FailedCalls>,
     /// Scale-outs of services by policies, each with what it hangs on.

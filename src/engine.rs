@@ -118,6 +118,7 @@ fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut T
         tasks,
         managed_scaling_minutes: records.managed_scaling_minutes,
         instance_reasons,
+        drain_holds: records.drain_holds,
         failed_calls: records.failed_calls,
         service_scale_outs: records.service_scale_outs,
         alarm_changes: records.alarm_changes,
@@ -146,7 +147,7 @@ fn deployments_of(
 ) -> Vec<DeploymentLife> {
     let mut lives = Vec::new();
     for (service, state) in control.services.iter().enumerate() {
-        let mut deployments: Vec<&Deployment> = state.deployments.iter().collect();
+        let mut deployments: Vec<&Deployment> = state.former_deployments.iter().chain(&state.deployments).collect();
         // The one that a service has gone back to stands last.
         deployments.sort_by_key(|it| it.number);
         let is_there = |it: &&Deployment| it.task_set.is_none_or(|it| it.status != TaskSetStatus::Missing);

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod deployment;
+mod draining;
 mod failed_calls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,8 @@ pub use self::capacity::quantile;
 pub use self::deployment::{
     DeploymentFailure, DeploymentHang, DeploymentLife, DeploymentStage, EarlySuccessLife, SpareNeeded, Verdict,
 };
-pub use self::failed_calls::FailedCalls;
+pub use self::draining::{DrainHold, DrainReason};
+pub use self::failed_calls::{CalledBy, FailedCalls};
 
 /// What came of simulating a scenario.
 #[derive(Clone, Debug)]
@@ -82,6 +84,8 @@ pub struct Run {
     pub managed_scaling_minutes: Vec<ManagedScalingMinute>,
     /// Why each instance was there, each in order of time.
     pub instance_reasons: Vec<InstanceReason>,
+    /// What kept container instances that drain, in order of when that was first seen.
+    pub drain_holds: Vec<DrainHold>,
     /// What calls were refused or throttled for, in order of the first.
     pub failed_calls: Vec<FailedCalls>,
     /// Scale-outs of services by policies, in order of time.
@@ -732,7 +736,8 @@ pub struct PlacementRefusal {
     /// When the next task of the same launcher was placed after these.
     pub placed_at: Option<Instant>,
     /// More of it, of some rows: among those of a service, task definition, capacity provider and reason that were looked into
-    /// (the first, second, fourth, eighth and so on), of the one that stood longest and of the last.
+    /// (the first, second, fourth, eighth and so on, and those that came to stand longer than all before), of the one that stood longest
+    /// and of the last.
     pub explanation: Option<Box<RefusalExplanation>>,
 }
 
@@ -756,7 +761,7 @@ pub enum RefusalOutcome {
     WaitsForRoom,
 }
 
-/// What a refusal does not tell itself, as the cluster stood at the first of some attempts.
+/// What a refusal does not tell itself, as the cluster stood at the first of some attempts, or when these had come to stand longest.
 #[derive(Clone, Debug, Default)]
 pub struct RefusalExplanation {
     /// What the closest instance lacks beside what it fails for first.

@@ -135,7 +135,12 @@ pub enum RegistrationFailure {
     TrunkInterface,
     /// No route leads from its subnet to Amazon ECS, or its security groups let nothing out on port 443.
     NoRouteToEcs,
+    /// The cluster has as many container instances as it may have.
+    ClusterIsFull,
 }
+
+/// *Container instances per cluster* in *Amazon ECS service quotas* (developer guide, 2026), which cannot be raised.
+pub const CONTAINER_INSTANCES_PER_CLUSTER: usize = 5_000;
 
 impl RegistrationFailure {
     /// What its agent logs, or ECS says.
@@ -147,10 +152,11 @@ impl RegistrationFailure {
             RegistrationFailure::NoRouteToEcs => {
                 "RequestError: send request failed caused by: Post to the endpoint of Amazon ECS: dial tcp: i/o timeout"
             }
+            RegistrationFailure::ClusterIsFull => "LimitExceededException: The limit for the resource was exceeded.",
         }
     }
 
-    /// What is wrong, as a fault of the group's launch template.
+    /// What is wrong, as a fault of the group's launch template or of the cluster.
     pub fn cause(self) -> &'static str {
         match self {
             RegistrationFailure::WrongClusterName => "`ECS_CLUSTER` of its agent names another cluster",
@@ -159,6 +165,7 @@ impl RegistrationFailure {
             RegistrationFailure::NoRouteToEcs => {
                 "no route leads from its subnet to Amazon ECS, or its security groups let nothing out there"
             }
+            RegistrationFailure::ClusterIsFull => "the cluster has 5000 container instances, and may have no more",
         }
     }
 
@@ -167,7 +174,8 @@ impl RegistrationFailure {
         match self {
             RegistrationFailure::WrongClusterName
             | RegistrationFailure::MissingInstanceProfile
-            | RegistrationFailure::NoRouteToEcs => "NOT_REGISTERED",
+            | RegistrationFailure::NoRouteToEcs
+            | RegistrationFailure::ClusterIsFull => "NOT_REGISTERED",
             RegistrationFailure::TrunkInterface => "REGISTRATION_FAILED",
         }
     }

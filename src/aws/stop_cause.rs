@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use crate::aws::security_group::{HTTPS_PORT, IpPermission};
 use crate::aws::subnet::{DefaultRoute, EndpointService};
 use crate::aws::task_definition::{CpuArchitecture, Protocol};
+use crate::spelling::times;
 use crate::units::Span;
 
 /// Why a task ends, by the thing that would have to be otherwise.
@@ -221,7 +222,8 @@ impl StopCause {
                     PullCaller::NatGateway => "an address, here the NAT gateway's that all behind it share",
                     PullCaller::OwnAddress => "an address",
                 };
-                format!("registry `{registry}` lets {whom} pull {pulls} times in {window}, and that was used up")
+                let pulls = times(u64::from(*pulls));
+                format!("registry `{registry}` lets {whom} pull {pulls} in {window}, and that was used up")
             }
             StopCause::NoRoom { waited, largest_group } => {
                 let group = largest_group.as_ref();
@@ -276,6 +278,17 @@ fn permitted(rules: &[IpPermission]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quota_of_one_pull_is_once() {
+        let words = |pulls| {
+            let registry = "docker.io".to_owned();
+            StopCause::PullQuotaUsedUp { registry, pulls, window: Span::seconds(3_600), by: PullCaller::Account }
+                .words()
+        };
+        assert_eq!(words(1), "registry `docker.io` lets an account pull once in 1h, and that was used up");
+        assert_eq!(words(200), "registry `docker.io` lets an account pull 200 times in 1h, and that was used up");
+    }
 
     fn kept_out(ports: RangeInclusive<u16>, rules: &[RangeInclusive<u16>]) -> StopCause {
         let rule = |ports: &RangeInclusive<u16>| IpPermission { protocol: Some(Protocol::Tcp), ports: ports.clone() };

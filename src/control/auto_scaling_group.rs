@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use crate::agenda::Event;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, ScalingProcess};
-use crate::aws::container_instance::{RegisteredResources, RegistrationFailure};
+use crate::aws::container_instance::{CONTAINER_INSTANCES_PER_CLUSTER, RegisteredResources, RegistrationFailure};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::lifecycle::{LifecycleState, LifecycleTransition};
 use crate::aws::mixed_instances::PurchaseOption;
@@ -162,10 +162,9 @@ impl Control<'_> {
                 if self.scenario.begins_settled {
                     let row = &mut self.cluster.instances[instance];
                     row.in_service_at = Some(Instant::START);
-                    let does_not_register = row.registration_failure.is_some();
                     self.begins_to_run(instance);
                     self.in_group(instance).lifecycle_state = LifecycleState::InService;
-                    if does_not_register {
+                    if self.registration_fails(instance) {
                         self.does_not_register(instance);
                         continue;
                     }
@@ -193,12 +192,11 @@ impl Control<'_> {
         let may_register = self.in_group(instance).registers_at.is_none_or(|it| it <= now);
         match self.cluster.instances[instance].status {
             InstanceStatus::Launching => self.instance_runs(instance),
-            InstanceStatus::Registering
-                if may_register && self.cluster.instances[instance].registration_failure.is_some() =>
-            {
-                self.does_not_register(instance);
-            }
             InstanceStatus::Registering if may_register => {
+                if self.registration_fails(instance) {
+                    self.does_not_register(instance);
+                    return;
+                }
                 let row = &mut self.cluster.instances[instance];
                 row.status = InstanceStatus::Active;
                 row.registered_at = Some(now);
@@ -225,6 +223,21 @@ impl Control<'_> {
             | InstanceStatus::Active
             | InstanceStatus::Inactive => {}
         }
+    }
+
+    /// Whether an instance that calls `RegisterContainerInstance` now is refused: for what was wrong with it from the beginning, or as
+    /// the cluster is full. Its agent gives up either way.
+    fn registration_fails(&mut self, instance: Id<ContainerInstance>) -> bool {
+        let is_registered = |it: &&ContainerInstance| {
+            matches!(it.status, InstanceStatus::Active | InstanceStatus::Draining | InstanceStatus::Deregistering)
+        };
+        if self.cluster.instances.len() > CONTAINER_INSTANCES_PER_CLUSTER
+            && self.cluster.instances.iter().filter(is_registered).count() >= CONTAINER_INSTANCES_PER_CLUSTER
+        {
+            let failure = &mut self.cluster.instances[instance].registration_failure;
+            failure.get_or_insert(RegistrationFailure::ClusterIsFull);
+        }
+        self.cluster.instances[instance].registration_failure.is_some()
     }
 
     /// An instance that is in service in its group, runs and costs, and is of no use to the cluster.

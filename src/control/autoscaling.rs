@@ -19,6 +19,7 @@ use crate::control::not_scaled::{Asked, LastReasons, NotScaled, no_datapoint, no
 use crate::data::Traffic;
 use crate::run::{ScalingActivity, ServiceMinute};
 use crate::scenario::{CooldownStart, StepScalingDatapoints, TargetTrackingValue};
+use crate::spelling::plural;
 use crate::table::Id;
 use crate::units::{Instant, Span, ceil_capacity};
 
@@ -387,7 +388,7 @@ impl Control<'_> {
         let words = match status {
             "Successful" => format!("Successful: desired count {desired} is fulfilled by ecs"),
             "Overridden" => format!("Overridden: a newer activity follows the one to desired count {desired}"),
-            _ => format!("Unfulfilled: {} of {desired} tasks run", self.running_count(service)),
+            _ => format!("Unfulfilled: {} of {} run", self.running_count(service), plural(desired, "task")),
         };
         let resource = self.service_resource(service);
         self.log.put(now, Some(activity.decision), "scaling.activity_ended", resource, words);

@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::control::image_pulls::{Pull, PullTime};
 use crate::control::log::Decision;
 use crate::control::placing::Wanted;
+use crate::control::start_up::Phase;
 use crate::control::stop_causes::CheckedBy;
 use crate::scenario::SlotFreedAt;
 use crate::table::Id;
@@ -32,6 +33,8 @@ pub struct Followed {
     containers: Vec<Next>,
     /// What the first containers wait for beside their images: the pause container and mounts; none once they have.
     preparation: Span,
+    /// Why the pause container does not start, by the end of the preparation: without it there is no task.
+    fails_unprepared: Option<StartFailure>,
     /// When all images are pulled, and how long they take, where they are pulled before the first container starts.
     pulled_upfront: Option<(Instant, PullTime)>,
     /// When a task that has not come to run by then is given up.
@@ -104,19 +107,20 @@ impl Control<'_> {
         let now = self.now();
         let definition = self.definition_of(task);
         let assumptions = &self.scenario.assumptions;
-        let mut preparation = Span::ZERO;
         let on_fargate = self.cluster.tasks[task].is_on_fargate();
-        if on_fargate {
-            // Each container adds what it takes to create it.
-            let whole = assumptions.fargate.container_create_time;
-            preparation += whole.max(assumptions.container_create_time) - assumptions.container_create_time;
-        } else {
-            preparation += self.pause_container(task);
+        let (mut preparation, fails_unprepared) = match on_fargate {
+            true => {
+                // Each container adds what it takes to create it.
+                let whole = assumptions.fargate.container_create_time;
+                let beside = whole.max(assumptions.container_create_time) - assumptions.container_create_time;
+                (self.varied(task, Phase::CreateAndStart, beside), None)
+            }
+            false => self.until_pause_container_has_started(task, now),
+        };
+        // No container is created for a mount, so that a slow runtime does not matter.
+        if definition.has_volume(VolumeKind::Efs) && fails_unprepared.is_none() {
+            preparation += self.varied(task, Phase::CreateAndStart, assumptions.efs_mount_time);
         }
-        if definition.has_volume(VolumeKind::Efs) {
-            preparation += assumptions.efs_mount_time;
-        }
-        preparation = self.until_prepared(task, preparation, now);
         let all: Vec<usize> = (0..definition.containers.len()).collect();
         let upfront = !on_fargate && self.group_of(task).pull_dependent_containers_upfront;
         if upfront {
@@ -126,7 +130,9 @@ impl Control<'_> {
         let gives_up_at = Some(now + assumptions.pending_timeout);
         self.cluster.tasks[task].containers = vec![Container::default(); all.len()];
         let containers = vec![Next::default(); all.len()];
-        self.followed.insert(task, Followed { containers, preparation, pulled_upfront, gives_up_at, wakes_at: None });
+        let followed =
+            Followed { containers, preparation, fails_unprepared, pulled_upfront, gives_up_at, wakes_at: None };
+        self.followed.insert(task, followed);
         self.start_what_is_ready(task);
         self.wake_containers(task);
     }
@@ -296,7 +302,10 @@ impl Control<'_> {
             let prepared = *preparation.get_or_insert_with(|| {
                 std::mem::take(&mut self.followed.get_mut(&task).expect("its containers are followed").preparation)
             });
-            let (after, failure) = self.until_started(task, pulled_at + prepared);
+            let (after, failure) = match &self.followed[&task].fails_unprepared {
+                Some(failure) => (Span::ZERO, Some(failure.clone())),
+                None => self.until_started(task, pulled_at + prepared),
+            };
             let at = pulled_at + prepared + after;
             let next = self.next(task, place);
             next.pulled_at = Some(pulled_at);
@@ -307,8 +316,8 @@ impl Control<'_> {
         }
     }
 
-    /// A container has neither its image nor its secrets, or Docker does not start it: without what is essential, and without
-    /// secrets, there is no task.
+    /// A container has neither its image nor its secrets, or Docker does not start it, be it again: without what is essential, without
+    /// secrets and without the pause container there is no task.
     fn container_fails_to_start(&mut self, task: Id<Task>, place: usize) {
         let now = self.now();
         let (_, failure) = self.next(task, place).fails_to_start.take().expect("its failure is due");
@@ -316,12 +325,22 @@ impl Control<'_> {
         let row = &mut self.cluster.tasks[task].containers[place];
         (row.status, row.stopped_at) = (ContainerStatus::Stopped, Some(now));
         row.reason = Some(reason.clone());
-        let is_of_task = matches!(failure, StartFailure::SecretNotFound(_) | StartFailure::SecretNotReached(_));
-        if is_of_task || self.definition_of(task).containers[place].essential {
+        let is_of_task = matches!(failure, StartFailure::SecretNotFound(_) | StartFailure::SecretNotReached(_))
+            || self.followed[&task].fails_unprepared.as_ref() == Some(&failure);
+        let is_essential = self.definition_of(task).containers[place].essential;
+        if is_essential && self.cluster.tasks[task].status == TaskStatus::Running {
+            let words = format!("was not started again: {reason}");
+            let decision = self.say_of_container(task, place, "container.not_started", &words);
+            self.essential_container_has_ended(task, place, decision);
+            return;
+        }
+        if is_of_task || is_essential {
             self.fail_to_start(task, reason);
             return;
         }
-        self.cluster.tasks[task].containers[place].exit_code = Some(EXIT_CODE_NEVER_STARTED);
+        let row = &mut self.cluster.tasks[task].containers[place];
+        row.exit_code = row.exit_code.or(Some(EXIT_CODE_NEVER_STARTED));
+        self.cluster.has_changed(Change::Task(task));
         self.say_of_container(task, place, "container.not_started", &format!("was not started: {reason}"));
         self.runs_if_all_have_started(task);
         self.start_what_is_ready(task);
@@ -499,7 +518,12 @@ impl Control<'_> {
             row.status = ContainerStatus::Pending;
             row.health_status = HealthStatus::Unknown;
             row.restart_count += 1;
-            self.next(task, place).starts_at = Some(now + self.scenario.assumptions.container_create_time);
+            let (after, failure) = self.until_started(task, now);
+            let next = self.next(task, place);
+            match failure {
+                Some(failure) => next.fails_to_start = Some((now + after, failure)),
+                None => next.starts_at = Some(now + after),
+            }
             self.cluster.has_changed(Change::Task(task));
             let words = format!("exited with code {code}{because}; its restart policy starts it again");
             self.say_of_container(task, place, "container.restarted", &words);

@@ -97,7 +97,11 @@ impl Control<'_> {
         };
         let events = &mut calls.totals.events;
         *(if target.has_dead_letter_queue { &mut events.dead_lettered } else { &mut events.failed }) += 1;
-        let words = format!("EventBridge gives RunTask up after {} retries, and {words}: {reason}", call.attempts);
+        let retried = match call.attempts {
+            1 => "1 retry".to_owned(),
+            retries => format!("{retries} retries"),
+        };
+        let words = format!("EventBridge gives RunTask up after {}, and {words}: {reason}", retried);
         self.say_of_launcher(Launcher::RunTask(run_task), None, kind, &words);
         self.call_fails(run_task, &call, reason);
     }

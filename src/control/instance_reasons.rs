@@ -11,6 +11,7 @@ use crate::aws::service::SchedulingStrategy;
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
 use crate::run::{AliveReason, InstanceReason};
+use crate::spelling::plural;
 use crate::table::Id;
 use crate::units::Instant;
 
@@ -24,6 +25,7 @@ impl Control<'_> {
     /// Writes down for which reasons the instances of a group were there in the minute that closes.
     pub(super) fn record_instance_reasons(&mut self, group: Id<AutoScalingGroup>, measured: Option<Measured<'_>>) {
         let now = self.now();
+        self.record_drain_holds(group);
         self.records.last_instance_reason.resize(self.cluster.instances.len(), None);
         let spread = self.instances_that_packing_would_free(group);
         let is_too_many = self.group_capacity(group, None) > self.groups[group.index()].desired_capacity;
@@ -175,10 +177,10 @@ impl Control<'_> {
                 format!("desired capacity {}", state.desired_capacity)
             }
             (AliveReason::TargetCapacity, Some((managed, metric, ..))) => format!(
-                "M = {} at {} % is {} instances",
+                "M = {} at {} % is {}",
                 metric.needed,
                 managed.target_capacity,
-                managed.capacity_at_target(metric)
+                plural(managed.capacity_at_target(metric), "instance")
             ),
             (AliveReason::LowAlarm, Some((.., below_target))) => {
                 let wanted = self.scenario.assumptions.capacity_alarm_low_datapoints;

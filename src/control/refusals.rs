@@ -10,6 +10,7 @@ use crate::aws::capacity_provider::{CapacityProvider, EmptyInstances};
 use crate::aws::cluster_query::{Expression, InstanceFacts, matches};
 use crate::aws::container_instance::RegisteredResources;
 use crate::aws::instance_type::InstanceType;
+use crate::aws::launch::Launcher;
 use crate::aws::placement::Candidate;
 use crate::aws::placement::refusal::{COUNTABLE, Inquiry, Reason, Refusal, Shortage};
 use crate::aws::task_definition::{CpuArchitecture, Reservation};
@@ -70,9 +71,21 @@ impl Refusals {
         }
     }
 
+    /// The newest refusal of somebody's tasks, whatever became of it.
+    pub(super) fn newest_of(&self, launcher: Launcher) -> Option<&PlacementRefusal> {
+        self.rows.iter().rev().find(|it| it.launcher == launcher)
+    }
+
     /// What the closest instance fails for at which tasks are refused now; `None` where there is no instance.
     pub(super) fn reason_of(&self, kind: &Wanted) -> Option<Reason> {
         self.rows[self.open.get(kind)?.row].refusal.reason()
+    }
+
+    /// Whether nothing explains a row that has stood longer by now than the one of its reason that is explained.
+    fn stands_longest_unexplained(&self, kind: &Wanted, row: usize) -> bool {
+        let it = &self.rows[row];
+        let longest = self.longest.get(&(*kind, it.refusal.reason())).map(|it| self.rows[*it].stood());
+        it.explanation.is_none() && longest.is_some_and(|longest| it.stood() > longest)
     }
 
     /// Of the rows of one reason, only the one that stood longest stays explained.
@@ -116,8 +129,13 @@ impl<'a> Control<'a> {
             let pause = if is_in_window { assumptions.placement_retry_fast } else { assumptions.placement_retry_slow };
             let is_same_attempt = row.last_at == now;
             if is_same_attempt || open.version == version || now < open.asked_at + pause {
-                go_on(row, now, tasks, outcome);
-                return open.row;
+                let row = open.row;
+                let is_as_before = open.version == version;
+                go_on(&mut refusals.rows[row], now, tasks, outcome);
+                if is_as_before && refusals.stands_longest_unexplained(&kind, row) {
+                    self.explain_later(&Asked::new(self.scenario, now, wanted), kind, row);
+                }
+                return row;
             }
             began_at = open.began_at;
         }
@@ -131,6 +149,9 @@ impl<'a> Control<'a> {
             if row.refusal == refusal {
                 go_on(row, now, tasks, outcome);
                 let row = open.row;
+                if refusals.stands_longest_unexplained(&kind, row) {
+                    self.explain_later(&inquiry, kind, row);
+                }
                 self.tell_of_failed_registrations(&inquiry, row);
                 return row;
             }
@@ -188,6 +209,14 @@ impl<'a> Control<'a> {
         });
         refusals.open.insert(kind, Open { row, began_at, asked_at: now, version });
         row
+    }
+
+    /// Looks around for a row that was thought not worth it, and has stood long since.
+    fn explain_later(&mut self, inquiry: &Asked<'a>, kind: Wanted, row: usize) {
+        let explanation = inquiry.explanation(self, &self.records.refusals.rows[row].refusal);
+        let refusals = &mut self.records.refusals;
+        refusals.rows[row].explanation = Some(Box::new(explanation));
+        refusals.keep_explanation_of_the_longest(kind, row);
     }
 
     /// Instances that did not register show in no refusal: what an explanation says of the groups is brought up to date.

@@ -17,6 +17,7 @@ use crate::control::health::task_name;
 use crate::control::log::Decision;
 use crate::control::placing::is_candidate;
 use crate::run::{DeploymentHang, SpareNeeded};
+use crate::spelling::{one_or_more, plural};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -174,8 +175,7 @@ impl Control<'_> {
         }
         let waiting = own().filter(|it| it.host.is_none() && it.status == TaskStatus::Provisioning).count() as u32;
         if waiting > 0 || state.has_failed_placements() {
-            let launcher = Launcher::Service(service);
-            let refusal = self.records.refusals.rows.iter().rev().find(|it| it.launcher == launcher);
+            let refusal = self.records.refusals.newest_of(Launcher::Service(service));
             let missing =
                 desired.saturating_sub(own().filter(|it| it.host.is_some() && !it.is_asked_to_stop).count() as u32);
             let tasks = if missing == 1 {
@@ -232,13 +232,14 @@ impl Control<'_> {
         let all = || state.tasks.iter().map(|it| &self.cluster.tasks[*it]);
         let protected = all().filter(|it| it.deployment != number && !it.is_asked_to_stop && is_protected(it)).count();
         if protected > 0 {
-            return format!("{protected} old tasks are protected from scale-in and deployments");
+            let are = one_or_more(protected, "is", "are");
+            return format!("{} {are} protected from scale-in and deployments", plural(protected, "old task"));
         }
         if healthy < desired {
             let kept = kept.map_or(String::new(), |it| format!("; {it}"));
             return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be{kept}");
         }
-        format!("{old} old tasks are still there")
+        format!("{} {} still there", plural(old, "old task"), one_or_more(old, "is", "are"))
     }
 
     /// The room that the deployment of a service whose tasks are launched needs beyond what there is.

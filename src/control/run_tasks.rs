@@ -23,6 +23,7 @@ use crate::control::placing::Wanted;
 use crate::control::start_tasks::OwnScheduler;
 use crate::rng::{Seed, Stream};
 use crate::run::{RefusalOutcome, RunTaskMinute, RunTaskTotals};
+use crate::spelling::{one_or_more, plural};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 use crate::workload::task_calls::{DrawnCall, TaskCallSource};
@@ -174,7 +175,8 @@ impl Control<'_> {
             Caller::StartTask(_) => ("StartTask", "task.start_task_throttled"),
             Caller::Program | Caller::EventBridge(_) => ("RunTask", "task.run_task_throttled"),
         };
-        let words = format!("{operation} for {} tasks is tried again at {at}: {THROTTLED}", call.run_times.len());
+        let tasks = plural(call.run_times.len(), "task");
+        let words = format!("{operation} for {tasks} is tried again at {at}: {THROTTLED}");
         self.put_off(run_task, call, at);
         self.say_of_launcher(Launcher::RunTask(run_task), None, kind, &words);
     }
@@ -306,7 +308,7 @@ impl Control<'_> {
             Caller::StartTask(_) => ("StartTask", "task.start_task_failed"),
             Caller::Program | Caller::EventBridge(_) => ("RunTask", "task.run_task_failed"),
         };
-        let words = format!("{operation} failed for {count} tasks: {exception}");
+        let words = format!("{operation} failed for {}: {exception}", plural(count, "task"));
         self.say_of_launcher(Launcher::RunTask(run_task), None, kind, &words);
     }
 
@@ -346,7 +348,8 @@ impl Control<'_> {
             cause = Some(self.say_of_tasks(launcher, None, "task.started", "has started", started));
         }
         if waiting > 0 {
-            let words = format!("{waiting} tasks wait in PROVISIONING for their capacity provider.");
+            let (wait, their) = one_or_more(waiting, ("waits", "its"), ("wait", "their"));
+            let words = format!("{} {wait} in PROVISIONING for {their} capacity provider.", plural(waiting, "task"));
             cause = Some(self.say_of_launcher(launcher, cause, "task.provisioning", &words));
         }
         if !failures.is_empty() {

@@ -58,6 +58,8 @@ pub struct Service {
     pub configuration: DeploymentConfiguration,
     /// Deployments, the one that was begun or gone back to last at the end: that one is PRIMARY.
     pub deployments: Vec<Deployment>,
+    /// Deployments from before the service was last deleted.
+    pub former_deployments: Vec<Deployment>,
     /// Tasks that are not STOPPED, in order of creation.
     pub tasks: Vec<Id<Task>>,
     /// Launch attempts in a row of which a task never reached RUNNING.
@@ -115,6 +117,7 @@ impl Service {
                 }],
                 false => Service::task_sets_of(definition, Instant::START),
             },
+            former_deployments: Vec::new(),
             tasks: Vec::new(),
             failed_starts: 0,
             failed_start_at: None,
@@ -132,6 +135,17 @@ impl Service {
             steady_again_at: None,
             rebalancing: Rebalancing::default(),
         }
+    }
+
+    /// Becomes as the scenario defines it again, for a second life: its deployments are numbered on, and nothing else stays.
+    fn begin_anew(&mut self, definition: &ServiceDefinition) {
+        let mut anew = Service::new(definition);
+        anew.former_deployments = std::mem::take(&mut self.former_deployments);
+        anew.former_deployments.append(&mut self.deployments);
+        let number = 1 + anew.former_deployments.iter().map(|it| it.number).max().unwrap_or(0);
+        anew.deployments.iter_mut().for_each(|it| it.number = number);
+        anew.desired_count = 0;
+        *self = anew;
     }
 
     /// The PRIMARY deployment.

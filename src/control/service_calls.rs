@@ -18,6 +18,7 @@ use crate::aws::token_bucket::TokenBucket;
 use crate::control::Control;
 use crate::control::log::Decision;
 use crate::rng::{Seed, Stream};
+use crate::run::CalledBy;
 use crate::scenario::{Scenario, TimelineChange};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -146,7 +147,8 @@ impl Control<'_> {
             self.set_desired_count(service, call.desired, call.cause);
             return;
         }
-        let pause = self.pause_of_aws("Application Auto Scaling", service, call.attempts, call.cause);
+        let caller = (CalledBy::ApplicationAutoScaling, "Application Auto Scaling");
+        let pause = self.pause_of_aws(caller, service, call.attempts, call.cause);
         let call = ThrottledScaling { attempts: call.attempts + 1, at: now + pause, ..call };
         self.agenda.put(call.at, Event::ScalingCallIsMadeAgain(service));
         self.service_calls.scaling.insert(service, call);
@@ -163,12 +165,12 @@ impl Control<'_> {
         let before = *attempts;
         *attempts += 1;
         let (name, service) = (&self.scenario.pipelines[pipeline].name, self.scenario.pipelines[pipeline].service);
-        Some(self.pause_of_aws(&format!("pipeline {name}"), service, before, None))
+        Some(self.pause_of_aws((CalledBy::Pipeline, &format!("pipeline {name}")), service, before, None))
     }
 
     fn pause_of_aws(
         &mut self,
-        caller: &str,
+        (called_by, caller): (CalledBy, &str),
         service: Id<ServiceDefinition>,
         attempts: u32,
         cause: Option<Decision>,
@@ -177,6 +179,8 @@ impl Control<'_> {
         let name = &self.scenario.services[service].name;
         let message = format!("UpdateService {name} by {caller}: {THROTTLED} It is made again after {pause}.");
         self.log.put(self.agenda.now(), cause, "service.call_throttled", self.service_resource(service), message);
+        let target = self.scenario.launcher_words(Launcher::Service(service));
+        self.note_failed_call_of(called_by, "UpdateService", target, THROTTLED, false);
         pause
     }
 }

@@ -56,25 +56,35 @@ impl Control<'_> {
         if self.cluster.tasks[task].is_on_fargate() {
             return (self.varied(task, Phase::CreateAndStart, assumptions.fargate.container_create_time), None);
         }
-        let prepared = self.until_prepared(task, self.pause_container(task), now);
+        let (paused, failure) = self.until_pause_container_has_started(task, now);
+        if failure.is_some() {
+            return (paused, failure);
+        }
         let (after, failure) = self.until_started(task, now);
-        (prepared + after, failure)
+        (paused + after, failure)
     }
 
-    /// What the pause container of network mode `awsvpc` takes on an instance.
-    pub(super) fn pause_container(&self, task: Id<Task>) -> Span {
-        Span::SECOND * u64::from(self.definition_of(task).network_mode == NetworkMode::Awsvpc)
+    /// From an instant on until the pause container of network mode `awsvpc` has started on an instance, or the agent gives it up; nothing
+    /// in other modes.
+    pub(super) fn until_pause_container_has_started(
+        &self,
+        task: Id<Task>,
+        at: Instant,
+    ) -> (Span, Option<StartFailure>) {
+        let has_one = self.definition_of(task).network_mode == NetworkMode::Awsvpc;
+        self.until_docker_has_started(task, Span::SECOND * u64::from(has_one), at)
     }
 
-    /// What comes before the first containers and usually takes so long, from an instant on.
-    pub(super) fn until_prepared(&self, task: Id<Task>, usual: Span, at: Instant) -> Span {
-        let takes = Span::from_nanos_f64(usual.0 as f64 * self.slowness_of_runtime(task, at));
-        self.varied(task, Phase::CreateAndStart, takes)
-    }
-
-    /// From when the image of a container is there, at an instant, until it has started, or the agent gives it up.
+    /// From when the image of a container is there, at an instant, or its restart policy wants it again, until it has started, or the
+    /// agent gives it up.
     pub(super) fn until_started(&self, task: Id<Task>, at: Instant) -> (Span, Option<StartFailure>) {
-        let takes = self.until_prepared(task, self.scenario.assumptions.container_create_time, at);
+        self.until_docker_has_started(task, self.scenario.assumptions.container_create_time, at)
+    }
+
+    /// Until a container has started that usually takes so long, or the agent gives it up; Fargate is not known to.
+    fn until_docker_has_started(&self, task: Id<Task>, usual: Span, at: Instant) -> (Span, Option<StartFailure>) {
+        let takes = Span::from_nanos_f64(usual.0 as f64 * self.slowness_of_runtime(task, at));
+        let takes = self.varied(task, Phase::CreateAndStart, takes);
         match self.cluster.tasks[task].instance() {
             Some(_) => self.group_of(task).agent_configuration.timeouts.until_started(takes),
             None => (takes, None),

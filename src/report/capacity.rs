@@ -7,7 +7,7 @@ use crate::aws::scaling_policy::{ScalingPolicy, ScalingTarget};
 use crate::report::chart::{Line, PALETTE, Panel, Stroke, tint};
 use crate::report::comparison::number;
 use crate::report::costs::a_month;
-use crate::report::words::{plural, wrap};
+use crate::report::words::{Told, plural};
 use crate::run::{AliveReason, InstanceReason, ManagedScalingMinute, Run};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -215,7 +215,7 @@ type Decided<'r> = (&'r ManagedScalingMinute, Instant, &'r str);
 /// By which figures managed scaling first let each group grow and first let it shrink, and how often it had to wait. Variants of which
 /// the same is told share a paragraph.
 pub fn managed_scaling_paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut told: Vec<(Vec<&str>, String)> = Vec::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         for (id, provider) in run.scenario.capacity_providers.entries() {
             let own = run.managed_scaling_minutes.iter().filter(|row| row.capacity_provider == id.index());
@@ -238,23 +238,10 @@ pub fn managed_scaling_paragraphs(variants: &[Vec<&Run>]) -> String {
             if warm_ups > 0 {
                 parts.push(format!("{} waited for an instance to warm up", plural(warm_ups as u32, "scale-out")));
             }
-            let text = format!("{} {}.", provider.name, parts.join("; "));
-            match told.iter_mut().find(|it| it.1 == text) {
-                Some(same) => same.0.push(&run.scenario.variant),
-                None => told.push((vec![&run.scenario.variant], text)),
-            }
+            told.add(&run.scenario.variant, vec![format!("{} {}.", provider.name, parts.join("; "))]);
         }
     }
-    let mut text = String::new();
-    for (variants, paragraph) in &told {
-        wrap(&mut text, &format!("{}: {paragraph}", variants.join(", ")), 2);
-    }
-    if text.is_empty() {
-        return text;
-    }
-    format!(
-        "How managed scaling sized its groups (each minute: managed_scaling.csv and .svg, `plimsoll explain`)\n{text}"
-    )
+    told.under("How managed scaling sized its groups (each minute: managed_scaling.csv and .svg, `plimsoll explain`)")
 }
 
 fn is_growth(row: &ManagedScalingMinute) -> bool {
@@ -300,7 +287,7 @@ pub fn scales_groups(run: &Run) -> bool {
 
 /// A line for each variant that has a group which is scaled: what its instances were there for, and what that costs a month.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         if !scales_groups(run) {
             continue;
@@ -320,13 +307,10 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
                 ));
             }
         }
-        let line = format!("{}: of {} instance-hours {}.", run.scenario.variant, number(all, 1), parts.join(", "));
-        wrap(&mut text, &line, 2);
+        let line = format!("of {} instance-hours {}.", number(all, 1), parts.join(", "));
+        told.add(&run.scenario.variant, vec![line]);
     }
-    if text.is_empty() {
-        return text;
-    }
-    format!("What instances were there for (each by the minute: instance_reasons.csv)\n{text}")
+    told.under("What instances were there for (each by the minute: instance_reasons.csv)")
 }
 
 /// Why each instance was there, a line each: its reasons one after the other, and what each cost.

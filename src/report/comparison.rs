@@ -1,26 +1,25 @@
 //! The table at the end: the variants of a scenario side by side.
 
-use comfy_table::{CellAlignment, Table, presets};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::report::costs::a_month;
 use crate::report::standalone::all_standalone;
 use crate::report::summary::{all_requests, worst_minute};
+use crate::report::tables::side_by_side;
 use crate::report::waits::{wait, waited};
 use crate::run::Run;
 use crate::scenario::Scenario;
+pub(super) use crate::spelling::number;
 
 /// A scenario's variants beside each other, each with its replications' mean and 95 % interval.
 ///
 /// `variants` are the runs of each variant, in the file's order; a variant without finished runs is left out.
 pub fn comparison(variants: &[Vec<&Run>]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
     let variants: Vec<&Vec<&Run>> = variants.iter().filter(|runs| !runs.is_empty()).collect();
     let Some(first) = variants.first() else { return String::new() };
     let mut header = vec![first[0].scenario.name.clone()];
     header.extend(variants.iter().map(|runs| runs[0].scenario.variant.clone()));
-    table.set_header(header);
+    let mut rows: Vec<Vec<String>> = Vec::new();
     let uses_fargate = variants.iter().any(|runs| runs[0].uses_fargate());
     let has = |what: fn(&Scenario) -> bool| variants.iter().any(|runs| what(&runs[0].scenario));
     // A scenario without requests has no figures of them, unless it has nothing else to tell.
@@ -50,15 +49,12 @@ pub fn comparison(variants: &[Vec<&Run>]) -> String {
             let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
             interval(&values, *decimals)
         }));
-        table.add_row(row);
+        rows.push(row);
     }
     let mut row = vec!["expectations".to_owned()];
     row.extend(variants.iter().map(|runs| expectations(runs)));
-    table.add_row(row);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut text = table.to_string();
+    rows.push(row);
+    let mut text = side_by_side(&header, &rows);
     for runs in &variants {
         for expectation in &runs[0].expectations {
             if !expectation.passed {
@@ -170,37 +166,9 @@ pub(super) fn interval(values: &[f64], decimals: usize) -> String {
     format!("{} ± {}", number(mean, decimals), number(half_width, decimals.max(1)))
 }
 
-/// A number with thin groups of three digits.
-pub(super) fn number(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
-    let digits = whole.trim_start_matches('-');
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    let sign = if whole.starts_with('-') { "-" } else { "" };
-    match fraction {
-        Some(fraction) => format!("{sign}{grouped}.{fraction}"),
-        None => format!("{sign}{grouped}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (value, decimals, text) in
-            [(0.0, 0, "0"), (999.4, 0, "999"), (1234567.0, 0, "1 234 567"), (-1234.5, 1, "-1 234.5")]
-        {
-            assert_eq!(number(value, decimals), text);
-        }
-    }
 
     #[test]
     fn the_interval_is_students() {

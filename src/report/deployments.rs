@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::report::chart::{Line, PALETTE, Panel, Stroke};
 use crate::report::comparison::number;
-use crate::report::words::{in_seconds, one_or_more, plural, sentence, wrap};
+use crate::report::words::{Told, in_seconds, one_or_more, plural, sentence};
 use crate::run::{DeploymentLife, DeploymentStage, EarlySuccessLife, Run, SpareNeeded, TaskLife, Verdict};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -158,30 +158,32 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
 
 /// What came of the deployments of each variant's first replication: those first that hang.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told_of = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
+        let variant = &run.scenario.variant;
         let mut all: Vec<&DeploymentLife> = told(run).collect();
         let is_open = |it: &DeploymentLife| matches!(it.verdict(), Verdict::Hangs(_));
         all.sort_by_key(|it| (!is_open(it), it.began_at, it.service));
         let more = all.len().saturating_sub(TOLD_MOST);
         for deployment in all.iter().take(TOLD_MOST) {
-            text += &paragraph(run, deployment);
+            told_of.add(variant, paragraph(run, deployment));
         }
         if more > 0 {
-            let hanging = all.iter().skip(TOLD_MOST).filter(|it| is_open(it)).count();
-            let of_these = if hanging > 0 { format!(", {hanging} of which hang") } else { String::new() };
-            text += &format!("  {}: and {more} more{of_these}\n", run.scenario.variant);
+            let hanging = all.iter().skip(TOLD_MOST).filter(|it| is_open(it)).count() as u32;
+            let of_these = match hanging {
+                0 => String::new(),
+                _ => format!(", {hanging} of which {}", one_or_more(hanging, "hangs", "hang")),
+            };
+            told_of.add(variant, vec![format!("and {more} more{of_these}")]);
         }
     }
-    if text.is_empty() {
-        return text;
-    }
-    format!("Deployments: will they finish, and what do they wait for (all: deployments.csv)\n{text}")
+    told_of.under("Deployments: will they finish, and what do they wait for (all: deployments.csv)")
 }
 
-fn paragraph(run: &Run, it: &DeploymentLife) -> String {
+/// What is told of a deployment: what came of it, and what that comes from.
+fn paragraph(run: &Run, it: &DeploymentLife) -> Vec<String> {
     let service = &run.scenario.services[Id::new(it.service)].name;
-    let (variant, revision) = (&run.scenario.variant, &it.task_definition);
+    let revision = &it.task_definition;
     let since = |at: Instant| in_seconds(at.since(it.began_at));
     let verdict = match it.verdict() {
         Verdict::Finished(took) => match it.old_tasks_gone_at(run).filter(|at| *at > it.began_at + took) {
@@ -207,28 +209,24 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> String {
         Verdict::UnderWay => "still under way at the end.".to_owned(),
     };
     let tasks = plural(it.desired_count, "task");
-    let mut text = String::new();
     let what = match &it.task_set {
         Some(set) => format!("{service}, task set {set} of {revision},"),
         None => format!("{service} to {revision}"),
     };
-    wrap(&mut text, &format!("{variant}: {what} at {}, {tasks}: {verdict}", it.began_at), 2);
+    let mut said = vec![format!("{what} at {}, {tasks}: {verdict}", it.began_at)];
     let waits = it.waits(run);
     let waits = waits.iter().filter(|wait| wait.1 >= Span::SECOND);
     let waits: Vec<String> = waits.map(|wait| format!("{} for {}", in_seconds(wait.1), wait.0.words())).collect();
     if !waits.is_empty() && !matches!(it.verdict(), Verdict::Hangs(_)) {
-        wrap(&mut text, &format!("It waited {}.", waits.join(", ")), 4);
+        said.push(format!("It waited {}.", waits.join(", ")));
     }
     for hang in &it.hangs {
         if let Some(until) = hang.until {
-            let told = format!("It stood still from {} to {until}: {}", hang.since, sentence(&hang.because));
-            wrap(&mut text, &told, 4);
+            said.push(format!("It stood still from {} to {until}: {}", hang.since, sentence(&hang.because)));
         }
     }
-    for told in [spare(it), never_healthy(run, it), lost(run, it)].into_iter().flatten() {
-        wrap(&mut text, &told, 4);
-    }
-    text
+    said.extend([spare(it), never_healthy(run, it), lost(run, it)].into_iter().flatten());
+    said
 }
 
 /// What was left of a deployment that finished early, and when that was over.

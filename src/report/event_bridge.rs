@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::aws::event_bridge::{EcsTarget, Invoker};
 use crate::report::comparison::number;
-use crate::report::words::wrap;
+use crate::report::words::{Told, one_or_more, plural};
 use crate::run::{EventTotals, Run, TaskLife};
 use crate::table::Id;
 use crate::units::Instant;
@@ -121,23 +121,23 @@ fn begun_during_another(tasks: &[&TaskLife]) -> usize {
 
 /// A line for each target of each variant; empty where there is none.
 pub fn lines(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         for it in summaries(run) {
             let events = it.events;
             let count_of = |count: u64| number(count as f64, 0);
-            let (invocations, delivered) = (count_of(events.invocations), count_of(events.delivered));
-            let mut line = format!(
-                "{} {} {}: {invocations} invocations, {delivered} delivered",
-                run.scenario.variant, it.invoker, it.name
-            );
+            let (invocations, delivered) = (plural(events.invocations, "invocation"), count_of(events.delivered));
+            let mut line = format!("{} {}: {invocations}, {delivered} delivered", it.invoker, it.name);
+            let (retries, tasks) =
+                (one_or_more(events.retries, "retry", "retries"), one_or_more(events.tasks_lost, "task", "tasks"));
+            let lost = format!("{tasks} lost though their call was delivered");
             for (count, words) in [
                 (events.duplicates, "of them twice"),
-                (events.retries, "retries"),
+                (events.retries, retries),
                 (events.failed, "given up and dropped"),
                 (events.dead_lettered, "given up and dead-lettered"),
                 (events.pending, "pending at the end"),
-                (events.tasks_lost, "tasks lost though their call was delivered"),
+                (events.tasks_lost, lost.as_str()),
             ] {
                 if count > 0 {
                     line += &format!(", {} {words}", count_of(count));
@@ -145,13 +145,13 @@ pub fn lines(variants: &[Vec<&Run>]) -> String {
             }
             if it.tasks_begun_during_another > 0 {
                 line += &format!(
-                    "; {} tasks began while an earlier one went on, up to {} at once",
-                    count_of(it.tasks_begun_during_another as u64),
+                    "; {} began while an earlier one went on, up to {} at once",
+                    plural(it.tasks_begun_during_another, "task"),
                     count_of(it.tasks_at_once_maximum as u64)
                 );
             }
-            wrap(&mut text, &line, 2);
+            told.add(&run.scenario.variant, vec![line]);
         }
     }
-    if text.is_empty() { text } else { format!("EventBridge (by minute: invocations.csv)\n{text}") }
+    told.under("EventBridge (by minute: invocations.csv)")
 }

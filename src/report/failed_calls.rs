@@ -2,16 +2,17 @@
 
 use serde::Serialize;
 
-use crate::report::words::{plural, wrap};
-use crate::run::{FailedCalls, Run};
+use crate::report::words::{Told, at_or_between, plural, times};
+use crate::run::{CalledBy, FailedCalls, Run};
 
 /// Kinds of failed calls that are told in the terminal of one variant, in order of the first.
 const TOLD_MAXIMUM: usize = 8;
 
-/// Calls of one action that came to the same error, for `summary.json`.
+/// Calls of one action by one kind of caller that came to the same error, for `summary.json`.
 #[derive(Serialize)]
 pub struct FailedCallsSummary<'a> {
     action: &'a str,
+    called_by: &'static str,
     error: &'a str,
     /// What they were made for.
     targets: &'a [String],
@@ -26,6 +27,7 @@ pub struct FailedCallsSummary<'a> {
 pub fn summaries(run: &Run) -> Vec<FailedCallsSummary<'_>> {
     let each = run.failed_calls.iter().map(|it| FailedCallsSummary {
         action: it.action,
+        called_by: it.called_by.as_str(),
         error: &it.error,
         targets: &it.targets,
         attempts: it.attempts,
@@ -38,17 +40,17 @@ pub fn summaries(run: &Run) -> Vec<FailedCallsSummary<'_>> {
 
 /// The lines under the table of a scenario that tell of failed calls; empty without any. Of each variant the first replication is told.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         let variant = &run.scenario.variant;
         for it in run.failed_calls.iter().take(TOLD_MAXIMUM) {
-            wrap(&mut text, &format!("{variant}: {}", words(it)), 2);
+            told.add(variant, vec![words(it)]);
         }
         if let Some(more) = run.failed_calls.len().checked_sub(TOLD_MAXIMUM).filter(|it| *it > 0) {
-            wrap(&mut text, &format!("{variant}: and calls with {} more", plural(more, "error")), 2);
+            told.add(variant, vec![format!("and calls with {} more", plural(more, "error"))]);
         }
     }
-    if text.is_empty() { text } else { format!("Calls that were refused or throttled (each: events.csv)\n{text}") }
+    told.under("Calls that were refused or throttled (each: events.csv)")
 }
 
 fn words(it: &FailedCalls) -> String {
@@ -59,22 +61,33 @@ fn words(it: &FailedCalls) -> String {
     };
     let error = it.error.trim_end_matches('.');
     let (action, first_at, last_at) = (it.action, it.first_at, it.last_at);
-    match (it.is_throttled(), it.attempts) {
-        (false, 1) => format!("{action} for {first} was refused at {first_at}: {error}."),
-        (false, attempts) => {
-            format!("{action} for {first}{others} was refused {attempts} times, from {first_at} to {last_at}: {error}.")
-        }
-        (true, attempts) => {
-            let in_the_end = match it.given_up {
-                0 => "all were made again".to_owned(),
-                1 => "1 call was given up, and nothing came of it".to_owned(),
-                calls => format!("{calls} calls were given up, and nothing came of them"),
-            };
-            let attempts = plural(attempts, "attempt");
-            format!(
-                "{action} for {first}{others} was throttled, {attempts} from {first_at} to {last_at}, and {in_the_end}: {error}. \
-                 `serviceModifyBurst` and `serviceModifyCallsPerSecond` of `assumptions` say how many calls there may be."
-            )
-        }
+    let by = match it.called_by {
+        CalledBy::Account => "",
+        CalledBy::ApplicationAutoScaling => " by Application Auto Scaling",
+        CalledBy::Pipeline => " by a pipeline",
+    };
+    if !it.is_throttled() {
+        return match it.attempts {
+            1 => format!("{action}{by} for {first} was refused at {first_at}: {error}."),
+            attempts => {
+                let refused = times(attempts);
+                let when = at_or_between(first_at, last_at);
+                format!("{action}{by} for {first}{others} was refused {refused}, {when}: {error}.")
+            }
+        };
     }
+    let in_the_end = match (it.called_by, it.given_up) {
+        (CalledBy::Account, 0) => "all were made again".to_owned(),
+        (CalledBy::Account, 1) => "1 call was given up, and nothing came of it".to_owned(),
+        (CalledBy::Account, calls) => format!("{calls} calls were given up, and nothing came of them"),
+        (CalledBy::ApplicationAutoScaling, _) => {
+            "all were made again until they were answered or a newer one took their place".to_owned()
+        }
+        (CalledBy::Pipeline, _) => "all were made again until they were answered".to_owned(),
+    };
+    let when = format!("{} {}", plural(it.attempts, "attempt"), at_or_between(first_at, last_at));
+    format!(
+        "{action}{by} for {first}{others} was throttled, {when}, and {in_the_end}: {error}. \
+         `serviceModifyBurst` and `serviceModifyCallsPerSecond` of `assumptions` say how many calls there may be."
+    )
 }

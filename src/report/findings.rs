@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::scaling_policy::{ScalingPolicy, ScalingPolicyKind, ScalingTarget, TargetTracking};
 use crate::aws::service::ServiceDefinition;
-use crate::report::words::{times, wrap};
+use crate::report::words::{Told, times};
 use crate::run::{Run, ScaleOut, ServiceMinute};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -75,14 +75,14 @@ pub fn findings(run: &Run) -> Vec<Finding> {
 
 /// A line for each finding of each variant's first replication.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         for finding in findings(run) {
             let name = finding.resource.rsplit('/').next().unwrap_or_default();
-            wrap(&mut text, &format!("{}: {name}: {}.", run.scenario.variant, finding.text), 2);
+            told.add(&run.scenario.variant, vec![format!("{name}: {}.", finding.text)]);
         }
     }
-    if text.is_empty() { text } else { format!("What stands out of the scaling\n{text}") }
+    told.under("What stands out of the scaling")
 }
 
 fn resource_of(run: &Run, group: Id<AutoScalingGroup>) -> String {

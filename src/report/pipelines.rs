@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::report::words::wrap;
+use crate::report::words::{Told, plural};
 use crate::run::{ExecutionStatus, PipelineExecution, Run, quantile};
 use crate::table::Id;
 use crate::units::Instant;
@@ -102,13 +102,12 @@ pub fn summaries(run: &Run) -> Vec<PipelineSummary<'_>> {
 
 /// A line for each pipeline of each variant; empty where there is none.
 pub fn lines(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         for it in summaries(run) {
             let states: Vec<String> = it.executions.iter().map(|(state, count)| format!("{count} {state}")).collect();
             let minutes = |seconds: f64| format!("{:.1} min", seconds / 60.0);
-            let mut line =
-                format!("{} {}: {} commits, {}", run.scenario.variant, it.name, it.commits, states.join(", "));
+            let mut line = format!("pipeline {}: {}, {}", it.name, plural(it.commits, "commit"), states.join(", "));
             if let (Some(half), Some(longest)) = (it.commit_to_deployed_p50_s, it.commit_to_deployed_longest_s) {
                 line += &format!("; deployed {} after the commit, {} at the most", minutes(half), minutes(longest));
             }
@@ -118,8 +117,8 @@ pub fn lines(variants: &[Vec<&Run>]) -> String {
             for (reason, executions) in it.failed {
                 line += &format!("; {executions} failed: {reason}");
             }
-            wrap(&mut text, &line, 2);
+            told.add(&run.scenario.variant, vec![line]);
         }
     }
-    if text.is_empty() { text } else { format!("Pipelines (each execution: pipelines.csv)\n{text}") }
+    told.under("Pipelines (each execution: pipelines.csv)")
 }

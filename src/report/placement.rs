@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{CellAlignment, Table, presets};
 use plotters::prelude::*;
 
 use crate::aws::service::SchedulingStrategy;
@@ -10,6 +9,7 @@ use crate::report::chart::{note, sheet, swatch};
 use crate::report::charts::PARTS;
 use crate::report::comparison::interval;
 use crate::report::standalone::all_standalone;
+use crate::report::tables::side_by_side;
 use crate::run::{CapacityMinute, CapacitySplit, Run};
 use crate::units::Span;
 
@@ -35,10 +35,9 @@ pub fn compares_placement(variants: &[Vec<&Run>]) -> bool {
 /// The variants' figures of placement beside each other, each with its replications' mean and 95 % interval.
 pub fn table(variants: &[Vec<&Run>]) -> String {
     let variants: Vec<&Vec<&Run>> = variants.iter().filter(|runs| !runs.is_empty()).collect();
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
     let names = variants.iter().map(|runs| runs[0].scenario.variant.clone());
-    table.set_header(std::iter::once("placement".to_owned()).chain(names));
+    let header: Vec<String> = std::iter::once("placement".to_owned()).chain(names).collect();
+    let mut rows: Vec<Vec<String>> = Vec::new();
     let mut add = |name: String, decimals: usize, of: &dyn Fn(&Run) -> Option<f64>| {
         let cells = variants.iter().map(|runs| {
             let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
@@ -48,7 +47,7 @@ pub fn table(variants: &[Vec<&Run>]) -> String {
         // What no variant has is no figure of this scenario.
         if cells.iter().any(Option::is_some) {
             let cells = cells.into_iter().map(|it| it.unwrap_or_else(|| "-".to_owned()));
-            table.add_row(std::iter::once(name).chain(cells));
+            rows.push(std::iter::once(name).chain(cells).collect());
         }
     };
     for (dimension, of_row) in DIMENSIONS {
@@ -62,10 +61,7 @@ pub fn table(variants: &[Vec<&Run>]) -> String {
     add("tasks started".to_owned(), 0, &|run| Some(run.tasks.len() as f64));
     add("instance-hours".to_owned(), 1, &|run| Some(run.instance_hours));
     add("total, $".to_owned(), 2, &|run| Some(run.cost.total_usd()));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    side_by_side(&header, &rows)
 }
 
 type Dimension = (&'static str, fn(&CapacityMinute) -> &CapacitySplit);

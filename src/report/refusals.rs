@@ -15,7 +15,7 @@ use crate::aws::placement::{PORTS_MAXIMUM, PlacementStrategy, Resource};
 use crate::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
 use crate::aws::task_definition::{NetworkMode, Protocol, Reservation, TaskDefinition};
 use crate::report::comparison::number;
-use crate::report::words::{in_seconds, one_or_more, plural, times, wrap};
+use crate::report::words::{Told, at_or_between, in_seconds, one_or_more, plural, sentence, times, wrap};
 use crate::run::{FargateMinute, PlacementRefusal, RefusalExplanation, RefusalOutcome, Run, RunTaskMinute, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -155,17 +155,16 @@ pub fn refused(run: &Run) -> Vec<Refused> {
 fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Option<Refused> {
     let (first, last) = (rows.first()?, rows.last()?);
     let unplaced_at_end = run.unplaced_at_end.contains(&launcher);
-    // What stands in the way at the end matters more than what once did.
-    let in_question = |it: &PlacementRefusal| !unplaced_at_end || it.refusal.reason() == last.refusal.reason();
+    let reasons = reasons_of(rows);
+    // What stands in the way at the end, or when tasks are given up, matters more than what once did; else what did so for longest.
+    let longest = reasons.iter().max_by_key(|it| it.stood).map(|it| it.reason);
+    let reason = if unplaced_at_end || given_up_of(run, launcher) > 0 { last.refusal.reason() } else { longest? };
+    let in_question = |it: &PlacementRefusal| it.refusal.reason() == reason;
     let explained = rows.iter().filter(|it| it.explanation.is_some() && in_question(it));
     let row = explained.max_by_key(|it| it.stood())?;
     let (name, whose) = (run.scenario.launcher_name(launcher), run.scenario.launcher_words(launcher));
     let attempts: u32 = rows.iter().map(|it| it.attempts).sum();
-    let mut attempts_by_reason = BTreeMap::new();
-    for row in rows {
-        *attempts_by_reason.entry(row.refusal.reason().map_or("no instances", Reason::name)).or_insert(0) +=
-            row.attempts;
-    }
+    let attempts_by_reason: BTreeMap<&str, u32> = reasons.iter().map(|it| (it.words(), it.attempts)).collect();
     let tasks = rows.iter().map(|it| it.tasks).max().unwrap_or(0);
     let end = Instant::START + run.simulated;
     let longest = rows.iter().map(|it| it.stood()).max().unwrap_or(Span::ZERO);
@@ -185,8 +184,10 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     };
     // Where calls of RunTask go on, those that wait at the end are not those that waited at the beginning.
     let comes_and_goes = launcher.service().is_none() && rows.iter().any(|it| it.placed_at.is_some());
-    let mut in_brief = if let Some(lost) = lost_of(run, launcher) {
-        format!("of {whose} {lost}, from {since} to {}", last.last_at)
+    let lost = lost_of(run, launcher);
+    let is_brief = !unplaced_at_end && lost.is_none() && longest < BRIEF;
+    let mut in_brief = if let Some(lost) = lost {
+        format!("of {whose} {lost}, {}", at_or_between(since, last.last_at))
     } else if unplaced_at_end && comes_and_goes {
         let (most, lasted) = (number(f64::from(tasks), 0), in_seconds(end.since(since)));
         format!(
@@ -197,18 +198,22 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
     } else {
         format!("{found} of {whose} found {where_to} at first, from {since} (at most for {})", in_seconds(longest_wait))
     };
-    let mut reasons: Vec<String> =
+    let mut counts: Vec<String> =
         attempts_by_reason.iter().map(|(reason, attempts)| format!("{reason} {attempts}")).collect();
-    if let [only] = &mut reasons[..] {
+    if let [only] = &mut counts[..] {
         *only = attempts_by_reason.keys().next().map_or(String::new(), |it| (*it).to_owned());
     }
-    in_brief += &format!("; {}: {}", plural(attempts, "attempt"), reasons.join(", "));
+    in_brief += &format!("; {}: {}", plural(attempts, "attempt"), counts.join(", "));
     if let Some((closest, shortage)) = row.refusal.closest.as_ref().and_then(|it| Some((it, it.shortage?))) {
         let missing = amount(closest.reason, u64::from(shortage.missing()));
         in_brief += &format!(" (closest {}, {missing} short)", closest.instance);
     }
     in_brief.push('.');
     let mut explanation = vec![in_brief.clone()];
+    if reasons.len() > 1 {
+        let each: Vec<String> = reasons.iter().map(ReasonInAll::sentence).collect();
+        explanation.push(sentence(&each.join("; ")));
+    }
     explanation.extend(explain(run, row));
     Some(Refused {
         service: name.to_owned(),
@@ -221,8 +226,55 @@ fn refused_of(run: &Run, launcher: Launcher, rows: &[&PlacementRefusal]) -> Opti
         message: format!("({}) was unable to place a task because {}", resource(run, launcher), row.refusal),
         explanation,
         in_brief,
-        is_brief: !unplaced_at_end && longest < BRIEF,
+        is_brief,
     })
+}
+
+/// What one reason came to over all attempts of somebody's tasks.
+struct ReasonInAll {
+    /// `None` where there was no instance.
+    reason: Option<Reason>,
+    attempts: u32,
+    first_at: Instant,
+    last_at: Instant,
+    stood: Span,
+}
+
+impl ReasonInAll {
+    fn words(&self) -> &'static str {
+        self.reason.map_or("no instances", Reason::name)
+    }
+
+    fn sentence(&self) -> String {
+        let what = match self.reason {
+            Some(reason) => format!("the closest instance failed for {}", reason.name()),
+            None => "there was no instance".to_owned(),
+        };
+        format!("{what} {}, {}", times(u64::from(self.attempts)), at_or_between(self.first_at, self.last_at))
+    }
+}
+
+/// What each reason came to, in order of the first time that it was one.
+fn reasons_of(rows: &[&PlacementRefusal]) -> Vec<ReasonInAll> {
+    let mut reasons: Vec<ReasonInAll> = Vec::new();
+    for row in rows {
+        let reason = row.refusal.reason();
+        match reasons.iter_mut().find(|it| it.reason == reason) {
+            Some(it) => {
+                it.attempts += row.attempts;
+                it.last_at = it.last_at.max(row.last_at);
+                it.stood += row.stood();
+            }
+            None => reasons.push(ReasonInAll {
+                reason,
+                attempts: row.attempts,
+                first_at: row.first_at,
+                last_at: row.last_at,
+                stood: row.stood(),
+            }),
+        }
+    }
+    reasons
 }
 
 /// Who wanted a task, as ECS's events have it.
@@ -236,6 +288,12 @@ fn resource(run: &Run, launcher: Launcher) -> String {
     }
 }
 
+/// Standalone tasks that were given up before an instance was found.
+fn given_up_of(run: &Run, launcher: Launcher) -> u64 {
+    let Launcher::RunTask(run_task) = launcher else { return 0 };
+    run.tasks.iter().filter(|it| it.run_task == Some(run_task.index()) && it.was_given_up()).count() as u64
+}
+
 /// What became of standalone tasks that found no instance in the end.
 fn lost_of(run: &Run, launcher: Launcher) -> Option<String> {
     let Launcher::RunTask(run_task) = launcher else { return None };
@@ -243,9 +301,7 @@ fn lost_of(run: &Run, launcher: Launcher) -> Option<String> {
     let of = |reason: &str| failures.get(reason).copied().unwrap_or(0);
     let (too_many, throttled) = (of(PROVISIONING_LIMIT), of(THROTTLED));
     let not_placed = failures.values().sum::<u64>() - too_many - throttled;
-    let is_given_up =
-        |it: &&TaskLife| it.run_task == Some(run_task.index()) && it.placed_at.is_none() && it.stopped_at.is_some();
-    let given_up = run.tasks.iter().filter(is_given_up).count() as u64;
+    let given_up = given_up_of(run, launcher);
     let said: Vec<String> = [
         (not_placed, "found no instance and {were} not started"),
         (given_up, "{were} given up in PROVISIONING"),
@@ -302,7 +358,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
 /// replication is told.
 pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
     type Count = fn(&FargateMinute) -> u32;
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         for capacity in FargateCapacity::ALL {
             let rows = || run.fargate_minutes.iter().filter(move |it| it.capacity == capacity);
@@ -319,13 +375,10 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
                 let most = rows().map(|it| it.vcpu).fold(0.0, f64::max);
                 let quota = rows().map(|it| it.vcpu_quota).max().unwrap_or(0);
                 let (name, at) = (capacity.provider_name(), Span::MINUTE * first);
-                let launches = match launches {
-                    1 => "1 launch".to_owned(),
-                    _ => format!("{} launches", number(f64::from(launches), 0)),
-                };
+                let launches =
+                    format!("{} {}", number(f64::from(launches), 0), one_or_more(launches, "launch", "launches"));
                 let mut paragraph = format!(
-                    "{}: {name} refused {launches} in {}, first at {at}. ECS: \"{}.\"",
-                    run.scenario.variant,
+                    "{name} refused {launches} in {}, first at {at}. ECS: \"{}.\"",
                     plural(minutes, "minute"),
                     reason.words()
                 );
@@ -338,30 +391,30 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
                         " Up to {most} vCPUs of {quota} were in use; `{setting}` of `assumptions` is the quota of the account."
                     );
                 }
-                wrap(&mut text, &paragraph, 2);
+                told.add(&run.scenario.variant, vec![paragraph]);
             }
         }
     }
     for run in variants.iter().filter_map(|runs| runs.first()) {
         let settings = "`fargateRunTaskCallsPerSecond` and `runTaskMaxAttempts` of `assumptions` say how many there \
                         may be, and how often each is made.";
-        throttled_paragraph(&mut text, run, true, settings);
+        told_of_throttled(&mut told, run, true, settings);
     }
-    if text.is_empty() { text } else { format!("Launches that Fargate refused (by minute: fargate.csv)\n{text}") }
+    told.under("Launches that Fargate refused (by minute: fargate.csv)")
 }
 
 /// A paragraph for each variant whose calls for tasks on instances were throttled.
 pub fn throttled_paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         let settings =
             "`clusterModifyBurst` and `clusterModifyCallsPerSecond` of `assumptions` say how many there may be.";
-        throttled_paragraph(&mut text, run, false, settings);
+        told_of_throttled(&mut told, run, false, settings);
     }
-    if text.is_empty() { text } else { format!("Calls that were throttled (by minute: run_tasks.csv)\n{text}") }
+    told.under("Calls that were throttled (by minute: run_tasks.csv)")
 }
 
-fn throttled_paragraph(text: &mut String, run: &Run, on_fargate: bool, settings: &str) {
+fn told_of_throttled<'r>(told: &mut Told<'r>, run: &'r Run, on_fargate: bool, settings: &str) {
     let scenario = &run.scenario;
     let is_meant = |it: usize| scenario.runs_on_fargate(Launcher::RunTask(Id::new(it))) == on_fargate;
     let rows = run.run_task_minutes.iter().filter(|it| it.throttled > 0 && is_meant(it.run_task));
@@ -371,18 +424,17 @@ fn throttled_paragraph(text: &mut String, run: &Run, on_fargate: bool, settings:
     let totals = run.run_task_totals.iter().enumerate().filter(|it| is_meant(it.0));
     let lost: u64 = totals.filter_map(|it| it.1.failures.get(THROTTLED)).sum();
     let paragraph = format!(
-        "{}: calls of RunTask were throttled {}, first at {}, and {} {} not started in the end. ECS: \"{THROTTLED}\" {settings}",
-        scenario.variant,
+        "calls of RunTask were throttled {}, first at {}, and {} {} not started in the end. ECS: \"{THROTTLED}\" {settings}",
         times(calls),
         Span::MINUTE * first.minute,
         plural(lost, "task"),
         one_or_more(lost, "was", "were"),
     );
-    wrap(text, &paragraph, 2);
+    told.add(&scenario.variant, vec![paragraph]);
 }
 
 /// An amount of a countable resource, with its unit.
-fn amount(reason: Reason, count: u64) -> String {
+pub(super) fn amount(reason: Reason, count: u64) -> String {
     let count_text = number(count as f64, 0);
     match reason {
         Reason::Cpu => format!("{count_text} CPU units"),

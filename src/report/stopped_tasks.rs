@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::aws::stop_cause::StopCause;
-use crate::report::words::{sentence, wrap};
+use crate::report::words::{Told, sentence};
 use crate::run::{Run, TaskLife};
 use crate::table::Id;
 
@@ -78,27 +78,20 @@ fn launcher<'a>(run: &'a Run, task: &TaskLife) -> &'a str {
 /// The lines under the table of a scenario that count ends of tasks; empty without any. Of each variant the first
 /// replication is told.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
+        let variant = &run.scenario.variant;
         let rows = stopped_tasks(run);
         for row in rows.iter().take(TOLD_MAXIMUM) {
             let code = row.exit_code.map_or(String::new(), |it| format!(", exit code {it}"));
-            let line = format!(
-                "{}: {} × `{}`: {}: {}{code}",
-                run.scenario.variant, row.tasks, row.launcher, row.stop_code, row.stopped_reason
-            );
-            wrap(&mut text, &line, 2);
-            if let Some(cause) = &row.cause {
-                wrap(&mut text, &sentence(cause), 4);
-            }
+            let (tasks, launcher) = (row.tasks, row.launcher);
+            let line = format!("{tasks} × `{launcher}`: {}: {}{code}", row.stop_code, row.stopped_reason);
+            told.add(variant, std::iter::once(line).chain(row.cause.as_deref().map(sentence)).collect());
         }
         if rows.len() > TOLD_MAXIMUM {
             let others: u32 = rows[TOLD_MAXIMUM..].iter().map(|it| it.tasks).sum();
-            wrap(&mut text, &format!("{}: {others} more in other words", run.scenario.variant), 2);
+            told.add(variant, vec![format!("{others} more in other words")]);
         }
     }
-    match text.is_empty() {
-        true => text,
-        false => format!("Tasks that stopped (each: tasks.csv)\n{text}"),
-    }
+    told.under("Tasks that stopped (each: tasks.csv)")
 }

@@ -6,6 +6,7 @@ use crate::data::histogram::Histogram;
 use crate::report::capacity::{ReasonTotal, reason_totals, scales_groups};
 use crate::report::costs::{OwnerCost, a_month, by_owner};
 use crate::report::deployments::{self, DeploymentRow};
+use crate::report::draining::{self, DrainSummary};
 use crate::report::event_bridge::{self, TargetSummary};
 use crate::report::failed_calls::{self, FailedCallsSummary};
 use crate::report::findings::{Finding, findings};
@@ -59,6 +60,9 @@ struct Summary<'a> {
     /// Tasks that stopped otherwise than they were meant to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stopped_tasks: Vec<StoppedTasks<'a>>,
+    /// What kept container instances that drained for ten minutes and more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    draining: Vec<DrainSummary<'a>>,
     /// Calls that AWS refused or throttled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed_calls: Vec<FailedCallsSummary<'a>>,
@@ -299,6 +303,7 @@ pub fn summary(run: &Run) -> Vec<u8> {
         }),
         event_targets: event_bridge::summaries(run),
         pipelines: pipelines::summaries(run),
+        draining: draining::summaries(run),
         failed_calls: failed_calls::summaries(run),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary).expect("a summary can be written");

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::chart::{PALETTE, draw, note, sheet, swatch, tint};
 use crate::report::comparison::number;
-use crate::report::words::wrap;
+use crate::report::words::Told;
 use crate::run::{Run, ScaleOut, TaskLife};
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -313,17 +313,14 @@ fn in_short(run: &Run, waterfall: &Waterfall<'_>) -> String {
 
 /// The first scale-out of each variant in a line.
 pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
-    let mut text = String::new();
+    let mut told = Told::default();
     for run in variants.iter().filter_map(|runs| runs.first()) {
         let waterfalls = waterfalls(run);
         let Some(first) = waterfalls.first() else { continue };
-        wrap(&mut text, &format!("{}: {}.", run.scenario.variant, in_short(run, first)), 2);
+        told.add(&run.scenario.variant, vec![in_short(run, first) + "."]);
     }
-    if text.is_empty() {
-        return text;
-    }
-    format!(
-        "From load to capacity: where the seconds of the first scale-out went (all: waterfall.csv, `plimsoll explain`)\n{text}"
+    told.under(
+        "From load to capacity: where the seconds of the first scale-out went (all: waterfall.csv, `plimsoll explain`)",
     )
 }
 

@@ -1,7 +1,7 @@
 //! How the terminal tells things: lines of a length, counts, and times that nobody reads to the nanosecond.
 
-use crate::report::comparison::number;
-use crate::units::Span;
+pub(crate) use crate::spelling::{one_or_more, plural, times};
+use crate::units::{Instant, Span};
 
 /// Columns of the terminal that a paragraph takes.
 const WIDTH: usize = 118;
@@ -27,20 +27,10 @@ pub(super) fn wrap(text: &mut String, paragraph: &str, indent: usize) {
     text.push('\n');
 }
 
-/// So many of something: `1 task`, `3 tasks`.
-pub(crate) fn plural(count: impl TryInto<u64>, noun: &str) -> String {
-    let count = count.try_into().unwrap_or(u64::MAX);
-    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", number(count as f64, 0)) }
-}
-
-/// The form of a verb that goes with so many: `one_or_more(count, "is", "are")`.
-pub(super) fn one_or_more<'a>(count: impl TryInto<u64>, one: &'a str, more: &'a str) -> &'a str {
-    if count.try_into().is_ok_and(|it| it == 1) { one } else { more }
-}
-
-/// How often something happened: `once`, `3 times`.
-pub(super) fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { plural(count, "time") }
+/// When something was that happened once or several times: `at 00:05:00`, `from 00:05:00 to 00:07:30`.
+pub(super) fn at_or_between(first: Instant, last: Instant) -> String {
+    let (first, last) = (first.to_string(), last.to_string());
+    if first == last { format!("at {first}") } else { format!("from {first} to {last}") }
 }
 
 /// A length of time without what is less than a second.
@@ -53,4 +43,35 @@ pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let text = letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect());
     if text.ends_with('.') { text } else { text + "." }
+}
+
+/// What is told below the table, each paragraph once: with the names of all variants of which it is the same.
+#[derive(Default)]
+pub(super) struct Told<'v> {
+    paragraphs: Vec<(Vec<&'v str>, Vec<String>)>,
+}
+
+impl<'v> Told<'v> {
+    /// Tells something of a variant: a paragraph that its name comes before, and others that belong to it.
+    pub fn add(&mut self, variant: &'v str, lines: Vec<String>) {
+        match self.paragraphs.iter_mut().find(|it| it.1 == lines) {
+            // What is said twice of one variant is two things.
+            Some((variants, _)) if !variants.contains(&variant) => variants.push(variant),
+            _ => self.paragraphs.push((vec![variant], lines)),
+        }
+    }
+
+    /// All of it under a heading; empty where nothing was told.
+    pub fn under(&self, heading: &str) -> String {
+        let mut text = String::new();
+        for (variants, lines) in &self.paragraphs {
+            for (place, line) in lines.iter().enumerate() {
+                match place {
+                    0 => wrap(&mut text, &format!("{}: {line}", variants.join(", ")), 2),
+                    _ => wrap(&mut text, line, 4),
+                }
+            }
+        }
+        if text.is_empty() { text } else { format!("{heading}\n{text}") }
+    }
 }

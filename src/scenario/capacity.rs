@@ -6,7 +6,7 @@ mod provider;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, TerminationPolicy};
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
 use crate::aws::cluster_query::{Version, is_of_a_name};
-use crate::aws::container_instance::RegistrationFailure;
+use crate::aws::container_instance::{CONTAINER_INSTANCES_PER_CLUSTER, RegistrationFailure};
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::instance_type::InstanceType;
 use crate::aws::mixed_instances::LaunchTemplateOverride;
@@ -62,9 +62,6 @@ pub fn check_registration_failure(
         reader.refuse(Problem::new(at, message).help("`awsvpcTrunking` does not support this type"));
     }
 }
-
-/// Most container instances of a cluster (*Amazon ECS endpoints and quotas*, 2026).
-const CONTAINER_INSTANCES_MAXIMUM: u64 = 5_000;
 
 /// The cluster and what it runs on.
 pub struct Capacity {
@@ -184,10 +181,10 @@ impl Capacity {
             capacity.group_names.add(&entry.key, id);
         }
         let at_most: u64 = capacity.groups.iter().map(|it| u64::from(it.max_size)).sum();
-        if at_most > CONTAINER_INSTANCES_MAXIMUM {
+        if at_most > CONTAINER_INSTANCES_PER_CLUSTER as u64 {
             reader.note(format!(
-                "the groups may grow to {at_most} instances together, and a cluster has at most {CONTAINER_INSTANCES_MAXIMUM} container \
-                 instances (Amazon ECS endpoints and quotas): here more would register, at AWS they do not"
+                "the groups may grow to {at_most} instances together, and a cluster has at most {CONTAINER_INSTANCES_PER_CLUSTER} container \
+                 instances (Amazon ECS endpoints and quotas): those beyond it do not register"
             ));
         }
         for entry in providers {

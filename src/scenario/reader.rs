@@ -12,7 +12,9 @@ use crate::scenario::aws_fields::Shape;
 use crate::scenario::problem::{Place, Problem, SourceFile, nearest};
 use crate::scenario::quantity;
 use crate::scenario::record::{AskedField, Kind, Record, Usual, Written};
+use crate::scenario::schema::homes_of;
 use crate::scenario::tree::{Entry, Node, Value, is_same_field};
+use crate::spelling::is_slip;
 use crate::table::Id;
 use crate::units::Span;
 use crate::workload::access_log::AccessLog;
@@ -49,12 +51,14 @@ pub struct Reader<'o> {
     pub problems: Vec<Problem>,
     /// What is known to AWS, would change the result and is not simulated.
     pub unsupported: Vec<Problem>,
-    /// Remarks, each once, in the order in which they came up.
-    pub notes: Vec<String>,
+    /// Remarks, each once with the variants that it came up in, none where it is of the whole file, in the order in which they did.
+    pub notes: Vec<(String, Vec<String>)>,
     /// Fields accepted without effect, by the shape they belong to.
     pub accepted: BTreeMap<&'static str, BTreeSet<String>>,
     /// The variant that is being read, where it is not the base.
     pub variant: Option<String>,
+    /// All that were begun to be read, the base among them.
+    pub variants: Vec<String>,
     /// Sections in files that could not be read: what they define is not known.
     pub unread_sections: BTreeSet<&'static str>,
     /// Whether the file has variants.
@@ -63,9 +67,17 @@ pub struct Reader<'o> {
     pub varied_fields: BTreeSet<String>,
     /// What is asked of the tree, where someone wants to know.
     pub record: Option<Record>,
+    /// Whether a field that stands where it does not belong is told where it does.
+    pub says_where_fields_belong: bool,
     /// What was said already, since every variant says again what is wrong with all.
     seen: BTreeSet<(Option<Place>, String)>,
 }
+
+/// Places where a field belongs that are named to those who have it elsewhere; a field of more is of no place in particular.
+const HOMES_NAMED_MAXIMUM: usize = 4;
+
+/// What the file without any patch is called among its variants.
+pub const BASE: &str = "base";
 
 /// A field and what it belongs to, for messages.
 #[derive(Clone, Copy)]
@@ -152,10 +164,12 @@ impl<'o> Reader<'o> {
             notes: Vec::new(),
             accepted: BTreeMap::new(),
             variant: None,
+            variants: Vec::new(),
             unread_sections: BTreeSet::new(),
             has_variants: false,
             varied_fields: BTreeSet::new(),
             record: None,
+            says_where_fields_belong: true,
             seen: BTreeSet::new(),
         }
     }
@@ -180,12 +194,37 @@ impl<'o> Reader<'o> {
         self.unsupported.push(problem);
     }
 
-    /// Records a remark, once.
+    /// Records a remark, once for all variants that it concerns.
     pub fn note(&mut self, note: impl Into<String>) {
-        let note = note.into();
-        if self.seen.insert((None, note.clone())) {
-            self.notes.push(note);
+        // What is found before any variant is read is wrong with the file.
+        if self.variants.is_empty() {
+            return self.note_of_file(note);
         }
+        let note = note.into();
+        let variant = self.variant.as_deref().unwrap_or(BASE);
+        match self.notes.iter_mut().find(|it| it.0 == note) {
+            Some((_, of)) if of.is_empty() || of.iter().any(|it| it == variant) => {}
+            Some((_, of)) => of.push(variant.to_owned()),
+            None => self.notes.push((note, vec![variant.to_owned()])),
+        }
+    }
+
+    /// Records a remark on the file as a whole.
+    fn note_of_file(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if self.notes.iter().all(|it| it.0 != note) {
+            self.notes.push((note, Vec::new()));
+        }
+    }
+
+    /// The remarks, with the names of the variants before those that do not concern all of `variants`.
+    pub fn remarks(&self, variants: &[&str]) -> Vec<String> {
+        let is_of_all = |of: &[String]| of.is_empty() || variants.iter().all(|it| of.iter().any(|of| of == it));
+        let remark = |(note, of): &(String, Vec<String>)| match is_of_all(of) {
+            true => note.clone(),
+            false => format!("{}: {note}", of.join(", ")),
+        };
+        self.notes.iter().map(remark).collect()
     }
 
     fn expected<T>(&mut self, what: What<'_>, node: &Node, expected: impl fmt::Display) -> Option<T> {
@@ -876,7 +915,19 @@ impl<'n> Fields<'n> {
                 }
                 known.extend(shape.accepted);
                 let mut problem = Problem::new(entry.key_place, format!("{} has no field `{}`", self.of, entry.key));
-                if let Some(name) = nearest(&entry.key, known.iter().copied()) {
+                let near = nearest(&entry.key, known.iter().copied());
+                let homes = match reader.says_where_fields_belong && near.is_none_or(|it| !is_slip(&entry.key, it)) {
+                    true => homes_of(&entry.key),
+                    false => &[],
+                };
+                if (1..=HOMES_NAMED_MAXIMUM).contains(&homes.len()) {
+                    let homes = listed(homes.iter().map(String::as_str));
+                    let help = format!("`{}` is a field of {homes}", entry.key);
+                    problem = problem.label("not a field here").help(help);
+                    if near.is_none() {
+                        problem = problem.help(format!("its fields are {}", listed(known)));
+                    }
+                } else if let Some(name) = near {
                     problem = problem.label(format!("did you mean `{name}`?"));
                 } else {
                     problem = problem.label("not a field").help(format!("its fields are {}", listed(known)));

@@ -8,6 +8,7 @@ use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::tree::{Node, Value};
 use crate::scenario::workload::{above_zero, note_nothing};
+use crate::spelling::{one_or_more, plural};
 use crate::units::{Instant, Span};
 use crate::workload::access_log;
 use crate::workload::arrivals::{ArrivalProcess, Spacing};
@@ -111,10 +112,18 @@ fn plain(named: &str) -> &str {
 fn note_gaps(reader: &mut Reader<'_>, file: &str, trace: &Trace) {
     let shown = plain(file);
     if trace.missing > 0 {
-        reader.note(format!("{shown}: {} intervals without a row count as 0 requests", trace.missing));
+        reader.note(format!(
+            "{shown}: {} without a row {} as 0 requests",
+            plural(trace.missing, "interval"),
+            one_or_more(trace.missing, "counts", "count")
+        ));
     }
     if trace.shared > 0 {
-        reader.note(format!("{shown}: {} rows share an interval with the row before, and add up", trace.shared));
+        reader.note(format!(
+            "{shown}: {} an interval with the row before, and {} up",
+            plural(trace.shared, "row") + one_or_more(trace.shared, " shares", " share"),
+            one_or_more(trace.shared, "adds", "add")
+        ));
     }
 }
 

@@ -1,13 +1,15 @@
 //! The JSON Schema of scenario files, for editors: what the readers ask for while they read a file that has everything.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::scenario::reader::SCENARIO;
 use crate::scenario::record::{AskedMap, Kind, Record, Usual};
 use crate::scenario::sections;
-use crate::scenario::story::read_and_look;
+use crate::scenario::story::{Look, read_and_look};
 use crate::scenario::tree::{Node, Value, is_same_field};
 
 /// A scenario with every section and every field, so that reading it asks every question there is.
@@ -42,6 +44,12 @@ fn visit(schema: &mut Json, seen: &mut dyn FnMut(&str, &mut Map<String, Json>)) 
 
 fn marked_schema() -> Json {
     let mut schema = Json::Null;
+    look_at_complete(&mut |root, variants, record| schema = whole(root, variants, record));
+    schema
+}
+
+/// Reads the complete scenario, and looks at what is asked of it.
+fn look_at_complete(look: Look<'_>) {
     let story = read_and_look(
         Path::new("complete.yaml"),
         &mut |path| {
@@ -56,12 +64,43 @@ fn marked_schema() -> Json {
                 _ => COMPLETE,
             }))
         },
-        Some(&mut |root, variants, record| schema = whole(root, variants, record)),
+        Some(look),
     );
     if let Err(problems) = story {
         unreachable!("the complete scenario is sound: {}", problems.render(false));
     }
-    schema
+}
+
+/// Where fields of a name belong: the ways there from the top of a file, such as `assumptions` or `services.NAME`, in its order; none
+/// where no reader asks for such a field, or where it is a section itself.
+pub fn homes_of(field: &str) -> &'static [String] {
+    static HOMES: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
+    let homes = HOMES.get_or_init(|| {
+        let mut homes = BTreeMap::new();
+        look_at_complete(&mut |root, _, record| find_homes(root, record, "", &mut homes));
+        homes
+    });
+    let homes = [Some(field.to_owned()), (!field.is_empty()).then(|| in_other_case(field))].map(|it| homes.get(&it?));
+    homes.into_iter().flatten().next().map_or(&[], Vec::as_slice)
+}
+
+fn find_homes(node: &Node, record: &Record, way: &str, homes: &mut BTreeMap<String, Vec<String>>) {
+    for field in record.map_of(node).iter().flat_map(|it| &it.fields).filter(|_| !way.is_empty()) {
+        let of_field = homes.entry(field.name.to_owned()).or_default();
+        if of_field.iter().all(|it| it != way) {
+            of_field.push(way.to_owned());
+        }
+    }
+    let is_named = record.kind(node) == Some(&Kind::Named);
+    for (key, child) in children(node) {
+        let step = if is_named { "NAME" } else { key };
+        let way = match (way, step) {
+            (way, "") => way.to_owned(),
+            ("", step) => step.to_owned(),
+            (way, step) => format!("{way}.{step}"),
+        };
+        find_homes(child, record, &way, homes);
+    }
 }
 
 fn whole(root: &Node, variants: Option<&Node>, record: &Record) -> Json {

@@ -30,7 +30,7 @@ use crate::scenario::placement::{
     for_attributes_only, meets, meets_as, note_unknown_attributes, note_unmet_attributes,
 };
 use crate::scenario::problem::{Problem, Problems, Severity};
-use crate::scenario::reader::{Fields, Open, Reader, SCENARIO, What};
+use crate::scenario::reader::{BASE, Fields, Open, Reader, SCENARIO, What};
 use crate::scenario::record::Record;
 use crate::scenario::registry::pull_quotas;
 use crate::scenario::run_task::Demands;
@@ -77,22 +77,26 @@ pub type Look<'l> = &'l mut dyn FnMut(&Node, Option<&Node>, &Record);
 /// As [`read`], with a look at the tree on the way.
 pub fn read_and_look(path: &Path, open: Open<'_>, look: Option<Look<'_>>) -> Result<Story, Problems> {
     let mut reader = Reader::new(open);
+    // Who looks at what is asked may be about to find out where fields belong.
+    reader.says_where_fields_belong = look.is_none();
     let story = files::load(&mut reader, path).and_then(|it| read_tree(&mut reader, it, path, look));
+    let variants: Vec<&str> = reader.variants.iter().map(String::as_str).collect();
+    let mut notes = reader.remarks(&variants);
     for (shape, fields) in &reader.accepted {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        reader.notes.push(format!("accepted without effect ({shape}): {}", fields.join(", ")));
+        notes.push(format!("accepted without effect ({shape}): {}", fields.join(", ")));
     }
     match story {
         Some((variants, replications)) if reader.problems.is_empty() => Ok(Story {
             variants,
             replications,
-            notes: reader.notes,
+            notes,
             inputs: reader.inputs,
             unsupported: Problems::new(Severity::Warning, reader.unsupported, reader.files),
         }),
         _ => {
             let mut problems = Problems::new(Severity::Error, reader.problems, reader.files);
-            problems.notes = reader.notes;
+            problems.notes = notes;
             Err(problems)
         }
     }
@@ -119,7 +123,7 @@ fn read_tree(reader: &mut Reader<'_>, root: Node, path: &Path, look: Option<Look
     let mut read = Vec::new();
     reader.record = look.is_some().then(Record::default);
     let complete = sections::completed(root.clone());
-    let base = decode(reader, &complete, Named { scenario: &name, variant: "base", comment: &description });
+    let base = decode(reader, &complete, Named { scenario: &name, variant: BASE, comment: &description });
     let replications = replications(reader, &complete);
     read.extend(base);
     let patches = read_variants(reader, variants.as_ref());
@@ -183,8 +187,8 @@ fn read_variants(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<Variant> {
             let problem = Problem::new(entry.key_place, format!("a variant cannot be called `{}`", entry.key));
             reader.refuse(problem.help("it names a folder of results: letters, digits, `-`, `_` and `.` within"));
         }
-        if entry.key == "base" {
-            let problem = Problem::new(entry.key_place, "a variant cannot be called `base`");
+        if entry.key == BASE {
+            let problem = Problem::new(entry.key_place, format!("a variant cannot be called `{BASE}`"));
             reader.refuse(problem.help("that is the file without any patch"));
         }
         let Some(mut fields) = reader.fields(&entry.node, format!("variant `{}`", entry.key)) else { continue };
@@ -234,6 +238,7 @@ struct Named<'a> {
 }
 
 fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scenario> {
+    reader.variants.push(named.variant.to_owned());
     let mut fields = reader.fields(root, SCENARIO)?;
     fields.usual(reader, "replications", &1);
     fields.take("replications");
@@ -378,9 +383,15 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let container_insights = capacity.container_insights;
     let known = AlarmsByName { alarms: &alarms.names, composite: &composite_alarms, managed: &managed_alarms };
     let mut services = services;
+    // One that is deleted before it is created was there from the beginning.
+    let mut seen = BTreeSet::new();
     for entry in &timeline {
-        if let TimelineChange::CreateService { service } = entry.change {
-            services[service].is_created_later = true;
+        match entry.change {
+            TimelineChange::CreateService { service } => services[service].is_created_later |= seen.insert(service),
+            TimelineChange::DeleteService { service, .. } => {
+                seen.insert(service);
+            }
+            _ => {}
         }
     }
     link_alarms(reader, service_entries, &names, &mut services, &known);

@@ -1,5 +1,7 @@
 //! `timeline`: what happens when.
 
+use std::collections::BTreeMap;
+
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::composite_alarm::CompositeAlarm;
@@ -18,6 +20,7 @@ use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::mixed_instances::capacity_pool;
 use crate::scenario::problem::{Place, Problem};
+use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Names, Reader, What, listed};
 use crate::scenario::scaling::{ecs_only, suspended_state};
 use crate::scenario::service::{self};
@@ -82,12 +85,13 @@ const CHANGES: &[&str] = &[
 ];
 
 /// What the timeline refers to.
+#[derive(Clone, Copy)]
 pub struct Around<'a> {
     /// Task definitions.
     pub task_definitions: &'a TaskDefinitions,
     /// Groups.
     pub capacity: &'a Capacity,
-    /// Services.
+    /// Services, as they stand when an entry of the timeline comes.
     pub services: &'a Table<ServiceDefinition>,
     /// Names of services.
     pub service_names: &'a Names<ServiceDefinition>,
@@ -123,16 +127,60 @@ pub fn timeline(
     around: &Around<'_>,
     new: &mut NewConfigurations,
 ) -> Vec<TimelineEntry> {
-    let nodes = reader.list(What { field: "timeline", of: "the scenario" }, node);
+    let mut nodes: Vec<&Node> = reader.list(What { field: "timeline", of: "the scenario" }, node).iter().collect();
+    // Each entry is judged by the services as those before it have made them. One without a sound time is refused in any case.
+    let time_of = |node: &Node| quantity::span(node.get("at").and_then(Node::text).unwrap_or_default()).ok();
+    nodes.sort_by_key(|it| time_of(it));
+    let mut services = around.services.clone();
     let mut entries: Vec<(TimelineEntry, Place)> = Vec::new();
     for node in nodes {
-        entries.extend(entry(reader, node, around, new).map(|it| (it, node.place)));
+        let around = Around { services: &services, ..*around };
+        let Some(entry) = entry(reader, node, &around, new) else { continue };
+        take_over(&mut services, &entry.change, new);
+        entries.push((entry, node.place));
     }
-    entries.sort_by_key(|(it, _)| it.at);
     refuse_second_creations(reader, &entries, around);
     check_group_sizes(reader, &entries, around);
     check_capacities(reader, &entries, around);
     entries.into_iter().map(|(it, _)| it).collect()
+}
+
+/// What a change makes of the definition of its service, for the changes that come after it.
+fn take_over(services: &mut Table<ServiceDefinition>, change: &TimelineChange, new: &NewConfigurations) {
+    let TimelineChange::UpdateService {
+        service,
+        task_definition,
+        desired_count,
+        volume,
+        minimum_healthy_percent,
+        maximum_percent,
+        deployment,
+        placement_strategy,
+        placement_constraints,
+        capacity_provider_strategy,
+        availability_zone_rebalancing,
+        ..
+    } = change
+    else {
+        return;
+    };
+    let it = &mut services[*service];
+    it.task_definition = task_definition.unwrap_or(it.task_definition);
+    it.desired_count = desired_count.unwrap_or(it.desired_count);
+    it.minimum_healthy_percent = minimum_healthy_percent.unwrap_or(it.minimum_healthy_percent);
+    it.maximum_percent = maximum_percent.unwrap_or(it.maximum_percent);
+    it.availability_zone_rebalancing = availability_zone_rebalancing.unwrap_or(it.availability_zone_rebalancing);
+    deployment.apply(&mut it.deployment);
+    it.launch.volume = volume.unwrap_or(it.launch.volume);
+    if let Some(strategy) = placement_strategy {
+        it.launch.placement_strategy.clone_from(strategy);
+    }
+    if let Some(constraints) = placement_constraints {
+        it.launch.placement_constraints.clone_from(&new.placement_constraints[*constraints]);
+    }
+    if let Some(strategy) = capacity_provider_strategy {
+        it.launch.capacity_provider_strategy.clone_from(strategy);
+    }
 }
 
 fn entry(
@@ -587,17 +635,35 @@ fn group(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<'_>) 
     reader.reference(What { field: "autoScalingGroup", of: &fields.of }, node?, &around.capacity.group_names)
 }
 
-/// A service that the timeline creates is not there before; it is created once.
+/// A service that the timeline creates is not there before; it is created again only after it was deleted.
 fn refuse_second_creations(reader: &mut Reader<'_>, entries: &[(TimelineEntry, Place)], around: &Around<'_>) {
-    let mut created: Vec<Id<ServiceDefinition>> = Vec::new();
+    let mut is_there: BTreeMap<Id<ServiceDefinition>, bool> = BTreeMap::new();
     for (entry, place) in entries {
-        let TimelineChange::CreateService { service } = entry.change else { continue };
-        if created.contains(&service) {
-            let name = &around.services[service].name;
-            let problem = Problem::new(*place, format!("service `{name}` is created more than once"));
-            reader.refuse(problem.help("describe the second one under a name of its own"));
+        match entry.change {
+            TimelineChange::DeleteService { service, .. } => {
+                is_there.insert(service, false);
+            }
+            TimelineChange::CreateService { service } => {
+                let definition = &around.services[service];
+                let name = &definition.name;
+                match is_there.insert(service, true) {
+                    None => {}
+                    Some(true) => {
+                        let message = format!("service `{name}` is created more than once");
+                        let help =
+                            "delete it before by `deleteService`, or describe the second one under a name of its own";
+                        reader.refuse(Problem::new(*place, message).help(help));
+                    }
+                    Some(false) if !definition.task_sets.is_empty() => {
+                        let message = format!("service `{name}`, which has task sets, is created again");
+                        let help = "its task sets are those of its whole life: describe the second one under a name of its own";
+                        reader.refuse(Problem::new(*place, message).help(help));
+                    }
+                    Some(false) => {}
+                }
+            }
+            _ => {}
         }
-        created.push(service);
     }
 }
 

@@ -42,8 +42,8 @@ pub enum TimelineChange {
         network: Option<Id<NetworkConfiguration>>,
         /// Whether it begins a deployment whatever else is new: `forceNewDeployment`, or a `platformVersion` or `loadBalancers`.
         force_new_deployment: bool,
-        /// The EBS volume that tasks get from then on (`volumeConfigurations`), which starts a deployment too.
-        volume: Option<EbsVolume>,
+        /// `volumeConfigurations`, which starts a deployment too: the EBS volume that its tasks get, or that they get none.
+        volume: Option<Option<EbsVolume>>,
         /// `minimumHealthyPercent`
         minimum_healthy_percent: Option<u32>,
         /// `maximumPercent`

@@ -111,17 +111,17 @@ pub fn update_service(
     })
 }
 
-/// What else of `UpdateService` begins a deployment: whether something does, and the EBS volume that its tasks get.
+/// What else of `UpdateService` begins a deployment: whether something does, and the EBS volume that its tasks get from then on.
 ///
 /// *UpdateService* in the API's reference (2026): `loadBalancers`, `platformVersion` and `volumeConfigurations` trigger one even where
-/// they say what holds already.
+/// they say what holds already; no `volumeConfigurations` trigger none, and an empty list takes the volume away.
 fn new_revision(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     service: Id<ServiceDefinition>,
     task_definition: Option<Id<TaskDefinition>>,
     around: &Around<'_>,
-) -> Option<(bool, Option<EbsVolume>)> {
+) -> Option<(bool, Option<Option<EbsVolume>>)> {
     let definition = &around.services[service];
     let name = &definition.name;
     let runs = &around.task_definitions.table[task_definition.unwrap_or(definition.task_definition)];
@@ -155,9 +155,19 @@ fn new_revision(
         };
         let said = service::load_balancer(reader, fields, &of_services, Some(runs));
         if reader.problems.len() == problems && said != definition.load_balancer {
-            let message =
-                format!("another target group, container or port in `loadBalancers` of {} (`{name}`)", fields.of);
-            reader.not_simulated(at, message);
+            let message = format!(
+                "another target group, container or port in `loadBalancers` of {} (`{name}`) is not simulated yet",
+                fields.of
+            );
+            let problem = Problem::new(at, message).help(
+                "`loadBalancers` may say here what the service has, which begins a deployment; `taskDefinition` and \
+                 `forceNewDeployment` begin one as well",
+            );
+            reader.not_runnable(problem.help(
+                "a second target group is there from the beginning as `alternateTargetGroupArn`, with the strategy BLUE_GREEN, LINEAR or \
+                 CANARY; or a second service fills it, created by `createService`, to which `modifyListener` or `modifyRule` sends the \
+                 requests",
+            ));
         }
         is_other = true;
     } else {
@@ -171,7 +181,7 @@ fn new_revision(
                 format!("`volumeConfigurations` is not for service `{name}`, whose scheduling strategy is DAEMON");
             reader.refuse(Problem::new(at, message).help("EBS volumes of tasks are for REPLICA services"));
         }
-        volume = volume_configurations(reader, fields, Some(runs));
+        volume = Some(volume_configurations(reader, fields, Some(runs)));
     } else {
         fields.take("volumeConfigurations");
     }

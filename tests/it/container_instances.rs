@@ -500,3 +500,36 @@ services:
         ]
     );
 }
+
+#[test]
+fn the_5001st_container_instance_of_a_cluster_does_not_register() {
+    let of = |first: u32, begin: &str| {
+        format!(
+            "duration: 10m
+begin: {begin}
+cluster: {{ availabilityZones: [us-east-1a] }}
+autoScalingGroups:
+  many: {{ InstanceType: t3.micro, MinSize: {first}, MaxSize: {first} }}
+  few: {{ InstanceType: t3.micro, MinSize: 2, MaxSize: 2 }}
+timeline: [{{ at: 5m, updateAutoScalingGroup: {{ autoScalingGroup: few, MinSize: 2, MaxSize: 3, DesiredCapacity: 3 }} }}]
+"
+        )
+    };
+    let failed = |run: &Run| -> Vec<String> {
+        let events = run.events.iter().filter(|it| it.kind == "instance.registration_failed");
+        events.map(|it| it.message.clone()).collect()
+    };
+    for begin in ["settled", "cold"] {
+        let run = run(&of(4_999, begin));
+        let failed = failed(&run);
+        assert_eq!(failed.len(), 2, "{begin}");
+        assert!(
+            failed.iter().all(|it| it.contains("(LimitExceededException: The limit for the resource was exceeded.)"))
+        );
+        let registered = run.instances.iter().filter(|it| it.registered_at.is_some()).count();
+        assert_eq!((run.instances.len(), registered), (5_002, 5_000), "{begin}");
+        let unregistered = run.instances.iter().filter(|it| it.registered_at.is_none());
+        assert!(unregistered.into_iter().all(|it| it.bills.iter().map(|it| it.usd).sum::<f64>() > 0.0), "they cost");
+    }
+    assert_eq!(failed(&run(&of(4_997, "settled"))), [] as [String; 0]);
+}

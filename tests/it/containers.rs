@@ -237,6 +237,48 @@ fn a_restart_policy_starts_a_container_again_in_its_task() {
     assert_eq!(too_short.tasks[0].stop_code, Some("EssentialContainerExited"));
 }
 
+#[test]
+fn what_slows_starts_slows_restarts() {
+    let containers = "      - { name: web, memory: 64, restartPolicy: { enabled: true, restartAttemptPeriod: 60 } }";
+    let applications = "  web: { exit: { after: 100s, code: 1 } }";
+    let restarts = |more: &str| container(&run(containers, applications, more).tasks[0], "web").restart_count;
+    let slow = |factor: u32| format!("  - {{ at: 150s, slowContainerRuntime: {{ factor: {factor} }} }}\n");
+    // Each run takes 100 s, and each start but the first a minute instead of a second.
+    assert_eq!((restarts(""), restarts(&slow(60))), (17, 11));
+    // Docker does not get it done in time: the container has ended, and it was essential.
+    let never = run(containers, applications, &slow(500));
+    let first = &never.tasks[0];
+    assert_eq!((first.stop_code, container(first, "web").restart_count), (Some("EssentialContainerExited"), 1));
+    let ended_at = started(first, "web") + 100.0;
+    assert_eq!(first.stopping_at.map(|it| it.as_seconds()), Some(ended_at + 240.0));
+    // From one end to the next, of which each start takes 20 s, or varies by half of that.
+    let between = |assumptions: &str| {
+        let run =
+            run(containers, applications, &format!("assumptions: {{ containerCreateTime: 20s, {assumptions} }}\n"));
+        let ends = run.events.iter().filter(|it| it.kind == "container.restarted").map(|it| it.at.as_seconds());
+        let ends: Vec<f64> = ends.collect();
+        ends[1] - ends[0]
+    };
+    let (usual, varied) = (between(""), between("startUpJitter: 0.5"));
+    assert_eq!(usual, 120.0);
+    assert!(varied != usual && (110.0..=130.0).contains(&varied), "{varied}");
+}
+
+#[test]
+fn a_slow_runtime_mounts_as_fast_as_any() {
+    let definition = "    volumes: [{ name: shared, efsVolumeConfiguration: { fileSystemId: fs-1 } }]";
+    let took = |definition: &str, more: &str| {
+        let run = simulated(&text("      - { name: web, memory: 64 }", definition, "  web: {}", more));
+        let task = &run.tasks[0];
+        task.running_at.expect("it runs").as_seconds() - task.pulled_at.expect("it was pulled").as_seconds()
+    };
+    let slow = "  - { at: 30s, slowContainerRuntime: { factor: 10 } }\n";
+    let mount = took(definition, "") - took("", "");
+    assert!(mount > 0.0);
+    assert_eq!(took(definition, slow) - took("", slow), mount);
+    assert_eq!(took("", slow), 10.0 * took("", ""));
+}
+
 fn memory_percent(run: &Run, minute: u64) -> f64 {
     let row = run.service_minutes.iter().find(|it| it.minute == minute).expect("a row of that minute");
     row.memory_percent.expect("it runs")

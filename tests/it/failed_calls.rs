@@ -5,7 +5,7 @@ use std::path::Path;
 use plimsoll::engine::simulate;
 use plimsoll::report::{failed_calls, summary::summary};
 use plimsoll::rng::Seed;
-use plimsoll::run::Run;
+use plimsoll::run::{CalledBy, Run};
 use plimsoll::scenario;
 
 /// Four services, and what the timeline does to them.
@@ -64,4 +64,36 @@ fn throttled_calls_are_counted_with_those_that_were_given_up() {
     assert!(told.contains("(and 3 others) was throttled, "), "{told}");
     assert!(told.contains(&format!("and {} calls were given up, and nothing came of them", row.given_up)), "{told}");
     assert!(self::run("  - { at: 5m, updateService: { service: a, desiredCount: 2 } }", "").failed_calls.is_empty());
+}
+
+#[test]
+fn throttled_calls_of_auto_scaling_and_pipelines_are_told_apart() {
+    let target =
+        "{ ServiceNamespace: ecs, ScalableDimension: ecs:service:DesiredCount, MinCapacity: 1, MaxCapacity: 20 }";
+    let build = "{ provisioningTime: 0s, time: 1m, cachedTime: 1m, cacheShare: 0, pushMbPerSecond: 50 }";
+    let more = format!(
+        "assumptions: {{ serviceModifyBurst: 1, serviceModifyCallsPerSecond: 1 }}
+scalableTargets: {{ a: {target} }}
+pipelines:
+  one: {{ service: b, commits: {{ at: [10m] }}, sourceTime: 0s, build: {build} }}
+  two: {{ service: c, commits: {{ at: [10m] }}, sourceTime: 0s, build: {build} }}"
+    );
+    let timeline = "  - { at: 5m, updateService: { service: d, healthCheckGracePeriodSeconds: 5 } }
+  - { at: 5m, registerScalableTarget: { service: a, MinCapacity: 6 } }";
+    let run = run(timeline, &more);
+    let by = |it: CalledBy| run.failed_calls.iter().filter(move |row| row.called_by == it);
+    for (caller, words) in [
+        (CalledBy::ApplicationAutoScaling, "UpdateService by Application Auto Scaling for service `a` was throttled, "),
+        (CalledBy::Pipeline, "UpdateService by a pipeline for service `"),
+    ] {
+        assert_eq!(by(caller).count(), 1, "{caller:?}: {:?}", run.failed_calls);
+        assert!(by(caller).all(|it| it.given_up == 0 && it.attempts > 0));
+        assert!(told(&run).contains(words), "{}", told(&run));
+    }
+    assert!(told(&run).contains("until they were answered"), "{}", told(&run));
+    let summary: serde_json::Value = serde_json::from_slice(&summary(&run)).expect("JSON");
+    let callers = summary["failed_calls"].as_array().expect("a list").iter().map(|it| it["called_by"].as_str());
+    let mut callers: Vec<Option<&str>> = callers.collect();
+    callers.sort_unstable();
+    assert_eq!(callers, [Some("application-auto-scaling"), Some("pipeline")]);
 }

@@ -355,10 +355,10 @@ timeline:
         [
             (
                 1326,
-                "instance refresh: RollbackInProgress, alarm errors is in ALARM; 1 instances are to be replaced"
+                "instance refresh: RollbackInProgress, alarm errors is in ALARM; 1 instance is to be replaced"
                     .to_owned()
             ),
-            (1470, "instance refresh: RollbackSuccessful, 1 of 1 instances were replaced".to_owned()),
+            (1470, "instance refresh: RollbackSuccessful, 1 of 1 instance was replaced".to_owned()),
         ]
     );
     let cancelled = refresh("", "- { at: 22m, cancelInstanceRefresh: { autoScalingGroup: nodes } }");

@@ -183,3 +183,36 @@ fn start_ups_vary_by_a_fifth_where_they_are_to() {
     let beside = "  other: { taskDefinition: web, desiredCount: 3 }";
     assert_eq!(start_ups("startUpJitter: 0.2", beside), varied, "another service disturbs none");
 }
+
+#[test]
+fn the_pause_container_may_take_no_longer_than_another() {
+    let awsvpc = |timeline: &str| {
+        let text = "duration: 4h
+cluster: { subnets: { a: { AvailabilityZone: us-east-1a, CidrBlock: 10.0.0.0/24 } } }
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
+taskDefinitions: { web: { networkMode: awsvpc, containerDefinitions: [{ name: web, image: \"shop/web:2\", memory: 256 }] } }
+applications: { web: { image: { size: 100MB } } }
+services: { web: { taskDefinition: web, desiredCount: 0, networkConfiguration: { awsvpcConfiguration: { subnets: [a] } } } }
+timeline:
+  - { at: 1m, updateService: { service: web, desiredCount: 1 } }
+";
+        run(&format!("{text}{timeline}\n"))
+    };
+    let slow = |factor: u32| format!("  - {{ at: 30s, slowContainerRuntime: {{ factor: {factor} }} }}");
+    let says = |words: &str| Some(format!("DockerTimeoutError: Could not transition to {words}"));
+    let failure = |timeline: &str| {
+        let run = awsvpc(timeline);
+        let (after, reason) = first_failure(&run);
+        (after, reason.map(str::to_owned))
+    };
+    // The pause container is created and started in a second, so many times as long, before any other is; the
+    // network interface takes 5 s to go.
+    assert_eq!(failure(&slow(500)), (3.0 + 240.0 + 5.0, says("created; timed out after waiting 4m0s")));
+    assert_eq!(failure(&slow(400)), (3.0 + 200.0 + 180.0 + 5.0, says("started; timed out after waiting 3m0s")));
+    let followed = |factor: u32| format!("{}\n  - {{ at: 3h, registryOutage: {{}} }}", slow(factor));
+    assert_eq!(failure(&followed(500)), (3.0 + 240.0 + 5.0, says("created; timed out after waiting 4m0s")));
+    let task = &awsvpc(&slow(300)).tasks[0];
+    assert_eq!(pull_seconds(task), 3.0);
+    let running = task.running_at.expect("it runs").as_seconds() - task.pulled_at.expect("pulled").as_seconds();
+    assert_eq!(running, 600.0, "one after the other");
+}

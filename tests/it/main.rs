@@ -13,6 +13,7 @@ mod daemons;
 mod deployment_ends;
 mod deployment_laws;
 mod deployments;
+mod draining;
 mod event_bridge;
 mod failed_calls;
 mod fargate;

@@ -287,3 +287,40 @@ assumptions: {{ provisioningTimeout: 2h }}
     let words = "tasks of `runTasks` `jobs` found no instance at some time from ";
     assert!(going_on.contains(words) && going_on.contains("to the end"), "{going_on}");
 }
+
+#[test]
+fn all_reasons_are_told_and_the_one_that_held_longest_is_explained() {
+    // At first there is no instance; then the one that comes is full until the end.
+    let text = "duration: 2h
+begin: cold
+cluster: { availabilityZones: [us-east-1a] }
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 0, MaxSize: 1, DesiredCapacity: 0 } }
+capacityProviders: { nodes: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED, targetCapacity: 100 } } } }
+taskDefinitions: { job: { containerDefinitions: [{ name: job, image: job, cpu: 1024, memory: 512 }] } }
+runTasks: { job: { taskDefinition: job, capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }], runTime: 2h, at: [1m], count: 6 } }
+";
+    let story = plimsoll::scenario::read(std::path::Path::new("reasons.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let run = plimsoll::engine::simulate(&story.variants[0], plimsoll::rng::Seed { seed: 1, replication: 0 });
+    let told = told(&run);
+    let reasons = "There was no instance once, at 00:01:00; the closest instance failed for CPU once, at ";
+    assert!(told.contains(reasons), "{told}");
+    assert!(told.contains("A new m5.large would hold it, but `nodes` is at its MaxSize of 1."), "{told}");
+}
+
+#[test]
+fn standalone_tasks_that_are_lost_at_once_are_explained() {
+    let text = "duration: 30m
+cluster: { availabilityZones: [us-east-1a] }
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
+taskDefinitions: { job: { containerDefinitions: [{ name: job, image: job, cpu: 1024, memory: 512 }] } }
+runTasks: { job: { taskDefinition: job, runTime: 5s, at: [1m], count: 4 } }
+";
+    let story = plimsoll::scenario::read(std::path::Path::new("lost.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let run = plimsoll::engine::simulate(&story.variants[0], plimsoll::rng::Seed { seed: 1, replication: 0 });
+    let told = told(&run);
+    assert!(told.contains("2 tasks found no instance and were not started"), "{told}");
+    assert!(told.contains("ECS: (task group family:job) was unable to place a task"), "{told}");
+    assert!(told.contains("0 CPU units left of 2 048, 1 024 CPU units wanted"), "{told}");
+}

@@ -976,3 +976,27 @@ rules: {{ up: {{ EventPattern: {{ source: [aws.s3], detail-type: [Object Created
     }
     assert_eq!(told("bucket: { name: [up] }, object: { key: [{ prefix: a }] }"), "");
 }
+
+#[test]
+fn a_note_names_the_variants_that_it_concerns() {
+    let text = "duration: 1h
+autoScalingGroups:
+  nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 }
+  more: { InstanceType: m5.large, MinSize: 1, MaxSize: 1000 }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, cpu: 256, memory: 256 }] } }
+services: { web: { taskDefinition: web, desiredCount: 1 } }
+timeline: [{ at: 2h, updateService: { service: web, desiredCount: 2 } }]
+variants:
+  large: { patch: { autoScalingGroups: { nodes: { MaxSize: 5000, MinSize: 1 } } } }
+  larger: { patch: { autoScalingGroups: { nodes: { MaxSize: 5000, MinSize: 2 } } } }
+";
+    let story = read(Path::new("notes.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let about = |words: &str| -> Vec<&String> { story.notes.iter().filter(|it| it.contains(words)).collect() };
+    assert_eq!(
+        about("comes after the end of the run"),
+        ["`timeline`: the change at 2h comes after the end of the run"]
+    );
+    let [large] = about("6000 instances")[..] else { panic!("{:?}", story.notes) };
+    assert!(large.starts_with("large, larger: the groups may grow to 6000 instances together"), "{large}");
+}

@@ -45,7 +45,10 @@ timeline:
 }
 
 fn run(service: &str, update: &str) -> Run {
-    let text = text(service, update);
+    simulated(&text(service, update))
+}
+
+fn simulated(text: &str) -> Run {
     let story = scenario::read(Path::new("update.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
         .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
     assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
@@ -53,7 +56,10 @@ fn run(service: &str, update: &str) -> Run {
 }
 
 fn refusal(service: &str, update: &str) -> String {
-    let text = text(service, update);
+    refusal_of(&text(service, update))
+}
+
+fn refusal_of(text: &str) -> String {
     match scenario::read(Path::new("update.yaml"), &mut |_| Ok(text.as_bytes().to_vec())) {
         Ok(story) => story.unsupported.render(false),
         Err(problems) => problems.render(false),
@@ -78,6 +84,94 @@ fn what_makes_another_revision_begins_a_deployment() {
     ] {
         assert_eq!(deployments(service, update), 1, "{update}");
     }
+}
+
+#[test]
+fn an_empty_list_takes_the_volumes_away() {
+    // Of a definition without volumes, after one with a volume of 73 GiB for each of two tasks.
+    let bare = "taskDefinitions:
+  bare: { containerDefinitions: [{ name: web, image: web, cpu: 128, memory: 256, portMappings: [{ containerPort: 80 }] }] }
+  web:";
+    let usd = |update: &str| {
+        let text = text("web", update).replace("taskDefinitions:\n  web:", bare);
+        let run = simulated(&text);
+        let begun = run.events.iter().filter(|it| it.kind == "service.deployment_in_progress").count();
+        (run.cost.volumes_usd, begun)
+    };
+    let (kept, begun) = usd("forceNewDeployment: true");
+    assert_eq!(begun, 1);
+    let (taken, begun) = usd("taskDefinition: bare, volumeConfigurations: []");
+    assert_eq!(begun, 1);
+    // For 55 of 60 minutes two volumes less, and for half a minute those of old tasks beside new ones.
+    let hours = (kept - taken) / (2.0 * 73.0 * 0.08 / 730.0);
+    assert!((54.0 / 60.0..=56.0 / 60.0).contains(&hours), "{hours}");
+    // The same service afterwards: what has none begins a deployment by the list alone.
+    let update = "taskDefinition: bare, volumeConfigurations: [] } }
+  - { at: 15m, updateService: { service: web, volumeConfigurations: [] } }
+  - { at: 25m, updateService: { service: web, volumeConfigurations: ";
+    assert_eq!(usd(update).1, 2, "and nothing, by leaving it out");
+    let refused = refusal("web", "volumeConfigurations: []");
+    assert!(refused.contains("does not say what volume `data` of `web:1` is"), "{refused}");
+}
+
+#[test]
+fn each_change_is_judged_by_those_that_come_before_it() {
+    // Written in another order than they happen: the third says for `other` what the first has made possible.
+    let text = text("web", "desiredCount: 2").replace(
+        "timeline:\n",
+        "timeline:
+  - { at: 20m, updateService: { service: web, taskDefinition: other, forceNewDeployment: true } }
+  - { at: 10m, updateService: { service: web, taskDefinition: other, volumeConfigurations: [{ name: more, managedEBSVolume: { sizeInGiB: 9 } }] } }
+",
+    );
+    let with_other = text.replace(
+        "taskDefinitions:\n",
+        "taskDefinitions:
+  other:
+    volumes: [{ name: more, configuredAtLaunch: true }]
+    containerDefinitions: [{ name: web, image: web, cpu: 128, memory: 256, portMappings: [{ containerPort: 80 }] }]
+",
+    );
+    simulated(&with_other);
+    // At 2 minutes, before it has that volume, it is another matter.
+    let too_early = refusal_of(&with_other.replace("at: 20m", "at: 2m"));
+    assert!(too_early.contains("`other:1` cannot replace `web:1` in service `web`"), "{too_early}");
+    // And so is `web`, whose volume it has no longer.
+    let back = with_other.replace(
+        "at: 20m, updateService: { service: web, taskDefinition: other",
+        "at: 20m, updateService: { service: web, taskDefinition: web",
+    );
+    let back = refusal_of(&back);
+    assert!(back.contains("`web:1` cannot replace `other:1` in service `web`"), "{back}");
+}
+
+#[test]
+fn a_service_is_created_again_when_it_is_gone() {
+    let life = "desiredCount: 2 } }
+  - { at: 10m, deleteService: { service: job, force: true } }
+  - { at: 30m, createService: { service: job } }
+  - { at: 40m, updateService: { service: job, desiredCount: 2";
+    let run = run("job", &format!("{life} "));
+    let of_job: Vec<(f64, bool)> = run
+        .tasks
+        .iter()
+        .filter(|it| &*it.task_group == "service:job")
+        .map(|it| (it.created_at.as_seconds(), it.stopped_at.is_some()))
+        .collect();
+    assert_eq!(of_job.len(), 4, "{of_job:?}");
+    assert_eq!((of_job[0], of_job[1].1), ((0.0, true), true), "those of the first life end");
+    assert!(of_job[2].0 > 1_800.0 && !of_job[2].1, "one is desired again, as defined: {of_job:?}");
+    assert!(of_job[3].0 > 2_400.0 && !of_job[3].1, "{of_job:?}");
+    let numbers: Vec<u32> = run.deployments.iter().filter(|it| it.service == 1).map(|it| it.number).collect();
+    assert_eq!(numbers, [0, 1], "the first life's is not forgotten");
+    // While its tasks stop it is not to be had.
+    let too_soon = self::run("job", &life.replace("30m", "605s"));
+    let [row] = too_soon.failed_calls.iter().filter(|it| it.action == "CreateService").collect::<Vec<_>>()[..] else {
+        panic!("{:?}", too_soon.failed_calls)
+    };
+    assert_eq!(row.error, "InvalidParameterException: Unable to Start a service that is still Draining.");
+    let twice = refusal("job", &format!("{life} }} }}\n  - {{ at: 50m, createService: {{ service: job"));
+    assert!(twice.contains("service `job` is created more than once"), "{twice}");
 }
 
 #[test]
@@ -117,6 +211,11 @@ fn what_a_service_cannot_be_given_is_said() {
             "web",
             "loadBalancers: [{ targetGroupArn: other, containerName: web, containerPort: 80 }]",
             "is not simulated yet",
+        ),
+        (
+            "web",
+            "loadBalancers: [{ targetGroupArn: other, containerName: web, containerPort: 80 }]",
+            "`loadBalancers` may say here what the service has, which begins a deployment",
         ),
         ("web", "loadBalancers: []", "is not simulated yet"),
     ] {

@@ -12,6 +12,7 @@ use crate::control::Control;
 use crate::control::auto_scaling_group::replacement::ReplacementReason;
 use crate::control::log::Decision;
 use crate::scenario::NewLaunchTemplate;
+use crate::spelling::{one_or_more, plural};
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -80,8 +81,10 @@ impl Control<'_> {
             old.retain(|it| !self.is_protected(*it));
         }
         let message = format!(
-            "StartInstanceRefresh: {} of {all} instances are to be replaced, MinHealthyPercentage {}, MaxHealthyPercentage {}",
+            "StartInstanceRefresh: {} of {} {} to be replaced, MinHealthyPercentage {}, MaxHealthyPercentage {}",
             old.len(),
+            plural(all, "instance"),
+            one_or_more(all, "is", "are"),
             preferences.healthy.min_healthy_percentage,
             preferences.healthy.max_healthy_percentage
         );
@@ -160,7 +163,7 @@ impl Control<'_> {
                 }
                 let status = if refresh.is_rollback { "RollbackSuccessful" } else { "Successful" };
                 let message =
-                    format!("instance refresh: {status}, {begun} of {} instances were replaced", refresh.total);
+                    format!("instance refresh: {status}, {begun} of {instances}", instances = replaced(refresh.total));
                 self.say_of_refresh(group, &refresh, message);
                 self.groups[group.index()].refresh = None;
                 return;
@@ -190,7 +193,11 @@ impl Control<'_> {
             self.reconcile_group_at(group, now);
         } else if is_quiet && now.since(refresh.moved_at) >= WAIT_FOR_PROGRESS {
             let left = refresh.old.len();
-            self.refresh_fails(group, refresh, &format!("{left} instances are protected from scale-in"));
+            self.refresh_fails(
+                group,
+                refresh,
+                &format!("{} {} protected from scale-in", plural(left, "instance"), one_or_more(left, "is", "are")),
+            );
         } else if now.since(refresh.moved_at) >= WAIT_FOR_PROGRESS + refresh.preferences.instance_warmup {
             let why = format!(
                 "{completed} of {begun} new instances are in service and healthy, and none has become so for {WAIT_FOR_PROGRESS} beyond \
@@ -252,7 +259,8 @@ impl Control<'_> {
     pub(super) fn cancel_instance_refresh(&mut self, group: Id<AutoScalingGroup>) {
         let Some(refresh) = self.groups[group.index()].refresh.clone() else { return self.say_no_refresh(group) };
         let begun = refresh.total - refresh.old.len();
-        let message = format!("instance refresh: Cancelled, {begun} of {} instances were replaced", refresh.total);
+        let message =
+            format!("instance refresh: Cancelled, {begun} of {instances}", instances = replaced(refresh.total));
         self.say_of_refresh(group, &refresh, message);
         self.end_refresh(group, refresh);
     }
@@ -307,7 +315,11 @@ impl Control<'_> {
         self.say_of_refresh(
             group,
             &refresh,
-            format!("instance refresh: RollbackInProgress, {why}; {count} instances are to be replaced"),
+            format!(
+                "instance refresh: RollbackInProgress, {why}; {} {} to be replaced",
+                plural(count, "instance"),
+                one_or_more(count, "is", "are")
+            ),
         );
         refresh.preferences.checkpoint_percentages.clear();
         refresh.preferences.alarms.clear();
@@ -324,4 +336,8 @@ impl Control<'_> {
         let resource = self.group_resource(group);
         self.log.put(self.agenda.now(), Some(refresh.cause), "group.instance_refresh", resource, message);
     }
+}
+
+fn replaced(instances: usize) -> String {
+    format!("{} {} replaced", plural(instances, "instance"), one_or_more(instances, "was", "were"))
 }

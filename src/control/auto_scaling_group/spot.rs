@@ -13,6 +13,7 @@ use crate::control::auto_scaling_group::replacement::ReplacementReason;
 use crate::control::log::Decision;
 use crate::distribution::Distribution;
 use crate::scenario::PartOfTasks;
+use crate::spelling::plural;
 use crate::table::Id;
 use crate::units::Span;
 
@@ -174,7 +175,8 @@ impl Control<'_> {
     fn spot_instance_ends(&mut self, instance: Id<ContainerInstance>) {
         let row = &self.cluster.instances[instance];
         let (group, name, tasks) = (row.auto_scaling_group, row.name.clone(), row.hosted.len());
-        let message = format!("(instance {name}) Spot interruption: EC2 terminates it, with {tasks} tasks on it");
+        let message =
+            format!("(instance {name}) Spot interruption: EC2 terminates it, with {} on it", plural(tasks, "task"));
         let resource = self.group_resource(group);
         self.log.put(self.agenda.now(), None, "instance.spot_interruption", resource, message);
         self.instance_is_gone(instance, true);

@@ -10,6 +10,7 @@ use crate::control::Control;
 use crate::control::auto_scaling_group::replacement::ReplacementReason;
 use crate::control::instance_launch::LaunchWish;
 use crate::scenario::TimelineChange;
+use crate::spelling::plural;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -106,9 +107,9 @@ impl Control<'_> {
             .collect();
         let tasks = self.fargate_tasks_in(zone, now);
         let message = format!(
-            "zone {name} is out{until}: {} instances and {} tasks on Fargate are lost, and nothing can be launched there",
-            lost.len(),
-            tasks.len()
+            "zone {name} is out{until}: {} and {} on Fargate are lost, and nothing can be launched there",
+            plural(lost.len(), "instance"),
+            plural(tasks.len(), "task")
         );
         let resource = format!("availability-zone/{name}");
         self.log.put(now, None, "timeline.availability_zone_outage", resource, message);

@@ -33,8 +33,8 @@ pub struct NewRevision {
     pub task_definition: Option<Id<TaskDefinition>>,
     /// `networkConfiguration`
     pub network: Option<Id<NetworkConfiguration>>,
-    /// `volumeConfigurations`
-    pub volume: Option<EbsVolume>,
+    /// `volumeConfigurations`, which may take the volume away.
+    pub volume: Option<Option<EbsVolume>>,
 }
 
 /// One deployment of a service.
@@ -264,7 +264,7 @@ impl Control<'_> {
         let before = state.primary();
         let task_definition = revision.task_definition.unwrap_or(before.task_definition);
         let network = revision.network.or(before.network);
-        let volume = revision.volume.or(before.volume);
+        let volume = revision.volume.unwrap_or(before.volume);
         let production = state.in_production().unwrap_or(0);
         let (blue, blue_group) = (state.deployments[production].number, state.deployments[production].target_group);
         let strategy = state.configuration.strategy;

@@ -16,17 +16,32 @@ impl Control<'_> {
         self.services[service.index()].status == ServiceStatus::Active
     }
 
-    /// `CreateService`, of one that the timeline creates.
+    /// `CreateService`, of one that the timeline creates: for the first time, or again once it is INACTIVE.
     pub(in crate::control) fn create_service(&mut self, service: Id<ServiceDefinition>) {
         let now = self.now();
         let definition = &self.scenario.services[service];
-        let message = format!("CreateService {}", definition.name);
+        let error = match self.services[service.index()].status {
+            ServiceStatus::Missing | ServiceStatus::Inactive => None,
+            ServiceStatus::Draining => {
+                Some("InvalidParameterException: Unable to Start a service that is still Draining.")
+            }
+            ServiceStatus::Active => Some("InvalidParameterException: Creation of service was not idempotent."),
+        };
+        let because = error.map_or(String::new(), |it| format!(": {it}"));
+        let message = format!("CreateService {}{because}", definition.name);
         let resource = self.service_resource(service);
         let cause = self.log.put(now, None, "timeline.create_service", resource, message);
+        if let Some(error) = error {
+            self.note_failed_call("CreateService", format!("service `{}`", definition.name), error, true);
+            return;
+        }
         let is_daemon = self.scenario.is_daemon(Launcher::Service(service));
         let desired = if is_daemon { 1 } else { definition.desired_count };
         let runs = &self.scenario.task_definitions[definition.task_definition];
         let state = &mut self.services[service.index()];
+        if state.status == ServiceStatus::Inactive {
+            state.begin_anew(definition);
+        }
         state.status = ServiceStatus::Active;
         state.wanted_because = Some(cause);
         match state.has_task_sets() {
@@ -41,6 +56,9 @@ impl Control<'_> {
             self.daemons.sort_unstable();
         }
         self.set_desired_count(service, definition.desired_count, Some(cause));
+        if self.services[service.index()].is_deploying() {
+            self.watch_deployment(service);
+        }
         self.schedule_service(service);
     }
 

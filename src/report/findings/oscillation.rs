@@ -3,6 +3,7 @@
 use crate::aws::auto_scaling_group::AutoScalingGroup;
 use crate::aws::service::ServiceDefinition;
 use crate::report::comparison::number;
+use crate::report::words::{one_or_more, plural};
 use crate::run::Run;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -95,12 +96,14 @@ pub(super) fn of_service(run: &Run, service: Id<ServiceDefinition>) -> Option<St
     let load = rows.iter().map(|it| it.counts.arrived as f64).collect();
     let found = Oscillation::of(&wanted, &[(load, LOAD_VARIES_MOST)])?;
     let own = run.tasks.iter().filter(|it| it.service == Some(service.index()));
+    let wasted = found.wasted(own.map(|it| it.created_at));
     Some(format!(
-        "the desired count swings by {} tasks every {} minutes though the load does not ({} turns); {} tasks were started for it",
+        "the desired count swings by {} tasks every {} minutes though the load does not ({}); {} {} started for it",
         number(found.amplitude, 1),
         number(found.period_minutes(), 0),
-        found.turns,
-        found.wasted(own.map(|it| it.created_at))
+        plural(found.turns, "turn"),
+        plural(wasted, "task"),
+        one_or_more(wasted, "was", "were")
     ))
 }
 
@@ -130,13 +133,14 @@ pub(super) fn of_group(run: &Run, group: Id<AutoScalingGroup>) -> Option<String>
     }
     let launched = run.instances.iter().filter(|it| it.auto_scaling_group == *name);
     let wasted = found.wasted(launched.map(|it| it.launched_at));
-    let instances = if wasted == 1 { "1 instance was".to_owned() } else { format!("{wasted} instances were") };
     Some(format!(
-        "the desired capacity swings by {} every {} minutes though neither requests nor tasks do ({} turns); {instances} launched \
+        "the desired capacity swings by {} every {} minutes though neither requests nor tasks do ({}); {} {} launched \
          for it",
         number(found.amplitude, 1),
         number(found.period_minutes(), 0),
-        found.turns,
+        plural(found.turns, "turn"),
+        plural(wasted, "instance"),
+        one_or_more(wasted, "was", "were")
     ))
 }
 
