@@ -356,6 +356,7 @@ impl Control<'_> {
         let state = &self.services[service.index()];
         let desired = state.desired_count;
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
+        self.failed_green_leaves(service);
         let mut roll = self.roll(service);
 
         let stopped = self.stop_what_leaves(service, &mut roll, lower, upper, desired);

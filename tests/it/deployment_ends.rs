@@ -201,3 +201,21 @@ fn code_deploy_may_keep_the_original_task_set_for_two_days() {
     assert_eq!(words(&run, &VERDICTS).len(), 2);
     assert_eq!((running_at_end(&run, "web:1"), running_at_end(&run, "web:2")), (0, 4));
 }
+
+#[test]
+fn green_of_a_shift_that_has_failed_stands_in_for_none_of_blues_tasks() {
+    // All instances drain while the hook is asked: neither blue nor green may lose a task then, nor blue when it is alone again.
+    let bounds = "minimumHealthyPercent: 100, maximumPercent: 100";
+    let hook = "lifecycleHooks: [{ lifecycleStages: [POST_SCALE_UP], completes: 120s, failureShare: 1 }]";
+    let deployment = format!("{}, {bounds}, {hook}", staged("BLUE_GREEN"));
+    let timeline =
+        "  - { at: 390s, updateContainerInstancesState: { autoScalingGroup: nodes, count: 6, status: DRAINING } }";
+    let run = Setup { deployment: &deployment, balancer: TWO_GROUPS, timeline, ..Setup::default() }.run();
+    let failed_at = run.deployments[1].failure.as_ref().expect("its hook fails").at;
+    assert!(failed_at > Instant::START + Span::seconds(390));
+    let of = |number: u32| run.tasks.iter().filter(move |it| it.deployment == number);
+    assert_eq!(of(0).map(|it| it.stopping_at).collect::<Vec<_>>(), [None; 4]);
+    // The scheduler looks within five seconds.
+    let is_soon = |it: &TaskLife| it.stopping_at.is_some_and(|at| at.since(failed_at) <= Span::seconds(5));
+    assert_eq!(of(1).filter(|it| is_soon(it)).count(), 4);
+}

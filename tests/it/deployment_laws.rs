@@ -261,13 +261,8 @@ proptest! {
             let is_healthy = |it: &&&TaskLife| {
                 it.healthy_at.is_some_and(|healthy| healthy <= at) && it.stopping_at.is_none_or(|stopping| stopping > at)
             };
-            // A service that goes back from a shift of traffic counts what is left of both, as a rolling update does.
-            let mut failures =
-                run.deployments.iter().filter(|it| it.service == 0).filter_map(|it| it.failure.as_ref());
-            let goes_back = failures.any(|it| it.at <= at && it.rolled_back_at.is_none_or(|back| back >= at));
-            let is_counted = |it: &&&TaskLife| goes_back || story.are_counted_together(task, it);
-            let healthy = of_web.iter().filter(is_healthy).filter(is_counted);
-            let healthy = healthy.count() as u32;
+            let is_counted = |it: &&&TaskLife| story.are_counted_together(task, it);
+            let healthy = of_web.iter().filter(is_healthy).filter(is_counted).count() as u32;
             prop_assert!(healthy >= lower, "{healthy} healthy at {at}, {lower} must be: {story:?}");
         }
         // What is stopped has freed all that it held, neither less nor more: what follows finds the instances empty.

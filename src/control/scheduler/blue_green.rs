@@ -253,6 +253,22 @@ impl Control<'_> {
         }
     }
 
+    /// Of a service that goes back from a shift of traffic, all production traffic is blue's again: green's tasks stop, whatever blue
+    /// has, and none of them stands in for one of blue's.
+    pub(super) fn failed_green_leaves(&mut self, service: Id<ServiceDefinition>) {
+        let state = &self.services[service.index()];
+        if !state.primary().is_gone_back_to {
+            return;
+        }
+        let is_green =
+            |number: u32| state.deployment(number).is_some_and(|it| it.shift.is_some() && it.failure.is_some());
+        let is_left = |it: &Id<Task>| is_green(self.cluster.tasks[*it].deployment) && !self.is_asked_to_stop(*it);
+        let leaving: Vec<Id<Task>> = state.tasks.iter().copied().filter(is_left).collect();
+        if !leaving.is_empty() {
+            self.stop_what_leaves(service, &mut Roll { leaving, ..Roll::default() }, 0, u32::MAX, 0);
+        }
+    }
+
     fn is_asked_to_stop(&self, task: Id<Task>) -> bool {
         self.cluster.tasks[task].is_asked_to_stop
     }
