@@ -85,7 +85,10 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
         for row in rows.iter().take(TOLD_MAXIMUM) {
             let code = row.exit_code.map_or(String::new(), |it| format!(", exit code {it}"));
             let (tasks, launcher) = (row.tasks, row.launcher);
-            let line = format!("{tasks} × `{launcher}`: {}: {}{code}", row.stop_code, row.stopped_reason);
+            // Some of ECS's reasons begin with the code itself.
+            let reason = row.stopped_reason.strip_prefix(row.stop_code).and_then(|it| it.strip_prefix(": "));
+            let reason = reason.unwrap_or(row.stopped_reason);
+            let line = format!("{tasks} × `{launcher}`: {}: {reason}{code}", row.stop_code);
             told.add(variant, std::iter::once(line).chain(row.cause.as_deref().map(sentence)).collect());
         }
         if rows.len() > TOLD_MAXIMUM {

@@ -516,6 +516,16 @@ fn ends_of_tasks_are_counted_by_their_reasons() {
 }
 
 #[test]
+fn a_reason_that_begins_with_its_stop_code_tells_it_once() {
+    let service = "capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }]";
+    let more = "capacityProviders: { nodes: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED } } } }
+assumptions: { provisioningTimeout: 10m }";
+    let run = Story { container: "cpu: 4096,", service, more, ..Story::default() }.run();
+    let text = stopped_tasks::paragraphs(&[vec![&run]]);
+    assert!(text.contains("× `web`: TaskFailedToStart: RESOURCE:CPU\n"), "{text}");
+}
+
+#[test]
 fn a_check_whose_command_is_not_in_the_image_fails_each_time() {
     let container =
         "healthCheck: { command: [CMD-SHELL, curl -f http://localhost/ || exit 1], interval: 10, retries: 2 },";

@@ -216,12 +216,15 @@ impl Control<'_> {
                 continue;
             }
             let asked = self.asked_by(&wanted);
-            let able = self
-                .cluster
-                .instances
-                .ids()
-                .filter(|it| self.failure_on(&asked, &Reservation::default(), *it).is_none());
-            zones.extend(able.map(|it| self.cluster.instances[it].availability_zone));
+            for (id, instance) in self.cluster.instances.entries() {
+                let is_news = !zones.contains(&instance.availability_zone);
+                if is_news && self.failure_on(&asked, &Reservation::default(), id).is_none() {
+                    zones.insert(instance.availability_zone);
+                }
+                if zones.len() == self.scenario.availability_zones.len() {
+                    break;
+                }
+            }
         }
         zones.retain(|it| !self.is_zone_out(*it));
         zones
