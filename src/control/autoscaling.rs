@@ -26,6 +26,7 @@ use crate::units::{Instant, Span, ceil_capacity};
 /// A scalable target as it stands.
 #[derive(Clone, Debug)]
 pub struct ScaledTarget {
+    service: Id<ServiceDefinition>,
     /// `MinCapacity`, now.
     pub min_capacity: u32,
     /// `MaxCapacity`, now.
@@ -68,6 +69,7 @@ impl ScaledTarget {
     /// A scalable target as the scenario defines it.
     pub fn new(definition: &ScalableTarget) -> ScaledTarget {
         ScaledTarget {
+            service: definition.service,
             min_capacity: definition.min_capacity,
             max_capacity: definition.max_capacity,
             asked: Vec::new(),
@@ -177,7 +179,7 @@ impl Control<'_> {
     /// Whether a scale-in would be refused at the minimum, as was said before, and nothing else would come of asking for it.
     fn stays_at_minimum(&self, target: Id<ScalableTarget>) -> bool {
         let state = &self.scaled_targets[target.index()];
-        let service = &self.services[self.scenario.scalable_targets[target].service.index()];
+        let service = &self.services[state.service.index()];
         state.last_reasons.at_minimum == Some(state.least())
             && service.desired_count <= state.least()
             && state.activity.is_none()

@@ -13,6 +13,7 @@ use crate::aws::fargate::{
     FargateCapacity, FargateRefusal, RETIRED, SPOT_INTERRUPTED, SPOT_WARNING, choose_zone, images_on_storage_gib,
     is_within_quota, pull_time,
 };
+use crate::aws::launch::Launcher;
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::VolumeKind;
 use crate::aws::token_bucket::TokenBucket;
@@ -107,7 +108,8 @@ impl Control<'_> {
             zones.retain(|it| !self.has_no_address(wanted, *it));
         }
         let mut tasks_in = vec![0; scenario.availability_zones.len()];
-        for row in self.cluster.fargate_tasks.iter().map(|it| &self.cluster.tasks[*it]) {
+        let count = |task: &Id<Task>| {
+            let row = &self.cluster.tasks[*task];
             if let Some(Host::Fargate(zone)) = row.host
                 && row.launcher == wanted.launcher
                 && row.capacity_provider == wanted.capacity_provider
@@ -115,6 +117,10 @@ impl Control<'_> {
             {
                 tasks_in[zone.index()] += 1;
             }
+        };
+        match wanted.launcher {
+            Launcher::Service(service) => self.services[service.index()].tasks.iter().for_each(count),
+            Launcher::RunTask(_) => self.cluster.fargate_tasks.iter().for_each(count),
         }
         choose_zone(&zones, |zone| tasks_in[zone.index()])
     }

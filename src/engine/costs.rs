@@ -360,14 +360,13 @@ fn requests_by_service(
 fn cloud_watch(scenario: &Scenario, control: &Control, cost: &mut Cost, ledger: &mut Ledger) {
     let prices = &scenario.prices;
     let hours = ledger.hours();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (alarm, in_force) in control.alarms.iter().zip(&control.alarms_in_force) {
         // Policies may have an alarm in common.
         let is_billed = scenario.assumptions.managed_alarms_billed || !in_force.is_managed();
-        if !is_billed || seen.contains(&alarm.name.as_str()) {
+        if !is_billed || !seen.insert(&alarm.name) {
             continue;
         }
-        seen.push(&alarm.name);
         let kind = AlarmKind::of_period(alarm.rule.period);
         let stats = alarm.watches.stats();
         let metrics = stats.len() as u32;
