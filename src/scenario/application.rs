@@ -7,14 +7,15 @@ use crate::scenario::problem::Problem;
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::tree::Entry;
+use crate::spelling::nearest;
 use crate::units::Span;
 
 /// The applications of a file, and which of them have met a container.
 pub struct Applications<'n> {
     entries: &'n [Entry],
     is_used: Vec<bool>,
-    /// Containers that were asked about, as `family:revision/container`.
-    containers: Vec<String>,
+    /// Containers that were asked about, each by its keys: `family:revision/container` first.
+    containers: Vec<[String; 3]>,
     /// Whether some containers could not be read, so that an application without one means nothing.
     pub has_unread_containers: bool,
 }
@@ -48,7 +49,7 @@ impl<'n> Applications<'n> {
                 chosen = chosen.or(Some(&self.entries[index]));
             }
         }
-        self.containers.push(keys[0].clone());
+        self.containers.push(keys);
         let mut application = Application {
             memory_base_mib: memory_mib.map_or(64.0, |it| (f64::from(it) / 2.0).min(64.0)),
             ..Application::default()
@@ -69,13 +70,17 @@ impl<'n> Applications<'n> {
         }
         for (entry, _) in self.entries.iter().zip(&self.is_used).filter(|(_, is_used)| !**is_used) {
             let message = format!("application `{}` describes no container of any task definition", entry.key);
-            let problem = Problem::new(entry.key_place, message);
+            let mut problem = Problem::new(entry.key_place, message);
+            let keys = self.containers.iter().flatten().map(String::as_str);
+            if let Some(near) = nearest(&entry.key, keys) {
+                problem = problem.label(format!("did you mean `{near}`?"));
+            }
             reader.refuse(if self.containers.is_empty() {
                 problem.help("there are no containers; the section `taskDefinitions` would define some")
             } else {
                 problem.help(format!(
                     "an application is keyed by `container`, `family/container` or `family:revision/container`; there are {}",
-                    listed(self.containers.iter().map(String::as_str))
+                    listed(self.containers.iter().map(|[whole, ..]| whole.as_str()))
                 ))
             });
         }

@@ -55,6 +55,12 @@ pub fn update_service(
     let capacity_provider_strategy = node.map(|it| around.capacity.strategy(reader, it, &fields.of));
     let deployment_place = fields.place_of("deploymentConfiguration");
     let new_deployment = service.and_then(|it| new_revision(reader, fields, it, task_definition, around));
+    if new_deployment.is_none() {
+        // What is refused leaves these unread.
+        for name in ["platformVersion", "loadBalancers", "volumeConfigurations"] {
+            fields.take(name);
+        }
+    }
     let (is_other_revision, volume) = new_deployment.unwrap_or_default();
     let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false) || is_other_revision;
     let deployment = fields.map(reader, "deploymentConfiguration");
