@@ -291,6 +291,8 @@ pub struct Records {
     pub(crate) last_instance_reason: Vec<Option<usize>>,
     /// What kept container instances that drain.
     pub drain_holds: Vec<DrainHold>,
+    /// Where those of a task stand among them.
+    pub drain_holds_of_task: BTreeMap<Id<Task>, Vec<usize>>,
     /// What calls were refused or throttled for.
     pub failed_calls: Vec<FailedCalls>,
     /// Scale-outs of services by policies, each with what it hangs on.

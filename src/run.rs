@@ -1430,3 +1430,8 @@ pub struct ExpectationResult {
     /// The limit it was held against.
     pub limit: f64,
 }
+
+/// A task's name, by its number: it looks like the beginning of a task id.
+pub fn task_name(task: usize) -> String {
+    format!("t-{task:05}")
+}

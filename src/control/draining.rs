@@ -29,9 +29,13 @@ impl Control<'_> {
             for task in if others.is_empty() { daemons } else { others } {
                 let (launcher, reason) = (self.cluster.tasks[task].launcher, self.why_not_gone(task, instance));
                 let rows = &mut self.records.drain_holds;
-                let is_alike =
-                    |it: &&mut DrainHold| it.task == task.index() && discriminant(&it.reason) == discriminant(&reason);
-                match rows.iter_mut().rev().find(is_alike) {
+                let rows_of_task = self.records.drain_holds_of_task.entry(task).or_default();
+                let is_alike = |it: &&usize| discriminant(&rows[**it].reason) == discriminant(&reason);
+                let known = rows_of_task.iter().find(is_alike).copied();
+                if known.is_none() {
+                    rows_of_task.push(rows.len());
+                }
+                match known.map(|it| &mut rows[it]) {
                     Some(row) => {
                         row.lasted += Span::MINUTE;
                         (row.until, row.reason) = (now, reason);

@@ -6,7 +6,7 @@ use crate::cluster::{Change, Target, TargetHealthReason, TargetState, Task};
 use crate::control::Control;
 use crate::control::stop_causes::CheckedBy;
 use crate::data::{ProbeAnswer, Traffic};
-use crate::run::TargetChange;
+use crate::run::{self, TargetChange};
 use crate::table::Id;
 use crate::units::Span;
 
@@ -251,7 +251,7 @@ impl Control<'_> {
     }
 }
 
-/// A task's name: a number that looks like the beginning of a task id.
+/// A task's name.
 pub fn task_name(task: Id<Task>) -> String {
-    format!("t-{:05}", task.index())
+    run::task_name(task.index())
 }

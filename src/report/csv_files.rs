@@ -11,7 +11,7 @@ use crate::report::pipelines;
 use crate::report::refusals;
 use crate::report::standalone::{self, RUN_TASKS};
 use crate::report::waterfall;
-use crate::run::{LoadBalancerCapacity, LoadBalancerCounts, LoadBalancerMinute, Run};
+use crate::run::{LoadBalancerCapacity, LoadBalancerCounts, LoadBalancerMinute, Run, task_name};
 use crate::table::Id;
 
 #[derive(Serialize)]
@@ -297,7 +297,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     let load_balancers = run.load_balancer_minutes.iter().map(|row| load_balancer_row(run, row));
     let targets = run.target_changes.iter().map(|row| TargetRow {
         time_s: seconds(row.at),
-        task: crate::control::health::task_name(Id::new(row.task)),
+        task: task_name(row.task),
         target_group: &run.scenario.target_groups[Id::new(row.target_group)].name,
         state: row.state,
         reason: row.reason,
@@ -357,7 +357,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         lifecycle_state: row.lifecycle_state,
     });
     let tasks = run.tasks.iter().map(|row| TaskRow {
-        task: crate::control::health::task_name(Id::new(row.task)),
+        task: task_name(row.task),
         service: row.service.map(service_name),
         task_definition: &row.task_definition,
         instance: row.instance.map(|it| run.instances[it].name.as_str()),
@@ -383,7 +383,7 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     let containers = run.tasks.iter().flat_map(|task| {
         let service = task.service.map(service_name);
         task.containers.iter().map(move |row| ContainerRow {
-            task: crate::control::health::task_name(Id::new(task.task)),
+            task: task_name(task.task),
             service,
             container: &row.name,
             last_status: row.last_status,

@@ -3,11 +3,9 @@
 use serde::Serialize;
 
 use crate::aws::launch::Launcher;
-use crate::control::health;
 use crate::report::refusals::amount;
 use crate::report::words::{Told, in_seconds, one_or_more, plural};
-use crate::run::{DrainHold, DrainReason, Run};
-use crate::table::Id;
+use crate::run::{DrainHold, DrainReason, Run, task_name};
 use crate::units::{Instant, Span};
 
 /// An instance that drains for no longer is not told of: that is what tasks take to be replaced and to stop.
@@ -79,7 +77,7 @@ pub fn summaries(run: &Run) -> Vec<DrainSummary<'_>> {
         started_by: run.scenario.launcher_name(it.launcher),
         reason: name_of(it.reason()),
         instances: it.places(|hold| hold.instance).into_iter().map(|it| run.instances[it].name.as_str()).collect(),
-        tasks: it.places(|hold| hold.task).into_iter().map(|it| health::task_name(Id::new(it))).collect(),
+        tasks: it.places(|hold| hold.task).into_iter().map(task_name).collect(),
         from_s: it.holds.iter().map(|it| it.from).min().unwrap_or(Instant::START).as_seconds(),
         until_s: it.holds.iter().map(|it| it.until).max().unwrap_or(Instant::START).as_seconds(),
         longest_s: it.longest().as_seconds(),
@@ -107,7 +105,7 @@ fn words(run: &Run, it: &Alike<'_>) -> String {
     let tasks = it.places(|hold| hold.task);
     let names = named(instances.iter().map(|it| run.instances[*it].name.clone()));
     let kept = plural(tasks.len(), "task");
-    let which = named(tasks.iter().map(|it| health::task_name(Id::new(*it))));
+    let which = named(tasks.iter().map(|it| task_name(*it)));
     let first = it.holds.iter().map(|it| it.from).min().unwrap_or(Instant::START);
     let last = it.holds.iter().map(|it| it.until).max().unwrap_or(Instant::START);
     // The last look is within the last minute.
