@@ -13,7 +13,7 @@ use crate::aws::load_balancer::{LoadBalancer, TargetGroup};
 use crate::aws::mixed_instances::PurchaseOption;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::run_task::Overrides;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{Registration, ServiceDefinition};
 use crate::aws::subnet::{NetworkConfiguration, Subnet};
 use crate::aws::task_definition::{Protocol, Reservation, TaskDefinition};
 use crate::aws::volume::EbsVolume;
@@ -199,6 +199,8 @@ pub struct Task {
     pub network: Option<Id<NetworkConfiguration>>,
     /// The EBS volume that it gets from its placement until it is STOPPED.
     pub volume: Option<EbsVolume>,
+    /// What its load balancer looks for, from RUNNING until it stops; `None` without a load balancer.
+    pub registration: Option<Registration>,
     /// Placement constraints that the timeline had given its service when it was created; the service's own where `None`.
     pub placement_constraints: Option<Id<Vec<PlacementConstraint>>>,
     /// The zone that it is started in to rebalance its service; any where `None`.

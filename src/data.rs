@@ -522,9 +522,10 @@ pub fn minute_closes(traffic: &mut Traffic, scenario: &Scenario) {
         (minute.cpu_percent, minute.memory_percent) = samples.percent();
         minute.used = Used { cpu_units: samples.cpu_units_used / 60.0, memory_mib: samples.memory_mib_used / 60.0 };
         minute.tasks = tasks;
-        if let Some(definition) = &scenario.services[service].load_balancer {
-            let load_balancer = scenario.target_groups[definition.target_group].load_balancer;
-            traffic.load_balancer_minutes[load_balancer.index()].non_sticky += minute.non_sticky;
+        for group in scenario.services[service].load_balancer.iter().flat_map(ServiceLoadBalancer::target_groups) {
+            let load_balancer = scenario.target_groups[group].load_balancer;
+            let non_sticky = traffic.last_minute_at(service, group).non_sticky;
+            traffic.load_balancer_minutes[load_balancer.index()].non_sticky += non_sticky;
         }
     }
 }

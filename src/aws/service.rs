@@ -165,8 +165,10 @@ pub fn rebalancing_moves(tasks_in: &[u32], mut can_move: impl FnMut(usize, usize
 pub struct ServiceLoadBalancer {
     /// The target group; with task sets that of the first that has one.
     pub target_group: Id<TargetGroup>,
-    /// Those of its other task sets.
-    pub of_task_sets: Vec<Id<TargetGroup>>,
+    /// Those of its other task sets, or those that `UpdateService` gives it later.
+    pub others: Vec<Id<TargetGroup>>,
+    /// Whether the service begins without any, and `UpdateService` brings the first.
+    pub is_added_later: bool,
     /// `advancedConfiguration`, by which a deployment shifts traffic between two target groups.
     pub alternate: Option<AlternateTargetGroup>,
     /// Position in the task definition of the container that serves.
@@ -175,10 +177,51 @@ pub struct ServiceLoadBalancer {
     pub container_port: u16,
 }
 
+/// What the load balancer of a revision's tasks looks for: an item of `loadBalancers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// `targetGroupArn`: where the tasks are registered.
+    pub target_group: Id<TargetGroup>,
+    /// `containerName`: the position in the task definition of the container that serves.
+    pub container: usize,
+    /// `containerPort`
+    pub container_port: u16,
+}
+
 impl ServiceLoadBalancer {
+    /// That of a service whose tasks are all registered so.
+    pub fn of(registration: Registration) -> ServiceLoadBalancer {
+        let Registration { target_group, container, container_port } = registration;
+        ServiceLoadBalancer {
+            target_group,
+            others: Vec::new(),
+            is_added_later: false,
+            alternate: None,
+            container,
+            container_port,
+        }
+    }
+
+    /// What tasks of its first revision are registered as; `None` where the service begins without a load balancer.
+    pub fn first_registration(&self) -> Option<Registration> {
+        (!self.is_added_later).then_some(self.registration())
+    }
+
+    /// What it says of the tasks.
+    pub fn registration(&self) -> Registration {
+        let ServiceLoadBalancer { target_group, container, container_port, .. } = *self;
+        Registration { target_group, container, container_port }
+    }
+
+    /// Whether some of its tasks may be registered with another target group than others, without a rule of its own that tells which
+    /// of them has production traffic.
+    pub fn has_several_groups(&self) -> bool {
+        self.is_added_later || !self.others.is_empty()
+    }
+
     /// The target groups that its tasks are ever registered with, its own first.
     pub fn target_groups(&self) -> impl Iterator<Item = Id<TargetGroup>> {
-        let others = self.alternate.map(|it| it.target_group).into_iter().chain(self.of_task_sets.iter().copied());
+        let others = self.alternate.map(|it| it.target_group).into_iter().chain(self.others.iter().copied());
         std::iter::once(self.target_group).chain(others)
     }
 }

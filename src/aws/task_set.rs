@@ -4,7 +4,7 @@
 //! `UpdateTaskSet`, `DeleteTaskSet`, `UpdateServicePrimaryTaskSet` and `TaskSet` in the API's reference. Left out: service registries.
 
 use crate::aws::capacity_provider::CapacityProviderStrategyItem;
-use crate::aws::load_balancer::TargetGroup;
+use crate::aws::service::Registration;
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
 use crate::table::Id;
@@ -16,8 +16,8 @@ pub struct TaskSetDefinition {
     pub external_id: String,
     /// What it runs.
     pub task_definition: Id<TaskDefinition>,
-    /// Where its tasks are registered.
-    pub target_group: Option<Id<TargetGroup>>,
+    /// What its tasks are registered as; `None` without a load balancer.
+    pub registration: Option<Registration>,
     /// `networkConfiguration`; its service's first task set's where `None`.
     pub network: Option<Id<NetworkConfiguration>>,
     /// The providers of its tasks; empty is launch type EC2.

@@ -242,12 +242,11 @@ impl Control<'_> {
     /// MiB that a task holds now, but for what requests have left behind.
     fn memory_held_mib(&self, task: Id<Task>, traffic: &Traffic) -> f64 {
         let row = &self.cluster.tasks[task];
-        let serving = row.service().and_then(|it| self.scenario.services[it].load_balancer.as_ref());
         let requests = row.target.map_or(0.0, |it| f64::from(traffic.in_flight(it)));
         let of_container = |(place, it): (usize, &ContainerDefinition)| {
             let started_at = row.containers.get(place).and_then(|it| it.started_at).or(row.started_at);
             let hours = started_at.map_or(0.0, |it| self.now().since(it).as_hours());
-            let serves = serving.is_some_and(|it| it.container == place);
+            let serves = row.registration.is_some_and(|it| it.container == place);
             let of_requests = if serves { requests * it.application.memory_per_request_mib } else { 0.0 };
             it.application.memory_base_mib + it.application.memory_leak_per_hour_mib * hours + of_requests
         };

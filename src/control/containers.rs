@@ -489,10 +489,8 @@ impl Control<'_> {
 
     /// The container whose process answers requests; the first essential one where no load balancer names one.
     pub(super) fn serving_container(&self, task: Id<Task>) -> usize {
-        let service = self.cluster.tasks[task].service().map(|it| &self.scenario.services[it]);
         let first_essential = || self.definition_of(task).containers.iter().position(|it| it.essential).unwrap_or(0);
-        let load_balancer = service.and_then(|it| it.load_balancer.as_ref());
-        load_balancer.map_or_else(first_essential, |it| it.container)
+        self.cluster.tasks[task].registration.map_or_else(first_essential, |it| it.container)
     }
 
     /// The process of a container has ended: it is started again, or its task goes on without it, or ends with it.

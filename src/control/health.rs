@@ -16,9 +16,9 @@ const FIRST_CHECK_WITHIN: Span = Span::seconds(10);
 impl Control<'_> {
     /// Registers a running task with its service's target group, if it has one.
     pub(super) fn register_target(&mut self, task: Id<Task>) {
-        let Some(service) = self.cluster.tasks[task].service() else { return };
-        let deployment = self.services[service.index()].deployment(self.cluster.tasks[task].deployment);
-        let Some(group) = deployment.and_then(|it| it.target_group) else { return };
+        let row = &self.cluster.tasks[task];
+        let Some((service, registration)) = row.service().zip(row.registration) else { return };
+        let group = registration.target_group;
         let now = self.now();
         let is_reachable = self.lets_in_load_balancer(task);
         let load_balancer = &self.scenario.load_balancers[self.scenario.target_groups[group].load_balancer];

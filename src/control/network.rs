@@ -118,7 +118,7 @@ impl Control<'_> {
     /// it serves.
     pub(super) fn lets_in_load_balancer(&self, task: Id<Task>) -> bool {
         let row = &self.cluster.tasks[task];
-        if row.service().is_none_or(|it| self.scenario.services[it].load_balancer.is_none()) {
+        if row.registration.is_none() {
             return true;
         }
         let groups = || self.security_groups_of(task).iter().map(|it| &self.scenario.security_groups[*it]);
@@ -139,29 +139,22 @@ impl Control<'_> {
     /// The port at which a task's load balancer looks for it; `None` without load balancer.
     pub(super) fn port_of_target(&self, task: Id<Task>) -> Option<(Protocol, u16)> {
         let row = &self.cluster.tasks[task];
-        let balancer = self.scenario.services[row.service()?].load_balancer.as_ref()?;
+        let registration = row.registration?;
         let definition = self.definition_of(task);
         let chosen = match row.instance().filter(|_| row.host_ports.is_empty()) {
             // It has not been started: these it would get now.
             Some(instance) => self.host_ports(definition, instance).unwrap_or_default(),
             None => row.host_ports.clone(),
         };
-        definition.port_of(balancer.container, balancer.container_port, &chosen)
+        definition.port_of(registration.container, registration.container_port, &chosen)
     }
 
     /// Whether a task's load balancer will never find it healthy, in a zone: no connection comes in, or its zone is
     /// none of the load balancer's.
     pub(super) fn is_out_of_reach(&self, task: Id<Task>, zone: Option<Id<AvailabilityZone>>) -> bool {
         let row = &self.cluster.tasks[task];
-        let Some(balancer) = row.service().and_then(|it| self.scenario.services[it].load_balancer.as_ref()) else {
-            return false;
-        };
-        // Both target groups of a pair have one load balancer, and of task sets some have none.
-        let deployment = row.service().and_then(|it| self.services[it.index()].deployment(row.deployment));
-        if deployment.is_some_and(|it| it.target_group.is_none()) {
-            return false;
-        }
-        let group = &self.scenario.target_groups[balancer.target_group];
+        let Some(registration) = row.registration else { return false };
+        let group = &self.scenario.target_groups[registration.target_group];
         let zones = &self.scenario.load_balancers[group.load_balancer].availability_zones;
         let is_elsewhere = zone.is_some_and(|it| !zones.contains(&it));
         is_elsewhere || !self.lets_in_load_balancer(task)

@@ -46,9 +46,14 @@ impl Relations {
         }
         for (service, definition) in scenario.services.entries() {
             if let Some(it) = &definition.load_balancer {
-                let load_balancer = scenario.target_groups[it.target_group].load_balancer;
-                it.target_groups().for_each(|group| relations.services_of_group[group.index()].push(service));
-                relations.services_of_load_balancer[load_balancer.index()].push(service);
+                for group in it.target_groups() {
+                    relations.services_of_group[group.index()].push(service);
+                    let load_balancer = scenario.target_groups[group].load_balancer;
+                    let behind = &mut relations.services_of_load_balancer[load_balancer.index()];
+                    if behind.last() != Some(&service) {
+                        behind.push(service);
+                    }
+                }
             }
         }
         let mut row = 0;

@@ -22,7 +22,7 @@ use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
 use crate::aws::deployment::{DeploymentConfiguration, LifecycleStage};
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
-use crate::aws::service::{ServiceDefinition, ServiceStatus, deployment_bounds};
+use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer, ServiceStatus, deployment_bounds};
 use crate::cluster::{InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::image_digests::ImageDigests;
@@ -111,7 +111,7 @@ impl Service {
             configuration: definition.deployment.clone(),
             deployments: match definition.task_sets.is_empty() {
                 true => vec![Deployment {
-                    target_group: definition.load_balancer.as_ref().map(|it| it.target_group),
+                    registration: definition.load_balancer.as_ref().and_then(ServiceLoadBalancer::first_registration),
                     volume: definition.launch.volume,
                     ..Deployment::new(0, (definition.task_definition, None), Instant::START)
                 }],

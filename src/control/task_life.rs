@@ -57,11 +57,12 @@ impl<'a> Control<'a> {
 
     /// The same, of a deployment of its service by number; 0 of a standalone task.
     pub(super) fn create_task_of_deployment(&mut self, wanted: &Wanted, deployment: u32) -> Id<Task> {
-        let volume = match wanted.launcher {
+        let (volume, registration) = match wanted.launcher {
             Launcher::Service(service) => {
-                self.services[service.index()].deployment(deployment).and_then(|it| it.volume)
+                let deployment = self.services[service.index()].deployment(deployment);
+                deployment.map_or((None, None), |it| (it.volume, it.registration))
             }
-            Launcher::RunTask(_) => self.scenario.launch(wanted.launcher).volume,
+            Launcher::RunTask(_) => (self.scenario.launch(wanted.launcher).volume, None),
         };
         let task = Task {
             launcher: wanted.launcher,
@@ -69,6 +70,7 @@ impl<'a> Control<'a> {
             overrides: wanted.overrides,
             network: wanted.network,
             volume,
+            registration,
             placement_constraints: wanted.placement_constraints,
             started_for_zone: wanted.availability_zone,
             deployment,

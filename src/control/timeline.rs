@@ -94,6 +94,7 @@ impl Control<'_> {
             task_definition,
             network,
             volume,
+            registration,
             desired_count,
             force_new_deployment: _,
             minimum_healthy_percent,
@@ -140,7 +141,12 @@ impl Control<'_> {
             self.set_desired_count(*service, *desired, Some(cause));
         }
         if change.begins_deployment() {
-            let revision = NewRevision { task_definition: *task_definition, network: *network, volume: *volume };
+            let revision = NewRevision {
+                task_definition: *task_definition,
+                network: *network,
+                volume: *volume,
+                registration: *registration,
+            };
             self.start_deployment(*service, revision, Some(cause));
         }
         self.schedule_service(*service);

@@ -67,13 +67,12 @@ const SETTLED_AT_LEAST: usize = 256;
 pub struct Lane {
     service: Id<ServiceDefinition>,
     target_group: Id<TargetGroup>,
-    container: usize,
     sources: Vec<Source>,
     /// Those who wait for their answers before they ask again.
     users: Users,
     laws: Vec<Law>,
-    /// The revisions that work by them.
-    revisions: Vec<Id<TaskDefinition>>,
+    /// The revisions that work by them, with the place of the container that serves.
+    revisions: Vec<(Id<TaskDefinition>, usize)>,
     /// What they wait for takes so many times as long as usual.
     wait_factor: f64,
     /// Whether requests of some law take CPU, so that it can be short.
@@ -269,8 +268,7 @@ impl Lane {
         let ways = sources.iter().map(|it| it.to_caller + it.redirected).collect();
         let users = Users::new(workloads().map(habit).collect(), ways);
         let revisions = revisions_of(scenario, service);
-        let applications: Vec<&Application> =
-            revisions.iter().map(|it| serving_application(scenario, *it, load_balancer.container)).collect();
+        let applications: Vec<&Application> = revisions.iter().map(|it| serving_application(scenario, *it)).collect();
         let handshakes = group.has_tls.then(|| Handshakes {
             share: 1.0 / per_connection,
             cpu: scenario.assumptions.tls_handshake_cpu_time.0 as f64,
@@ -280,7 +278,7 @@ impl Lane {
         let laws: Vec<Law> = revisions
             .iter()
             .zip(&applications)
-            .map(|(revision, application)| {
+            .map(|((revision, _), application)| {
                 let mode = scenario.task_definitions[*revision].network_mode;
                 let to_target = times.to_target(zones_reached, mode, group.has_tls, per_connection).0 as f64;
                 let patience: Vec<f64> = sources.iter().map(|it| (it.patience.nanos - to_target).max(0.0)).collect();
@@ -306,7 +304,6 @@ impl Lane {
             service,
             wait_factor: 1.0,
             target_group,
-            container: load_balancer.container,
             tells_sources_apart: sources
                 .iter()
                 .any(|it| it.rule_evaluations.all > 0 || it.to_caller != sources[0].to_caller),
@@ -628,26 +625,41 @@ fn breaks_targets(scenario: &Scenario, service: Id<ServiceDefinition>) -> bool {
         .any(|it| matches!(it.change, TimelineChange::TargetErrors { service: broken, .. } if broken == service))
 }
 
-/// The revisions that a service runs at some time, its first one first; those of pipelines serve as it does.
-fn revisions_of(scenario: &Scenario, service: Id<ServiceDefinition>) -> Vec<Id<TaskDefinition>> {
-    let by_hand = scenario.timeline.iter().filter_map(|entry| match entry.change {
-        TimelineChange::UpdateService { service: it, task_definition, .. } if it == service => task_definition,
-        _ => None,
-    });
-    let pipelines = scenario.pipelines.iter().filter(|it| it.service == service);
-    let bad = pipelines.filter_map(|it| Some(it.bad_commits?.task_definition));
-    let mut revisions = vec![scenario.services[service].task_definition];
-    let of_task_sets = scenario.services[service].task_sets.iter().map(|it| it.task_definition);
-    for revision in by_hand.chain(bad).chain(of_task_sets) {
-        if !revisions.contains(&revision) {
-            revisions.push(revision);
+/// The revisions that a service runs at some time, its first one first, with each container that may serve in them; those of
+/// pipelines serve as it does.
+fn revisions_of(scenario: &Scenario, service: Id<ServiceDefinition>) -> Vec<(Id<TaskDefinition>, usize)> {
+    let definition = &scenario.services[service];
+    let mut revisions = vec![definition.task_definition];
+    let mut containers: Vec<usize> = definition.load_balancer.iter().map(|it| it.container).collect();
+    for entry in &scenario.timeline {
+        let TimelineChange::UpdateService { service: of, task_definition, registration, .. } = &entry.change else {
+            continue;
+        };
+        if *of == service {
+            revisions.extend(task_definition);
+            containers.extend(registration.flatten().map(|it| it.container));
         }
     }
-    revisions
+    let pipelines = scenario.pipelines.iter().filter(|it| it.service == service);
+    revisions.extend(pipelines.filter_map(|it| Some(it.bad_commits?.task_definition)));
+    revisions.extend(definition.task_sets.iter().map(|it| it.task_definition));
+    let mut all: Vec<(Id<TaskDefinition>, usize)> = Vec::new();
+    for revision in containers.iter().flat_map(|container| revisions.iter().map(|it| (*it, *container))) {
+        if !all.contains(&revision) {
+            all.push(revision);
+        }
+    }
+    all
 }
 
-/// How the container that serves behaves; a revision with fewer containers is served by its first.
-fn serving_application(scenario: &Scenario, revision: Id<TaskDefinition>, container: usize) -> &Application {
+/// How the container of a revision that serves behaves; a revision with fewer containers is served by its first.
+fn serving_application(scenario: &Scenario, (revision, container): (Id<TaskDefinition>, usize)) -> &Application {
     let containers = &scenario.task_definitions[revision].containers;
     &containers.get(container).unwrap_or(&containers[0]).application
+}
+
+/// What a task of a lane runs, and which of its containers serves.
+fn revision_of(cluster: &Cluster, task: Id<Task>) -> (Id<TaskDefinition>, usize) {
+    let row = &cluster.tasks[task];
+    (row.task_definition, row.registration.map_or(0, |it| it.container))
 }

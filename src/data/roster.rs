@@ -497,7 +497,7 @@ fn guest(
     let row = &cluster.tasks[task];
     let definition = &scenario.task_definitions[row.task_definition];
     let service = row.service();
-    let serving = service.and_then(|it| scenario.services[it].load_balancer.as_ref()).map(|it| it.container);
+    let serving = row.registration.map(|it| it.container);
     let mut lanes = service.map_or(0..0, |it| traffic.lanes_of_service[it.index()].clone());
     let reservation = &row.reservation;
     let caps_containers = definition.caps_containers(row.is_on_fargate());

@@ -7,14 +7,14 @@ use crate::aws::listener::{
     RuleEvaluations, WeightedTargetGroup, weighted,
 };
 use crate::aws::load_balancer::{ListenerProtocol, LoadBalancer, StickinessType, TargetGroup};
-use crate::aws::service::ServiceDefinition;
-use crate::scenario::Scenario;
+use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::load_balancing::LoadBalancing;
 use crate::scenario::problem::{Place, Problem};
 use crate::scenario::quantity;
 use crate::scenario::reader::{Fields, Reader, What};
 use crate::scenario::tree::{Entry, Node};
+use crate::scenario::{Scenario, TimelineChange};
 use crate::table::{Id, Table};
 use crate::units::Span;
 use crate::workload::Destination;
@@ -282,6 +282,7 @@ impl Listeners {
 
     /// What is worth a word about where requests go, once all is read.
     pub fn check_destinations(&self, reader: &mut Reader<'_>, scenario: &Scenario) {
+        self.check_new_target_groups(reader, scenario);
         for workload in &scenario.workloads {
             let groups = scenario.target_groups_of(workload);
             let mut sticks = groups.iter().any(|it| scenario.target_groups[*it].stickiness.is_some());
@@ -305,6 +306,37 @@ impl Listeners {
                 reader.note(format!(
                     "sessions are sticky, and workload `{name}` has no `clients`: each of its requests is a new client's"
                 ));
+            }
+        }
+    }
+
+    /// Says of services that `UpdateService` registers elsewhere where their requests go on to.
+    fn check_new_target_groups(&self, reader: &mut Reader<'_>, scenario: &Scenario) {
+        let reached: Vec<Id<TargetGroup>> =
+            scenario.workloads.iter().flat_map(|it| scenario.target_groups_of(it)).collect();
+        for entry in &scenario.timeline {
+            let TimelineChange::UpdateService { service, registration: Some(new), .. } = &entry.change else {
+                continue;
+            };
+            let definition = &scenario.services[*service];
+            let mut groups = definition.load_balancer.iter().flat_map(ServiceLoadBalancer::target_groups);
+            if !groups.any(|it| reached.contains(&it)) {
+                continue;
+            }
+            let (at, name) = (Span(entry.at.0), &definition.name);
+            match new {
+                None => reader.note(format!(
+                    "`timeline`: `updateService` at {at} takes the load balancer of service `{name}` away: requests are answered with \
+                     503 once the tasks of the deployment before have stopped"
+                )),
+                Some(it) if !reached.contains(&it.target_group) => {
+                    let group = &scenario.target_groups[it.target_group].name;
+                    reader.note(format!(
+                        "`timeline`: `updateService` at {at} registers the tasks of service `{name}` in target group `{group}`, to which \
+                         no rule sends a request: `modifyListener` or `modifyRule` can"
+                    ));
+                }
+                Some(_) => {}
             }
         }
     }

@@ -468,6 +468,14 @@ impl<'a> Scaling<'a> {
                 service.name
             ));
         }
+        if service.task_sets.is_empty() && balancer.has_several_groups() {
+            let name = &self.watchable.load_balancing.target_groups[group].name;
+            reader.note(format!(
+                "{of} counts the requests of target group `{name}` whichever `updateService` gives service `{}`: AWS leaves \
+                 `ResourceLabel` as it is",
+                service.name
+            ));
+        }
         let load_balancer = self.watchable.load_balancing.target_groups[group].load_balancer;
         let metric = Metric::LoadBalancer(load_balancer, Some(group), LoadBalancerMetric::RequestCountPerTarget);
         Some((Watched::Stat(MetricStat { metric, statistic: Statistic::Sum }), Span::MINUTE))

@@ -11,11 +11,11 @@ use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
 use crate::aws::service::{
-    AlternateTargetGroup, NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, deployment_bounds,
-    not_rebalanced,
+    AlternateTargetGroup, NotRebalanced, Registration, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer,
+    deployment_bounds, not_rebalanced,
 };
 use crate::aws::subnet::NetworkConfiguration;
-use crate::aws::task_definition::{NetworkMode, TaskDefinition};
+use crate::aws::task_definition::{ContainerDefinition, NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::deployment::{SaidDeployment, check_strategy, deployment_configuration};
@@ -31,7 +31,7 @@ use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::sections::check_own_name;
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
 use crate::scenario::task_set::task_sets;
-use crate::scenario::tree::{Entry, Node};
+use crate::scenario::tree::{Entry, Node, Value};
 use crate::table::{Id, Table};
 use crate::units::Span;
 
@@ -180,7 +180,14 @@ fn service(
     }
     let load_balancer = match &task_sets {
         Some(sets) => sets.load_balancer.clone(),
-        None => load_balancer(reader, &mut fields, around, definition),
+        None => {
+            let is_said = !fields.list(reader, "loadBalancers").is_empty();
+            let own = load_balancer(reader, &mut fields, around, definition);
+            match own.is_none() && is_said {
+                true => None,
+                false => with_later_groups(own, (timeline, &entry.key), around, definition),
+            }
+        }
     };
     if is_external {
         refuse_deployments_of_external(reader, &fields, is_daemon, &deployment);
@@ -581,6 +588,44 @@ fn alternate(
     Some(AlternateTargetGroup { target_group: other, production_rule, test_rule })
 }
 
+/// The load balancer of a service with the target groups that the timeline's calls of `UpdateService` give it, since where its
+/// requests may go has to be known. What is wrong with these is told where the timeline is read.
+fn with_later_groups(
+    mut own: Option<ServiceLoadBalancer>,
+    (timeline, service): (Option<&Node>, &str),
+    around: &Around<'_>,
+    definition: Option<&TaskDefinition>,
+) -> Option<ServiceLoadBalancer> {
+    let Some(Value::List(entries)) = timeline.map(|it| &it.value) else { return own };
+    let calls = entries.iter().filter_map(|it| it.get("updateService"));
+    let of_it = calls.filter(|it| it.get("service").and_then(Node::text).map(last_name) == Some(service));
+    for said in of_it.filter_map(|it| it.get("loadBalancers")) {
+        let items = match &said.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(said),
+        };
+        let Some(item) = items.first() else { continue };
+        let text = |field: &str| item.get(field).and_then(Node::text);
+        let Some(name) = text("targetGroupArn").map(last_name) else { continue };
+        let Some(group) = around.load_balancing.target_groups.find(|it| it.name == name) else { continue };
+        match &mut own {
+            Some(own) if own.target_groups().any(|it| it == group) => {}
+            Some(own) => own.others.push(group),
+            None => {
+                let is_named = |it: &ContainerDefinition| Some(it.name.as_str()) == text("containerName");
+                let port = text("containerPort").and_then(|it| it.parse().ok());
+                let first = Registration {
+                    target_group: group,
+                    container: definition.and_then(|it| it.containers.iter().position(is_named)).unwrap_or(0),
+                    container_port: port.unwrap_or_default(),
+                };
+                own = Some(ServiceLoadBalancer { is_added_later: true, ..ServiceLoadBalancer::of(first) });
+            }
+        }
+    }
+    own
+}
+
 /// `loadBalancers` of a service or of a task set, whose tasks run `definition`.
 pub fn load_balancer(
     reader: &mut Reader<'_>,
@@ -665,11 +710,7 @@ pub fn load_balancer(
         let problem = Problem::new(node.place, message).help(says);
         reader.refuse(problem.help("such a target group has `TargetType: ip`, or the tasks another network mode"));
     }
-    Some(ServiceLoadBalancer {
-        target_group,
-        of_task_sets: Vec::new(),
-        alternate,
-        container,
-        container_port: u16::try_from(port).unwrap_or(u16::MAX),
-    })
+    let registration =
+        Registration { target_group, container, container_port: u16::try_from(port).unwrap_or(u16::MAX) };
+    Some(ServiceLoadBalancer { alternate, ..ServiceLoadBalancer::of(registration) })
 }

@@ -105,7 +105,7 @@ fn load_balancer_of_all(
                 format!("service `{name}`, of whose task sets load balancers or the containers behind these differ,");
             reader.not_simulated(set.place, what);
         } else if !all.target_groups().any(|it| it == own.target_group) {
-            all.of_task_sets.push(own.target_group);
+            all.others.push(own.target_group);
         }
     }
     all
@@ -174,7 +174,7 @@ fn task_set(
     let definition = TaskSetDefinition {
         external_id: external_id?.to_owned(),
         task_definition: task_definition?,
-        target_group: load_balancer.as_ref().map(|it| it.target_group),
+        registration: load_balancer.as_ref().map(ServiceLoadBalancer::registration),
         network,
         capacity_provider_strategy: launch.capacity_provider_strategy.clone(),
         scale: scale.unwrap_or_default(),

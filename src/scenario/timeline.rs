@@ -9,7 +9,7 @@ use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::scaling_policy::ScalableTarget;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::subnet::NetworkConfiguration;
 use crate::scenario::alarms::AlarmsByName;
 use crate::scenario::aws_fields::Shape;
@@ -132,6 +132,9 @@ pub fn timeline(
     let time_of = |node: &Node| quantity::span(node.get("at").and_then(Node::text).unwrap_or_default()).ok();
     nodes.sort_by_key(|it| time_of(it));
     let mut services = around.services.clone();
+    for service in services.iter_mut() {
+        service.load_balancer.take_if(|it| it.is_added_later);
+    }
     let mut entries: Vec<(TimelineEntry, Place)> = Vec::new();
     for node in nodes {
         let around = Around { services: &services, ..*around };
@@ -152,6 +155,7 @@ fn take_over(services: &mut Table<ServiceDefinition>, change: &TimelineChange, n
         task_definition,
         desired_count,
         volume,
+        registration,
         minimum_healthy_percent,
         maximum_percent,
         deployment,
@@ -172,6 +176,9 @@ fn take_over(services: &mut Table<ServiceDefinition>, change: &TimelineChange, n
     it.availability_zone_rebalancing = availability_zone_rebalancing.unwrap_or(it.availability_zone_rebalancing);
     deployment.apply(&mut it.deployment);
     it.launch.volume = volume.unwrap_or(it.launch.volume);
+    if let Some(registration) = registration {
+        it.load_balancer = registration.map(ServiceLoadBalancer::of);
+    }
     if let Some(strategy) = placement_strategy {
         it.launch.placement_strategy.clone_from(strategy);
     }
@@ -273,6 +280,7 @@ fn change(
                 network: None,
                 force_new_deployment: false,
                 volume: None,
+                registration: None,
                 minimum_healthy_percent: None,
                 maximum_percent: None,
                 health_check_grace_period: None,

@@ -9,7 +9,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::scaling_policy::ScalableTarget;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{Registration, ServiceDefinition};
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::task_set::TaskSetChange;
@@ -40,10 +40,12 @@ pub enum TimelineChange {
         desired_count: Option<u32>,
         /// `networkConfiguration`, which starts a deployment too.
         network: Option<Id<NetworkConfiguration>>,
-        /// Whether it begins a deployment whatever else is new: `forceNewDeployment`, or a `platformVersion` or `loadBalancers`.
+        /// Whether it begins a deployment whatever else is new: `forceNewDeployment`, or a `platformVersion`.
         force_new_deployment: bool,
         /// `volumeConfigurations`, which starts a deployment too: the EBS volume that its tasks get, or that they get none.
         volume: Option<Option<EbsVolume>>,
+        /// `loadBalancers`, which starts a deployment too: what its tasks are registered as, or that they are not registered.
+        registration: Option<Option<Registration>>,
         /// `minimumHealthyPercent`
         minimum_healthy_percent: Option<u32>,
         /// `maximumPercent`
@@ -226,8 +228,16 @@ impl TimelineChange {
     /// (*UpdateService* in the API's reference, 2026). What else it changes is applied in place.
     pub fn begins_deployment(&self) -> bool {
         match self {
-            TimelineChange::UpdateService { task_definition, network, force_new_deployment, volume, .. } => {
-                task_definition.is_some() || network.is_some() || volume.is_some() || *force_new_deployment
+            TimelineChange::UpdateService {
+                task_definition,
+                network,
+                force_new_deployment,
+                volume,
+                registration,
+                ..
+            } => {
+                let brings_more = volume.is_some() || registration.is_some() || *force_new_deployment;
+                task_definition.is_some() || network.is_some() || brings_more
             }
             _ => false,
         }

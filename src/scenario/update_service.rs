@@ -6,7 +6,7 @@ use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::deployment::DeploymentController;
 use crate::aws::launch::Launch;
 use crate::aws::placement::PlacementConstraint;
-use crate::aws::service::{SchedulingStrategy, ServiceDefinition};
+use crate::aws::service::{Registration, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{TaskDefinition, Volume, VolumeKind};
 use crate::aws::volume::EbsVolume;
 use crate::scenario::TimelineChange;
@@ -37,9 +37,9 @@ pub fn update_service(
     let service = fields.reference(reader, "service", around.service_names);
     refuse_changes_under_code_deploy(reader, fields, service, around);
     let node = fields.take("taskDefinition");
-    let brings_volume = fields.has("volumeConfigurations");
+    let brings = Brings { volume: fields.has("volumeConfigurations"), registration: fields.has("loadBalancers") };
     let task_definition =
-        node.and_then(|it| new_definition_beside(reader, it, "`updateService`", service, around, brings_volume));
+        node.and_then(|it| new_definition_beside(reader, it, "`updateService`", service, around, brings));
     refuse_deployments_of_external(reader, fields, service, around);
     let is_daemon = service.is_some_and(|it| around.services[it].scheduling_strategy == SchedulingStrategy::Daemon);
     if is_daemon {
@@ -61,8 +61,8 @@ pub fn update_service(
             fields.take(name);
         }
     }
-    let (is_other_revision, volume) = new_deployment.unwrap_or_default();
-    let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false) || is_other_revision;
+    let revision = new_deployment.unwrap_or_default();
+    let force_new_deployment = fields.flag_or(reader, "forceNewDeployment", false) || revision.is_other;
     let deployment = fields.map(reader, "deploymentConfiguration");
     let said = deployment
         .map_or(SaidDeployment::default(), |it| deployment_configuration(reader, it, Some(&around.alarms_by_name)));
@@ -105,7 +105,8 @@ pub fn update_service(
         desired_count,
         network,
         force_new_deployment,
-        volume,
+        volume: revision.volume,
+        registration: revision.registration,
         minimum_healthy_percent: said.minimum_healthy_percent,
         maximum_percent: said.maximum_percent,
         deployment: Box::new(said.change),
@@ -117,7 +118,27 @@ pub fn update_service(
     })
 }
 
-/// What else of `UpdateService` begins a deployment: whether something does, and the EBS volume that its tasks get from then on.
+/// What else of `UpdateService` begins a deployment.
+#[derive(Default)]
+struct OtherRevision {
+    /// Whether something does that is kept nowhere.
+    is_other: bool,
+    /// The EBS volume that its tasks get from then on.
+    volume: Option<Option<EbsVolume>>,
+    /// What its tasks are registered as from then on.
+    registration: Option<Option<Registration>>,
+}
+
+/// What comes with a new task definition, so that it need not go with what the service has.
+#[derive(Clone, Copy, Default)]
+struct Brings {
+    /// `volumeConfigurations`
+    volume: bool,
+    /// `loadBalancers`
+    registration: bool,
+}
+
+/// What else of `UpdateService` begins a deployment.
 ///
 /// *UpdateService* in the API's reference (2026): `loadBalancers`, `platformVersion` and `volumeConfigurations` trigger one even where
 /// they say what holds already; no `volumeConfigurations` trigger none, and an empty list takes the volume away.
@@ -127,12 +148,13 @@ fn new_revision(
     service: Id<ServiceDefinition>,
     task_definition: Option<Id<TaskDefinition>>,
     around: &Around<'_>,
-) -> Option<(bool, Option<Option<EbsVolume>>)> {
+) -> Option<OtherRevision> {
     let definition = &around.services[service];
     let name = &definition.name;
     let runs = &around.task_definitions.table[task_definition.unwrap_or(definition.task_definition)];
     let is_daemon = definition.scheduling_strategy == SchedulingStrategy::Daemon;
     let mut is_other = false;
+    let mut registration = None;
     let on_fargate = |it: &CapacityProviderStrategyItem| around.capacity.is_fargate(it.capacity_provider);
     let is_on_fargate = definition.launch.capacity_provider_strategy.iter().any(on_fargate);
     if fields.has("platformVersion") {
@@ -151,30 +173,7 @@ fn new_revision(
         fields.take("platformVersion");
     }
     if fields.has("loadBalancers") {
-        let at = fields.place_of_key("loadBalancers");
-        let problems = reader.problems.len();
-        let of_services = service::Around {
-            task_definitions: around.task_definitions,
-            capacity: around.capacity,
-            load_balancing: around.load_balancing,
-            listeners: around.listeners,
-        };
-        let said = service::load_balancer(reader, fields, &of_services, Some(runs));
-        if reader.problems.len() == problems && said != definition.load_balancer {
-            let message = format!(
-                "another target group, container or port in `loadBalancers` of {} (`{name}`) is not simulated yet",
-                fields.of
-            );
-            let problem = Problem::new(at, message).help(
-                "`loadBalancers` may say here what the service has, which begins a deployment; `taskDefinition` and \
-                 `forceNewDeployment` begin one as well",
-            );
-            reader.not_runnable(problem.help(
-                "a second target group is there from the beginning as `alternateTargetGroupArn`, with the strategy BLUE_GREEN, LINEAR or \
-                 CANARY; or a second service fills it, created by `createService`, to which `modifyListener` or `modifyRule` sends the \
-                 requests",
-            ));
-        }
+        registration = new_registration(reader, fields, definition, runs, around);
         is_other = true;
     } else {
         fields.take("loadBalancers");
@@ -191,7 +190,52 @@ fn new_revision(
     } else {
         fields.take("volumeConfigurations");
     }
-    Some((is_other, volume))
+    Some(OtherRevision { is_other, volume, registration })
+}
+
+/// `loadBalancers`: what tasks of the new deployment are registered as; an empty list takes the load balancer away. `None` where that
+/// stays.
+fn new_registration(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    service: &ServiceDefinition,
+    runs: &TaskDefinition,
+    around: &Around<'_>,
+) -> Option<Option<Registration>> {
+    let at = fields.place_of_key("loadBalancers");
+    let problems = reader.problems.len();
+    let of_services = service::Around {
+        task_definitions: around.task_definitions,
+        capacity: around.capacity,
+        load_balancing: around.load_balancing,
+        listeners: around.listeners,
+    };
+    let said = service::load_balancer(reader, fields, &of_services, Some(runs));
+    if reader.problems.len() > problems {
+        return None;
+    }
+    let now = service.load_balancer.as_ref();
+    let alternate = |it: Option<&ServiceLoadBalancer>| it.and_then(|it| it.alternate);
+    let registration = said.as_ref().map(ServiceLoadBalancer::registration);
+    if alternate(said.as_ref()) == alternate(now) && registration == now.map(ServiceLoadBalancer::registration) {
+        return None;
+    }
+    let is_classic =
+        |it: &ServiceLoadBalancer| around.load_balancing.of_classic.iter().any(|of| of.1 == it.target_group);
+    let what = if alternate(now).or(alternate(said.as_ref())).is_some() {
+        "a service with `advancedConfiguration`, whose deployments shift traffic between two target groups"
+    } else if now.into_iter().chain(&said).any(is_classic) {
+        "a service behind a Classic Load Balancer"
+    } else {
+        return Some(registration);
+    };
+    let message =
+        format!("other `loadBalancers` in {} of {what} (`{}`) are not simulated yet", fields.of, service.name);
+    reader.not_runnable(Problem::new(at, message).help(
+        "`loadBalancers` may say here what the service has, which begins a deployment; a second service can have the other target \
+         group, created by `createService`, to which `modifyListener` or `modifyRule` sends the requests",
+    ));
+    None
 }
 
 /// What only CodeDeploy changes of the services that it deploys (*UpdateService* in the API's reference, 2026).
@@ -318,7 +362,7 @@ pub fn new_definition(
     service: Option<Id<ServiceDefinition>>,
     around: &Around<'_>,
 ) -> Option<Id<TaskDefinition>> {
-    new_definition_beside(reader, node, of, service, around, false)
+    new_definition_beside(reader, node, of, service, around, Brings::default())
 }
 
 /// The same where the call says as well what EBS volumes tasks get, or does not.
@@ -328,7 +372,7 @@ fn new_definition_beside(
     of: &str,
     service: Option<Id<ServiceDefinition>>,
     around: &Around<'_>,
-    brings_volume: bool,
+    brings: Brings,
 ) -> Option<Id<TaskDefinition>> {
     let id = around.task_definitions.reference(reader, What { field: "taskDefinition", of }, node)?;
     let service = &around.services[service?];
@@ -352,13 +396,13 @@ fn new_definition_beside(
     }
     let (old, new) = (&around.task_definitions.table[service.task_definition], &around.task_definitions.table[id]);
     let is_new = |it: &&Volume| it.kind == VolumeKind::Ebs && !old.volumes.contains(it);
-    if let Some(volume) = new.volumes.iter().find(is_new).filter(|_| !brings_volume) {
+    if let Some(volume) = new.volumes.iter().find(is_new).filter(|_| !brings.volume) {
         let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
         let help = format!("`volumeConfigurations` of the service does not say what its volume `{}` is", volume.name);
         reader.refuse(Problem::new(node.place, message).help(help));
         return None;
     }
-    let Some(balancer) = &service.load_balancer else { return Some(id) };
+    let Some(balancer) = service.load_balancer.as_ref().filter(|_| !brings.registration) else { return Some(id) };
     let serving = &old.containers[balancer.container].name;
     let port = balancer.container_port;
     let position = new.containers.iter().position(|it| it.name == *serving);

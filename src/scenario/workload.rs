@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::aws::listener::{Address, IpBlock, ListenerRule, Request, RuleEvaluations};
 use crate::aws::load_balancer::ListenerProtocol;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::listener::{self, Listeners};
 use crate::scenario::load_balancing::LoadBalancing;
@@ -203,9 +203,13 @@ fn to_service(reader: &mut Reader<'_>, fields: &mut Fields<'_>, around: &Around<
         reader.refuse(problem.help("requests come through a load balancer: add `loadBalancers` to the service"));
     }
     let balancer = around.services[service].load_balancer.as_ref();
-    if balancer.is_some_and(|it| !it.of_task_sets.is_empty()) {
+    if balancer.is_some_and(ServiceLoadBalancer::has_several_groups) {
         let name = &around.services[service].name;
-        let message = format!("{} goes to service `{name}`, whose task sets have several target groups", fields.of);
+        let what = match around.services[service].task_sets.is_empty() {
+            true => "whose target group `updateService` changes",
+            false => "whose task sets have several target groups",
+        };
+        let message = format!("{} goes to service `{name}`, {what}", fields.of);
         let help = "whose requests go where, a listener says: `loadBalancer: NAME` and its `port`";
         reader.refuse(Problem::new(node.place, message).help(help));
         return None;

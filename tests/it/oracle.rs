@@ -316,6 +316,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             run_time: None,
             task_definition: Id::new(0),
             volume: None,
+            registration: None,
             placement_constraints: None,
             started_for_zone: None,
             deployment: 0,

@@ -209,17 +209,139 @@ fn what_a_service_cannot_be_given_is_said() {
         ("web", "volumeConfigurations: [{ name: date, managedEBSVolume: { sizeInGiB: 9 } }]", "did you mean `data`?"),
         (
             "web",
-            "loadBalancers: [{ targetGroupArn: other, containerName: web, containerPort: 80 }]",
-            "is not simulated yet",
+            "loadBalancers: [{ targetGroupArn: othre, containerName: web, containerPort: 80 }]",
+            "did you mean `other`?",
         ),
-        (
-            "web",
-            "loadBalancers: [{ targetGroupArn: other, containerName: web, containerPort: 80 }]",
-            "`loadBalancers` may say here what the service has, which begins a deployment",
-        ),
-        ("web", "loadBalancers: []", "is not simulated yet"),
+        ("web", "loadBalancers: [{ targetGroupArn: other, containerName: web, containerPort: 81 }]", "it maps 80"),
+        ("web", "loadBalancers: [{ targetGroupArn: other, containerName: webb, containerPort: 80 }]", "it has `web`"),
     ] {
         let refusal = refusal(service, update);
         assert!(refusal.contains(says), "{update}: {refusal}");
     }
+}
+
+/// A service of two tasks that says `balancers`, behind a listener that forwards to `a`; `updateService` says `update` after 5 minutes.
+fn behind_a_listener(balancers: &str, update: &str, rest: &str) -> String {
+    format!(
+        "duration: 20m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 4, MaxSize: 4 }} }}
+applications: {{ fast: {{ cpuTime: 1ms, concurrency: 4 }}, slow: {{ cpuTime: 9ms, concurrency: 4 }} }}
+taskDefinitions:
+  web:
+    containerDefinitions:
+      - {{ name: fast, image: fast, cpu: 128, memory: 256, portMappings: [{{ containerPort: 80 }}] }}
+      - {{ name: slow, image: slow, cpu: 128, memory: 256, portMappings: [{{ containerPort: 81 }}] }}
+loadBalancers:
+  front: {{ listeners: [{{ Port: 80, Protocol: HTTP, DefaultActions: [{{ Type: forward, TargetGroupArn: a }}] }}] }}
+targetGroups:
+  a: {{ LoadBalancer: front, HealthCheckIntervalSeconds: 10, HealthyThresholdCount: 2, deregistrationDelay: 10s }}
+  b: {{ LoadBalancer: front, HealthCheckIntervalSeconds: 10, HealthyThresholdCount: 2, deregistrationDelay: 10s }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 2, loadBalancers: [{balancers}] }} }}
+workloads: {{ users: {{ loadBalancer: front, arrivals: {{ poisson: {{ rate: 50 }} }} }} }}
+timeline:
+  - {{ at: 5m, updateService: {{ service: web, loadBalancers: [{update}] }} }}
+{rest}"
+    )
+}
+
+/// The target group, task and second of each change to a state.
+fn targets_that_become(run: &Run, state: &str) -> Vec<(usize, usize, f64)> {
+    let changes = run.target_changes.iter().filter(|it| it.state == state);
+    changes.map(|it| (it.target_group, it.task, it.at.as_seconds())).collect()
+}
+
+const IN_A: &str = "{ targetGroupArn: a, containerName: fast, containerPort: 80 }";
+const IN_B: &str = "{ targetGroupArn: b, containerName: fast, containerPort: 80 }";
+const TO_B: &str = "  - { at: 400s, modifyListener: { loadBalancer: front, port: 80, DefaultActions: [{ Type: forward, TargetGroupArn: b }] } }";
+
+#[test]
+fn tasks_of_the_new_deployment_are_registered_in_the_new_target_group() {
+    let run = simulated(&behind_a_listener(IN_A, IN_B, TO_B));
+    let healthy = targets_that_become(&run, "healthy");
+    let of_old: Vec<_> = healthy.iter().filter(|it| it.0 == 0).collect();
+    assert!(of_old.len() == 2 && of_old.iter().all(|it| it.2 == 0.0), "{healthy:?}");
+    let of_new: Vec<_> = healthy.iter().filter(|it| it.0 == 1).collect();
+    assert!(of_new.len() == 2 && of_new.iter().all(|it| it.1 >= 2 && it.2 > 300.0), "{healthy:?}");
+    // The old ones stay where they are until the new ones are healthy, and are asked to stop.
+    let draining = targets_that_become(&run, "draining");
+    let last_healthy = of_new.iter().map(|it| it.2).fold(0.0, f64::max);
+    assert!(draining.len() == 2 && draining.iter().all(|it| it.0 == 0), "{draining:?}");
+    assert!(draining.iter().all(|it| it.2 > of_new[0].2) && draining[1].2 >= last_healthy, "{draining:?} {of_new:?}");
+    // Requests go where the rule says: to a group without targets until it is told of the other one.
+    let lost: Vec<(u64, u64)> = run.service_minutes.iter().map(|it| (it.minute, it.counts.elb_503)).collect();
+    let (empty_from, moved_at) = (draining[1].2, 400.0);
+    let expected = 50.0 * (moved_at - empty_from);
+    let sum: u64 = lost.iter().map(|it| it.1).sum();
+    assert!((0.8..1.2).contains(&(sum as f64 / expected)), "{lost:?}, {expected} expected");
+    assert!(lost.iter().all(|it| it.1 == 0 || (5..=6).contains(&it.0)), "{lost:?}");
+    let served: u64 = run.service_minutes.iter().filter(|it| it.minute >= 7).map(|it| it.counts.served).sum();
+    assert!(served > 35_000, "{served}");
+    let hosts: Vec<u32> = run.service_minutes.iter().filter(|it| it.minute != 5).map(|it| it.healthy_targets).collect();
+    assert!(hosts.iter().all(|it| *it == 2), "{hosts:?}");
+}
+
+#[test]
+fn another_container_serves_the_new_deployment() {
+    let slow = "{ targetGroupArn: a, containerName: slow, containerPort: 81 }";
+    let run = simulated(&behind_a_listener(IN_A, slow, ""));
+    let p50 = |minute: u64| {
+        let row = run.service_minutes.iter().find(|it| it.minute == minute).expect("a row for each minute");
+        row.response_time_ms.p50.expect("requests come in each minute")
+    };
+    assert!(p50(18) > p50(2) + 7.5, "1 ms becomes 9: {} and {}", p50(2), p50(18));
+    assert!(run.service_minutes.iter().all(|it| it.counts.elb_503 == 0), "one group is never empty");
+    let updated = simulated(&behind_a_listener(IN_A, IN_A, ""));
+    let begun = updated.events.iter().filter(|it| it.kind == "service.deployment_in_progress").count();
+    assert_eq!(begun, 1, "saying it again is a deployment as well");
+}
+
+#[test]
+fn a_load_balancer_is_taken_away_and_added() {
+    let taken = simulated(&behind_a_listener(IN_A, "", ""));
+    assert_eq!(targets_that_become(&taken, "healthy").len(), 2);
+    assert_eq!(targets_that_become(&taken, "draining").len(), 2, "when those without a target have run for 40 s");
+    let last = taken.service_minutes.iter().rfind(|it| it.counts.arrived > 0).expect("requests come all the time");
+    assert_eq!((last.counts.elb_503, last.running_count), (last.counts.arrived, 2));
+    let added = simulated(&behind_a_listener("", IN_A, ""));
+    let minute = |at: u64| added.service_minutes.iter().find(|it| it.minute == at).expect("a row for each minute");
+    assert_eq!(minute(2).counts.elb_503, minute(2).counts.arrived, "nobody is registered");
+    assert_eq!((minute(15).counts.elb_503, minute(15).healthy_targets), (0, 2));
+    assert!(minute(15).counts.served > 2_500);
+}
+
+#[test]
+fn a_deployment_that_fails_goes_back_to_its_target_group() {
+    // Nothing answers at port 81 with what the health check wants to hear, so that the circuit breaker counts.
+    let failing = "{ targetGroupArn: b, containerName: slow, containerPort: 81 }";
+    let breaker =
+        "deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } }, desiredCount: 2";
+    let text = behind_a_listener(IN_A, failing, "")
+        .replace("desiredCount: 2", breaker)
+        .replace("slow: { cpuTime: 9ms,", "slow: { cpuTime: 9ms, healthCheckCpuTime: 30s,")
+        .replace("duration: 20m", "duration: 40m");
+    let run = simulated(&text);
+    let went_back =
+        run.events.iter().any(|it| it.kind == "service.deployment_failed" || it.kind.contains("rolled_back"));
+    assert!(went_back, "{:?}", run.events.iter().map(|it| &it.kind).collect::<Vec<_>>());
+    let last = run.service_minutes.last().expect("a row for each minute");
+    assert_eq!((last.counts.elb_503, last.healthy_targets), (0, 2), "the old ones have all requests again");
+    assert!(targets_that_become(&run, "healthy").iter().all(|it| it.0 == 0));
+}
+
+#[test]
+fn where_requests_go_on_to_is_noted() {
+    let notes = |text: &str| {
+        let story = scenario::read(Path::new("update.yaml"), &mut |_| Ok(text.as_bytes().to_vec())).expect("it runs");
+        story.notes.join(" ")
+    };
+    let unnamed = notes(&behind_a_listener(IN_A, IN_B, ""));
+    let expected = "registers the tasks of service `web` in target group `b`, to which no rule sends a request";
+    assert!(unnamed.contains(expected), "{unnamed}");
+    let named = notes(&behind_a_listener(IN_A, IN_B, TO_B));
+    assert!(!named.contains("no rule sends"), "{named}");
+    let taken = notes(&behind_a_listener(IN_A, "", ""));
+    assert!(taken.contains("takes the load balancer of service `web` away"), "{taken}");
+    let straight = behind_a_listener(IN_A, IN_B, "").replace("users: { loadBalancer: front", "users: { service: web");
+    let straight = refusal_of(&straight);
+    assert!(straight.contains("whose target group `updateService` changes"), "{straight}");
 }

@@ -13,7 +13,7 @@ use crate::aws::deployment::{
 };
 use crate::aws::listener::{Action, ListenerRule, weighted};
 use crate::aws::load_balancer::TargetGroup;
-use crate::aws::service::{AlternateTargetGroup, ServiceDefinition, deployment_bounds};
+use crate::aws::service::{AlternateTargetGroup, Registration, ServiceDefinition, deployment_bounds};
 use crate::cluster::{Change, Task};
 use crate::control::Control;
 use crate::control::log::Decision;
@@ -301,8 +301,18 @@ impl Control<'_> {
         self.stop_surplus(service, number, &mut roll, (lower, desired));
     }
 
-    /// The target group that a deployment does not use whose blue one is this.
-    pub(super) fn other_target_group(
+    /// What tasks of a deployment are registered as whose blue ones are this: the other target group is theirs.
+    pub(super) fn other_registration(
+        &self,
+        service: Id<ServiceDefinition>,
+        blue: Option<Registration>,
+    ) -> Option<Registration> {
+        let balancer = self.scenario.services[service].load_balancer.as_ref()?;
+        let group = self.other_target_group(service, blue.map(|it| it.target_group))?;
+        Some(Registration { target_group: group, ..blue.unwrap_or(balancer.registration()) })
+    }
+
+    fn other_target_group(
         &self,
         service: Id<ServiceDefinition>,
         blue: Option<Id<TargetGroup>>,
@@ -319,8 +329,8 @@ impl Control<'_> {
         let alternate = self.scenario.services[service].load_balancer.as_ref()?.alternate?;
         let state = &self.services[service.index()];
         let blue = match state.primary().shift.filter(|_| !state.primary().is_completed()) {
-            Some(shift) => state.deployment(shift.blue)?.target_group?,
-            None => state.primary().target_group?,
+            Some(shift) => state.deployment(shift.blue)?.registration?.target_group,
+            None => state.primary().registration?.target_group,
         };
         Some((alternate, blue, self.other_target_group(service, Some(blue))?))
     }

@@ -9,8 +9,7 @@
 //! service that goes back to a deployment is watched as in any other, so that this can fail too.
 
 use crate::aws::deployment::{DeploymentStrategy, LifecycleStage, TaskFailures};
-use crate::aws::load_balancer::TargetGroup;
-use crate::aws::service::ServiceDefinition;
+use crate::aws::service::{Registration, ServiceDefinition};
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::volume::EbsVolume;
@@ -35,6 +34,8 @@ pub struct NewRevision {
     pub network: Option<Id<NetworkConfiguration>>,
     /// `volumeConfigurations`, which may take the volume away.
     pub volume: Option<Option<EbsVolume>>,
+    /// `loadBalancers`, which may take the load balancer away.
+    pub registration: Option<Option<Registration>>,
 }
 
 /// One deployment of a service.
@@ -48,8 +49,8 @@ pub struct Deployment {
     pub network: Option<Id<NetworkConfiguration>>,
     /// The EBS volume that each of its tasks gets.
     pub volume: Option<EbsVolume>,
-    /// The target group of its tasks; `None` without a load balancer.
-    pub target_group: Option<Id<TargetGroup>>,
+    /// What its tasks are registered as; `None` without a load balancer.
+    pub registration: Option<Registration>,
     /// When it began.
     pub created_at: Instant,
     /// When it completed for the first time.
@@ -168,7 +169,7 @@ impl Deployment {
             task_definition,
             network,
             volume: None,
-            target_group: None,
+            registration: None,
             created_at,
             completed_at: None,
             early_success: None,
@@ -266,7 +267,13 @@ impl Control<'_> {
         let network = revision.network.or(before.network);
         let volume = revision.volume.unwrap_or(before.volume);
         let production = state.in_production().unwrap_or(0);
-        let (blue, blue_group) = (state.deployments[production].number, state.deployments[production].target_group);
+        let (blue, blue_registration) =
+            (state.deployments[production].number, state.deployments[production].registration);
+        let has_alternate =
+            self.scenario.services[service].load_balancer.as_ref().is_some_and(|it| it.alternate.is_some());
+        // Of two groups that take turns the rules tell which one has the requests; else what was said last holds.
+        let registered_before = if has_alternate { blue_registration } else { before.registration };
+        let registration = revision.registration.unwrap_or(registered_before);
         let strategy = state.configuration.strategy;
         let message = format!(
             "(service {}) (deployment {number}) in progress: {}",
@@ -281,10 +288,10 @@ impl Control<'_> {
         deployment.volume = volume;
         deployment.image_digests = ImageDigests::of_new(&self.scenario.task_definitions[task_definition], desired);
         deployment.ignores_alarms = self.alarm_of_deployment(service).is_some();
-        deployment.target_group = blue_group;
+        deployment.registration = registration;
         if strategy != DeploymentStrategy::Rolling {
             deployment.shift = Some(Shift::new(blue, now));
-            deployment.target_group = self.other_target_group(service, blue_group);
+            deployment.registration = self.other_registration(service, blue_registration);
         }
         let before = self.services[service.index()].primary();
         if before.shift.is_some() && !before.is_completed() {

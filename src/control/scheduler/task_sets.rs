@@ -33,7 +33,7 @@ impl Service {
     pub(super) fn task_sets_of(definition: &ServiceDefinition, at: Instant) -> Vec<Deployment> {
         let begun = |is_primary| if is_primary { TaskSetStatus::Primary } else { TaskSetStatus::Active };
         let sets = definition.task_sets.iter().enumerate().map(|(number, set)| Deployment {
-            target_group: set.target_group,
+            registration: set.registration,
             task_set: Some(TaskSet {
                 status: if set.is_created_later { TaskSetStatus::Missing } else { begun(set.is_primary) },
                 scale: set.scale,

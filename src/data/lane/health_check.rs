@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, Target};
 use crate::data::ProbeAnswer;
 use crate::data::lane::accounts::{InFlight, Outcome};
-use crate::data::lane::{Lane, serving_application};
+use crate::data::lane::{Lane, revision_of, serving_application};
 use crate::data::sharing::{Job, JobKind};
 use crate::distribution::{Distribution, whole_nanos};
 use crate::scenario::Scenario;
@@ -16,7 +16,7 @@ impl Lane {
     pub fn probe(&mut self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>, now: Instant) -> ProbeAnswer {
         self.catch_up(now);
         let task = cluster.targets[target].task;
-        let application = serving_application(scenario, cluster.tasks[task].task_definition, self.container);
+        let application = serving_application(scenario, revision_of(cluster, task));
         let cpu = application.health_check_cpu_time.sample(&mut self.health_check_stream).0 as f64;
         let Some(&place) = self.station_of_task.get(&task) else { return ProbeAnswer::Refused };
         let arrival = now.0 as f64;
@@ -60,8 +60,7 @@ impl Lane {
     /// CPU time of a health check of the idle task at a place, nanoseconds, and after how long it is answered; `None` where they differ.
     pub fn constant_probe(&self, scenario: &Scenario, cluster: &Cluster, place: usize) -> Option<(f64, Span)> {
         let station = &self.stations[place];
-        let revision = cluster.tasks[station.task].task_definition;
-        let application = serving_application(scenario, revision, self.container);
+        let application = serving_application(scenario, revision_of(cluster, station.task));
         let Distribution::Constant(cpu) = application.health_check_cpu_time else { return None };
         if !station.is_up || station.is_throttled {
             return None;

@@ -3,7 +3,7 @@
 use crate::aws::load_balancer::LoadBalancerType;
 use crate::cluster::{Cluster, Target, TargetState, Task};
 use crate::data::kernel::SERVERS_MAXIMUM;
-use crate::data::lane::{Kernel, Lane, News, serving_application};
+use crate::data::lane::{Kernel, Lane, News, revision_of, serving_application};
 use crate::data::rotation::{Awaited, Candidate, Candidates, Ramp};
 use crate::data::sharing::{Quota, Sharing};
 use crate::data::station::{Station, VCPU};
@@ -262,10 +262,10 @@ impl Lane {
         (task, target): (Id<Task>, Id<Target>),
         now: Instant,
     ) {
-        let revision = cluster.tasks[task].task_definition;
-        let named = scenario.revision_before_pipelines(self.service, revision);
+        let (revision, container) = revision_of(cluster, task);
+        let named = (scenario.revision_before_pipelines(self.service, revision), container);
         let law = self.revisions.iter().position(|it| *it == named).expect("a task runs a revision its service names");
-        let application = serving_application(scenario, revision, self.container);
+        let application = serving_application(scenario, (revision, container));
         let (servers, queue) = (application.servers() as usize, application.queue_room() as usize);
         let mut station = Station::new(task, target, law, servers, queue);
         let definition = &scenario.task_definitions[revision];
@@ -279,7 +279,7 @@ impl Lane {
         station.to_target = self.laws[law].to_target;
         station.is_reachable = cluster.targets[target].is_reachable;
         station.is_throttled = quota.is_some();
-        let cap = definition.cpu_cap_of(self.container, cluster.tasks[task].is_on_fargate());
+        let cap = definition.cpu_cap_of(container, cluster.tasks[task].is_on_fargate());
         if let Some(cap) = cap.filter(|_| quota.is_none()) {
             station.is_offered(cap);
         }
