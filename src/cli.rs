@@ -1,6 +1,7 @@
 //! The command line: the only place with files, threads, a clock and a terminal.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -302,6 +303,7 @@ fn run(arguments: &RunArguments) -> Exit {
         talk(&format!("error: no scenario has a variant `{}`", arguments.only.join("` or `")));
         return Exit::Refused;
     }
+    let Some(_locked) = locked_folders(arguments, &stories, &cells) else { return Exit::Refused };
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(Exit::Incomplete as u8));
@@ -339,6 +341,36 @@ fn run(arguments: &RunArguments) -> Exit {
     });
     bar.finish_and_clear();
     conclude(arguments, &stories, &cells, &done)
+}
+
+/// Keeps the folder of each scenario that is replayed from other runs until it is dropped, or the process ends in whatever way; `None`
+/// when one of them writes there already, with that said.
+///
+/// What is locked is the folder itself, so that nothing is left behind. Where folders cannot be opened or locked, as on Windows and some
+/// network file systems, nothing is.
+fn locked_folders(arguments: &RunArguments, stories: &[Story], cells: &[Cell]) -> Option<Vec<File>> {
+    let mut locked = Vec::new();
+    let mut are_free = true;
+    for (place, story) in stories.iter().enumerate() {
+        if cells.iter().all(|it| it.story != place) {
+            continue;
+        }
+        let folder = arguments.out.join(&story.variants[0].name);
+        // Why it cannot be made is told for each run that is to be written there.
+        let Ok(file) = std::fs::create_dir_all(&folder).and_then(|()| File::open(&folder)) else { continue };
+        match file.try_lock() {
+            Ok(()) => locked.push(file),
+            Err(TryLockError::WouldBlock) => {
+                are_free = false;
+                talk(&format!("error: another run writes to `{}`", folder.display()));
+            }
+            Err(TryLockError::Error(_)) => {}
+        }
+    }
+    if !are_free {
+        talk("nothing was replayed: wait for it to end, or give this one a folder of its own by `--out`");
+    }
+    are_free.then_some(locked)
 }
 
 /// Reads all files; `None` when one of them is refused, with everything that is wrong said.

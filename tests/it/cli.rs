@@ -242,3 +242,39 @@ fn an_interrupt_keeps_what_is_finished_and_says_what_is_missing() {
     assert!(written.iter().all(|(name, _)| !name.contains(".new/") && !name.contains(".old/")));
     assert!(String::from_utf8_lossy(&output.stdout).contains("requests"), "what is finished is compared");
 }
+
+#[test]
+fn two_runs_do_not_write_to_one_folder() {
+    let long = TINY.replace("duration: 5m", "duration: 20h");
+    let folder = folder_with(&[("long.yaml", &long), ("long/tiny.yaml", TINY), ("tiny.yaml", TINY)]);
+    let arguments = ["run", "long.yaml", "--jobs", "1", "--replications", "50"];
+    let mut first = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program can be started");
+    let place = folder.path().join("outputs/long");
+    while !place.join("base/r000").exists() {
+        std::thread::yield_now();
+    }
+    let before = contents(&place.join("base/r000"));
+    let second = plimsoll(folder.path(), &["run", "tiny.yaml", "long.yaml", "--seed", "9", "--replications", "1"]);
+    assert!(first.try_wait().expect("it can be asked").is_none(), "the first one still runs");
+    assert_eq!(code(&second), 2);
+    let told = String::from_utf8_lossy(&second.stderr);
+    assert!(told.contains("error: another run writes to `outputs/long`"), "{told}");
+    assert_eq!(contents(&place.join("base/r000")), before, "nothing of the first is disturbed");
+    assert!(contents(&folder.path().join("outputs/tiny")).is_empty(), "and nothing else was replayed");
+    // Another scenario, and the same one elsewhere, are in nobody's way.
+    assert_eq!(code(&plimsoll(folder.path(), &["run", "tiny.yaml"])), 0);
+    assert_eq!(code(&plimsoll(folder.path(), &["run", "long/tiny.yaml", "--out", "elsewhere"])), 0);
+    // One that is killed leaves nothing locked.
+    first.kill().expect("it can be killed");
+    first.wait().expect("it has ended");
+    std::fs::write(folder.path().join("long.yaml"), TINY).expect("a file can be written");
+    let third = plimsoll(folder.path(), &["run", "long.yaml"]);
+    assert_eq!(code(&third), 0, "{}", String::from_utf8_lossy(&third.stderr));
+}
