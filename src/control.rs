@@ -373,7 +373,8 @@ impl<'a> Control<'a> {
                 .zip(&scenario.task_calls)
                 .map(|(it, calls)| {
                     let rule = it.caller.event_bridge().map_or(&it.name, |it| &it.name);
-                    Calls::new(TaskCallSource::new(calls, seed, &it.name), seed, &it.name, rule)
+                    let told_after = &scenario.assumptions.event_bridge.object_event_delay;
+                    Calls::new(TaskCallSource::new(calls, told_after, seed, &it.name), seed, &it.name, rule)
                 })
                 .collect(),
             pipelines: PipelineInForce::of(scenario, seed),

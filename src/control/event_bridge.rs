@@ -33,9 +33,7 @@ impl Control<'_> {
                     })
                 }
                 Delivery::WithinWindow(window) => Span::from_nanos_f64(window.0 as f64 * deliveries.unit()),
-                Delivery::OfObject => {
-                    assumptions.object_event_delay.sample(deliveries) + assumptions.event_delay.sample(deliveries)
-                }
+                Delivery::OfObject => call.told_after + assumptions.event_delay.sample(deliveries),
             };
             calls.totals.events.invocations += 1;
             calls.totals.events.duplicates += u64::from(is_duplicate);

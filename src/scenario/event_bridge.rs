@@ -27,9 +27,10 @@ use crate::workload::task_calls::TaskCalls;
 pub struct EventBridgeAssumptions {
     /// How far into its minute a rule or schedule invokes its target, drawn once for each: evenly from 0 s to 60 s.
     pub schedule_offset: Distribution,
-    /// From the creation of an object to its event on the bus: log-normal, 1 s in the median and 10 s at the 99th percentile.
+    /// From the creation of an object to its event on the bus, which all rules find there at one time: log-normal, 1 s in the median
+    /// and 10 s at the 99th percentile.
     pub object_event_delay: Distribution,
-    /// From the bus to the target: log-normal, 150 ms in the median and 400 ms at the 99th percentile (measured in 2023).
+    /// From the bus to each target: log-normal, 150 ms in the median and 400 ms at the 99th percentile (measured in 2023).
     pub event_delay: Distribution,
     /// The share of events that are delivered twice, 0 to 1: none. Delivery is at least once.
     pub duplicate_event_share: f64,

@@ -95,6 +95,8 @@ pub struct TaskCallSource {
     drawn: std::vec::IntoIter<f64>,
     /// For the keys of objects.
     keys: Option<Stream>,
+    /// For how long S3 takes to tell of an object, which all that ask for its bucket hear of at one time.
+    events: Option<(Stream, Distribution)>,
     stream: Stream,
 }
 
@@ -107,14 +109,16 @@ pub struct DrawnCall {
     pub count: u32,
     /// Which of the sizes.
     pub size: usize,
+    /// How long after it the event bus has heard of it; nothing but of objects.
+    pub told_after: Span,
 }
 
 /// Arrivals that are drawn at once.
 const AHEAD: usize = 64;
 
 impl TaskCallSource {
-    /// From the first call of the entry of this name on.
-    pub fn new(calls: &TaskCalls, seed: Seed, name: &str) -> TaskCallSource {
+    /// From the first call of the entry of this name on; the event bus hears of objects after `object_event_delay`.
+    pub fn new(calls: &TaskCalls, object_event_delay: &Distribution, seed: Seed, name: &str) -> TaskCallSource {
         let (arrivals, keys) = match calls {
             TaskCalls::Listed(_) | TaskCalls::Scheduled { .. } => (None, None),
             TaskCalls::Drawn { arrivals, .. } => (Some(Arrivals::new(arrivals, seed.stream("task calls", name))), None),
@@ -123,8 +127,14 @@ impl TaskCallSource {
                 (Some(arrivals), Some(seed.stream("object keys", bucket)))
             }
         };
+        let events = match calls {
+            TaskCalls::Objects { bucket, .. } => {
+                Some((seed.stream("object events", bucket), object_event_delay.clone()))
+            }
+            _ => None,
+        };
         let stream = seed.stream("standalone tasks", name);
-        TaskCallSource { calls: calls.clone(), next: 0, arrivals, drawn: Vec::new().into_iter(), keys, stream }
+        TaskCallSource { calls: calls.clone(), next: 0, arrivals, drawn: Vec::new().into_iter(), keys, events, stream }
     }
 
     /// The next call, if there is one.
@@ -133,24 +143,26 @@ impl TaskCallSource {
             TaskCalls::Listed(calls) => {
                 let call = calls.get(self.next)?;
                 self.next += 1;
-                Some(DrawnCall { at: call.at, count: call.count, size: call.size })
+                Some(DrawnCall { at: call.at, count: call.count, size: call.size, told_after: Span::ZERO })
             }
             TaskCalls::Drawn { count, weights, .. } => {
                 let at = next_arrival(&mut self.arrivals, &mut self.drawn)?;
                 let size = chosen(weights, self.stream.unit());
-                Some(DrawnCall { at, count: *count, size })
+                Some(DrawnCall { at, count: *count, size, told_after: Span::ZERO })
             }
             TaskCalls::Scheduled { times, count, .. } => {
                 let at = *times.get(self.next)?;
                 self.next += 1;
-                Some(DrawnCall { at, count: *count, size: 0 })
+                Some(DrawnCall { at, count: *count, size: 0, told_after: Span::ZERO })
             }
             TaskCalls::Objects { .. } if self.calls.are_never_made() => None,
             TaskCalls::Objects { weights, matches, count, .. } => loop {
                 let at = next_arrival(&mut self.arrivals, &mut self.drawn)?;
                 let share = self.keys.as_mut().expect("objects have keys").unit();
+                // Drawn for each object, so that all draw the same for one.
+                let told_after = self.events.as_mut().map_or(Span::ZERO, |(stream, delay)| delay.sample(stream));
                 if matches[chosen(weights, share)] {
-                    return Some(DrawnCall { at, count: *count, size: 0 });
+                    return Some(DrawnCall { at, count: *count, size: 0, told_after });
                 }
             },
         }
@@ -203,7 +215,7 @@ mod tests {
     use crate::workload::arrivals::{RatePoint, Spacing};
 
     fn source(calls: &TaskCalls) -> TaskCallSource {
-        TaskCallSource::new(calls, Seed { seed: 1, replication: 0 }, "test")
+        TaskCallSource::new(calls, &Distribution::Constant(Span::ZERO), Seed { seed: 1, replication: 0 }, "test")
     }
 
     #[test]
@@ -215,7 +227,7 @@ mod tests {
             TaskCall { at: at(5), count: 1, size: 0, run_time: RunTime::OfApplication },
         ]));
         let mut source = source(&calls);
-        assert_eq!(source.next_call(), Some(DrawnCall { at: at(0), count: 2, size: 1 }));
+        assert_eq!(source.next_call(), Some(DrawnCall { at: at(0), count: 2, size: 1, told_after: Span::ZERO }));
         let (one, other) = (source.run_time(), source.run_time());
         assert_ne!(one, other);
         for time in [one, other].map(|it| it.expect("it has one")) {

@@ -1,5 +1,6 @@
 //! Rules and schedules of EventBridge, end to end: when tasks are run, what is tried again, and what is lost.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use plimsoll::aws::run_task::{PROVISIONING_LIMIT, THROTTLED};
@@ -443,4 +444,35 @@ timeline: [{{ at: 0s, fargateCapacityUnavailable: {{ capacityProvider: FARGATE, 
     assert_eq!(program.failures.iter().collect::<Vec<_>>(), [(&words, &3)]);
     assert_eq!(run.tasks.len(), 2);
     assert!(run.tasks.iter().all(|it| it.created_at >= Instant::START + Span::MINUTE * 20));
+}
+
+/// Traffic 7: S3 tells the bus of an object once, and from there each rule has its own way.
+#[test]
+fn all_rules_hear_of_an_object_at_one_time() {
+    let created = |event_delay: &str, photos: &str| {
+        let text = format!(
+            "{FARGATE}assumptions: {{ fargateVcpuQuota: 4000{event_delay} }}
+buckets: {{ up: {{ objects: {}, keys: [{{ key: photos/a.jpg, weight: 3 }}, {{ key: logs/a.txt, weight: 1 }}] }} }}
+rules:
+  all: {{ EventPattern: &of {{ source: [aws.s3], detail-type: [Object Created], detail: {{ bucket: {{ name: [up] }} }} }},
+    Targets: [{{ EcsParameters: {{ TaskDefinitionArn: batch, {ON_FARGATE} }}, runTime: 1m }}] }}
+  photos: {{ EventPattern: {{ <<: *of, detail: {{ bucket: {{ name: [up] }}, object: {{ key: [{photos}] }} }} }},
+    Targets: [{{ EcsParameters: {{ TaskDefinitionArn: batch, {ON_FARGATE} }}, runTime: 1m }}] }}",
+            burst(1, 120)
+        );
+        let run = run(&text);
+        [0, 1].map(|rule| {
+            let its = run.tasks.iter().filter(|it| it.run_task == Some(rule));
+            its.map(|it| it.created_at).collect::<BTreeSet<Instant>>()
+        })
+    };
+    let [all, photos] = created(", eventDelay: 0s", "{ suffix: .jpg }");
+    assert!(photos.len() < all.len() && photos.is_subset(&all), "{all:?} {photos:?}");
+    let apart: BTreeSet<u64> = all.iter().map(|it| it.0 % Span::SECOND.0).collect();
+    assert!(apart.len() > 100, "and the next object's event takes another time: {apart:?}");
+    let [all, photos] = created("", "{ wildcard: '*' }");
+    assert!(all.len() == photos.len() && all.is_disjoint(&photos), "from the bus on each rule has its own way");
+    // Both are log-normal; that of S3 varies by seconds, what they differ by is some tenths of one.
+    let mean = |them: &BTreeSet<Instant>| them.iter().map(|it| it.as_seconds()).sum::<f64>() / them.len() as f64;
+    assert!((mean(&all) - mean(&photos)).abs() < 0.1, "{} {}", mean(&all), mean(&photos));
 }
