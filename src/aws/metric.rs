@@ -150,7 +150,8 @@ pub enum ContainerInsightsMetric {
     DeploymentCount,
     /// Task sets of a service whose deployment controller is EXTERNAL.
     TaskSetCount,
-    /// How often restart policies have started containers again, of tasks that run; only where one has such a policy.
+    /// How often restart policies have started a task's containers again since it was started; a sample of each running task that has
+    /// such a policy.
     RestartCount,
     /// Of a cluster: tasks that run.
     TaskCount,
@@ -174,6 +175,16 @@ pub enum ContainerInsightsMetric {
     EphemeralStorageReserved,
     /// The same that images take, compressed and unpacked.
     EphemeralStorageUtilized,
+    /// GB of 10^9 bytes of the EBS volume that a task was given.
+    EbsFilesystemSize,
+    /// Percent of what a task reserves, or of its instance where that is nothing.
+    TaskCpuUtilization,
+    /// Percent of what a task reserves.
+    TaskMemoryUtilization,
+    /// Percent of what a task on Fargate that runs Linux has.
+    TaskEphemeralStorageUtilization,
+    /// Of each container with a health check: 1 where it is UNHEALTHY, 0 where it is HEALTHY.
+    UnHealthyContainerHealthStatus,
 }
 
 /// A metric of `ECS/ContainerInsights` of container instances, which the CloudWatch agent on each of them publishes: of its tasks, not
@@ -410,59 +421,79 @@ pub fn load_balancer_namespace(kind: LoadBalancerType) -> &'static str {
 
 use ContainerInsightsMetric as C;
 
-impl ContainerInsightsMetric {
-    /// Their names: those of services, of clusters and of families of task definitions.
-    pub const OF_SERVICES: [Named<ContainerInsightsMetric>; 14] = [
-        ("DesiredTaskCount", C::DesiredTaskCount),
-        ("RunningTaskCount", C::RunningTaskCount),
-        ("PendingTaskCount", C::PendingTaskCount),
-        ("DeploymentCount", C::DeploymentCount),
-        ("TaskSetCount", C::TaskSetCount),
-        ("RestartCount", C::RestartCount),
-        ("CpuUtilized", C::CpuUtilized),
-        ("CpuReserved", C::CpuReserved),
-        ("MemoryUtilized", C::MemoryUtilized),
-        ("MemoryReserved", C::MemoryReserved),
-        ("NetworkRxBytes", C::NetworkRxBytes),
-        ("NetworkTxBytes", C::NetworkTxBytes),
-        ("EphemeralStorageReserved", C::EphemeralStorageReserved),
-        ("EphemeralStorageUtilized", C::EphemeralStorageUtilized),
-    ];
-    /// See [`OF_SERVICES`](ContainerInsightsMetric::OF_SERVICES).
-    pub const OF_CLUSTERS: [Named<ContainerInsightsMetric>; 12] = [
-        ("TaskCount", C::TaskCount),
-        ("ServiceCount", C::ServiceCount),
-        ("RestartCount", C::RestartCount),
-        ("ContainerInstanceCount", C::ContainerInstanceCount),
-        ("CpuUtilized", C::CpuUtilized),
-        ("CpuReserved", C::CpuReserved),
-        ("MemoryUtilized", C::MemoryUtilized),
-        ("MemoryReserved", C::MemoryReserved),
-        ("NetworkRxBytes", C::NetworkRxBytes),
-        ("NetworkTxBytes", C::NetworkTxBytes),
-        ("EphemeralStorageReserved", C::EphemeralStorageReserved),
-        ("EphemeralStorageUtilized", C::EphemeralStorageUtilized),
-    ];
-    /// See [`OF_SERVICES`](ContainerInsightsMetric::OF_SERVICES).
-    pub const OF_FAMILIES: [Named<ContainerInsightsMetric>; 9] = [
-        ("RestartCount", C::RestartCount),
-        ("CpuUtilized", C::CpuUtilized),
-        ("CpuReserved", C::CpuReserved),
-        ("MemoryUtilized", C::MemoryUtilized),
-        ("MemoryReserved", C::MemoryReserved),
-        ("NetworkRxBytes", C::NetworkRxBytes),
-        ("NetworkTxBytes", C::NetworkTxBytes),
-        ("EphemeralStorageReserved", C::EphemeralStorageReserved),
-        ("EphemeralStorageUtilized", C::EphemeralStorageUtilized),
+/// A metric of Container Insights, and whose it is, each beside `ClusterName`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its name.
+    pub name: &'static str,
+    /// The metric.
+    pub metric: ContainerInsightsMetric,
+    /// Whether it is published with enhanced observability only.
+    pub is_enhanced: bool,
+    of: Of,
+}
+
+/// The dimension sets of a metric of Container Insights: of the cluster, by `ServiceName` and by `TaskDefinitionFamily`.
+type Of = [bool; 3];
+
+const CLUSTERS: Of = [true, false, false];
+const SERVICES: Of = [false, true, false];
+const SERVICES_AND_FAMILIES: Of = [false, true, true];
+const ALL: Of = [true; 3];
+
+const fn always(name: &'static str, metric: ContainerInsightsMetric, of: Of) -> Published {
+    Published { name, metric, is_enhanced: false, of }
+}
+
+const fn enhanced(name: &'static str, metric: ContainerInsightsMetric, of: Of) -> Published {
+    Published { name, metric, is_enhanced: true, of }
+}
+
+impl Published {
+    /// All that are simulated (*Amazon ECS Container Insights with enhanced observability metrics*, 2026).
+    pub const METRICS: [Published; 22] = [
+        always("ContainerInstanceCount", C::ContainerInstanceCount, CLUSTERS),
+        always("ServiceCount", C::ServiceCount, CLUSTERS),
+        always("TaskCount", C::TaskCount, CLUSTERS),
+        always("DesiredTaskCount", C::DesiredTaskCount, SERVICES),
+        always("RunningTaskCount", C::RunningTaskCount, SERVICES),
+        always("PendingTaskCount", C::PendingTaskCount, SERVICES),
+        always("DeploymentCount", C::DeploymentCount, SERVICES),
+        always("TaskSetCount", C::TaskSetCount, SERVICES),
+        always("RestartCount", C::RestartCount, ALL),
+        always("CpuUtilized", C::CpuUtilized, ALL),
+        always("CpuReserved", C::CpuReserved, ALL),
+        always("MemoryUtilized", C::MemoryUtilized, ALL),
+        always("MemoryReserved", C::MemoryReserved, ALL),
+        always("NetworkRxBytes", C::NetworkRxBytes, ALL),
+        always("NetworkTxBytes", C::NetworkTxBytes, ALL),
+        always("EphemeralStorageReserved", C::EphemeralStorageReserved, ALL),
+        always("EphemeralStorageUtilized", C::EphemeralStorageUtilized, ALL),
+        always("EBSFilesystemSize", C::EbsFilesystemSize, SERVICES_AND_FAMILIES),
+        enhanced("TaskCpuUtilization", C::TaskCpuUtilization, ALL),
+        enhanced("TaskMemoryUtilization", C::TaskMemoryUtilization, ALL),
+        enhanced("TaskEphemeralStorageUtilization", C::TaskEphemeralStorageUtilization, ALL),
+        enhanced("UnHealthyContainerHealthStatus", C::UnHealthyContainerHealthStatus, CLUSTERS),
     ];
 
-    /// The names of those that something has.
-    pub fn names(of: InsightsOf) -> &'static [Named<ContainerInsightsMetric>] {
+    /// The one of a name.
+    pub fn named(name: &str) -> Option<Published> {
+        Published::METRICS.into_iter().find(|it| it.name == name)
+    }
+
+    /// Whether something has it.
+    pub fn is_of(&self, of: InsightsOf) -> bool {
+        let [of_clusters, of_services, of_families] = self.of;
         match of {
-            InsightsOf::Cluster => &ContainerInsightsMetric::OF_CLUSTERS,
-            InsightsOf::Service(_) => &ContainerInsightsMetric::OF_SERVICES,
-            InsightsOf::Family(_) => &ContainerInsightsMetric::OF_FAMILIES,
+            InsightsOf::Cluster => of_clusters,
+            InsightsOf::Service(_) => of_services,
+            InsightsOf::Family(_) => of_families,
         }
+    }
+
+    /// Whether services have it.
+    pub fn is_of_services(&self) -> bool {
+        self.of[1]
     }
 }
 
@@ -538,8 +569,9 @@ impl Metric {
             }
             Metric::HealthyHostsOfZone(..) => Some("HealthyHostCount"),
             Metric::UnHealthyHostsOfZone(..) => Some("UnHealthyHostCount"),
-            Metric::ContainerInsights(_, metric) => find(&ContainerInsightsMetric::OF_SERVICES, &metric)
-                .or_else(|| find(&ContainerInsightsMetric::OF_CLUSTERS, &metric)),
+            Metric::ContainerInsights(_, metric) => {
+                Published::METRICS.iter().find(|it| it.metric == metric).map(|it| it.name)
+            }
             Metric::ContainerInstances(metric) => find(&InstanceMetric::NAMES, &metric),
             Metric::InstanceCpuUtilization(_) => Some("CPUUtilization"),
             Metric::AutoScalingGroup(_, metric) => find(&GroupMetric::NAMES, &metric),
@@ -551,6 +583,17 @@ impl Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_metric_of_container_insights_is_published_once() {
+        for (place, one) in Published::METRICS.iter().enumerate() {
+            let others = &Published::METRICS[place + 1..];
+            assert!(others.iter().all(|it| it.name != one.name && it.metric != one.metric), "{}", one.name);
+            assert_eq!(Metric::ContainerInsights(InsightsOf::Cluster, one.metric).name(), Some(one.name));
+        }
+        let of_family = |it: &&Published| it.is_of(InsightsOf::Family(Id::new(0)));
+        assert_eq!(Published::METRICS.iter().filter(of_family).count(), 13);
+    }
 
     #[test]
     fn each_metric_of_a_load_balancer_belongs_to_something() {

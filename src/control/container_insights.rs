@@ -4,6 +4,7 @@
 //! and reservation come in an event of each task, so that their `Average` is that of a task, and their `Sum` that of all. Without a
 //! running task there is none. What the CloudWatch agent tells of container instances is of their tasks alone.
 
+use crate::aws::container::HealthStatus;
 use crate::aws::fargate::images_on_storage_gib;
 use crate::aws::launch::Launcher;
 use crate::aws::metric::{ContainerInsightsMetric, InsightsOf, InstanceMetric};
@@ -40,10 +41,28 @@ impl Control<'_> {
             | C::NetworkRxBytes
             | C::NetworkTxBytes
             | C::EphemeralStorageReserved
-            | C::EphemeralStorageUtilized => self.samples_of_tasks(of, metric, traffic),
+            | C::EphemeralStorageUtilized
+            | C::EbsFilesystemSize
+            | C::TaskCpuUtilization
+            | C::TaskMemoryUtilization
+            | C::TaskEphemeralStorageUtilization => self.samples_of_tasks(of, metric, traffic),
             C::RestartCount => {
                 let restarts = |it: &Task| it.containers.iter().map(|it| f64::from(it.restart_count)).sum::<f64>();
-                Some(Datapoint::of(self.running_tasks_of(of).map(|it| restarts(it.1)).sum(), 1.0))
+                let has_policy = |it: &Task| {
+                    let containers = &self.scenario.task_definitions[it.task_definition].containers;
+                    containers.iter().any(|it| it.restart_policy.is_some())
+                };
+                let counted = self.running_tasks_of(of).filter(|it| has_policy(it.1));
+                Datapoint::of_samples(counted.map(|it| (restarts(it.1), 1.0)).collect())
+            }
+            C::UnHealthyContainerHealthStatus => {
+                let states = self.running_tasks_of(of).flat_map(|it| &it.1.containers).map(|it| it.health_status);
+                let samples = states.filter_map(|it| match it {
+                    HealthStatus::Healthy => Some((0.0, 1.0)),
+                    HealthStatus::Unhealthy => Some((1.0, 1.0)),
+                    HealthStatus::Unknown => None,
+                });
+                Datapoint::of_samples(samples.collect())
             }
             C::TaskCount | C::RunningTaskCount => count(self.running_tasks_of(of).count()),
             C::ServiceCount => count(self.scenario.services.len()),
@@ -113,14 +132,34 @@ impl Control<'_> {
         metric: ContainerInsightsMetric,
         traffic: &Traffic,
     ) -> Option<Datapoint> {
-        let scale_of_standalone = if metric == C::CpuUtilized { self.scale_of_standalone_cpu(traffic) } else { 0.0 };
+        // A percentage is what is used of what is reserved; anything else stands for itself.
+        let used = match metric {
+            C::TaskCpuUtilization => C::CpuUtilized,
+            C::TaskMemoryUtilization => C::MemoryUtilized,
+            other => other,
+        };
+        let whole = |task: &Task| match metric {
+            C::TaskCpuUtilization => self.cpu_units_reserved(task),
+            C::TaskMemoryUtilization => f64::from(task.reservation.memory_mib),
+            _ => 100.0,
+        };
+        let scale_of_standalone = if used == C::CpuUtilized { self.scale_of_standalone_cpu(traffic) } else { 0.0 };
         let mut samples: Vec<(f64, f64)> = Vec::new();
         let mut tasks_of_services: Vec<u32> = vec![0; self.scenario.services.len()];
         for (id, task) in self.running_tasks_of(of) {
-            let sample = match (metric, task.launcher) {
+            if whole(task) == 0.0 {
+                continue;
+            }
+            let sample = match (used, task.launcher) {
                 (C::CpuReserved, _) => Some(self.cpu_units_reserved(task)),
                 (C::MemoryReserved, _) => Some(f64::from(task.reservation.memory_mib)),
                 (C::EphemeralStorageReserved | C::EphemeralStorageUtilized, _) => self.ephemeral_storage(task, metric),
+                (C::TaskEphemeralStorageUtilization, _) => {
+                    let all = self.ephemeral_storage(task, C::EphemeralStorageReserved);
+                    let taken = self.ephemeral_storage(task, C::EphemeralStorageUtilized);
+                    taken.zip(all).map(|(taken, all)| 100.0 * taken / all)
+                }
+                (C::EbsFilesystemSize, _) => task.volume.map(|it| f64::from(it.size_gib) * GB_PER_GIB),
                 (C::NetworkRxBytes | C::NetworkTxBytes, _) if !self.has_network_metrics(task) => None,
                 (_, Launcher::Service(service)) => {
                     tasks_of_services[service.index()] += 1;
@@ -134,7 +173,7 @@ impl Control<'_> {
                 // Nobody sends requests to them.
                 (_, Launcher::RunTask(_)) => Some(0.0),
             };
-            samples.extend(sample.map(|it| (it, 1.0)));
+            samples.extend(sample.map(|it| (100.0 * it / whole(task), 1.0)));
         }
         let (mut sum, mut sample_count) = (0.0, 0.0);
         for (value, count) in &samples {
@@ -142,13 +181,14 @@ impl Control<'_> {
         }
         for (place, &tasks) in tasks_of_services.iter().enumerate().filter(|it| *it.1 > 0) {
             let service = Id::new(place);
-            let running = self.running_tasks_of_service(service).count().max(1) as f64;
-            let mean = self.used_by_service(service, metric, traffic) / running;
+            let of_all: f64 = self.running_tasks_of_service(service).map(whole).sum();
+            let mean = 100.0 * self.used_by_service(service, used, traffic) / of_all.max(1.0);
             (sum, sample_count) = (sum + mean * f64::from(tasks), sample_count + f64::from(tasks));
-            let known = self.used_by_each(service, metric, traffic);
+            let each = self.running_tasks_of_service(service).next().map_or(100.0, whole);
+            let known = self.used_by_each(service, used, traffic);
             match known.is_empty() {
                 true => samples.push((mean, f64::from(tasks))),
-                false => samples.extend(known.into_iter().map(|it| (it, 1.0))),
+                false => samples.extend(known.into_iter().map(|it| (100.0 * it / each, 1.0))),
             }
         }
         let point = Datapoint::of_samples(samples)?;

@@ -8,10 +8,10 @@ use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
 use crate::aws::metric::{
     ClusterMetric, ContainerInsightsMetric, GroupMetric, InsightsOf, InstanceMetric, LoadBalancerMetric, Metric, Named,
-    Resolution, ServiceMetric, SuppliedMetric,
+    Published, Resolution, ServiceMetric, SuppliedMetric,
 };
 use crate::aws::service::ServiceDefinition;
-use crate::aws::task_definition::TaskDefinition;
+use crate::aws::task_definition::{TaskDefinition, VolumeKind};
 use crate::scenario::ContainerInsights;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::load_balancing::LoadBalancing;
@@ -83,19 +83,28 @@ const NAMESPACES: [(&str, Namespace); 8] = [
 const UNNAMED_LOAD_BALANCER: &str = "default";
 
 /// Metrics of these namespaces that AWS has, and that ask what is not simulated.
-const NOT_SIMULATED: [&str; 36] = [
+const NOT_SIMULATED: [&str; 46] = [
     "CPUCreditBalance",
     "CPUCreditUsage",
     "CPUSurplusCreditBalance",
     "CPUSurplusCreditsCharged",
     "ClientTLSNegotiationErrorCount",
+    "ContainerCpuReserved",
+    "ContainerCpuUtilization",
+    "ContainerCpuUtilized",
+    "ContainerMemoryReserved",
+    "ContainerMemoryUtilization",
+    "ContainerMemoryUtilized",
+    "ContainerNetworkRxBytes",
+    "ContainerNetworkTxBytes",
+    "ContainerStorageReadBytes",
+    "ContainerStorageWriteBytes",
     "DesyncMitigationMode_NonCompliant_Request_Count",
     "DiskReadBytes",
     "DiskReadOps",
     "DiskWriteBytes",
     "DiskWriteOps",
     "DroppedInvalidHeaderRequestCount",
-    "EBSFilesystemSize",
     "EBSFilesystemUtilized",
     "EBSReadOps",
     "EBSReservation",
@@ -118,6 +127,7 @@ const NOT_SIMULATED: [&str; 36] = [
     "TCP_ELB_Reset_Count",
     "TCP_Target_Reset_Count",
     "TargetTLSNegotiationErrorCount",
+    "TaskEBSFilesystemUtilization",
     "instance_filesystem_utilization",
     "instance_network_total_bytes",
 ];
@@ -301,9 +311,7 @@ impl Watchable<'_> {
     fn namespace_of(&self, name: &str, dimensions: &Dimensions) -> Namespace {
         let is_of_insights = dimensions.family.is_some()
             || find(&InstanceMetric::NAMES, name).is_some()
-            || find(&ContainerInsightsMetric::OF_SERVICES, name)
-                .or(find(&ContainerInsightsMetric::OF_CLUSTERS, name))
-                .is_some();
+            || Published::named(name).is_some();
         let kinds = [LoadBalancerType::Application, LoadBalancerType::Network, LoadBalancerType::Classic];
         let is_of_load_balancers = kinds.iter().any(|it| find(LoadBalancerMetric::names(*it), name).is_some());
         if dimensions.group.is_some() {
@@ -406,9 +414,9 @@ impl Watchable<'_> {
             (None, None) => InsightsOf::Cluster,
         };
         let of_instances = find(&InstanceMetric::NAMES, name);
-        let of_tasks = find(ContainerInsightsMetric::names(of), name);
+        let of_tasks = Published::named(name).filter(|it| it.is_of(of));
         let metric = match (of_tasks, of_instances) {
-            (Some(metric), _) => Metric::ContainerInsights(of, metric),
+            (Some(it), _) => Metric::ContainerInsights(of, it.metric),
             (None, Some(metric)) if of == InsightsOf::Cluster => Metric::ContainerInstances(metric),
             _ => {
                 self.refuse_insights(reader, of, (what, at, name));
@@ -420,10 +428,32 @@ impl Watchable<'_> {
             reader.refuse(Problem::new(at, message).help("add `containerInsights: enabled` to `cluster`"));
             return None;
         }
-        if of_tasks == Some(ContainerInsightsMetric::RestartCount) && !self.concerned(of).any(has_restarts) {
-            let message = format!("{what} is `{name}`, and no container there has a restart policy");
-            let help = "Container Insights publishes it only for containers with a `restartPolicy`";
-            reader.refuse(Problem::new(at, message).help(help));
+        let Some(published) = of_tasks else { return Some(metric) };
+        if published.is_enhanced && self.container_insights != ContainerInsights::Enhanced {
+            let message = format!("{what} is `{name}`, which Container Insights has with enhanced observability only");
+            reader.refuse(Problem::new(at, message).help("say `containerInsights: enhanced` of the `cluster`"));
+            return None;
+        }
+        let (is_there, lacks, help): (fn(&TaskDefinition) -> bool, _, _) = match published.metric {
+            ContainerInsightsMetric::RestartCount => (
+                has_restarts,
+                "no container there has a restart policy",
+                "Container Insights publishes it only for containers with a `restartPolicy`",
+            ),
+            ContainerInsightsMetric::UnHealthyContainerHealthStatus => (
+                |it| it.containers.iter().any(|it| it.health_check.is_some()),
+                "no container there has a health check",
+                "Container Insights publishes it only for containers with a `healthCheck`",
+            ),
+            ContainerInsightsMetric::EbsFilesystemSize => (
+                |it| it.has_volume(VolumeKind::Ebs),
+                "no task there has an EBS volume",
+                "a volume with `configuredAtLaunch`, which `volumeConfigurations` describe, is one",
+            ),
+            _ => return Some(metric),
+        };
+        if !self.concerned(of).any(is_there) {
+            reader.refuse(Problem::new(at, format!("{what} is `{name}`, and {lacks}")).help(help));
             return None;
         }
         Some(metric)
@@ -431,18 +461,15 @@ impl Watchable<'_> {
 
     /// A name that Container Insights does not have of this, or not at all.
     fn refuse_insights(&self, reader: &mut Reader<'_>, of: InsightsOf, (what, at, name): (What<'_>, Place, &str)) {
-        let mut all = names(&ContainerInsightsMetric::OF_SERVICES);
-        all.extend(names(&ContainerInsightsMetric::OF_CLUSTERS));
+        let mut all = Published::METRICS.map(|it| it.name).to_vec();
         all.extend(names(&InstanceMetric::NAMES));
         all.sort_unstable();
-        all.dedup();
         if !all.contains(&name) {
             refuse_name(reader, at, what, name, &all);
             return;
         }
-        let is_of = |known: &[Named<ContainerInsightsMetric>]| find(known, name).is_some();
         let (dimension, help) = match of {
-            InsightsOf::Family(_) if is_of(&ContainerInsightsMetric::OF_SERVICES) => {
+            InsightsOf::Family(_) if Published::named(name).is_some_and(|it| it.is_of_services()) => {
                 ("ServiceName", "say `ServiceName` instead of `TaskDefinitionFamily`")
             }
             InsightsOf::Cluster => ("ServiceName", "add `ServiceName` to `Dimensions`"),
@@ -531,8 +558,7 @@ impl Watchable<'_> {
     fn all_names(&self) -> Vec<&'static str> {
         let mut all = names(&ClusterMetric::NAMES);
         all.extend(names(LoadBalancerMetric::names(LoadBalancerType::Application)));
-        all.extend(names(&ContainerInsightsMetric::OF_SERVICES));
-        all.extend(names(&ContainerInsightsMetric::OF_CLUSTERS));
+        all.extend(Published::METRICS.map(|it| it.name));
         all.extend(names(&InstanceMetric::NAMES));
         all.extend(names(&GroupMetric::NAMES));
         all.push("CapacityProviderReservation");

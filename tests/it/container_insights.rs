@@ -333,10 +333,96 @@ alarms:
     for dimension in ["ServiceName=web", "ClusterName=default"] {
         let name = format!("ECS/ContainerInsights RestartCount {dimension}");
         let last = points(&run, &name, "Average").last().expect("it is published").value;
-        // Every five minutes and a second, of two tasks.
-        assert_eq!(last, 6.0, "{name}");
+        // Every five minutes and a second, of each task: a sample of each, as of all else that tasks have.
+        assert_eq!(last, 3.0, "{name}");
     }
     let refused = scenario::read(Path::new("restarts.yaml"), &mut |_| Ok(text("").as_bytes().to_vec()));
     let words = refused.expect_err("nothing is published").render(false);
     assert!(words.contains("no container there has a restart policy"), "{words}");
+}
+
+const PERCENTAGES: [&str; 2] = ["TaskCpuUtilization", "TaskMemoryUtilization"];
+
+#[test]
+fn percentages_of_tasks_are_what_they_use_of_what_they_reserve() {
+    let dimensions = [None, Some(("ServiceName", "web")), Some(("TaskDefinitionFamily", "web"))];
+    let all: Vec<&str> = PERCENTAGES.into_iter().chain(OF_TASKS).collect();
+    let text = web(&format!("alarms:\n{}", dimensions.map(|it| alarms(&all, it)).concat()));
+    let run = run(&text);
+    for dimension in ["ClusterName=default", "ServiceName=web", "TaskDefinitionFamily=web"] {
+        let of = |name: &str, statistic: &str| last(&run, name, dimension, statistic).expect("it is published");
+        for (percent, what) in [("TaskCpuUtilization", "Cpu"), ("TaskMemoryUtilization", "Memory")] {
+            let (used, reserved) = (format!("{what}Utilized"), format!("{what}Reserved"));
+            let expected = 100.0 * of(&used, "Average") / of(&reserved, "Average");
+            assert!((of(percent, "Average") - expected).abs() < 1e-9, "{dimension} {percent}");
+            assert_eq!(of(percent, "SampleCount"), 3.0, "a sample of each task");
+            for extreme in ["Minimum", "Maximum"] {
+                let expected = 100.0 * of(&used, extreme) / of(&reserved, extreme);
+                assert!((of(percent, extreme) - expected).abs() < 1e-9, "{dimension} {percent} {extreme}");
+            }
+        }
+        assert!((of("TaskMemoryUtilization", "Average") - 50.0).abs() < 1.0, "512 of 1024 MiB");
+        assert!((of("TaskCpuUtilization", "Average") - 40.0).abs() < 1.0, "1.2 of 3 vCPUs");
+    }
+}
+
+fn refusal(text: &str) -> String {
+    match scenario::read(Path::new("insights.yaml"), &mut |_| Ok(text.as_bytes().to_vec())) {
+        Ok(story) => story.unsupported.render(false),
+        Err(problems) => problems.render(false),
+    }
+}
+
+#[test]
+fn what_container_insights_does_not_know_is_refused() {
+    let of = |name: &str| web(&format!("alarms:\n{}", alarms(&[name], None)));
+    let plain = refusal(&of("TaskCpuUtilization").replace("enhanced", "enabled"));
+    assert!(plain.contains("with enhanced observability only"), "{plain}");
+    for name in [
+        "ContainerCpuUtilization",
+        "ContainerStorageReadBytes",
+        "TaskEBSFilesystemUtilization",
+        "EBSFilesystemUtilized",
+        "StorageReadBytes",
+        "instance_filesystem_utilization",
+        "instance_network_total_bytes",
+    ] {
+        let words = refusal(&of(name));
+        assert!(words.contains("not simulated") && words.contains(name), "{name}: {words}");
+    }
+    let words = refusal(&of("UnHealthyContainerHealthStatus"));
+    assert!(words.contains("no container there has a health check"), "{words}");
+    let words = refusal(&of("EBSFilesystemSize"));
+    assert!(words.contains("add `ServiceName` to `Dimensions`"), "{words}");
+    let of_service = alarms(&["EBSFilesystemSize"], Some(("ServiceName", "web")));
+    let words = refusal(&web(&format!("alarms:\n{of_service}")));
+    assert!(words.contains("no task there has an EBS volume"), "{words}");
+}
+
+#[test]
+fn volumes_of_tasks_and_the_health_of_containers_are_published() {
+    let text = format!(
+        "duration: 10m
+cluster: {{ containerInsights: enhanced }}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions:
+  db:
+    volumes: [{{ name: data, configuredAtLaunch: true }}]
+    containerDefinitions:
+      - {{ name: db, memory: 64 }}
+      - {{ name: good, memory: 64, healthCheck: {{ command: [CMD, x], interval: 10 }}, essential: false }}
+      - {{ name: bad, memory: 64, healthCheck: {{ command: [CMD, x], interval: 10, retries: 1 }}, essential: false }}
+applications: {{ bad: {{ unhealthyAfter: 1m }} }}
+services: {{ db: {{ taskDefinition: db, desiredCount: 2, volumeConfigurations: [{{ name: data, managedEBSVolume: {{ sizeInGiB: 20 }} }}] }} }}
+alarms:
+{}{}",
+        alarms(&["EBSFilesystemSize"], Some(("ServiceName", "db"))),
+        alarms(&["UnHealthyContainerHealthStatus"], None),
+    );
+    let run = run(&text);
+    // 20 GiB are 21.47 GB.
+    let size = |statistic: &str| last(&run, "EBSFilesystemSize", "ServiceName=db", statistic).expect("it is published");
+    assert!((size("Average") - 21.474_836_48).abs() < 1e-9 && (size("Sum") - 42.949_672_96).abs() < 1e-9);
+    let health = |it: &str| last(&run, "UnHealthyContainerHealthStatus", "ClusterName=default", it);
+    assert_eq!((health("Sum"), health("SampleCount")), (Some(2.0), Some(4.0)), "one of two in each of two tasks");
 }
