@@ -167,10 +167,9 @@ fn deployments_of(
                 service,
                 number: deployment.number,
                 task_definition: scenario.task_definitions[deployment.task_definition].name(),
-                task_set: deployment.task_set.map(|_| {
-                    let sets = &scenario.services[Id::new(service)].task_sets;
-                    sets[deployment.number as usize].external_id.clone()
-                }),
+                task_set: scenario.services[Id::new(service)]
+                    .task_set(deployment.number)
+                    .map(|it| it.external_id.clone()),
                 desired_count,
                 began_at: deployment.created_at,
                 completed_at: deployment.completed_at,

@@ -331,9 +331,8 @@ impl Scenario {
         service: Id<ServiceDefinition>,
         revision: Id<TaskDefinition>,
     ) -> Id<TaskDefinition> {
-        // Revisions of pipelines are numbered in a row, each pipeline's own.
-        let is_of = |it: &Pipeline| it.service == service && it.revisions.binary_search(&revision).is_ok();
-        if self.pipelines.iter().any(is_of) { self.services[service].task_definition } else { revision }
+        let own = self.pipelines.iter().filter(|it| it.service == service);
+        own.filter_map(|it| it.task_definition_of(revision)).next().unwrap_or(revision)
     }
 
     /// Whether the tasks of a launcher run on Fargate.

@@ -47,10 +47,35 @@ pub struct Pipeline {
     pub build: Build,
     /// How they are deployed.
     pub deploy: Deploy,
-    /// The revisions that it can register, one for each execution: a new image each. Executions beyond these do not start.
-    pub revisions: Vec<Id<TaskDefinition>>,
+    /// How many of its executions are simulated; those beyond them do not start.
+    pub executions: usize,
+    /// The revisions that it can register, of each task definition that its service is ever given by hand.
+    pub revisions: Vec<RevisionsOf>,
     /// What bad commits are deployed as.
     pub bad_commits: Option<BadCommits>,
+}
+
+/// What a pipeline makes of a task definition: the same with a new image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionsOf {
+    /// The task definition.
+    pub task_definition: Id<TaskDefinition>,
+    /// Of each execution, by its place.
+    pub of_executions: Vec<Id<TaskDefinition>>,
+}
+
+impl Pipeline {
+    /// What an execution registers while its service runs a task definition.
+    pub fn revision(&self, of: Id<TaskDefinition>, execution: usize) -> Option<Id<TaskDefinition>> {
+        self.revisions.iter().find(|it| it.task_definition == of)?.of_executions.get(execution).copied()
+    }
+
+    /// What a revision is the same as but for its image; `None` where it is none of the pipeline's.
+    pub fn task_definition_of(&self, revision: Id<TaskDefinition>) -> Option<Id<TaskDefinition>> {
+        // They are numbered in a row.
+        let has_it = |it: &&RevisionsOf| it.of_executions.binary_search(&revision).is_ok();
+        self.revisions.iter().find(has_it).map(|it| it.task_definition)
+    }
 }
 
 /// `computeType` of a build project, on Linux (CodeBuild User Guide, *Build environment compute modes and types*). Which one decides what

@@ -51,6 +51,13 @@ pub struct ServiceDefinition {
     pub task_protection: Option<Span>,
 }
 
+impl ServiceDefinition {
+    /// The task set of a number; those of a second life are numbered on from those of the first. `None` where ECS deploys the service.
+    pub fn task_set(&self, number: u32) -> Option<&TaskSetDefinition> {
+        self.task_sets.get(number as usize % self.task_sets.len().max(1))
+    }
+}
+
 /// `schedulingStrategy` of a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SchedulingStrategy {

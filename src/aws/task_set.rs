@@ -28,6 +28,8 @@ pub struct TaskSetDefinition {
     pub is_primary: bool,
     /// Whether the timeline creates it; else its service has it from the beginning.
     pub is_created_later: bool,
+    /// Which life of its service it is created in, from 0: those that the service begins with are there in each.
+    pub life: u32,
 }
 
 /// `scale`: a share of the service's desired count.

@@ -2,6 +2,7 @@
 
 use crate::agenda::Event;
 use crate::aws::pipeline::{DEPLOYMENT_POLL, EXECUTIONS_AT_ONCE_MAXIMUM, ExecutionMode, Pipeline};
+use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::TaskDefinition;
 use crate::control::Control;
 use crate::control::log::Decision;
@@ -26,8 +27,6 @@ pub struct PipelineInForce {
 struct Execution {
     stage: Stage,
     fate: Fate,
-    /// What it deploys, but for a bad commit.
-    revision: Option<Id<TaskDefinition>>,
     row: PipelineExecution,
 }
 
@@ -133,7 +132,7 @@ impl Control<'_> {
         };
         let number = state.executions.len();
         let under_way = state.are_in(|it| it != Stage::Ended);
-        let refusal = if number >= definition.revisions.len() {
+        let refusal = if number >= definition.executions {
             Some("the scenario simulates no more executions")
         } else if definition.execution_mode != ExecutionMode::Superseded && under_way >= EXECUTIONS_AT_ONCE_MAXIMUM {
             Some("too many executions are under way")
@@ -143,7 +142,6 @@ impl Control<'_> {
         let until = now + fate.source;
         let mut execution = Execution {
             stage: Stage::Source { until },
-            revision: definition.revisions.get(number).copied(),
             row: PipelineExecution::new(pipeline.index(), number as u32 + 1, now, fate.is_bad),
             fate,
         };
@@ -232,12 +230,26 @@ impl Control<'_> {
     }
 
     /// A revision is registered, and the service updated to it.
+    /// The task definition of a service that the deploy action finds and gives another image: what the service was given last by
+    /// hand, whatever pipelines and bad commits have made of it since.
+    fn given_by_hand(&self, service: Id<ServiceDefinition>) -> Id<TaskDefinition> {
+        let scenario = self.scenario;
+        let own = || scenario.pipelines.iter().filter(|it| it.service == service);
+        let is_bad =
+            |of: Id<TaskDefinition>| own().any(|it| it.bad_commits.is_some_and(|bad| bad.task_definition == of));
+        let deployments = &self.services[service.index()].deployments;
+        let runs = deployments.iter().rev().map(|it| it.task_definition).find(|it| !is_bad(*it));
+        scenario.revision_before_pipelines(service, runs.unwrap_or(scenario.services[service].task_definition))
+    }
+
     fn deployment_begins(&mut self, pipeline: Id<Pipeline>, place: usize) {
         let now = self.now();
         let definition = &self.scenario.pipelines[pipeline];
-        let execution = &mut self.pipelines[pipeline.index()].executions[place];
+        let runs = self.given_by_hand(definition.service);
+        let execution = &self.pipelines[pipeline.index()].executions[place];
         let bad = definition.bad_commits.filter(|_| execution.fate.is_bad).map(|it| it.task_definition);
-        let revision = bad.or(execution.revision).expect("an execution that started has a revision");
+        let execution = &mut self.pipelines[pipeline.index()].executions[place];
+        let revision = bad.or(definition.revision(runs, place)).expect("an execution that started has a revision");
         execution.row.deploy_began_at = Some(now);
         execution.row.task_definition = Some(revision.index());
         let number = execution.row.execution;

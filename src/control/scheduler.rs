@@ -143,7 +143,7 @@ impl Service {
         anew.former_deployments = std::mem::take(&mut self.former_deployments);
         anew.former_deployments.append(&mut self.deployments);
         let number = 1 + anew.former_deployments.iter().map(|it| it.number).max().unwrap_or(0);
-        anew.deployments.iter_mut().for_each(|it| it.number = number);
+        anew.deployments.iter_mut().for_each(|it| it.number += number);
         anew.desired_count = 0;
         *self = anew;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::aws::pipeline::{
-    BadCommits, Build, ComputeType, DEPLOYMENT_TIMEOUT_MAXIMUM, Deploy, ExecutionMode, Pipeline,
+    BadCommits, Build, ComputeType, DEPLOYMENT_TIMEOUT_MAXIMUM, Deploy, ExecutionMode, Pipeline, RevisionsOf,
 };
 use crate::aws::service::ServiceDefinition;
 use crate::aws::task_definition::{CpuArchitecture, ImageLayer, TaskDefinition};
@@ -13,10 +13,11 @@ use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::quantity::size_mb;
 use crate::scenario::reader::{Fields, Reader, What, listed};
 use crate::scenario::task_definition::{TaskDefinitions, check_name};
-use crate::scenario::timeline::Around;
+use crate::scenario::timeline::{Around, UpdatedService};
 use crate::scenario::tree::Entry;
 use crate::scenario::update_service::new_definition;
 use crate::scenario::workload::arrivals;
+use crate::scenario::{TimelineChange, TimelineEntry};
 use crate::table::{Id, Table};
 use crate::units::{Instant, Span};
 use crate::workload::commits::Commits;
@@ -34,8 +35,8 @@ pub struct Pipelines {
 
 /// What the image of each execution is like.
 struct NewImage {
-    /// Place of its container.
-    container: usize,
+    /// Its container.
+    container: String,
     /// MB of layers that are not in the image before.
     changed_mb: f64,
     /// The one architecture that it is for.
@@ -45,12 +46,17 @@ struct NewImage {
 }
 
 impl Pipelines {
-    /// The section `pipelines`.
-    pub fn read(reader: &mut Reader<'_>, entries: &[Entry], around: &Around<'_>) -> Pipelines {
+    /// The section `pipelines`; what they deploy is judged by their services as they are defined, and as the timeline has `updated` them.
+    pub fn read(
+        reader: &mut Reader<'_>,
+        entries: &[Entry],
+        around: &Around<'_>,
+        updated: &[UpdatedService],
+    ) -> Pipelines {
         let mut pipelines = Pipelines { table: Table::new(), commits: Vec::new(), images: Vec::new() };
         for entry in entries {
             check_name(reader, entry.key_place, &entry.key, "a pipeline");
-            if let Some((pipeline, commits, image)) = pipeline(reader, entry, around) {
+            if let Some((pipeline, commits, image)) = pipeline(reader, entry, around, updated) {
                 pipelines.table.push(pipeline);
                 pipelines.commits.push(commits);
                 pipelines.images.push(image);
@@ -64,15 +70,31 @@ impl Pipelines {
         mut self,
         definitions: &mut TaskDefinitions,
         services: &Table<ServiceDefinition>,
+        timeline: &[TimelineEntry],
     ) -> (Table<Pipeline>, Vec<Commits>) {
         for (pipeline, image) in self.table.iter_mut().zip(&self.images) {
-            let old = definitions.table[services[pipeline.service].task_definition].clone();
-            let same_family = definitions.table.iter().filter(|it| it.family == old.family);
-            let last = same_family.map(|it| it.revision).max().unwrap_or(0);
-            for number in 1..=image.count as u32 {
-                let revision = last + number;
-                let new = with_new_image(&old, image, revision);
-                pipeline.revisions.push(definitions.table.push(new));
+            let mut given = vec![services[pipeline.service].task_definition];
+            for entry in timeline {
+                match entry.change {
+                    TimelineChange::UpdateService { service, task_definition: Some(it), .. }
+                        if service == pipeline.service && !given.contains(&it) =>
+                    {
+                        given.push(it);
+                    }
+                    _ => {}
+                }
+            }
+            let last = |family: &str| {
+                let same_family = definitions.table.iter().filter(|it| it.family == family);
+                same_family.map(|it| it.revision).max().unwrap_or(0)
+            };
+            let given: Vec<(Id<TaskDefinition>, u32)> =
+                given.into_iter().map(|it| (it, last(&definitions.table[it].family))).collect();
+            for (task_definition, last) in given {
+                let old = definitions.table[task_definition].clone();
+                let new = (1..=image.count as u32).map(|number| with_new_image(&old, image, last + number));
+                let of_executions = new.map(|it| definitions.table.push(it)).collect();
+                pipeline.revisions.push(RevisionsOf { task_definition, of_executions });
             }
         }
         (self.table, self.commits)
@@ -82,7 +104,8 @@ impl Pipelines {
 /// A revision whose container has another image: as large as the one before, of which the layers built last have changed.
 fn with_new_image(old: &TaskDefinition, image: &NewImage, revision: u32) -> TaskDefinition {
     let mut new = TaskDefinition { revision, ..old.clone() };
-    let container = &mut new.containers[image.container];
+    let place = new.containers.iter().position(|it| it.name == image.container).unwrap_or(0);
+    let container = &mut new.containers[place];
     let name = format!("{}@{revision}", container.name);
     let layers = &mut container.application.layers;
     let mut left = image.changed_mb;
@@ -104,7 +127,12 @@ fn with_new_image(old: &TaskDefinition, image: &NewImage, revision: u32) -> Task
     new
 }
 
-fn pipeline(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Option<(Pipeline, Commits, NewImage)> {
+fn pipeline(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    around: &Around<'_>,
+    updated: &[UpdatedService],
+) -> Option<(Pipeline, Commits, NewImage)> {
     let mut fields = reader.fields(&entry.node, format!("pipeline `{}`", entry.key))?;
     fields.required(reader, "service");
     let service = fields.reference(reader, "service", around.service_names);
@@ -122,10 +150,18 @@ fn pipeline(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Opti
     let execution_mode = fields.word_or(reader, "executionMode", &modes, ExecutionMode::default());
     let commits = commits(reader, &mut fields, around.duration);
     let source_time = fields.distribution_or(reader, "sourceTime", Distribution::Constant(Span::seconds(10)));
-    let definition = service.map(|it| &around.task_definitions.table[around.services[it].task_definition]);
-    let build = build(reader, &mut fields, definition);
+    let states = commits.as_ref().zip(service).map_or(Vec::new(), |((commits, _), service)| {
+        let first = match commits {
+            Commits::At(times) => times.first().copied().unwrap_or(Instant::START),
+            Commits::Drawn(_) => Instant::START,
+        };
+        states_from(first, service, around, updated)
+    });
+    let runs: Vec<&TaskDefinition> =
+        states.iter().map(|it| &around.task_definitions.table[it.task_definition]).collect();
+    let build = build(reader, &mut fields, &runs);
     let deploy = deploy(reader, &mut fields);
-    let bad_commits = bad_commits(reader, &mut fields, service, around);
+    let bad_commits = bad_commits(reader, &mut fields, service, &states, around);
     fields.finish(reader, &Shape::OURS);
     let ((commits, count), (build, container, changed_mb, architecture)) = (commits?, build?);
     let pipeline = Pipeline {
@@ -135,10 +171,24 @@ fn pipeline(reader: &mut Reader<'_>, entry: &Entry, around: &Around<'_>) -> Opti
         source_time,
         build,
         deploy,
+        executions: count,
         revisions: Vec::new(),
         bad_commits,
     };
     Some((pipeline, commits, NewImage { container, changed_mb, architecture, count }))
+}
+
+/// What a service is, one after the other, while something may be deployed to it whose first commit comes at `first`.
+fn states_from<'a>(
+    first: Instant,
+    service: Id<ServiceDefinition>,
+    around: &Around<'a>,
+    updated: &'a [UpdatedService],
+) -> Vec<&'a ServiceDefinition> {
+    let its: Vec<&UpdatedService> = updated.iter().filter(|it| it.service == service).collect();
+    let ends = its.iter().map(|it| Some(it.at)).chain([None]);
+    let states = std::iter::once(&around.services[service]).chain(its.iter().map(|it| &it.definition));
+    states.zip(ends).filter(|(_, end)| end.is_none_or(|it| it > first)).map(|it| it.0).collect()
 }
 
 /// When commits come, and for how many of them there is an execution.
@@ -189,9 +239,9 @@ fn commits(reader: &mut Reader<'_>, fields: &mut Fields<'_>, duration: Span) -> 
 }
 
 /// What is built: how long that takes, of which container, how much of its image changes, and for which architecture.
-type Built = (Build, usize, f64, Option<CpuArchitecture>);
+type Built = (Build, String, f64, Option<CpuArchitecture>);
 
-fn build(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&TaskDefinition>) -> Option<Built> {
+fn build(reader: &mut Reader<'_>, fields: &mut Fields<'_>, runs: &[&TaskDefinition]) -> Option<Built> {
     let mut build = fields.map(reader, "build")?;
     let minutes = |it: u64| Distribution::Constant(Span::MINUTE * it);
     let provisioning_time =
@@ -215,23 +265,21 @@ fn build(reader: &mut Reader<'_>, fields: &mut Fields<'_>, definition: Option<&T
     let said = build.text(reader, "container");
     let of = build.of.clone();
     build.finish(reader, &Shape::OURS);
-    let definition = definition?;
-    let names = || definition.containers.iter().map(|it| it.name.as_str());
-    let container = match said {
-        None => Some(0),
-        Some(said) => names().position(|it| it == said).or_else(|| {
-            let message = format!("`container` of {of} is `{said}`, which `{}` does not have", definition.name());
-            let problem = Problem::new(at, message);
-            reader.refuse(match nearest(said, names()) {
-                Some(near) => problem.label(format!("did you mean `{near}`?")),
-                None => problem.help(format!("it has {}", listed(names()))),
-            });
-            None
-        }),
-    };
+    let container = said.unwrap_or(&runs.first()?.containers[0].name);
+    let lacks = |it: &&&TaskDefinition| it.containers.iter().all(|it| it.name != container);
+    if let Some(definition) = runs.iter().find(lacks) {
+        let names = || definition.containers.iter().map(|it| it.name.as_str());
+        let message = format!("`container` of {of} is `{container}`, which `{}` does not have", definition.name());
+        let problem = Problem::new(at, message);
+        reader.refuse(match nearest(container, names()) {
+            Some(near) => problem.label(format!("did you mean `{near}`?")),
+            None => problem.help(format!("it has {}", listed(names()))),
+        });
+        return None;
+    }
     let push_time = Span::from_seconds_f64(changed_mb / push_mb_per_second);
     let build = Build { provisioning_time, time, cached_time, cache_share, concurrent, push_time, compute_type };
-    Some((build, container?, changed_mb, architecture))
+    Some((build, container.to_owned(), changed_mb, architecture))
 }
 
 fn deploy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Deploy {
@@ -247,6 +295,7 @@ fn bad_commits(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     service: Option<Id<ServiceDefinition>>,
+    states: &[&ServiceDefinition],
     around: &Around<'_>,
 ) -> Option<BadCommits> {
     let node = fields.take("badCommits")?;
@@ -255,7 +304,19 @@ fn bad_commits(
     let share = bad.number(reader, "share", 0.0..=1.0);
     let node = bad.required(reader, "taskDefinition");
     let of = bad.of.clone();
-    let task_definition = node.and_then(|it| new_definition(reader, it, &of, service, around));
+    let mut task_definition = None;
+    if let (Some(node), Some(service)) = (node, service) {
+        // It may come at any time; what it cannot replace is told of once.
+        for state in states {
+            let mut services = around.services.clone();
+            services[service] = (*state).clone();
+            let around = Around { services: &services, ..*around };
+            task_definition = new_definition(reader, node, &of, Some(service), &around);
+            if task_definition.is_none() {
+                break;
+            }
+        }
+    }
     bad.finish(reader, &Shape::OURS);
     Some(BadCommits { share: share?, task_definition: task_definition? })
 }

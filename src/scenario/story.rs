@@ -349,6 +349,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         task_definitions: &task_definitions,
         capacity: &capacity,
         services: &services,
+        lives: &BTreeMap::new(),
         service_names: &names,
         load_balancing: &load_balancing,
         listeners: &listeners,
@@ -363,9 +364,10 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
         duration: length,
     };
     let node = fields.take("timeline");
-    let mut timeline = node.map_or(Vec::new(), |it| timeline::timeline(reader, it, &around, &mut new));
+    let timeline = node.map(|it| timeline::timeline(reader, it, &around, &mut new));
+    let (mut timeline, updated) = timeline.unwrap_or_default();
     let entries = section(reader, &mut fields, "pipelines");
-    let pipelines = Pipelines::read(reader, entries, &around);
+    let pipelines = Pipelines::read(reader, entries, &around, &updated);
     let entries = section(reader, &mut fields, "expectations");
     let expectations = expectation::expectations(reader, entries, &names);
     let expect_failure = fields.flag_or(reader, "expectFailure", false);
@@ -379,7 +381,7 @@ fn decode(reader: &mut Reader<'_>, root: &Node, named: Named<'_>) -> Option<Scen
     let over_time = (&targets, &timeline[..]);
     note_what_fargate_holds(reader, &capacity, &task_definitions, of_calls, over_time, (&assumptions, length));
     let mut task_definitions = task_definitions;
-    let (pipelines, commits) = pipelines.with_revisions(&mut task_definitions, &services);
+    let (pipelines, commits) = pipelines.with_revisions(&mut task_definitions, &services, &timeline);
     let container_insights = capacity.container_insights;
     let known = AlarmsByName { alarms: &alarms.names, composite: &composite_alarms, managed: &managed_alarms };
     let mut services = services;

@@ -1,5 +1,7 @@
 //! Task sets: those that a service of deployment controller EXTERNAL begins with (`taskSets`), and what the timeline does to them.
 
+use std::collections::BTreeMap;
+
 use crate::aws::launch::{Launch, TaskGroup};
 use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::subnet::NetworkConfiguration;
@@ -11,6 +13,7 @@ use crate::scenario::launch::{check_compatibility, where_tasks_run};
 use crate::scenario::problem::{Place, Problem, nearest};
 use crate::scenario::reader::{Fields, Names, Reader, What, last_name, listed};
 use crate::scenario::service::{Around, load_balancer};
+use crate::scenario::timeline::time_of;
 use crate::scenario::tree::{Node, Value};
 use crate::table::{Id, Table};
 
@@ -32,11 +35,26 @@ struct Read {
     place: Place,
 }
 
-/// The calls of the timeline that create task sets of a service. They are read with it, since what it may run has to be known.
-fn created_later<'n>(timeline: Option<&'n Node>, service: &str) -> Vec<&'n Node> {
+/// The calls of the timeline that create task sets of a service, in the file's order, with the life of the service that each falls into.
+/// They are read with it, since what it may run has to be known.
+fn created_later<'n>(timeline: Option<&'n Node>, service: &str) -> Vec<(&'n Node, u32)> {
     let Some(Value::List(items)) = timeline.map(|it| &it.value) else { return Vec::new() };
-    let calls = items.iter().filter_map(|it| it.get("createTaskSet"));
-    calls.filter(|it| it.get("service").and_then(Node::text).map(last_name) == Some(service)).collect()
+    let mut in_time: Vec<(usize, &Node)> = items.iter().enumerate().collect();
+    in_time.sort_by_key(|it| time_of(it.1));
+    let (mut life, mut is_deleted) = (0, false);
+    let mut calls: Vec<(usize, &Node, u32)> = Vec::new();
+    for (place, item) in in_time {
+        let call = |name: &str| {
+            item.get(name).filter(|it| it.get("service").and_then(Node::text).map(last_name) == Some(service))
+        };
+        is_deleted |= call("deleteService").is_some();
+        if call("createService").is_some() && std::mem::take(&mut is_deleted) {
+            life += 1;
+        }
+        calls.extend(call("createTaskSet").map(|it| (place, it, life)));
+    }
+    calls.sort_by_key(|it| it.0);
+    calls.into_iter().map(|it| (it.1, it.2)).collect()
 }
 
 /// Reads the task sets of a service, those that the timeline creates included.
@@ -50,13 +68,13 @@ pub fn task_sets(
 ) -> Option<TaskSets> {
     let mut sets: Vec<Read> = Vec::new();
     let of = format!("a task set of service `{name}`");
-    let begun: Vec<(&Node, bool)> = fields.list(reader, "taskSets").iter().map(|it| (it, false)).collect();
-    let later = created_later(timeline, name).into_iter().map(|it| (it, true));
-    let nodes: Vec<(&Node, bool)> = begun.into_iter().chain(later).collect();
-    for (node, is_created_later) in &nodes {
-        let of = if *is_created_later { "`createTaskSet`" } else { &of };
+    let begun: Vec<(&Node, Option<u32>)> = fields.list(reader, "taskSets").iter().map(|it| (it, None)).collect();
+    let later = created_later(timeline, name).into_iter().map(|(node, life)| (node, Some(life)));
+    let nodes: Vec<(&Node, Option<u32>)> = begun.into_iter().chain(later).collect();
+    for (node, created_in) in &nodes {
+        let of = if created_in.is_some() { "`createTaskSet`" } else { &of };
         let Some(fields) = reader.fields(node, of) else { continue };
-        sets.extend(task_set(reader, fields, (*is_created_later, task_group), around, networks));
+        sets.extend(task_set(reader, fields, (*created_in, task_group), around, networks));
     }
     if nodes.is_empty() {
         reader.note(format!(
@@ -65,7 +83,11 @@ pub fn task_sets(
         ));
     }
     for (place, set) in sets.iter().enumerate() {
-        let is_same = |it: &&Read| it.definition.external_id == set.definition.external_id;
+        let is_same = |it: &&Read| {
+            let (one, other) = (&it.definition, &set.definition);
+            let are_together = one.life == other.life || !one.is_created_later || !other.is_created_later;
+            one.external_id == other.external_id && are_together
+        };
         if let Some(first) = sets[..place].iter().find(is_same) {
             let message = format!("service `{name}` has two task sets `{}`", set.definition.external_id);
             let problem = Problem::new(set.place, message).related(first.place, "the first");
@@ -115,11 +137,11 @@ fn load_balancer_of_all(
 fn task_set(
     reader: &mut Reader<'_>,
     mut fields: Fields<'_>,
-    (is_created_later, task_group): (bool, Id<TaskGroup>),
+    (created_in, task_group): (Option<u32>, Id<TaskGroup>),
     around: &Around<'_>,
     networks: &mut Table<NetworkConfiguration>,
 ) -> Option<Read> {
-    let place = fields.place;
+    let (place, is_created_later) = (fields.place, created_in.is_some());
     if is_created_later {
         fields.take("service");
     }
@@ -180,6 +202,7 @@ fn task_set(
         scale: scale.unwrap_or_default(),
         is_primary: status == Some(TaskSetStatus::Primary),
         is_created_later,
+        life: created_in.unwrap_or(0),
     };
     Some(Read { definition, launch, load_balancer, place })
 }
@@ -194,12 +217,17 @@ fn scale(reader: &mut Reader<'_>, node: &Node, of: &str) -> Option<Scale> {
     value.map(Scale::percent)
 }
 
-/// A call of the timeline that concerns a task set: of which service, which, and what is done.
+/// A call of the timeline that concerns a task set: of which service, which, and what is done. `lives` tells which lives the services
+/// are in when it is made, none being the first.
 pub fn change_of_task_set(
     reader: &mut Reader<'_>,
     call: &str,
     mut fields: Fields<'_>,
-    (services, names): (&Table<ServiceDefinition>, &Names<ServiceDefinition>),
+    (services, names, lives): (
+        &Table<ServiceDefinition>,
+        &Names<ServiceDefinition>,
+        &BTreeMap<Id<ServiceDefinition>, u32>,
+    ),
     around: &Around<'_>,
 ) -> Option<(Id<ServiceDefinition>, usize, TaskSetChange)> {
     fields.required(reader, "service");
@@ -210,13 +238,15 @@ pub fn change_of_task_set(
         reader.refuse(problem.help("only `deploymentController: {type: EXTERNAL}` has"));
         return None;
     }
+    let life = service.and_then(|it| lives.get(&it)).copied().unwrap_or(0);
     if call == "createTaskSet" {
         let id = fields.take("externalId").or_else(|| fields.take("id"));
         let name = id.and_then(Node::text).map(last_name);
         // It was read with its service, and what is wrong was told then.
         let task_group = services[service?].launch.task_group;
-        task_set(reader, fields, (true, task_group), around, &mut Table::new());
-        let created = |it: &TaskSetDefinition| it.is_created_later && Some(it.external_id.as_str()) == name;
+        task_set(reader, fields, (Some(life), task_group), around, &mut Table::new());
+        let created =
+            |it: &TaskSetDefinition| it.is_created_later && it.life == life && Some(it.external_id.as_str()) == name;
         let number = services[service?].task_sets.iter().position(created)?;
         return Some((service?, number, TaskSetChange::Create));
     }
@@ -235,10 +265,11 @@ pub fn change_of_task_set(
     let (service, node) = (service?, node?);
     let name = last_name(reader.text(What { field, of: &of }, node)?);
     let sets = &services[service].task_sets;
-    let Some(number) = sets.iter().position(|it| it.external_id == name) else {
+    let is_there = |it: &TaskSetDefinition| !it.is_created_later || it.life == life;
+    let Some(number) = sets.iter().position(|it| it.external_id == name && is_there(it)) else {
         let message =
             format!("`{field}` of {of} names `{name}`, which is no task set of service `{}`", services[service].name);
-        let known = || sets.iter().map(|it| it.external_id.as_str());
+        let known = || sets.iter().filter(|it| is_there(it)).map(|it| it.external_id.as_str());
         let problem = Problem::new(node.place, message);
         reader.refuse(match nearest(name, known()) {
             Some(near) => problem.label(format!("did you mean `{near}`?")),

@@ -1,6 +1,6 @@
 //! `timeline`: what happens when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::AutoScalingGroup;
@@ -93,6 +93,8 @@ pub struct Around<'a> {
     pub capacity: &'a Capacity,
     /// Services, as they stand when an entry of the timeline comes.
     pub services: &'a Table<ServiceDefinition>,
+    /// How often services have been created again until then; those that never were are left out.
+    pub lives: &'a BTreeMap<Id<ServiceDefinition>, u32>,
     /// Names of services.
     pub service_names: &'a Names<ServiceDefinition>,
     /// Load balancers and target groups.
@@ -120,32 +122,64 @@ pub struct NewConfigurations {
     pub placement_constraints: Table<Vec<PlacementConstraint>>,
 }
 
-/// The section `timeline`, in order of time; what falls on one instant stays in the file's order.
+/// The section `timeline`, and what it makes of the services, both in order of time; what falls on one instant stays in the file's order.
 pub fn timeline(
     reader: &mut Reader<'_>,
     node: &Node,
     around: &Around<'_>,
     new: &mut NewConfigurations,
-) -> Vec<TimelineEntry> {
+) -> (Vec<TimelineEntry>, Vec<UpdatedService>) {
     let mut nodes: Vec<&Node> = reader.list(What { field: "timeline", of: "the scenario" }, node).iter().collect();
-    // Each entry is judged by the services as those before it have made them. One without a sound time is refused in any case.
-    let time_of = |node: &Node| quantity::span(node.get("at").and_then(Node::text).unwrap_or_default()).ok();
+    // Each entry is judged by the services as those before it have made them.
     nodes.sort_by_key(|it| time_of(it));
-    let mut services = around.services.clone();
-    for service in services.iter_mut() {
+    let mut as_defined = around.services.clone();
+    for service in as_defined.iter_mut() {
         service.load_balancer.take_if(|it| it.is_added_later);
     }
+    let mut services = as_defined.clone();
+    let mut updated = Vec::new();
+    let mut deleted = BTreeSet::new();
+    let mut lives = BTreeMap::new();
     let mut entries: Vec<(TimelineEntry, Place)> = Vec::new();
     for node in nodes {
-        let around = Around { services: &services, ..*around };
+        let around = Around { services: &services, lives: &lives, ..*around };
         let Some(entry) = entry(reader, node, &around, new) else { continue };
         take_over(&mut services, &entry.change, new);
+        match entry.change {
+            TimelineChange::DeleteService { service, .. } => {
+                deleted.insert(service);
+            }
+            TimelineChange::CreateService { service } if deleted.remove(&service) => {
+                services[service] = as_defined[service].clone();
+                *lives.entry(service).or_default() += 1;
+            }
+            _ => {}
+        }
+        if let TimelineChange::UpdateService { service, .. } | TimelineChange::CreateService { service } = entry.change
+        {
+            updated.push(UpdatedService { at: entry.at, service, definition: services[service].clone() });
+        }
         entries.push((entry, node.place));
     }
     refuse_second_creations(reader, &entries, around);
     check_group_sizes(reader, &entries, around);
     check_capacities(reader, &entries, around);
-    entries.into_iter().map(|(it, _)| it).collect()
+    (entries.into_iter().map(|(it, _)| it).collect(), updated)
+}
+
+/// When an item of the timeline comes. One without a sound time is refused in any case.
+pub fn time_of(item: &Node) -> Option<Span> {
+    quantity::span(item.get("at").and_then(Node::text).unwrap_or_default()).ok()
+}
+
+/// What a call of the timeline has made of a service's definition.
+pub struct UpdatedService {
+    /// From when on.
+    pub at: Instant,
+    /// Which.
+    pub service: Id<ServiceDefinition>,
+    /// As it is then.
+    pub definition: ServiceDefinition,
 }
 
 /// What a change makes of the definition of its service, for the changes that come after it.
@@ -305,7 +339,7 @@ fn change(
             Some(TimelineChange::DeleteService { service: service?, force })
         }
         "createTaskSet" | "updateTaskSet" | "deleteTaskSet" | "updateServicePrimaryTaskSet" => {
-            let of_services = (around.services, around.service_names);
+            let of_services = (around.services, around.service_names, around.lives);
             let of_task_sets = service::Around {
                 task_definitions: around.task_definitions,
                 capacity: around.capacity,
@@ -652,22 +686,12 @@ fn refuse_second_creations(reader: &mut Reader<'_>, entries: &[(TimelineEntry, P
                 is_there.insert(service, false);
             }
             TimelineChange::CreateService { service } => {
-                let definition = &around.services[service];
-                let name = &definition.name;
-                match is_there.insert(service, true) {
-                    None => {}
-                    Some(true) => {
-                        let message = format!("service `{name}` is created more than once");
-                        let help =
-                            "delete it before by `deleteService`, or describe the second one under a name of its own";
-                        reader.refuse(Problem::new(*place, message).help(help));
-                    }
-                    Some(false) if !definition.task_sets.is_empty() => {
-                        let message = format!("service `{name}`, which has task sets, is created again");
-                        let help = "its task sets are those of its whole life: describe the second one under a name of its own";
-                        reader.refuse(Problem::new(*place, message).help(help));
-                    }
-                    Some(false) => {}
+                let name = &around.services[service].name;
+                if is_there.insert(service, true) == Some(true) {
+                    let message = format!("service `{name}` is created more than once");
+                    let help =
+                        "delete it before by `deleteService`, or describe the second one under a name of its own";
+                    reader.refuse(Problem::new(*place, message).help(help));
                 }
             }
             _ => {}

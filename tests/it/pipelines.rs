@@ -249,3 +249,61 @@ fn builds_are_billed_by_the_minute_begun() {
     assert!((usd(ComputeType::Medium, 60) - 0.01).abs() < 1e-12);
     assert!((usd(ComputeType::Large, 600) - 0.2).abs() < 1e-12);
 }
+
+/// A pipeline of one commit, beside what the timeline gives its service at 5 minutes.
+fn updated(update: &str, commit: &str, more: &str) -> String {
+    let cluster = CLUSTER.replace(
+        "taskDefinitions:\n",
+        "taskDefinitions:
+  other:
+    volumes: [{ name: data, configuredAtLaunch: true }]
+    containerDefinitions: [{ name: web, image: shop/web, cpu: 512, memory: 1024 }]
+  bad:
+    volumes: [{ name: data, configuredAtLaunch: true }]
+    containerDefinitions: [{ name: web, image: shop/bad, cpu: 128, memory: 1024 }]
+  others: { containerDefinitions: [{ name: wob, image: shop/web, cpu: 512, memory: 1024 }] }\n",
+    );
+    format!(
+        "{cluster}timeline: [{{ at: 5m, updateService: {{ service: web, {update} }} }}]
+pipelines: {{ web: {{ service: web, commits: {{ at: [{commit}] }}, sourceTime: 10s,
+  build: {{ provisioningTime: 30s, time: 209s, changed: 50MB, pushMbPerSecond: 50 }} {more} }} }}"
+    )
+}
+
+const OTHER: &str = "taskDefinition: other, volumeConfigurations: [{ name: data, managedEBSVolume: { sizeInGiB: 9 } }]";
+
+#[test]
+fn a_pipeline_deploys_what_the_service_was_given_last() {
+    // The deploy action copies the service's task definition, and gives it the new image.
+    let ends_with = |update: &str, commit: &str, more: &str| {
+        let run = run(&updated(update, commit, more));
+        assert_eq!(statuses(&run), vec![Succeeded; commit.split(',').count()]);
+        let last = run.tasks.last().expect("tasks run");
+        (last.task_definition.to_string(), last.cpu_units)
+    };
+    assert_eq!(ends_with("desiredCount: 2", "10m", ""), ("web:2".to_owned(), 256));
+    assert_eq!(ends_with(OTHER, "10m", ""), ("other:2".to_owned(), 512));
+    // One that is built before and deployed after as well; and one after a bad commit.
+    assert_eq!(ends_with(OTHER, "4m", ""), ("other:2".to_owned(), 512));
+    let bad = ", badCommits: { share: 1, taskDefinition: bad }";
+    assert_eq!(ends_with(OTHER, "10m, 30m", bad), ("bad:1".to_owned(), 128));
+}
+
+#[test]
+fn pipelines_are_judged_by_what_the_timeline_makes_of_their_services() {
+    let refusal = |text: &str| match scenario::read(Path::new("pipelines.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
+    {
+        Ok(story) => story.unsupported.render(false),
+        Err(problems) => problems.render(false),
+    };
+    let words = refusal(&updated("taskDefinition: others", "4m", ""));
+    assert!(
+        words.contains("`container` of `build` of pipeline `web` is `web`, which `others:1` does not have"),
+        "{words}"
+    );
+    // Its volume is known from 5 minutes on.
+    let bad = ", badCommits: { share: 0.5, taskDefinition: bad }";
+    assert_eq!(refusal(&updated(OTHER, "10m", bad)), "");
+    let words = refusal(&updated(OTHER, "1m", bad));
+    assert!(words.contains("`bad:1` cannot replace `web:1` in service `web`"), "{words}");
+}

@@ -215,3 +215,64 @@ fn service_auto_scaling_scales_the_service_and_not_its_task_sets() {
     // ECS knows of no deployment, so that nothing is held back by one.
     assert_eq!(said(&run, &["service.deployment_in_progress", "service.deployment_completed"]), [] as [String; 0]);
 }
+
+#[test]
+fn a_service_with_task_sets_is_created_again() {
+    let timeline = format!(
+        "  - {{ at: 5m, {GREEN} }}
+  - {{ at: 10m, deleteService: {{ service: web, force: true }} }}
+  - {{ at: 20m, createService: {{ service: web }} }}
+  - {{ at: 30m, {GREEN} }}
+  - {{ at: 40m, updateTaskSet: {{ service: web, taskSet: green, scale: {{ value: 100 }} }} }}
+  - {{ at: 41m, updateServicePrimaryTaskSet: {{ service: web, primaryTaskSet: green }} }}
+  - {{ at: 42m, deleteTaskSet: {{ service: web, taskSet: blue, force: true }} }}"
+    );
+    let run = Setup { instances: 8, timeline: &timeline, ..Setup::default() }.run();
+    let running = |minutes| (running_at(&run, "web:1", minutes), running_at(&run, "web:2", minutes));
+    assert_eq!([4, 8, 15].map(running), [(5, 0), (5, 3), (0, 0)]);
+    // It begins as it is defined, with blue alone; green is another one than before.
+    assert_eq!([25, 35, 50].map(running), [(5, 0), (5, 3), (0, 5)]);
+    let told: Vec<(u32, Option<&str>, f64)> =
+        run.deployments.iter().map(|it| (it.number, it.task_set.as_deref(), it.began_at.as_seconds())).collect();
+    let minute = 60.0;
+    let expected = [
+        (0, Some("blue"), 0.0),
+        (1, Some("green"), 5.0 * minute),
+        (3, Some("blue"), 20.0 * minute),
+        (5, Some("green"), 30.0 * minute),
+    ];
+    assert_eq!(told, expected);
+    assert!(run.failed_calls.is_empty(), "{:?}", run.failed_calls);
+    let started = said(&run, &["service.tasks_started"]);
+    assert!(started.last().is_some_and(|it| it.starts_with("(service web, taskSet green)")), "{started:?}");
+}
+
+#[test]
+fn a_task_set_of_the_first_life_is_not_there_in_the_second() {
+    let again = "  - { at: 10m, deleteService: { service: web, force: true } }
+  - { at: 20m, createService: { service: web } }";
+    let text = |more: &str| {
+        format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 6, MaxSize: 6 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 256, memory: 256 }}] }} }}
+services: {{ web: {{ desiredCount: 2, deploymentController: {{ type: EXTERNAL }}, taskSets: [{{ externalId: blue, taskDefinition: web, status: PRIMARY, scale: {{ value: 100 }} }}] }} }}
+timeline:
+  - {{ at: 5m, createTaskSet: {{ service: web, externalId: green, taskDefinition: web, scale: {{ value: 50 }} }} }}
+{again}
+  - {{ at: 30m, {more} }}"
+        )
+    };
+    let refusal = |more: &str| {
+        scenario::read(Path::new("task-sets.yaml"), &mut |_| Ok(text(more).into_bytes()))
+            .expect_err("it is refused")
+            .render(false)
+    };
+    let words = refusal("deleteTaskSet: { service: web, taskSet: green }");
+    assert!(
+        words.contains("`green`, which is no task set of service `web`") && words.contains("it has `blue`"),
+        "{words}"
+    );
+    let words = refusal("createTaskSet: { service: web, externalId: blue, taskDefinition: web, scale: { value: 50 } }");
+    assert!(words.contains("two task sets `blue`"), "{words}");
+}

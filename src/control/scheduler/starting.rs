@@ -226,7 +226,7 @@ impl Control<'_> {
         service: Id<ServiceDefinition>,
         deployment: u32,
     ) -> &[CapacityProviderStrategyItem] {
-        match self.scenario.services[service].task_sets.get(deployment as usize) {
+        match self.scenario.services[service].task_set(deployment) {
             Some(set) => &set.capacity_provider_strategy,
             None => &self.services[service.index()].capacity_provider_strategy,
         }

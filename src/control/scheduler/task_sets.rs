@@ -75,7 +75,7 @@ impl Service {
 impl Control<'_> {
     /// The name of a task set of a service; `None` where the service has none.
     pub(in crate::control) fn task_set_name(&self, service: Id<ServiceDefinition>, number: u32) -> Option<&str> {
-        self.scenario.services[service].task_sets.get(number as usize).map(|it| it.external_id.as_str())
+        self.scenario.services[service].task_set(number).map(|it| it.external_id.as_str())
     }
 
     /// A service, as its events name it where they speak of one of its task sets: `(service web, taskSet green)`.
@@ -94,7 +94,8 @@ impl Control<'_> {
         task_set: usize,
         change: TaskSetChange,
     ) {
-        let number = task_set as u32;
+        let begins_with = self.services[service.index()].deployments.iter().map(|it| it.number).min();
+        let number = begins_with.unwrap_or(0) + task_set as u32;
         let (kind, call) = words_of(change);
         if self.refuses_for_status(service, kind, call) {
             return;
