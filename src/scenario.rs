@@ -68,6 +68,7 @@ use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_pool::CapacityPool;
 use crate::aws::capacity_provider::CapacityProvider;
 use crate::aws::composite_alarm::CompositeAlarm;
+use crate::aws::container_instance::instance_name;
 use crate::aws::fargate::FargateCapacity;
 use crate::aws::file_system::FileSystem;
 use crate::aws::launch::{Launch, Launcher, TaskGroup};
@@ -416,13 +417,13 @@ impl Scenario {
 
     /// Whether something watches the CPU use of single instances.
     pub fn keeps_instance_samples(&self) -> bool {
-        let is_of_instances = |it| matches!(it, Metric::InstanceCpuUtilization(_) | Metric::ContainerInstances(_));
+        let is_of_instances = |it| matches!(it, Metric::InstanceCpuUtilization(_) | Metric::ContainerInstances(..));
         self.stats().any(|it| is_of_instances(it.metric))
     }
 
     /// Whether something watches what the CloudWatch agent publishes of container instances, so that it runs on them.
     pub fn has_instance_level_insights(&self) -> bool {
-        self.stats().any(|it| matches!(it.metric, Metric::ContainerInstances(_)))
+        self.stats().any(|it| matches!(it.metric, Metric::ContainerInstances(..)))
     }
 
     /// The name of what is watched: the metric's, or the expression.
@@ -476,7 +477,10 @@ impl Scenario {
                 let family = &self.task_definitions[first].family;
                 format!("ECS/ContainerInsights {name} TaskDefinitionFamily={family}")
             }
-            Metric::ContainerInsights(InsightsOf::Cluster, _) | Metric::ContainerInstances(_) => {
+            Metric::ContainerInstances(Some(number), _) => {
+                format!("ECS/ContainerInsights {name} InstanceId={}", instance_name(number as usize))
+            }
+            Metric::ContainerInsights(InsightsOf::Cluster, _) | Metric::ContainerInstances(None, _) => {
                 format!("ECS/ContainerInsights {name} ClusterName={}", self.cluster_name)
             }
             Metric::InstanceCpuUtilization(group) => {

@@ -7,6 +7,11 @@ use crate::aws::instance_type::{InstanceType, RESERVED_TCP_PORTS};
 use crate::aws::placement::{PORTS_MAXIMUM, Reason};
 use crate::aws::task_definition::{Protocol, Reservation};
 
+/// What the instance of a number is called, from 0 in the order of launches: its EC2 instance id and that of its container instance.
+pub fn instance_name(number: usize) -> String {
+    format!("i-{number:05}")
+}
+
 /// `registeredResources` of a container instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RegisteredResources {

@@ -31,8 +31,9 @@ pub enum Metric {
     UnHealthyHostsOfZone(Id<TargetGroup>, Id<AvailabilityZone>),
     /// `ECS/ContainerInsights` by `ClusterName`, or by that and something else.
     ContainerInsights(InsightsOf, ContainerInsightsMetric),
-    /// `ECS/ContainerInsights` by `ClusterName`, of container instances: a sample of each.
-    ContainerInstances(InstanceMetric),
+    /// `ECS/ContainerInsights` by `ClusterName`, of container instances: a sample of each; or of one of them, by the number of its launch,
+    /// with `InstanceId` and `ContainerInstanceId`.
+    ContainerInstances(Option<u32>, InstanceMetric),
     /// `AWS/EC2`, `CPUUtilization` by `AutoScalingGroupName`.
     InstanceCpuUtilization(Id<AutoScalingGroup>),
     /// `AWS/AutoScaling` by `AutoScalingGroupName`.
@@ -512,6 +513,19 @@ impl InstanceMetric {
     ];
 }
 
+impl InstanceMetric {
+    /// Whether it is published of single instances as well.
+    pub fn is_of_single_instances(self) -> bool {
+        matches!(
+            self,
+            InstanceMetric::CpuReservedCapacity
+                | InstanceMetric::CpuUtilization
+                | InstanceMetric::MemoryReservedCapacity
+                | InstanceMetric::MemoryUtilization
+        )
+    }
+}
+
 impl GroupMetric {
     /// Their names.
     pub const NAMES: [Named<GroupMetric>; 21] = [
@@ -572,7 +586,7 @@ impl Metric {
             Metric::ContainerInsights(_, metric) => {
                 Published::METRICS.iter().find(|it| it.metric == metric).map(|it| it.name)
             }
-            Metric::ContainerInstances(metric) => find(&InstanceMetric::NAMES, &metric),
+            Metric::ContainerInstances(_, metric) => find(&InstanceMetric::NAMES, &metric),
             Metric::InstanceCpuUtilization(_) => Some("CPUUtilization"),
             Metric::AutoScalingGroup(_, metric) => find(&GroupMetric::NAMES, &metric),
             Metric::Supplied(_) => None,

@@ -293,10 +293,15 @@ impl Control<'_> {
         self.containers_there(row).map(of_container).sum()
     }
 
-    /// A sample of each container instance that is ACTIVE or DRAINING.
+    /// A sample of each container instance that is ACTIVE or DRAINING, or of the one of a number.
     ///
     /// What memory is used is known of groups: an instance has as much of it as its tasks hold of what all of its group's do.
-    pub(super) fn container_instances(&self, of: InstanceMetric, traffic: &Traffic) -> Option<Datapoint> {
+    pub(super) fn container_instances(
+        &self,
+        instance: Option<u32>,
+        of: InstanceMetric,
+        traffic: &Traffic,
+    ) -> Option<Datapoint> {
         use InstanceMetric as I;
         let held_mib =
             |it: &ContainerInstance| -> f64 { it.hosted.iter().map(|task| self.memory_held_mib(*task, traffic)).sum() };
@@ -333,7 +338,10 @@ impl Control<'_> {
             };
             (value, 1.0)
         };
-        let registered = self.cluster.instances.entries().filter(|it| is_candidate(it.1));
+        let is_meant = |it: &(Id<ContainerInstance>, &ContainerInstance)| {
+            is_candidate(it.1) && instance.is_none_or(|number| number as usize == it.0.index())
+        };
+        let registered = self.cluster.instances.entries().filter(is_meant);
         Datapoint::of_samples(registered.map(sample).collect())
     }
 }

@@ -4,8 +4,7 @@ use crate::aws::auto_scaling_group::{
     AutoScalingGroup, AvailabilityZone, CapacityDistributionStrategy, launch_order_of_zones,
 };
 use crate::aws::capacity_pool::CapacityPool;
-use crate::aws::container_instance::RegisteredResources;
-use crate::aws::container_instance::RegistrationFailure;
+use crate::aws::container_instance::{RegisteredResources, RegistrationFailure, instance_name};
 use crate::aws::instance_type::InstanceType;
 use crate::aws::lifecycle::LifecycleState;
 use crate::aws::mixed_instances::{PoolOffer, PurchaseOption};
@@ -319,7 +318,7 @@ impl Control<'_> {
         let awsvpc_trunking = state.awsvpc_trunking;
         let has_trunk = kind.has_trunk(awsvpc_trunking);
         let registered = definition.registered_resources_with(kind, awsvpc_trunking);
-        let name = format!("i-{number:05}");
+        let name = instance_name(number);
         let (version, new_attributes) = (state.launch_template.version, state.launch_template.attributes.clone());
         let mut attributes = definition.container_instance_attributes(
             kind,

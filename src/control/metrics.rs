@@ -102,7 +102,7 @@ fn series_of(scenario: &Scenario, metric: Metric) -> Series {
         Metric::LoadBalancer(..) | Metric::HealthyHostsOfZone(..) | Metric::UnHealthyHostsOfZone(..) => {
             Series::new(Span::MINUTE, a.load_balancer_metric_delay)
         }
-        Metric::ContainerInsights(..) | Metric::ContainerInstances(_) => {
+        Metric::ContainerInsights(..) | Metric::ContainerInstances(..) => {
             Series::new(Span::MINUTE, a.container_insights_metric_delay)
         }
         Metric::InstanceCpuUtilization(group) if scenario.auto_scaling_groups[group].detailed_monitoring => {
@@ -171,7 +171,7 @@ impl Control<'_> {
             Metric::HealthyHostsOfZone(group, zone) => self.hosts[group.index()].of_zone(zone).map(|it| level(it.0)),
             Metric::UnHealthyHostsOfZone(group, zone) => self.hosts[group.index()].of_zone(zone).map(|it| level(it.1)),
             Metric::ContainerInsights(of, metric) => self.container_insights(of, metric, traffic),
-            Metric::ContainerInstances(of) => self.container_instances(of, traffic),
+            Metric::ContainerInstances(instance, of) => self.container_instances(instance, of, traffic),
             Metric::AutoScalingGroup(group, of) => Some(Datapoint::of(self.of_group(group, of), 1.0)),
             Metric::InstanceCpuUtilization(_) | Metric::CapacityProviderReservation(_) | Metric::Supplied(_) => None,
         }

@@ -5,6 +5,7 @@ mod supplied;
 
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone};
 use crate::aws::capacity_provider::CapacityProvider;
+use crate::aws::container_instance::instance_name;
 use crate::aws::load_balancer::{LoadBalancer, LoadBalancerType, TargetGroup};
 use crate::aws::metric::{
     ClusterMetric, ContainerInsightsMetric, GroupMetric, InsightsOf, InstanceMetric, LoadBalancerMetric, Metric, Named,
@@ -55,6 +56,9 @@ struct Dimensions {
     zone: Option<Id<AvailabilityZone>>,
     /// The first task definition of a family.
     family: Option<Id<TaskDefinition>>,
+    /// The instance of `InstanceId`, and that of `ContainerInstanceId`, by the numbers of their launches; where the first of them stands.
+    instances: [Option<u32>; 2],
+    instance_place: Option<Place>,
 }
 
 /// A namespace whose metrics are simulated.
@@ -175,6 +179,10 @@ impl Watchable<'_> {
             dimensions.service = service;
         }
         let namespace = known.flatten().unwrap_or_else(|| self.namespace_of(name, &dimensions));
+        if let Some(at) = dimensions.instance_place.filter(|_| namespace != Namespace::ContainerInsights) {
+            reader.not_simulated(at, format!("`{name}` by `InstanceId` in {what}"));
+            return None;
+        }
         let metric = self.of_namespace(reader, namespace, &dimensions, (what, name_node.place, name));
         let is_told = reader.problems.len() > problems || reader.unsupported.len() > unsupported;
         if metric.is_none() && !is_told && says_nothing {
@@ -250,11 +258,16 @@ impl Watchable<'_> {
                     dimensions.zone = reader.reference(what, value, &self.capacity.zone_names);
                 }
                 "TaskDefinitionFamily" => dimensions.family = self.family(reader, what, value),
-                "InstanceId" | "ContainerInstanceId" | "TaskId" | "ContainerName" => {
+                "InstanceId" | "ContainerInstanceId" => {
+                    let which = usize::from(name == "ContainerInstanceId");
+                    dimensions.instances[which] = instance_number(reader, what, value);
+                    dimensions.instance_place.get_or_insert(node.place);
+                }
+                "TaskId" | "ContainerName" => {
                     reader.not_simulated(node.place, format!("dimension `{name}` in {what}"));
                 }
                 _ => {
-                    const KNOWN: [&str; 9] = [
+                    const KNOWN: [&str; 11] = [
                         "AvailabilityZone",
                         "ServiceName",
                         "TaskDefinitionFamily",
@@ -264,6 +277,8 @@ impl Watchable<'_> {
                         "LoadBalancerName",
                         "AutoScalingGroupName",
                         "CapacityProviderName",
+                        "InstanceId",
+                        "ContainerInstanceId",
                     ];
                     let mut problem = Problem::new(node.place, format!("{what} has `{name}`, which nothing here has"));
                     if let Some(near) = nearest(name, KNOWN) {
@@ -414,10 +429,32 @@ impl Watchable<'_> {
             (None, None) => InsightsOf::Cluster,
         };
         let of_instances = find(&InstanceMetric::NAMES, name);
+        if let Some(at_instance) = dimensions.instance_place {
+            let help = match (dimensions.instances, of_instances) {
+                _ if of != InsightsOf::Cluster => "leave the other dimensions out, but for `ClusterName`",
+                ([Some(one), Some(other)], _) if one != other => "both name the same instance, by the same name here",
+                ([None, _], _) => "add `InstanceId` to `Dimensions`: Container Insights has both",
+                ([_, None], _) => "add `ContainerInstanceId` to `Dimensions`: Container Insights has both",
+                (_, Some(it)) if !it.is_of_single_instances() => "it has `ClusterName` alone: leave the others out",
+                _ => "",
+            };
+            if !help.is_empty() {
+                let message = format!("{what} is `{name}`, which Container Insights does not have by these dimensions");
+                reader.refuse(Problem::new(at_instance, message).help(help));
+                return None;
+            }
+        }
         let of_tasks = Published::named(name).filter(|it| it.is_of(of));
         let metric = match (of_tasks, of_instances) {
-            (Some(it), _) => Metric::ContainerInsights(of, it.metric),
-            (None, Some(metric)) if of == InsightsOf::Cluster => Metric::ContainerInstances(metric),
+            (Some(it), _) if dimensions.instance_place.is_none() => Metric::ContainerInsights(of, it.metric),
+            (Some(_), _) => {
+                let message = format!("{what} is `{name}`, which Container Insights does not have of single instances");
+                reader.refuse(Problem::new(at, message).help("leave `InstanceId` and `ContainerInstanceId` out"));
+                return None;
+            }
+            (None, Some(metric)) if of == InsightsOf::Cluster => {
+                Metric::ContainerInstances(dimensions.instances[0], metric)
+            }
             _ => {
                 self.refuse_insights(reader, of, (what, at, name));
                 return None;
@@ -582,6 +619,22 @@ impl Watchable<'_> {
         }
         metric
     }
+}
+
+/// The number of an instance that is named as the simulation names them.
+fn instance_number(reader: &mut Reader<'_>, what: What<'_>, value: &Node) -> Option<u32> {
+    let said = last_name(reader.text(what, value)?);
+    let number = said.strip_prefix("i-").and_then(|it| it.parse().ok());
+    let number = number.filter(|it| instance_name(*it as usize) == said);
+    if number.is_none() {
+        let problem = Problem::new(value.place, format!("{what} names instance `{said}`"));
+        reader.refuse(problem.help(format!(
+            "instances are called `{}`, `{}` and so on here, in the order of their launches",
+            instance_name(0),
+            instance_name(1)
+        )));
+    }
+    number
 }
 
 fn has_restarts(definition: &TaskDefinition) -> bool {

@@ -426,3 +426,44 @@ alarms:
     let health = |it: &str| last(&run, "UnHealthyContainerHealthStatus", "ClusterName=default", it);
     assert_eq!((health("Sum"), health("SampleCount")), (Some(2.0), Some(4.0)), "one of two in each of two tasks");
 }
+
+#[test]
+fn single_instances_have_metrics_of_their_own() {
+    let alarm = |name: &str, number: usize, dimensions: &str| {
+        format!(
+            "  {name}-{number}: {{ Namespace: ECS/ContainerInsights, MetricName: {name}, Statistic: Average, Dimensions: [{{ Name: ClusterName, Value: default }}{dimensions}], EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold }}\n"
+        )
+    };
+    let of = |number: usize| {
+        format!(", {{ Name: InstanceId, Value: i-{number:05} }}, {{ Name: ContainerInstanceId, Value: i-{number:05} }}")
+    };
+    let names = [
+        "instance_cpu_reserved_capacity",
+        "instance_cpu_utilization",
+        "instance_memory_reserved_capacity",
+        "instance_memory_utilization",
+    ];
+    let each = |name: &str| (0..4).map(|it| alarm(name, it, &of(it))).collect::<String>();
+    let text = web(&format!("alarms:\n{}{}", names.map(each).concat(), alarms(&names, None)));
+    let run = run(&text);
+    for name in names {
+        let single =
+            |it: usize| last(&run, name, &format!("InstanceId=i-{it:05}"), "Average").expect("it is published");
+        let values: Vec<f64> = (0..4).map(single).collect();
+        let all = |statistic: &str| last(&run, name, "ClusterName=default", statistic).expect("it is published");
+        assert!((values.iter().sum::<f64>() - all("Sum")).abs() < 1e-9, "{name}: {values:?}");
+        assert_eq!(values.iter().copied().fold(0.0, f64::max), all("Maximum"), "{name}");
+        assert!(values.iter().any(|it| *it == 0.0) && values.iter().any(|it| *it > 0.0), "{name}: {values:?}");
+    }
+    let refused = |name: &str, dimensions: &str| refusal(&web(&format!("alarms:\n{}", alarm(name, 0, dimensions))));
+    let one = ", { Name: InstanceId, Value: i-00000 }";
+    for (name, dimensions, says) in [
+        ("instance_cpu_utilization", one, "add `ContainerInstanceId` to `Dimensions`"),
+        ("instance_cpu_utilization", ", { Name: InstanceId, Value: i-0a1b2c }", "instances are called `i-00000`"),
+        ("instance_cpu_limit", &of(0), "it has `ClusterName` alone"),
+        ("CpuUtilized", &of(0), "does not have of single instances"),
+    ] {
+        let words = refused(name, dimensions);
+        assert!(words.contains(says), "{name}{dimensions}: {words}");
+    }
+}
