@@ -316,7 +316,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             run_time: None,
             task_definition: Id::new(0),
             volume: None,
-            registration: None,
+            registration: scenario.services[Id::new(0)].load_balancer.as_ref().map(|it| it.registration()),
             placement_constraints: None,
             started_for_zone: None,
             deployment: 0,
