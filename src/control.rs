@@ -59,7 +59,7 @@ use crate::aws::start_failure::StartFailure;
 use crate::aws::stop_cause::StopCause;
 use crate::aws::token_bucket::TokenBucket;
 use crate::cluster::{Cluster, ContainerInstance, Target, Task};
-use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce, TrackingAlarms};
+use crate::control::alarms::{AlarmInForce, CompositeAlarmInForce, ManagedAlarms};
 use crate::control::anomaly::Comparisons;
 use crate::control::auto_scaling_group::{Group, InstanceInGroup};
 use crate::control::autoscaling::ScaledTarget;
@@ -170,7 +170,7 @@ pub struct Control<'a> {
     /// The alarm in force of each of the scenario's.
     pub alarm_of_scenario: Vec<Option<Id<Alarm>>>,
     /// The high and the low alarm of each scaling policy that tracks a target.
-    pub tracking_alarms: Vec<TrackingAlarms>,
+    pub tracking_alarms: Vec<ManagedAlarms>,
     /// Composite alarms as they stand, in the scenario's order.
     pub composite_alarms: Vec<CompositeAlarmInForce>,
     /// Metrics that something watches.

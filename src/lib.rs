@@ -13,6 +13,7 @@ pub mod distribution;
 pub mod engine;
 pub mod logarithm;
 pub mod metrics;
+pub mod rare;
 pub mod report;
 pub mod rng;
 pub mod run;

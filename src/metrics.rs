@@ -1,6 +1,7 @@
 //! What CloudWatch sees: datapoints by period, each visible only some time after its period has closed.
 
 use crate::aws::statistic::Statistic;
+use crate::rare::{Nothing, Rare};
 use crate::units::{Instant, Span};
 
 /// The samples of one period.
@@ -15,22 +16,29 @@ pub struct Datapoint {
     /// Greatest sample.
     pub maximum: f64,
     /// The samples with how many there were of each, in ascending order; none where they have not been kept.
-    pub samples: Vec<(f64, f64)>,
+    pub samples: Rare<Samples>,
+}
+
+/// Values with how many there were of each, in ascending order.
+pub type Samples = Vec<(f64, f64)>;
+
+impl Nothing for Samples {
+    const NOTHING: &'static Samples = &Vec::new();
 }
 
 impl Datapoint {
     /// One sample, or several of one value.
     pub fn of(value: f64, sample_count: f64) -> Datapoint {
-        Datapoint { sum: value * sample_count, sample_count, minimum: value, maximum: value, samples: Vec::new() }
+        Datapoint { sum: value * sample_count, sample_count, minimum: value, maximum: value, samples: Rare::default() }
     }
 
     /// Samples with how many there are of each; `None` without any.
-    pub fn of_samples(mut samples: Vec<(f64, f64)>) -> Option<Datapoint> {
+    pub fn of_samples(mut samples: Samples) -> Option<Datapoint> {
         samples.sort_by(|one, other| one.0.total_cmp(&other.0));
         let (minimum, maximum) = (samples.first()?.0, samples.last()?.0);
         let sum = samples.iter().map(|(value, count)| value * count).sum();
         let sample_count = samples.iter().map(|it| it.1).sum();
-        Some(Datapoint { sum, sample_count, minimum, maximum, samples })
+        Some(Datapoint { sum, sample_count, minimum, maximum, samples: samples.into() })
     }
 
     fn merge(mut self, other: &Datapoint) -> Datapoint {
@@ -38,9 +46,9 @@ impl Datapoint {
             (Some(mut samples), Some(more)) => {
                 samples.extend(more);
                 samples.sort_by(|one, other| one.0.total_cmp(&other.0));
-                samples
+                samples.into()
             }
-            _ => Vec::new(),
+            _ => Rare::default(),
         };
         self.sum += other.sum;
         self.sample_count += other.sample_count;
@@ -50,9 +58,9 @@ impl Datapoint {
     }
 
     /// The samples, if they are known: a datapoint whose samples have one value knows them anyway.
-    fn all_samples(&self) -> Option<Vec<(f64, f64)>> {
+    fn all_samples(&self) -> Option<Samples> {
         if !self.samples.is_empty() {
-            return Some(self.samples.clone());
+            return Some(self.samples.to_vec());
         }
         (self.minimum == self.maximum).then(|| vec![(self.minimum, self.sample_count)])
     }
@@ -329,7 +337,7 @@ mod tests {
         assert_eq!(known.value(Statistic::Percentile(75.0)), Some(1.0));
         assert_eq!(known.value(Statistic::Average), Some(2.0));
         assert_eq!((known.minimum, known.maximum), (1.0, 5.0));
-        let unknown = Datapoint { samples: Vec::new(), ..known };
+        let unknown = Datapoint { samples: Rare::default(), ..known };
         assert_eq!(unknown.value(Statistic::Percentile(75.0)), None);
         assert_eq!(Datapoint::of(7.0, 4.0).value(Statistic::Percentile(99.0)), Some(7.0));
         assert_eq!(Datapoint::of_samples(Vec::new()), None);

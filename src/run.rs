@@ -21,6 +21,7 @@ use crate::aws::run_task::Overrides;
 use crate::aws::scaling_policy::ScalingPolicy;
 use crate::aws::stop_cause::StopCause;
 use crate::aws::task_definition::{CpuArchitecture, Protocol};
+use crate::rare::{Nothing, Rare};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -159,6 +160,22 @@ pub struct RequestCounts {
     pub fixed_response_5xx: u64,
 }
 
+impl Nothing for RequestCounts {
+    const NOTHING: &'static RequestCounts = &RequestCounts {
+        arrived: 0,
+        served: 0,
+        target_3xx: 0,
+        target_4xx: 0,
+        elb_502: 0,
+        elb_503: 0,
+        elb_504: 0,
+        target_5xx: 0,
+        client_timeout: 0,
+        fixed_response: 0,
+        fixed_response_5xx: 0,
+    };
+}
+
 impl RequestCounts {
     /// All that failed.
     pub fn failed(&self) -> u64 {
@@ -197,6 +214,15 @@ pub struct RoutingCounts {
     pub target_connection_errors: u64,
     /// Rules that were evaluated for requests: `RuleEvaluations`.
     pub rule_evaluations: RuleEvaluations,
+}
+
+impl Nothing for RoutingCounts {
+    const NOTHING: &'static RoutingCounts = &RoutingCounts {
+        routed: 0,
+        unhealthy_routed: 0,
+        target_connection_errors: 0,
+        rule_evaluations: RuleEvaluations { all: 0, billed: 0 },
+    };
 }
 
 impl RoutingCounts {
@@ -253,6 +279,10 @@ pub struct ResponseTimes {
     pub p99: Option<f64>,
 }
 
+impl Nothing for ResponseTimes {
+    const NOTHING: &'static ResponseTimes = &ResponseTimes { mean: None, p50: None, p90: None, p99: None };
+}
+
 /// A service's requests over the whole run.
 #[derive(Clone, Debug, Default)]
 pub struct RequestTotals {
@@ -283,15 +313,22 @@ pub struct ServiceMinute {
     /// At the minute's end: PROVISIONING, PENDING and ACTIVATING.
     pub pending_count: u32,
     /// Requests; `arrived` counts arrivals of the minute, the others what ended in it.
-    pub counts: RequestCounts,
+    pub counts: Rare<RequestCounts>,
     /// `CPUUtilization`, percent; `None` without running tasks.
     pub cpu_percent: Option<f64>,
     /// `MemoryUtilization`, percent; `None` without running tasks.
     pub memory_percent: Option<f64>,
     /// Response times, ms.
-    pub response_time_ms: ResponseTimes,
+    pub response_time_ms: Rare<ResponseTimes>,
     /// Healthy targets at the minute's end.
     pub healthy_targets: u32,
+    /// Of Network and Classic Load Balancers.
+    pub connections: Rare<ConnectionCounts>,
+}
+
+/// What Network and Classic Load Balancers count of a service's connections over one minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionCounts {
     /// `NewFlowCount`: connections opened through a Network Load Balancer.
     pub new_flows: u64,
     /// `ActiveFlowCount` at the minute's end.
@@ -300,6 +337,21 @@ pub struct ServiceMinute {
     pub surge_queue_length: u64,
     /// `SpilloverCount` of a Classic Load Balancer.
     pub spillover: u64,
+}
+
+impl ConnectionCounts {
+    /// Adds another target group's counts.
+    pub fn add(&mut self, other: &ConnectionCounts) {
+        self.new_flows += other.new_flows;
+        self.active_flows += other.active_flows;
+        self.surge_queue_length = self.surge_queue_length.max(other.surge_queue_length);
+        self.spillover += other.spillover;
+    }
+}
+
+impl Nothing for ConnectionCounts {
+    const NOTHING: &'static ConnectionCounts =
+        &ConnectionCounts { new_flows: 0, active_flows: 0, surge_queue_length: 0, spillover: 0 };
 }
 
 /// One load balancer over one minute, or one of its target groups: the metrics of `AWS/ApplicationELB`.
@@ -312,11 +364,11 @@ pub struct LoadBalancerMinute {
     /// Place of the target group in the scenario; `None` for the load balancer as a whole.
     pub target_group: Option<usize>,
     /// Requests; `arrived` counts arrivals of the minute, the others what ended in it.
-    pub counts: RequestCounts,
+    pub counts: Rare<RequestCounts>,
     /// What the nodes counted.
-    pub routing: RoutingCounts,
+    pub routing: Rare<RoutingCounts>,
     /// Times until a target answered, a 5xx of its own included, ms.
-    pub target_response_time_ms: ResponseTimes,
+    pub target_response_time_ms: Rare<ResponseTimes>,
     /// Targets by their health; of a target group that had any.
     pub hosts: Option<HostMinute>,
     /// `RequestCountPerTarget`; `None` where no target was healthy for any of the minute. Of a target group.

@@ -29,9 +29,11 @@ pub struct AlarmInForce {
     pub actions: Vec<(AlarmState, Action)>,
     changed_at: Instant,
     /// What brought it to ALARM last.
-    pub breach: Option<Breach>,
+    pub breach: Option<Box<Breach>>,
     /// Its last change of state.
     pub decision: Option<Decision>,
+    /// How many decisions there were when nothing came of what it invokes.
+    in_vain_since: Option<usize>,
     /// Its rule, once more: alarms are what a quiet cluster looks at most, and what they go by lies in one place so.
     rule: AlarmRule,
     /// `None` where it watches metric math.
@@ -101,11 +103,27 @@ pub enum Action {
     ShrinkGroup(Id<CapacityProvider>),
 }
 
-/// The alarms that AWS has made for a scaling policy; none where it tracks no target.
+/// The alarms that AWS has made for a scaling policy or a capacity provider; none where it tracks no target.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TrackingAlarms {
+pub struct ManagedAlarms {
     high: Option<Id<Alarm>>,
     low: Option<Id<Alarm>>,
+}
+
+impl ManagedAlarms {
+    fn at(self, side: Side) -> Option<Id<Alarm>> {
+        match side {
+            Side::High => self.high,
+            Side::Low => self.low,
+        }
+    }
+
+    fn set(&mut self, side: Side, alarm: Id<Alarm>) {
+        match side {
+            Side::High => self.high = Some(alarm),
+            Side::Low => self.low = Some(alarm),
+        }
+    }
 }
 
 /// A composite alarm as it stands.
@@ -116,31 +134,29 @@ pub struct CompositeAlarmInForce {
     decision: Option<Decision>,
 }
 
+/// An alarm that is to be made: who it belongs to, what it is, and what it invokes.
+type Wanted = (RuleAlarm, Alarm, Vec<(AlarmState, Action)>);
+
 impl Control<'_> {
-    /// Creates all alarms: those of policies in the order of the policies, those of capacity providers, and then the rest of
-    /// the scenario's.
+    /// Creates all alarms: those that are evaluated at one second of the minute side by side, as it is then that they are looked at;
+    /// among these those of policies in the order of the policies, those of capacity providers, and then the rest of the scenario's.
     pub(super) fn put_alarms(&mut self) {
         let scenario = self.scenario;
+        let wanted = self.wanted_alarms();
+        let mut order: Vec<usize> = (0..wanted.len()).collect();
+        order.sort_by_key(|it| self.phase_of(&wanted[*it].1));
+        let mut places = vec![0; wanted.len()];
+        order.iter().enumerate().for_each(|(place, it)| places[*it] = place);
         self.alarm_of_scenario = vec![None; scenario.alarms.len()];
-        self.tracking_alarms = vec![TrackingAlarms::default(); scenario.scaling_policies.len()];
-        let mut alarms_of_policy = vec![Vec::new(); scenario.scaling_policies.len()];
-        for (alarm, definition) in scenario.alarms.entries() {
-            definition.actions.iter().for_each(|it| alarms_of_policy[it.1.index()].push(alarm));
+        self.tracking_alarms = vec![ManagedAlarms::default(); scenario.scaling_policies.len()];
+        for (place, (owner, alarm, _)) in places.iter().zip(&wanted) {
+            self.metrics.watch(scenario, &alarm.watches);
+            self.alarm_belongs_to(Id::new(*place), *owner);
         }
-        for (id, policy) in scenario.scaling_policies.entries() {
-            match &policy.kind {
-                ScalingPolicyKind::TargetTracking(_) => self.put_alarms_of_tracking(id),
-                ScalingPolicyKind::Predictive(_) => {}
-                ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => {
-                    alarms_of_policy[id.index()].iter().for_each(|it| self.put_alarm_of_scenario(*it));
-                }
-            }
-        }
-        for id in scenario.capacity_providers.ids() {
-            self.put_alarms_of_managed_scaling(id);
-        }
-        for alarm in scenario.alarms.ids() {
-            self.put_alarm_of_scenario(alarm);
+        let mut wanted: Vec<Option<Wanted>> = wanted.into_iter().map(Some).collect();
+        for it in order {
+            let (_, alarm, actions) = wanted[it].take().expect("each is put once");
+            self.put_alarm(alarm, actions);
         }
         self.composite_alarms = vec![CompositeAlarmInForce::default(); scenario.composite_alarms.len()];
         if !scenario.composite_alarms.is_empty() {
@@ -148,13 +164,62 @@ impl Control<'_> {
         }
     }
 
-    /// States of the high and the low alarm of a capacity provider's managed scaling.
-    pub(super) fn alarms_of_provider(&self, provider: Id<CapacityProvider>) -> (AlarmState, AlarmState) {
-        let state = |alarm: Id<Alarm>| self.alarms_in_force[alarm.index()].state;
-        self.providers[provider.index()].alarms.map(|(high, low)| (state(high), state(low))).unwrap_or_default()
+    fn wanted_alarms(&self) -> Vec<Wanted> {
+        let scenario = self.scenario;
+        let mut wanted = Vec::new();
+        let mut alarms_of_policy = vec![Vec::new(); scenario.scaling_policies.len()];
+        for (alarm, definition) in scenario.alarms.entries() {
+            definition.actions.iter().for_each(|it| alarms_of_policy[it.1.index()].push(alarm));
+        }
+        let mut is_wanted = vec![false; scenario.alarms.len()];
+        let mut of_scenario = |id: Id<Alarm>, wanted: &mut Vec<Wanted>| {
+            if !std::mem::replace(&mut is_wanted[id.index()], true) {
+                let alarm = scenario.alarms[id].clone();
+                let enabled = alarm.actions.iter().filter(|_| alarm.actions_enabled);
+                let actions = enabled.map(|&(state, policy)| (state, Action::Step(policy))).collect();
+                wanted.push((RuleAlarm::Own(id), alarm, actions));
+            }
+        };
+        for (id, policy) in scenario.scaling_policies.entries() {
+            match &policy.kind {
+                ScalingPolicyKind::TargetTracking(_) => self.alarms_of_tracking(id, &mut wanted),
+                ScalingPolicyKind::Predictive(_) => {}
+                ScalingPolicyKind::Step(_) | ScalingPolicyKind::Simple(_) => {
+                    alarms_of_policy[id.index()].iter().for_each(|it| of_scenario(*it, &mut wanted));
+                }
+            }
+        }
+        for id in scenario.capacity_providers.ids() {
+            self.alarms_of_managed_scaling(id, &mut wanted);
+        }
+        scenario.alarms.ids().for_each(|it| of_scenario(it, &mut wanted));
+        wanted
     }
 
-    fn put_alarms_of_tracking(&mut self, id: Id<ScalingPolicy>) {
+    fn alarm_belongs_to(&mut self, alarm: Id<Alarm>, owner: RuleAlarm) {
+        match owner {
+            RuleAlarm::Own(id) => self.alarm_of_scenario[id.index()] = Some(alarm),
+            RuleAlarm::Composite(_) => {}
+            RuleAlarm::Tracking(policy, side) => {
+                self.tracking_alarms[policy.index()].set(side, alarm);
+                let low_alarms = match self.scenario.scaling_policies[policy].target {
+                    ScalingTarget::Service(target) => &mut self.scaled_targets[target.index()].low_alarms,
+                    ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].low_alarms,
+                };
+                low_alarms.extend((side == Side::Low).then_some((alarm, policy)));
+            }
+            RuleAlarm::ManagedScaling(provider, side) => self.providers[provider.index()].alarms.set(side, alarm),
+        }
+    }
+
+    /// States of the high and the low alarm of a capacity provider's managed scaling.
+    pub(super) fn alarms_of_provider(&self, provider: Id<CapacityProvider>) -> (AlarmState, AlarmState) {
+        let alarms = self.providers[provider.index()].alarms;
+        let state = |side| alarms.at(side).map(|it| self.alarms_in_force[it.index()].state).unwrap_or_default();
+        (state(Side::High), state(Side::Low))
+    }
+
+    fn alarms_of_tracking(&self, id: Id<ScalingPolicy>, wanted: &mut Vec<Wanted>) {
         let scenario = self.scenario;
         let policy = &scenario.scaling_policies[id];
         let ScalingPolicyKind::TargetTracking(tracking) = &policy.kind else { return };
@@ -168,70 +233,52 @@ impl Control<'_> {
             }
         };
         let (high, low) = tracking.alarm_rules(low_ratio);
-        let name = managed_alarm_prefix(&resource, Side::High) + &policy.name;
-        let alarm = self.put_managed_alarm(name, high, tracking.watches.clone(), Action::TrackOut(id));
-        self.tracking_alarms[id.index()].high = Some(alarm);
+        let mut want = |side, rule, action| {
+            let name = managed_alarm_prefix(&resource, side) + &policy.name;
+            let alarm = managed_alarm(name, rule, tracking.watches.clone());
+            wanted.push((RuleAlarm::Tracking(id, side), alarm, vec![(AlarmState::Alarm, action)]));
+        };
+        want(Side::High, high, Action::TrackOut(id));
         if !tracking.disable_scale_in {
-            let name = managed_alarm_prefix(&resource, Side::Low) + &policy.name;
-            let alarm = self.put_managed_alarm(name, low, tracking.watches.clone(), Action::TrackIn(id));
-            let low_alarms = match policy.target {
-                ScalingTarget::Service(target) => &mut self.scaled_targets[target.index()].low_alarms,
-                ScalingTarget::Group(group) => &mut self.group_scaling[group.index()].low_alarms,
-            };
-            low_alarms.push((alarm, id));
-            self.tracking_alarms[id.index()].low = Some(alarm);
+            want(Side::Low, low, Action::TrackIn(id));
         }
     }
 
-    fn put_alarms_of_managed_scaling(&mut self, id: Id<CapacityProvider>) {
+    fn alarms_of_managed_scaling(&self, id: Id<CapacityProvider>, wanted: &mut Vec<Wanted>) {
         let scenario = self.scenario;
         let provider = &scenario.capacity_providers[id];
         let (Some(managed), Some(group)) = (&provider.managed_scaling, provider.auto_scaling_group()) else { return };
-        let rule = |comparison_operator, periods| AlarmRule {
-            comparison_operator,
-            threshold: f64::from(managed.target_capacity),
-            period: Span::MINUTE,
-            evaluation_periods: periods,
-            datapoints_to_alarm: periods,
-            treat_missing_data: TreatMissingData::Missing,
-            ignores_low_sample_count: false,
-        };
-        let metric = Metric::CapacityProviderReservation(id);
-        let watches = Watched::Stat(MetricStat { metric, statistic: Statistic::Average });
         let group = &scenario.auto_scaling_groups[group].name;
-        let name = managed_alarm_prefix(group, Side::High) + &provider.name;
-        let high = rule(ComparisonOperator::GreaterThanThreshold, scenario.assumptions.capacity_alarm_high_datapoints);
-        let high = self.put_managed_alarm(name, high, watches.clone(), Action::GrowGroup(id));
-        let name = managed_alarm_prefix(group, Side::Low) + &provider.name;
-        let low = rule(ComparisonOperator::LessThanThreshold, scenario.assumptions.capacity_alarm_low_datapoints);
-        let low = self.put_managed_alarm(name, low, watches, Action::ShrinkGroup(id));
-        self.providers[id.index()].alarms = Some((high, low));
+        let mut want = |side, comparison_operator, periods, action| {
+            let rule = AlarmRule {
+                comparison_operator,
+                threshold: f64::from(managed.target_capacity),
+                period: Span::MINUTE,
+                evaluation_periods: periods,
+                datapoints_to_alarm: periods,
+                treat_missing_data: TreatMissingData::Missing,
+                ignores_low_sample_count: false,
+            };
+            let metric = Metric::CapacityProviderReservation(id);
+            let watches = Watched::Stat(MetricStat { metric, statistic: Statistic::Average });
+            let alarm = managed_alarm(managed_alarm_prefix(group, side) + &provider.name, rule, watches);
+            wanted.push((RuleAlarm::ManagedScaling(id, side), alarm, vec![(AlarmState::Alarm, action)]));
+        };
+        let (high, low) = (ComparisonOperator::GreaterThanThreshold, ComparisonOperator::LessThanThreshold);
+        let assumptions = &scenario.assumptions;
+        want(Side::High, high, assumptions.capacity_alarm_high_datapoints, Action::GrowGroup(id));
+        want(Side::Low, low, assumptions.capacity_alarm_low_datapoints, Action::ShrinkGroup(id));
     }
 
-    /// An alarm that AWS makes itself.
-    fn put_managed_alarm(&mut self, name: String, rule: AlarmRule, watches: Watched, action: Action) -> Id<Alarm> {
-        let alarm = Alarm { name, watches, rule, actions_enabled: true, actions: Vec::new() };
-        self.put_alarm(alarm, vec![(AlarmState::Alarm, action)])
-    }
-
-    /// An alarm of the scenario's own, unless it is there already.
-    fn put_alarm_of_scenario(&mut self, id: Id<Alarm>) {
-        if self.alarm_of_scenario[id.index()].is_some() {
-            return;
-        }
-        let alarm = self.scenario.alarms[id].clone();
-        let enabled = alarm.actions.iter().filter(|_| alarm.actions_enabled);
-        let actions = enabled.map(|&(state, policy)| (state, Action::Step(policy))).collect();
-        self.alarm_of_scenario[id.index()] = Some(self.alarms.next_id());
-        self.put_alarm(alarm, actions);
-    }
-
-    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) -> Id<Alarm> {
-        // CloudWatch evaluates each alarm at a second of the minute of its own.
+    /// CloudWatch evaluates each alarm at a second of the minute of its own.
+    fn phase_of(&self, alarm: &Alarm) -> Span {
         let every = alarm.rule.evaluated_every();
         let own = Span::seconds(fnv(alarm.name.as_bytes(), 0) % (every.0 / Span::SECOND.0));
-        let phase = self.scenario.assumptions.alarm_phase.map_or(own, |it| Span(it.0 % every.0));
-        self.metrics.watch(self.scenario, &alarm.watches);
+        self.scenario.assumptions.alarm_phase.map_or(own, |it| Span(it.0 % every.0))
+    }
+
+    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) {
+        let first = Instant::START + alarm.rule.evaluated_every() + self.phase_of(&alarm);
         let seen = match &alarm.watches {
             Watched::Stat(stat) => Some(Seen {
                 series: self.metrics.place(stat.metric),
@@ -242,20 +289,18 @@ impl Control<'_> {
             }),
             Watched::Math(_) => None,
         };
-        let rule = alarm.rule;
-        let alarm = self.alarms.push(alarm);
-        let state = AlarmState::InsufficientData;
         self.alarms_in_force.push(AlarmInForce {
-            state,
+            state: AlarmState::InsufficientData,
             actions,
             changed_at: Instant::START,
             breach: None,
             decision: None,
-            rule,
+            in_vain_since: None,
+            rule: alarm.rule,
             seen,
         });
-        self.agenda.put(Instant::START + every + phase, Event::AlarmIsEvaluated(alarm));
-        alarm
+        let alarm = self.alarms.push(alarm);
+        self.agenda.put(first, Event::AlarmIsEvaluated(alarm));
     }
 
     pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {
@@ -311,7 +356,7 @@ impl Control<'_> {
         let decision = self.log.put(now, None, "alarm.state", resource, message);
         let breach = breach.filter(|_| state == AlarmState::Alarm);
         let row = &mut self.alarms_in_force[alarm.index()];
-        row.breach = breach;
+        row.breach = breach.map(Box::new);
         row.state = state;
         row.changed_at = now;
         row.decision = Some(decision);
@@ -358,10 +403,18 @@ impl Control<'_> {
     fn alarm_acts(&mut self, alarm: Id<Alarm>) {
         let row = &self.alarms_in_force[alarm.index()];
         let (state, cause, count) = (row.state, row.decision, row.actions.len());
-        if !row.actions.iter().any(|it| it.0 == state) {
+        let decided = self.log.events.len();
+        let in_vain = row.in_vain_since == Some(decided);
+        if !in_vain && !row.actions.iter().any(|it| it.0 == state) {
             return;
         }
         self.agenda.put(self.agenda.now() + row.rule.acts_again_every(), Event::AlarmActsAgain(alarm));
+        // Whatever would let more come of it is a decision, and in the log.
+        debug_assert!(!in_vain || self.acts_in_vain(alarm));
+        if in_vain || self.acts_in_vain(alarm) {
+            self.alarms_in_force[alarm.index()].in_vain_since = Some(decided);
+            return;
+        }
         for place in 0..count {
             let (of_state, action) = self.alarms_in_force[alarm.index()].actions[place];
             if of_state != state {
@@ -374,6 +427,18 @@ impl Control<'_> {
                 Action::ShrinkGroup(provider) => self.shrink_group(provider, cause),
             }
         }
+    }
+
+    /// Whether all that an alarm invokes are scale-ins at the minimum, as was said before.
+    fn acts_in_vain(&self, alarm: Id<Alarm>) -> bool {
+        let row = &self.alarms_in_force[alarm.index()];
+        row.actions.iter().filter(|it| it.0 == row.state).all(|it| match it.1 {
+            Action::TrackIn(policy) => match self.scenario.scaling_policies[policy].target {
+                ScalingTarget::Service(target) => self.stays_at_minimum(target),
+                ScalingTarget::Group(_) => false,
+            },
+            _ => false,
+        })
     }
 
     /// Looks at all composite alarms; those that others name come before these.
@@ -439,10 +504,8 @@ impl Control<'_> {
         match named {
             RuleAlarm::Own(alarm) => self.alarm_of_scenario[alarm.index()],
             RuleAlarm::Composite(_) => None,
-            RuleAlarm::Tracking(policy, Side::High) => self.tracking_alarms[policy.index()].high,
-            RuleAlarm::Tracking(policy, Side::Low) => self.tracking_alarms[policy.index()].low,
-            RuleAlarm::ManagedScaling(provider, Side::High) => Some(self.providers[provider.index()].alarms?.0),
-            RuleAlarm::ManagedScaling(provider, Side::Low) => Some(self.providers[provider.index()].alarms?.1),
+            RuleAlarm::Tracking(policy, side) => self.tracking_alarms[policy.index()].at(side),
+            RuleAlarm::ManagedScaling(provider, side) => self.providers[provider.index()].alarms.at(side),
         }
     }
 
@@ -459,6 +522,11 @@ impl Control<'_> {
         let said = said.unwrap_or_else(|| "it was created".to_owned());
         format!("AlarmRule `{text}` is {} since {said}", if state == AlarmState::Alarm { "true" } else { "false" })
     }
+}
+
+/// An alarm that AWS makes itself.
+fn managed_alarm(name: String, rule: AlarmRule, watches: Watched) -> Alarm {
+    Alarm { name, watches, rule, actions_enabled: true, actions: Vec::new() }
 }
 
 /// What made an alarm change, as the log tells it.

@@ -138,10 +138,9 @@ impl Control<'_> {
                 ..ServiceMinute::default()
             };
             if !traffic.had_nothing(service) {
-                row.counts = closed.counts.clone();
-                row.response_time_ms = closed.response_time_ms;
-                (row.new_flows, row.active_flows) = (closed.new_flows, closed.active_flows);
-                (row.surge_queue_length, row.spillover) = (closed.surge_queue_length, closed.spillover);
+                row.counts = closed.counts.clone().into();
+                row.response_time_ms = closed.response_time_ms.into();
+                row.connections = closed.connections.into();
                 if let Some(target) = self.relations.target_of(service) {
                     self.recent_arrivals[target.index()].push(&closed.arrivals_by_second, self.agenda.now());
                 }
@@ -169,15 +168,12 @@ impl Control<'_> {
             ScalingTarget::Service(target) => target,
             ScalingTarget::Group(group) => return self.ask_group(group, policy, alarm, is_scale_in_of_tracking),
         };
-        if is_scale_in_of_tracking && self.stays_at_minimum(target) {
-            return;
-        }
         self.scaled_targets[target.index()].asked.push(Asked { policy, alarm, is_scale_in_of_tracking });
         self.agenda.put(self.now(), Event::TargetIsScaled(target));
     }
 
     /// Whether a scale-in would be refused at the minimum, as was said before, and nothing else would come of asking for it.
-    fn stays_at_minimum(&self, target: Id<ScalableTarget>) -> bool {
+    pub(super) fn stays_at_minimum(&self, target: Id<ScalableTarget>) -> bool {
         let state = &self.scaled_targets[target.index()];
         let service = &self.services[state.service.index()];
         state.last_reasons.at_minimum == Some(state.least())

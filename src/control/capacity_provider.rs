@@ -2,7 +2,6 @@
 //!
 //! Follows *Amazon ECS cluster auto scaling* and *Amazon ECS managed scaling behavior* (2023 to 2026 copies).
 
-use crate::aws::alarm::Alarm;
 use crate::aws::auto_scaling_group::{AutoScalingGroup, AvailabilityZone, ScalingProcess};
 use crate::aws::capacity_provider::{
     CapacityProvider, CapacityProviderReservation, CapacityProviderType, EmptyInstances, ManagedScaling, WaitingGroup,
@@ -16,6 +15,7 @@ use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::Subnet;
 use crate::cluster::{ContainerInstance, InstanceStatus};
 use crate::control::Control;
+use crate::control::alarms::ManagedAlarms;
 use crate::control::log::Decision;
 use crate::control::network::has_subnet;
 use crate::control::placing::Wanted;
@@ -29,7 +29,7 @@ use crate::units::{Instant, Span};
 #[derive(Clone, Debug, Default)]
 pub struct Provider {
     /// The high and the low alarm of its managed scaling.
-    pub(super) alarms: Option<(Id<Alarm>, Id<Alarm>)>,
+    pub(super) alarms: ManagedAlarms,
     /// Its metric, minute by minute.
     pub measured: Vec<CapacityProviderReservation>,
     /// Why it last did not scale, so that the same is not said every minute.

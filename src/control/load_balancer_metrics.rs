@@ -132,8 +132,8 @@ impl<'a> Sum<'a> {
         self.routing.add(&other.routing);
         self.answering.extend((other.target_response_time.count() > 0).then_some(other));
         self.in_flight_mean += other.in_flight_mean;
-        self.new_flows += other.new_flows;
-        self.active_flows += other.active_flows;
+        self.new_flows += other.connections.new_flows;
+        self.active_flows += other.connections.active_flows;
         let seconds = self.arrivals_by_second.len().max(other.arrivals_by_second.len());
         self.arrivals_by_second.resize(seconds, 0);
         for (sum, more) in self.arrivals_by_second.iter_mut().zip(&other.arrivals_by_second) {
@@ -225,9 +225,9 @@ impl Control<'_> {
                     minute,
                     load_balancer: load_balancer.index(),
                     target_group: Some(group.index()),
-                    target_response_time_ms: sum.target_response_time_ms(),
-                    counts: sum.counts,
-                    routing: sum.routing,
+                    target_response_time_ms: sum.target_response_time_ms().into(),
+                    counts: sum.counts.into(),
+                    routing: sum.routing.into(),
                     hosts,
                     request_count_per_target: hosts.and_then(|it| per_target(sum.routing.routed, it.healthy)),
                     own: None,
@@ -244,9 +244,9 @@ impl Control<'_> {
                 minute,
                 load_balancer: load_balancer.index(),
                 target_group: None,
-                target_response_time_ms: whole.target_response_time_ms(),
-                counts: whole.counts,
-                routing: whole.routing,
+                target_response_time_ms: whole.target_response_time_ms().into(),
+                counts: whole.counts.into(),
+                routing: whole.routing.into(),
                 hosts: None,
                 request_count_per_target: None,
                 own: Some(Box::new(own)),

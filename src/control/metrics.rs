@@ -20,6 +20,7 @@ use crate::control::placing::is_candidate;
 use crate::data::histogram::Histogram;
 use crate::data::{Traffic, Utilization};
 use crate::metrics::{Datapoint, Series, Windows};
+use crate::rare::Rare;
 use crate::run::{Level, MetricPoint};
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -273,9 +274,9 @@ impl Control<'_> {
             L::NewFlowCount => capacity.and_then(|it| amount(it.new_client_connections)),
             L::ActiveFlowCount => capacity.map(|it| Datapoint::of(it.active_client_connections, 1.0)),
             L::SurgeQueueLength => {
-                minutes().map(|it| it.surge_queue_length).max().map(|it| Datapoint::of(it as f64, 1.0))
+                minutes().map(|it| it.connections.surge_queue_length).max().map(|it| Datapoint::of(it as f64, 1.0))
             }
-            L::SpilloverCount => count(minutes().map(|it| it.spillover).sum()),
+            L::SpilloverCount => count(minutes().map(|it| it.connections.spillover).sum()),
         }
     }
 
@@ -464,7 +465,7 @@ fn level(it: Level) -> Datapoint {
         sample_count: 1.0,
         minimum: f64::from(it.minimum),
         maximum: f64::from(it.maximum),
-        samples: Vec::new(),
+        samples: Rare::default(),
     }
 }
 

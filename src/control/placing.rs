@@ -165,6 +165,11 @@ impl<'a> Asked<'a> {
         failure(&self.reservation, self.definition.cpu_architecture, &self.constraints, it)
     }
 
+    /// Whether what instances answer depends on the tasks that are there, beside the room that they take.
+    pub(super) fn goes_by_tasks(&self) -> bool {
+        self.counts_tasks || self.depends_on_tasks
+    }
+
     fn own_tasks<'b>(
         &'b self,
         cluster: &'b Cluster,
@@ -263,7 +268,7 @@ impl<'a> Placing<'a> {
     }
 
     /// The number of the requirements of a task.
-    fn requirements_of(&mut self, scenario: &'a Scenario, wanted: &Wanted) -> usize {
+    pub(super) fn requirements_of(&mut self, scenario: &'a Scenario, wanted: &Wanted) -> usize {
         if let Some(&number) = self.requirements_of.get(wanted) {
             return number;
         }

@@ -43,7 +43,12 @@ pub struct Refusals {
     longest: BTreeMap<(Wanted, Option<Reason>), usize>,
     /// Rows so far, by the same.
     counts: BTreeMap<(Wanted, Option<Reason>), u32>,
+    /// What was found last, and of what: services that need the same find the same at one instant.
+    found: Option<(NeedAt, Refusal)>,
 }
+
+/// The number of a task's requirements, when instances were asked, and what version of them.
+type NeedAt = (usize, Instant, u64);
 
 /// Attempts that may go on.
 struct Open {
@@ -140,7 +145,7 @@ impl<'a> Control<'a> {
             began_at = open.began_at;
         }
         let inquiry = Asked::new(self.scenario, now, wanted);
-        let refusal = inquiry.refusal(&self.cluster);
+        let refusal = self.found_of(&inquiry, wanted);
         let refusals = &mut self.records.refusals;
         let before = refusals.open.get_mut(&kind);
         if let Some(open) = before {
@@ -159,6 +164,22 @@ impl<'a> Control<'a> {
             refusals.keep_explanation_of_the_longest(kind, row);
         }
         self.put_refusal(&inquiry, refusal, (kind, tasks, outcome), began_at)
+    }
+
+    /// Why no instance can take a task, asked anew only if nobody else has found it just now.
+    fn found_of(&mut self, inquiry: &Asked<'a>, wanted: &Wanted) -> Refusal {
+        if inquiry.goes_by_tasks() {
+            return inquiry.refusal(&self.cluster);
+        }
+        let need = (self.placing.requirements_of(self.scenario, wanted), self.now(), self.placing.version);
+        if let Some((found, refusal)) = &self.records.refusals.found
+            && *found == need
+        {
+            return refusal.clone();
+        }
+        let refusal = inquiry.refusal(&self.cluster);
+        self.records.refusals.found = Some((need, refusal.clone()));
+        refusal
     }
 
     /// The same of a DAEMON service, of which some instances are to have a task and have no room for it: those that are asked.

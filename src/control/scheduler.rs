@@ -368,6 +368,7 @@ impl Control<'_> {
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
         self.failed_green_leaves(service);
         let mut roll = self.roll(service);
+        let seen = (self.cluster.version, self.services[service.index()].primary().number);
 
         let stopped = self.stop_what_leaves(service, &mut roll, lower, upper, desired);
         if stopped > 0 {
@@ -391,7 +392,8 @@ impl Control<'_> {
         if has_older && lower >= desired && upper <= desired && desired > 0 {
             self.say_deployment_is_stuck(service);
         }
-        let roll = self.roll(service);
+        let stands_still = seen == (self.cluster.version, self.services[service.index()].primary().number);
+        let roll = if stands_still { roll } else { self.roll(service) };
         if roll.is_settled(desired) {
             self.look_at_early_success(service, &roll);
             let primary = self.services[service.index()].primary();
@@ -424,8 +426,9 @@ impl Control<'_> {
     /// is none of these.
     fn roll_of(&mut self, service: Id<ServiceDefinition>, stays: &dyn Fn(u32) -> Option<bool>) -> Roll {
         let before = self.services[service.index()].number_completed_before();
-        let mut roll = Roll::default();
-        for task in self.services[service.index()].tasks.clone() {
+        let tasks = self.services[service.index()].tasks.clone();
+        let mut roll = Roll { staying: Vec::with_capacity(tasks.len()), ..Roll::default() };
+        for task in tasks {
             let Some(stays) = stays(self.cluster.tasks[task].deployment) else { continue };
             if self.cluster.tasks[task].is_asked_to_stop {
                 roll.stopping += u32::from(self.scenario.assumptions.maximum_percent_counts_stopping);

@@ -128,10 +128,10 @@ impl Control<'_> {
         decision: Decision,
     ) {
         let in_force = &self.alarms_in_force[alarm.index()];
-        let Some(breach) = in_force.breach.filter(|_| in_force.state == AlarmState::Alarm) else { return };
+        let Some(breach) = in_force.breach.as_deref().filter(|_| in_force.state == AlarmState::Alarm) else { return };
         let target = self.relations.target_of(service);
         let ended = Instant(self.now().0 / Span::MINUTE.0 * Span::MINUTE.0);
-        let rose_at = target.and_then(|it| self.recent_arrivals[it.index()].rose_at(&breach, ended));
+        let rose_at = target.and_then(|it| self.recent_arrivals[it.index()].rose_at(breach, ended));
         self.records.service_scale_outs.push(ScaleOut {
             service: service.index(),
             policy: policy.to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cluster::Task;
 use crate::data::histogram::Histogram;
-use crate::run::{RequestCounts, ResponseTimes, RoutingCounts};
+use crate::run::{ConnectionCounts, RequestCounts, ResponseTimes, RoutingCounts};
 use crate::table::Id;
 
 /// A service's minute, closed.
@@ -26,14 +26,8 @@ pub struct ServiceTraffic {
     pub non_sticky: u64,
     /// Response times of served requests, ms.
     pub response_time_ms: ResponseTimes,
-    /// `NewFlowCount` and, at the minute's end, `ActiveFlowCount` of a Network Load Balancer.
-    pub new_flows: u64,
-    /// See `new_flows`.
-    pub active_flows: u64,
-    /// The greatest `SurgeQueueLength` of a node of a Classic Load Balancer.
-    pub surge_queue_length: u64,
-    /// `SpilloverCount` of a Classic Load Balancer.
-    pub spillover: u64,
+    /// Of Network and Classic Load Balancers.
+    pub connections: ConnectionCounts,
     /// `CPUUtilization`, percent; `None` without running tasks.
     pub cpu_percent: Option<f64>,
     /// `MemoryUtilization`, percent; `None` without running tasks.
@@ -57,10 +51,7 @@ impl ServiceTraffic {
             *sum += more;
         }
         self.non_sticky += other.non_sticky;
-        self.new_flows += other.new_flows;
-        self.active_flows += other.active_flows;
-        self.surge_queue_length = self.surge_queue_length.max(other.surge_queue_length);
-        self.spillover += other.spillover;
+        self.connections.add(&other.connections);
     }
 
     /// The minute's CPU and memory use.

@@ -290,10 +290,10 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         response_time_p99_ms: row.response_time_ms.p99,
         response_time_mean_ms: row.response_time_ms.mean,
         healthy_targets_count: row.healthy_targets,
-        new_flow_count: row.new_flows,
-        active_flow_count: row.active_flows,
-        surge_queue_length: row.surge_queue_length,
-        spillover_count: row.spillover,
+        new_flow_count: row.connections.new_flows,
+        active_flow_count: row.connections.active_flows,
+        surge_queue_length: row.connections.surge_queue_length,
+        spillover_count: row.connections.spillover,
     });
     let load_balancers = run.load_balancer_minutes.iter().map(|row| load_balancer_row(run, row));
     let targets = run.target_changes.iter().map(|row| TargetRow {

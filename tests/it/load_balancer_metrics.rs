@@ -193,7 +193,7 @@ fn codes_add_up_and_what_is_zero_is_absent() {
     // The open minute is not told; there is none here.
     assert_eq!(routed, totals.arrived - totals.elb_503);
     for (whole, group) in of_load_balancer(&run).iter().zip(of_group(&run)) {
-        assert_eq!((&whole.counts, whole.routing), (&group.counts, group.routing), "one group is all of it");
+        assert_eq!((&whole.counts, &whole.routing), (&group.counts, &group.routing), "one group is all of it");
         let capacity = whole.capacity.as_deref().expect("a load balancer has it");
         let bytes =
             400.0 * whole.counts.arrived as f64 + 5000.0 * (whole.counts.ended() - whole.counts.client_timeout) as f64;

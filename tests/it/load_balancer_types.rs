@@ -177,7 +177,11 @@ fn a_surge_queue_is_one_line_before_all_tasks() {
     let means: Vec<f64> = run.service_minutes.iter().filter_map(|row| row.response_time_ms.mean).collect();
     crate::theory::agrees("M/M/4 behind a surge queue", "the mean sojourn time", &means, 1.745_540_59);
     assert_eq!(run.requests[0].counts.failed(), 0);
-    assert!(run.service_minutes.iter().all(|row| row.spillover == 0 && row.surge_queue_length < 200));
+    assert!(
+        run.service_minutes
+            .iter()
+            .all(|row| row.connections.spillover == 0 && row.connections.surge_queue_length < 200)
+    );
 }
 
 /// Tasks that are far too few: 1024 wait, and what comes beyond spills over.
@@ -189,8 +193,8 @@ fn a_surge_queue_spills_over() {
         let counts = &run.requests[0].counts;
         assert_eq!(counts.arrived, counts.ended() + run.requests[0].in_flight, "each request ends once");
         let last = run.service_minutes.last().expect("there are minutes");
-        assert_eq!(last.surge_queue_length, 1024);
-        assert_eq!(last.spillover, last.counts.elb_503);
+        assert_eq!(last.connections.surge_queue_length, 1024);
+        assert_eq!(last.connections.spillover, last.counts.elb_503);
         // Two tasks serve 200 a second of the 400, and who waits does so for 1024 of these.
         assert!((last.counts.served as f64 - 12_000.0).abs() <= 2.0, "{}", last.counts.served);
         let waited = last.response_time_ms.mean.expect("some are served");

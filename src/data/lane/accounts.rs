@@ -10,7 +10,7 @@ use crate::data::lane::Lane;
 use crate::data::lane::surge_queue::SurgeQueues;
 use crate::data::sharing::{Job, JobKind, Sharing, StatusClass};
 use crate::distribution::whole_nanos;
-use crate::run::{RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
+use crate::run::{ConnectionCounts, RequestCounts, RequestTotals, ResponseTimes, RoutingCounts};
 use crate::units::{Instant, NANOS_PER_SECOND, Span};
 use crate::workload::users::{NOBODY, Users};
 
@@ -106,10 +106,12 @@ impl Lane {
             target_response_time,
             in_flight_mean: in_flight_nanos / Span::MINUTE.0 as f64,
             arrivals_by_second: std::mem::take(&mut minute.arrivals),
-            new_flows: std::mem::take(&mut minute.new_flows),
-            active_flows,
-            surge_queue_length: std::mem::take(&mut minute.surge_queue_length),
-            spillover: std::mem::take(&mut minute.spillover),
+            connections: ConnectionCounts {
+                new_flows: std::mem::take(&mut minute.new_flows),
+                active_flows,
+                surge_queue_length: std::mem::take(&mut minute.surge_queue_length),
+                spillover: std::mem::take(&mut minute.spillover),
+            },
             ..ServiceTraffic::default()
         };
         self.total_counts.add(&closed.counts);

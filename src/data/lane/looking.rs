@@ -34,6 +34,9 @@ impl Lane {
         let welcomes = (all || targets) && self.add_stations(scenario, cluster, &tasks, now);
         let (changes, rotates) = self.look_at_tasks(scenario, cluster, &tasks, now);
         let forgets = self.forget_stopped(cluster, &tasks);
+        // Its room is used again: in a storm there are news of a lane many times a second.
+        tasks.clear();
+        self.news.tasks = tasks;
         if !(all || welcomes || changes || rotates || forgets) {
             return;
         }
