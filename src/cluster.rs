@@ -250,6 +250,8 @@ pub struct Task {
     pub healthy_at: Option<Instant>,
     /// When it was asked to stop.
     pub stopping_at: Option<Instant>,
+    /// When its agent was to send its containers SIGTERM, whether it heard of that or not.
+    pub sigterm_due_at: Option<Instant>,
     /// When its containers were sent SIGTERM.
     pub sigterm_at: Option<Instant>,
     /// When it reached STOPPED.

@@ -79,6 +79,7 @@ use crate::control::relations::Relations;
 use crate::control::rollout::Rollout;
 use crate::control::run_tasks::Calls;
 use crate::control::scheduler::Service;
+use crate::control::scheduler::events::Drain;
 use crate::control::service_calls::ServiceCalls;
 use crate::control::start_up::Variation;
 use crate::control::stop_causes::CheckedBy;
@@ -144,6 +145,8 @@ pub struct Control<'a> {
     pub task_wakes: BTreeMap<Id<Task>, Instant>,
     /// Services of which a placement has failed and is to be tried again; some may have found an instance since.
     pub retrying: BTreeSet<Id<ServiceDefinition>>,
+    /// Tasks that begin to leave their target groups in the event that is being handled.
+    pub draining: Vec<Drain>,
     /// Auto Scaling groups, in the scenario's order.
     pub groups: Vec<Group>,
     /// Container instances as their groups see them, in the order of the cluster's.
@@ -386,6 +389,7 @@ impl<'a> Control<'a> {
                 .collect(),
             task_wakes: BTreeMap::new(),
             retrying: BTreeSet::new(),
+            draining: Vec::new(),
             groups: scenario.auto_scaling_groups.iter().map(Group::new).collect(),
             instances_in_groups: Vec::new(),
             predictions: BTreeMap::new(),
@@ -495,6 +499,7 @@ impl<'a> Control<'a> {
             Event::GroupIsChecked(group) => self.group_is_checked(group),
             Event::GroupIsReconciled(group) => self.group_is_reconciled(group),
         }
+        self.say_draining();
         self.count_hosts();
     }
 

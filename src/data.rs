@@ -354,12 +354,16 @@ fn add_totals(all: &mut RequestTotals, other: RequestTotals) {
 
 /// Takes note of what of the cluster has changed; that is looked at again when the traffic goes on.
 pub fn note_changes(traffic: &mut Traffic, cluster: &Cluster, changes: &[Change]) {
-    let Traffic { lanes, stale, own_answers, roster, lanes_of_group, lanes_of_service, .. } = traffic;
+    let Traffic { lanes, stale, own_answers, roster, lanes_of_group, lanes_of_service, background_given, .. } = traffic;
+    let now = traffic.now;
     let all = 0..lanes.len();
     for change in changes {
         match *change {
             Change::Task(task) => {
                 roster.has_changed_of(cluster, task);
+                if background_given.contains_key(&task) {
+                    roster.hears_of_end(cluster, task, now);
+                }
                 let of_service = cluster.tasks[task].service().map_or(0..0, |it| lanes_of_service[it.index()].clone());
                 stale.extend(of_service.filter(|it| lanes[*it].hears_of_task(task)));
             }

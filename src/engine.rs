@@ -241,6 +241,7 @@ fn life_of(scenario: &Scenario, names: &Names, control: &Control<'_>, id: Id<Tas
         running_at: task.started_at,
         healthy_at: task.healthy_at,
         stopping_at: task.stopping_at,
+        sigterm_due_at: task.sigterm_due_at,
         sigterm_at: task.sigterm_at,
         stopped_at: task.stopped_at,
         stop_code: task.stopped_reason.as_ref().map(|(code, _)| code.as_str()),

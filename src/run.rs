@@ -1169,6 +1169,8 @@ pub struct TaskLife {
     pub healthy_at: Option<Instant>,
     /// Began to drain or stop.
     pub stopping_at: Option<Instant>,
+    /// Was to be sent SIGTERM: its agent may not have heard of that.
+    pub sigterm_due_at: Option<Instant>,
     /// Was sent SIGTERM.
     pub sigterm_at: Option<Instant>,
     /// STOPPED.

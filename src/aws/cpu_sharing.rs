@@ -148,6 +148,9 @@ pub struct CpuOffers {
     weight_before: Vec<f64>,
 }
 
+/// Credits that are charged at once, at the least.
+const LEAST_CHARGED: f64 = 1e-9;
+
 /// The credits of one instance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CpuCredits {
@@ -169,8 +172,10 @@ impl CpuCredits {
         let earned = burst.credits_per_hour * seconds / 3600.0;
         let spent = cpu_units / 1024.0 * seconds / 60.0;
         self.balance = (self.balance + earned - spent).min(burst.credits_maximum);
+        // What is no more than the rounding of sums is charged with the next that is.
         let owed_at_most = if burst.unlimited { burst.credits_per_hour * 24.0 } else { 0.0 };
-        let beyond = (-self.balance - owed_at_most).max(0.0);
+        let least = if burst.unlimited { LEAST_CHARGED } else { 0.0 };
+        let beyond = Some(-self.balance - owed_at_most).filter(|it| *it > least).unwrap_or(0.0);
         self.balance += beyond;
         if burst.unlimited {
             self.charged += beyond;

@@ -170,9 +170,9 @@ impl FargateRefusal {
     /// As ECS says it in service events and in `failures`.
     pub fn words(self) -> &'static str {
         match self {
-            FargateRefusal::VcpuQuota => "You've reached the limit on the number of vCPUs you can run concurrently",
+            FargateRefusal::VcpuQuota => "You've reached the limit on the number of vCPUs you can run concurrently.",
             FargateRefusal::NoCapacity => {
-                "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+                "Capacity is unavailable at this time. Please try again later or in a different availability zone."
             }
         }
     }
@@ -201,6 +201,14 @@ mod tests {
     use super::*;
 
     const LINUX: OperatingSystemFamily = OperatingSystemFamily::Linux;
+
+    #[test]
+    fn refusals_are_whole_sentences() {
+        for refusal in [FargateRefusal::VcpuQuota, FargateRefusal::NoCapacity] {
+            let words = refusal.words();
+            assert!(words.ends_with('.') && !words.ends_with(".."), "{words}");
+        }
+    }
 
     #[test]
     fn every_size_of_the_table_is_valid_and_its_neighbours_are_not() {

@@ -83,14 +83,26 @@ impl Control<'_> {
             Some(format!("{} on {}", task_name(task), self.cluster.instances[instance].name))
         };
         let kept: Vec<String> = self.services[service.index()].tasks.iter().filter_map(|it| runs_on(*it)).collect();
-        let names = match kept.as_slice() {
-            [] => return None,
-            all if all.len() <= NAMED_MOST => all.join(", "),
-            all => format!("{} and {} more", all[..NAMED_MOST].join(", "), all.len() - NAMED_MOST),
-        };
+        let names = named(&kept)?;
         Some(match kept.len() {
             1 => format!("1 old task cannot be stopped, since its agent is disconnected: {names}"),
             count => format!("{count} old tasks cannot be stopped, since their agents are disconnected: {names}"),
+        })
+    }
+
+    /// New tasks that wait for agents which are disconnected to take them up, in words; `None` where there are none.
+    fn waiting_for_deaf_agents(&self, service: Id<ServiceDefinition>, number: u32) -> Option<String> {
+        let waits_on = |task: Id<Task>| {
+            let row = &self.cluster.tasks[task];
+            let waits = row.deployment == number && row.status == TaskStatus::Pending && !row.is_asked_to_stop;
+            let instance = row.instance().filter(|_| waits && !self.agent_hears_of(task))?;
+            Some(format!("{} on {}", task_name(task), self.cluster.instances[instance].name))
+        };
+        let waiting: Vec<String> = self.services[service.index()].tasks.iter().filter_map(|it| waits_on(*it)).collect();
+        let names = named(&waiting)?;
+        Some(match waiting.len() {
+            1 => format!("1 new task stays PENDING, since its agent is disconnected: {names}"),
+            count => format!("{count} new tasks stay PENDING, since their agents are disconnected: {names}"),
         })
     }
 
@@ -170,6 +182,7 @@ impl Control<'_> {
         let of_deployment = |it: &&Task| it.service() == Some(service) && it.deployment == number;
         let own = || self.cluster.tasks.iter().filter(of_deployment);
         let kept = self.kept_by_deaf_agents(service, number);
+        let pending = self.waiting_for_deaf_agents(service, number);
         if let Some(kept) = kept.as_ref().filter(|_| old == 0 && healthy >= desired) {
             return kept.clone();
         }
@@ -191,9 +204,9 @@ impl Control<'_> {
                 ),
                 _ => String::new(),
             };
-            // They still hold what they had reserved.
-            let kept = kept.map_or(String::new(), |it| format!(" {it}."));
-            return format!("{tasks}{why}{stays}{kept}");
+            // Old ones still hold what they had reserved.
+            let by_agents: String = kept.into_iter().chain(pending).map(|it| format!(" {it}.")).collect();
+            return format!("{tasks}{why}{stays}{by_agents}");
         }
         let of_deployment = |it: &(Id<Task>, &Task)| it.1.service() == Some(service) && it.1.deployment == number;
         let own = || self.cluster.tasks.entries().filter(of_deployment);
@@ -236,8 +249,8 @@ impl Control<'_> {
             return format!("{} {are} protected from scale-in and deployments", plural(protected, "old task"));
         }
         if healthy < desired {
-            let kept = kept.map_or(String::new(), |it| format!("; {it}"));
-            return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be{kept}");
+            let by_agents: String = pending.into_iter().chain(kept).map(|it| format!("; {it}")).collect();
+            return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be{by_agents}");
         }
         format!("{} {} still there", plural(old, "old task"), one_or_more(old, "is", "are"))
     }
@@ -312,6 +325,15 @@ impl Control<'_> {
             Some(tasks) => SpareNeeded::Tasks { tasks, cpu_units, memory_mib, on_own_instances },
             None => SpareNeeded::NoneWouldDo,
         }
+    }
+}
+
+/// The first of some names, and how many there are more; `None` of none.
+fn named(names: &[String]) -> Option<String> {
+    match names {
+        [] => None,
+        all if all.len() <= NAMED_MOST => Some(all.join(", ")),
+        all => Some(format!("{} and {} more", all[..NAMED_MOST].join(", "), all.len() - NAMED_MOST)),
     }
 }
 

@@ -5,7 +5,7 @@
 
 pub mod blue_green;
 pub mod deployment;
-mod events;
+pub mod events;
 mod health;
 mod hooks;
 mod rebalancing;
@@ -353,6 +353,16 @@ impl Control<'_> {
             self.check_activity(service);
             return;
         }
+        if self.answer_fails_deployment(service) {
+            self.check_activity(service);
+            return;
+        }
+        let primary = self.services[service.index()].primary();
+        if primary.shift.is_some() && primary.failure.is_some() {
+            self.keep_revisions_of_failed_shift(service);
+            self.check_activity(service);
+            return;
+        }
         let state = &self.services[service.index()];
         let desired = state.desired_count;
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
@@ -377,9 +387,7 @@ impl Control<'_> {
             self.note_replacements(service, number, &roll, in_all);
             self.start_tasks(service, wanted);
         }
-        if !has_failed {
-            self.stop_surplus(service, number, &mut roll, (lower, in_all));
-        }
+        self.stop_surplus(service, number, &mut roll, (lower, in_all));
         let has_older = !(roll.leaving_healthy.is_empty() && roll.leaving.is_empty());
         if has_older && lower >= desired && upper <= desired && desired > 0 {
             self.say_deployment_is_stuck(service);

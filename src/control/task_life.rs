@@ -95,6 +95,7 @@ impl<'a> Control<'a> {
             started_at: None,
             healthy_at: None,
             stopping_at: None,
+            sigterm_due_at: None,
             sigterm_at: None,
             stopped_at: None,
             stopped_reason: None,
@@ -312,10 +313,7 @@ impl<'a> Control<'a> {
         self.free_slot_when(task, SlotFreedAt::Deactivating);
         let group = self.cluster.targets[target].target_group;
         self.drain_target(target);
-        let service = self.service_of_target(task);
-        let of = self.service_and_task_set(service, self.cluster.tasks[task].deployment);
-        let message = format!("{of} has begun draining connections on 1 tasks.");
-        self.log.put(now, cause, "service.draining", self.service_resource(service), message);
+        self.begins_to_drain(task, cause);
         let delay = self.deregistration_delay(group);
         let after = if self.scenario.assumptions.drain_full_delay { delay } else { Span::SECOND.min(delay) };
         self.wake_task(task, after);
@@ -428,10 +426,12 @@ impl<'a> Control<'a> {
     }
 
     fn send_sigterm(&mut self, task: Id<Task>) {
+        let now = self.now();
+        self.cluster.tasks[task].sigterm_due_at.get_or_insert(now);
         if !self.agent_hears_of(task) {
             return;
         }
-        self.cluster.tasks[task].sigterm_at = Some(self.now());
+        self.cluster.tasks[task].sigterm_at = Some(now);
         if !self.cluster.tasks[task].containers.is_empty() {
             self.stop_containers(task);
             return;

@@ -1,7 +1,8 @@
 //! The memory of tasks: what it follows, and which container the kernel kills when it runs out.
 
 use crate::aws::task_definition::TaskDefinition;
-use crate::cluster::{Container, ContainerStatus};
+use crate::cluster::{Container, ContainerStatus, Task};
+use crate::table::Id;
 use crate::units::Instant;
 
 /// How many requests a task can hold before it or one of its containers passes its limit; 0 too where it has passed it
@@ -42,6 +43,31 @@ pub(super) struct Load {
     pub(super) hours: f64,
     /// When.
     pub(super) at: Instant,
+}
+
+/// A container on an instance that is out of memory, by what the kernel chooses among them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Greed {
+    /// MiB that it uses beyond those that it reserved.
+    pub(super) above_mib: f64,
+    /// MiB that it uses.
+    pub(super) used_mib: f64,
+    /// Its task.
+    pub(super) task: Id<Task>,
+    /// Its place in the definition.
+    pub(super) container: usize,
+}
+
+impl Greed {
+    /// Whether it is killed rather than another: it is further above what it reserved, or uses more, or is of a task with a lower id.
+    /// ECS says nothing of it; this is the order that the reference suggests, and in a task that of the definition.
+    pub(super) fn is_killed_before(&self, other: &Greed) -> bool {
+        let by_memory = |it: &Greed, than: &Greed| {
+            it.above_mib.total_cmp(&than.above_mib).then(it.used_mib.total_cmp(&than.used_mib))
+        };
+        let by_place = |it: &Greed| (it.task, it.container);
+        by_memory(self, other).then(by_place(other).cmp(&by_place(self))).is_gt()
+    }
 }
 
 /// Whether a container's process runs: those of a task whose containers are not followed all do.
@@ -88,4 +114,22 @@ pub(super) fn who_passes_its_limit(
     let limits = definition.containers.iter().map(|it| it.memory).enumerate();
     let above = limits.filter(move |&(it, limit)| limit.is_some_and(|limit| memory(it) > f64::from(limit)));
     above.map(|it| it.0).chain(largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_instance_out_of_memory_ties_go_by_larger_use_and_then_by_task_id() {
+        let greed =
+            |above_mib, used_mib, task, container| Greed { above_mib, used_mib, task: Id::new(task), container };
+        let check = |killed: Greed, spared: Greed| {
+            assert!(killed.is_killed_before(&spared) && !spared.is_killed_before(&killed), "{killed:?} {spared:?}");
+        };
+        check(greed(201.0, 300.0, 9, 1), greed(200.0, 700.0, 1, 0));
+        check(greed(200.0, 700.0, 9, 1), greed(200.0, 300.0, 1, 0));
+        check(greed(200.0, 300.0, 1, 1), greed(200.0, 300.0, 9, 0));
+        check(greed(200.0, 300.0, 1, 0), greed(200.0, 300.0, 1, 1));
+    }
 }

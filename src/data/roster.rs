@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::aws::cpu_sharing::{CpuDemand, CpuOffers};
+use crate::aws::cpu_sharing::{CpuDemand, CpuOffers, WithinTask, share_within_task};
 use crate::aws::instance_type::Burst;
 use crate::aws::operating_system::windows_cpu_limit;
 use crate::aws::task_definition::{Application, ContainerDefinition, TaskDefinition};
@@ -32,6 +32,8 @@ pub struct Roster {
     pub(super) demands: Vec<CpuDemand>,
     pub(super) offers: CpuOffers,
     pub(super) within: (Vec<CpuDemand>, CpuOffers),
+    /// When tasks ended that computed whatever they served, of those of which that was not counted yet.
+    ended: BTreeMap<Id<Task>, Instant>,
 }
 
 /// What has changed of a place.
@@ -63,6 +65,10 @@ pub(super) struct Machine {
     pub(super) others: Vec<CpuDemand>,
     /// Whether some guest's containers compute whatever they serve, or have bounds of their own.
     has_background: bool,
+    /// Whether there may be guests among these of which it is not known what they were given.
+    pub(super) has_newcomers: bool,
+    /// CPU units that those used in this second who have left in it, beside what they served.
+    pub(super) used_by_departed: f64,
     /// MiB of tasks on it that are no guests, since they use the same always and no CPU.
     pub(super) quiet_memory_mib: f64,
     /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
@@ -85,6 +91,8 @@ pub(super) struct Background {
     pub(super) others: (usize, usize),
     /// CPU units that all of that would use.
     pub(super) wanted: f64,
+    /// The part of this second in which it did.
+    pub(super) ran: f64,
 }
 
 /// A task that computes: one that drains or stops does so until its processes are gone.
@@ -118,6 +126,21 @@ pub(super) struct Guest {
     pub(super) base: Option<(f64, f64)>,
 }
 
+impl Background {
+    /// What the containers of a task whose demand is last second's make of what it may use; `others` are those of its machine.
+    pub(super) fn share(
+        &self,
+        capacity: f64,
+        demand: &CpuDemand,
+        others: &[CpuDemand],
+        within: &mut (Vec<CpuDemand>, CpuOffers),
+    ) -> WithinTask {
+        let by_requests = (demand.demand - self.wanted).max(0.0);
+        let serving = CpuDemand { demand: by_requests, ..self.serving };
+        share_within_task(capacity, serving, self.own, &others[self.others.0..self.others.1], within)
+    }
+}
+
 impl Guest {
     /// Whether somebody who looks at the task again finds the same.
     fn is_as_before(&self, now: &Guest) -> bool {
@@ -137,6 +160,8 @@ impl Machine {
             guests: Vec::new(),
             others: Vec::new(),
             has_background: false,
+            has_newcomers: false,
+            used_by_departed: 0.0,
             quiet_memory_mib: 0.0,
             has_idle_offers: false,
             added_up: seconds,
@@ -203,8 +228,15 @@ impl Machine {
         let followed = &cluster.tasks[task].containers;
         let caps_containers = definition.caps_containers(cluster.tasks[task].is_on_fargate());
         if computes_in_background(definition, caps_containers) {
-            guest.background = self.background(definition, guest.serving, followed, caps_containers);
+            // Where containers are not followed all of them begin when the task is RUNNING.
+            let began_at = |place: usize| match followed.get(place) {
+                Some(container) => container.started_at,
+                None => cluster.tasks[task].started_at,
+            };
+            let ran = |place: usize| began_at(place).map_or(1.0, |it| part_of_second_since(it, traffic.now));
+            guest.background = self.background(definition, guest.serving, followed, (caps_containers, &ran));
             self.has_background = true;
+            self.has_newcomers = true;
         }
         self.guests.push(guest);
     }
@@ -214,7 +246,7 @@ impl Machine {
         definition: &TaskDefinition,
         serving: Option<usize>,
         followed: &[Container],
-        caps_containers: bool,
+        (caps_containers, ran): (bool, &dyn Fn(usize) -> f64),
     ) -> Option<Background> {
         let demand = |it: &ContainerDefinition| {
             let cap = caps_containers.then(|| windows_cpu_limit(it.cpu));
@@ -227,19 +259,24 @@ impl Machine {
         };
         let from = self.others.len();
         let mut of_serving = CpuDemand { demand: 0.0, weight: 2.0, cap: None, is_throttled: false };
+        let mut wanted_until_now = 0.0;
         for (place, container) in definition.containers.iter().enumerate() {
             if serving == Some(place) {
                 of_serving = demand(container);
                 if !is_there(followed, place) {
                     of_serving.demand = 0.0;
                 }
+                wanted_until_now += of_serving.demand * ran(place);
             } else if is_there(followed, place) && container.application.background_cpu_units > 0.0 {
-                self.others.push(demand(container));
+                let demand = demand(container);
+                wanted_until_now += demand.demand * ran(place);
+                self.others.push(demand);
             }
         }
         let own = of_serving.demand;
         let wanted = own + self.others[from..].iter().map(|it| it.demand).sum::<f64>();
-        let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted };
+        let ran = if wanted > 0.0 { wanted_until_now / wanted } else { 1.0 };
+        let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted, ran };
         (wanted > 0.0 || caps_containers).then_some(background)
     }
 }
@@ -260,6 +297,13 @@ impl Roster {
     /// Of what computes there, something has changed.
     pub(super) fn has_changed_on(&mut self, instance: Id<ContainerInstance>) {
         self.is_stale.insert(Place::Instance(instance), Changed::All);
+    }
+
+    /// A task that computes whatever it serves has changed; where that was its end, the instant counts.
+    pub(super) fn hears_of_end(&mut self, cluster: &Cluster, task: Id<Task>, now: Instant) {
+        if !computes(&cluster.tasks[task]) {
+            self.ended.entry(task).or_insert(now);
+        }
     }
 
     /// A task has changed.
@@ -396,12 +440,13 @@ impl Roster {
         }
         let now = self.look_at(place, (traffic, scenario, cluster), (&before, &changed));
         let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));
+        let mut used_by_departed = 0.0;
         for guest in before.iter().filter(|it| it.background.is_some() && !stays(it.task)) {
-            traffic.background_given.remove(&guest.task);
+            used_by_departed += self.count_last_second(guest, traffic);
         }
         let number = match (now, known) {
             (Some(machine), Some(number)) => {
-                self.machines[number] = machine;
+                self.machines[number] = Machine { used_by_departed, ..machine };
                 number
             }
             (Some(machine), None) => {
@@ -428,6 +473,29 @@ impl Roster {
             stands_on(&mut self.machine_of_station, guest.station, (number, place));
         }
     }
+}
+
+impl Roster {
+    /// Counts what a task that has ended computed in its last second beside what it served; in CPU units.
+    fn count_last_second(&mut self, guest: &Guest, traffic: &mut Traffic) -> f64 {
+        let given = traffic.background_given.remove(&guest.task).unwrap_or(0.0);
+        let Some(ended_at) = self.ended.remove(&guest.task) else { return 0.0 };
+        let ran = 1.0 - part_of_second_since(ended_at, traffic.now);
+        if let (Some((cpu_base, _)), Some(service)) = (guest.base, guest.service) {
+            let second =
+                TaskSamples { cpu_units_used: ran * given, cpu_units_base: ran * cpu_base, ..TaskSamples::default() };
+            traffic.samples[service].add(guest.task, &second);
+            if let Some(it) = &mut traffic.twenty_seconds[service] {
+                it.samples.add(guest.task, &second);
+            }
+        }
+        ran * given
+    }
+}
+
+/// The part of the second that ends `now` which came after an instant.
+fn part_of_second_since(instant: Instant, now: Instant) -> f64 {
+    if instant >= now { 0.0 } else { now.since(instant).as_seconds().min(1.0) }
 }
 
 /// What was known of the health checks of a station may hold no more.

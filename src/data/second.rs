@@ -1,9 +1,9 @@
 //! What a second leaves behind: the CPU and memory that tasks used, what they may use next, and which of them the kernel
 //! kills for their memory.
 
-use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, WithinTask, offer_cpu, share_within_task};
+use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, WithinTask, offer_cpu};
 use crate::cluster::{Cluster, Task};
-use crate::data::memory::{Load, is_there, memory_of, who_passes_its_limit};
+use crate::data::memory::{Greed, Load, is_there, memory_of, who_passes_its_limit};
 use crate::data::roster::{Guest, Machine, Roster};
 use crate::data::{TaskSamples, Traffic};
 use crate::scenario::Scenario;
@@ -24,8 +24,12 @@ impl Traffic {
         let Roster { machines, awake: awake_machines, demands, offers, within, seconds, .. } = &mut roster;
         for &number in &awake {
             let machine = &mut machines[number];
+            if std::mem::take(&mut machine.has_newcomers) {
+                self.give_newcomers(machine, demands, offers, within);
+            }
             demands.clear();
-            let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, 0.0);
+            let used_by_departed = std::mem::take(&mut machine.used_by_departed);
+            let (mut memory_of_all, mut cpu_of_all) = (machine.quiet_memory_mib, used_by_departed);
             let mut has_background = false;
             let mut is_steady = true;
             for guest in &mut machine.guests {
@@ -40,6 +44,8 @@ impl Traffic {
                 };
                 let cpu_units_used = by_requests + by_background;
                 let wanted = guest.background.map_or(0.0, |it| it.wanted);
+                // Of the second in which it began the part counts in which it ran.
+                let ran = guest.background.as_mut().map_or(1.0, |it| std::mem::replace(&mut it.ran, 1.0));
                 has_background |= wanted > 0.0;
                 let definition = &scenario.task_definitions[guest.task_definition];
                 let followed = &cluster.tasks[guest.task].containers;
@@ -63,7 +69,7 @@ impl Traffic {
                 if let (Some((cpu_base, memory_base)), Some(service)) = (guest.base, guest.service) {
                     let second = TaskSamples {
                         cpu_units_used,
-                        cpu_units_base: cpu_base,
+                        cpu_units_base: ran * cpu_base,
                         memory_mib_used: memory_mib,
                         memory_mib_base: memory_base,
                     };
@@ -100,10 +106,7 @@ impl Traffic {
                 let mut requests = offer;
                 let mut part_of_quota = 1.0;
                 if let Some(background) = guest.background {
-                    let by_requests = (demand.demand - background.wanted).max(0.0);
-                    let others = &machine.others[background.others.0..background.others.1];
-                    let serving = CpuDemand { demand: by_requests, ..background.serving };
-                    let mut share = |capacity| share_within_task(capacity, serving, background.own, others, within);
+                    let mut share = |capacity| background.share(capacity, demand, &machine.others, within);
                     let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
                     let shared: WithinTask = share(at_most);
                     self.background_given.insert(guest.task, shared.background);
@@ -130,6 +133,36 @@ impl Traffic {
         }
         roster.awake.give_back(awake);
         self.roster = roster;
+    }
+
+    /// What tasks computed whatever they served in the second in which they began to: what they would have been given of all of it,
+    /// by what all of the machine's tasks used and wanted, for as long as they ran.
+    fn give_newcomers(
+        &mut self,
+        machine: &mut Machine,
+        demands: &mut Vec<CpuDemand>,
+        offers: &mut CpuOffers,
+        within: &mut (Vec<CpuDemand>, CpuOffers),
+    ) {
+        demands.clear();
+        for guest in &machine.guests {
+            let by_requests = if guest.is_busy || guest.leaks { self.take_second(guest).0 } else { 0.0 };
+            let wanted = guest.background.map_or(0.0, |it| it.wanted);
+            demands.push(CpuDemand { demand: by_requests + wanted, ..guest.demand });
+        }
+        let credits = machine.instance.and_then(|it| self.credits.get(&it.0)).zip(machine.burst.as_ref());
+        let capacity = credits.map_or(machine.cpu_units, |(credits, burst)| credits.capacity(burst, machine.vcpu));
+        offer_cpu(capacity, demands, offers);
+        for ((guest, &offer), demand) in machine.guests.iter_mut().zip(&offers.offers).zip(&*demands) {
+            let Some(background) = &mut guest.background else { continue };
+            if self.background_given.contains_key(&guest.task) {
+                background.ran = 1.0;
+                continue;
+            }
+            let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
+            let given = background.share(at_most, demand, &machine.others, within).background;
+            self.background_given.insert(guest.task, given * background.ran);
+        }
     }
 
     /// Wakes the machines that busy stations stand on.
@@ -182,7 +215,7 @@ impl Traffic {
 
     /// The kernel kills the container that lies furthest above what it reserved.
     fn instance_runs_out_of_memory(&mut self, scenario: &Scenario, cluster: &Cluster, guests: &[Guest]) {
-        let mut greediest: Option<(f64, &Guest, usize)> = None;
+        let mut greediest: Option<Greed> = None;
         for guest in guests {
             let (_, load) = self.take_second(guest);
             let definition = &scenario.task_definitions[guest.task_definition];
@@ -191,15 +224,16 @@ impl Traffic {
                 if !is_there(followed, place) {
                     continue;
                 }
-                let used = memory_of(definition, guest.serving, followed, place, load);
-                let above = used - f64::from(container.memory_reservation.or(container.memory).unwrap_or(0));
-                if greediest.is_none_or(|(most, ..)| above > most) {
-                    greediest = Some((above, guest, place));
+                let used_mib = memory_of(definition, guest.serving, followed, place, load);
+                let reserved = f64::from(container.memory_reservation.or(container.memory).unwrap_or(0));
+                let greed = Greed { above_mib: used_mib - reserved, used_mib, task: guest.task, container: place };
+                if greediest.is_none_or(|it| greed.is_killed_before(&it)) {
+                    greediest = Some(greed);
                 }
             }
         }
-        if let Some((_, guest, container)) = greediest {
-            self.runs_out_of_memory(guest.task, container);
+        if let Some(Greed { task, container, .. }) = greediest {
+            self.runs_out_of_memory(task, container);
         }
     }
 

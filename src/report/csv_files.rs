@@ -6,6 +6,7 @@ use crate::aws::stop_cause::StopCause;
 use crate::report::capacity;
 use crate::report::costs;
 use crate::report::deployments;
+use crate::report::draining;
 use crate::report::event_bridge;
 use crate::report::pipelines;
 use crate::report::refusals;
@@ -504,6 +505,9 @@ pub fn files(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     }
     if !run.placement_refusals.is_empty() {
         files.push(("placement_refusals.csv", table(refusals::COLUMNS, refusals::rows(run))));
+    }
+    if !run.drain_holds.is_empty() {
+        files.push(("draining.csv", table(draining::COLUMNS, draining::rows(run))));
     }
     files.push(("costs.csv", table(costs::COSTS, costs::rows(run))));
     files

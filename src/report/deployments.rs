@@ -26,6 +26,7 @@ impl DeploymentStage {
             DeploymentStage::Deregistration => "deregistration",
             DeploymentStage::Shutdown => "shutdown",
             DeploymentStage::Instance => "instance",
+            DeploymentStage::Agent => "agent",
             DeploymentStage::Bake => "bake",
             DeploymentStage::Scheduler => "scheduler",
         }
@@ -40,6 +41,7 @@ impl DeploymentStage {
             DeploymentStage::Deregistration => "old tasks to be deregistered",
             DeploymentStage::Shutdown => "old tasks to shut down",
             DeploymentStage::Instance => "instances",
+            DeploymentStage::Agent => "agents that are disconnected",
             DeploymentStage::Bake => "alarms, hooks, steps of traffic and bake times",
             DeploymentStage::Scheduler => "the scheduler",
         }
@@ -79,13 +81,14 @@ pub struct DeploymentRow<'a> {
     early_healthy_tasks: Option<u32>,
     early_old_tasks: Option<u32>,
     early_over_s: Option<f64>,
+    agent_s: f64,
 }
 
 /// The header of `deployments.csv`.
 pub const COLUMNS: &str = "service deployment task_definition desired_count began_s verdict took_s old_tasks_gone_s \
     tasks_started tasks_never_healthy spare_tasks_needed longest_stage take_up_s image_pull_s container_start_s health_s \
     deregistration_s shutdown_s instance_s bake_s scheduler_s requests requests_lost hangs_since_s hangs_because \
-    failed_because rolled_back_s early_healthy_tasks early_old_tasks early_over_s";
+    failed_because rolled_back_s early_healthy_tasks early_old_tasks early_over_s agent_s";
 
 /// Deployments worth telling of: all but those that services began with, and of these what hung.
 fn told(run: &Run) -> impl Iterator<Item = &DeploymentLife> {
@@ -152,6 +155,7 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
             early_healthy_tasks: it.early_success.map(|it| it.healthy),
             early_old_tasks: it.early_success.map(|it| it.old_tasks),
             early_over_s: it.early_success_over_at(run).map(since_began),
+            agent_s: waited(DeploymentStage::Agent),
         }
     })
 }

@@ -33,6 +33,65 @@ pub struct DrainSummary<'a> {
     longest_s: f64,
 }
 
+/// Columns of `draining.csv`.
+pub(super) const COLUMNS: &str = "from_s until_s lasted_s instance task service run_task reason minimum_healthy_percent \
+    maximum_percent closest_instance closest_reason wanted left";
+
+/// A row of `draining.csv`: a task that kept a draining instance for one reason.
+#[derive(Debug, Serialize)]
+pub(super) struct DrainRow<'a> {
+    from_s: f64,
+    until_s: f64,
+    lasted_s: f64,
+    instance: &'a str,
+    task: String,
+    service: &'a str,
+    run_task: Option<&'a str>,
+    reason: &'static str,
+    minimum_healthy_percent: Option<u32>,
+    maximum_percent: Option<u32>,
+    closest_instance: Option<&'a str>,
+    closest_reason: Option<&'static str>,
+    wanted: Option<u32>,
+    left: Option<u32>,
+}
+
+/// The rows of `draining.csv`.
+pub(super) fn rows(run: &Run) -> impl Iterator<Item = DrainRow<'_>> {
+    run.drain_holds.iter().map(|it| {
+        let (minimum_healthy_percent, maximum_percent, closest) = match &it.reason {
+            DrainReason::NoRoomForReplacement { minimum_healthy_percent, closest } => {
+                (Some(*minimum_healthy_percent), None, closest.as_ref())
+            }
+            DrainReason::NoMove { minimum_healthy_percent, maximum_percent } => {
+                (Some(*minimum_healthy_percent), Some(*maximum_percent), None)
+            }
+            DrainReason::ReplacementIsNotHealthy { minimum_healthy_percent } => {
+                (Some(*minimum_healthy_percent), None, None)
+            }
+            _ => (None, None, None),
+        };
+        let shortage = closest.and_then(|it| it.shortage);
+        let launcher = run.scenario.launcher_name(it.launcher);
+        DrainRow {
+            from_s: it.from.as_seconds(),
+            until_s: it.until.as_seconds(),
+            lasted_s: it.lasted.as_seconds(),
+            instance: &run.instances[it.instance].name,
+            task: task_name(it.task),
+            service: launcher,
+            run_task: it.launcher.service().is_none().then_some(launcher),
+            reason: name_of(&it.reason),
+            minimum_healthy_percent,
+            maximum_percent,
+            closest_instance: closest.map(|it| it.instance.as_str()),
+            closest_reason: closest.map(|it| it.reason.name()),
+            wanted: shortage.map(|it| it.wanted),
+            left: shortage.map(|it| it.left),
+        }
+    })
+}
+
 /// Tasks of one launcher that kept instances for the same reason.
 struct Alike<'r> {
     launcher: Launcher,
@@ -97,7 +156,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
             told.add(&run.scenario.variant, vec![format!("and tasks that waited for {more} more")]);
         }
     }
-    told.under("Instances that drained for long: what kept them")
+    told.under("Instances that drained for long: what kept them (all: draining.csv)")
 }
 
 fn words(run: &Run, it: &Alike<'_>) -> String {

@@ -378,7 +378,7 @@ pub fn fargate_paragraphs(variants: &[Vec<&Run>]) -> String {
                 let launches =
                     format!("{} {}", number(f64::from(launches), 0), one_or_more(launches, "launch", "launches"));
                 let mut paragraph = format!(
-                    "{name} refused {launches} in {}, first at {at}. ECS: \"{}.\"",
+                    "{name} refused {launches} in {}, first at {at}. ECS: \"{}\"",
                     plural(minutes, "minute"),
                     reason.words()
                 );

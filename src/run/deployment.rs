@@ -131,6 +131,8 @@ pub enum DeploymentStage {
     Shutdown,
     /// New tasks wait in PROVISIONING for an instance.
     Instance,
+    /// Old tasks are to be stopped, and their agents are disconnected.
+    Agent,
     /// Alarms are watched, or hooks, steps of traffic and bake times take their time.
     Bake,
     /// Nothing is under way: the scheduler is about to decide, waits between attempts, or can do nothing.
@@ -139,7 +141,7 @@ pub enum DeploymentStage {
 
 impl DeploymentStage {
     /// All, those first for which a deployment waits where several are under way.
-    pub const ALL: [DeploymentStage; 9] = [
+    pub const ALL: [DeploymentStage; 10] = [
         DeploymentStage::TakeUp,
         DeploymentStage::ImagePull,
         DeploymentStage::ContainerStart,
@@ -147,6 +149,7 @@ impl DeploymentStage {
         DeploymentStage::Deregistration,
         DeploymentStage::Shutdown,
         DeploymentStage::Instance,
+        DeploymentStage::Agent,
         DeploymentStage::Bake,
         DeploymentStage::Scheduler,
     ];
@@ -201,7 +204,9 @@ impl DeploymentLife {
         let mut shut_down_on: BTreeMap<usize, Vec<(Instant, Instant)>> = BTreeMap::new();
         for task in old() {
             let gone = task.stopped_at;
-            put(S::Deregistration as usize, task.stopping_at, task.sigterm_at.or(gone));
+            let due_at = task.sigterm_due_at.or(task.sigterm_at).or(gone);
+            put(S::Deregistration as usize, task.stopping_at, due_at);
+            put(S::Agent as usize, task.sigterm_due_at, task.sigterm_at.or(gone));
             put(S::Shutdown as usize, task.sigterm_at, gone);
             if let (Some(instance), Some(from)) = (task.instance, task.sigterm_at) {
                 shut_down_on.entry(instance).or_default().push((from, gone.unwrap_or(end)));

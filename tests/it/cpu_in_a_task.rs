@@ -151,3 +151,54 @@ services: {{ capped: {{ taskDefinition: capped }}, free: {{ taskDefinition: free
         assert!((of_free - free / 5.12).abs() < 0.01, "{of_free} {assumptions}");
     }
 }
+
+#[test]
+fn background_counts_from_the_first_second_to_the_last() {
+    let text = |begin: &str| {
+        format!(
+            "duration: 10m
+{begin}
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, cpu: 512, memory: 64 }}] }} }}
+applications: {{ web: {{ backgroundCpu: 256 }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 1 }} }}
+assumptions: {{ schedulerDelay: 2700ms }}
+timeline: [{{ at: 5m, stopTask: {{ service: web }} }}]
+"
+        )
+    };
+    for begin in ["begin: settled", "begin: cold"] {
+        let run = run(&text(begin));
+        let minutes: Vec<f64> = run.service_minutes.iter().filter_map(|it| it.cpu_percent).collect();
+        assert!(minutes.len() > 3 && minutes.iter().all(|it| (it - 50.0).abs() < 1e-9), "{begin}: {minutes:?}");
+    }
+    let first = run(&text("begin: settled")).capacity_minutes[0].cpu_units.used;
+    assert!((first - 256.0).abs() < 1e-9, "{first} units in the mean of the first minute");
+}
+
+#[test]
+fn background_counts_exactly_as_long_as_a_task_runs() {
+    let used = |run_time: &str, other: u32| {
+        let run = run(&format!(
+            "duration: 10m
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions:
+  job: {{ containerDefinitions: [{{ name: job, cpu: 512, memory: 64 }}] }}
+  other: {{ containerDefinitions: [{{ name: other, cpu: 1536, memory: 64 }}] }}
+applications: {{ job: {{ backgroundCpu: 2048 }}, other: {{ backgroundCpu: {other} }} }}
+services: {{ other: {{ taskDefinition: other, desiredCount: 1 }} }}
+runTasks: {{ job: {{ taskDefinition: job, at: 150300ms, runTime: {run_time} }} }}
+"
+        ));
+        let job = run.tasks.iter().find(|it| it.run_task.is_some()).expect("it runs");
+        let began = job.running_at.expect("it runs").as_seconds();
+        assert!(began.fract() > 0.1 && began.fract() < 0.9, "{began} is no whole second");
+        run.capacity_minutes.iter().map(|it| it.cpu_units.used * 60.0).sum::<f64>() - f64::from(other) * 600.0
+    };
+    let near = |units: f64, expected: f64| assert!((units - expected).abs() < 1e-6, "{units}, not {expected}");
+    near(used("20250ms", 0), 2048.0 * 20.25);
+    near(used("90s", 0), 2048.0 * 90.0);
+    // Beside a task that computes as well it has what that leaves, from the first second on.
+    near(used("20250ms", 1024), 1024.0 * 20.25);
+    near(used("20250ms", 256), 1792.0 * 20.25);
+}

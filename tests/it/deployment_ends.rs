@@ -47,6 +47,70 @@ fn a_service_is_steady_after_a_failure_only_at_its_desired_count() {
 }
 
 #[test]
+fn a_scale_in_is_met_after_a_deployment_has_failed() {
+    let timeline = "  - { at: 60m, updateService: { service: web, desiredCount: 1 } }";
+    for bounds in ["minimumHealthyPercent: 100, maximumPercent: 200", "minimumHealthyPercent: 50, maximumPercent: 100"]
+    {
+        let deployment = format!(
+            "deploymentCircuitBreaker: {{ enable: true, rollback: false, thresholdConfiguration: {{ type: COUNT, value: 3 }} }}, {bounds}"
+        );
+        let run = Setup { deployment: &deployment, new: NEVER_LISTENS, timeline, ..Setup::default() }.run();
+        let failed = said(&run, &["service.deployment_failed"]);
+        assert!(failed.len() == 1 && failed[0].0 < 55.0 * 60.0, "{failed:?}");
+        assert_eq!((running_at_end(&run, "web:1"), running_at_end(&run, "web:2")), (1, 0), "{bounds}");
+        let steady = said(&run, STEADY);
+        assert!(steady.last().is_some_and(|it| it.0 > 55.0 * 60.0), "{bounds}: {steady:?}");
+    }
+}
+
+/// Fails a deployment when the oldest tasks, which are those of the old revision, answer with errors.
+const WATCHED_FOR_GOOD: &str = "alarms: { alarmNames: [errors], enable: true, rollback: false }";
+
+#[test]
+fn what_a_failed_deployment_leaves_beyond_the_desired_count_stops() {
+    // New tasks never listen, and their checks are ignored for two hours: all eight would stay.
+    let timeline = "  - { at: 20m, targetErrors: { service: web, tasks: 4, for: 5m } }";
+    let setup = Setup { deployment: WATCHED_FOR_GOOD, new: NEVER_LISTENS, more: ERRORS, timeline, ..Setup::default() };
+    let text = setup
+        .text()
+        .replace("    taskDefinition: web:1\n", "    taskDefinition: web:1\n    healthCheckGracePeriodSeconds: 7200\n");
+    let run = run(&text);
+    let failed = said(&run, &["service.deployment_failed"]);
+    assert!(failed.len() == 1 && failed[0].1.ends_with("alarm detected."), "{failed:?}");
+    assert_eq!((running_at_end(&run, "web:1"), running_at_end(&run, "web:2")), (4, 0));
+    assert!(said(&run, STEADY).last().is_some_and(|it| it.0 >= failed[0].0));
+}
+
+#[test]
+fn tasks_of_the_revision_that_has_failed_stop_before_those_of_the_old_one() {
+    let watched = format!("{WATCHED_FOR_GOOD}, minimumHealthyPercent: 95, maximumPercent: 100");
+    let of = |timeline: &str| {
+        let new = "errorShare: 0.5";
+        let run = Setup { desired: 24, deployment: &watched, new, more: ERRORS, timeline, ..Setup::default() }.run();
+        (running_at_end(&run, "web:1"), running_at_end(&run, "web:2"))
+    };
+    let (old, new) = of("");
+    assert!(old > 1 && new > 1, "{old} {new}");
+    let to = |desired: usize| format!("  - {{ at: 60m, updateService: {{ service: web, desiredCount: {desired} }} }}");
+    assert_eq!(of(&to(old + 1)), (old, 1));
+    assert_eq!(of(&to(old - 1)), (old - 1, 0));
+}
+
+#[test]
+fn a_shift_that_an_alarm_has_failed_for_good_keeps_what_is_desired_of_each_revision() {
+    let deployment = format!("{}, {WATCHED_FOR_GOOD}", staged("CANARY"));
+    let of = |scales: &str| {
+        let timeline = format!("  - {{ at: 10m, targetErrors: {{ service: web, tasks: 4, for: 5m }} }}\n{scales}");
+        let (deployment, timeline) = (&deployment, &timeline);
+        let run = Setup { deployment, balancer: TWO_GROUPS, more: ERRORS, timeline, ..Setup::default() }.run();
+        assert_eq!(said(&run, &["service.deployment_failed"]).len(), 1);
+        (running_at_end(&run, "web:1"), running_at_end(&run, "web:2"))
+    };
+    assert_eq!(of(""), (4, 4));
+    assert_eq!(of("  - { at: 60m, updateService: { service: web, desiredCount: 2 } }"), (2, 2));
+}
+
+#[test]
 fn rebalancing_starts_no_task_of_a_deployment_that_has_failed() {
     // The old tasks are uneven over the zones when the breaker has tripped.
     let deployment = "deploymentCircuitBreaker: { enable: true, rollback: false, thresholdConfiguration: { type: COUNT, value: 3 } }";
@@ -132,6 +196,50 @@ fn a_task_that_its_disconnected_agent_keeps_is_named_where_an_update_hangs() {
     let Verdict::Hangs(hang) = it.verdict() else { panic!("{:?}", it.verdict()) };
     assert_eq!(hang.because, kept_by_its_agent(&run));
     assert_eq!(running_at_end(&run, "web:2"), 6, "that is all that is left to do");
+}
+
+#[test]
+fn new_tasks_that_wait_for_disconnected_agents_are_named_where_an_update_hangs() {
+    // Half a second after they were placed, and half a second before their agents take them up.
+    let deaf = "  - { at: 305500ms, disconnectAgents: { autoScalingGroup: nodes, count: 6 } }";
+    let run = Setup { desired: 1, timeline: deaf, ..Setup::default() }.run();
+    let Verdict::Hangs(hang) = run.deployments[1].verdict() else { panic!("{:?}", run.deployments[1].verdict()) };
+    let new = run.tasks.iter().find(|it| it.deployment == 1).expect("it was placed");
+    assert!(new.pull_started_at.is_none());
+    let words = format!(
+        "0 of 1 new tasks are healthy, and no other comes to be; 1 new task stays PENDING, since its agent is disconnected: t-{:05} on {}",
+        new.task,
+        run.instances[new.instance.expect("it has a place")].name
+    );
+    assert_eq!(hang.because, words);
+    let text = Setup { timeline: deaf, ..Setup::default() }.text();
+    let at_once = text.replace("image: web,", "image: web, versionConsistency: disabled,");
+    let several = self::run(&at_once);
+    let because = &several.deployments[1].hangs[0].because;
+    assert!(because.contains("; 4 new tasks stay PENDING, since their agents are disconnected: t-"), "{because}");
+}
+
+#[test]
+fn an_update_that_waits_for_an_agent_says_so_and_not_that_it_waits_for_deregistration() {
+    let deaf = "  - { at: 290s, disconnectAgents: { autoScalingGroup: nodes, count: 1, for: 12m } }";
+    let setup = Setup { desired: 6, timeline: deaf, ..Setup::default() };
+    let balanced = "    loadBalancers: [{ targetGroupArn: blue, containerName: web, containerPort: 80,  }]\n";
+    let requests = "workloads: { visitors: { service: web, arrivals: { poisson: { rate: 10/s } } } }\n";
+    let text = setup.text();
+    assert!(text.contains(balanced) && text.contains(requests), "{text}");
+    for (text, deregistration) in [(text.replace(balanced, "").replace(requests, ""), 0.0), (text, 10.0)] {
+        let run = run(&text);
+        let it = &run.deployments[1];
+        assert!(matches!(it.verdict(), Verdict::Finished(_)), "{:?}", it.verdict());
+        let waits = it.waits(&run);
+        let of = |stage| waits.iter().find(|it| it.0 == stage).map_or(0.0, |it| it.1.as_seconds());
+        let deregistered = of(DeploymentStage::Deregistration);
+        assert!((deregistration..=deregistration * 1.5).contains(&deregistered), "{waits:?}");
+        assert!((540.0..700.0).contains(&of(DeploymentStage::Agent)), "{waits:?}");
+        let told = report::deployments::paragraphs(&[vec![&run]]);
+        assert!(told.contains("for agents that are disconnected"), "{told}");
+        assert_eq!(told.contains("to be deregistered"), deregistration > 0.0, "{told}");
+    }
 }
 
 /// The same with more hours, and few requests.

@@ -1,11 +1,12 @@
-//! Laws of deployments of every kind, tried on random ones: traffic that shifts, task sets, crash loops and rebalancing.
+//! Laws of deployments of every kind, tried on random ones: traffic that shifts, task sets, crash loops, rebalancing, and desired counts
+//! that change meanwhile.
 
 use proptest::prelude::*;
 
 use plimsoll::aws::service::deployment_bounds;
 use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
-use plimsoll::run::{Run, TaskLife};
+use plimsoll::run::{Run, TaskLife, Verdict};
 use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
 
@@ -40,6 +41,8 @@ struct Story {
     crashes: Option<(u32, u32)>,
     /// From when and for how long an instance is DRAINING, so that zones are uneven when it is back.
     drains: Option<(u32, u32)>,
+    /// Seconds at which the desired count changes, and to what.
+    scales: Vec<(u32, u32)>,
     seed: u64,
 }
 
@@ -59,10 +62,14 @@ fn stories() -> impl Strategy<Value = Story> {
         prop_oneof![Just(None), (60u32..900, 60u32..900).prop_map(Some)],
     );
     let deployed_at = proptest::collection::vec(600u32..1_800, 1..4);
+    let scales = proptest::collection::vec((600u32..2_400, 1u32..9), 0..4);
     let switches = (any::<bool>(), prop_oneof![Just(None), Just(Some(0u32)), Just(Some(40))]);
-    (kind, sizes, percents, switches, 0u32..30, deployed_at, upsets, 0u64..1000).prop_map(
-        |(kind, sizes, percents, (is_balanced, hooks), shutdown_s, mut deployed_at, (crashes, drains), seed)| {
+    (kind, sizes, percents, switches, 0u32..30, (deployed_at, scales), upsets, 0u64..1000).prop_map(
+        |(kind, sizes, percents, (is_balanced, hooks), shutdown_s, (mut deployed_at, mut scales), upsets, seed)| {
+            let (crashes, drains) = upsets;
             deployed_at.sort_unstable();
+            scales.sort_unstable();
+            scales.dedup_by_key(|it| it.0);
             Story {
                 kind,
                 instances: sizes.0,
@@ -76,6 +83,7 @@ fn stories() -> impl Strategy<Value = Story> {
                 deployed_at,
                 crashes,
                 drains,
+                scales,
                 seed,
             }
         },
@@ -150,6 +158,8 @@ impl Story {
             );
             timeline.push((at, crash));
         }
+        let scaled = |to: &u32| format!("updateService: {{ service: web, desiredCount: {to} }}");
+        timeline.extend(self.scales.iter().map(|(at, to)| (*at, scaled(to))));
         if let Some((at, lasts)) = self.drains {
             let to = |status: &str| {
                 format!("updateContainerInstancesState: {{ autoScalingGroup: nodes, count: 1, status: {status} }}")
@@ -195,12 +205,18 @@ timeline:
 }
 
 impl Story {
-    /// The tasks of a deployment that the service scheduler keeps at an instant: what is computed of a task set, which only grows.
+    /// The desired count at an instant.
+    fn desired_at(&self, at: Instant) -> u32 {
+        let by_then = self.scales.iter().rfind(|it| Instant::START + Span::seconds(u64::from(it.0)) <= at);
+        by_then.map_or(self.desired, |it| it.1)
+    }
+
+    /// The tasks of a deployment that the service scheduler keeps at an instant: what is computed of a task set, whose scale only grows.
     fn desired_of(&self, deployment: u32, at: Instant) -> u32 {
         let full_at = Instant::START + Span::seconds(u64::from(self.deployed_at[0]) + 200);
         match self.kind == Kind::TaskSets && deployment == 1 && at <= full_at {
-            true => self.desired.div_ceil(2),
-            false => self.desired,
+            true => self.desired_at(at).div_ceil(2),
+            false => self.desired_at(at),
         }
     }
 
@@ -240,13 +256,13 @@ proptest! {
         let run = story.run();
         every_task_lives_in_order(&run);
         no_instance_is_over_committed(&run);
-        let (_, upper) = deployment_bounds(story.desired, story.minimum_healthy, story.maximum);
         let deleted_at = Instant::START + Span::seconds(u64::from(DELETED_AT));
         let of_web: Vec<&TaskLife> = run.tasks.iter().filter(|it| it.service == Some(0)).collect();
         for task in &of_web {
             let at = task.created_at;
             let is_there = |it: &&&TaskLife| it.created_at <= at && it.stopping_at.is_none_or(|stopping| stopping > at);
             let there = of_web.iter().filter(is_there).filter(|it| story.are_counted_together(task, it)).count() as u32;
+            let (_, upper) = deployment_bounds(story.desired_at(at), story.minimum_healthy, story.maximum);
             prop_assert!(there <= upper, "{there} of {upper} at {at}: {story:?}");
             // What the service scheduler stops, but for what has failed its checks, and what it cleans up whatever runs. A crash is not
             // its doing, but it takes nothing from what is left after one.
@@ -265,6 +281,18 @@ proptest! {
             let healthy = of_web.iter().filter(is_healthy).filter(is_counted).count() as u32;
             prop_assert!(healthy >= lower, "{healthy} healthy at {at}, {lower} must be: {story:?}");
         }
+        // Each deployment comes to an end, or it is named that it does not; and a lower desired count is met.
+        for it in run.deployments.iter().filter(|it| it.service == 0) {
+            let hangs = it.hangs.last().is_some_and(|hang| hang.until.is_none_or(|until| until >= deleted_at));
+            prop_assert!(it.verdict() != Verdict::UnderWay || hangs, "deployment {}: {story:?}", it.number);
+        }
+        let before = Instant::START + Span::seconds(u64::from(DELETED_AT) - 60);
+        let is_there = |it: &&&TaskLife| it.created_at <= before && it.stopping_at.is_none_or(|at| at > before);
+        for task in of_web.iter().filter(is_there) {
+            let together = of_web.iter().filter(is_there).filter(|it| story.are_counted_together(task, it)).count() as u32;
+            let (_, upper) = deployment_bounds(story.desired_at(before), story.minimum_healthy, story.maximum);
+            prop_assert!(together <= upper, "{together} of {upper} an hour and more later: {story:?}");
+        }
         // What is stopped has freed all that it held, neither less nor more: what follows finds the instances empty.
         let room = story.instances * story.tasks_an_instance;
         let after = run.tasks.iter().filter(|it| it.service == Some(1) && it.running_at.is_some()).count() as u32;
@@ -277,7 +305,8 @@ proptest! {
         let kind = if story.kind == Kind::TaskSets { Kind::Canary } else { story.kind };
         let deployed_at = story.deployed_at[..1].to_vec();
         let shutdown_s = if kind == Kind::Rolling { 0 } else { story.shutdown_s };
-        let constant = Story { kind, is_balanced: false, crashes: None, drains: None, deployed_at, shutdown_s, ..story };
+        let scales = Vec::new();
+        let constant = Story { kind, is_balanced: false, crashes: None, drains: None, scales, deployed_at, shutdown_s, ..story };
         let more = Story { instances: constant.instances + 1, ..constant.clone() };
         if let Some(least) = completed_at(&constant.run()) {
             let most = completed_at(&more.run());

@@ -1,12 +1,11 @@
 //! Which task keeps a container instance that drains, and what that task waits for.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use plimsoll::engine::simulate;
-use plimsoll::report::{draining, summary::summary};
-use plimsoll::rng::Seed;
+use plimsoll::report::{draining, files, summary::summary};
 use plimsoll::run::Run;
-use plimsoll::scenario;
+
+use crate::stories;
 
 /// Two instances, of which one is set to DRAINING after five minutes; a service with a task on each, of so many CPU units.
 fn run(cpu: u32, deployment: &str, more: &str) -> Run {
@@ -26,10 +25,7 @@ services:
 timeline: [{{ at: 5m, updateContainerInstancesState: {{ autoScalingGroup: nodes, count: 1, status: DRAINING }} }}]
 {more}"
     );
-    let story = scenario::read(Path::new("draining.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
+    stories::run(&text)
 }
 
 fn told(run: &Run) -> String {
@@ -85,4 +81,52 @@ fn an_instance_that_is_soon_empty_is_not_told_of() {
 #[test]
 fn one_task_of_a_service_that_lets_half_go_keeps_nothing() {
     assert_eq!(told(&run(1500, "minimumHealthyPercent: 50, maximumPercent: 200", "")), "");
+}
+
+#[test]
+fn each_task_and_reason_has_a_row_of_draining_csv() {
+    let rows = |run: &Run| {
+        let files = files(run);
+        let (_, bytes) = files.iter().find(|(name, _)| *name == "draining.csv")?;
+        let mut reader = csv::Reader::from_reader(&bytes[..]);
+        Some(
+            reader
+                .deserialize()
+                .map(|it| it.expect("a row is as its header"))
+                .collect::<Vec<BTreeMap<String, String>>>(),
+        )
+    };
+    let kept = run(1500, KEEPS_ALL, "");
+    let all = rows(&kept).expect("an instance drained");
+    let row = all.iter().find(|it| it["reason"] == "no-room-for-replacement").expect("there is no room");
+    let has = |columns: [(&str, &str); 8]| {
+        columns.iter().for_each(|(column, value)| assert_eq!(row[*column], *value, "{column} of {row:?}"));
+    };
+    has([
+        ("instance", "i-00000"),
+        ("service", "web"),
+        ("run_task", ""),
+        ("minimum_healthy_percent", "100"),
+        ("closest_instance", "i-00001"),
+        ("closest_reason", "CPU"),
+        ("wanted", "1500"),
+        ("left", "548"),
+    ]);
+    let seconds = |column: &str| row[column].parse::<f64>().expect("a number");
+    assert_eq!(seconds("until_s") - seconds("from_s"), seconds("lasted_s"));
+    assert_eq!(all.len(), kept.drain_holds.len());
+
+    let job = "runTasks: { job: { taskDefinition: job, at: 1m, count: 2, runTime: 30m } }";
+    let standalone = rows(&run(64, KEEPS_ALL, job)).expect("an instance drained");
+    let row = standalone.iter().find(|it| it["reason"] == "standalone-task").expect("it runs on");
+    assert_eq!((row["service"].as_str(), row["run_task"].as_str()), ("job", "job"));
+
+    let calm = stories::run(
+        "duration: 10m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, cpu: 64, memory: 64 }] } }
+services: { web: { taskDefinition: web, desiredCount: 1 } }
+",
+    );
+    assert_eq!(rows(&calm), None, "nothing drained");
 }

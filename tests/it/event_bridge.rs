@@ -440,7 +440,7 @@ timeline: [{{ at: 0s, fargateCapacityUnavailable: {{ capacityProvider: FARGATE, 
     let (schedule, program) = (&run.run_task_totals[place], &run.run_task_totals[1 - place]);
     assert_eq!((schedule.events.delivered, schedule.events.tasks_lost, schedule.failed()), (1, 0, 0));
     assert!(schedule.events.retries > 5, "{:?}", schedule.events);
-    let words = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+    let words = "Capacity is unavailable at this time. Please try again later or in a different availability zone.";
     assert_eq!(program.failures.iter().collect::<Vec<_>>(), [(&words, &3)]);
     assert_eq!(run.tasks.len(), 2);
     assert!(run.tasks.iter().all(|it| it.created_at >= Instant::START + Span::MINUTE * 20));

@@ -53,6 +53,7 @@ mod service_scheduler;
 mod start_tasks;
 mod stop_causes;
 mod stop_task;
+mod stories;
 mod task_sets;
 mod theory;
 mod unhealthy_tasks;

@@ -340,6 +340,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             started_at: Some(Instant::START),
             healthy_at: None,
             stopping_at: None,
+            sigterm_due_at: None,
             sigterm_at: None,
             stopped_at: None,
             stopped_reason: None,

@@ -101,3 +101,21 @@ fn a_fresh_process_is_slow_at_first() {
     assert!((of(cold, 40) - warm - 60.0).abs() < 0.5, "15 ms more at a quarter of a vCPU");
     assert!((of(cold, 60) - warm).abs() < 0.1, "and warm again");
 }
+
+#[test]
+fn of_an_instance_out_of_memory_the_larger_use_goes_where_two_are_as_far_above_what_they_reserved() {
+    // 7811 MiB; both use 3000 beyond what they reserved, and `large`, which comes last, more in all.
+    let run = crate::stories::run(
+        "duration: 10m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
+taskDefinitions:
+  small: { containerDefinitions: [{ name: small, cpu: 128, memoryReservation: 1000 }] }
+  large: { containerDefinitions: [{ name: large, cpu: 128, memoryReservation: 1500 }] }
+applications: { small: { memory: { base: 4000MiB } }, large: { memory: { base: 4500MiB } } }
+services: { small: { taskDefinition: small, desiredCount: 1 }, large: { taskDefinition: large, desiredCount: 1 } }
+",
+    );
+    let killed: Vec<&str> =
+        run.events.iter().filter(|it| it.kind == "task.out_of_memory").map(|it| it.resource.as_str()).collect();
+    assert!(!killed.is_empty() && killed.iter().all(|it| it.contains("large")), "{killed:?}");
+}

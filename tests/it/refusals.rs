@@ -1,23 +1,13 @@
 //! Refusals are explained: counts, amounts, pieces, and what follows.
 
-use std::path::Path;
-
 use plimsoll::aws::launch::Launcher;
 use plimsoll::aws::placement::Reason;
-use plimsoll::engine::simulate;
 use plimsoll::report::{files, refusals};
-use plimsoll::rng::Seed;
 use plimsoll::run::{RefusalOutcome, Run};
-use plimsoll::scenario;
 use plimsoll::table::Id;
 use plimsoll::units::{Instant, Span};
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("refusals.yaml"), &mut |_| Ok(text.to_owned().into_bytes()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 /// The paragraphs of a run in one line, so that it does not matter where lines break.
 fn told(run: &Run) -> String {
@@ -299,9 +289,7 @@ capacityProviders: { nodes: { autoScalingGroupProvider: { autoScalingGroupArn: n
 taskDefinitions: { job: { containerDefinitions: [{ name: job, image: job, cpu: 1024, memory: 512 }] } }
 runTasks: { job: { taskDefinition: job, capacityProviderStrategy: [{ capacityProvider: nodes, weight: 1 }], runTime: 2h, at: [1m], count: 6 } }
 ";
-    let story = plimsoll::scenario::read(std::path::Path::new("reasons.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    let run = plimsoll::engine::simulate(&story.variants[0], plimsoll::rng::Seed { seed: 1, replication: 0 });
+    let run = run(text);
     let told = told(&run);
     let reasons = "There was no instance once, at 00:01:00; the closest instance failed for CPU once, at ";
     assert!(told.contains(reasons), "{told}");
@@ -316,9 +304,7 @@ autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 1, MaxSize: 1 } }
 taskDefinitions: { job: { containerDefinitions: [{ name: job, image: job, cpu: 1024, memory: 512 }] } }
 runTasks: { job: { taskDefinition: job, runTime: 5s, at: [1m], count: 4 } }
 ";
-    let story = plimsoll::scenario::read(std::path::Path::new("lost.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    let run = plimsoll::engine::simulate(&story.variants[0], plimsoll::rng::Seed { seed: 1, replication: 0 });
+    let run = run(text);
     let told = told(&run);
     assert!(told.contains("2 tasks found no instance and were not started"), "{told}");
     assert!(told.contains("ECS: (task group family:job) was unable to place a task"), "{told}");

@@ -649,3 +649,20 @@ timeline:
     let first = messages(&run, "service.targets_deregistered").next();
     assert_eq!(first, Some("(service web) deregistered 1 targets in (target-group web)"));
 }
+
+#[test]
+fn one_event_tells_of_all_tasks_whose_connections_begin_to_drain_at_once() {
+    let run = crate::stories::run(
+        "duration: 30m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, cpu: 128, memory: 128, portMappings: [{ containerPort: 80 }] }] } }
+targetGroups: { web: { deregistrationDelay: 30s } }
+services: { web: { taskDefinition: web, desiredCount: 5, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline: [{ at: 10m, updateService: { service: web, desiredCount: 2 } }, { at: 20m, updateService: { service: web, desiredCount: 1 } }]",
+    );
+    let said: Vec<&str> = messages(&run, "service.draining").collect();
+    let words = |tasks: u32| format!("(service web) has begun draining connections on {tasks} tasks.");
+    assert_eq!(said, [words(3), words(1)]);
+    let stopped: Vec<&str> = messages(&run, "service.tasks_stopped").collect();
+    assert!(stopped[0].starts_with("(service web) has stopped 3 running tasks: "), "{stopped:?}");
+}

@@ -11,12 +11,7 @@ use plimsoll::run::Run;
 use plimsoll::scenario;
 use plimsoll::units::Span;
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("stop-causes.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 /// What the terminal tells of the tasks that stopped, with its lines put together.
 fn told(run: &Run) -> String {

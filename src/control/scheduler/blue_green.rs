@@ -273,6 +273,26 @@ impl Control<'_> {
         self.cluster.tasks[task].is_asked_to_stop
     }
 
+    /// After a shift of traffic that has failed, and was not taken back, its revisions stand side by side, each with what is desired at
+    /// the most. The one that had completed before is kept; of what has failed no task is started, so that those of its tasks that fail
+    /// their checks are in nobody's stead. ECS says nothing of it.
+    pub(super) fn keep_revisions_of_failed_shift(&mut self, service: Id<ServiceDefinition>) {
+        let state = &self.services[service.index()];
+        let desired = state.desired_count;
+        let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
+        let before = state.number_completed_before();
+        let numbers: Vec<u32> = state.deployments.iter().map(|it| it.number).collect();
+        for number in numbers {
+            if Some(number) == before {
+                self.keep_revision(service, number, desired);
+                continue;
+            }
+            let mut roll = self.roll_of(service, &|it| (it == number).then_some(true));
+            self.stop_what_leaves(service, &mut roll, lower, upper, 0);
+            self.stop_surplus(service, number, &mut roll, (lower, desired));
+        }
+    }
+
     /// Keeps as many tasks of one deployment as are desired of it, by the percentages of the service.
     pub(super) fn keep_revision(&mut self, service: Id<ServiceDefinition>, number: u32, desired: u32) {
         self.keep_revisions(service, (&|it| it == number, number), desired);

@@ -4,8 +4,10 @@
 //! detect Amazon ECS deployment failures* in the developer guide (2026); when it is over, *Complete Amazon ECS rolling deployments early
 //! with early success criteria* (2026): its tasks are healthy, the bake time has elapsed, and the old tasks are cleaned up. What these leave
 //! open: old tasks are cleaned up when they are STOPPED, and the bake time runs meanwhile; the breaker's count goes on from its first
-//! stage to its second; a deployment that has failed and is not rolled back keeps all tasks as they are, and its service is steady
-//! with them where it *is healthy and at the desired number of tasks* (*Service event messages*), whatever revisions they are of; a
+//! stage to its second; a deployment that has failed and is not rolled back replaces nothing, and its service is steady with what
+//! there is where it *is healthy and at the desired number of tasks* (*Service event messages*), whatever revisions they are of. It is
+//! to *stop launching new tasks* (`DeploymentCircuitBreaker` in the API's reference) and nothing else, so that what is more than desired
+//! stops, of that revision first, then and after a scale-in; after a shift of traffic that is so of each revision by itself. A
 //! service that goes back to a deployment is watched as in any other, so that this can fail too.
 
 use crate::aws::deployment::{DeploymentStrategy, LifecycleStage, TaskFailures};
@@ -458,6 +460,8 @@ impl Control<'_> {
         let rolls_back_to = back.map(|it| state.deployments[it].number);
         let deployment = state.newest();
         deployment.failure = Some(Failure { at: now, reason, rolls_back_to, rolled_back_at: None });
+        // It starts none in the place of another any more.
+        deployment.replaces_unhealthy = false;
         let has_not_begun = reason == FailureReason::HookFailed(LifecycleStage::PreScaleUp);
         let was_blue = deployment.shift.is_some_and(|it| Some(it.blue) == rolls_back_to);
         deployment.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));

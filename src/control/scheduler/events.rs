@@ -13,6 +13,14 @@ use crate::units::Span;
 /// Duplicate events are suppressed for this long (developer guide, *Viewing service events*).
 const DUPLICATE_EVENTS: Span = Span::seconds(6 * 3600);
 
+/// Tasks of a service, or of one of its task sets, that begin to leave their target group for the same reason.
+pub struct Drain {
+    service: Id<ServiceDefinition>,
+    of: String,
+    cause: Option<Decision>,
+    tasks: u32,
+}
+
 impl Control<'_> {
     pub(in crate::control) fn say_started(&mut self, service: Id<ServiceDefinition>, placed: &[Id<Task>]) {
         if placed.is_empty() {
@@ -50,6 +58,26 @@ impl Control<'_> {
         );
         let resource = self.service_resource(service);
         Some(self.log.put(self.agenda.now(), cause, "service.tasks_stopped", resource, message))
+    }
+
+    /// A task of a service begins to leave its target group; that is said once the present event is through, of all that do so for the
+    /// same reason together.
+    pub(in crate::control) fn begins_to_drain(&mut self, task: Id<Task>, cause: Option<Decision>) {
+        let service = self.service_of_target(task);
+        let of = self.service_and_task_set(service, self.cluster.tasks[task].deployment);
+        let drain = Drain { service, of, cause, tasks: 1 };
+        match self.draining.iter_mut().find(|it| (&it.of, it.cause) == (&drain.of, drain.cause)) {
+            Some(it) => it.tasks += 1,
+            None => self.draining.push(drain),
+        }
+    }
+
+    /// Says of how many tasks connections are being drained.
+    pub(in crate::control) fn say_draining(&mut self) {
+        for Drain { service, of, cause, tasks } in std::mem::take(&mut self.draining) {
+            let message = format!("{of} has begun draining connections on {tasks} tasks.");
+            self.log.put(self.agenda.now(), cause, "service.draining", self.service_resource(service), message);
+        }
     }
 
     pub(super) fn say_placement_failed(&mut self, service: Id<ServiceDefinition>, words: &str) {

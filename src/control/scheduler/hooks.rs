@@ -57,6 +57,18 @@ impl Control<'_> {
         false
     }
 
+    /// Whether the hooks that a rolling update has called after its scale-up have just failed it. They answer when they do, whether its
+    /// tasks are still as they were then or not.
+    pub(super) fn answer_fails_deployment(&mut self, service: Id<ServiceDefinition>) -> bool {
+        let number = self.services[service.index()].primary().number;
+        let called = self.services[service.index()].primary().hooks.map(|it| it.stage);
+        if called != Some(LifecycleStage::PostScaleUp) || !self.hooks_hold_up(service, LifecycleStage::PostScaleUp) {
+            return false;
+        }
+        let primary = self.services[service.index()].primary();
+        primary.number != number || primary.failure.is_some()
+    }
+
     fn hooks_are_called(&mut self, service: Id<ServiceDefinition>, stage: LifecycleStage) -> CalledHooks {
         let now = self.now();
         let state = &self.services[service.index()];

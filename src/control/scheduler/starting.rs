@@ -164,7 +164,7 @@ impl Control<'_> {
         }
         self.say_started(service, &placed);
         if let Some(refusal) = refusal {
-            self.say_placement_failed(service, &format!("was unable to place a task. Reason: {}.", refusal.words()));
+            self.say_placement_failed(service, &format!("was unable to place a task. Reason: {}", refusal.words()));
         }
         for provider in refused_now {
             self.try_again_later(service, Some(provider));

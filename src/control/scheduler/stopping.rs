@@ -121,9 +121,19 @@ impl Control<'_> {
         }
     }
 
+    /// Tasks of deployments that have failed, of some; all of these where none is of such a one. What has failed goes first.
+    fn of_failed_or_all(&self, service: Id<ServiceDefinition>, tasks: &[Id<Task>]) -> Vec<Id<Task>> {
+        let state = &self.services[service.index()];
+        let has_failed = |number: u32| state.deployment(number).is_some_and(|it| it.failure.is_some());
+        let of_failed = tasks.iter().copied().filter(|it| has_failed(self.cluster.tasks[*it].deployment));
+        let of_failed: Vec<Id<Task>> = of_failed.collect();
+        if of_failed.is_empty() { tasks.to_vec() } else { of_failed }
+    }
+
     /// Stops tasks that are more than desired: by placement after a scale-in (*UpdateService* in the API's reference), at random where
     /// unhealthy tasks were replaced and got well, so that all are healthy (*Amazon ECS services* in the developer guide, 2026). Healthy
-    /// ones stop only as far as the minimum has enough without them.
+    /// ones stop only as far as the minimum has enough without them; those of deployments that have failed stop before all others, which
+    /// ECS says nothing of.
     fn scale_in(
         &mut self,
         service: Id<ServiceDefinition>,
@@ -149,13 +159,15 @@ impl Control<'_> {
             if others.is_empty() {
                 break;
             }
+            let among = self.of_failed_or_all(service, &others);
             let victim = if at_random {
-                self.streams.services[service.index()].placement.below(others.len())
+                self.streams.services[service.index()].placement.below(among.len())
             } else {
-                let leaves = self.provider_to_leave(service, &others);
-                self.choose_victim(service, &others, leaves)
+                let leaves = self.provider_to_leave(service, &among);
+                self.choose_victim(service, &among, leaves)
             };
-            let victim = others.remove(victim);
+            let victim = among[victim];
+            others.retain(|it| *it != victim);
             roll.staying_healthy -= u32::from(self.is_healthy(victim));
             victims.push(victim);
         }
