@@ -44,8 +44,10 @@ pub struct Cluster {
     pub fargate_tasks: BTreeSet<Id<Task>>,
     /// Instances that came, whose status or attributes have changed, since placement last looked.
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
-    /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
-    pub instances_changed: Vec<Id<ContainerInstance>>,
+    /// Instances of which what is left has changed since then.
+    pub rooms_changed: Vec<Id<ContainerInstance>>,
+    /// Instances that have other tasks since then, those that are asked to stop left out.
+    pub hosted_changed: Vec<Id<ContainerInstance>>,
     /// Target groups of which a target has changed since targets were last counted.
     pub target_groups_changed: BTreeSet<Id<TargetGroup>>,
     /// What the data plane has not seen yet.
@@ -547,7 +549,8 @@ impl Cluster {
         host.tasks.push(task);
         host.hosted.push(task);
         debug_assert!(self.is_balanced(instance), "what is left and what tasks hold make up what is registered");
-        self.instances_changed.push(instance);
+        self.rooms_changed.push(instance);
+        self.hosted_changed.push(instance);
         self.has_changed(Change::Task(task));
     }
 
@@ -567,7 +570,7 @@ impl Cluster {
         let row = &mut self.instances[instance];
         if row.set_aside != resources {
             row.set_aside = resources;
-            self.instances_changed.push(instance);
+            self.rooms_changed.push(instance);
         }
     }
 
@@ -602,8 +605,9 @@ impl Cluster {
     pub fn ask_to_stop(&mut self, task: Id<Task>) {
         let row = &mut self.tasks[task];
         row.is_asked_to_stop = true;
+        self.version += 1;
         self.waiting.remove(&(row.launcher, task));
-        self.instances_changed.extend(row.instance());
+        self.hosted_changed.extend(row.instance());
     }
 
     /// Takes a task off its instance, if it was on one, when it has reached STOPPED.
@@ -611,7 +615,9 @@ impl Cluster {
         self.fargate_tasks.remove(&task);
         if let Some(instance) = self.tasks[task].instance() {
             self.instances[instance].hosted.retain(|it| *it != task);
-            self.instances_changed.push(instance);
+            if !self.tasks[task].is_asked_to_stop {
+                self.hosted_changed.push(instance);
+            }
         }
     }
 
@@ -637,7 +643,7 @@ impl Cluster {
             "an instance never has more left than it registered"
         );
         debug_assert!(self.is_balanced(instance), "a stopped task gives back exactly what it held");
-        self.instances_changed.push(instance);
+        self.rooms_changed.push(instance);
         self.has_changed(Change::Task(task));
     }
 

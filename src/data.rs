@@ -365,7 +365,7 @@ pub fn note_changes(traffic: &mut Traffic, cluster: &Cluster, changes: &[Change]
                     roster.hears_of_end(cluster, task, now);
                 }
                 let of_service = cluster.tasks[task].service().map_or(0..0, |it| lanes_of_service[it.index()].clone());
-                stale.extend(of_service.filter(|it| lanes[*it].hears_of_task(task)));
+                stale.extend(of_service.filter(|it| lanes[*it].hears_of_task(cluster, task)));
             }
             Change::Target(target) => {
                 let Target { task, target_group, .. } = cluster.targets[target];

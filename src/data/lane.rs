@@ -439,11 +439,16 @@ impl Lane {
     }
 
     /// A task has changed, of which it need not know anything; tells whether it has to look, and had not to before.
-    pub fn hears_of_task(&mut self, task: Id<Task>) -> bool {
-        let is_first = self.place_of(task).is_some() && self.news.is_empty();
-        if self.place_of(task).is_some() {
-            self.news.tasks.push(task);
+    pub fn hears_of_task(&mut self, cluster: &Cluster, task: Id<Task>) -> bool {
+        let Some(place) = self.place_of(task) else { return false };
+        let (station, row) = (&self.stations[place], &cluster.tasks[task]);
+        // That its slot is free, or that it is asked to stop, changes nothing of how it serves.
+        let concerns = station.is_up != row.process_is_up || station.error_share != row.error_share;
+        if !concerns && row.stopped_at.is_none() {
+            return false;
         }
+        let is_first = self.news.is_empty();
+        self.news.tasks.push(task);
         is_first
     }
 
