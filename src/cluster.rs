@@ -44,9 +44,9 @@ pub struct Cluster {
     pub fargate_tasks: BTreeSet<Id<Task>>,
     /// Instances that came, whose status or attributes have changed, since placement last looked.
     pub instances_described_anew: Vec<Id<ContainerInstance>>,
-    /// Instances of which what is left has changed since then.
-    pub rooms_changed: Vec<Id<ContainerInstance>>,
-    /// Instances that have other tasks since then, those that are asked to stop left out.
+    /// Instances of which something else has changed that placement sees: what is left on them, and their tasks.
+    pub instances_changed: Vec<Id<ContainerInstance>>,
+    /// Those of them that have other tasks, of which those that are asked to stop do not count.
     pub hosted_changed: Vec<Id<ContainerInstance>>,
     /// Target groups of which a target has changed since targets were last counted.
     pub target_groups_changed: BTreeSet<Id<TargetGroup>>,
@@ -549,7 +549,7 @@ impl Cluster {
         host.tasks.push(task);
         host.hosted.push(task);
         debug_assert!(self.is_balanced(instance), "what is left and what tasks hold make up what is registered");
-        self.rooms_changed.push(instance);
+        self.instances_changed.push(instance);
         self.hosted_changed.push(instance);
         self.has_changed(Change::Task(task));
     }
@@ -570,7 +570,7 @@ impl Cluster {
         let row = &mut self.instances[instance];
         if row.set_aside != resources {
             row.set_aside = resources;
-            self.rooms_changed.push(instance);
+            self.instances_changed.push(instance);
         }
     }
 
@@ -607,6 +607,7 @@ impl Cluster {
         row.is_asked_to_stop = true;
         self.version += 1;
         self.waiting.remove(&(row.launcher, task));
+        self.instances_changed.extend(row.instance());
         self.hosted_changed.extend(row.instance());
     }
 
@@ -615,6 +616,7 @@ impl Cluster {
         self.fargate_tasks.remove(&task);
         if let Some(instance) = self.tasks[task].instance() {
             self.instances[instance].hosted.retain(|it| *it != task);
+            self.instances_changed.push(instance);
             if !self.tasks[task].is_asked_to_stop {
                 self.hosted_changed.push(instance);
             }
@@ -643,7 +645,7 @@ impl Cluster {
             "an instance never has more left than it registered"
         );
         debug_assert!(self.is_balanced(instance), "a stopped task gives back exactly what it held");
-        self.rooms_changed.push(instance);
+        self.instances_changed.push(instance);
         self.has_changed(Change::Task(task));
     }
 

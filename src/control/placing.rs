@@ -213,9 +213,8 @@ impl<'a> Placing<'a> {
 
     /// Tells the index what has changed since it was last told.
     fn catch_up(&mut self, scenario: &'a Scenario, cluster: &mut Cluster, now: Instant) {
-        let Cluster { instances_described_anew, rooms_changed, hosted_changed, .. } = &*cluster;
-        let stands = instances_described_anew.is_empty() && rooms_changed.is_empty() && hosted_changed.is_empty();
-        self.version += u64::from(!stands);
+        let is_changed = !(cluster.instances_described_anew.is_empty() && cluster.instances_changed.is_empty());
+        self.version += u64::from(is_changed);
         let mut anew = std::mem::take(&mut cluster.instances_described_anew);
         for instance in anew.drain(..) {
             if is_candidate(&cluster.instances[instance]) {
@@ -233,21 +232,21 @@ impl<'a> Placing<'a> {
                     &Hosted::default(),
                     0,
                 ));
-                cluster.rooms_changed.push(instance);
+                cluster.instances_changed.push(instance);
                 cluster.hosted_changed.push(instance);
             } else {
                 self.index.deregister(instance.index());
             }
         }
         cluster.instances_described_anew = anew;
-        let mut changed = std::mem::take(&mut cluster.rooms_changed);
+        let mut changed = std::mem::take(&mut cluster.instances_changed);
         for instance in changed.drain(..) {
             if self.index.is_registered(instance.index()) {
                 let available = cluster.instances[instance].available();
                 self.index.change(instance.index(), available.cpu_units, available.memory_mib);
             }
         }
-        cluster.rooms_changed = changed;
+        cluster.instances_changed = changed;
         let mut changed = std::mem::take(&mut cluster.hosted_changed);
         for instance in changed.drain(..) {
             let (row, id) = (&cluster.instances[instance], instance.index());
