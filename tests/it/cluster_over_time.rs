@@ -1,19 +1,9 @@
 //! Account settings, network configurations and registration failures that change while the run goes on.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
 use plimsoll::report::refusals;
-use plimsoll::rng::Seed;
 use plimsoll::run::Run;
-use plimsoll::scenario;
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("cluster.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 fn running(run: &Run) -> usize {
     run.tasks.iter().filter(|it| it.running_at.is_some() && it.stopping_at.is_none()).count()

@@ -1,24 +1,10 @@
 //! Container instances and network modes, end to end: density, GPUs, ports, addresses, and what is done to instances by hand.
 
-use std::path::Path;
-
 use plimsoll::aws::placement::Reason;
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
 use plimsoll::run::Run;
-use plimsoll::scenario::{self, Story};
 use plimsoll::units::{Instant, Span};
 
-fn story(text: &str) -> Story {
-    let story = scenario::read(Path::new("instances.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    story
-}
-
-fn run(text: &str) -> Run {
-    simulate(&story(text).variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::{run, story};
 
 /// A service of tasks of this definition on instances of this group, and more lines.
 fn one_service(group: &str, definition: &str, count: u32, more: &str) -> String {

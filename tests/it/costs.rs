@@ -1,23 +1,9 @@
 //! What runs cost: from when to when it is billed, by which prices, and whose it is.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
 use plimsoll::report;
-use plimsoll::rng::Seed;
 use plimsoll::run::{CostKind, CostOwner, Run};
-use plimsoll::scenario::{self, Story};
 
-fn story(text: &str) -> Story {
-    let story = scenario::read(Path::new("costs.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    story
-}
-
-fn run(text: &str) -> Run {
-    simulate(&story(text).variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::{run, story};
 
 fn is_close(value: f64, expected: f64) -> bool {
     (value - expected).abs() < 1e-9

@@ -1,11 +1,6 @@
 //! The CPU of one task between its containers (*ecs.md* 1.3, level 2), end to end.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
-use plimsoll::run::Run;
-use plimsoll::scenario;
+use crate::stories::run;
 
 /// One task of 512 CPU units: a container of weight 384 that serves, and a sidecar of weight 128 that computes all the time.
 fn text(definition: &str, launch: &str, sidecar: u32, rate: u32, options: &str) -> String {
@@ -34,13 +29,6 @@ workloads: {{ some: {{ service: web, timeout: 1h, arrivals: {{ constant: {{ rate
 const CAPPED: &str = "cpu: 512";
 const FARGATE: &str = "{ networkMode: awsvpc, cpu: 512, memory: 1024, requiresCompatibilities: [FARGATE] }";
 const ON_FARGATE: &str = "launchType: FARGATE, networkConfiguration: { awsvpcConfiguration: { subnets: [a] } },";
-
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("cpu.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
 
 /// Requests served a second, mean response time in ms and CPU percent of the tenth minute.
 fn tenth_minute(text: &str) -> (f64, f64, f64) {

@@ -6,8 +6,9 @@ use plimsoll::run::{DeploymentStage, Run, TaskLife, Verdict};
 use plimsoll::units::{Instant, Span};
 
 use crate::deployments::{
-    BREAKER, ERRORS, NEVER_LISTENS, Setup, TWO_GROUPS, VERDICTS, early, run, running_at_end, said, staged, words,
+    BREAKER, ERRORS, NEVER_LISTENS, Setup, TWO_GROUPS, VERDICTS, early, running_at_end, said, staged, words,
 };
+use crate::stories::run;
 
 const STEADY: &[&str] = &["service.steady_state"];
 

@@ -1,12 +1,9 @@
 //! Deployments: what fails one and how a service goes back, and how traffic shifts to a new revision.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
-use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
+
+use crate::stories::run;
 
 /// A service `web` on six instances whose revision 2 is deployed at 5 minutes.
 pub struct Setup<'a> {
@@ -68,13 +65,6 @@ timeline:
 {more}"
         )
     }
-}
-
-pub fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("deployments.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
 }
 
 /// Events of some kinds with their seconds since the deployment at 5 minutes.

@@ -1,29 +1,15 @@
 //! Fargate and Fargate Spot, end to end: how tasks start, what quotas let run, where they go, what they cost and how Spot
 //! takes them away.
 
-use std::path::Path;
-
 use plimsoll::aws::fargate::FargateCapacity;
 use plimsoll::aws::price::billed;
 use plimsoll::aws::run_task::THROTTLED;
-use plimsoll::engine::simulate;
 use plimsoll::report;
-use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
-use plimsoll::scenario::{self, Story};
 use plimsoll::units::{Instant, Span};
 use proptest::prelude::*;
 
-fn story(text: &str) -> Story {
-    let story = scenario::read(Path::new("fargate.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    story
-}
-
-fn run(text: &str) -> Run {
-    simulate(&story(text).variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::{run, story};
 
 /// A service on Fargate whose tasks have a quarter of a vCPU, with more fields of it, and more lines.
 fn service(count: u32, fields: &str, more: &str) -> String {

@@ -1,18 +1,8 @@
 //! Volumes of EFS: tasks start only where their file system has a mount target.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
-use plimsoll::scenario;
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("files.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 /// A service with a volume of fs-1 on instances in two zones, or on Fargate.
 fn text(file_system: &str, on_fargate: bool, begin: &str) -> String {

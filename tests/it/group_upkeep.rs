@@ -1,18 +1,9 @@
 //! What groups do with their instances: Spot interruptions, health, hooks, zones, refreshes, warm pools, schedules.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
 use plimsoll::rng::Seed;
 use plimsoll::run::Run;
-use plimsoll::scenario;
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("groups.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 /// A group of m5.large in two zones; `fields` of the group and `more` of the scenario as the file has them.
 fn group(size: u32, fields: &str, more: &str) -> String {

@@ -1,19 +1,9 @@
 //! The first task of a deployment establishes the digests of its images before the others start.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
-use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("digests.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 /// Four tasks on four instances whose service is deployed anew at 5 minutes.
 fn deployed(group: &str, container: &str, more: &str) -> Run {

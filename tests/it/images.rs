@@ -1,18 +1,8 @@
 //! Images on container instances: what agents clear away, and how long they wait for Docker and for registries.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife};
-use plimsoll::scenario;
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("images.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 fn pull_seconds(task: &TaskLife) -> f64 {
     let (from, to) = (task.pull_started_at.expect("it was pulled"), task.pulled_at.expect("and came"));

@@ -2,17 +2,10 @@
 
 use std::path::Path;
 
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
 use plimsoll::run::{InstanceLife, Run};
 use plimsoll::scenario;
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("mixed.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 /// A group without capacity provider; `distribution` and `more` as the file has them.
 fn group(sizes: &str, overrides: &str, distribution: &str, more: &str) -> String {

@@ -1,21 +1,11 @@
 //! What is told of deployments: whether they get through, what they wait for, and what room they need.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
 use plimsoll::report;
-use plimsoll::rng::Seed;
 use plimsoll::run::{DeploymentLife, DeploymentStage, Run, SpareNeeded, Verdict};
-use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
 use proptest::prelude::*;
 
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("rollouts.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
-}
+use crate::stories::run;
 
 /// `desired` tasks of 512 units on `instances` of 2,048 each, deployed anew at 5 minutes.
 fn deployed(instances: u32, desired: u32, bounds: (u32, u32), more: &str) -> Run {

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use plimsoll::engine::simulate;
-use plimsoll::rng::Seed;
 use plimsoll::run::{Run, TaskLife, Verdict};
 use plimsoll::scenario;
 use plimsoll::units::{Instant, Span};
+
+use crate::stories::run;
 
 /// A service `web` whose task set `blue` has all of its desired count.
 struct Setup<'a> {
@@ -53,13 +53,6 @@ timeline:
 {timeline}"
         ))
     }
-}
-
-fn run(text: &str) -> Run {
-    let story = scenario::read(Path::new("task-sets.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    simulate(&story.variants[0], Seed { seed: 1, replication: 0 })
 }
 
 /// Events of some kinds, in words.

@@ -1,26 +1,12 @@
 //! Windows on instances and on Fargate (*ecs.md* 1.1, 1.3, 2.3, 6.7): where its tasks go, what its containers may use, what it costs.
 
-use std::path::Path;
-
-use plimsoll::engine::simulate;
 use plimsoll::report::refusals;
-use plimsoll::rng::Seed;
 use plimsoll::run::Run;
-use plimsoll::scenario::{self, Story};
 use plimsoll::units::{Instant, Span};
 
+use crate::stories::{run, story};
+
 const WINDOWS: &str = "runtimePlatform: { operatingSystemFamily: WINDOWS_SERVER_2022_CORE }";
-
-fn story(text: &str) -> Story {
-    let story = scenario::read(Path::new("windows.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
-        .unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false)));
-    assert!(story.unsupported.is_empty(), "{}", story.unsupported.render(false));
-    story
-}
-
-fn run(text: &str) -> Run {
-    simulate(&story(text).variants[0], Seed { seed: 1, replication: 0 })
-}
 
 fn running(run: &Run) -> usize {
     run.tasks.iter().filter(|it| it.running_at.is_some() && it.stopping_at.is_none()).count()
