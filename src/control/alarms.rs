@@ -142,22 +142,18 @@ impl Control<'_> {
     /// among these those of policies in the order of the policies, those of capacity providers, and then the rest of the scenario's.
     pub(super) fn put_alarms(&mut self) {
         let scenario = self.scenario;
-        let wanted = self.wanted_alarms();
-        let mut order: Vec<usize> = (0..wanted.len()).collect();
-        order.sort_by_key(|it| self.phase_of(&wanted[*it].1));
-        let mut places = vec![0; wanted.len()];
-        order.iter().enumerate().for_each(|(place, it)| places[*it] = place);
         self.alarm_of_scenario = vec![None; scenario.alarms.len()];
         self.tracking_alarms = vec![ManagedAlarms::default(); scenario.scaling_policies.len()];
-        for (place, (owner, alarm, _)) in places.iter().zip(&wanted) {
-            self.metrics.watch(scenario, &alarm.watches);
-            self.alarm_belongs_to(Id::new(*place), *owner);
+        let mut wanted = self.wanted_alarms();
+        wanted.iter().for_each(|it| self.metrics.watch(scenario, &it.1.watches));
+        wanted.sort_by_key(|it| self.phase_of(&it.1));
+        for (owner, alarm, actions) in wanted {
+            let alarm = self.put_alarm(alarm, actions);
+            self.alarm_belongs_to(alarm, owner);
         }
-        let mut wanted: Vec<Option<Wanted>> = wanted.into_iter().map(Some).collect();
-        for it in order {
-            let (_, alarm, actions) = wanted[it].take().expect("each is put once");
-            self.put_alarm(alarm, actions);
-        }
+        let of_targets = self.scaled_targets.iter_mut().map(|it| &mut it.low_alarms);
+        let of_groups = self.group_scaling.iter_mut().map(|it| &mut it.low_alarms);
+        of_targets.chain(of_groups).for_each(|it| it.sort_by_key(|(_, policy)| *policy));
         self.composite_alarms = vec![CompositeAlarmInForce::default(); scenario.composite_alarms.len()];
         if !scenario.composite_alarms.is_empty() {
             self.agenda.put(Instant::START, Event::CompositeAlarmsAreEvaluated);
@@ -277,7 +273,7 @@ impl Control<'_> {
         self.scenario.assumptions.alarm_phase.map_or(own, |it| Span(it.0 % every.0))
     }
 
-    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) {
+    fn put_alarm(&mut self, alarm: Alarm, actions: Vec<(AlarmState, Action)>) -> Id<Alarm> {
         let first = Instant::START + alarm.rule.evaluated_every() + self.phase_of(&alarm);
         let seen = match &alarm.watches {
             Watched::Stat(stat) => Some(Seen {
@@ -301,6 +297,7 @@ impl Control<'_> {
         });
         let alarm = self.alarms.push(alarm);
         self.agenda.put(first, Event::AlarmIsEvaluated(alarm));
+        alarm
     }
 
     pub(super) fn alarm_is_evaluated(&mut self, alarm: Id<Alarm>) {

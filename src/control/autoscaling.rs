@@ -42,7 +42,7 @@ pub struct ScaledTarget {
     scale_out_cooldown: Cooldown,
     scale_in_cooldown_ends: Instant,
     last_reasons: LastReasons,
-    /// The low alarms of the policies that track a metric, in order of creation.
+    /// The low alarms of the policies that track a metric, in the order of these.
     pub(super) low_alarms: Vec<(Id<Alarm>, Id<ScalingPolicy>)>,
 }
 

@@ -22,7 +22,7 @@ use crate::units::{Instant, Span};
 #[derive(Clone, Debug, Default)]
 pub struct GroupScaling {
     asked: Vec<Asked>,
-    /// The low alarms of the policies that track a metric, in order of creation.
+    /// The low alarms of the policies that track a metric, in the order of these.
     pub(super) low_alarms: Vec<(Id<Alarm>, Id<ScalingPolicy>)>,
     activity: Option<Activity>,
     /// Policies of simple scaling wait until then, and until their last activity has ended.
