@@ -166,7 +166,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether what instances answer depends on the tasks that are there, beside the room that they take.
-    pub(super) fn goes_by_tasks(&self) -> bool {
+    pub(super) fn asks_for_tasks(&self) -> bool {
         self.counts_tasks || self.depends_on_tasks
     }
 

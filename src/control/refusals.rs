@@ -168,7 +168,7 @@ impl<'a> Control<'a> {
 
     /// Why no instance can take a task, asked anew only if nobody else has found it just now.
     fn found_of(&mut self, inquiry: &Asked<'a>, wanted: &Wanted) -> Refusal {
-        if inquiry.goes_by_tasks() {
+        if inquiry.asks_for_tasks() {
             return inquiry.refusal(&self.cluster);
         }
         let need = (self.placing.requirements_of(self.scenario, wanted), self.now(), self.placing.version);

@@ -75,14 +75,11 @@ impl Control<'_> {
 
     /// Old tasks that were asked to stop and go on, as their agents are disconnected, in words; `None` where there are none.
     fn kept_by_deaf_agents(&self, service: Id<ServiceDefinition>, number: u32) -> Option<String> {
-        let runs_on = |task: Id<Task>| {
-            let row = &self.cluster.tasks[task];
-            let has_not_heard = matches!(row.status, TaskStatus::Running | TaskStatus::Deactivating);
-            let is_old = row.deployment != number && row.is_asked_to_stop && has_not_heard;
-            let instance = row.instance().filter(|_| is_old && !self.agent_hears_of(task))?;
-            Some(format!("{} on {}", task_name(task), self.cluster.instances[instance].name))
+        let goes_on = |it: &Task| {
+            let has_not_heard = matches!(it.status, TaskStatus::Running | TaskStatus::Deactivating);
+            it.deployment != number && it.is_asked_to_stop && has_not_heard
         };
-        let kept: Vec<String> = self.services[service.index()].tasks.iter().filter_map(|it| runs_on(*it)).collect();
+        let kept = self.at_deaf_agents(service, goes_on);
         let names = named(&kept)?;
         Some(match kept.len() {
             1 => format!("1 old task cannot be stopped, since its agent is disconnected: {names}"),
@@ -92,18 +89,23 @@ impl Control<'_> {
 
     /// New tasks that wait for agents which are disconnected to take them up, in words; `None` where there are none.
     fn waiting_for_deaf_agents(&self, service: Id<ServiceDefinition>, number: u32) -> Option<String> {
-        let waits_on = |task: Id<Task>| {
-            let row = &self.cluster.tasks[task];
-            let waits = row.deployment == number && row.status == TaskStatus::Pending && !row.is_asked_to_stop;
-            let instance = row.instance().filter(|_| waits && !self.agent_hears_of(task))?;
-            Some(format!("{} on {}", task_name(task), self.cluster.instances[instance].name))
-        };
-        let waiting: Vec<String> = self.services[service.index()].tasks.iter().filter_map(|it| waits_on(*it)).collect();
+        let waits = |it: &Task| it.deployment == number && it.status == TaskStatus::Pending && !it.is_asked_to_stop;
+        let waiting = self.at_deaf_agents(service, waits);
         let names = named(&waiting)?;
         Some(match waiting.len() {
             1 => format!("1 new task stays PENDING, since its agent is disconnected: {names}"),
             count => format!("{count} new tasks stay PENDING, since their agents are disconnected: {names}"),
         })
+    }
+
+    /// Those of a service's tasks that are meant and whose agents are disconnected, with their instances.
+    fn at_deaf_agents(&self, service: Id<ServiceDefinition>, is_meant: impl Fn(&Task) -> bool) -> Vec<String> {
+        let name = |&task: &Id<Task>| {
+            let row = &self.cluster.tasks[task];
+            let instance = row.instance().filter(|_| is_meant(row) && !self.agent_hears_of(task))?;
+            Some(format!("{} on {}", task_name(task), self.cluster.instances[instance].name))
+        };
+        self.services[service.index()].tasks.iter().filter_map(name).collect()
     }
 
     pub(super) fn deployment_is_watched(&mut self, service: Id<ServiceDefinition>, number: u32) {

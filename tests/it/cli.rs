@@ -1,6 +1,8 @@
 //! The program as a shell sees it.
 
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Child;
 use std::process::{Command, Output, Stdio};
 
 const TINY: &str = r#"# Does one small service keep up?
@@ -203,28 +205,40 @@ fn a_closed_pipe_is_no_error() {
 #[cfg(unix)]
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(120);
 
+/// The program while it runs, with what becomes of what it says.
+#[cfg(unix)]
+fn started(folder: &Path, arguments: &[&str], said: fn() -> Stdio) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(said())
+        .stderr(said())
+        .spawn()
+        .expect("the program can be started")
+}
+
+/// Until a file or folder is there, but not for ever.
+#[cfg(unix)]
+fn wait_for(path: &Path) {
+    let begun = std::time::Instant::now();
+    while !path.exists() && begun.elapsed() < LONGEST {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_keeps_what_is_finished_and_says_what_is_missing() {
     let folder = folder_with(&[("tiny.yaml", TINY)]);
-    let started = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
-        .args(["run", "tiny.yaml", "--replications", "10000", "--jobs", "2"])
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program can be started");
+    let started = started(folder.path(), &["run", "tiny.yaml", "--replications", "10000", "--jobs", "2"], Stdio::piped);
     let id = started.id().to_string();
     let signal = |name: &str| Command::new("kill").args([name, &id]).status().expect("`kill` is there");
     // Reads what it says while it runs, so that a full pipe does not hold it up.
     let (ended, output) = std::sync::mpsc::channel();
     std::thread::spawn(move || ended.send(started.wait_with_output()));
     let first = folder.path().join("outputs/tiny/base/r000/summary.json");
-    let begun = std::time::Instant::now();
-    while !first.exists() && begun.elapsed() < LONGEST {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    wait_for(&first);
     assert!(signal("-INT").success(), "it still runs");
     let Ok(output) = output.recv_timeout(LONGEST) else {
         signal("-KILL");
@@ -243,23 +257,15 @@ fn an_interrupt_keeps_what_is_finished_and_says_what_is_missing() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("requests"), "what is finished is compared");
 }
 
+#[cfg(unix)]
 #[test]
 fn two_runs_do_not_write_to_one_folder() {
     let long = TINY.replace("duration: 5m", "duration: 20h");
     let folder = folder_with(&[("long.yaml", &long), ("long/tiny.yaml", TINY), ("tiny.yaml", TINY)]);
     let arguments = ["run", "long.yaml", "--jobs", "1", "--replications", "50"];
-    let mut first = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
-        .args(arguments)
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program can be started");
+    let mut first = started(folder.path(), &arguments, Stdio::null);
     let place = folder.path().join("outputs/long");
-    while !place.join("base/r000").exists() {
-        std::thread::yield_now();
-    }
+    wait_for(&place.join("base/r000"));
     let before = contents(&place.join("base/r000"));
     let second = plimsoll(folder.path(), &["run", "tiny.yaml", "long.yaml", "--seed", "9", "--replications", "1"]);
     assert!(first.try_wait().expect("it can be asked").is_none(), "the first one still runs");
