@@ -474,8 +474,10 @@ pub struct Target {
     pub registered_at: Instant,
     /// When it became healthy beside others that had been for longer, so that it starts slowly.
     pub slow_start_since: Option<Instant>,
-    /// When its last health check was sent.
+    /// When its last health check was sent, of those that are sent one by one.
     pub probe_sent_at: Instant,
+    /// When the next one is to be sent; as far as that is known, and later than anything that happens where none is.
+    pub next_probe_at: Instant,
     /// Whether anomaly detection finds that it fails more than its peers.
     pub is_anomalous: bool,
     /// Its part of what goes to targets at random, from 0 to 1; less than 1 while an anomaly is mitigated.

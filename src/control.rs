@@ -475,7 +475,7 @@ impl<'a> Control<'a> {
             Event::SpotTakesTask(task) => self.spot_takes_task(task),
             Event::ProbeEnds(target, passed) => self.probe_ends(target, passed),
             Event::ProbeIsAwaited(target) => self.probe_is_awaited(target, traffic),
-            Event::ProbeIsSent(target) => self.probe_is_due_again(target),
+            Event::ProbeIsSent(target) => self.probe_is_due(target),
             Event::TargetsAreCompared => self.targets_are_compared(traffic),
             Event::SecondPasses => self.second_passes(traffic),
             Event::TwentySecondsClose => self.publish_twenty_seconds(traffic),

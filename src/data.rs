@@ -39,7 +39,7 @@ use crate::data::histogram::Histogram;
 use crate::data::lane::{Lane, response_times};
 use crate::data::measured::{Samples, TaskSamples, TwentySeconds};
 use crate::data::own_answers::OwnAnswers;
-use crate::data::quiet_probe::QuietProbe;
+use crate::data::quiet_probe::QuietProbes;
 use crate::data::roster::Roster;
 use crate::rng::Seed;
 use crate::run::{LoadBalancerCounts, RequestTotals};
@@ -100,8 +100,7 @@ pub struct Traffic {
     out_of_memory: Vec<(Id<Task>, usize)>,
     now: Instant,
     roster: Roster,
-    /// What health checks come to at targets that nothing else is asked of, as far as that is known.
-    quiet_probes: Vec<Option<QuietProbe>>,
+    quiet_probes: QuietProbes,
 }
 
 impl Traffic {
@@ -124,6 +123,7 @@ impl Traffic {
             lanes_of_group[lane.target_group().index()].push(place);
         }
         Traffic {
+            quiet_probes: QuietProbes::new(lanes.len()),
             due: vec![0.0; lanes.len()],
             agenda: BinaryHeap::new(),
             done: Vec::new(),
@@ -162,7 +162,6 @@ impl Traffic {
             out_of_memory: Vec::new(),
             now: Instant::START,
             roster: Roster::default(),
-            quiet_probes: Vec::new(),
         }
     }
 
@@ -387,6 +386,9 @@ pub fn note_changes(traffic: &mut Traffic, cluster: &Cluster, changes: &[Change]
             }
         }
     }
+    for place in 0..traffic.stale.len() {
+        traffic.asks_lane_again(traffic.stale[place], now);
+    }
 }
 
 /// Serves: completions and timeouts at or before `until`, arrivals before it.
@@ -400,6 +402,7 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     }
     for done in 0..traffic.done.len() {
         let place = traffic.done[done];
+        traffic.asks_lane_again(place, until);
         traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
         traffic.awake.wake(place);
         traffic.is_untallied[place] = true;
@@ -419,8 +422,9 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
 pub enum ProbeAnswer {
     /// Nobody answers: the process is down, its queue is full, or it has gone with the check.
     Refused,
-    /// It is answered before anything else happens to the target, which is healthy.
-    Passed,
+    /// It is answered before anything else happens to the target, which is healthy; and so are those that follow, until one has to be
+    /// sent at this instant, or before if [`next_due_probe`] names the target.
+    PassedUntil(Instant),
     /// It is answered after so long.
     After(Span),
     /// When it is answered depends on what else comes; not before so long, and it has to be asked for then.
@@ -436,15 +440,21 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     if !cluster.targets[target].is_reachable {
         return ProbeAnswer::Never;
     }
-    if traffic.answers_quietly(scenario, cluster, target) {
-        return ProbeAnswer::Passed;
+    if let Some(next) = traffic.answers_quietly(scenario, cluster, target) {
+        return ProbeAnswer::PassedUntil(next);
     }
     let now = traffic.now;
     let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };
     let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
+    traffic.asks_lane_again(lane, now);
     traffic.awake.wake(lane);
     traffic.is_due_anew(lane);
     answer
+}
+
+/// A target whose health checks have been answered without being sent, and when the next one has to be.
+pub fn next_due_probe(traffic: &mut Traffic) -> Option<(Id<Target>, Instant)> {
+    traffic.quiet_probes.next_due()
 }
 
 /// Samples memory and CPU use of the second that has passed, and freezes what each task may use in the next one. Lanes at rest, and

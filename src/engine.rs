@@ -28,28 +28,35 @@ pub fn simulate(scenario: &Scenario, seed: Seed) -> Run {
     let end = Instant::START + scenario.duration;
     let mut traffic = Traffic::new(scenario, seed);
     let mut control = Control::new(scenario, seed);
+    settle(&mut control, &mut traffic);
     while let Some(event) = control.agenda.next_until(end) {
         let now = control.now();
-        let changes = control.cluster.take_changes();
-        data::note_changes(&mut traffic, &control.cluster, &changes);
         data::advance(&mut traffic, scenario, &control.cluster, now);
         match event {
             Event::TargetsAreCompared => data::tally_targets(&mut traffic),
             Event::SecondPasses => data::second_passes(&mut traffic, scenario, &control.cluster),
             Event::TwentySecondsClose => data::twenty_seconds_close(&mut traffic),
             Event::MinuteCloses => data::minute_closes(&mut traffic, scenario),
-            Event::ProbeIsSent(target) if control.is_checked(target) => {
+            Event::ProbeIsSent(target) if control.sends_probe(target) => {
                 let answer = data::probe(&mut traffic, scenario, &control.cluster, target);
                 control.probe_was_sent(target, answer);
             }
             _ => {}
         }
         control.handle(event, &traffic);
+        settle(&mut control, &mut traffic);
     }
-    let changes = control.cluster.take_changes();
-    data::note_changes(&mut traffic, &control.cluster, &changes);
     data::advance(&mut traffic, scenario, &control.cluster, end);
     finish(scenario, seed, control, &mut traffic)
+}
+
+/// Tells the traffic what of the cluster has changed, and the control plane which health checks are to be sent again.
+fn settle(control: &mut Control<'_>, traffic: &mut Traffic) {
+    let changes = control.cluster.take_changes();
+    data::note_changes(traffic, &control.cluster, &changes);
+    while let Some((target, at)) = data::next_due_probe(traffic) {
+        control.put_probe(target, at);
+    }
 }
 
 fn finish(scenario: &Scenario, seed: Seed, mut control: Control, traffic: &mut Traffic) -> Run {

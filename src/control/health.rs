@@ -8,7 +8,7 @@ use crate::control::stop_causes::CheckedBy;
 use crate::data::{ProbeAnswer, Traffic};
 use crate::run::{self, TargetChange};
 use crate::table::Id;
-use crate::units::Span;
+use crate::units::{Instant, Span};
 
 /// The first check of a new target comes within this time (or its interval, where that is shorter).
 const FIRST_CHECK_WITHIN: Span = Span::seconds(10);
@@ -34,6 +34,7 @@ impl Control<'_> {
             zone_of_load_balancer,
             registered_at: now,
             probe_sent_at: now,
+            next_probe_at: Instant::NEVER,
             slow_start_since: None,
             is_anomalous: false,
             weight: 1.0,
@@ -57,7 +58,15 @@ impl Control<'_> {
         let within = interval.min(FIRST_CHECK_WITHIN);
         let share = self.streams.health_checks[group.index()].unit();
         let first = self.scenario.assumptions.target_registration_time + Span::from_nanos_f64(within.0 as f64 * share);
-        self.agenda.put(now + first, Event::ProbeIsSent(target));
+        self.put_probe(target, now + first);
+    }
+
+    /// The next health check of a target is sent at this instant, and none before.
+    pub fn put_probe(&mut self, target: Id<Target>, at: Instant) {
+        self.cluster.targets[target].next_probe_at = at;
+        if at < Instant::NEVER {
+            self.agenda.put(at, Event::ProbeIsSent(target));
+        }
     }
 
     /// Makes a target healthy without a check, as in a cluster that has settled before the run begins.
@@ -67,8 +76,13 @@ impl Control<'_> {
         }
     }
 
+    /// Whether a health check of the target is sent now.
+    pub fn sends_probe(&self, target: Id<Target>) -> bool {
+        self.is_checked(target) && self.cluster.targets[target].next_probe_at == self.now()
+    }
+
     /// Whether the target is still checked.
-    pub fn is_checked(&self, target: Id<Target>) -> bool {
+    fn is_checked(&self, target: Id<Target>) -> bool {
         self.cluster.targets[target].is_in_rotation()
     }
 
@@ -79,15 +93,20 @@ impl Control<'_> {
         let row = &mut self.cluster.targets[target];
         row.failures += 1;
         if row.failures < check.unhealthy_threshold {
-            self.agenda.put(self.now() + check.interval, Event::ProbeIsSent(target));
+            self.put_probe(target, self.now() + check.interval);
             return;
         }
         self.target_comes_to(target, TargetState::Unhealthy, Some(TargetHealthReason::NotInUse));
         self.say_unhealthy(target, TargetHealthReason::NotInUse);
     }
 
-    /// Puts down the verdict of a check that was just sent, or when to ask for it.
+    /// Puts down the verdict of a check that was just sent, or when to ask for it; and when the next one is sent.
     pub fn probe_was_sent(&mut self, target: Id<Target>, answer: ProbeAnswer) {
+        let next = match answer {
+            ProbeAnswer::PassedUntil(next) => next,
+            _ => self.now() + self.check_of(target).interval,
+        };
+        self.put_probe(target, next);
         self.cluster.targets[target].probe_sent_at = self.now();
         if self.cluster.targets[target].reason == Some(TargetHealthReason::RegistrationInProgress) {
             self.cluster.targets[target].reason = Some(TargetHealthReason::InitialHealthChecking);
@@ -107,7 +126,7 @@ impl Control<'_> {
         let now = self.now();
         let ends = self.cluster.targets[target].probe_sent_at + self.check_of(target).timeout;
         let (at, event) = match answer {
-            ProbeAnswer::Passed => return self.probe_ends(target, true),
+            ProbeAnswer::PassedUntil(_) => return self.probe_ends(target, true),
             ProbeAnswer::Answered => (now, Event::ProbeEnds(target, true)),
             ProbeAnswer::After(span) if now + span <= ends => (now + span, Event::ProbeEnds(target, true)),
             ProbeAnswer::NotBefore(span) if now + span <= ends => (now + span, Event::ProbeIsAwaited(target)),
@@ -118,11 +137,9 @@ impl Control<'_> {
         self.agenda.put(at, event);
     }
 
-    pub(super) fn probe_is_due_again(&mut self, target: Id<Target>) {
-        if self.is_checked(target) {
-            let interval = self.check_of(target).interval;
-            self.agenda.put(self.now() + interval, Event::ProbeIsSent(target));
-        } else if self.cluster.targets[target].state == TargetState::Initial {
+    /// A target of which no check is sent is looked at when it would be.
+    pub(super) fn probe_is_due(&mut self, target: Id<Target>) {
+        if !self.is_checked(target) && self.cluster.targets[target].state == TargetState::Initial {
             self.stays_unused(target);
         }
     }

@@ -1,68 +1,120 @@
 //! Health checks of tasks that nothing else is asked of: what comes of them is known when they are sent, so that neither the
-//! task's lane nor its machine has to wake for them.
+//! task's lane nor its machine has to wake for them; nor are they sent one by one, but added up when somebody asks.
 //!
 //! What differs from one that is asked of the task: a task that ends in the milliseconds until the answer has answered all the same,
 //! and the machine does not count the check among what its tasks ask of the next second. What is known of a target is forgotten with
 //! its task's place on the machine (`roster`); a lane that has to look at the cluster anew stays awake until that is done.
 
-use crate::cluster::{Cluster, Target, TargetState, Task};
+use crate::cluster::{Cluster, ContainerInstance, Target, TargetState, Task};
+use crate::data::roster::Guest;
 use crate::data::{TaskSamples, Traffic};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, NANOS_PER_SECOND, Span};
 
+/// What is known of quiet health checks, and which targets are checked so.
+#[derive(Debug, Default)]
+pub(super) struct QuietProbes {
+    /// By target.
+    known: Vec<Option<QuietProbe>>,
+    /// Of each lane, targets that are checked without being asked, and some that were.
+    unasked: Vec<Vec<Id<Target>>>,
+    /// Targets that have to be asked again, and when.
+    due: Vec<(Id<Target>, Instant)>,
+}
+
 /// What each health check of a target comes to while its lane and its machine are at rest. Holds until one of them is looked at again.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct QuietProbe {
+struct QuietProbe {
     lane: usize,
     machine: usize,
+    /// The instance, and its group's number.
+    instance: Option<(Id<ContainerInstance>, usize)>,
     task: Id<Task>,
     /// The number of its service, where the task's use of CPU is sampled.
     service: Option<usize>,
     /// From the question to the answer.
     lasts: Span,
-    /// In the mean over the second in which it lies.
+    interval: Span,
+    /// That it uses, in the mean over a second.
     cpu_units: f64,
+    /// Whether requests take memory, which is sampled when a second ends.
+    takes_memory: bool,
+    /// While they are not asked, when the first one begins that was not begun to be added up.
+    unasked_from: Option<Instant>,
+    /// CPU units of the one before that were not added up.
+    left: f64,
+    /// When the target is asked again if nobody wakes before.
+    asked_at: Instant,
+    /// Whether the target stands among the lane's.
+    is_listed: bool,
+}
+
+/// What of a health check counts that is not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    /// All of it.
+    Begun,
+    /// What it has used.
+    UntilNow,
+}
+
+impl QuietProbes {
+    pub(super) fn new(lanes: usize) -> QuietProbes {
+        QuietProbes { unasked: vec![Vec::new(); lanes], ..QuietProbes::default() }
+    }
+
+    /// A target that has to be asked again, and when.
+    pub(super) fn next_due(&mut self) -> Option<(Id<Target>, Instant)> {
+        self.due.pop()
+    }
 }
 
 impl Traffic {
-    /// Answers a health check if the target is healthy and nothing else happens to its task until the answer, all of it in the second
-    /// under way. Tells whether it did.
-    pub(super) fn answers_quietly(&mut self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> bool {
+    /// Answers a health check if the target is healthy and nothing else happens to its task until the answer. Tells when the next one has
+    /// to be sent, unless the lane or the machine wakes before: then [`Traffic::asks_again`] does.
+    pub(super) fn answers_quietly(
+        &mut self,
+        scenario: &Scenario,
+        cluster: &Cluster,
+        target: Id<Target>,
+    ) -> Option<Instant> {
         if cluster.targets[target].state != TargetState::Healthy {
-            return false;
+            return None;
         }
-        if self.quiet_probes.len() <= target.index() {
-            self.quiet_probes.resize(target.index() + 1, None);
+        if self.quiet_probes.known.len() <= target.index() {
+            self.quiet_probes.known.resize(target.index() + 1, None);
         }
-        let known = self.quiet_probes[target.index()];
-        let Some(probe) = known.or_else(|| self.quiet_probe(scenario, cluster, target)) else { return false };
-        self.quiet_probes[target.index()] = Some(probe);
-        if self.puts_off[probe.lane] {
-            return false;
+        self.add_up_probes(target, self.now, Counted::Begun);
+        let known = self.quiet_probes.known[target.index()];
+        let mut probe = known.or_else(|| self.quiet_probe(scenario, cluster, target))?;
+        let next = self.next_to_be_asked(&probe);
+        probe.unasked_from = next.map(|_| self.now + probe.interval);
+        if let Some(next) = next {
+            (probe.asked_at, probe.left) = (next, probe.cpu_units);
+            if !std::mem::replace(&mut probe.is_listed, true) {
+                self.quiet_probes.unasked[probe.lane].push(target);
+            }
         }
+        self.quiet_probes.known[target.index()] = Some(probe);
+        next
+    }
+
+    /// When a target has to be asked that is asked now, if not now.
+    fn next_to_be_asked(&self, probe: &QuietProbe) -> Option<Instant> {
         let is_at_rest = !self.awake.contains(probe.lane) && !self.roster.awake.contains(probe.machine);
-        let end = self.now + probe.lasts;
+        let (end, due) = (self.now + probe.lasts, self.due[probe.lane]);
         let second_ends = Instant(self.now.0.next_multiple_of(NANOS_PER_SECOND));
-        // At the very end of a second it would belong to the next.
-        if !is_at_rest || end.0 as f64 >= self.due[probe.lane] || self.now == second_ends || end > second_ends {
-            return false;
+        let is_sampled = probe.takes_memory && end > second_ends;
+        if !is_at_rest || self.puts_off[probe.lane] || is_sampled || end.0 as f64 >= due {
+            return None;
         }
-        let machine = &self.roster.machines[probe.machine];
-        if let Some((instance, group)) = machine.instance {
-            if let Some([open, _]) = &mut self.instances {
-                *open.entry(instance).or_default() += probe.cpu_units;
-            }
-            self.used[group].cpu_units += probe.cpu_units;
+        if due == f64::INFINITY {
+            return Some(Instant::NEVER);
         }
-        if let Some(service) = probe.service {
-            let used = TaskSamples { cpu_units_used: probe.cpu_units, ..TaskSamples::default() };
-            self.samples[service].add(probe.task, &used);
-            if let Some(it) = &mut self.twenty_seconds[service] {
-                it.samples.add(probe.task, &used);
-            }
-        }
-        true
+        // The interval is of whole seconds: all of them lie alike in theirs.
+        let intervals = Instant(due.ceil() as u64).since(end).0.div_ceil(probe.interval.0);
+        Some(Instant(self.now.0 + intervals * probe.interval.0))
     }
 
     /// What a target's health checks come to, if they always come to the same.
@@ -70,19 +122,109 @@ impl Traffic {
         let Target { task, target_group, .. } = cluster.targets[target];
         let lane = self.lane_of_target(cluster, target).filter(|it| !self.awake.contains(*it))?;
         let place = self.lanes[lane].place_of(task)?;
-        let (machine, guest) = self.roster.machine_of_station.get(lane)?.get(place).copied().flatten()?;
-        if self.roster.awake.contains(machine) || self.roster.machines[machine].burst.is_some() {
+        let (number, guest) = self.roster.machine_of_station.get(lane)?.get(place).copied().flatten()?;
+        let machine = &self.roster.machines[number];
+        if self.roster.awake.contains(number) || machine.burst.is_some() {
             return None;
         }
         let (cpu_time, lasts) = self.lanes[lane].constant_probe(scenario, cluster, place)?;
-        let guest = &self.roster.machines[machine].guests[guest];
-        (lasts <= scenario.target_groups[target_group].health_check.timeout).then_some(QuietProbe {
+        let guest = &machine.guests[guest];
+        let check = &scenario.target_groups[target_group].health_check;
+        (lasts <= check.timeout).then_some(QuietProbe {
             lane,
-            machine,
+            machine: number,
+            instance: machine.instance,
             task,
             service: guest.base.and(guest.service),
             lasts,
+            interval: check.interval,
             cpu_units: cpu_time * 1024.0 / NANOS_PER_SECOND as f64,
+            takes_memory: guest.memory_per_request_mib > 0.0,
+            unasked_from: None,
+            left: 0.0,
+            asked_at: Instant::NEVER,
+            is_listed: false,
         })
+    }
+
+    /// Adds up the CPU that a target's unasked checks that begin before `now` have used.
+    fn add_up_probes(&mut self, target: Id<Target>, now: Instant, counted: Counted) {
+        let Some(Some(probe)) = self.quiet_probes.known.get_mut(target.index()) else { return };
+        let Some(mut from) = probe.unasked_from else { return };
+        let mut cpu_units = std::mem::take(&mut probe.left);
+        if from < now {
+            let count = now.since(from).0.div_ceil(probe.interval.0);
+            from = Instant(from.0 + count * probe.interval.0);
+            cpu_units += count as f64 * probe.cpu_units;
+            probe.unasked_from = Some(from);
+        }
+        let ends = Instant(from.0 - probe.interval.0) + probe.lasts;
+        if counted == Counted::UntilNow && ends > now {
+            probe.left = probe.cpu_units * (ends.since(now).0 as f64 / probe.lasts.0 as f64);
+            cpu_units -= probe.left;
+        }
+        if cpu_units > 0.0 {
+            let probe = *probe;
+            self.use_cpu(&probe, cpu_units);
+        }
+    }
+
+    fn use_cpu(&mut self, probe: &QuietProbe, cpu_units: f64) {
+        if let Some((instance, group)) = probe.instance {
+            if let Some([open, _]) = &mut self.instances {
+                *open.entry(instance).or_default() += cpu_units;
+            }
+            self.used[group].cpu_units += cpu_units;
+        }
+        if let Some(service) = probe.service {
+            let used = TaskSamples { cpu_units_used: cpu_units, ..TaskSamples::default() };
+            self.samples[service].add(probe.task, &used);
+            if let Some(it) = &mut self.twenty_seconds[service] {
+                it.samples.add(probe.task, &used);
+            }
+        }
+    }
+
+    /// Adds up the CPU that all unasked checks have used until now.
+    pub(super) fn add_up_all_probes(&mut self) {
+        let mut unasked = std::mem::take(&mut self.quiet_probes.unasked);
+        unasked.iter_mut().flatten().for_each(|it| self.add_up_probes(*it, self.now, Counted::UntilNow));
+        self.quiet_probes.unasked = unasked;
+    }
+
+    /// From `now` on a target is asked again.
+    fn asks_again(&mut self, target: Id<Target>, now: Instant) {
+        self.add_up_probes(target, now, Counted::Begun);
+        let Some(Some(probe)) = self.quiet_probes.known.get_mut(target.index()) else { return };
+        if let Some(next) = probe.unasked_from.take().filter(|it| *it < probe.asked_at) {
+            self.quiet_probes.due.push((target, next));
+        }
+    }
+
+    /// From `now` on all targets of a lane are asked again.
+    pub(super) fn asks_lane_again(&mut self, lane: usize, now: Instant) {
+        while let Some(target) = self.quiet_probes.unasked[lane].pop() {
+            self.asks_again(target, now);
+            if let Some(probe) = &mut self.quiet_probes.known[target.index()] {
+                probe.is_listed = false;
+            }
+        }
+    }
+
+    /// From now on the targets on a machine are asked again.
+    pub(super) fn asks_guests_again(&mut self, guests: &[Guest]) {
+        for (lane, place) in guests.iter().filter_map(|it| it.station) {
+            let target = self.lanes[lane].station(place).0.target;
+            self.asks_again(target, self.now);
+        }
+    }
+
+    /// What was known of the health checks of a station may hold no more.
+    pub(super) fn forget_quiet_probe(&mut self, (lane, place): (usize, usize)) {
+        let target = self.lanes[lane].station(place).0.target;
+        self.asks_again(target, self.now);
+        if let Some(known) = self.quiet_probes.known.get_mut(target.index()) {
+            *known = None;
+        }
     }
 }

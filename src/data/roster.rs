@@ -380,7 +380,7 @@ impl Roster {
         for task in tasks {
             let Some(place) = machine.guests.iter().position(|it| it.task == *task) else { continue };
             let station = machine.guests[place].station;
-            forget_quiet_probe(traffic, station);
+            station.into_iter().for_each(|it| traffic.forget_quiet_probe(it));
             if !computes(task) {
                 machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
                 machine.guests.remove(place);
@@ -405,6 +405,9 @@ impl Roster {
                 None => machine.guests.insert(place, now),
             }
             machine.has_idle_offers = false;
+            if !self.awake.contains(number) {
+                traffic.asks_guests_again(&machine.guests);
+            }
             self.awake.wake(number);
             first_moved = first_moved.min(place);
         }
@@ -434,9 +437,10 @@ impl Roster {
             machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
             before = std::mem::take(&mut machine.guests);
             before.iter().for_each(|it| leaves(&mut self.machine_of_station, it.station, number));
+            traffic.asks_guests_again(&before);
         }
         for guest in before.iter().filter(|it| changed.stays(&before, it.task).is_none()) {
-            forget_quiet_probe(traffic, guest.station);
+            guest.station.into_iter().for_each(|it| traffic.forget_quiet_probe(it));
         }
         let now = self.look_at(place, (traffic, scenario, cluster), (&before, &changed));
         let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));
@@ -496,15 +500,6 @@ impl Roster {
 /// The part of the second that ends `now` which came after an instant.
 fn part_of_second_since(instant: Instant, now: Instant) -> f64 {
     if instant >= now { 0.0 } else { now.since(instant).as_seconds().min(1.0) }
-}
-
-/// What was known of the health checks of a station may hold no more.
-fn forget_quiet_probe(traffic: &mut Traffic, station: Option<(usize, usize)>) {
-    let Some((lane, station)) = station else { return };
-    let target = traffic.lanes[lane].station(station).0.target;
-    if let Some(known) = traffic.quiet_probes.get_mut(target.index()) {
-        *known = None;
-    }
 }
 
 /// A station stands on a machine no more; a task that has its place by now may stand on another.

@@ -170,21 +170,25 @@ impl Traffic {
         let Roster { machines, awake: awake_machines, seconds, machine_of_station, .. } = roster;
         let Traffic { lanes, awake, samples, twenty_seconds, used, .. } = self;
         let awake_lanes = awake.take();
+        let mut woken = Vec::new();
         for &place in &awake_lanes {
             let of_lane = &machine_of_station[place];
             for (machine, guest) in lanes[place].busy_stations().filter_map(|it| of_lane.get(it).copied().flatten()) {
                 machines[machine].guests[guest].is_busy = true;
                 if !awake_machines.contains(machine) {
                     awake_machines.wake(machine);
+                    woken.push(machine);
                     machines[machine].add_up(*seconds, (samples, twenty_seconds, used));
                 }
             }
         }
         awake.give_back(awake_lanes);
+        woken.iter().for_each(|it| self.asks_guests_again(&roster.machines[*it].guests));
     }
 
-    /// Adds up what machines at rest have come to.
+    /// Adds up what machines at rest, and health checks that are not asked, have come to.
     pub(super) fn add_up_rest(&mut self) {
+        self.add_up_all_probes();
         let Traffic { samples, twenty_seconds, used, roster, .. } = self;
         for machine in &mut roster.machines {
             machine.add_up(roster.seconds, (samples, twenty_seconds, used));

@@ -358,6 +358,7 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             zone_of_load_balancer: cluster.place_among_zones(task, load_balancer),
             registered_at: Instant::START,
             probe_sent_at: Instant::START,
+            next_probe_at: Instant::NEVER,
             slow_start_since: None,
             is_anomalous: false,
             weight: 1.0,
