@@ -34,7 +34,10 @@ fn a_task_stopped_for_a_check_has_the_cause_of_that_very_check() {
         let run = simulate(variant, Seed { seed: 0, replication: 0 });
         for task in run.tasks.iter().filter(|it| it.stopped_at.is_some()) {
             match (task.stopped_reason.as_deref(), &task.stop_cause) {
-                (Some("Task failed ELB health checks"), Some(StopCause::GracePeriodTooShort(_))) => {
+                (
+                    Some("Task failed ELB health checks in (target-group spring)"),
+                    Some(StopCause::GracePeriodTooShort(_)),
+                ) => {
                     by_load_balancer += 1;
                 }
                 (
