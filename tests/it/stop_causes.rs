@@ -159,3 +159,21 @@ assumptions: { provisioningTimeout: 10m }");
     let causes = causes(&run);
     assert!(!causes.is_empty() && causes.iter().all(|it| *it == cause), "{causes:?}");
 }
+
+/// ECS names the instance in each task's reason; tasks that several instances took along are told of together.
+#[test]
+fn tasks_that_went_with_their_instances_name_them_and_are_counted_together() {
+    let run = run("duration: 20m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 3, MaxSize: 3 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, cpu: 256, memory: 256 }] } }
+services: { web: { taskDefinition: web, desiredCount: 3 } }
+timeline: [{ at: 5m, terminateInstances: { autoScalingGroup: nodes, count: 2 } }]
+");
+    let reasons = run.tasks.iter().filter_map(|it| it.stopped_reason.as_deref());
+    // A zone that comes back is given its tasks anew.
+    let mut reasons: Vec<&str> = reasons.filter(|it| !it.starts_with("Availability-zone")).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["Host EC2 (instance i-00000) terminated.", "Host EC2 (instance i-00001) terminated."]);
+    let told = told(&run);
+    assert!(told.contains("2 × `web`: InfrastructureHealth: Host EC2 (instance ...) terminated."), "{told}");
+}
