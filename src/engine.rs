@@ -182,6 +182,7 @@ fn deployments_of(
                 completed_at: deployment.completed_at,
                 early_success: deployment.early_success,
                 superseded_at: deployment.interrupted_at,
+                is_deleted: deployment.is_deleted,
                 failure,
                 bakes: deployment.bakes(end),
                 spare,

@@ -24,8 +24,10 @@ pub struct DeploymentLife {
     pub completed_at: Option<Instant>,
     /// What was left to do when it completed, where that was something: it was an early success.
     pub early_success: Option<EarlySuccessLife>,
-    /// When a newer one took its place before that.
+    /// When a newer one took its place before that, or its service was deleted.
     pub superseded_at: Option<Instant>,
+    /// Whether that was so since its service was deleted.
+    pub is_deleted: bool,
     /// Why it failed.
     pub failure: Option<DeploymentFailure>,
     /// When it waited for its alarms, hooks, steps of traffic and bake times, from when to when.
@@ -110,6 +112,8 @@ pub enum Verdict<'d> {
     Failed(&'d DeploymentFailure),
     /// A newer one took its place after so long.
     Superseded(Span),
+    /// Its service was deleted after so long.
+    Deleted(Span),
     /// It was still moving when the run ended.
     UnderWay,
 }
@@ -166,13 +170,14 @@ impl DeploymentLife {
                 Some(early) => Verdict::FinishedEarly(at.since(self.began_at), early),
                 None => Verdict::Finished(at.since(self.began_at)),
             },
+            (None, Some(at), _) if self.is_deleted => Verdict::Deleted(at.since(self.began_at)),
             (None, Some(at), _) => Verdict::Superseded(at.since(self.began_at)),
             (None, None, Some(hang)) if hang.until.is_none() => Verdict::Hangs(hang),
             (None, None, _) => Verdict::UnderWay,
         }
     }
 
-    /// When it was over: completed, failed or superseded, or the end of the run.
+    /// When it was over: completed, failed, superseded or deleted, or the end of the run.
     pub fn ended_at(&self, run: &Run) -> Instant {
         let failed_at = self.failure.as_ref().map(|it| it.at);
         failed_at.or(self.completed_at).or(self.superseded_at).unwrap_or(Instant::START + run.simulated)

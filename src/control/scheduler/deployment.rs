@@ -63,8 +63,10 @@ pub struct Deployment {
     pub is_gone_back_to: bool,
     /// Tasks that it has lost since the next one began, or that a scale-out has added to it.
     pub missing_tasks: u32,
-    /// When another one began before it had completed.
+    /// When another one began before it had completed, or its service was deleted.
     pub interrupted_at: Option<Instant>,
+    /// Whether it was under way when its service was deleted.
+    pub is_deleted: bool,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// Whether tasks were started in the place of unhealthy ones, so that a surplus of healthy tasks comes of these getting well.
@@ -178,6 +180,7 @@ impl Deployment {
             is_gone_back_to: false,
             missing_tasks: 0,
             interrupted_at: None,
+            is_deleted: false,
             failure: None,
             replaces_unhealthy: false,
             task_failures: TaskFailures::default(),
@@ -212,6 +215,14 @@ impl Deployment {
     pub fn failing_hooks_called_at(&self) -> Option<Instant> {
         let FailureReason::HookFailed(stage) = self.failure?.reason else { return None };
         self.stages.iter().rfind(|it| it.stage == stage).map(|it| it.began_at)
+    }
+
+    /// Another one begins, or its service is deleted: it is not to complete any more, where it has not.
+    pub(super) fn interrupt(&mut self, now: Instant) {
+        if self.is_in_progress() && self.interrupted_at.is_none() {
+            self.interrupted_at = Some(now);
+            self.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
+        }
     }
 
     /// `rolloutState: COMPLETED`
@@ -300,11 +311,7 @@ impl Control<'_> {
             self.traffic_goes_back(service, Some(decision));
         }
         let state = &mut self.services[service.index()];
-        let last = state.newest();
-        if last.is_in_progress() {
-            last.interrupted_at = Some(now);
-            last.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
-        }
+        state.newest().interrupt(now);
         state.deployments.push(deployment);
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
@@ -506,7 +513,8 @@ impl Control<'_> {
         }
     }
 
-    fn breaker_trips(&self, service: Id<ServiceDefinition>) -> bool {
+    /// Whether the circuit breaker has counted enough to fail the deployment in progress.
+    pub(super) fn breaker_trips(&self, service: Id<ServiceDefinition>) -> bool {
         let state = &self.services[service.index()];
         let deployment = state.primary();
         let Some(breaker) = state.configuration.circuit_breaker else { return false };

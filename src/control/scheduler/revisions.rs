@@ -24,13 +24,14 @@ impl Service {
     }
 
     /// The number of that deployment.
-    pub(super) fn number_completed_before(&self) -> Option<u32> {
+    pub(in crate::control) fn number_completed_before(&self) -> Option<u32> {
         self.completed_before().map(|it| self.deployments[it].number)
     }
 }
 
 impl Control<'_> {
-    /// A task that ran has ended, and not because the scheduler wanted it to: its revision gets another while it is needed.
+    /// A task has ended, or could not be started, and not because the scheduler wanted it to: its revision gets another while it is
+    /// needed.
     pub(in crate::control) fn task_of_deployment_was_lost(&mut self, service: Id<ServiceDefinition>, deployment: u32) {
         self.old_revision_lacks(service, deployment, 1);
     }

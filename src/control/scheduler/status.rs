@@ -84,6 +84,10 @@ impl Control<'_> {
             return;
         }
         self.stop_rebalancing(service);
+        for deployment in &mut self.services[service.index()].deployments {
+            deployment.is_deleted = deployment.is_in_progress() && deployment.interrupted_at.is_none();
+            deployment.interrupt(now);
+        }
         if !is_daemon {
             self.set_desired_count(service, 0, Some(cause));
         }
