@@ -327,7 +327,7 @@ impl Control<'_> {
                 continue;
             }
             let there = || instance.tasks.iter().map(|it| &self.cluster.tasks[*it]);
-            let is_others = |it: &&Task| !leaves(it) && !(it.service() == Some(service) && stays(it));
+            let is_others = |it: &&Task| !(leaves(it) || it.service() == Some(service) && stays(it));
             let has_a_port = |it: &Task| it.reservation.ports.iter().any(|port| update.new.ports.contains(port));
             let site = Site {
                 available: there()
