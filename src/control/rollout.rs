@@ -11,7 +11,7 @@ use crate::aws::placement::PlacementConstraint;
 use crate::aws::rolling_update::{RollingUpdate, Site};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::{Protocol, Reservation};
-use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
+use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
@@ -199,7 +199,14 @@ impl Control<'_> {
             } else {
                 format!("{missing} new tasks find no place")
             };
-            let why = refusal.map_or(String::new(), |it| format!(": {}", it.refusal));
+            let by_fargate = || {
+                let next = self.wanted_next(service, &[]);
+                self.would_refuse_on_fargate(&next, self.fargate_of(&next)?)
+            };
+            let why = match refusal {
+                Some(it) => format!(": {}", it.refusal),
+                None => by_fargate().map_or(".".to_owned(), |it| format!(" on Fargate: {}", it.words())),
+            };
             let stays = match old {
                 0 => String::new(),
                 _ if healthy + old <= lower => format!(
@@ -213,7 +220,13 @@ impl Control<'_> {
         }
         let of_deployment = |it: &(Id<Task>, &Task)| it.1.service() == Some(service) && it.1.deployment == number;
         let own = || self.cluster.tasks.entries().filter(of_deployment);
-        let ended = || own().filter(|it| it.1.stopped_at.is_some() && it.1.healthy_at.is_none());
+        // Those that were no longer wanted, or left a draining instance, have held nothing up.
+        let was_meant_to = |it: &Task| {
+            let reason = it.stopped_reason.as_ref();
+            reason.is_some_and(|it| it.0 == StopCode::ServiceSchedulerInitiated && !it.1.starts_with("Task failed"))
+        };
+        let is_over = |it: &Task| it.stopped_at.is_some() && it.healthy_at.is_none();
+        let ended = || own().filter(|it| is_over(it.1) && !was_meant_to(it.1));
         let last_words = |tasks: &mut dyn Iterator<Item = (Id<Task>, &Task)>| {
             let (id, last) = tasks.max_by_key(|it| it.1.stopped_at)?;
             let (code, reason) = last.stopped_reason.as_ref()?;

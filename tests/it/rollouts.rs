@@ -104,6 +104,39 @@ timeline:
 }
 
 #[test]
+fn a_new_task_that_leaves_a_draining_instance_holds_nothing_up() {
+    let run = run("duration: 50m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 5, MaxSize: 5 } }
+taskDefinitions:
+  web:1: { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 256, portMappings: [{ containerPort: 80 }] }] }
+  web:2: { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 256, portMappings: [{ containerPort: 80 }] }] }
+applications: { web:2/web: { startTime: 1h } }
+targetGroups: { web: { HealthCheckIntervalSeconds: 10, deregistrationDelay: 10 } }
+services: { web: { taskDefinition: web:1, desiredCount: 4, healthCheckGracePeriodSeconds: 7200, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline:
+  - { at: 5m, deploy: { service: web, taskDefinition: web:2 } }
+  - { at: 10m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 2, status: DRAINING } }
+");
+    let Verdict::Hangs(hang) = the_deployment(&run).verdict() else { panic!("it hangs") };
+    assert_eq!(hang.because, "0 of 4 new tasks are healthy, and no other comes to be");
+    assert!(the_deployment(&run).tasks_started(&run).1 > 0, "one has left");
+}
+
+#[test]
+fn a_quota_of_fargate_is_named_where_an_update_hangs() {
+    let run = run("duration: 30m
+cluster: { subnets: { a: { AvailabilityZone: us-east-1a, CidrBlock: 10.0.0.0/24 } } }
+taskDefinitions: { web: { requiresCompatibilities: [FARGATE], networkMode: awsvpc, cpu: 1024, memory: 2048, containerDefinitions: [{ name: web, image: web }] } }
+services: { web: { taskDefinition: web, launchType: FARGATE, desiredCount: 6, networkConfiguration: { awsvpcConfiguration: { subnets: [a] } } } }
+timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]
+");
+    let Verdict::Hangs(hang) = the_deployment(&run).verdict() else { panic!("it hangs") };
+    let words = "6 new tasks find no place on Fargate: You've reached the limit on the number of vCPUs you can run concurrently. \
+                 None of the 6 old ones may stop before: minimumHealthyPercent 100 keeps 6.";
+    assert_eq!(hang.because, words);
+}
+
+#[test]
 fn a_deployment_is_over_when_its_service_is_deleted() {
     let delete = "  - { at: 30m, deleteService: { service: web, force: true } }";
     let deleted = deployed(1, 4, (100, 200), delete);

@@ -554,6 +554,24 @@ timeline:
 }
 
 #[test]
+fn a_lost_task_of_the_old_revision_waits_for_its_capacity_provider() {
+    let run = run("duration: 30m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 8 } }
+capacityProviders: { cp: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED, targetCapacity: 100 } } } }
+taskDefinitions:
+  \"web:1\": { containerDefinitions: [{ name: web, image: \"web:1\", cpu: 512, memory: 512 }] }
+  \"web:2\": { containerDefinitions: [{ name: web, image: \"web:2\", cpu: 512, memory: 512 }] }
+services: { web: { taskDefinition: \"web:1\", desiredCount: 8, capacityProviderStrategy: [{ capacityProvider: cp, weight: 1 }] } }
+timeline:
+  - { at: 5m, deploy: { service: web, taskDefinition: \"web:2\" } }
+  - { at: 330s, terminateInstances: { autoScalingGroup: nodes, count: 1 } }
+");
+    let soon = |it: &&TaskLife| (5.5..6.5).contains(&minutes(it.created_at)) && &*it.task_definition == "web:1";
+    assert_eq!(run.tasks.iter().filter(soon).count(), 4, "they are in PROVISIONING, and count for what is needed");
+    assert_eq!([1, 2].map(|it| of_revision(&run, &format!("web:{it}"), end(&run))), [0, 8]);
+}
+
+#[test]
 fn a_scale_out_during_a_deployment_goes_to_both_revisions() {
     let grow = "  - { at: 10m, updateService: { service: web, desiredCount: 6 } }";
     let run = stalled(grow, (100, 200));
