@@ -17,9 +17,9 @@ pub struct RollingUpdate {
     pub upper: u32,
     /// What a task of the new revision reserves.
     pub new: Reservation,
-    /// What a task of the old one does.
-    pub old: Reservation,
-    /// Whether no two tasks may share an instance.
+    /// What tasks of older ones do, each kind once; of those on one instance the first kind stops first.
+    pub old: Vec<Reservation>,
+    /// Whether no two tasks of the service may share an instance, whatever their revisions.
     pub is_distinct_instance: bool,
 }
 
@@ -32,18 +32,23 @@ pub struct Site {
     pub has_port_taken: bool,
     /// Whether the new revision may run here at all.
     pub takes_new: bool,
-    /// Old tasks on it.
-    pub old_tasks: u32,
+    /// Old tasks on it, of each kind.
+    pub old_tasks: Vec<u32>,
     /// New tasks on it.
     pub new_tasks: u32,
 }
 
 impl Site {
+    /// Old tasks on it, of all kinds.
+    pub fn all_old_tasks(&self) -> u32 {
+        self.old_tasks.iter().sum()
+    }
+
     fn fits(&self, update: &RollingUpdate) -> bool {
-        let shares_ports = update.old.ports.iter().any(|it| update.new.ports.contains(it));
-        let is_port_free = update.new.ports.is_empty()
-            || !self.has_port_taken && self.new_tasks == 0 && !(shares_ports && self.old_tasks > 0);
-        let is_alone = !update.is_distinct_instance || self.new_tasks == 0;
+        let has_a_port = |old: &Reservation| old.ports.iter().any(|it| update.new.ports.contains(it));
+        let by_old = self.old_tasks.iter().zip(&update.old).any(|(count, old)| *count > 0 && has_a_port(old));
+        let is_port_free = update.new.ports.is_empty() || !self.has_port_taken && self.new_tasks == 0 && !by_old;
+        let is_alone = !update.is_distinct_instance || self.new_tasks + self.all_old_tasks() == 0;
         self.takes_new && is_port_free && is_alone && self.available.lacks(&update.new).is_none()
     }
 
@@ -63,19 +68,15 @@ impl Site {
     }
 
     fn stop(&mut self, update: &RollingUpdate) {
-        let it = &mut self.available;
-        it.cpu_units += update.old.cpu_units;
-        it.memory_mib += update.old.memory_mib;
-        it.network_interfaces += update.old.network_interfaces;
-        it.gpus += update.old.gpus;
-        it.neuron_devices += update.old.neuron_devices;
-        self.old_tasks -= 1;
+        let Some(kind) = self.old_tasks.iter().position(|it| *it > 0) else { return };
+        self.available = self.available.and(&update.old[kind]);
+        self.old_tasks[kind] -= 1;
     }
 
     /// How many old tasks must stop here before a new one fits; `None` where that is of no use.
     fn stops_needed(&self, update: &RollingUpdate) -> Option<u32> {
         let mut tried = self.clone();
-        (0..=self.old_tasks).find(|it| {
+        (0..=self.all_old_tasks()).find(|it| {
             if *it > 0 {
                 tried.stop(update);
             }
@@ -95,7 +96,7 @@ impl RollingUpdate {
     /// Which of the old tasks stops first is chosen as well as it can be, so fewer would never do.
     pub fn least_spare(&self, sites: &[Site]) -> Option<u32> {
         let cannot_move = self.lower >= self.desired && self.upper <= self.desired;
-        let has_old = sites.iter().any(|it| it.old_tasks > 0);
+        let has_old = sites.iter().any(|it| it.all_old_tasks() > 0);
         if cannot_move && has_old && self.desired > 0 {
             return None;
         }
@@ -104,7 +105,7 @@ impl RollingUpdate {
 
     fn gets_through(&self, sites: &[Site], mut spare: u32) -> bool {
         let mut sites = sites.to_vec();
-        let mut old: u32 = sites.iter().map(|it| it.old_tasks).sum();
+        let mut old: u32 = sites.iter().map(Site::all_old_tasks).sum();
         let mut new = 0;
         loop {
             let before = (old, new);
@@ -118,7 +119,7 @@ impl RollingUpdate {
             spare -= in_spare;
             new += in_spare;
             for _ in 0..old.min((old + new).saturating_sub(self.lower)) {
-                let with_old = sites.iter_mut().filter(|it| it.old_tasks > 0);
+                let with_old = sites.iter_mut().filter(|it| it.all_old_tasks() > 0);
                 let best = with_old.min_by_key(|it| it.stops_needed(self).unwrap_or(u32::MAX));
                 let Some(site) = best else { break };
                 site.stop(self);
@@ -148,14 +149,14 @@ mod tests {
             lower: bounds.0,
             upper: bounds.1,
             new: reservation(new),
-            old: reservation(old),
+            old: vec![reservation(old)],
             is_distinct_instance: false,
         }
     }
 
     fn site(cpu_units: u32, old_tasks: u32) -> Site {
         let available = RegisteredResources { cpu_units, memory_mib: 1_000, ..RegisteredResources::default() };
-        Site { available, has_port_taken: false, takes_new: true, old_tasks, new_tasks: 0 }
+        Site { available, has_port_taken: false, takes_new: true, old_tasks: vec![old_tasks], new_tasks: 0 }
     }
 
     #[test]
@@ -184,10 +185,29 @@ mod tests {
     fn a_static_port_is_free_only_when_the_old_task_is_gone() {
         let mut update = update(2, (2, 4), 1, 1);
         let port = (crate::aws::task_definition::Protocol::Tcp, 80);
-        (update.old.ports, update.new.ports) = (vec![port], vec![port]);
+        (update.old[0].ports, update.new.ports) = (vec![port], vec![port]);
         assert_eq!(update.least_spare(&[site(50, 1), site(50, 1)]), Some(1));
         assert_eq!(update.least_spare(&[site(50, 1), site(50, 1), site(50, 0)]), Some(0));
         update.lower = 1;
         assert_eq!(update.least_spare(&[site(50, 1), site(50, 1)]), Some(0));
+    }
+
+    #[test]
+    fn on_distinct_instances_an_old_task_is_in_the_way() {
+        let mut update = update(2, (2, 4), 1, 1);
+        update.is_distinct_instance = true;
+        assert_eq!(update.least_spare(&[site(50, 1), site(50, 1)]), Some(1));
+        assert_eq!(update.least_spare(&[site(50, 1), site(50, 1), site(50, 0)]), Some(0));
+        update.lower = 1;
+        assert_eq!(update.least_spare(&[site(50, 1), site(50, 1)]), Some(0));
+    }
+
+    #[test]
+    fn of_old_tasks_of_several_sizes_each_leaves_its_own_room() {
+        let mut update = update(2, (1, 4), 3, 3);
+        update.old.push(reservation(1));
+        let both = Site { old_tasks: vec![1, 1], ..site(0, 0) };
+        assert_eq!(update.least_spare(std::slice::from_ref(&both)), Some(1), "the second one leaves too little");
+        assert_eq!(update.least_spare(&[both, site(2, 0)]), Some(1), "and in another place");
     }
 }

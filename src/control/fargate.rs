@@ -80,17 +80,22 @@ impl Control<'_> {
         &mut self.fargate[capacity as usize]
     }
 
-    /// Why Fargate does not take one more task; `None` where it does.
-    pub(super) fn fargate_refusal(&mut self, wanted: &Wanted, capacity: FargateCapacity) -> Option<FargateRefusal> {
+    /// Why Fargate would not take one more task; `None` where it would.
+    pub(super) fn would_refuse_on_fargate(&self, wanted: &Wanted, capacity: FargateCapacity) -> Option<FargateRefusal> {
         let quota = self.scenario.assumptions.fargate.quotas(capacity).vcpu;
         let cpu_units = wanted.reservation(self.scenario).cpu_units;
-        let refusal = if !is_within_quota(quota, self.fargate(capacity).cpu_units_in_use, cpu_units) {
+        if !is_within_quota(quota, self.fargate[capacity as usize].cpu_units_in_use, cpu_units) {
             Some(FargateRefusal::VcpuQuota)
         } else if self.fargate_zone(wanted, capacity).is_none() {
             Some(FargateRefusal::NoCapacity)
         } else {
             None
-        };
+        }
+    }
+
+    /// Why Fargate does not take one more task, which counts as a launch that was refused; `None` where it does.
+    pub(super) fn fargate_refusal(&mut self, wanted: &Wanted, capacity: FargateCapacity) -> Option<FargateRefusal> {
+        let refusal = self.would_refuse_on_fargate(wanted, capacity);
         let state = self.fargate(capacity);
         state.refused += u32::from(refusal.is_some());
         state.without_capacity += u32::from(refusal == Some(FargateRefusal::NoCapacity));

@@ -11,7 +11,7 @@ use crate::aws::placement::PlacementConstraint;
 use crate::aws::rolling_update::{RollingUpdate, Site};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
 use crate::aws::task_definition::{Protocol, Reservation};
-use crate::cluster::{ContainerInstance, InstanceStatus, Task, TaskStatus};
+use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task, TaskStatus};
 use crate::control::Control;
 use crate::control::health::task_name;
 use crate::control::log::Decision;
@@ -192,8 +192,9 @@ impl Control<'_> {
         let (minimum, maximum) = (state.minimum_healthy_percent, state.maximum_percent);
         if old > 0 && lower >= desired && upper <= desired {
             return format!(
-                "minimumHealthyPercent {minimum} keeps all {desired} tasks, and maximumPercent {maximum} allows no more than \
-                 {upper}: nothing may stop or start"
+                "minimumHealthyPercent {minimum} keeps {}, and maximumPercent {maximum} allows no more than {upper}: nothing \
+                 may stop or start",
+                if desired == 1 { "the only task".to_owned() } else { format!("all {desired} tasks") }
             );
         }
         let of_deployment = |it: &&Task| it.service() == Some(service) && it.deployment == number;
@@ -213,7 +214,14 @@ impl Control<'_> {
             } else {
                 format!("{missing} new tasks find no place")
             };
-            let why = refusal.map_or(String::new(), |it| format!(": {}", it.refusal));
+            let by_fargate = || {
+                let next = self.wanted_next(service, &[]);
+                self.would_refuse_on_fargate(&next, self.fargate_of(&next)?)
+            };
+            let why = match refusal {
+                Some(it) => format!(": {}", it.refusal),
+                None => by_fargate().map_or(".".to_owned(), |it| format!(" on Fargate: {}", it.words())),
+            };
             let stays = match old {
                 0 => String::new(),
                 _ if healthy + old <= lower => format!(
@@ -227,7 +235,13 @@ impl Control<'_> {
         }
         let of_deployment = |it: &(Id<Task>, &Task)| it.1.service() == Some(service) && it.1.deployment == number;
         let own = || self.cluster.tasks.entries().filter(of_deployment);
-        let ended = || own().filter(|it| it.1.stopped_at.is_some() && it.1.healthy_at.is_none());
+        // Those that were no longer wanted, or left a draining instance, have held nothing up.
+        let was_meant_to = |it: &Task| {
+            let reason = it.stopped_reason.as_ref();
+            reason.is_some_and(|it| it.0 == StopCode::ServiceSchedulerInitiated && !it.1.starts_with("Task failed"))
+        };
+        let is_over = |it: &Task| it.stopped_at.is_some() && it.healthy_at.is_none();
+        let ended = || own().filter(|it| is_over(it.1) && !was_meant_to(it.1));
         let last_words = |tasks: &mut dyn Iterator<Item = (Id<Task>, &Task)>| {
             let (id, last) = tasks.max_by_key(|it| it.1.stopped_at)?;
             let (code, reason) = last.stopped_reason.as_ref()?;
@@ -282,32 +296,37 @@ impl Control<'_> {
         if self.daemons.contains(&service) || self.fargate_of(&wanted).is_some() {
             return SpareNeeded::DoesNotApply;
         }
-        let is_old = |it: &&Task| it.deployment != deployment.number && !it.is_asked_to_stop;
-        let old: Vec<&Task> = state.tasks.iter().map(|it| &self.cluster.tasks[*it]).filter(is_old).collect();
-        let Some(first) = old.first() else { return SpareNeeded::DoesNotApply };
-        let mut old_on: BTreeMap<_, u32> = BTreeMap::new();
-        old.iter().filter_map(|it| it.instance()).for_each(|it| *old_on.entry(it).or_default() += 1);
+        let is_old = |it: &Task| it.deployment != deployment.number && !it.is_asked_to_stop;
+        let tasks = || state.tasks.iter().map(|it| &self.cluster.tasks[*it]);
+        if !tasks().any(is_old) {
+            return SpareNeeded::DoesNotApply;
+        }
+        // What has been asked to stop leaves its place of itself, and so do tasks of an update that was interrupted before they were
+        // healthy: nothing waits for these.
+        let before = state.number_completed_before();
+        let stays = |it: &Task| is_old(it) && (it.healthy_at.is_some() || Some(it.deployment) == before);
+        let leaves = |it: &Task| it.is_asked_to_stop || it.service() == Some(service) && is_old(it) && !stays(it);
+        let mut old: Vec<Reservation> = Vec::new();
+        for task in tasks().filter(|it| stays(it)) {
+            if !old.contains(&task.reservation) {
+                old.push(task.reservation.clone());
+            }
+        }
+        // The largest leave most room.
+        old.sort_by_key(|it| std::cmp::Reverse((it.cpu_units, it.memory_mib)));
+        let mut old_on: BTreeMap<Id<ContainerInstance>, Vec<u32>> = BTreeMap::new();
+        for task in tasks().filter(|it| stays(it)) {
+            let kind = old.iter().position(|it| *it == task.reservation);
+            if let (Some(instance), Some(kind)) = (task.instance(), kind) {
+                old_on.entry(instance).or_insert_with(|| vec![0; old.len()])[kind] += 1;
+            }
+        }
         let (lower, upper) = deployment_bounds(desired, state.minimum_healthy_percent, state.maximum_percent);
         let asked = self.asked_by(&wanted);
-        let constraints = self.constraints_of(&wanted);
-        let update = RollingUpdate {
-            desired,
-            lower,
-            upper,
-            new: wanted.reservation(self.scenario),
-            old: first.reservation.clone(),
-            is_distinct_instance: constraints.contains(&&PlacementConstraint::DistinctInstance),
-        };
-        static NO_PORTS: BTreeMap<(Protocol, u16), u32> = BTreeMap::new();
-        let mut sites = Vec::new();
-        let mut room_elsewhere = 0;
-        for (id, instance) in self.cluster.instances.entries().filter(|it| is_candidate(it.1)) {
-            let old_tasks = old_on.get(&id).copied().unwrap_or(0);
-            if old_tasks == 0 && (room_elsewhere >= update.desired || instance.status != InstanceStatus::Active) {
-                continue;
-            }
-            // Whether it may run there were there room for all.
-            let takes_new = asked.with_candidate(&self.cluster, id, Some(wanted.launcher), |it| {
+        // Whether a task may run somewhere, were there room for all; beside those of its service, or without them.
+        let may_run = |id: Id<ContainerInstance>, without: Option<Launcher>| {
+            static NO_PORTS: BTreeMap<(Protocol, u16), u32> = BTreeMap::new();
+            asked.with_candidate(&self.cluster, id, without, |it| {
                 it.remaining_cpu_units = u32::MAX;
                 it.remaining_memory_mib = u32::MAX;
                 it.remaining_network_interfaces = u32::MAX;
@@ -315,17 +334,42 @@ impl Control<'_> {
                 it.remaining_neuron_devices = u32::MAX;
                 it.reserved_ports = &NO_PORTS;
                 asked.failure(it).is_none()
-            });
+            })
+        };
+        let own = Some(wanted.launcher);
+        let keeps_apart = asked.asks_for_tasks() && old_on.keys().any(|it| may_run(*it, own) && !may_run(*it, None));
+        let update = RollingUpdate {
+            desired,
+            lower,
+            upper,
+            new: wanted.reservation(self.scenario),
+            old,
+            is_distinct_instance: keeps_apart
+                || self.constraints_of(&wanted).contains(&&PlacementConstraint::DistinctInstance),
+        };
+        let mut sites = Vec::new();
+        let mut room_elsewhere = 0;
+        for (id, instance) in self.cluster.instances.entries().filter(|it| is_candidate(it.1)) {
+            let old_tasks = old_on.remove(&id).unwrap_or_default();
+            let has_old = !old_tasks.is_empty();
+            if !has_old && (room_elsewhere >= update.desired || instance.status != InstanceStatus::Active) {
+                continue;
+            }
+            let there = || instance.tasks.iter().map(|it| &self.cluster.tasks[*it]);
+            let is_others = |it: &&Task| !(leaves(it) || it.service() == Some(service) && stays(it));
+            let has_a_port = |it: &Task| it.reservation.ports.iter().any(|port| update.new.ports.contains(port));
             let site = Site {
-                available: instance.available(),
-                has_port_taken: has_port_of_others(&update, instance, old_tasks),
-                takes_new,
+                available: there()
+                    .filter(|it| leaves(it))
+                    .fold(instance.available(), |it, task| it.and(&task.reservation)),
+                has_port_taken: there().filter(is_others).any(has_a_port),
+                takes_new: may_run(id, own),
                 old_tasks,
                 new_tasks: 0,
             };
             let room = site.room_for(&update);
-            room_elsewhere += if old_tasks == 0 { room } else { 0 };
-            if old_tasks > 0 || room > 0 {
+            room_elsewhere += if has_old { 0 } else { room };
+            if has_old || room > 0 {
                 sites.push(site);
             }
         }
@@ -353,12 +397,4 @@ fn named(names: &[String]) -> Option<String> {
         all if all.len() <= NAMED_MOST => Some(all.join(", ")),
         all => Some(format!("{} and {} more", all[..NAMED_MOST].join(", "), all.len() - NAMED_MOST)),
     }
-}
-
-/// Whether a static host port that the new tasks need is taken by more than the old tasks there.
-fn has_port_of_others(update: &RollingUpdate, instance: &ContainerInstance, old_tasks: u32) -> bool {
-    update.new.ports.iter().any(|port| {
-        let by_old = if update.old.ports.contains(port) { old_tasks } else { 0 };
-        instance.reserved_ports.get(port).is_some_and(|holders| *holders > by_old)
-    })
 }

@@ -383,7 +383,8 @@ impl Control<'_> {
         let lacking = self.without_those_replaced_later(service, number, lacking);
         let wanted = lacking.min(upper.saturating_sub(roll.all()));
         let has_failed = self.services[service.index()].primary().failure.is_some();
-        if wanted > 0 && !has_failed {
+        // What has just been stopped may be what the circuit breaker was waiting for.
+        if wanted > 0 && !has_failed && !self.breaker_trips(service) {
             self.note_replacements(service, number, &roll, in_all);
             self.start_tasks(service, wanted);
         }

@@ -526,9 +526,8 @@ impl<'a> Control<'a> {
             let deployment = self.cluster.tasks[task].deployment;
             if never_ran {
                 self.count_for_breaker(task, None, TaskFailures::task_never_ran);
-            } else {
-                self.task_of_deployment_was_lost(service, deployment);
             }
+            self.task_of_deployment_was_lost(service, deployment);
             let state = &mut self.services[service.index()];
             // The pause grows step by step between launch attempts: tasks that were launched together fail as one.
             if never_ran && state.failed_start_at.is_none_or(|it| created_at >= it) {

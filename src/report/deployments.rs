@@ -202,7 +202,9 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> Vec<String> {
         Verdict::Failed(failure) => {
             let then = match (failure.rolls_back_to, failure.rolled_back_at) {
                 (Some(number), Some(at)) => format!(" Rolled back to deployment {number} by {at}."),
-                (Some(number), None) => format!(" Rolling back to deployment {number}, and not there at the end."),
+                (Some(number), None) => {
+                    format!(" Rolling back to deployment {number}, {}", rollback_end(run, it, number))
+                }
                 (None, _) => " It was not rolled back.".to_owned(),
             };
             format!("FAILED after {}: {}{then}", since(failure.at), failure.reason)
@@ -211,7 +213,7 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> Vec<String> {
             format!("deleted after {}, without ever being steady.", in_seconds(after))
         }
         Verdict::Superseded(after) => format!("superseded by a newer one after {}.", in_seconds(after)),
-        Verdict::Deleted(after) => format!("ended by the deletion of its service after {}.", in_seconds(after)),
+        Verdict::Deleted(after) => format!("its service was deleted after {}.", in_seconds(after)),
         Verdict::UnderWay => "still under way at the end.".to_owned(),
     };
     let tasks = plural(it.desired_count, "task");
@@ -227,12 +229,25 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> Vec<String> {
         said.push(format!("It waited {}.", waits.join(", ")));
     }
     for hang in &it.hangs {
-        if let Some(until) = hang.until {
+        // It is looked at each minute, and may have been over before.
+        if let Some(until) = hang.until.map(|at| at.min(it.ended_at(run))) {
             said.push(format!("It stood still from {} to {until}: {}", hang.since, sentence(&hang.because)));
         }
     }
     said.extend([spare(it), never_healthy(run, it), lost(run, it)].into_iter().flatten());
     said
+}
+
+/// What kept a service from coming back to the deployment before one that has failed.
+fn rollback_end(run: &Run, it: &DeploymentLife, number: u32) -> String {
+    let goes_back_to = |other: &&DeploymentLife| other.service == it.service && other.number == number;
+    let before = run.deployments.iter().find(goes_back_to);
+    match before.map(|it| (&it.failure, it.superseded_at, it.deleted_at)) {
+        Some((Some(failure), ..)) => format!("which failed in turn at {}: {}", failure.at, failure.reason),
+        Some((None, _, Some(at))) => format!("until its service was deleted at {at}."),
+        Some((None, Some(at), None)) => format!("until a newer one took its place at {at}."),
+        _ => "and not there at the end.".to_owned(),
+    }
 }
 
 /// What was left of a deployment that finished early, and when that was over.

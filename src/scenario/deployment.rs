@@ -84,6 +84,7 @@ fn strategy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Deployme
             let needed = if name == "linearConfiguration" { "LINEAR" } else { "CANARY" };
             let problem = Problem::new(fields.place_of_key(name), message);
             reader.refuse(problem.help(format!("it goes with `strategy: {needed}`")));
+            fields.take(name);
         }
     }
     // Where it is not used a default would be one too many in the file with its defaults.

@@ -171,6 +171,34 @@ fn we_58_so_many_tasks_fail_before_the_breaker_trips() {
 }
 
 #[test]
+fn no_task_is_started_beside_the_failure_that_trips_the_breaker() {
+    let run = Setup { deployment: BREAKER, new: NEVER_LISTENS, ..Setup::default() }.run();
+    // Four at first, and one in the place of each that failed but the third.
+    assert_eq!(tasks_of(&run, "web:2"), 6);
+}
+
+#[test]
+fn a_rollback_that_does_not_come_back_says_why() {
+    let told = |timeline: &str| {
+        let both = "deploymentCircuitBreaker: { enable: true, rollback: true }, minimumHealthyPercent: 50, maximumPercent: 100";
+        let timeline = format!("  - {{ at: 5m, registryOutage: {{}} }}\n{timeline}");
+        let (of_both, new) = ("image: { size: 10MB }, startTime", "image: { size: 10MB }, startTime: 0s");
+        let text = Setup { deployment: both, new, timeline: &timeline, ..Setup::default() }.text();
+        let always = "MaxSize: 6, agentConfiguration: { ECS_IMAGE_PULL_BEHAVIOR: always }";
+        let run =
+            run(&text.replace("MaxSize: 6", always).replace("  web: { startTime", &format!("  web: {{ {of_both}")));
+        plimsoll::report::deployments::paragraphs(&[vec![&run]]).replace("\n      ", " ").replace("\n    ", " ")
+    };
+    let failed = told("");
+    assert!(failed.contains("Rolling back to deployment 0, which failed in turn at "), "{failed}");
+    assert!(failed.contains(": tasks failed to start."), "{failed}");
+    let followed = told("  - { at: 10m, deploy: { service: web, taskDefinition: web:3 } }");
+    assert!(followed.contains("Rolling back to deployment 0, until a newer one took its place at "), "{followed}");
+    let deleted = told("  - { at: 10m, deleteService: { service: web, force: true } }");
+    assert!(deleted.contains("Rolling back to deployment 0, until its service was deleted at "), "{deleted}");
+}
+
+#[test]
 fn a_deployment_interrupted_by_a_third_is_never_gone_back_to() {
     let timeline = "  - { at: 310s, deploy: { service: web, taskDefinition: web:3 } }";
     let run = Setup { timeline, ..Setup::default() }.run();

@@ -9,16 +9,20 @@ use crate::stories::run;
 
 /// `desired` tasks of 512 units on `instances` of 2,048 each, deployed anew at 5 minutes.
 fn deployed(instances: u32, desired: u32, bounds: (u32, u32), more: &str) -> Run {
-    let (minimum, maximum) = bounds;
-    run(&format!(
+    run(&deployed_text(instances, desired, bounds, more))
+}
+
+fn deployed_text(instances: u32, desired: u32, (minimum, maximum): (u32, u32), more: &str) -> String {
+    format!(
         "duration: 1h
 autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: {instances}, MaxSize: {instances} }} }}
 taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 512, memory: 256 }}] }} }}
 applications: {{ web: {{ startTime: 0s }} }}
 services: {{ web: {{ taskDefinition: web, desiredCount: {desired}, deploymentConfiguration: {{ minimumHealthyPercent: {minimum}, maximumPercent: {maximum} }} }} }}
-timeline: [{{ at: 5m, updateService: {{ service: web, forceNewDeployment: true }} }}]
+timeline:
+  - {{ at: 5m, updateService: {{ service: web, forceNewDeployment: true }} }}
 {more}"
-    ))
+    )
 }
 
 fn the_deployment(run: &Run) -> &DeploymentLife {
@@ -65,6 +69,83 @@ fn we_49_bounds_that_leave_no_move_are_named() {
         hang.because,
         "minimumHealthyPercent 100 keeps all 3 tasks, and maximumPercent 125 allows no more than 3: nothing may stop or start"
     );
+}
+
+#[test]
+fn on_distinct_instances_an_old_task_takes_one() {
+    // On 4 instances, and on 5: where no two tasks may share one, old and new ones may not either.
+    for constraint in ["type: distinctInstance", "type: memberOf, expression: \"not(task:group == service:web)\""] {
+        for (instances, bounds, spare) in [(4, (100, 200), 1), (4, (75, 100), 0), (5, (100, 200), 0)] {
+            let with = format!("placementConstraints: [{{ {constraint} }}], taskDefinition: web");
+            let run = run(&deployed_text(instances, 4, bounds, "").replace("taskDefinition: web", &with));
+            let it = the_deployment(&run);
+            assert_eq!(spare_tasks(it), Some(spare), "{constraint} {instances} {bounds:?}");
+            assert_eq!(matches!(it.verdict(), Verdict::Finished(_)), spare == 0, "{:?}", it.verdict());
+        }
+    }
+}
+
+#[test]
+fn what_stops_already_leaves_its_place_of_itself() {
+    // The second update begins while old tasks of the first one are drained, and hold what is left.
+    let run = run("duration: 1h
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 256, portMappings: [{ containerPort: 80 }] }] } }
+applications: { web: { startTime: 0s } }
+targetGroups: { web: { HealthCheckIntervalSeconds: 10, HealthyThresholdCount: 2, deregistrationDelay: 60 } }
+services: { web: { taskDefinition: web, desiredCount: 4, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline:
+  - { at: 5m, updateService: { service: web, forceNewDeployment: true } }
+  - { at: 5m50s, updateService: { service: web, forceNewDeployment: true } }
+");
+    let it = run.deployments.last().expect("there are three");
+    assert!(matches!(it.verdict(), Verdict::Finished(_)), "{:?}", it.verdict());
+    assert_eq!(spare_tasks(it), Some(0), "it needs no more room than there will be");
+}
+
+#[test]
+fn a_new_task_that_leaves_a_draining_instance_holds_nothing_up() {
+    let run = run("duration: 50m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 5, MaxSize: 5 } }
+taskDefinitions:
+  web:1: { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 256, portMappings: [{ containerPort: 80 }] }] }
+  web:2: { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 256, portMappings: [{ containerPort: 80 }] }] }
+applications: { web:2/web: { startTime: 1h } }
+targetGroups: { web: { HealthCheckIntervalSeconds: 10, deregistrationDelay: 10 } }
+services: { web: { taskDefinition: web:1, desiredCount: 4, healthCheckGracePeriodSeconds: 7200, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline:
+  - { at: 5m, deploy: { service: web, taskDefinition: web:2 } }
+  - { at: 10m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 2, status: DRAINING } }
+");
+    let Verdict::Hangs(hang) = the_deployment(&run).verdict() else { panic!("it hangs") };
+    assert_eq!(hang.because, "0 of 4 new tasks are healthy, and no other comes to be");
+    assert!(the_deployment(&run).tasks_started(&run).1 > 0, "one has left");
+}
+
+#[test]
+fn a_quota_of_fargate_is_named_where_an_update_hangs() {
+    let run = run("duration: 30m
+cluster: { subnets: { a: { AvailabilityZone: us-east-1a, CidrBlock: 10.0.0.0/24 } } }
+taskDefinitions: { web: { requiresCompatibilities: [FARGATE], networkMode: awsvpc, cpu: 1024, memory: 2048, containerDefinitions: [{ name: web, image: web }] } }
+services: { web: { taskDefinition: web, launchType: FARGATE, desiredCount: 6, networkConfiguration: { awsvpcConfiguration: { subnets: [a] } } } }
+timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }]
+");
+    let Verdict::Hangs(hang) = the_deployment(&run).verdict() else { panic!("it hangs") };
+    let words = "6 new tasks find no place on Fargate: You've reached the limit on the number of vCPUs you can run concurrently. \
+                 None of the 6 old ones may stop before: minimumHealthyPercent 100 keeps 6.";
+    assert_eq!(hang.because, words);
+}
+
+#[test]
+fn a_deployment_is_over_when_its_service_is_deleted() {
+    let delete = "  - { at: 30m, deleteService: { service: web, force: true } }";
+    let deleted = deployed(1, 4, (100, 200), delete);
+    let it = the_deployment(&deleted);
+    assert_eq!(it.verdict(), Verdict::Deleted(Span::seconds(25 * 60)));
+    assert_eq!(it.waits(&deleted).iter().map(|it| it.1.as_seconds()).sum::<f64>(), 25.0 * 60.0);
+    let told = report::deployments::paragraphs(&[vec![&deleted]]);
+    assert!(told.contains("its service was deleted after 25m."), "{told}");
+    assert!(told.contains("It stood still from 00:05:00 to 00:30:00"), "{told}");
 }
 
 #[test]

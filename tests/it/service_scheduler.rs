@@ -295,6 +295,25 @@ fn what_is_not_rebalanced_stays_as_it_is() {
 }
 
 #[test]
+fn a_scale_in_while_a_task_moves_leaves_the_zones_balanced() {
+    let run = run("duration: 30m
+autoScalingGroups:
+  ab: { InstanceType: m5.large, MinSize: 4, MaxSize: 4, AvailabilityZones: [us-east-1a, us-east-1b] }
+  c: { InstanceType: m5.large, MinSize: 0, MaxSize: 2, AvailabilityZones: [us-east-1c] }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 512 }] } }
+services: { web: { taskDefinition: web, desiredCount: 9, availabilityZoneRebalancing: ENABLED } }
+timeline:
+  - { at: 5m, updateAutoScalingGroup: { autoScalingGroup: c, DesiredCapacity: 2 } }
+  - { at: 8m, updateService: { service: web, desiredCount: 5 } }
+");
+    let started = messages(&run, "service.tasks_started").filter(|it| it.contains("to AZ Rebalance")).count();
+    assert_eq!(started, 1, "one move, which the scale-in takes into account");
+    let mut left = tasks_in(&run, &["us-east-1a", "us-east-1b", "us-east-1c"], end(&run));
+    left.sort_unstable();
+    assert_eq!(left, [1, 2, 2]);
+}
+
+#[test]
 fn a_deployment_interrupts_rebalancing() {
     let quiet = uneven("", "");
     let begins = quiet.events.iter().find(|it| it.kind == "service.rebalancing_started").expect("it began").at;
@@ -513,6 +532,43 @@ fn tasks_of_the_old_revision_are_replaced_with_that_revision() {
     assert_eq!(of_before(29), 4);
     let at_half = stalled(lost, (25, 200));
     assert!(of_revision(&at_half, "web:1", end(&at_half)) >= 1, "as far as the minimum needs them");
+}
+
+#[test]
+fn a_task_of_the_old_revision_that_could_not_start_is_tried_again() {
+    let run = run("duration: 30m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 4, MaxSize: 4, agentConfiguration: { ECS_IMAGE_PULL_BEHAVIOR: always } } }
+taskDefinitions:
+  \"web:1\": { containerDefinitions: [{ name: web, image: \"web:1\", cpu: 512, memory: 512, portMappings: [{ containerPort: 80 }] }] }
+  \"web:2\": { containerDefinitions: [{ name: web, image: \"web:2\", cpu: 512, memory: 512, portMappings: [{ containerPort: 80 }] }] }
+applications: { web: { image: { size: 50MB } }, web:2/web: { image: { size: 50MB }, startTime: 1h } }
+targetGroups: { web: { HealthCheckIntervalSeconds: 10, HealthyThresholdCount: 2 } }
+services: { web: { taskDefinition: \"web:1\", desiredCount: 4, healthCheckGracePeriodSeconds: 7200, loadBalancers: [{ targetGroupArn: web, containerName: web, containerPort: 80 }] } }
+timeline:
+  - { at: 5m, deploy: { service: web, taskDefinition: \"web:2\" } }
+  - { at: 10m, deleteImage: { image: \"web:1\", for: 3m } }
+  - { at: 10m, stopTask: { service: web } }
+");
+    let of_before = |minute: u64| of_revision(&run, "web:1", Instant::START + Span::MINUTE * minute);
+    assert_eq!([of_before(9), of_before(12), of_before(15)], [4, 3, 4], "its image is missing for three minutes");
+}
+
+#[test]
+fn a_lost_task_of_the_old_revision_waits_for_its_capacity_provider() {
+    let run = run("duration: 30m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 8 } }
+capacityProviders: { cp: { autoScalingGroupProvider: { autoScalingGroupArn: nodes, managedScaling: { status: ENABLED, targetCapacity: 100 } } } }
+taskDefinitions:
+  \"web:1\": { containerDefinitions: [{ name: web, image: \"web:1\", cpu: 512, memory: 512 }] }
+  \"web:2\": { containerDefinitions: [{ name: web, image: \"web:2\", cpu: 512, memory: 512 }] }
+services: { web: { taskDefinition: \"web:1\", desiredCount: 8, capacityProviderStrategy: [{ capacityProvider: cp, weight: 1 }] } }
+timeline:
+  - { at: 5m, deploy: { service: web, taskDefinition: \"web:2\" } }
+  - { at: 330s, terminateInstances: { autoScalingGroup: nodes, count: 1 } }
+");
+    let soon = |it: &&TaskLife| (5.5..6.5).contains(&minutes(it.created_at)) && &*it.task_definition == "web:1";
+    assert_eq!(run.tasks.iter().filter(soon).count(), 4, "they are in PROVISIONING, and count for what is needed");
+    assert_eq!([1, 2].map(|it| of_revision(&run, &format!("web:{it}"), end(&run))), [0, 8]);
 }
 
 #[test]

@@ -217,6 +217,21 @@ impl Deployment {
         self.stages.iter().rfind(|it| it.stage == stage).map(|it| it.began_at)
     }
 
+    /// Another one begins: it is not to complete any more, where it has not. Tells whether that is news.
+    pub(super) fn interrupt(&mut self, now: Instant) -> bool {
+        let is_news = self.is_in_progress() && self.interrupted_at.is_none();
+        if is_news {
+            self.interrupted_at = Some(now);
+            self.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
+        }
+        is_news
+    }
+
+    /// Its service is deleted.
+    pub(super) fn ends_with_its_service(&mut self, now: Instant) {
+        self.is_deleted = self.interrupt(now);
+    }
+
     /// `rolloutState: COMPLETED`
     pub fn is_completed(&self) -> bool {
         self.completed_at.is_some() && !self.is_gone_back_to
@@ -226,14 +241,6 @@ impl Deployment {
     pub fn is_in_progress(&self) -> bool {
         !self.is_completed() && self.failure.is_none() && !self.is_deleted
     }
-
-    /// Another one begins, or its service is deleted; nothing comes of that where it has completed or failed.
-    pub(super) fn is_interrupted(&mut self, now: Instant) {
-        if self.is_in_progress() {
-            self.interrupted_at = Some(now);
-            self.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
-        }
-    }
 }
 
 impl Service {
@@ -242,7 +249,7 @@ impl Service {
         self.deployments.iter().find(|it| it.number == number)
     }
 
-    pub(super) fn newest(&mut self) -> &mut Deployment {
+    fn newest(&mut self) -> &mut Deployment {
         self.deployments.last_mut().expect("a service has a deployment")
     }
 
@@ -311,7 +318,7 @@ impl Control<'_> {
             self.traffic_goes_back(service, Some(decision));
         }
         let state = &mut self.services[service.index()];
-        state.newest().is_interrupted(now);
+        state.newest().interrupt(now);
         state.deployments.push(deployment);
         state.wanted_because = Some(decision);
         state.failed_starts = 0;
@@ -513,7 +520,8 @@ impl Control<'_> {
         }
     }
 
-    fn breaker_trips(&self, service: Id<ServiceDefinition>) -> bool {
+    /// Whether the circuit breaker has counted enough to fail the deployment in progress.
+    pub(super) fn breaker_trips(&self, service: Id<ServiceDefinition>) -> bool {
         let state = &self.services[service.index()];
         let deployment = state.primary();
         let Some(breaker) = state.configuration.circuit_breaker else { return false };

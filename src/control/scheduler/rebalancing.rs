@@ -54,7 +54,7 @@ impl Control<'_> {
     pub(super) fn stop_what_has_moved(&mut self, service: Id<ServiceDefinition>, roll: &mut Roll, lower: u32) {
         let moves = std::mem::take(&mut self.services[service.index()].rebalancing.moves);
         let mut open = Vec::new();
-        for (started, from) in moves {
+        for (place, &(started, from)) in moves.iter().enumerate() {
             if !roll.staying.contains(&started) {
                 continue;
             }
@@ -66,8 +66,13 @@ impl Control<'_> {
                 let is_there = |it: &Id<Task>| self.cluster.zone_of_task(*it) == zone;
                 roll.staying.iter().copied().filter(is_there).collect::<Vec<_>>()
             };
-            let (there, beside) = (tasks_in(Some(from)), tasks_in(self.cluster.zone_of_task(started)));
-            if there.len() < beside.len() {
+            let there = tasks_in(Some(from));
+            // How many are left in a zone once all moves are done.
+            let left_in = |zone: Id<AvailabilityZone>| {
+                let leave = moves[place..].iter().chain(&open).filter(|it| it.1 == zone).count();
+                tasks_in(Some(zone)).len().saturating_sub(leave)
+            };
+            if self.scenario.availability_zones.ids().any(|it| left_in(it) > left_in(from) + 1) {
                 // Others have gone from there meanwhile: it is one too many, as after a scale-in.
                 continue;
             }

@@ -10,6 +10,7 @@ use crate::cluster::Task;
 use crate::control::Control;
 use crate::control::placing::Wanted;
 use crate::control::scheduler::{Roll, Service};
+use crate::run::RefusalOutcome;
 use crate::table::Id;
 
 impl Service {
@@ -24,13 +25,14 @@ impl Service {
     }
 
     /// The number of that deployment.
-    pub(super) fn number_completed_before(&self) -> Option<u32> {
+    pub(in crate::control) fn number_completed_before(&self) -> Option<u32> {
         self.completed_before().map(|it| self.deployments[it].number)
     }
 }
 
 impl Control<'_> {
-    /// A task that ran has ended, and not because the scheduler wanted it to: its revision gets another while it is needed.
+    /// A task has ended, or could not be started, and not because the scheduler wanted it to: its revision gets another while it is
+    /// needed.
     pub(in crate::control) fn task_of_deployment_was_lost(&mut self, service: Id<ServiceDefinition>, deployment: u32) {
         self.old_revision_lacks(service, deployment, 1);
     }
@@ -72,26 +74,35 @@ impl Control<'_> {
                 self.schedule_service_at(service, now.next_minute());
                 break;
             }
-            let (task, instance) = match on_fargate {
-                Some(capacity) if self.fargate_refusal(&next, capacity).is_none() => (true, None),
-                Some(_) => (false, None),
-                None => {
-                    let instance = self.choose_instance(&next);
-                    (instance.is_some(), instance)
-                }
+            let instance = if on_fargate.is_some() { None } else { self.choose_instance(&next) };
+            // Where its capacity provider grows a group for it, it waits in PROVISIONING as any other does.
+            let waits = on_fargate.is_none()
+                && instance.is_none()
+                && next
+                    .capacity_provider
+                    .is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some())
+                && self.may_provision(1);
+            let may_start = match on_fargate {
+                Some(capacity) => self.fargate_refusal(&next, capacity).is_none(),
+                None => instance.is_some() || waits,
             };
-            if !task {
+            if !may_start {
                 self.schedule_service_at(service, now + self.scenario.assumptions.placement_retry_fast);
                 break;
             }
             let task = self.create_task_of_deployment(&next, deployment.number);
+            self.services[service.index()].deployments[place].missing_tasks -= 1;
+            roll.leaving_not_yet_healthy.push(task);
+            if waits {
+                self.placement_is_refused(&next, 1, RefusalOutcome::WaitsInProvisioning);
+                self.wake_task(task, self.scenario.assumptions.provisioning_timeout);
+                continue;
+            }
             match instance {
                 Some(instance) => self.place_task(task, instance),
                 None => self.launch_on_fargate(task),
             }
             self.services[service.index()].launches.1 += 1;
-            self.services[service.index()].deployments[place].missing_tasks -= 1;
-            roll.leaving_not_yet_healthy.push(task);
             placed.push(task);
         }
         self.say_started(service, &placed);
