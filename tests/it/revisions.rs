@@ -142,7 +142,7 @@ timeline:
   - { at: 30m, updateService: { service: web, taskDefinition: web:4 } }";
     let text = text([LOG, api], &service, third)
         .replace("  web:3:", &format!("  web:4: {{ containerDefinitions: [{LOG}, {api}] }}\n  web:3:"))
-        .replace("log: { cpuTime: 1s,", "log: { cpuTime: 1s, healthCheckCpuTime: 60s,");
+        .replace("applications: {", "applications: { api: { cpuTime: 1s, healthCheckCpuTime: 60s },");
     let run = run(&text);
     let error = "InvalidParameterException: The container web does not exist in the task definition.";
     let refused: Vec<(&str, &str)> = run.failed_calls.iter().map(|it| (it.called_by.as_str(), &*it.error)).collect();
