@@ -386,8 +386,16 @@ pub fn note_changes(traffic: &mut Traffic, cluster: &Cluster, changes: &[Change]
             }
         }
     }
-    for place in 0..traffic.stale.len() {
-        traffic.asks_lane_again(traffic.stale[place], now);
+    for change in changes {
+        match *change {
+            Change::Task(task) => traffic.forget_quiet_probe(cluster, task),
+            Change::Target(target) => traffic.forget_quiet_probe(cluster, cluster.targets[target].task),
+            Change::WaitFactor(service) => {
+                traffic.lanes_of_service[service.index()].clone().for_each(|it| traffic.asks_lane_again(it, now));
+            }
+            Change::Actions => (0..traffic.lanes.len()).for_each(|it| traffic.asks_lane_again(it, now)),
+            Change::Instance(_) => {}
+        }
     }
 }
 
@@ -402,7 +410,9 @@ pub fn advance(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, un
     }
     for done in 0..traffic.done.len() {
         let place = traffic.done[done];
-        traffic.asks_lane_again(place, until);
+        if traffic.lanes[place].next_request() < f64::INFINITY {
+            traffic.asks_lane_again(place, until);
+        }
         traffic.lanes[place].advance(scenario, cluster, traffic.now, until);
         traffic.awake.wake(place);
         traffic.is_untallied[place] = true;
@@ -446,7 +456,6 @@ pub fn probe(traffic: &mut Traffic, scenario: &Scenario, cluster: &Cluster, targ
     let now = traffic.now;
     let Some(lane) = traffic.lane_of_target(cluster, target) else { return ProbeAnswer::Refused };
     let answer = traffic.lanes[lane].probe(scenario, cluster, target, now);
-    traffic.asks_lane_again(lane, now);
     traffic.awake.wake(lane);
     traffic.is_due_anew(lane);
     answer

@@ -887,6 +887,10 @@ pub struct GroupInReach {
     pub max_size: u32,
     /// Instances of it that have not registered yet.
     pub booting: u32,
+    /// Instances that it has fewer than its desired capacity; of one with weights none is counted.
+    pub missing: u32,
+    /// Why it cannot launch them, in the words of its activities; empty where its last launch succeeded.
+    pub launch_failure: String,
     /// Instances that are in service and did not register, with the newest one's reason.
     pub not_registered: Option<(u32, RegistrationFailure)>,
     /// The types that it launches, in its order.

@@ -264,6 +264,13 @@ fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> 
             fields.len()
         ));
     }
+    if let Some(error) = out_of_bounds(&fields) {
+        return Err(format!("cron({text}): {error}"));
+    }
+    // The last day of a week is Saturday; the parser knows `L` of a month only.
+    if fields[4].eq_ignore_ascii_case("L") {
+        fields[4] = "SAT";
+    }
     let cron = CronParser::builder()
         .seconds(Seconds::Required)
         .year(Year::Required)
@@ -274,6 +281,24 @@ fn cron_seconds(text: &str, zone: &TimeZone, start_unix: i64, end_unix: i64) -> 
         .parse(&format!("0 {}", unwrapped(&fields).join(" ")))
         .map_err(|error| format!("cron({text}): {error}"))?;
     seconds_of(&cron, zone, start_unix, end_unix)
+}
+
+/// The first number that its field does not have, in words; steps, and which of the month's a day of the week is, are left to the parser.
+fn out_of_bounds(fields: &[&str]) -> Option<String> {
+    const BOUNDS: [(&str, u32, u32); 6] = [
+        ("minute", 0, 59),
+        ("hour", 0, 23),
+        ("day of the month", 1, 31),
+        ("month", 1, 12),
+        ("day of the week", 1, 7),
+        ("year", 1970, 2199),
+    ];
+    fields.iter().zip(BOUNDS).find_map(|(field, (name, least, most))| {
+        let values = field.split(',').filter_map(|it| it.split(['/', '#']).next()).flat_map(|it| it.split('-'));
+        let mut numbers = values.filter_map(|it| it.trim_end_matches(['L', 'W']).parse::<u32>().ok());
+        let number = numbers.find(|it| !(least..=most).contains(it))?;
+        Some(format!("{number} is no {name}, which goes from {least} to {most}"))
+    })
 }
 
 /// The fields with ranges that wrap, as `20-2` of hours, written out value by value, which the parser does not know otherwise.
@@ -440,6 +465,7 @@ mod tests {
         assert_eq!(days("cron(0 8 ? * 6L *)"), [27], "the last Friday");
         assert_eq!(days("cron(0 8 ? * 3#2 *)"), [10], "the second Tuesday");
         assert_eq!(days("cron(0 8 ? * 1 *)"), [1, 8, 15, 22, 29], "1 is Sunday");
+        assert_eq!(days("cron(0 8 ? * L *)"), [7, 14, 21, 28], "the last day of the week");
         assert_eq!(days("cron(0 8 * * 3 *)"), [3, 10, 17, 24, 31], "a star for `?` is taken");
         assert_eq!(days("cron(0 8 5,7 MAR ? *)"), [5, 7]);
         assert_eq!(days("cron(30 0 8 5 3 ? 2026)"), [5], "seconds are not kept to");
@@ -515,6 +541,15 @@ mod tests {
             ["cron(0 18)", "every day", "rate(0 minutes)", "rate(5 fortnights)", "at(tomorrow)", "cron(99 * * * ? *)"]
         {
             assert!(occurrences(schedule, None, 0, Span::seconds(60), (None, None)).is_err(), "{schedule}");
+        }
+        let out_of_bounds = [
+            ("cron(61 2 * * ? *)", "61 is no minute, which goes from 0 to 59"),
+            ("cron(0 2-25 * * ? *)", "25 is no hour, which goes from 0 to 23"),
+            ("cron(0 2 ? * 0 *)", "0 is no day of the week, which goes from 1 to 7"),
+        ];
+        for (schedule, words) in out_of_bounds {
+            let error = occurrences(schedule, None, 0, Span::SECOND, (None, None)).expect_err(schedule);
+            assert!(error.ends_with(words), "{error}");
         }
         assert!(occurrences("rate(1 day)", Some("Mars/Olympus"), 0, Span::SECOND, (None, None)).is_err());
     }

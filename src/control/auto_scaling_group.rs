@@ -213,8 +213,9 @@ impl Control<'_> {
                 self.record_instance(instance);
             }
             InstanceStatus::Terminated => {
+                let reason = format!("Host EC2 (instance {}) terminated.", self.cluster.instances[instance].name);
                 for task in self.tasks_left_on(instance) {
-                    self.task_was_lost(task, StopCode::InfrastructureHealth, "Host EC2 instance terminated.");
+                    self.task_was_lost(task, StopCode::InfrastructureHealth, &reason);
                 }
             }
             InstanceStatus::Warmed => self.warming_ends(instance),

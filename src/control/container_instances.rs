@@ -136,7 +136,7 @@ impl Control<'_> {
     fn deregister(&mut self, instance: Id<ContainerInstance>) {
         for task in self.tasks_left_on(instance) {
             self.lose_task(task);
-            self.task_was_lost(task, StopCode::UserInitiated, "Container instance deregistered forcefully by user.");
+            self.task_was_lost(task, StopCode::UserInitiated, "Container instance deregistration forced by user");
         }
         if self.cluster.instances[instance].has_trunk {
             self.cluster.instances[instance].status = InstanceStatus::Deregistering;

@@ -81,9 +81,9 @@ impl Refusals {
         self.rows.iter().rev().find(|it| it.launcher == launcher)
     }
 
-    /// What the closest instance fails for at which tasks are refused now; `None` where there is no instance.
-    pub(super) fn reason_of(&self, kind: &Wanted) -> Option<Reason> {
-        self.rows[self.open.get(kind)?.row].refusal.reason()
+    /// Why tasks of this kind are refused now; `None` where none is.
+    pub(super) fn refusal_of(&self, kind: &Wanted) -> Option<&Refusal> {
+        Some(&self.rows[self.open.get(kind)?.row].refusal)
     }
 
     /// Whether nothing explains a row that has stood longer by now than the one of its reason that is explained.
@@ -140,6 +140,9 @@ impl<'a> Control<'a> {
                 if is_as_before && refusals.stands_longest_unexplained(&kind, row) {
                     self.explain_later(&Asked::new(self.scenario, now, wanted), kind, row);
                 }
+                if !is_same_attempt {
+                    self.tell_of_what_keeps_instances_off(wanted, row);
+                }
                 return row;
             }
             began_at = open.began_at;
@@ -157,7 +160,7 @@ impl<'a> Control<'a> {
                 if refusals.stands_longest_unexplained(&kind, row) {
                     self.explain_later(&inquiry, kind, row);
                 }
-                self.tell_of_failed_registrations(&inquiry, row);
+                self.tell_of_what_keeps_instances_off(wanted, row);
                 return row;
             }
             let row = open.row;
@@ -240,12 +243,17 @@ impl<'a> Control<'a> {
         refusals.keep_explanation_of_the_longest(kind, row);
     }
 
-    /// Instances that did not register show in no refusal: what an explanation says of the groups is brought up to date.
-    fn tell_of_failed_registrations(&mut self, inquiry: &Asked<'a>, row: usize) {
-        if !self.cluster.instances.iter().any(|it| it.status == InstanceStatus::RegistrationFailed) {
+    /// Instances that did not register, or could not be launched, show in no refusal: what an explanation says of the groups is brought
+    /// up to date.
+    fn tell_of_what_keeps_instances_off(&mut self, wanted: &Wanted, row: usize) {
+        let fails_to_launch = self.groups.iter().any(|it| it.launches_fail_since.is_some());
+        let fails_to_register =
+            || self.cluster.instances.iter().any(|it| it.status == InstanceStatus::RegistrationFailed);
+        let is_explained = self.records.refusals.rows[row].explanation.is_some();
+        if !is_explained || !(fails_to_launch || fails_to_register()) {
             return;
         }
-        let groups = inquiry.groups(self);
+        let groups = Asked::new(self.scenario, self.now(), wanted).groups(self);
         if let Some(explanation) = &mut self.records.refusals.rows[row].explanation {
             explanation.groups = groups;
         }
@@ -278,7 +286,7 @@ impl<'a> Asked<'a> {
             let reason = self.with_candidate(cluster, instance, None, |it| inquiry.ask(it));
             assert!(reason.is_some(), "what was refused the rules refuse");
         }
-        inquiry.refusal()
+        Refusal { in_capacity_provider: self.group.is_some(), ..inquiry.refusal() }
     }
 
     fn explanation(&self, control: &Control<'a>, refusal: &Refusal) -> RefusalExplanation {
@@ -431,6 +439,11 @@ impl<'a> Asked<'a> {
             desired_capacity: state.desired_capacity,
             max_size: state.max_size,
             booting: statuses.filter(boots).count() as u32,
+            missing: match group.has_weights() {
+                true => 0,
+                false => state.desired_capacity.saturating_sub(state.instances.len() as u32),
+            },
+            launch_failure: state.launches_fail_since.map_or(String::new(), |_| state.launch_failure.clone()),
             not_registered: state
                 .instances
                 .iter()

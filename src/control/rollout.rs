@@ -98,6 +98,21 @@ impl Control<'_> {
         })
     }
 
+    /// New tasks that pull images and run nothing yet, in words; `None` where there are none.
+    fn pulling(&self, service: Id<ServiceDefinition>, number: u32) -> Option<String> {
+        let pulls = |it: &&Task| {
+            let runs_none = it.containers.iter().all(|container| container.started_at.is_none());
+            it.deployment == number && !it.is_asked_to_stop && it.pull_stopped_at.is_none() && runs_none
+        };
+        let tasks = self.services[service.index()].tasks.iter().map(|it| &self.cluster.tasks[*it]);
+        let since: Vec<Instant> = tasks.filter(pulls).filter_map(|it| it.pull_started_at).collect();
+        let first = since.iter().min()?;
+        Some(match since.len() {
+            1 => format!("1 new task has been pulling its images since {first}"),
+            count => format!("{count} new tasks have been pulling their images, the first since {first}"),
+        })
+    }
+
     /// Those of a service's tasks that are meant and whose agents are disconnected, with their instances.
     fn at_deaf_agents(&self, service: Id<ServiceDefinition>, is_meant: impl Fn(&Task) -> bool) -> Vec<String> {
         let name = |&task: &Id<Task>| {
@@ -251,8 +266,9 @@ impl Control<'_> {
             return format!("{} {are} protected from scale-in and deployments", plural(protected, "old task"));
         }
         if healthy < desired {
-            let by_agents: String = pending.into_iter().chain(kept).map(|it| format!("; {it}")).collect();
-            return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be{by_agents}");
+            let because = pending.into_iter().chain(kept).chain(self.pulling(service, number));
+            let because: String = because.map(|it| format!("; {it}")).collect();
+            return format!("{healthy} of {desired} new tasks are healthy, and no other comes to be{because}");
         }
         format!("{} {} still there", plural(old, "old task"), one_or_more(old, "is", "are"))
     }

@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, choose_provider};
 use crate::aws::launch::Launcher;
-use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
 use crate::aws::run_task::{Caller, PROVISIONING_LIMIT, RunTask, TASKS_OF_A_CALL, THROTTLED, retry_pause};
 use crate::cluster::{ContainerInstance, StopCode, Task, TaskStatus};
 use crate::control::Control;
@@ -256,8 +255,7 @@ impl Control<'_> {
                 }
                 None => {
                     self.placement_is_refused(&wanted, 1, RefusalOutcome::NotStarted);
-                    let reason = self.refusal(&wanted).reason().map_or(NO_CONTAINER_INSTANCES, Reason::of_api);
-                    *failures.entry(reason).or_default() += 1;
+                    *failures.entry(self.refusal(&wanted).of_api()).or_default() += 1;
                     not_started.push(run_time);
                 }
             }

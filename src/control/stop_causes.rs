@@ -3,6 +3,7 @@
 
 use crate::aws::capacity_provider::CapacityProviderType;
 use crate::aws::container::lacked_command;
+use crate::aws::load_balancer::LoadBalancerType;
 use crate::aws::start_failure::{StartFailure, is_of_secrets_manager, registry_of};
 use crate::aws::stop_cause::{NoEgress, PullCaller, StopCause};
 use crate::aws::subnet::EndpointService;
@@ -46,14 +47,31 @@ impl Control<'_> {
 
     /// `stoppedReason` of a task that is stopped since it is unhealthy; puts down the cause of what it names.
     pub(super) fn fails_health_checks(&mut self, task: Id<Task>) -> String {
-        let (by, words) = match self.has_unhealthy_containers(task) {
-            true => (CheckedBy::Containers, "container"),
-            false => (CheckedBy::LoadBalancer, "ELB"),
+        let by = match self.has_unhealthy_containers(task) {
+            true => CheckedBy::Containers,
+            false => CheckedBy::LoadBalancer,
         };
         if let Some(cause) = self.why_unhealthy.remove(&(task, by)) {
             self.records.stop_causes.insert(task, cause);
         }
-        format!("Task failed {words} health checks")
+        match by {
+            CheckedBy::Containers => "Task failed container health checks".to_owned(),
+            CheckedBy::LoadBalancer => {
+                let place = self.registered_in(task).map_or(String::new(), |it| format!(" in ({it})"));
+                format!("Task failed ELB health checks{place}")
+            }
+        }
+    }
+
+    /// Where a task is registered with a load balancer, as ECS names it.
+    fn registered_in(&self, task: Id<Task>) -> Option<String> {
+        let target = self.cluster.tasks[task].target?;
+        let group = &self.scenario.target_groups[self.cluster.targets[target].target_group];
+        let balancer = &self.scenario.load_balancers[group.load_balancer];
+        Some(match balancer.kind {
+            LoadBalancerType::Classic => format!("elb {}", balancer.name),
+            _ => format!("target-group {}", group.name),
+        })
     }
 
     fn why_target_is_unhealthy(&self, target: Id<Target>, reason: TargetHealthReason) -> Option<StopCause> {

@@ -11,7 +11,7 @@ use crate::aws::deployment::TaskFailures;
 use crate::aws::fargate;
 use crate::aws::image_cache::ImageCache;
 use crate::aws::launch::Launcher;
-use crate::aws::placement::refusal::{NO_CONTAINER_INSTANCES, Reason};
+use crate::aws::placement::refusal::{Refusal, no_container_instances};
 use crate::aws::start_failure::StartFailure;
 use crate::aws::task_definition::{NetworkMode, Protocol, TaskDefinition, VolumeKind};
 use crate::cluster::{Change, ContainerInstance, StopCode, Task, TaskStatus};
@@ -700,7 +700,7 @@ impl<'a> Control<'a> {
         let words = "failed to start: no capacity within the provisioning timeout";
         self.say_of_task(task, None, "task.provisioning_timeout", words);
         let wanted = Wanted::of(&self.cluster.tasks[task]);
-        let lacked = self.records.refusals.reason_of(&wanted).map_or(NO_CONTAINER_INSTANCES, Reason::of_api);
+        let lacked = self.records.refusals.refusal_of(&wanted).map_or(no_container_instances(true), Refusal::of_api);
         let reason = format!("TaskFailedToStart: {lacked}");
         self.note_lack_of_room(task);
         self.stop_task(task, StopCode::TaskFailedToStart, reason, None);

@@ -387,20 +387,30 @@ impl Lane {
         if self.may_wait {
             return f64::INFINITY;
         }
-        if self.users.are_expected() || self.surge.is_some() {
-            return 0.0;
+        let next_request = self.next_request();
+        if !self.holds_jobs || next_request == 0.0 {
+            return next_request;
         }
-        let next_arrival = if self.batch.next < self.batch.len {
+        self.places_short_of_cpu().map(|it| self.sharing[it].next()).fold(next_request, f64::min)
+    }
+
+    /// Before when no request comes, in nanoseconds; 0 where that is not known.
+    pub fn next_request(&self) -> f64 {
+        if self.users.are_expected() || self.surge.is_some() {
+            0.0
+        } else if self.batch.next < self.batch.len {
             self.batch.arrival[self.batch.next]
         } else if self.sources_have_ended {
             f64::INFINITY
         } else {
-            return 0.0;
-        };
-        if !self.holds_jobs {
-            return next_arrival;
+            0.0
         }
-        self.places_short_of_cpu().map(|it| self.sharing[it].next()).fold(next_arrival, f64::min)
+    }
+
+    /// Whether a task holds no request and no health check, and none is on its way there.
+    pub fn nobody_waits_for(&self, task: Id<Task>) -> bool {
+        let is_idle = |place: usize| self.stations[place].in_flight == 0 && self.sharing[place].held() == 0;
+        self.connecting.is_empty() && self.place_of(task).is_some_and(is_idle)
     }
 
     /// Serves what has been put off until somebody looks: the loops are left less often so.

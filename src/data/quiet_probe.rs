@@ -1,12 +1,11 @@
 //! Health checks of tasks that nothing else is asked of: what comes of them is known when they are sent, so that neither the
 //! task's lane nor its machine has to wake for them; nor are they sent one by one, but added up when somebody asks.
 //!
-//! What differs from one that is asked of the task: a task that ends in the milliseconds until the answer has answered all the same,
-//! and the machine does not count the check among what its tasks ask of the next second. What is known of a target is forgotten with
-//! its task's place on the machine (`roster`); a lane that has to look at the cluster anew stays awake until that is done.
+//! That holds until the task or the target changes, requests come to the lane, or somebody computes on the machine. What differs
+//! from a check that is asked of the task: a task that ends in the milliseconds until the answer has answered all the same, and the
+//! machine does not count the check among what its tasks ask of the next second.
 
 use crate::cluster::{Cluster, ContainerInstance, Target, TargetState, Task};
-use crate::data::roster::Guest;
 use crate::data::{TaskSamples, Traffic};
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -17,13 +16,14 @@ use crate::units::{Instant, NANOS_PER_SECOND, Span};
 pub(super) struct QuietProbes {
     /// By target.
     known: Vec<Option<QuietProbe>>,
-    /// Of each lane, targets that are checked without being asked, and some that were.
+    /// Of each lane, targets that are checked without being asked, and some that were; and which targets stand there.
     unasked: Vec<Vec<Id<Target>>>,
+    is_listed: Vec<bool>,
     /// Targets that have to be asked again, and when.
     due: Vec<(Id<Target>, Instant)>,
 }
 
-/// What each health check of a target comes to while its lane and its machine are at rest. Holds until one of them is looked at again.
+/// What each health check of a target comes to while nobody computes on its machine.
 #[derive(Clone, Copy, Debug)]
 struct QuietProbe {
     lane: usize,
@@ -46,8 +46,6 @@ struct QuietProbe {
     left: f64,
     /// When the target is asked again if nobody wakes before.
     asked_at: Instant,
-    /// Whether the target stands among the lane's.
-    is_listed: bool,
 }
 
 /// What of a health check counts that is not answered yet.
@@ -84,6 +82,7 @@ impl Traffic {
         }
         if self.quiet_probes.known.len() <= target.index() {
             self.quiet_probes.known.resize(target.index() + 1, None);
+            self.quiet_probes.is_listed.resize(target.index() + 1, false);
         }
         self.add_up_probes(target, self.now, Counted::Begun);
         let known = self.quiet_probes.known[target.index()];
@@ -92,7 +91,8 @@ impl Traffic {
         probe.unasked_from = next.map(|_| self.now + probe.interval);
         if let Some(next) = next {
             (probe.asked_at, probe.left) = (next, probe.cpu_units);
-            if !std::mem::replace(&mut probe.is_listed, true) {
+            self.roster.machines[probe.machine].has_unasked = true;
+            if !std::mem::replace(&mut self.quiet_probes.is_listed[target.index()], true) {
                 self.quiet_probes.unasked[probe.lane].push(target);
             }
         }
@@ -102,33 +102,35 @@ impl Traffic {
 
     /// When a target has to be asked that is asked now, if not now.
     fn next_to_be_asked(&self, probe: &QuietProbe) -> Option<Instant> {
-        let is_at_rest = !self.awake.contains(probe.lane) && !self.roster.awake.contains(probe.machine);
-        let (end, due) = (self.now + probe.lasts, self.due[probe.lane]);
+        let lane = &self.lanes[probe.lane];
+        let (end, next_request) = (self.now + probe.lasts, lane.next_request());
         let second_ends = Instant(self.now.0.next_multiple_of(NANOS_PER_SECOND));
         let is_sampled = probe.takes_memory && end > second_ends;
-        if !is_at_rest || self.puts_off[probe.lane] || is_sampled || end.0 as f64 >= due {
+        let is_idle = self.roster.machines[probe.machine].has_idle_offers && lane.nobody_waits_for(probe.task);
+        if !is_idle || lane.puts_off() || is_sampled || end.0 as f64 >= next_request {
             return None;
         }
-        if due == f64::INFINITY {
+        if next_request == f64::INFINITY {
             return Some(Instant::NEVER);
         }
         // The interval is of whole seconds: all of them lie alike in theirs.
-        let intervals = Instant(due.ceil() as u64).since(end).0.div_ceil(probe.interval.0);
+        let intervals = Instant(next_request.ceil() as u64).since(end).0.div_ceil(probe.interval.0);
         Some(Instant(self.now.0 + intervals * probe.interval.0))
     }
 
     /// What a target's health checks come to, if they always come to the same.
     fn quiet_probe(&self, scenario: &Scenario, cluster: &Cluster, target: Id<Target>) -> Option<QuietProbe> {
         let Target { task, target_group, .. } = cluster.targets[target];
-        let lane = self.lane_of_target(cluster, target).filter(|it| !self.awake.contains(*it))?;
+        let lane = self.lane_of_target(cluster, target)?;
         let place = self.lanes[lane].place_of(task)?;
         let (number, guest) = self.roster.machine_of_station.get(lane)?.get(place).copied().flatten()?;
         let machine = &self.roster.machines[number];
-        if self.roster.awake.contains(number) || machine.burst.is_some() {
+        // Until the machine has been looked at again another task may stand where this one does.
+        let guest = machine.guests.get(guest).filter(|it| it.task == task)?;
+        if self.roster.has_to_look_at(cluster, task) || machine.burst.is_some() {
             return None;
         }
         let (cpu_time, lasts) = self.lanes[lane].constant_probe(scenario, cluster, place)?;
-        let guest = &machine.guests[guest];
         let check = &scenario.target_groups[target_group].health_check;
         (lasts <= check.timeout).then_some(QuietProbe {
             lane,
@@ -143,7 +145,6 @@ impl Traffic {
             unasked_from: None,
             left: 0.0,
             asked_at: Instant::NEVER,
-            is_listed: false,
         })
     }
 
@@ -188,7 +189,14 @@ impl Traffic {
     /// Adds up the CPU that all unasked checks have used until now.
     pub(super) fn add_up_all_probes(&mut self) {
         let mut unasked = std::mem::take(&mut self.quiet_probes.unasked);
-        unasked.iter_mut().flatten().for_each(|it| self.add_up_probes(*it, self.now, Counted::UntilNow));
+        for targets in &mut unasked {
+            targets.retain(|&target| {
+                self.add_up_probes(target, self.now, Counted::UntilNow);
+                let QuietProbes { known, is_listed, .. } = &mut self.quiet_probes;
+                is_listed[target.index()] = known[target.index()].is_some_and(|it| it.unasked_from.is_some());
+                is_listed[target.index()]
+            });
+        }
         self.quiet_probes.unasked = unasked;
     }
 
@@ -205,23 +213,13 @@ impl Traffic {
     pub(super) fn asks_lane_again(&mut self, lane: usize, now: Instant) {
         while let Some(target) = self.quiet_probes.unasked[lane].pop() {
             self.asks_again(target, now);
-            if let Some(probe) = &mut self.quiet_probes.known[target.index()] {
-                probe.is_listed = false;
-            }
+            self.quiet_probes.is_listed[target.index()] = false;
         }
     }
 
-    /// From now on the targets on a machine are asked again.
-    pub(super) fn asks_guests_again(&mut self, guests: &[Guest]) {
-        for (lane, place) in guests.iter().filter_map(|it| it.station) {
-            let target = self.lanes[lane].station(place).0.target;
-            self.asks_again(target, self.now);
-        }
-    }
-
-    /// What was known of the health checks of a station may hold no more.
-    pub(super) fn forget_quiet_probe(&mut self, (lane, place): (usize, usize)) {
-        let target = self.lanes[lane].station(place).0.target;
+    /// What was known of the health checks of a task may hold no more, and it is asked again.
+    pub(super) fn forget_quiet_probe(&mut self, cluster: &Cluster, task: Id<Task>) {
+        let Some(target) = cluster.tasks[task].target else { return };
         self.asks_again(target, self.now);
         if let Some(known) = self.quiet_probes.known.get_mut(target.index()) {
             *known = None;

@@ -75,6 +75,16 @@ pub(super) enum Place {
     Fargate(Id<Task>),
 }
 
+impl Place {
+    /// Where a task computes, once it is placed.
+    fn of(cluster: &Cluster, task: Id<Task>) -> Option<Place> {
+        Some(match cluster.tasks[task].host? {
+            Host::Instance(instance) => Place::Instance(instance),
+            Host::Fargate(_) => Place::Fargate(task),
+        })
+    }
+}
+
 /// What tasks compute on: an instance that is registered, or a task on Fargate, which has its micro-VM to itself.
 pub(super) struct Machine {
     /// The instance, and its group's number; `None` on Fargate.
@@ -96,6 +106,8 @@ pub(super) struct Machine {
     pub(super) quiet_memory_mib: f64,
     /// Whether what is offered now was offered when nobody computed, without credits: it will be the same the next time.
     pub(super) has_idle_offers: bool,
+    /// Whether some targets on it may be checked without being asked.
+    pub(super) has_unasked: bool,
     /// The second up to which it has been added up.
     pub(super) added_up: u64,
 }
@@ -191,6 +203,7 @@ impl Machine {
             used_by_departed: 0.0,
             quiet_memory_mib: 0.0,
             has_idle_offers: false,
+            has_unasked: false,
             added_up: seconds,
         };
         match place {
@@ -333,13 +346,14 @@ impl Roster {
         self.ran_since.entry(task).or_default().push(RunsSince { at: now, any, each });
     }
 
+    /// Whether something of where a task computes has changed, and has not been looked at since.
+    pub(super) fn has_to_look_at(&self, cluster: &Cluster, task: Id<Task>) -> bool {
+        Place::of(cluster, task).is_none_or(|it| self.is_stale.contains_key(&it))
+    }
+
     /// A task has changed.
     pub(super) fn has_changed_of(&mut self, cluster: &Cluster, task: Id<Task>) {
-        let place = match cluster.tasks[task].host {
-            Some(Host::Instance(instance)) => Place::Instance(instance),
-            Some(Host::Fargate(_)) => Place::Fargate(task),
-            None => return,
-        };
+        let Some(place) = Place::of(cluster, task) else { return };
         if let Changed::Tasks(tasks) = self.is_stale.entry(place).or_insert(Changed::Tasks(Vec::new())) {
             tasks.push(task);
         }
@@ -411,7 +425,6 @@ impl Roster {
         for task in tasks {
             let Some(place) = machine.guests.iter().position(|it| it.task == *task) else { continue };
             let station = machine.guests[place].station;
-            station.into_iter().for_each(|it| traffic.forget_quiet_probe(it));
             if !computes(task) {
                 machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
                 machine.guests.remove(place);
@@ -436,9 +449,6 @@ impl Roster {
                 None => machine.guests.insert(place, now),
             }
             machine.has_idle_offers = false;
-            if !self.awake.contains(number) {
-                traffic.asks_guests_again(&machine.guests);
-            }
             self.awake.wake(number);
             first_moved = first_moved.min(place);
         }
@@ -468,10 +478,7 @@ impl Roster {
             machine.add_up(self.seconds, (&mut traffic.samples, &mut traffic.twenty_seconds, &mut traffic.used));
             before = std::mem::take(&mut machine.guests);
             before.iter().for_each(|it| leaves(&mut self.machine_of_station, it.station, number));
-            traffic.asks_guests_again(&before);
-        }
-        for guest in before.iter().filter(|it| changed.stays(&before, it.task).is_none()) {
-            guest.station.into_iter().for_each(|it| traffic.forget_quiet_probe(it));
+            before.iter().for_each(|it| traffic.forget_quiet_probe(cluster, it.task));
         }
         let now = self.look_at(place, (traffic, scenario, cluster), (&before, &changed));
         let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));

@@ -99,6 +99,9 @@ impl Traffic {
             if is_idle && is_steady {
                 awake_machines.rests(number);
             }
+            if !is_idle && std::mem::take(&mut machine.has_unasked) {
+                machine.guests.iter().for_each(|it| self.forget_quiet_probe(cluster, it.task));
+            }
             if is_idle && machine.has_idle_offers {
                 continue;
             }
@@ -123,6 +126,7 @@ impl Traffic {
                     && guest.given != (requests, part_of_quota)
                 {
                     guest.given = (requests, part_of_quota);
+                    self.forget_quiet_probe(cluster, guest.task);
                     let station = self.lanes[lane].station(place).0;
                     let changes = station.is_offered(requests) | (station.part_of_quota != part_of_quota);
                     station.part_of_quota = part_of_quota;
@@ -178,20 +182,17 @@ impl Traffic {
         let Roster { machines, awake: awake_machines, seconds, machine_of_station, .. } = roster;
         let Traffic { lanes, awake, samples, twenty_seconds, used, .. } = self;
         let awake_lanes = awake.take();
-        let mut woken = Vec::new();
         for &place in &awake_lanes {
             let of_lane = &machine_of_station[place];
             for (machine, guest) in lanes[place].busy_stations().filter_map(|it| of_lane.get(it).copied().flatten()) {
                 machines[machine].guests[guest].is_busy = true;
                 if !awake_machines.contains(machine) {
                     awake_machines.wake(machine);
-                    woken.push(machine);
                     machines[machine].add_up(*seconds, (samples, twenty_seconds, used));
                 }
             }
         }
         awake.give_back(awake_lanes);
-        woken.iter().for_each(|it| self.asks_guests_again(&roster.machines[*it].guests));
     }
 
     /// Adds up what machines at rest, and health checks that are not asked, have come to.

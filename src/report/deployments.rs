@@ -118,6 +118,7 @@ pub fn rows(run: &Run) -> impl Iterator<Item = DeploymentRow<'_>> {
             Verdict::Hangs(_) => ("hangs", None),
             Verdict::Failed(failure) => ("failed", Some(failure.at.since(it.began_at))),
             Verdict::Superseded(took) => ("superseded", Some(took)),
+            Verdict::Deleted(took) => ("deleted", Some(took)),
             Verdict::UnderWay => ("under-way", None),
         };
         let hang = it.hangs.last();
@@ -210,6 +211,7 @@ fn paragraph(run: &Run, it: &DeploymentLife) -> Vec<String> {
             format!("deleted after {}, without ever being steady.", in_seconds(after))
         }
         Verdict::Superseded(after) => format!("superseded by a newer one after {}.", in_seconds(after)),
+        Verdict::Deleted(after) => format!("ended by the deletion of its service after {}.", in_seconds(after)),
         Verdict::UnderWay => "still under way at the end.".to_owned(),
     };
     let tasks = plural(it.desired_count, "task");
@@ -306,7 +308,7 @@ pub fn under_way(run: &Run) -> (f64, f64) {
     let ended_at = |it: &DeploymentLife| {
         let failed_at = it.failure.as_ref().map(|it| it.rolled_back_at.unwrap_or(it.at));
         let old_ones_gone_at = it.old_tasks_gone_at(run);
-        [it.completed_at, old_ones_gone_at, it.early_success_over_at(run), it.superseded_at, failed_at]
+        [it.completed_at, old_ones_gone_at, it.early_success_over_at(run), it.superseded_at, it.deleted_at, failed_at]
             .into_iter()
             .flatten()
             .max()

@@ -688,6 +688,16 @@ fn remedies(run: &Run, row: &PlacementRefusal, explanation: &RefusalExplanation)
                 let boots = one_or_more(group.booting, "boots", "boot");
                 format!("{} of `{name}` {boots}, and an empty {kind} would hold it", plural(group.booting, "instance"))
             }
+            None if group.missing > 0 => {
+                let instances = plural(group.missing, "instance");
+                let why = match group.launch_failure.trim_end_matches('.') {
+                    "" => format!(
+                        "and `{name}` is about to launch it: it has {instances} fewer than its desired capacity"
+                    ),
+                    failure => format!("but `{name}` cannot launch the {instances} that it wants: {failure}"),
+                };
+                format!("A new {kind} would hold it, {why}")
+            }
             None if group.desired_capacity >= group.max_size => {
                 format!("A new {kind} would hold it, but `{name}` is at its MaxSize of {}", group.max_size)
             }

@@ -1,5 +1,7 @@
 //! Tasks that stopped otherwise than they were meant to, counted by their stop code and reason.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::aws::stop_cause::StopCause;
@@ -17,8 +19,8 @@ pub struct StoppedTasks<'a> {
     pub launcher: &'a str,
     /// `stopCode`
     pub stop_code: &'a str,
-    /// `stoppedReason`
-    pub stopped_reason: &'a str,
+    /// `stoppedReason`, in which `...` stands for the name of the instance.
+    pub stopped_reason: Cow<'a, str>,
     /// Exit code of their containers, where they had come so far.
     pub exit_code: Option<u8>,
     /// What made them end, where it is known and ECS does not say it.
@@ -30,7 +32,7 @@ pub struct StoppedTasks<'a> {
 
 /// Tasks with one stop code, reason, exit code and cause.
 struct Alike<'a> {
-    end: (&'a str, &'a str, &'a str, Option<u8>),
+    end: (&'a str, &'a str, Cow<'a, str>, Option<u8>),
     cause: Option<StopCause>,
     tasks: u32,
 }
@@ -40,8 +42,7 @@ struct Alike<'a> {
 pub fn stopped_tasks(run: &Run) -> Vec<StoppedTasks<'_>> {
     let mut alike: Vec<Alike<'_>> = Vec::new();
     for task in run.tasks.iter().filter(|it| it.stopped_at.is_some() && it.has_failed()) {
-        let reason = task.stopped_reason.as_deref().unwrap_or_default();
-        let end = (launcher(run, task), task.stop_code.unwrap_or_default(), reason, task.exit_code);
+        let end = (launcher(run, task), task.stop_code.unwrap_or_default(), reason(run, task), task.exit_code);
         let takes_in = |it: &mut &mut Alike<'_>| match (&mut it.cause, &task.stop_cause) {
             (Some(cause), Some(other)) => cause.takes_in(other),
             (cause, other) => cause.is_none() && other.is_none(),
@@ -51,7 +52,7 @@ pub fn stopped_tasks(run: &Run) -> Vec<StoppedTasks<'_>> {
             None => alike.push(Alike { end, cause: task.stop_cause.clone(), tasks: 1 }),
         }
     }
-    alike.sort_by_key(|it| it.end);
+    alike.sort_by(|one, other| one.end.cmp(&other.end));
     let mut rows: Vec<StoppedTasks<'_>> = alike
         .into_iter()
         .map(|Alike { end: (launcher, stop_code, stopped_reason, exit_code), cause, tasks }| StoppedTasks {
@@ -65,6 +66,15 @@ pub fn stopped_tasks(run: &Run) -> Vec<StoppedTasks<'_>> {
         .collect();
     rows.sort_by_key(|it| std::cmp::Reverse(it.tasks));
     rows
+}
+
+/// Why it stopped, in words that tasks of several instances share.
+fn reason<'a>(run: &Run, task: &'a TaskLife) -> Cow<'a, str> {
+    let reason = task.stopped_reason.as_deref().unwrap_or_default();
+    match task.instance.map(|it| &run.instances[it].name) {
+        Some(name) if reason.contains(name.as_str()) => Cow::Owned(reason.replace(name.as_str(), "...")),
+        _ => Cow::Borrowed(reason),
+    }
 }
 
 fn launcher<'a>(run: &'a Run, task: &TaskLife) -> &'a str {
@@ -87,7 +97,7 @@ pub fn paragraphs(variants: &[Vec<&Run>]) -> String {
             let (tasks, launcher) = (row.tasks, row.launcher);
             // Some of ECS's reasons begin with the code itself.
             let reason = row.stopped_reason.strip_prefix(row.stop_code).and_then(|it| it.strip_prefix(": "));
-            let reason = reason.unwrap_or(row.stopped_reason);
+            let reason = reason.unwrap_or(&row.stopped_reason);
             let line = format!("{tasks} × `{launcher}`: {}: {reason}{code}", row.stop_code);
             told.add(variant, std::iter::once(line).chain(row.cause.as_deref().map(sentence)).collect());
         }

@@ -26,6 +26,8 @@ pub struct DeploymentLife {
     pub early_success: Option<EarlySuccessLife>,
     /// When a newer one took its place before that.
     pub superseded_at: Option<Instant>,
+    /// When its service was deleted before that.
+    pub deleted_at: Option<Instant>,
     /// Why it failed.
     pub failure: Option<DeploymentFailure>,
     /// When it waited for its alarms, hooks, steps of traffic and bake times, from when to when.
@@ -71,7 +73,7 @@ pub struct DeploymentHang {
     pub since: Instant,
     /// When that had lasted for the assumed time.
     pub named_at: Instant,
-    /// When it moved again, or a newer one took its place.
+    /// When it moved again, a newer one took its place, or its service was deleted.
     pub until: Option<Instant>,
     /// What held it up when it was named.
     pub because: String,
@@ -110,6 +112,8 @@ pub enum Verdict<'d> {
     Failed(&'d DeploymentFailure),
     /// A newer one took its place after so long.
     Superseded(Span),
+    /// Its service was deleted after so long.
+    Deleted(Span),
     /// It was still moving when the run ended.
     UnderWay,
 }
@@ -161,6 +165,9 @@ impl DeploymentLife {
         if let Some(failure) = &self.failure {
             return Verdict::Failed(failure);
         }
+        if let Some(at) = self.deleted_at {
+            return Verdict::Deleted(at.since(self.began_at));
+        }
         match (self.completed_at, self.superseded_at, self.hangs.last()) {
             (Some(at), ..) => match &self.early_success {
                 Some(early) => Verdict::FinishedEarly(at.since(self.began_at), early),
@@ -172,10 +179,11 @@ impl DeploymentLife {
         }
     }
 
-    /// When it was over: completed, failed or superseded, or the end of the run.
+    /// When it was over: completed, failed or superseded, or deleted with its service, or the end of the run.
     pub fn ended_at(&self, run: &Run) -> Instant {
         let failed_at = self.failure.as_ref().map(|it| it.at);
-        failed_at.or(self.completed_at).or(self.superseded_at).unwrap_or(Instant::START + run.simulated)
+        let ended_at = failed_at.or(self.completed_at).or(self.superseded_at).or(self.deleted_at);
+        ended_at.unwrap_or(Instant::START + run.simulated)
     }
 
     fn own_tasks<'r>(&self, run: &'r Run) -> impl Iterator<Item = &'r TaskLife> + use<'r> {

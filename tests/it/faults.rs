@@ -348,7 +348,7 @@ fn a_rule_that_misses_the_host_port_kills_and_replaces_for_ever() {
     assert!(stopped.len() > 8, "{}", stopped.len());
     for task in &stopped {
         assert_eq!(task.stop_code, Some("ServiceSchedulerInitiated"));
-        assert_eq!(task.stopped_reason.as_deref(), Some("Task failed ELB health checks"));
+        assert_eq!(task.stopped_reason.as_deref(), Some("Task failed ELB health checks in (target-group web)"));
         assert!(task.running_at.is_some() && task.healthy_at.is_none());
     }
     let reasons: Vec<&str> =
@@ -588,7 +588,7 @@ fn told_of_stops(scenario: &str) -> String {
 #[test]
 fn the_terminal_names_what_keeps_a_load_balancer_out() {
     let told = told_of_stops("tutorial-trap.yaml");
-    let by_group = "Task failed ELB health checks, exit code 0 The load balancer's connections time out, since security group `tutorial` lets in \
+    let by_group = "Task failed ELB health checks in (target-group web), exit code 0 The load balancer's connections time out, since security group `tutorial` lets in \
                     TCP 80 and not host ports TCP 49153 to ";
     assert!(told.contains(by_group), "{told}");
     for zone in ["us-east-1a", "us-east-1b"] {

@@ -380,3 +380,24 @@ fn a_quiet_minute_of_a_constant_load_is_no_end_of_a_disturbance() {
         assert!(!kinds(run).contains(&"cooldown-outlasts-disturbance"), "{:?}", findings(run));
     }
 }
+
+/// A zone whose instances come and go takes a DAEMON service along: nothing scales that.
+#[test]
+fn the_number_of_a_daemons_instances_is_no_oscillation() {
+    let outages: String = (1..=4)
+        .map(|it| {
+            format!("  - {{ at: {}m, availabilityZoneOutage: {{ availabilityZone: us-east-1a, for: 5m }} }}\n", 20 * it)
+        })
+        .collect();
+    let run = crate::stories::run(&format!(
+        "duration: 2h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 3, MaxSize: 3 }} }}
+taskDefinitions: {{ log: {{ containerDefinitions: [{{ name: log, image: log, cpu: 64, memory: 64 }}] }} }}
+services: {{ log: {{ taskDefinition: log, schedulingStrategy: DAEMON }} }}
+timeline:
+{outages}"
+    ));
+    let wanted: Vec<u32> = run.service_minutes.iter().map(|it| it.desired_count).collect();
+    assert!(wanted.windows(2).filter(|it| it[0] != it[1]).count() >= 5, "{wanted:?}");
+    assert_eq!(kinds(&run), [""; 0], "{:?}", findings(&run));
+}

@@ -310,3 +310,57 @@ runTasks: { job: { taskDefinition: job, runTime: 5s, at: [1m], count: 4 } }
     assert!(told.contains("ECS: (task group family:job) was unable to place a task"), "{told}");
     assert!(told.contains("0 CPU units left of 2 048, 1 024 CPU units wanted"), "{told}");
 }
+
+/// One instance of `nodes` and a task that it holds, with what happens.
+fn one_instance(more: &str) -> Run {
+    run(&format!(
+        "duration: 30m
+cluster: {{ availabilityZones: [us-east-1a] }}
+autoScalingGroups:
+  nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }}
+  batch: {{ InstanceType: m5.large, MinSize: 0, MaxSize: 1 }}
+capacityProviders: {{ batch: {{ autoScalingGroupProvider: {{ autoScalingGroupArn: batch }} }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 256, memory: 256 }}] }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 1 }} }}
+{more}"
+    ))
+}
+
+#[test]
+fn instances_that_are_none_to_a_task_are_not_named_as_the_closest() {
+    let drained = one_instance(
+        "timeline: [{ at: 5m, updateContainerInstancesState: { autoScalingGroup: nodes, count: 1, status: DRAINING } }]",
+    );
+    says(&drained, &["met all of its requirements. Reason: No Container Instances were found in your cluster. At 00:"]);
+    let of_another = one_instance(
+        "runTasks: { job: { taskDefinition: web, at: 5m, capacityProviderStrategy: [{ capacityProvider: batch, weight: 1 }] } }",
+    );
+    says(&of_another, &["Reason: No Container Instances were found in your capacity provider. At 00:"]);
+    let failed = of_another.events.iter().find(|it| it.kind == "task.run_task_failed").expect("it failed");
+    let words = "RunTask had failures: 1 No Container Instances were found in your capacity provider.";
+    assert!(failed.message.contains(words), "{}", failed.message);
+}
+
+#[test]
+fn a_group_that_has_lost_an_instance_launches_another_one_or_cannot() {
+    let lost = "  - { at: 5m, terminateInstances: { autoScalingGroup: nodes, count: 1 } }\n";
+    let launches = one_instance(&format!("timeline:\n{lost}"));
+    says(
+        &launches,
+        &[
+            "A new m5.large would hold it, and `nodes` is about to launch it: it has 1 instance fewer than its desired capacity.",
+        ],
+    );
+    let cannot = one_instance(&format!(
+        "timeline:
+  - {{ at: 4m, updateCapacityPool: {{ instanceType: m5.large, purchaseOption: on-demand, available: 0 }} }}
+{lost}"
+    ));
+    says(
+        &cannot,
+        &[
+            "A new m5.large would hold it, but `nodes` cannot launch the 1 instance that it wants: Could not launch On-Demand \
+           Instances. InsufficientInstanceCapacity - We currently do not have sufficient capacity for m5.large in us-east-1a.",
+        ],
+    );
+}

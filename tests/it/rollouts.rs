@@ -164,6 +164,54 @@ timeline:
     assert!(nine.contains("web (the last 6 of 9 deployments)"), "{nine}");
 }
 
+#[test]
+fn a_deployment_ends_with_its_service() {
+    // Full, so that it hangs; while it shifts traffic; and of a service that comes again.
+    let deleted = |strategy: &str, more: &str| {
+        run(&format!(
+            "duration: 1h
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions: {{ web: {{ containerDefinitions: [{{ name: web, image: web, cpu: 512, memory: 256 }}] }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 4{strategy} }} }}
+timeline:
+  - {{ at: 5m, updateService: {{ service: web, forceNewDeployment: true }} }}
+  - {{ at: 30m, deleteService: {{ service: web, force: true }} }}
+{more}"
+        ))
+    };
+    let hangs = |run: &Run| run.events.iter().filter(|it| it.kind == "deployment.hangs").count();
+    let again = deleted("", "  - { at: 40m, createService: { service: web } }\n");
+    for run in [&deleted("", ""), &again] {
+        let it = run.deployments.iter().find(|it| it.number == 1).expect("it was deployed anew");
+        assert_eq!(it.verdict(), Verdict::Deleted(Span::seconds(1500)));
+        assert_eq!(it.ended_at(run), Instant::START + Span::seconds(1800));
+        assert_eq!(it.hangs[0].until.map(|it| it.since(Instant::START)), Some(Span::seconds(1800)));
+        assert_eq!(hangs(run), 1);
+    }
+    let last = again.deployments.last().expect("it was created again");
+    assert!(matches!(last.verdict(), Verdict::Finished(_)), "{:?}", last.verdict());
+    // One that is over stays so.
+    let room = deleted(", deploymentConfiguration: { minimumHealthyPercent: 50 }", "");
+    assert!(matches!(the_deployment(&room).verdict(), Verdict::Finished(_)));
+}
+
+#[test]
+fn a_deployment_whose_images_are_pulled_for_long_says_so() {
+    let slow = run("duration: 30m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 2, MaxSize: 2 } }
+taskDefinitions:
+  \"web:1\": { containerDefinitions: [{ name: web, image: web, cpu: 512, memory: 256 }] }
+  \"web:2\": { containerDefinitions: [{ name: web, image: large, cpu: 512, memory: 256 }] }
+applications: { \"web:2/web\": { image: { size: 200MB } } }
+services: { web: { taskDefinition: web:1, desiredCount: 2 } }
+timeline:
+  - { at: 4m, slowRegistry: { factor: 500 } }
+  - { at: 5m, updateService: { service: web, taskDefinition: web:2 } }");
+    let it = the_deployment(&slow);
+    let because = &it.hangs[0].because;
+    assert!(because.ends_with("; 2 new tasks have been pulling their images, the first since 00:05:06"), "{because}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -419,7 +419,7 @@ timeline: [{{ at: 1m, updateService: {{ service: web, desiredCount: 2{update} }}
     };
     let killed = |run: &Run| {
         let reasons = run.tasks.iter().filter_map(|it| it.stopped_reason.as_deref());
-        reasons.filter(|it| *it == "Task failed ELB health checks").count()
+        reasons.filter(|it| *it == "Task failed ELB health checks in (target-group web)").count()
     };
     assert!(killed(&slow("")) > 3, "it never comes so far");
     assert_eq!(killed(&slow(", healthCheckGracePeriodSeconds: 180")), 0);

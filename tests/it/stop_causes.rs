@@ -34,7 +34,10 @@ fn a_task_stopped_for_a_check_has_the_cause_of_that_very_check() {
         let run = simulate(variant, Seed { seed: 0, replication: 0 });
         for task in run.tasks.iter().filter(|it| it.stopped_at.is_some()) {
             match (task.stopped_reason.as_deref(), &task.stop_cause) {
-                (Some("Task failed ELB health checks"), Some(StopCause::GracePeriodTooShort(_))) => {
+                (
+                    Some("Task failed ELB health checks in (target-group spring)"),
+                    Some(StopCause::GracePeriodTooShort(_)),
+                ) => {
                     by_load_balancer += 1;
                 }
                 (
@@ -155,4 +158,22 @@ assumptions: { provisioningTimeout: 10m }");
     let cause = StopCause::NoRoom { waited: Span::MINUTE * 10, largest_group: Some(("nodes".to_owned(), 1)) };
     let causes = causes(&run);
     assert!(!causes.is_empty() && causes.iter().all(|it| *it == cause), "{causes:?}");
+}
+
+/// ECS names the instance in each task's reason; tasks that several instances took along are told of together.
+#[test]
+fn tasks_that_went_with_their_instances_name_them_and_are_counted_together() {
+    let run = run("duration: 20m
+autoScalingGroups: { nodes: { InstanceType: m5.large, MinSize: 3, MaxSize: 3 } }
+taskDefinitions: { web: { containerDefinitions: [{ name: web, image: web, cpu: 256, memory: 256 }] } }
+services: { web: { taskDefinition: web, desiredCount: 3 } }
+timeline: [{ at: 5m, terminateInstances: { autoScalingGroup: nodes, count: 2 } }]
+");
+    let reasons = run.tasks.iter().filter_map(|it| it.stopped_reason.as_deref());
+    // A zone that comes back is given its tasks anew.
+    let mut reasons: Vec<&str> = reasons.filter(|it| !it.starts_with("Availability-zone")).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["Host EC2 (instance i-00000) terminated.", "Host EC2 (instance i-00001) terminated."]);
+    let told = told(&run);
+    assert!(told.contains("2 × `web`: InfrastructureHealth: Host EC2 (instance ...) terminated."), "{told}");
 }

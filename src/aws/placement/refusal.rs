@@ -44,8 +44,14 @@ pub enum Reason {
     DistinctInstance,
 }
 
-/// What a cluster without instances that could take the task is told by.
-pub const NO_CONTAINER_INSTANCES: &str = "No Container Instances were found in your cluster.";
+/// What is told where there is no instance that could take the task: in the cluster, or in the capacity provider that was chosen
+/// for it.
+pub fn no_container_instances(in_capacity_provider: bool) -> &'static str {
+    match in_capacity_provider {
+        true => "No Container Instances were found in your capacity provider.",
+        false => "No Container Instances were found in your cluster.",
+    }
+}
 
 impl Reason {
     /// All of them, in their order.
@@ -67,10 +73,11 @@ impl Reason {
     ];
 
     /// In the words of *Service event messages*, after the name of an instance; those of constraints, which it does not list,
-    /// from published events.
+    /// from published events. The first two are ours: ECS names no such instance.
     pub fn words(self) -> &'static str {
         match self {
-            Reason::NotActive | Reason::CapacityProvider => "is not ACTIVE in the capacity provider of your task",
+            Reason::NotActive => "is not ACTIVE",
+            Reason::CapacityProvider => "is not of the capacity provider",
             Reason::Agent => "encountered error \"AGENT\"",
             Reason::Attribute | Reason::AvailabilityZone => "is missing an attribute required by your task",
             Reason::Cpu => "has insufficient CPU units available",
@@ -88,8 +95,8 @@ impl Reason {
     /// As `failures[].reason` of `RunTask` has it (*API failure reasons*).
     pub fn of_api(self) -> &'static str {
         match self {
-            // Such instances are none to the request, which is the answer of an empty cluster.
-            Reason::NotActive | Reason::CapacityProvider => NO_CONTAINER_INSTANCES,
+            Reason::NotActive => no_container_instances(false),
+            Reason::CapacityProvider => no_container_instances(true),
             Reason::Agent => "AGENT",
             Reason::Attribute | Reason::AvailabilityZone => "ATTRIBUTE",
             Reason::Cpu => "RESOURCE:CPU",
@@ -209,12 +216,28 @@ pub struct Refusal {
     pub usable: u32,
     /// What is left on these, in the order of [`COUNTABLE`].
     pub left: Box<[Left; COUNTABLE.len()]>,
+    /// Whether a capacity provider was chosen for the task before.
+    pub in_capacity_provider: bool,
 }
 
 impl Refusal {
     /// What the closest instance fails for.
     pub fn reason(&self) -> Option<Reason> {
         self.closest.as_ref().map(|it| it.reason)
+    }
+
+    /// As `failures[].reason` of `RunTask` has it (*API failure reasons*).
+    pub fn of_api(&self) -> &'static str {
+        match self.named_closest() {
+            Some(closest) => closest.reason.of_api(),
+            None => no_container_instances(self.in_capacity_provider),
+        }
+    }
+
+    /// The closest instance, where ECS names it. One that is not ACTIVE, or of another capacity provider, is none to the task: what is told
+    /// is the answer of an empty cluster.
+    fn named_closest(&self) -> Option<&Closest> {
+        self.closest.as_ref().filter(|it| !matches!(it.reason, Reason::NotActive | Reason::CapacityProvider))
     }
 
     /// Instances that were asked.
@@ -232,8 +255,8 @@ impl fmt::Display for Refusal {
     /// In the words of *Service event messages*.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no container instance met all of its requirements. ")?;
-        let Some(Closest { instance, reason, .. }) = &self.closest else {
-            return write!(f, "Reason: {NO_CONTAINER_INSTANCES}");
+        let Some(Closest { instance, reason, .. }) = self.named_closest() else {
+            return write!(f, "Reason: {}", no_container_instances(self.in_capacity_provider));
         };
         write!(f, "The closest matching (container-instance {instance}) {}.", reason.words())
     }
@@ -410,7 +433,11 @@ mod tests {
             assert_eq!(refusal.closest.as_ref().map(|it| (it.id, it.reason)), Some((0, reason)), "the first of equals");
             let countable = COUNTABLE.contains(&reason);
             assert_eq!(refusal.closest.as_ref().is_some_and(|it| it.shortage.is_some()), countable, "{reason:?}");
-            assert!(refusal.to_string().ends_with(&format!("(container-instance i-0) {}.", reason.words())));
+            let told = match reason {
+                Reason::NotActive | Reason::CapacityProvider => format!("Reason: {}", no_container_instances(false)),
+                _ => format!("(container-instance i-0) {}.", reason.words()),
+            };
+            assert!(refusal.to_string().ends_with(&told), "{refusal}");
         }
     }
 

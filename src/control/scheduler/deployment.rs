@@ -63,8 +63,10 @@ pub struct Deployment {
     pub is_gone_back_to: bool,
     /// Tasks that it has lost since the next one began, or that a scale-out has added to it.
     pub missing_tasks: u32,
-    /// When another one began before it had completed.
+    /// When another one began before it had completed, or its service was deleted.
     pub interrupted_at: Option<Instant>,
+    /// Whether its service was deleted before it had completed.
+    pub is_deleted: bool,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// Whether tasks were started in the place of unhealthy ones, so that a surplus of healthy tasks comes of these getting well.
@@ -178,6 +180,7 @@ impl Deployment {
             is_gone_back_to: false,
             missing_tasks: 0,
             interrupted_at: None,
+            is_deleted: false,
             failure: None,
             replaces_unhealthy: false,
             task_failures: TaskFailures::default(),
@@ -221,7 +224,15 @@ impl Deployment {
 
     /// `rolloutState: IN_PROGRESS`
     pub fn is_in_progress(&self) -> bool {
-        !self.is_completed() && self.failure.is_none()
+        !self.is_completed() && self.failure.is_none() && !self.is_deleted
+    }
+
+    /// Another one begins, or its service is deleted; nothing comes of that where it has completed or failed.
+    pub(super) fn is_interrupted(&mut self, now: Instant) {
+        if self.is_in_progress() {
+            self.interrupted_at = Some(now);
+            self.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
+        }
     }
 }
 
@@ -231,7 +242,7 @@ impl Service {
         self.deployments.iter().find(|it| it.number == number)
     }
 
-    fn newest(&mut self) -> &mut Deployment {
+    pub(super) fn newest(&mut self) -> &mut Deployment {
         self.deployments.last_mut().expect("a service has a deployment")
     }
 
@@ -296,11 +307,7 @@ impl Control<'_> {
             self.traffic_goes_back(service, Some(decision));
         }
         let state = &mut self.services[service.index()];
-        let last = state.newest();
-        if last.is_in_progress() {
-            last.interrupted_at = Some(now);
-            last.stages.last_mut().iter_mut().for_each(|it| it.ended_at = it.ended_at.or(Some(now)));
-        }
+        state.newest().is_interrupted(now);
         state.deployments.push(deployment);
         state.wanted_because = Some(decision);
         state.failed_starts = 0;

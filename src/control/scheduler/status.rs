@@ -90,6 +90,11 @@ impl Control<'_> {
         self.services[service.index()].status = ServiceStatus::Draining;
         self.services[service.index()].desired_count = 0;
         self.services[service.index()].wanted_because = Some(cause);
+        let deployment = self.services[service.index()].newest();
+        if deployment.is_in_progress() && deployment.task_set.is_none() {
+            deployment.is_interrupted(now);
+            deployment.is_deleted = true;
+        }
         if is_daemon {
             self.daemons.retain(|it| *it != service);
             for instance in self.cluster.instances.ids() {

@@ -1,6 +1,7 @@
 //! A desired count or capacity that swings though there is no more or less to do.
 
 use crate::aws::auto_scaling_group::AutoScalingGroup;
+use crate::aws::launch::Launcher;
 use crate::aws::service::ServiceDefinition;
 use crate::report::comparison::number;
 use crate::report::words::{one_or_more, plural};
@@ -89,8 +90,11 @@ fn variation(values: &[f64]) -> f64 {
     if mean > 0.0 { libm::sqrt(variance) / mean } else { 0.0 }
 }
 
-/// Whether a service's desired count oscillates.
+/// Whether a service's desired count oscillates; that of a DAEMON service is the number of its instances, and nothing scales it.
 pub(super) fn of_service(run: &Run, service: Id<ServiceDefinition>) -> Option<String> {
+    if run.scenario.is_daemon(Launcher::Service(service)) {
+        return None;
+    }
     let rows: Vec<_> = super::rows_of(run, service).collect();
     let wanted: Vec<u32> = rows.iter().map(|it| it.desired_count).collect();
     let load = rows.iter().map(|it| it.counts.arrived as f64).collect();
@@ -118,7 +122,10 @@ pub(super) fn of_group(run: &Run, group: Id<AutoScalingGroup>) -> Option<String>
     let (mut arrived, mut tasks) = (vec![0.0; minutes], vec![0.0; minutes]);
     for row in run.service_minutes.iter().filter(|it| (it.minute as usize) < minutes) {
         arrived[row.minute as usize] += row.counts.arrived as f64;
-        tasks[row.minute as usize] += f64::from(row.desired_count);
+        // Those of DAEMON services follow the group, which does not grow for them.
+        if !run.scenario.is_daemon(Launcher::Service(Id::new(row.service))) {
+            tasks[row.minute as usize] += f64::from(row.desired_count);
+        }
     }
     for task in run.tasks.iter().filter(|it| it.run_task.is_some()) {
         let until = task.stopped_at.map_or(minutes, |it| (it.0 / Span::MINUTE.0) as usize + 1);
