@@ -369,7 +369,7 @@ impl<'a> Control<'a> {
             to_be_retired: BTreeMap::new(),
             retired: BTreeSet::new(),
             placing: Placing::new(scenario),
-            services: scenario.services.iter().map(Service::new).collect(),
+            services: scenario.services.iter().map(|it| Service::new(scenario, it)).collect(),
             run_tasks: scenario
                 .run_tasks
                 .iter()

@@ -40,7 +40,7 @@ use crate::data::lane::{Lane, response_times};
 use crate::data::measured::{Samples, TaskSamples, TwentySeconds};
 use crate::data::own_answers::OwnAnswers;
 use crate::data::quiet_probe::QuietProbes;
-use crate::data::roster::Roster;
+use crate::data::roster::{GivenForSecond, Roster};
 use crate::rng::Seed;
 use crate::run::{LoadBalancerCounts, RequestTotals};
 use crate::scenario::Scenario;
@@ -90,7 +90,7 @@ pub struct Traffic {
     /// where something watches them.
     instances: Option<[BTreeMap<Id<ContainerInstance>, f64>; 2]>,
     /// CPU units that tasks were given in this second for what they compute whatever they serve.
-    background_given: BTreeMap<Id<Task>, f64>,
+    background_given: BTreeMap<Id<Task>, GivenForSecond>,
     /// Of each group's instances, summed over the seconds of the open minute, and the mean of the last.
     used: Vec<Used>,
     used_in_minute: Vec<Used>,
@@ -361,7 +361,7 @@ pub fn note_changes(traffic: &mut Traffic, cluster: &Cluster, changes: &[Change]
             Change::Task(task) => {
                 roster.has_changed_of(cluster, task);
                 if background_given.contains_key(&task) {
-                    roster.hears_of_end(cluster, task, now);
+                    roster.hears_of_containers(cluster, task, now);
                 }
                 let of_service = cluster.tasks[task].service().map_or(0..0, |it| lanes_of_service[it.index()].clone());
                 stale.extend(of_service.filter(|it| lanes[*it].hears_of_task(cluster, task)));

@@ -178,9 +178,9 @@ pub struct ServiceLoadBalancer {
     pub is_added_later: bool,
     /// `advancedConfiguration`, by which a deployment shifts traffic between two target groups.
     pub alternate: Option<AlternateTargetGroup>,
-    /// Position in the task definition of the container that serves.
-    pub container: usize,
-    /// Its port.
+    /// `containerName`: the container that serves, wherever it stands in a revision.
+    pub container_name: String,
+    /// `containerPort`
     pub container_port: u16,
 }
 
@@ -189,35 +189,88 @@ pub struct ServiceLoadBalancer {
 pub struct Registration {
     /// `targetGroupArn`: where the tasks are registered.
     pub target_group: Id<TargetGroup>,
-    /// `containerName`: the position in the task definition of the container that serves.
+    /// The position in their task definition of the container that serves.
     pub container: usize,
     /// `containerPort`
     pub container_port: u16,
 }
 
+impl Registration {
+    /// The registration of a revision's tasks where `container_name` serves at `container_port`: the name and the port decide, not the
+    /// place of the container.
+    ///
+    /// # Errors
+    ///
+    /// When the revision has no such container, or that maps no such port.
+    pub fn of(
+        target_group: Id<TargetGroup>,
+        (container_name, container_port): (&str, u16),
+        revision: &TaskDefinition,
+    ) -> Result<Registration, NotRegistrable> {
+        let container = revision.containers.iter().position(|it| it.name == container_name);
+        let container = container.ok_or(NotRegistrable::NoContainer)?;
+        let mut mappings = revision.containers[container].port_mappings.iter();
+        if mappings.any(|it| it.container_port == container_port) {
+            Ok(Registration { target_group, container, container_port })
+        } else {
+            Err(NotRegistrable::NoPort)
+        }
+    }
+}
+
+/// Why tasks of a revision cannot be registered with a load balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRegistrable {
+    /// It has no container of that name.
+    NoContainer,
+    /// The container does not map that port.
+    NoPort,
+}
+
+impl NotRegistrable {
+    /// In ECS's words, as users have published them.
+    pub fn words(self, (container_name, container_port): (&str, u16)) -> String {
+        match self {
+            NotRegistrable::NoContainer => format!(
+                "InvalidParameterException: The container {container_name} does not exist in the task definition."
+            ),
+            NotRegistrable::NoPort => format!(
+                "InvalidParameterException: The container {container_name} did not have a container port {container_port} defined."
+            ),
+        }
+    }
+}
+
 impl ServiceLoadBalancer {
-    /// That of a service whose tasks are all registered so.
-    pub fn of(registration: Registration) -> ServiceLoadBalancer {
-        let Registration { target_group, container, container_port } = registration;
+    /// That of a service whose tasks are all registered with one target group.
+    pub fn of(target_group: Id<TargetGroup>, container_name: String, container_port: u16) -> ServiceLoadBalancer {
         ServiceLoadBalancer {
             target_group,
             others: Vec::new(),
             is_added_later: false,
             alternate: None,
-            container,
+            container_name,
             container_port,
         }
     }
 
     /// What tasks of its first revision are registered as; `None` where the service begins without a load balancer.
-    pub fn first_registration(&self) -> Option<Registration> {
-        (!self.is_added_later).then_some(self.registration())
+    pub fn first_registration(&self, revision: &TaskDefinition) -> Option<Registration> {
+        self.registration(revision).ok().filter(|_| !self.is_added_later)
     }
 
-    /// What it says of the tasks.
-    pub fn registration(&self) -> Registration {
-        let ServiceLoadBalancer { target_group, container, container_port, .. } = *self;
-        Registration { target_group, container, container_port }
+    /// What it says of the tasks of a revision.
+    ///
+    /// # Errors
+    ///
+    /// When the revision has no such container, or that maps no such port.
+    pub fn registration(&self, revision: &TaskDefinition) -> Result<Registration, NotRegistrable> {
+        Registration::of(self.target_group, (&self.container_name, self.container_port), revision)
+    }
+
+    /// The place in a revision of the container that serves; `None` where there is none of that name.
+    pub fn container_in(&self, revision: &TaskDefinition) -> Option<usize> {
+        revision.containers.iter().position(|it| it.name == self.container_name)
     }
 
     /// Whether some of its tasks may be registered with another target group than others, without a rule of its own that tells which

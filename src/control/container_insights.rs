@@ -136,29 +136,27 @@ impl Control<'_> {
         let used = match metric {
             C::TaskCpuUtilization => C::CpuUtilized,
             C::TaskMemoryUtilization => C::MemoryUtilized,
+            C::TaskEphemeralStorageUtilization => C::EphemeralStorageUtilized,
             other => other,
         };
         let whole = |task: &Task| match metric {
-            C::TaskCpuUtilization => self.cpu_units_reserved(task),
-            C::TaskMemoryUtilization => f64::from(task.reservation.memory_mib),
-            _ => 100.0,
+            C::TaskCpuUtilization => Some(self.cpu_units_reserved(task)),
+            C::TaskMemoryUtilization => Some(f64::from(task.reservation.memory_mib)),
+            C::TaskEphemeralStorageUtilization => self.ephemeral_storage(task, C::EphemeralStorageReserved),
+            _ => None,
         };
+        let in_unit = |value: f64, whole: Option<f64>| whole.map_or(value, |it| 100.0 * value / it);
         let scale_of_standalone = if used == C::CpuUtilized { self.scale_of_standalone_cpu(traffic) } else { 0.0 };
         let mut samples: Vec<(f64, f64)> = Vec::new();
         let mut tasks_of_services: Vec<u32> = vec![0; self.scenario.services.len()];
         for (id, task) in self.running_tasks_of(of) {
-            if whole(task) == 0.0 {
+            if whole(task) == Some(0.0) {
                 continue;
             }
             let sample = match (used, task.launcher) {
                 (C::CpuReserved, _) => Some(self.cpu_units_reserved(task)),
                 (C::MemoryReserved, _) => Some(f64::from(task.reservation.memory_mib)),
-                (C::EphemeralStorageReserved | C::EphemeralStorageUtilized, _) => self.ephemeral_storage(task, metric),
-                (C::TaskEphemeralStorageUtilization, _) => {
-                    let all = self.ephemeral_storage(task, C::EphemeralStorageReserved);
-                    let taken = self.ephemeral_storage(task, C::EphemeralStorageUtilized);
-                    taken.zip(all).map(|(taken, all)| 100.0 * taken / all)
-                }
+                (C::EphemeralStorageReserved | C::EphemeralStorageUtilized, _) => self.ephemeral_storage(task, used),
                 (C::EbsFilesystemSize, _) => task.volume.map(|it| f64::from(it.size_gib) * GB_PER_GIB),
                 (C::NetworkRxBytes | C::NetworkTxBytes, _) if !self.has_network_metrics(task) => None,
                 (_, Launcher::Service(service)) => {
@@ -173,7 +171,7 @@ impl Control<'_> {
                 // Nobody sends requests to them.
                 (_, Launcher::RunTask(_)) => Some(0.0),
             };
-            samples.extend(sample.map(|it| (100.0 * it / whole(task), 1.0)));
+            samples.extend(sample.map(|it| (in_unit(it, whole(task)), 1.0)));
         }
         let (mut sum, mut sample_count) = (0.0, 0.0);
         for (value, count) in &samples {
@@ -181,14 +179,18 @@ impl Control<'_> {
         }
         for (place, &tasks) in tasks_of_services.iter().enumerate().filter(|it| *it.1 > 0) {
             let service = Id::new(place);
-            let of_all: f64 = self.running_tasks_of_service(service).map(whole).sum();
-            let mean = 100.0 * self.used_by_service(service, used, traffic) / of_all.max(1.0);
+            let of_all: Option<f64> = self.running_tasks_of_service(service).map(whole).sum();
+            let by_all = self.used_by_service(service, used, traffic);
+            let mean = match of_all {
+                Some(of_all) => 100.0 * by_all / of_all.max(1.0),
+                None => by_all / self.running_tasks_of_service(service).count() as f64,
+            };
             (sum, sample_count) = (sum + mean * f64::from(tasks), sample_count + f64::from(tasks));
-            let each = self.running_tasks_of_service(service).next().map_or(100.0, whole);
+            let each = self.running_tasks_of_service(service).next().and_then(whole);
             let known = self.used_by_each(service, used, traffic);
             match known.is_empty() {
                 true => samples.push((mean, f64::from(tasks))),
-                false => samples.extend(known.into_iter().map(|it| (100.0 * it / each, 1.0))),
+                false => samples.extend(known.into_iter().map(|it| (in_unit(it, each), 1.0))),
             }
         }
         let point = Datapoint::of_samples(samples)?;

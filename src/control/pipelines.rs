@@ -8,7 +8,7 @@ use crate::control::Control;
 use crate::control::log::Decision;
 use crate::control::scheduler::deployment::NewRevision;
 use crate::rng::{Seed, Stream};
-use crate::run::{ExecutionStatus, PipelineExecution};
+use crate::run::{CalledBy, ExecutionStatus, PipelineExecution};
 use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
@@ -259,6 +259,12 @@ impl Control<'_> {
             &format!("execution {number} updates its service to {}", self.scenario.task_definitions[revision].name()),
         );
         let revision = NewRevision { task_definition: Some(revision), ..NewRevision::default() };
+        if let Err(error) = self.registration_of_next(definition.service, &revision) {
+            let target = format!("service `{}`", self.scenario.services[definition.service].name);
+            self.note_failed_call_of(CalledBy::Pipeline, "UpdateService", target, &error, true);
+            self.execution_ends(pipeline, place, ExecutionStatus::Failed, &error);
+            return;
+        }
         self.start_deployment(definition.service, revision, Some(cause));
         let deployment = self.services[definition.service.index()].primary().number;
         let execution = &mut self.pipelines[pipeline.index()].executions[place];

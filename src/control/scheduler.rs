@@ -22,7 +22,7 @@ use crate::agenda::Event;
 use crate::aws::capacity_provider::{CapacityProvider, CapacityProviderStrategyItem};
 use crate::aws::deployment::{DeploymentConfiguration, LifecycleStage};
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
-use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer, ServiceStatus, deployment_bounds};
+use crate::aws::service::{ServiceDefinition, ServiceStatus, deployment_bounds};
 use crate::cluster::{InstanceStatus, Task};
 use crate::control::Control;
 use crate::control::image_digests::ImageDigests;
@@ -30,6 +30,7 @@ use crate::control::log::Decision;
 use crate::control::scheduler::deployment::Deployment;
 use crate::control::scheduler::rebalancing::Rebalancing;
 use crate::control::scheduler::starting::Retry;
+use crate::scenario::Scenario;
 use crate::table::Id;
 use crate::units::{Instant, Span};
 
@@ -93,11 +94,12 @@ pub struct Service {
 
 impl Service {
     /// A service as the scenario defines it, without tasks.
-    pub fn new(definition: &ServiceDefinition) -> Service {
+    pub fn new(scenario: &Scenario, definition: &ServiceDefinition) -> Service {
         let (status, desired_count) = match definition.is_created_later {
             true => (ServiceStatus::Missing, 0),
             false => (ServiceStatus::Active, definition.desired_count),
         };
+        let first = &scenario.task_definitions[definition.task_definition];
         Service {
             status,
             desired_count,
@@ -111,7 +113,7 @@ impl Service {
             configuration: definition.deployment.clone(),
             deployments: match definition.task_sets.is_empty() {
                 true => vec![Deployment {
-                    registration: definition.load_balancer.as_ref().and_then(ServiceLoadBalancer::first_registration),
+                    registration: definition.load_balancer.as_ref().and_then(|it| it.first_registration(first)),
                     volume: definition.launch.volume,
                     ..Deployment::new(0, (definition.task_definition, None), Instant::START)
                 }],
@@ -138,8 +140,8 @@ impl Service {
     }
 
     /// Becomes as the scenario defines it again, for a second life: its deployments are numbered on, and nothing else stays.
-    fn begin_anew(&mut self, definition: &ServiceDefinition) {
-        let mut anew = Service::new(definition);
+    fn begin_anew(&mut self, scenario: &Scenario, definition: &ServiceDefinition) {
+        let mut anew = Service::new(scenario, definition);
         anew.former_deployments = std::mem::take(&mut self.former_deployments);
         anew.former_deployments.append(&mut self.deployments);
         let number = 1 + anew.former_deployments.iter().map(|it| it.number).max().unwrap_or(0);

@@ -94,7 +94,7 @@ impl Control<'_> {
             task_definition,
             network,
             volume,
-            registration,
+            load_balancer,
             desired_count,
             force_new_deployment: _,
             minimum_healthy_percent,
@@ -110,6 +110,22 @@ impl Control<'_> {
             return;
         };
         if self.refuses_for_status(*service, "timeline.update_service", "UpdateService") {
+            return;
+        }
+        let revision = NewRevision {
+            task_definition: *task_definition,
+            network: *network,
+            volume: *volume,
+            load_balancer: load_balancer.clone(),
+        };
+        if change.begins_deployment()
+            && let Err(error) = self.registration_of_next(*service, &revision)
+        {
+            let name = &self.scenario.services[*service].name;
+            let message = format!("UpdateService {name}: {error}");
+            let resource = self.service_resource(*service);
+            self.log.put(self.agenda.now(), None, "timeline.update_service", resource, message);
+            self.note_failed_call("UpdateService", format!("service `{name}`"), &error, true);
             return;
         }
         let state = &mut self.services[service.index()];
@@ -141,12 +157,6 @@ impl Control<'_> {
             self.set_desired_count(*service, *desired, Some(cause));
         }
         if change.begins_deployment() {
-            let revision = NewRevision {
-                task_definition: *task_definition,
-                network: *network,
-                volume: *volume,
-                registration: *registration,
-            };
             self.start_deployment(*service, revision, Some(cause));
         }
         self.schedule_service(*service);

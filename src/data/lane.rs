@@ -640,41 +640,59 @@ fn breaks_targets(scenario: &Scenario, service: Id<ServiceDefinition>) -> bool {
         .any(|it| matches!(it.change, TimelineChange::TargetErrors { service: broken, .. } if broken == service))
 }
 
-/// The revisions that a service runs at some time, its first one first, with each container that may serve in them; those of
-/// pipelines serve as it does.
+/// The revisions that a service may run at some time, its first one first, each with the place of the container that serves in it.
+///
+/// A service may go back to whatever it had before, so that a change may come to any of that. What pipelines deploy comes at any time.
 fn revisions_of(scenario: &Scenario, service: Id<ServiceDefinition>) -> Vec<(Id<TaskDefinition>, usize)> {
     let definition = &scenario.services[service];
-    let mut revisions = vec![definition.task_definition];
-    let mut containers: Vec<usize> = definition.load_balancer.iter().map(|it| it.container).collect();
+    if !definition.task_sets.is_empty() {
+        let of_sets = definition.task_sets.iter();
+        return distinct(of_sets.filter_map(|it| Some((it.task_definition, it.registration?.container))));
+    }
+    let own = definition.load_balancer.as_ref().filter(|it| !it.is_added_later);
+    let mut states: Vec<(Id<TaskDefinition>, Option<&str>)> =
+        vec![(definition.task_definition, own.map(|it| it.container_name.as_str()))];
     for entry in &scenario.timeline {
-        let TimelineChange::UpdateService { service: of, task_definition, registration, .. } = &entry.change else {
+        let TimelineChange::UpdateService { service: of, task_definition, load_balancer, .. } = &entry.change else {
             continue;
         };
         if *of == service {
-            revisions.extend(task_definition);
-            containers.extend(registration.flatten().map(|it| it.container));
+            let name = load_balancer.as_ref().map(|it| it.as_ref().map(|it| it.container_name.as_str()));
+            let changed = states.iter().map(|it| (task_definition.unwrap_or(it.0), name.unwrap_or(it.1)));
+            states = distinct(states.iter().copied().chain(changed));
         }
     }
-    let pipelines = scenario.pipelines.iter().filter(|it| it.service == service);
-    revisions.extend(pipelines.filter_map(|it| Some(it.bad_commits?.task_definition)));
-    revisions.extend(definition.task_sets.iter().map(|it| it.task_definition));
-    let mut all: Vec<(Id<TaskDefinition>, usize)> = Vec::new();
-    for revision in containers.iter().flat_map(|container| revisions.iter().map(|it| (*it, *container))) {
-        if !all.contains(&revision) {
-            all.push(revision);
-        }
+    let pipelines = || scenario.pipelines.iter().filter(|it| it.service == service);
+    if pipelines().next().is_some() {
+        let names = distinct(states.iter().map(|it| it.1));
+        let bad = pipelines().filter_map(|it| Some(it.bad_commits?.task_definition));
+        let revisions = distinct(states.iter().map(|it| it.0).chain(bad));
+        states = names.iter().flat_map(|name| revisions.iter().map(|it| (*it, *name))).collect();
     }
-    all
+    let place = |revision: Id<TaskDefinition>, name: &str| {
+        scenario.task_definitions[revision].containers.iter().position(|it| it.name == name)
+    };
+    distinct(states.into_iter().filter_map(|(revision, name)| Some((revision, place(revision, name?)?))))
 }
 
-/// How the container of a revision that serves behaves; a revision with fewer containers is served by its first.
+/// Each once, in the order of their first.
+fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut found: Vec<T> = Vec::new();
+    for it in all {
+        if !found.contains(&it) {
+            found.push(it);
+        }
+    }
+    found
+}
+
+/// How the container of a revision that serves behaves.
 fn serving_application(scenario: &Scenario, (revision, container): (Id<TaskDefinition>, usize)) -> &Application {
-    let containers = &scenario.task_definitions[revision].containers;
-    &containers.get(container).unwrap_or(&containers[0]).application
+    &scenario.task_definitions[revision].containers[container].application
 }
 
 /// What a task of a lane runs, and which of its containers serves.
 fn revision_of(cluster: &Cluster, task: Id<Task>) -> (Id<TaskDefinition>, usize) {
     let row = &cluster.tasks[task];
-    (row.task_definition, row.registration.map_or(0, |it| it.container))
+    (row.task_definition, row.registration.expect("the tasks of a lane are registered").container)
 }

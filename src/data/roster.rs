@@ -34,6 +34,29 @@ pub struct Roster {
     pub(super) within: (Vec<CpuDemand>, CpuOffers),
     /// When tasks ended that computed whatever they served, of those of which that was not counted yet.
     ended: BTreeMap<Id<Task>, Instant>,
+    /// What ran in tasks that compute whatever they serve, each time that one of them changed in the second under way.
+    pub(super) ran_since: BTreeMap<Id<Task>, Vec<RunsSince>>,
+}
+
+/// Which containers of a task run from an instant on.
+#[derive(Debug)]
+pub(super) struct RunsSince {
+    at: Instant,
+    /// Whether any of them does.
+    any: bool,
+    /// Whether each of them does; all of them, where they are not followed.
+    each: Vec<bool>,
+}
+
+/// What the containers of a task were given for a second, beside what they serve.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GivenForSecond {
+    /// CPU units of them all.
+    pub(super) cpu_units: f64,
+    /// CPU units that the task may use.
+    pub(super) at_most: f64,
+    /// CPU units that its requests want.
+    pub(super) by_requests: f64,
 }
 
 /// What has changed of a place.
@@ -105,6 +128,8 @@ pub(super) struct Background {
     pub(super) wanted: f64,
     /// The part of this second in which it did.
     pub(super) ran: f64,
+    /// Whether the task computed there before, so that all of the second is the task's whatever part of it these are.
+    pub(super) is_of_known_task: bool,
 }
 
 /// A task that computes: one that drains or stops does so until its processes are gone.
@@ -125,6 +150,8 @@ pub(super) struct Guest {
     pub(super) given: (f64, f64),
     /// What its containers compute whatever they serve; `None` where that is nothing and no container has a bound of its own.
     pub(super) background: Option<Background>,
+    /// CPU units that this came to in the second under way, where some of its containers came or went in it.
+    pub(super) in_this_second: Option<f64>,
     pub(super) memory_base_mib: f64,
     pub(super) memory_per_request_mib: f64,
     /// MiB that all of it may use.
@@ -231,7 +258,14 @@ impl Machine {
         }
     }
 
-    fn welcome(&mut self, traffic: &Traffic, scenario: &Scenario, cluster: &Cluster, task: Id<Task>) {
+    /// Looks at a task that computes on it; `known` tells whether it did before, and which of its containers ran in this second.
+    fn welcome(
+        &mut self,
+        traffic: &Traffic,
+        scenario: &Scenario,
+        cluster: &Cluster,
+        (task, is_known, ran_since): (Id<Task>, bool, &[RunsSince]),
+    ) {
         let cpu_units = match self.instance {
             Some((instance, _)) => cluster.instances[instance].registered_cpu_units,
             None => cluster.tasks[task].reservation.cpu_units,
@@ -247,7 +281,12 @@ impl Machine {
                 None => cluster.tasks[task].started_at,
             };
             let ran = |place: usize| began_at(place).map_or(1.0, |it| part_of_second_since(it, traffic.now));
-            guest.background = self.background(definition, guest.serving, followed, (caps_containers, &ran));
+            let background = self.background(definition, guest.serving, followed, (caps_containers, &ran));
+            guest.background = background.map(|it| Background { is_of_known_task: is_known, ..it });
+            if let Some(given) = traffic.background_given.get(&task).filter(|_| !ran_since.is_empty()) {
+                let of_task = (definition, guest.serving, caps_containers);
+                guest.in_this_second = Some(computed_in_second(of_task, given, ran_since, traffic.now));
+            }
             self.has_background = true;
             self.has_newcomers = true;
         }
@@ -261,35 +300,19 @@ impl Machine {
         followed: &[Container],
         (caps_containers, ran): (bool, &dyn Fn(usize) -> f64),
     ) -> Option<Background> {
-        let demand = |it: &ContainerDefinition| {
-            let cap = caps_containers.then(|| windows_cpu_limit(it.cpu));
-            CpuDemand {
-                demand: cap.unwrap_or(f64::INFINITY).min(it.application.background_cpu_units),
-                weight: if caps_containers { 1.0 } else { f64::from(it.cpu_weight()) },
-                cap,
-                is_throttled: false,
-            }
-        };
         let from = self.others.len();
-        let mut of_serving = CpuDemand { demand: 0.0, weight: 2.0, cap: None, is_throttled: false };
-        let mut wanted_until_now = 0.0;
-        for (place, container) in definition.containers.iter().enumerate() {
-            if serving == Some(place) {
-                of_serving = demand(container);
-                if !is_there(followed, place) {
-                    of_serving.demand = 0.0;
-                }
-                wanted_until_now += of_serving.demand * ran(place);
-            } else if is_there(followed, place) && container.application.background_cpu_units > 0.0 {
-                let demand = demand(container);
-                wanted_until_now += demand.demand * ran(place);
-                self.others.push(demand);
-            }
-        }
+        let (of_serving, others) =
+            demands_beside_requests((definition, serving, caps_containers), &|it| is_there(followed, it));
+        let by_serving = serving.map(|it| (it, of_serving.demand));
+        let mut by_place: Vec<(usize, f64)> = others.iter().map(|it| (it.0, it.1.demand)).chain(by_serving).collect();
+        by_place.sort_unstable_by_key(|it| it.0);
+        let wanted_until_now: f64 = by_place.iter().fold(0.0, |sum, it| sum + it.1 * ran(it.0));
+        self.others.extend(others.iter().map(|it| it.1));
         let own = of_serving.demand;
         let wanted = own + self.others[from..].iter().map(|it| it.demand).sum::<f64>();
         let ran = if wanted > 0.0 { wanted_until_now / wanted } else { 1.0 };
-        let background = Background { serving: of_serving, own, others: (from, self.others.len()), wanted, ran };
+        let others = (from, self.others.len());
+        let background = Background { serving: of_serving, own, others, wanted, ran, is_of_known_task: false };
         (wanted > 0.0 || caps_containers).then_some(background)
     }
 }
@@ -312,11 +335,15 @@ impl Roster {
         self.is_stale.insert(Place::Instance(instance), Changed::All);
     }
 
-    /// A task that computes whatever it serves has changed; where that was its end, the instant counts.
-    pub(super) fn hears_of_end(&mut self, cluster: &Cluster, task: Id<Task>, now: Instant) {
-        if !computes(&cluster.tasks[task]) {
+    /// A task that computes whatever it serves has changed; where one of its containers came or went, or it ended, the instant counts.
+    pub(super) fn hears_of_containers(&mut self, cluster: &Cluster, task: Id<Task>, now: Instant) {
+        let row = &cluster.tasks[task];
+        let any = computes(row);
+        if !any {
             self.ended.entry(task).or_insert(now);
         }
+        let each = (0..row.containers.len()).map(|it| is_there(&row.containers, it)).collect();
+        self.ran_since.entry(task).or_default().push(RunsSince { at: now, any, each });
     }
 
     /// Whether something of where a task computes has changed, and has not been looked at since.
@@ -358,7 +385,11 @@ impl Roster {
             } else if computes(&cluster.tasks[task]) {
                 match memory_of_quiet(scenario, &cluster.tasks[task]) {
                     Some(memory_mib) => machine.quiet_memory_mib += memory_mib,
-                    None => machine.welcome(traffic, scenario, cluster, task),
+                    None => {
+                        let is_known = before.iter().any(|it| it.task == task);
+                        let ran_since = self.ran_since.get(&task).map_or(&[][..], |it| it);
+                        machine.welcome(traffic, scenario, cluster, (task, is_known, ran_since));
+                    }
                 }
             }
         }
@@ -453,7 +484,11 @@ impl Roster {
         let stays = |task: Id<Task>| now.iter().any(|it| it.guests.iter().any(|it| it.task == task));
         let mut used_by_departed = 0.0;
         for guest in before.iter().filter(|it| it.background.is_some() && !stays(it.task)) {
-            used_by_departed += self.count_last_second(guest, traffic);
+            used_by_departed += self.count_last_second(guest, traffic, scenario, cluster);
+        }
+        for guest in now.iter().flat_map(|it| &it.guests).filter(|it| it.background.is_none()) {
+            // What comes to it again is new then.
+            traffic.background_given.remove(&guest.task);
         }
         let number = match (now, known) {
             (Some(machine), Some(number)) => {
@@ -488,20 +523,88 @@ impl Roster {
 
 impl Roster {
     /// Counts what a task that has ended computed in its last second beside what it served; in CPU units.
-    fn count_last_second(&mut self, guest: &Guest, traffic: &mut Traffic) -> f64 {
-        let given = traffic.background_given.remove(&guest.task).unwrap_or(0.0);
+    fn count_last_second(
+        &mut self,
+        guest: &Guest,
+        traffic: &mut Traffic,
+        scenario: &Scenario,
+        cluster: &Cluster,
+    ) -> f64 {
+        let given = traffic.background_given.remove(&guest.task);
         let Some(ended_at) = self.ended.remove(&guest.task) else { return 0.0 };
         let ran = 1.0 - part_of_second_since(ended_at, traffic.now);
+        let definition = &scenario.task_definitions[guest.task_definition];
+        let of_task =
+            (definition, guest.serving, definition.caps_containers(cluster.tasks[guest.task].is_on_fargate()));
+        let ran_since = self.ran_since.get(&guest.task).map_or(&[][..], |it| it);
+        let used = given.map_or(0.0, |it| computed_in_second(of_task, &it, ran_since, traffic.now));
         if let (Some((cpu_base, _)), Some(service)) = (guest.base, guest.service) {
-            let second =
-                TaskSamples { cpu_units_used: ran * given, cpu_units_base: ran * cpu_base, ..TaskSamples::default() };
+            let second = TaskSamples { cpu_units_used: used, cpu_units_base: ran * cpu_base, ..TaskSamples::default() };
             traffic.samples[service].add(guest.task, &second);
             if let Some(it) = &mut traffic.twenty_seconds[service] {
                 it.samples.add(guest.task, &second);
             }
         }
-        ran * given
+        used
     }
+}
+
+/// What containers of a task want beside requests: the one that serves, and each of the others that does, with its place.
+fn demands_beside_requests(
+    (definition, serving, caps_containers): (&TaskDefinition, Option<usize>, bool),
+    runs: &dyn Fn(usize) -> bool,
+) -> (CpuDemand, Vec<(usize, CpuDemand)>) {
+    let demand = |it: &ContainerDefinition| {
+        let cap = caps_containers.then(|| windows_cpu_limit(it.cpu));
+        CpuDemand {
+            demand: cap.unwrap_or(f64::INFINITY).min(it.application.background_cpu_units),
+            weight: if caps_containers { 1.0 } else { f64::from(it.cpu_weight()) },
+            cap,
+            is_throttled: false,
+        }
+    };
+    let mut of_serving = CpuDemand { demand: 0.0, weight: 2.0, cap: None, is_throttled: false };
+    let mut others = Vec::new();
+    for (place, container) in definition.containers.iter().enumerate() {
+        if serving == Some(place) {
+            of_serving = demand(container);
+            if !runs(place) {
+                of_serving.demand = 0.0;
+            }
+        } else if runs(place) && container.application.background_cpu_units > 0.0 {
+            others.push((place, demand(container)));
+        }
+    }
+    (of_serving, others)
+}
+
+/// CPU units that the containers of a task used beside what they serve in the second that ends `now`, in which some of them came or
+/// went: what those that ran were given of what the task may use in all of it, from one change to the next.
+fn computed_in_second(
+    of_task: (&TaskDefinition, Option<usize>, bool),
+    given: &GivenForSecond,
+    ran_since: &[RunsSince],
+    now: Instant,
+) -> f64 {
+    let mut room = <(Vec<CpuDemand>, CpuOffers)>::default();
+    let mut given_to = |since: &RunsSince| -> f64 {
+        let runs = |it: usize| since.any && since.each.get(it).is_none_or(|it| *it);
+        let (of_serving, others) = demands_beside_requests(of_task, &runs);
+        let others: Vec<CpuDemand> = others.into_iter().map(|it| it.1).collect();
+        let own = of_serving.demand;
+        let serving = CpuDemand { demand: given.by_requests, ..of_serving };
+        share_within_task(given.at_most, serving, own, &others, &mut room).background
+    };
+    let (mut used, mut left, mut at_once) = (0.0, 1.0, given.cpu_units);
+    for since in ran_since {
+        let from_then_on = given_to(since);
+        if from_then_on != at_once {
+            let after = part_of_second_since(since.at, now);
+            used += at_once * (left - after);
+            (left, at_once) = (after, from_then_on);
+        }
+    }
+    used + at_once * left
 }
 
 /// The part of the second that ends `now` which came after an instant.
@@ -595,6 +698,7 @@ fn guest(
                 && !definition.operating_system_family.is_windows(),
         },
         background: None,
+        in_this_second: None,
         memory_base_mib: (0..definition.containers.len())
             .filter(|&it| is_there(&row.containers, it))
             .map(|it| definition.containers[it].application.memory_base_mib)

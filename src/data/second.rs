@@ -4,7 +4,7 @@
 use crate::aws::cpu_sharing::{CpuCredits, CpuDemand, CpuOffers, WithinTask, offer_cpu};
 use crate::cluster::{Cluster, Task};
 use crate::data::memory::{Greed, Load, is_there, memory_of, who_passes_its_limit};
-use crate::data::roster::{Guest, Machine, Roster};
+use crate::data::roster::{GivenForSecond, Guest, Machine, Roster};
 use crate::data::{TaskSamples, Traffic};
 use crate::scenario::Scenario;
 use crate::table::Id;
@@ -18,6 +18,7 @@ impl Traffic {
         while let Some(stale) = roster.is_stale.pop_first() {
             roster.renew(stale, self, scenario, cluster);
         }
+        roster.ran_since.clear();
         self.wake_machines(&mut roster);
         roster.seconds += 1;
         let awake = roster.awake.take();
@@ -38,10 +39,12 @@ impl Traffic {
                     true => self.take_second(guest),
                     false => (0.0, Load { at: self.now, ..Load::default() }),
                 };
+                let given = || self.background_given.get(&guest.task).map_or(0.0, |it| it.cpu_units);
                 let by_background = match guest.background {
-                    Some(_) => self.background_given.get(&guest.task).copied().unwrap_or(0.0),
+                    Some(_) => given(),
                     None => 0.0,
                 };
+                let by_background = guest.in_this_second.take().unwrap_or(by_background);
                 let cpu_units_used = by_requests + by_background;
                 let wanted = guest.background.map_or(0.0, |it| it.wanted);
                 // Of the second in which it began the part counts in which it ran.
@@ -112,7 +115,8 @@ impl Traffic {
                     let mut share = |capacity| background.share(capacity, demand, &machine.others, within);
                     let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
                     let shared: WithinTask = share(at_most);
-                    self.background_given.insert(guest.task, shared.background);
+                    let (cpu_units, by_requests) = (shared.background, (demand.demand - background.wanted).max(0.0));
+                    self.background_given.insert(guest.task, GivenForSecond { cpu_units, at_most, by_requests });
                     (requests, part_of_quota) = match demand.cap {
                         Some(cap) if demand.is_throttled => (share(offer).requests, shared.requests.max(1.0) / cap),
                         _ => (shared.requests, 1.0),
@@ -165,7 +169,11 @@ impl Traffic {
             }
             let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
             let given = background.share(at_most, demand, &machine.others, within).background;
-            self.background_given.insert(guest.task, given * background.ran);
+            let (cpu_units, by_requests) = (given * background.ran, (demand.demand - background.wanted).max(0.0));
+            self.background_given.insert(guest.task, GivenForSecond { cpu_units, at_most, by_requests });
+            if background.is_of_known_task {
+                background.ran = 1.0;
+            }
         }
     }
 

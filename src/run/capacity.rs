@@ -52,11 +52,12 @@ impl Run {
         let definition = &self.scenario.services[service];
         let load_balancer = definition.load_balancer.as_ref()?;
         let task_definition = &self.scenario.task_definitions[definition.task_definition];
-        let application = &task_definition.containers.get(load_balancer.container)?.application;
+        let serving = load_balancer.container_in(task_definition)?;
+        let application = &task_definition.containers[serving].application;
         let (cpu, wait) = (application.cpu_time.mean_nanos() / 1e9, application.wait_time.mean_nanos() / 1e9);
         let providers = definition.launch.capacity_provider_strategy.iter().map(|it| it.capacity_provider);
         let is_on_fargate = providers.map(|it| &self.scenario.capacity_providers[it]).any(|it| it.fargate().is_some());
-        let cap = task_definition.cpu_cap_of(load_balancer.container, is_on_fargate);
+        let cap = task_definition.cpu_cap_of(serving, is_on_fargate);
         let cap = cap.map_or(f64::INFINITY, |units| units / 1024.0);
         let slowed = cpu / cap.min(1.0);
         let by_workers = f64::from(application.concurrency) / (slowed + wait).max(1e-9);

@@ -325,11 +325,14 @@ fn check_dependency(reader: &mut Reader<'_>, at: Place, of: &str, service: Id<Se
         reader.refuse(Problem::new(at, message));
         return;
     };
-    let definition = &around.task_definitions.table[service.task_definition];
-    let container = &definition.containers[balancer.container];
-    if container.application.wait_time == Distribution::Constant(Span::ZERO) {
+    let of_sets = service.task_sets.iter().filter_map(|it| Some((it.task_definition, it.registration?.container)));
+    let definitions = &around.task_definitions.table;
+    let own = balancer.container_in(&definitions[service.task_definition]).map(|it| (service.task_definition, it));
+    let of_service = own.filter(|_| service.task_sets.is_empty());
+    let mut serving = of_service.into_iter().chain(of_sets).map(|(of, place)| &definitions[of].containers[place]);
+    if serving.all(|it| it.application.wait_time == Distribution::Constant(Span::ZERO)) {
         let message = format!("requests of service `{}` wait for nothing that could be slow", service.name);
-        let help = format!("say the `waitTime` of application `{}`", container.name);
+        let help = format!("say the `waitTime` of application `{}`", balancer.container_name);
         reader.refuse(Problem::new(at, message).help(help));
     }
 }

@@ -315,7 +315,7 @@ impl Listeners {
         let reached: Vec<Id<TargetGroup>> =
             scenario.workloads.iter().flat_map(|it| scenario.target_groups_of(it)).collect();
         for entry in &scenario.timeline {
-            let TimelineChange::UpdateService { service, registration: Some(new), .. } = &entry.change else {
+            let TimelineChange::UpdateService { service, load_balancer: Some(new), .. } = &entry.change else {
                 continue;
             };
             let definition = &scenario.services[*service];

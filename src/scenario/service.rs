@@ -11,11 +11,11 @@ use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::load_balancer::TargetGroup;
 use crate::aws::metric::ServiceMetric;
 use crate::aws::service::{
-    AlternateTargetGroup, NotRebalanced, Registration, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer,
-    deployment_bounds, not_rebalanced,
+    AlternateTargetGroup, NotRebalanced, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer, deployment_bounds,
+    not_rebalanced,
 };
 use crate::aws::subnet::NetworkConfiguration;
-use crate::aws::task_definition::{ContainerDefinition, NetworkMode, TaskDefinition};
+use crate::aws::task_definition::{NetworkMode, TaskDefinition};
 use crate::scenario::aws_fields::Shape;
 use crate::scenario::capacity::Capacity;
 use crate::scenario::deployment::{SaidDeployment, check_strategy, deployment_configuration};
@@ -185,7 +185,7 @@ fn service(
             let own = load_balancer(reader, &mut fields, around, definition);
             match own.is_none() && is_said {
                 true => None,
-                false => with_later_groups(own, (timeline, &entry.key), around, definition),
+                false => with_later_groups(own, (timeline, &entry.key), around),
             }
         }
     };
@@ -594,7 +594,6 @@ fn with_later_groups(
     mut own: Option<ServiceLoadBalancer>,
     (timeline, service): (Option<&Node>, &str),
     around: &Around<'_>,
-    definition: Option<&TaskDefinition>,
 ) -> Option<ServiceLoadBalancer> {
     let Some(Value::List(entries)) = timeline.map(|it| &it.value) else { return own };
     let calls = entries.iter().filter_map(|it| it.get("updateService"));
@@ -612,14 +611,10 @@ fn with_later_groups(
             Some(own) if own.target_groups().any(|it| it == group) => {}
             Some(own) => own.others.push(group),
             None => {
-                let is_named = |it: &ContainerDefinition| Some(it.name.as_str()) == text("containerName");
-                let port = text("containerPort").and_then(|it| it.parse().ok());
-                let first = Registration {
-                    target_group: group,
-                    container: definition.and_then(|it| it.containers.iter().position(is_named)).unwrap_or(0),
-                    container_port: port.unwrap_or_default(),
-                };
-                own = Some(ServiceLoadBalancer { is_added_later: true, ..ServiceLoadBalancer::of(first) });
+                let name = text("containerName").unwrap_or_default().to_owned();
+                let port = text("containerPort").and_then(|it| it.parse().ok()).unwrap_or_default();
+                let first = ServiceLoadBalancer::of(group, name, port);
+                own = Some(ServiceLoadBalancer { is_added_later: true, ..first });
             }
         }
     }
@@ -710,7 +705,6 @@ pub fn load_balancer(
         let problem = Problem::new(node.place, message).help(says);
         reader.refuse(problem.help("such a target group has `TargetType: ip`, or the tasks another network mode"));
     }
-    let registration =
-        Registration { target_group, container, container_port: u16::try_from(port).unwrap_or(u16::MAX) };
-    Some(ServiceLoadBalancer { alternate, ..ServiceLoadBalancer::of(registration) })
+    let port = u16::try_from(port).unwrap_or(u16::MAX);
+    Some(ServiceLoadBalancer { alternate, ..ServiceLoadBalancer::of(target_group, name.to_owned(), port) })
 }

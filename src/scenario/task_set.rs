@@ -104,7 +104,7 @@ pub fn task_sets(
     Some(TaskSets { all: sets.into_iter().map(|it| it.definition).collect(), launch, load_balancer })
 }
 
-/// One load balancer whose target groups they have, and one container that serves behind it.
+/// One load balancer whose target groups they have.
 fn load_balancer_of_all(
     reader: &mut Reader<'_>,
     name: &str,
@@ -120,11 +120,10 @@ fn load_balancer_of_all(
         };
         let of = |it: &ServiceLoadBalancer| {
             let group = &around.load_balancing.target_groups[it.target_group];
-            (group.load_balancer, it.container, it.container_port)
+            group.load_balancer
         };
         if of(own) != of(all) {
-            let what =
-                format!("service `{name}`, of whose task sets load balancers or the containers behind these differ,");
+            let what = format!("service `{name}`, of whose task sets load balancers differ,");
             reader.not_simulated(set.place, what);
         } else if !all.target_groups().any(|it| it == own.target_group) {
             all.others.push(own.target_group);
@@ -196,7 +195,7 @@ fn task_set(
     let definition = TaskSetDefinition {
         external_id: external_id?.to_owned(),
         task_definition: task_definition?,
-        registration: load_balancer.as_ref().map(ServiceLoadBalancer::registration),
+        registration: load_balancer.as_ref().zip(definition).and_then(|(it, of)| it.registration(of).ok()),
         network,
         capacity_provider_strategy: launch.capacity_provider_strategy.clone(),
         scale: scale.unwrap_or_default(),

@@ -9,7 +9,7 @@ use crate::aws::fargate::{FargateCapacity, RETIREMENT_WAIT_PERIOD};
 use crate::aws::listener::Action;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::scaling_policy::ScalableTarget;
-use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
+use crate::aws::service::ServiceDefinition;
 use crate::aws::subnet::NetworkConfiguration;
 use crate::scenario::alarms::AlarmsByName;
 use crate::scenario::aws_fields::Shape;
@@ -189,7 +189,7 @@ fn take_over(services: &mut Table<ServiceDefinition>, change: &TimelineChange, n
         task_definition,
         desired_count,
         volume,
-        registration,
+        load_balancer,
         minimum_healthy_percent,
         maximum_percent,
         deployment,
@@ -210,8 +210,8 @@ fn take_over(services: &mut Table<ServiceDefinition>, change: &TimelineChange, n
     it.availability_zone_rebalancing = availability_zone_rebalancing.unwrap_or(it.availability_zone_rebalancing);
     deployment.apply(&mut it.deployment);
     it.launch.volume = volume.unwrap_or(it.launch.volume);
-    if let Some(registration) = registration {
-        it.load_balancer = registration.map(ServiceLoadBalancer::of);
+    if let Some(load_balancer) = load_balancer {
+        it.load_balancer.clone_from(load_balancer);
     }
     if let Some(strategy) = placement_strategy {
         it.launch.placement_strategy.clone_from(strategy);
@@ -314,7 +314,7 @@ fn change(
                 network: None,
                 force_new_deployment: false,
                 volume: None,
-                registration: None,
+                load_balancer: None,
                 minimum_healthy_percent: None,
                 maximum_percent: None,
                 health_check_grace_period: None,

@@ -9,7 +9,7 @@ use crate::aws::fargate::FargateCapacity;
 use crate::aws::listener::{Action, ListenerRule};
 use crate::aws::placement::{PlacementConstraint, PlacementStrategy};
 use crate::aws::scaling_policy::ScalableTarget;
-use crate::aws::service::{Registration, ServiceDefinition};
+use crate::aws::service::{ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::task_set::TaskSetChange;
@@ -45,7 +45,7 @@ pub enum TimelineChange {
         /// `volumeConfigurations`, which starts a deployment too: the EBS volume that its tasks get, or that they get none.
         volume: Option<Option<EbsVolume>>,
         /// `loadBalancers`, which starts a deployment too: what its tasks are registered as, or that they are not registered.
-        registration: Option<Option<Registration>>,
+        load_balancer: Option<Option<ServiceLoadBalancer>>,
         /// `minimumHealthyPercent`
         minimum_healthy_percent: Option<u32>,
         /// `maximumPercent`
@@ -233,10 +233,10 @@ impl TimelineChange {
                 network,
                 force_new_deployment,
                 volume,
-                registration,
+                load_balancer,
                 ..
             } => {
-                let brings_more = volume.is_some() || registration.is_some() || *force_new_deployment;
+                let brings_more = volume.is_some() || load_balancer.is_some() || *force_new_deployment;
                 task_definition.is_some() || network.is_some() || brings_more
             }
             _ => false,

@@ -6,7 +6,7 @@ use crate::aws::capacity_provider::CapacityProviderStrategyItem;
 use crate::aws::deployment::DeploymentController;
 use crate::aws::launch::Launch;
 use crate::aws::placement::PlacementConstraint;
-use crate::aws::service::{Registration, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
+use crate::aws::service::{NotRegistrable, SchedulingStrategy, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::task_definition::{TaskDefinition, Volume, VolumeKind};
 use crate::aws::volume::EbsVolume;
 use crate::scenario::TimelineChange;
@@ -37,7 +37,7 @@ pub fn update_service(
     let service = fields.reference(reader, "service", around.service_names);
     refuse_changes_under_code_deploy(reader, fields, service, around);
     let node = fields.take("taskDefinition");
-    let brings = Brings { volume: fields.has("volumeConfigurations"), registration: fields.has("loadBalancers") };
+    let brings = Brings { volume: fields.has("volumeConfigurations"), load_balancer: fields.has("loadBalancers") };
     let task_definition =
         node.and_then(|it| new_definition_beside(reader, it, "`updateService`", service, around, brings));
     refuse_deployments_of_external(reader, fields, service, around);
@@ -106,7 +106,7 @@ pub fn update_service(
         network,
         force_new_deployment,
         volume: revision.volume,
-        registration: revision.registration,
+        load_balancer: revision.load_balancer,
         minimum_healthy_percent: said.minimum_healthy_percent,
         maximum_percent: said.maximum_percent,
         deployment: Box::new(said.change),
@@ -126,7 +126,7 @@ struct OtherRevision {
     /// The EBS volume that its tasks get from then on.
     volume: Option<Option<EbsVolume>>,
     /// What its tasks are registered as from then on.
-    registration: Option<Option<Registration>>,
+    load_balancer: Option<Option<ServiceLoadBalancer>>,
 }
 
 /// What comes with a new task definition, so that it need not go with what the service has.
@@ -135,7 +135,7 @@ struct Brings {
     /// `volumeConfigurations`
     volume: bool,
     /// `loadBalancers`
-    registration: bool,
+    load_balancer: bool,
 }
 
 /// What else of `UpdateService` begins a deployment.
@@ -154,7 +154,7 @@ fn new_revision(
     let runs = &around.task_definitions.table[task_definition.unwrap_or(definition.task_definition)];
     let is_daemon = definition.scheduling_strategy == SchedulingStrategy::Daemon;
     let mut is_other = false;
-    let mut registration = None;
+    let mut load_balancer = None;
     let on_fargate = |it: &CapacityProviderStrategyItem| around.capacity.is_fargate(it.capacity_provider);
     let is_on_fargate = definition.launch.capacity_provider_strategy.iter().any(on_fargate);
     if fields.has("platformVersion") {
@@ -173,7 +173,7 @@ fn new_revision(
         fields.take("platformVersion");
     }
     if fields.has("loadBalancers") {
-        registration = new_registration(reader, fields, definition, runs, around);
+        load_balancer = new_load_balancer(reader, fields, definition, runs, around);
         is_other = true;
     } else {
         fields.take("loadBalancers");
@@ -190,18 +190,18 @@ fn new_revision(
     } else {
         fields.take("volumeConfigurations");
     }
-    Some(OtherRevision { is_other, volume, registration })
+    Some(OtherRevision { is_other, volume, load_balancer })
 }
 
 /// `loadBalancers`: what tasks of the new deployment are registered as; an empty list takes the load balancer away. `None` where that
 /// stays.
-fn new_registration(
+fn new_load_balancer(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
     service: &ServiceDefinition,
     runs: &TaskDefinition,
     around: &Around<'_>,
-) -> Option<Option<Registration>> {
+) -> Option<Option<ServiceLoadBalancer>> {
     let at = fields.place_of_key("loadBalancers");
     let problems = reader.problems.len();
     let of_services = service::Around {
@@ -215,20 +215,19 @@ fn new_registration(
         return None;
     }
     let now = service.load_balancer.as_ref();
-    let alternate = |it: Option<&ServiceLoadBalancer>| it.and_then(|it| it.alternate);
-    let registration = said.as_ref().map(ServiceLoadBalancer::registration);
-    if alternate(said.as_ref()) == alternate(now) && registration == now.map(ServiceLoadBalancer::registration) {
-        return None;
-    }
     let is_classic =
         |it: &ServiceLoadBalancer| around.load_balancing.of_classic.iter().any(|of| of.1 == it.target_group);
-    let what = if alternate(now).or(alternate(said.as_ref())).is_some() {
+    let what = if now.into_iter().chain(&said).any(|it| it.alternate.is_some()) {
         "a service with `advancedConfiguration`, whose deployments shift traffic between two target groups"
     } else if now.into_iter().chain(&said).any(is_classic) {
         "a service behind a Classic Load Balancer"
     } else {
-        return Some(registration);
+        return Some(said);
     };
+    let says = |it: &ServiceLoadBalancer| (it.target_group, it.alternate, it.container_name.clone(), it.container_port);
+    if said.as_ref().map(says) == now.map(says) {
+        return None;
+    }
     let message =
         format!("other `loadBalancers` in {} of {what} (`{}`) are not simulated yet", fields.of, service.name);
     reader.not_runnable(Problem::new(at, message).help(
@@ -402,34 +401,19 @@ fn new_definition_beside(
         reader.refuse(Problem::new(node.place, message).help(help));
         return None;
     }
-    let Some(balancer) = service.load_balancer.as_ref().filter(|_| !brings.registration) else { return Some(id) };
-    let serving = &old.containers[balancer.container].name;
-    let port = balancer.container_port;
-    let position = new.containers.iter().position(|it| it.name == *serving);
-    let maps_port = |at: usize| new.containers[at].port_mappings.iter().any(|it| it.container_port == port);
-    match position {
-        Some(at) if !maps_port(at) => {
-            let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
-            let help = format!(
-                "the load balancer sends requests to port {port} of container `{serving}`, which it does not map"
-            );
-            reader.refuse(Problem::new(node.place, message).help(help));
-            None
+    let Some(balancer) = service.load_balancer.as_ref().filter(|_| !brings.load_balancer) else { return Some(id) };
+    let Err(why) = balancer.registration(new) else { return Some(id) };
+    let (serving, port) = (&balancer.container_name, balancer.container_port);
+    let help = match why {
+        NotRegistrable::NoPort => {
+            format!("the load balancer sends requests to port {port} of container `{serving}`, which it does not map")
         }
-        Some(at) if at == balancer.container => Some(id),
-        Some(_) => {
-            reader.not_simulated(
-                node.place,
-                format!("a revision with its containers in another order (`{}`)", new.name()),
-            );
-            None
-        }
-        None => {
-            let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
+        NotRegistrable::NoContainer => {
             let names = listed(new.containers.iter().map(|it| it.name.as_str()));
-            let help = format!("the load balancer sends requests to container `{serving}`; it has {names}");
-            reader.refuse(Problem::new(node.place, message).help(help));
-            None
+            format!("the load balancer sends requests to container `{serving}`; it has {names}")
         }
-    }
+    };
+    let message = format!("`{}` cannot replace `{}` in service `{}`", new.name(), old.name(), service.name);
+    reader.refuse(Problem::new(node.place, message).help(help));
+    None
 }

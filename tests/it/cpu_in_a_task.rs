@@ -1,5 +1,7 @@
 //! The CPU of one task between its containers (*ecs.md* 1.3, level 2), end to end.
 
+use plimsoll::run::Run;
+
 use crate::stories::run;
 
 /// One task of 512 CPU units: a container of weight 384 that serves, and a sidecar of weight 128 that computes all the time.
@@ -189,4 +191,54 @@ runTasks: {{ job: {{ taskDefinition: job, at: 150300ms, runTime: {run_time} }} }
     // Beside a task that computes as well it has what that leaves, from the first second on.
     near(used("20250ms", 1024), 1024.0 * 20.25);
     near(used("20250ms", 256), 1792.0 * 20.25);
+}
+
+/// A task whose `late` container computes `late` units from its start on, for so many milliseconds, and `main` all the time. `of_task` is
+/// its own `cpu`, if any. The task is RUNNING once `late` has started, when `init` has completed.
+fn with_late_container(of_task: &str, main: u32, late: u32, lasts_ms: u32) -> Run {
+    run(&format!(
+        "duration: 10m
+begin: cold
+autoScalingGroups: {{ nodes: {{ InstanceType: m5.large, MinSize: 1, MaxSize: 1 }} }}
+taskDefinitions:
+  web:
+    {of_task}
+    containerDefinitions:
+      - {{ name: main, cpu: 256, memory: 64 }}
+      - {{ name: init, cpu: 0, memory: 64, essential: false }}
+      - {{ name: late, cpu: 256, memory: 64, essential: false, dependsOn: [{{ containerName: init, condition: COMPLETE }}] }}
+applications:
+  main: {{ backgroundCpu: {main}, startTime: 0s }}
+  init: {{ startTime: 0s, exit: {{ after: 70150ms }} }}
+  late: {{ backgroundCpu: {late}, startTime: 0s, exit: {{ after: {lasts_ms}ms }} }}
+services: {{ web: {{ taskDefinition: web, desiredCount: 1 }} }}
+"
+    ))
+}
+
+#[test]
+fn a_container_that_ends_after_10_3_s_of_a_running_task_used_10_3_s() {
+    let units = |run: &Run| run.capacity_minutes.iter().map(|it| it.cpu_units.used * 60.0).sum::<f64>();
+    for (of_task, main, late, expected) in [
+        // Nothing else computes in the task; something does; and two share 512 units evenly, of which one alone takes 400.
+        ("", 0, 500, 500.0),
+        ("", 100, 500, 500.0),
+        ("cpu: 512", 400, 400, 112.0),
+    ] {
+        let runs = |lasts_ms: u32| [late, 0].map(|it| with_late_container(of_task, main, it, lasts_ms));
+        let [with, without] = runs(10_300);
+        let used = units(&with) - units(&without);
+        assert!((used - expected * 10.3).abs() < 1e-6, "{used} units for a second, not {expected} for 10.3 s: {main}");
+        // Of the service: 512 units are reserved in all of the minute in which it ends.
+        let [with, without] = runs(100_300);
+        let ended_at = with.tasks[0].running_at.expect("it runs").as_seconds() + 100.3;
+        let minute = (ended_at / 60.0).floor();
+        let percent = |run: &Run| {
+            let row = run.service_minutes.iter().find(|it| it.minute == minute as u64);
+            row.and_then(|it| it.cpu_percent).expect("it runs in that minute")
+        };
+        let used = (percent(&with) - percent(&without)) / 100.0 * 512.0 * 60.0;
+        let in_minute = ended_at - 60.0 * minute;
+        assert!((used - expected * in_minute).abs() < 1e-6, "{used} units, not {expected} for {in_minute} s: {main}");
+    }
 }

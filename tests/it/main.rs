@@ -42,6 +42,7 @@ mod real_data;
 mod reference;
 mod refusals;
 mod required_attributes;
+mod revisions;
 mod rollouts;
 mod routing;
 mod run_tasks;

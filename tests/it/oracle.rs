@@ -316,7 +316,10 @@ pub fn cluster_of(scenario: &Scenario, zones: &[usize]) -> Cluster {
             run_time: None,
             task_definition: Id::new(0),
             volume: None,
-            registration: scenario.services[Id::new(0)].load_balancer.as_ref().map(|it| it.registration()),
+            registration: scenario.services[Id::new(0)]
+                .load_balancer
+                .as_ref()
+                .and_then(|it| it.registration(&scenario.task_definitions[Id::new(0)]).ok()),
             placement_constraints: None,
             started_for_zone: None,
             deployment: 0,

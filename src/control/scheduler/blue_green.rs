@@ -321,15 +321,15 @@ impl Control<'_> {
         self.stop_surplus(service, number, &mut roll, (lower, desired));
     }
 
-    /// What tasks of a deployment are registered as whose blue ones are this: the other target group is theirs.
+    /// What green tasks are registered as that would be this in blue's target group: the other one is theirs.
     pub(super) fn other_registration(
         &self,
         service: Id<ServiceDefinition>,
-        blue: Option<Registration>,
+        as_blue: Option<Registration>,
     ) -> Option<Registration> {
-        let balancer = self.scenario.services[service].load_balancer.as_ref()?;
-        let group = self.other_target_group(service, blue.map(|it| it.target_group))?;
-        Some(Registration { target_group: group, ..blue.unwrap_or(balancer.registration()) })
+        let as_blue = as_blue?;
+        let target_group = self.other_target_group(service, Some(as_blue.target_group))?;
+        Some(Registration { target_group, ..as_blue })
     }
 
     fn other_target_group(

@@ -11,7 +11,7 @@
 //! service that goes back to a deployment is watched as in any other, so that this can fail too.
 
 use crate::aws::deployment::{DeploymentStrategy, LifecycleStage, TaskFailures};
-use crate::aws::service::{Registration, ServiceDefinition};
+use crate::aws::service::{Registration, ServiceDefinition, ServiceLoadBalancer};
 use crate::aws::subnet::NetworkConfiguration;
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::volume::EbsVolume;
@@ -28,7 +28,7 @@ use crate::table::Id;
 use crate::units::{Instant, Span};
 
 /// What a deployment brings; what is `None` stays as it was.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NewRevision {
     /// `taskDefinition`
     pub task_definition: Option<Id<TaskDefinition>>,
@@ -37,7 +37,7 @@ pub struct NewRevision {
     /// `volumeConfigurations`, which may take the volume away.
     pub volume: Option<Option<EbsVolume>>,
     /// `loadBalancers`, which may take the load balancer away.
-    pub registration: Option<Option<Registration>>,
+    pub load_balancer: Option<Option<ServiceLoadBalancer>>,
 }
 
 /// One deployment of a service.
@@ -287,13 +287,9 @@ impl Control<'_> {
         let network = revision.network.or(before.network);
         let volume = revision.volume.unwrap_or(before.volume);
         let production = state.in_production().unwrap_or(0);
-        let (blue, blue_registration) =
-            (state.deployments[production].number, state.deployments[production].registration);
-        let has_alternate =
-            self.scenario.services[service].load_balancer.as_ref().is_some_and(|it| it.alternate.is_some());
-        // Of two groups that take turns the rules tell which one has the requests; else what was said last holds.
-        let registered_before = if has_alternate { blue_registration } else { before.registration };
-        let registration = revision.registration.unwrap_or(registered_before);
+        let blue = state.deployments[production].number;
+        let registration = self.registration_of_next(service, &revision);
+        let registration = registration.expect("the call is refused whose revision cannot be registered");
         let strategy = state.configuration.strategy;
         let message = format!(
             "(service {}) (deployment {number}) in progress: {}",
@@ -311,7 +307,7 @@ impl Control<'_> {
         deployment.registration = registration;
         if strategy != DeploymentStrategy::Rolling {
             deployment.shift = Some(Shift::new(blue, now));
-            deployment.registration = self.other_registration(service, blue_registration);
+            deployment.registration = self.other_registration(service, registration);
         }
         let before = self.services[service.index()].primary();
         if before.shift.is_some() && !before.is_completed() {
@@ -326,6 +322,39 @@ impl Control<'_> {
         state.is_steady = false;
         self.watch_deployment(service);
         self.schedule_service(service);
+    }
+
+    /// What tasks of a new revision are registered as: what it brings, or as before the container of that name.
+    ///
+    /// # Errors
+    ///
+    /// In ECS's words, where its task definition has no such container, or this maps no such port. A scenario in whose timeline that
+    /// is so does not begin; a service that has gone back from what the timeline gave it may come to it.
+    pub(in crate::control) fn registration_of_next(
+        &self,
+        service: Id<ServiceDefinition>,
+        revision: &NewRevision,
+    ) -> Result<Option<Registration>, String> {
+        let state = &self.services[service.index()];
+        let definitions = &self.scenario.task_definitions;
+        let next = &definitions[revision.task_definition.unwrap_or(state.primary().task_definition)];
+        let (target_group, looks_for) = match &revision.load_balancer {
+            Some(None) => return Ok(None),
+            Some(Some(it)) => (it.target_group, (it.container_name.as_str(), it.container_port)),
+            None => {
+                let has_alternate =
+                    self.scenario.services[service].load_balancer.as_ref().is_some_and(|it| it.alternate.is_some());
+                // Of two groups that take turns the rules tell which one has the requests; else what was said last holds.
+                let before = match has_alternate {
+                    true => &state.deployments[state.in_production().unwrap_or(0)],
+                    false => state.primary(),
+                };
+                let Some(it) = before.registration else { return Ok(None) };
+                let container = &definitions[before.task_definition].containers[it.container];
+                (it.target_group, (container.name.as_str(), it.container_port))
+            }
+        };
+        Registration::of(target_group, looks_for, next).map(Some).map_err(|it| it.words(looks_for))
     }
 
     /// A service has all of its tasks, and these are healthy.

@@ -40,7 +40,7 @@ impl Control<'_> {
         let runs = &self.scenario.task_definitions[definition.task_definition];
         let state = &mut self.services[service.index()];
         if state.status == ServiceStatus::Inactive {
-            state.begin_anew(definition);
+            state.begin_anew(self.scenario, definition);
         }
         state.status = ServiceStatus::Active;
         state.wanted_because = Some(cause);

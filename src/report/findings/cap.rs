@@ -33,7 +33,7 @@ struct Cap {
 fn is_cpu_capped(run: &Run, service: Id<ServiceDefinition>) -> bool {
     let definition = &run.scenario.services[service];
     let task_definition = &run.scenario.task_definitions[definition.task_definition];
-    let serving = definition.load_balancer.as_ref().map_or(0, |it| it.container);
+    let serving = definition.load_balancer.as_ref().and_then(|it| it.container_in(task_definition)).unwrap_or(0);
     task_definition.cpu_cap_of(serving, is_on_fargate(run, service)).is_some()
 }
 
@@ -52,7 +52,7 @@ fn cpu_cap(run: &Run, service: Id<ServiceDefinition>) -> Option<Cap> {
     let of_hardware = Cap { most: 100.0 * cap / reserved, why: "with the CPU of its tasks used up" };
     let of_hardware = Some(of_hardware).filter(|it| reserved > 0.0 && it.most.is_finite());
     let Some(load_balancer) = &definition.load_balancer else { return of_hardware };
-    let application = &task_definition.containers.get(load_balancer.container)?.application;
+    let application = &task_definition.containers[load_balancer.container_in(task_definition)?].application;
     let has_tls = run.scenario.target_groups[load_balancer.target_group].has_tls;
     // As if each request opened a connection: more than this it cannot be.
     let handshake = if has_tls { run.scenario.assumptions.tls_handshake_cpu_time.0 as f64 } else { 0.0 };
