@@ -229,7 +229,6 @@ impl Control<'_> {
         }
     }
 
-    /// A revision is registered, and the service updated to it.
     /// The task definition of a service that the deploy action finds and gives another image: what the service was given last by
     /// hand, whatever pipelines and bad commits have made of it since.
     fn given_by_hand(&self, service: Id<ServiceDefinition>) -> Id<TaskDefinition> {
@@ -242,6 +241,7 @@ impl Control<'_> {
         scenario.revision_before_pipelines(service, runs.unwrap_or(scenario.services[service].task_definition))
     }
 
+    /// A revision is registered, and the service updated to it.
     fn deployment_begins(&mut self, pipeline: Id<Pipeline>, place: usize) {
         let now = self.now();
         let definition = &self.scenario.pipelines[pipeline];
@@ -259,7 +259,11 @@ impl Control<'_> {
             &format!("execution {number} updates its service to {}", self.scenario.task_definitions[revision].name()),
         );
         let revision = NewRevision { task_definition: Some(revision), ..NewRevision::default() };
-        if let Err(error) = self.registration_of_next(definition.service, &revision) {
+        let error = match self.error_of_status(definition.service) {
+            Some(error) => Some(error.to_owned()),
+            None => self.registration_of_next(definition.service, &revision).err(),
+        };
+        if let Some(error) = error {
             let target = format!("service `{}`", self.scenario.services[definition.service].name);
             self.note_failed_call_of(CalledBy::Pipeline, "UpdateService", target, &error, true);
             self.execution_ends(pipeline, place, ExecutionStatus::Failed, &error);

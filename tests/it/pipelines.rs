@@ -290,6 +290,19 @@ fn a_pipeline_deploys_what_the_service_was_given_last() {
 }
 
 #[test]
+fn a_pipeline_cannot_deploy_to_a_service_that_is_deleted() {
+    let deleted = updated("desiredCount: 2", "10m", "")
+        .replace("timeline: [", "timeline: [{ at: 12m, deleteService: { service: web, force: true } }, ");
+    let run = run(&deleted);
+    let [it] = run.pipeline_executions.as_slice() else { panic!("one execution") };
+    let words = "ServiceNotActiveException: Service was not ACTIVE.";
+    assert_eq!((it.status, it.reason.as_str()), (Failed, words));
+    assert_eq!(it.ended_at, it.deploy_began_at);
+    assert!(run.deployments.iter().all(|it| it.number == 0), "none begins");
+    assert!(run.failed_calls.iter().any(|it| it.action == "UpdateService" && it.error == words));
+}
+
+#[test]
 fn pipelines_are_judged_by_what_the_timeline_makes_of_their_services() {
     let refusal = |text: &str| match scenario::read(Path::new("pipelines.yaml"), &mut |_| Ok(text.as_bytes().to_vec()))
     {

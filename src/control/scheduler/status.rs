@@ -120,6 +120,15 @@ impl Control<'_> {
         }
     }
 
+    /// What is answered to whoever asks something of a service that is not there, or on its way out.
+    pub(in crate::control) fn error_of_status(&self, service: Id<ServiceDefinition>) -> Option<&'static str> {
+        match self.services[service.index()].status {
+            _ if self.is_active(service) => None,
+            ServiceStatus::Missing => Some("ServiceNotFoundException: Service not found."),
+            _ => Some("ServiceNotActiveException: Service was not ACTIVE."),
+        }
+    }
+
     /// Logs that something was asked of a service that is not there; whether it is.
     pub(in crate::control) fn refuses_for_status(
         &mut self,
@@ -127,14 +136,8 @@ impl Control<'_> {
         kind: &'static str,
         call: &'static str,
     ) -> bool {
-        if self.is_active(service) {
-            return false;
-        }
+        let Some(error) = self.error_of_status(service) else { return false };
         let name = &self.scenario.services[service].name;
-        let error = match self.services[service.index()].status {
-            ServiceStatus::Missing => "ServiceNotFoundException: Service not found.",
-            _ => "ServiceNotActiveException: Service was not ACTIVE.",
-        };
         self.log.put(self.now(), None, kind, self.service_resource(service), format!("{call} {name}: {error}"));
         self.note_failed_call(call, format!("service `{name}`"), error, true);
         true
