@@ -908,12 +908,12 @@ impl<'n> Fields<'n> {
                 reader.accepted.entry(shape.name).or_default().insert((*name).to_owned());
             } else {
                 let mut known: Vec<&str> = Vec::new();
-                for name in self.asked.iter().map(|it| it.name).chain(shape.not_simulated.iter().copied()) {
+                let taken = shape.not_simulated.iter().chain(shape.accepted).copied();
+                for name in self.asked.iter().map(|it| it.name).chain(taken) {
                     if !known.contains(&name) {
                         known.push(name);
                     }
                 }
-                known.extend(shape.accepted);
                 let mut problem = Problem::new(entry.key_place, format!("{} has no field `{}`", self.of, entry.key));
                 let near = nearest(&entry.key, known.iter().copied());
                 let homes = match reader.says_where_fields_belong && near.is_none_or(|it| !is_slip(&entry.key, it)) {
