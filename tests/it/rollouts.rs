@@ -137,18 +137,6 @@ timeline: [{ at: 5m, updateService: { service: web, forceNewDeployment: true } }
 }
 
 #[test]
-fn a_deployment_is_over_when_its_service_is_deleted() {
-    let delete = "  - { at: 30m, deleteService: { service: web, force: true } }";
-    let deleted = deployed(1, 4, (100, 200), delete);
-    let it = the_deployment(&deleted);
-    assert_eq!(it.verdict(), Verdict::Deleted(Span::seconds(25 * 60)));
-    assert_eq!(it.waits(&deleted).iter().map(|it| it.1.as_seconds()).sum::<f64>(), 25.0 * 60.0);
-    let told = report::deployments::paragraphs(&[vec![&deleted]]);
-    assert!(told.contains("its service was deleted after 25m."), "{told}");
-    assert!(told.contains("It stood still from 00:05:00 to 00:30:00"), "{told}");
-}
-
-#[test]
 fn an_instance_that_comes_later_ends_the_hang() {
     let text =
         "  - { at: 40m, updateAutoScalingGroup: { autoScalingGroupName: nodes, MaxSize: 2, DesiredCapacity: 2 } }";
@@ -268,6 +256,10 @@ timeline:
         assert_eq!(it.ended_at(run), Instant::START + Span::seconds(1800));
         assert_eq!(it.hangs[0].until.map(|it| it.since(Instant::START)), Some(Span::seconds(1800)));
         assert_eq!(hangs(run), 1);
+        assert_eq!(it.waits(run).iter().map(|it| it.1.as_seconds()).sum::<f64>(), 25.0 * 60.0);
+        let told = report::deployments::paragraphs(&[vec![run]]);
+        assert!(told.contains("its service was deleted after 25m."), "{told}");
+        assert!(told.contains("It stood still from 00:05:00 to 00:30:00"), "{told}");
     }
     let last = again.deployments.last().expect("it was created again");
     assert!(matches!(last.verdict(), Verdict::Finished(_)), "{:?}", last.verdict());
