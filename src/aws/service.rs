@@ -228,7 +228,7 @@ pub enum NotRegistrable {
 }
 
 impl NotRegistrable {
-    /// In ECS's words, as users have published them.
+    /// In ECS's words; those of a port as users have published them, those of a container by recollection.
     pub fn words(self, (container_name, container_port): (&str, u16)) -> String {
         match self {
             NotRegistrable::NoContainer => format!(

@@ -11,6 +11,12 @@ use crate::aws::task_definition::{CpuArchitecture, Protocol};
 use crate::spelling::times;
 use crate::units::Span;
 
+/// Whether a `stoppedReason` of the service scheduler says that the task failed, as it does of health checks only (*Stopped tasks error
+/// codes*).
+pub fn is_of_failed_checks(stopped_reason: &str) -> bool {
+    stopped_reason.starts_with("Task failed")
+}
+
 /// Why a task ends, by the thing that would have to be otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopCause {

@@ -10,6 +10,7 @@ use crate::aws::launch::Launcher;
 use crate::aws::placement::PlacementConstraint;
 use crate::aws::rolling_update::{RollingUpdate, Site};
 use crate::aws::service::{ServiceDefinition, deployment_bounds};
+use crate::aws::stop_cause::is_of_failed_checks;
 use crate::aws::task_definition::{Protocol, Reservation};
 use crate::cluster::{ContainerInstance, InstanceStatus, StopCode, Task, TaskStatus};
 use crate::control::Control;
@@ -238,7 +239,7 @@ impl Control<'_> {
         // Those that were no longer wanted, or left a draining instance, have held nothing up.
         let was_meant_to = |it: &Task| {
             let reason = it.stopped_reason.as_ref();
-            reason.is_some_and(|it| it.0 == StopCode::ServiceSchedulerInitiated && !it.1.starts_with("Task failed"))
+            reason.is_some_and(|it| it.0 == StopCode::ServiceSchedulerInitiated && !is_of_failed_checks(&it.1))
         };
         let is_over = |it: &Task| it.stopped_at.is_some() && it.healthy_at.is_none();
         let ended = || own().filter(|it| is_over(it.1) && !was_meant_to(it.1));

@@ -318,7 +318,7 @@ impl Control<'_> {
     }
 
     /// Whether tasks of a capacity provider wait in PROVISIONING where no instance can take them.
-    fn provisions(&self, capacity_provider: Option<Id<CapacityProvider>>) -> bool {
+    pub(super) fn provisions(&self, capacity_provider: Option<Id<CapacityProvider>>) -> bool {
         capacity_provider.is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some())
     }
 

@@ -166,6 +166,11 @@ pub(super) struct Guest {
 }
 
 impl Background {
+    /// CPU units of a task's demand that its requests want.
+    pub(super) fn by_requests(&self, demand: &CpuDemand) -> f64 {
+        (demand.demand - self.wanted).max(0.0)
+    }
+
     /// What the containers of a task whose demand is last second's make of what it may use; `others` are those of its machine.
     pub(super) fn share(
         &self,
@@ -174,8 +179,7 @@ impl Background {
         others: &[CpuDemand],
         within: &mut (Vec<CpuDemand>, CpuOffers),
     ) -> WithinTask {
-        let by_requests = (demand.demand - self.wanted).max(0.0);
-        let serving = CpuDemand { demand: by_requests, ..self.serving };
+        let serving = CpuDemand { demand: self.by_requests(demand), ..self.serving };
         share_within_task(capacity, serving, self.own, &others[self.others.0..self.others.1], within)
     }
 }

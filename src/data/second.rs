@@ -39,12 +39,11 @@ impl Traffic {
                     true => self.take_second(guest),
                     false => (0.0, Load { at: self.now, ..Load::default() }),
                 };
-                let given = || self.background_given.get(&guest.task).map_or(0.0, |it| it.cpu_units);
-                let by_background = match guest.background {
-                    Some(_) => given(),
+                let in_all_of_it = || match guest.background {
+                    Some(_) => self.background_given.get(&guest.task).map_or(0.0, |it| it.cpu_units),
                     None => 0.0,
                 };
-                let by_background = guest.in_this_second.take().unwrap_or(by_background);
+                let by_background = guest.in_this_second.take().unwrap_or_else(in_all_of_it);
                 let cpu_units_used = by_requests + by_background;
                 let wanted = guest.background.map_or(0.0, |it| it.wanted);
                 // Of the second in which it began the part counts in which it ran.
@@ -115,7 +114,7 @@ impl Traffic {
                     let mut share = |capacity| background.share(capacity, demand, &machine.others, within);
                     let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
                     let shared: WithinTask = share(at_most);
-                    let (cpu_units, by_requests) = (shared.background, (demand.demand - background.wanted).max(0.0));
+                    let (cpu_units, by_requests) = (shared.background, background.by_requests(demand));
                     self.background_given.insert(guest.task, GivenForSecond { cpu_units, at_most, by_requests });
                     (requests, part_of_quota) = match demand.cap {
                         Some(cap) if demand.is_throttled => (share(offer).requests, shared.requests.max(1.0) / cap),
@@ -169,7 +168,7 @@ impl Traffic {
             }
             let at_most = demand.cap.map_or(offer, |cap| cap.min(offer));
             let given = background.share(at_most, demand, &machine.others, within).background;
-            let (cpu_units, by_requests) = (given * background.ran, (demand.demand - background.wanted).max(0.0));
+            let (cpu_units, by_requests) = (given * background.ran, background.by_requests(demand));
             self.background_given.insert(guest.task, GivenForSecond { cpu_units, at_most, by_requests });
             if background.is_of_known_task {
                 background.ran = 1.0;

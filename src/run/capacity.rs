@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::service::ServiceDefinition;
+use crate::aws::stop_cause::is_of_failed_checks;
 use crate::run::{Run, TaskLife};
 use crate::table::Id;
 use crate::units::Instant;
@@ -14,7 +15,7 @@ impl TaskLife {
         let reason = self.stopped_reason.as_deref().unwrap_or_default();
         match self.stop_code {
             None | Some("UserInitiated" | "TerminationNotice") => false,
-            Some("ServiceSchedulerInitiated") => reason.starts_with("Task failed"),
+            Some("ServiceSchedulerInitiated") => is_of_failed_checks(reason),
             Some("EssentialContainerExited") => self.service.is_some() || self.exit_code != Some(0),
             Some(_) => true,
         }

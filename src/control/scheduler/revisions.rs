@@ -78,9 +78,7 @@ impl Control<'_> {
             // Where its capacity provider grows a group for it, it waits in PROVISIONING as any other does.
             let waits = on_fargate.is_none()
                 && instance.is_none()
-                && next
-                    .capacity_provider
-                    .is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some())
+                && self.provisions(next.capacity_provider)
                 && self.may_provision(1);
             let may_start = match on_fargate {
                 Some(capacity) => self.fargate_refusal(&next, capacity).is_none(),

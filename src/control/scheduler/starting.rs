@@ -121,8 +121,7 @@ impl Control<'_> {
                 }
                 continue;
             }
-            let waits =
-                next.capacity_provider.is_some_and(|it| self.scenario.capacity_providers[it].managed_scaling.is_some());
+            let waits = self.provisions(next.capacity_provider);
             match self.choose_instance(&next) {
                 Some(instance) => {
                     let task = self.create_task(&next);
